@@ -1,0 +1,41 @@
+"""What a call to a carrier can end in, classed once. Callers decide by class, never by carrier."""
+
+from collections.abc import Sequence
+
+from parcelgate.domain.problems import CarrierWords, FieldError
+
+
+class CarrierError(Exception):
+    """Any trouble with a carrier. `words` is what the carrier said, where it said anything."""
+
+    def __init__(self, message: str, *, words: CarrierWords | None = None) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class RefusedError(CarrierError):
+    """The carrier understood and said no: say why, do not retry. Nothing came of the call."""
+
+    def __init__(
+        self, message: str, *, words: CarrierWords | None = None, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(message, words=words)
+        self.errors = tuple(errors)
+
+
+class AuthenticationError(CarrierError):
+    """The carrier does not accept the account's credentials, also after they were read again."""
+
+
+class TransientError(CarrierError):
+    """The call certainly did nothing; the same call may work later. `retry_after` is in seconds."""
+
+    def __init__(
+        self, message: str, *, words: CarrierWords | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, words=words)
+        self.retry_after = retry_after
+
+
+class UnknownOutcomeError(CarrierError):
+    """The call may or may not have reached the carrier: ask before doing it again."""

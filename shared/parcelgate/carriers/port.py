@@ -1,0 +1,200 @@
+"""What Parcelgate asks of a carrier: one small required port, and capabilities found by type.
+
+Whoever uses a carrier asks `isinstance(carrier, Cancels)`, never for its name. All calls are made for
+one carrier account, raise the errors of `parcelgate.carriers.errors`, and never retry by themselves.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from parcelgate.domain.measures import Money, Weight
+from parcelgate.domain.orders import Charge, Order
+from parcelgate.domain.problems import CarrierWords, FieldError, Notice
+from parcelgate.domain.trackings import TrackingEvent
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What the carrier's own rules say of an order before anything is sent. Pointers into the body."""
+
+    errors: tuple[FieldError, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+
+class ParcelResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier's numbers for one parcel, matched by the parcel's own reference."""
+
+    reference: str
+    tracking_number: str | None = None
+    master_tracking_number: str | None = None
+    carrier_parcel_number: str | None = None
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier has taken the order and will decide later."""
+
+    carrier_order_number: str
+    parcels: tuple[ParcelResult, ...] = ()
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier has the order, and every parcel of ours has its numbers, in our parcel order."""
+
+    carrier_order_number: str
+    parcels: tuple[ParcelResult, ...]
+    master_tracking_numbers: tuple[str, ...] = ()
+    price: Money | None = None
+    charges: tuple[Charge, ...] = ()
+    billable_weight: Weight | None = None
+    warnings: tuple[Notice, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """Not decided yet, or not readable: ask again. `carrier_order_number` where it has become known."""
+
+    reason: str
+    carrier_order_number: str | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier took the order and then could not do it."""
+
+    words: CarrierWords
+    carrier_order_number: str | None = None
+
+
+class NotFound(msgspec.Struct, frozen=True):
+    """The carrier says it has no such order."""
+
+
+class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier's readable answer does not fit the order (a wrong number of boxes, say)."""
+
+    detail: str
+    carrier_order_number: str | None = None
+
+
+type OrderResult = Confirmed | Pending | Failed | NotFound | Mismatch
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """A price preview."""
+
+    service: str
+    price: Money
+    charges: tuple[Charge, ...] = ()
+    billable_weight: Weight | None = None
+
+
+class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One parcel's label as the carrier sent it, checked by its first bytes. `format`: pdf, jpg, zpl."""
+
+    reference: str
+    format: str
+    content: bytes
+
+
+class LabelPendingError(Exception):
+    """The carrier has no usable label yet: ask again."""
+
+
+class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the carrier knows of one number's journey."""
+
+    tracking_number: str
+    events: tuple[TrackingEvent, ...]
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One service the carrier sells."""
+
+    code: str
+    name: str
+    countries: tuple[str, ...] = ()
+
+
+class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What `/v1/carriers` says of a carrier, with how sure we are of each fact.
+
+    `grades` maps a call (create, cancel, label, ...) to documented, public or assumed.
+    """
+
+    code: str
+    name: str
+    services: tuple[Service, ...]
+    countries: tuple[str, ...]
+    max_parcels: int
+    label_formats: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    grades: dict[str, str]
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """The required port."""
+
+    def examine(self, order: Order) -> Examination:
+        """Hold `order` against the carrier's limits and fields. Pure: calls nobody."""
+        ...
+
+    def create(self, order: Order, *, callback_url: str | None = None) -> Submitted | Confirmed:
+        """Send the order to the carrier, once.
+
+        Raises RefusedError, AuthenticationError, TransientError (certainly not taken) or
+        UnknownOutcomeError (may have been taken).
+        """
+        ...
+
+    def find_by_reference(self, order: Order) -> OrderResult:
+        """Ask the carrier what it has under the order's reference (or its number, when known)."""
+        ...
+
+    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
+        """Ask for the journeys of several parcels at once, at most `track_batch` of them."""
+        ...
+
+
+@runtime_checkable
+class ConfirmsLater(Protocol):
+    """A carrier whose create is asynchronous: the order goes through the workflow."""
+
+    def order_result(self, order: Order) -> OrderResult:
+        """Ask how the order stands, by its carrier number, or by its reference when that is unknown."""
+        ...
+
+
+@runtime_checkable
+class QuotesRates(Protocol):
+    """A carrier that can say the price before the order."""
+
+    def rates(self, order: Order) -> list[Rate]:
+        """The price of `order`, were it created now."""
+        ...
+
+
+class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
+    """The carrier has taken the order back. `refund_status`: none, requested or confirmed."""
+
+    refund_status: str = "none"
+    amount: Money | None = None
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """A carrier that can take an order back."""
+
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
+        """Void the order. Idempotent: a second cancel of the same order succeeds too."""
+        ...
+
+
+@runtime_checkable
+class ProvidesLabels(Protocol):
+    """A carrier that gives labels."""
+
+    def label(self, order: Order) -> list[LabelFile]:
+        """The label of every parcel, in parcel order. Raises LabelPendingError while there is none."""
+        ...

@@ -1,0 +1,287 @@
+"""An order: what the client buys from a carrier, and how far it has come.
+
+An order's status changes through `Order.move` alone, which knows the transition table. Everything is
+frozen: a change makes a new order, and the store writes it only over the version it was made from.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.measures import Dimensions, Money, Weight
+from parcelgate.domain.problems import CarrierWords, Notice, Problem
+from parcelgate.domain.trackings import TrackingStatus
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands with its carrier."""
+
+    ACCEPTED = "accepted"
+    PROCESSING = "processing"
+    CONFIRMED = "confirmed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    NEEDS_ATTENTION = "needs_attention"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can follow; a final order no longer holds its reference."""
+        return not _FOLLOWS[self]
+
+
+_FOLLOWS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.ACCEPTED: frozenset(
+        {OrderStatus.PROCESSING, OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
+    ),
+    OrderStatus.PROCESSING: frozenset(
+        {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
+    ),
+    OrderStatus.CONFIRMED: frozenset({OrderStatus.CANCELLING}),
+    # Back to confirmed only when the carrier refuses the cancellation.
+    OrderStatus.CANCELLING: frozenset(
+        {OrderStatus.CANCELLED, OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION}
+    ),
+    OrderStatus.NEEDS_ATTENTION: frozenset(
+        {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLING, OrderStatus.CANCELLED}
+    ),
+    OrderStatus.CANCELLED: frozenset(),
+    OrderStatus.FAILED: frozenset(),
+}
+
+
+class TransitionError(Exception):
+    """Somebody asked an order to go where its status does not lead."""
+
+    def __init__(self, order_id: str, before: OrderStatus, after: OrderStatus) -> None:
+        super().__init__(f"{order_id} cannot go from {before} to {after}")
+
+
+class Actor(StrEnum):
+    """Who made something happen to an order."""
+
+    CLIENT = "client"
+    CARRIER = "carrier"
+    WORKFLOW = "workflow"
+    RETRY = "retry"
+    OPERATOR = "operator"
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a parcel's contents. `unit_value` is for one piece, `weight` too."""
+
+    number: str
+    sku: str
+    description: str
+    quantity: int
+    unit_value: Money
+    native_description: str | None = None
+    hs_code: str | None = None
+    origin_country: str | None = None
+    weight: Weight | None = None
+    url: str | None = None
+    warehouse_number: str | None = None
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of an order: what the client said of it, then what the carrier said. Volume in m3."""
+
+    reference: str
+    weight: Weight
+    dimensions: Dimensions | None = None
+    volume: Decimal | None = None
+    secondary_reference: str | None = None
+    description: str | None = None
+    native_description: str | None = None
+    sku_on_label: str | None = None
+    declared_value: Money | None = None
+    items: tuple[Item, ...] = ()
+    tracking_number: str | None = None
+    master_tracking_number: str | None = None
+    carrier_parcel_number: str | None = None
+    tracking_id: str | None = None
+    delivery_status: TrackingStatus = TrackingStatus.PENDING
+    problem: Problem | None = None
+
+
+class Battery(msgspec.Struct, frozen=True, kw_only=True):
+    """What battery travels along, and how it is packed."""
+
+    type: str
+    packing: str | None = None
+
+
+class Customs(msgspec.Struct, frozen=True, kw_only=True):
+    """What customs wants to know of the whole order."""
+
+    description: str | None = None
+    native_description: str | None = None
+    value: Money | None = None
+    incoterm: str | None = None
+    battery: Battery | None = None
+    dangerous_goods: bool = False
+    vendor_id: str | None = None
+    gst_exemption_code: str | None = None
+    abn: str | None = None
+    sender_tax_id: str | None = None
+    inject_port: str | None = None
+
+
+class DeliveryWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """When the parcel should come."""
+
+    from_: datetime = msgspec.field(name="from")
+    to: datetime
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client wants of the carrier beyond the plain service."""
+
+    authority_to_leave: bool = False
+    locker: bool = False
+    pick_up: bool = False
+    instruction: str | None = None
+    sender_name: str | None = None
+    facility: str | None = None
+    platform: str | None = None
+    service_option: str | None = None
+    return_option: str | None = None
+    delivery_window: DeliveryWindow | None = None
+    max_price: Money | None = None
+
+
+class LabelStatus(StrEnum):
+    """Whether the label can be had."""
+
+    PENDING = "pending"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+
+
+class LabelDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored label document: its object key in the label bucket, and its SHA-256 in hex."""
+
+    key: str
+    sha256: str
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """The label as it was asked for, and where it is kept.
+
+    `document` holds all parcels in parcel order (None for images of several parcels); `parcels` has one
+    document for each parcel, in parcel order, once the label is ready.
+    """
+
+    status: LabelStatus = LabelStatus.PENDING
+    format: str = "pdf"
+    size: str = "4x6"
+    dpi: int | None = None
+    document: LabelDocument | None = None
+    parcels: tuple[LabelDocument, ...] = ()
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """One part of the price."""
+
+    type: str
+    amount: Money
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """The money's way back: `none`, `requested`, `confirmed` or `rejected`."""
+
+    status: str = "none"
+    amount: Money | None = None
+    requested_at: datetime | None = None
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """How the sending of the create stands. Never shown to clients.
+
+    `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
+    `sender_until` is the latest moment at which that sender can still be alive. `answered` is False
+    until the carrier's answer to the create was read. `not_found_at` is when the carrier first said,
+    after the sender's death, that it has no such order. `task_token` and `callback_hash` belong to
+    the workflow that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
+    """
+
+    sending_at: datetime | None = None
+    sender_until: datetime | None = None
+    answered: bool = False
+    not_found_at: datetime | None = None
+    task_token: str | None = None
+    callback_hash: str | None = None
+    callback_at: datetime | None = None
+    compensating_since: datetime | None = None
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an order's audit trail. Holds no personal data."""
+
+    at: datetime
+    type: str
+    actor: Actor
+    from_: OrderStatus | None = msgspec.field(name="from", default=None)
+    to: OrderStatus | None = None
+    detail: str | None = None
+    carrier: CarrierWords | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, with everything the client said and everything that came of it."""
+
+    id: str
+    tenant: str
+    carrier: str
+    account: str
+    reference: str
+    ship_to: Address
+    parcels: tuple[Parcel, ...]
+    service: str | None = None
+    ship_from: Address | None = None
+    return_to: Address | None = None
+    customs: Customs | None = None
+    options: Options = Options()
+    metadata: dict[str, str] = {}
+
+    status: OrderStatus = OrderStatus.ACCEPTED
+    carrier_order_number: str | None = None
+    master_tracking_numbers: tuple[str, ...] = ()
+    price: Money | None = None
+    charges: tuple[Charge, ...] = ()
+    billable_weight: Weight | None = None
+    refund: Refund = Refund()
+    label: Label = Label()
+    warnings: tuple[Notice, ...] = ()
+    problem: Problem | None = None
+    attention: Problem | None = None
+    carrier_details: dict[str, Any] = {}
+    submission: Submission = Submission()
+
+    version: int = 1
+    watch_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def tracking_numbers(self) -> tuple[str, ...]:
+        """The parcels' numbers, in parcel order, as far as the carrier has given them."""
+        return tuple(parcel.tracking_number for parcel in self.parcels if parcel.tracking_number)
+
+    def changed(self, *, at: datetime, **changes: Any) -> Self:
+        """The next version of this order with other facts and the same status."""
+        return msgspec.structs.replace(self, updated_at=at, version=self.version + 1, **changes)
+
+    def move(self, to: OrderStatus, *, at: datetime, watch_at: datetime | None, **changes: Any) -> Self:
+        """The next version of this order, in status `to`.
+
+        `watch_at` is the time by which somebody must have dealt with it again; None only when nothing
+        is left to be done. Raises `TransitionError` when the table does not lead there.
+        """
+        if to not in _FOLLOWS[self.status]:
+            raise TransitionError(self.id, self.status, to)
+        return self.changed(at=at, status=to, watch_at=watch_at, **changes)
