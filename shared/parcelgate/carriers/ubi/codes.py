@@ -1,0 +1,158 @@
+"""eTower's words and codes, and what they mean to us. Tables, and nothing that does anything.
+
+Status words: the given document says Success, Failed and Partial Success; the vendor wiki Succeeded;
+clients have seen Failure. Error codes: public (LB_UBICarrierAPI, vendor wiki), classed as assumed.
+Event codes: public (clients); the carrier's official list is not.
+"""
+
+from enum import StrEnum
+
+from parcelgate.domain.trackings import TrackingStatus
+
+SUCCESS_WORDS = frozenset({"success", "succeeded", "successful", "ok"})
+FAILURE_WORDS = frozenset({"failed", "failure", "fail", "error"})
+GONE_WORDS = frozenset({"deleted", "cancelled", "canceled", "voided"})
+"""Statuses of an order that no longer stands (assumed)."""
+
+
+def succeeded(status: str | None) -> bool:
+    """Whether the status word says that all went well."""
+    return status is not None and status.casefold() in SUCCESS_WORDS
+
+
+def failed(status: str | None) -> bool:
+    """Whether the status word says that nothing went well; a partial success does not."""
+    return status is not None and status.casefold() in FAILURE_WORDS
+
+
+def gone(status: str | None) -> bool:
+    """Whether an order of this status has been taken back."""
+    return status is not None and status.casefold() in GONE_WORDS
+
+
+class ErrorClass(StrEnum):
+    """What to do about an error."""
+
+    REFUSED = "refused"
+    AUTHENTICATION = "authentication"
+    TRANSIENT = "transient"
+    DUPLICATE = "duplicate"
+    UNKNOWN = "unknown"
+
+
+DUPLICATE_REFERENCE = "110003"
+UNKNOWN_ORDER = "100009"
+NOT_DELETABLE = "100010"
+NOT_PERMITTED = "100011"
+LABEL_NOT_PRINTED = "100016"
+NO_EVENTS = "950005"
+
+_CLASSES = {
+    "100000": ErrorClass.TRANSIENT,
+    "100004": ErrorClass.TRANSIENT,
+    "100002": ErrorClass.AUTHENTICATION,
+    DUPLICATE_REFERENCE: ErrorClass.DUPLICATE,
+}
+
+
+def classify(code: str | None) -> ErrorClass:
+    """The class of an error code. A readable refusal without a code is still a refusal.
+
+    An HTTP-like 5xx is none of the carrier's codes: what stands behind it is anybody's guess.
+    """
+    if code is None:
+        return ErrorClass.REFUSED
+    if len(code) == 3 and code.startswith("5"):
+        return ErrorClass.UNKNOWN
+    return _CLASSES.get(code, ErrorClass.REFUSED)
+
+
+def _spread(table: dict[str, str]) -> dict[str, str]:
+    """`{"130003-130005 130022": pointer}` with one entry for each code."""
+    spread = {}
+    for codes, pointer in table.items():
+        for part in codes.split():
+            first, _, last = part.partition("-")
+            for code in range(int(first), int(last or first) + 1):
+                spread[str(code)] = pointer
+    return spread
+
+
+POINTERS: dict[str, str] = _spread({
+    "100005 100007-100008 100013 120023": "/service",
+    "100006": "/options/facility",
+    "100014-100015": "{parcel}/tracking_number",
+    "110001-110003": "{reference}",
+    "110004-110005 110014": "/ship_to/name",
+    "110006 110010 110012": "/ship_to/phone",
+    "110007 110011 110013": "/ship_to/email",
+    "110008": "/options/platform",
+    "110009": "/ship_to/company",
+    "110016-110019": "/ship_to/tax_id",
+    "110020": "/ship_from/phone",
+    "120001-120002": "/ship_to/line1",
+    "120003": "/ship_to/line2",
+    "120004 120014-120016 120018": "/ship_to/line3",
+    "120005-120007 120017": "/ship_to/city",
+    "120008-120010 120019 120034": "/ship_to/state",
+    "120011-120012 120020 120025 120033 120035": "/ship_to/postcode",
+    "120013 120021-120022 120032": "/ship_to/country",
+    "120024": "/options/service_option",
+    "120036": "/ship_from/line1",
+    "120037": "/ship_from/line2",
+    "120038": "/ship_from/line3",
+    "120039": "/ship_from/city",
+    "120040": "/ship_from/state",
+    "120041": "/ship_from/postcode",
+    "120042": "/ship_from/country",
+    "130001-130002 130022": "/customs/description",
+    "120053 130003-130005 140003": "{parcel}/weight",
+    "130006 130008-130010 190019": "/customs/value",
+    "130007": "{parcel}/sku_on_label",
+    "130011": "{parcel}/dimensions/length",
+    "130012": "{parcel}/dimensions/width",
+    "130013": "{parcel}/dimensions/height",
+    "130014 130016 130018": "{parcel}/dimensions",
+    "130015 130017": "{parcel}/volume",
+    "130019-130021": "/customs/native_description",
+    "150001-150002": "/return_to/line1",
+    "150003": "/return_to/line2",
+    "150004": "/return_to/line3",
+    "150005-150007": "/return_to/city",
+    "150008-150010": "/return_to/state",
+    "150011-150012": "/return_to/postcode",
+    "150013": "/return_to/country",
+    "150101": "/return_to/name",
+    "190001": "{parcel}/items",
+    "190002 190029": "{item}/quantity",
+    "190003": "{item}/number",
+    "190004 190008": "{item}/sku",
+    "190005 190009 190028": "{item}/description",
+    "190006": "{item}/unit_value",
+    "190007 190010 190032": "{item}/origin_country",
+    "190018 190023-190026": "{item}/hs_code",
+    "190020-190022": "{item}/native_description",
+    "190030-190031 190033": "{item}/weight",
+    "190034-190035": "{item}/url",
+    "400001-400003": "/parcels",
+    "400004": "/parcels/0/reference",
+})  # fmt: skip
+"""Where in our body the field is that an error code names (public, LB_UBICarrierAPI)."""
+
+LABEL_TYPES = {"4x6": 1, "a4": 2, "4x4": 4}
+"""Our label sizes as `labelType`: 10x15 cm, A4, 10x10 cm (public, "Print Label")."""
+
+EVENTS: dict[str, tuple[TrackingStatus, str | None]] = {
+    "INF": (TrackingStatus.INFO_RECEIVED, None),
+    "RCV": (TrackingStatus.IN_TRANSIT, None),
+    "SCN": (TrackingStatus.IN_TRANSIT, None),
+    "CCD": (TrackingStatus.IN_TRANSIT, "customs_cleared"),
+    "DVR": (TrackingStatus.IN_TRANSIT, None),
+    "HLD": (TrackingStatus.EXCEPTION, "customs_hold"),
+    # Mind: DLV is an attempt at delivery, DLD is the delivery.
+    "DLV": (TrackingStatus.ATTEMPT_FAILED, None),
+    "CRD": (TrackingStatus.AVAILABLE_FOR_PICKUP, None),
+    "DLD": (TrackingStatus.DELIVERED, None),
+    "RTN": (TrackingStatus.RETURNED, None),
+}
+"""Event codes seen by clients (public); a code that is not here is shown and never guessed."""

@@ -1,0 +1,303 @@
+"""What goes over the wire to eTower and back, in eTower's own names.
+
+What is sent has one model per object of the given table. What is read is read tolerantly: fields nobody
+knows are passed over, a null is an empty list, an error may be a list, an object or a bare string, and
+each entry of a list is read by itself, so that a bad one does not spoil its neighbours.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+MAX_ORDERS = 300
+"""Orders in one create (public)."""
+MAX_TRACKED = 30
+"""Numbers in one tracking call (public: error 950003)."""
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class UnreadableError(ValueError):
+    """An answer that is not what eTower sends."""
+
+
+# Sent.
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(serialization_alias=to_camel), frozen=True, extra="forbid"
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """The fields that are sent, by their names on the wire."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class WireItem(_Sent):
+    """One of `orderItems` (given table; the samples' name, not `items`). `weight` is in kilograms."""
+
+    item_no: str | None = None
+    sku: str | None = None
+    description: str | None = None
+    native_description: str | None = None
+    hs_code: str | None = None
+    origin_country: str | None = None
+    item_count: int | None = None
+    unit_value: Decimal | None = None
+    warehouse_no: str | None = None
+    product_url: str | None = Field(default=None, serialization_alias="productURL")
+    weight: Decimal | None = None
+
+
+class ExtendData(_Sent):
+    """`extendData` as the samples have it."""
+
+    inject_port: str | None = None
+
+
+class WireOrder(_Sent):
+    """An order, or one of its `pieces`: the table says that both have the same fields."""
+
+    order_id: str | None = None
+    reference_no: str | None = None
+    reference_no1: str | None = None
+    tracking_no: str | None = None
+    service_code: str | None = None
+    incoterm: str | None = None
+    description: str | None = None
+    native_description: str | None = None
+    weight: Decimal | None = None
+    weight_unit: str | None = None
+    length: Decimal | None = None
+    width: Decimal | None = None
+    height: Decimal | None = None
+    volume: Decimal | None = None
+    dimension_unit: str | None = None
+    invoice_value: Decimal | None = None
+    invoice_currency: str | None = None
+    pick_up: str | None = None
+    authority_to_leave: bool | None = None
+    locker_service: bool | None = None
+    battery_type: str | None = None
+    battery_packing: str | None = None
+    dangerous_goods: bool | None = None
+    sku: str | None = None
+    service_option: str | None = None
+    instruction: str | None = None
+    facility: str | None = None
+    platform: str | None = None
+    recipient_name: str | None = None
+    recipient_tax_id: str | None = None
+    recipient_company: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    address_line1: str | None = None
+    address_line2: str | None = None
+    address_line3: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postcode: str | None = None
+    country: str | None = None
+    shipper_name: str | None = None
+    shipper_phone: str | None = None
+    shipper_address_line1: str | None = None
+    shipper_address_line2: str | None = None
+    shipper_address_line3: str | None = None
+    shipper_city: str | None = None
+    shipper_state: str | None = None
+    shipper_postcode: str | None = None
+    shipper_country: str | None = None
+    return_option: str | None = None
+    return_name: str | None = None
+    return_address_line1: str | None = None
+    return_address_line2: str | None = None
+    return_address_line3: str | None = None
+    return_city: str | None = None
+    return_state: str | None = None
+    return_postcode: str | None = None
+    return_country: str | None = None
+    vendorid: str | None = None
+    gstexemptioncode: str | None = None
+    abnnumber: str | None = None
+    sender_tax_id: str | None = None
+    extend_data: ExtendData | None = None
+    order_items: tuple[WireItem, ...] | None = None
+    pieces: tuple["WireOrder", ...] | None = None
+
+
+class LabelRequest(_Sent):
+    """The body of a label call (public, "Print Label")."""
+
+    order_ids: tuple[str, ...]
+    label_type: int
+    label_format: str
+    dpi: int
+    packinglist: bool = False
+    merged: bool = False
+
+
+class HoldRequest(_Sent):
+    """The body of a hold; type 1 holds, type 2 (release) is not enabled (public, "Hold")."""
+
+    order_ids: tuple[str, ...]
+    hold_type: int = 1
+
+
+def encode(body: _Sent | Iterable[_Sent | str]) -> bytes:
+    """The JSON of a body, its decimals as numbers digit by digit."""
+    if isinstance(body, _Sent):
+        return _encoder.encode(body.fields())
+    return _encoder.encode([part.fields() if isinstance(part, _Sent) else part for part in body])
+
+
+# Read.
+
+
+def _text(value: Any) -> Any:
+    """A string, also when a number was sent; blank counts as nothing."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _list(value: Any) -> Any:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _troubles(value: Any) -> Any:
+    return [{"message": part} if isinstance(part, str) else part for part in _list(value) if part]
+
+
+def _object(value: Any) -> Any:
+    return {} if value is None or value == "" else value
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=to_camel), frozen=True, extra="ignore"
+    )
+
+
+class Trouble(_Read):
+    """One entry of `errors` or `warnings`."""
+
+    code: Text = None
+    message: Text = None
+
+
+Troubles = Annotated[tuple[Trouble, ...], BeforeValidator(_troubles)]
+
+
+class OrderAnswer(_Read):
+    """What became of one order or one piece."""
+
+    status: Text = None
+    errors: Troubles = ()
+    warnings: Troubles = ()
+    order_id: Text = None
+    reference_no: Text = None
+    tracking_no: Text = None
+    connote_id: Text = None
+    pieces_result: Annotated[tuple["OrderAnswer", ...], BeforeValidator(_list)] = ()
+    extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+
+
+class FoundOrder(_Read):
+    """An order as `queryorders` tells it (assumed: the fields of the create, and the numbers)."""
+
+    status: Text = None
+    order_id: Text = None
+    reference_no: Text = None
+    tracking_no: Text = None
+    connote_id: Text = None
+    service_code: Text = None
+    recipient_name: Text = None
+    address_line1: Text = None
+    city: Text = None
+    postcode: Text = None
+    country: Text = None
+    pieces: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_list)] = ()
+    pieces_result: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_list)] = ()
+    extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+
+
+class LabelAnswer(_Read):
+    """One label, in Base64."""
+
+    status: Text = None
+    errors: Troubles = ()
+    order_id: Text = None
+    reference_no: Text = None
+    tracking_no: Text = None
+    label_content: Text = None
+    label_contents: Annotated[tuple[Text, ...], BeforeValidator(_list)] = ()
+
+
+class EventAnswer(_Read):
+    """One event of a journey; `event_time` has no offset, `time_zone` may."""
+
+    tracking_no: Text = None
+    reference_tracking_no: Text = None
+    event_time: Text = None
+    event_code: Text = None
+    activity: Text = None
+    location: Text = None
+    dest_country: Text = None
+    country: Text = None
+    time_zone: Text = None
+
+
+class ServiceAnswer(_Read):
+    """One service of the catalogue."""
+
+    service_code: Text = None
+    service_name: Text = None
+    native_name: Text = None
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The outside of every answer. The entries of `data` are read one by one."""
+
+    status: str | None
+    errors: tuple[Trouble, ...]
+    warnings: tuple[Trouble, ...]
+    data: tuple[Any, ...]
+
+
+class _Outside(_Read):
+    status: Text = None
+    errors: Troubles = ()
+    warnings: Troubles = ()
+    data: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """The outside of an answer; a bare list (the older calls) counts as its `data`.
+
+    Raises UnreadableError.
+    """
+    try:
+        content: Any = msgspec.json.decode(body)
+        outside = _Outside.model_validate({"data": content} if isinstance(content, list) else content)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise UnreadableError(f"not an answer of eTower ({type(error).__name__})") from error
+    return Envelope(outside.status, outside.errors, outside.warnings, outside.data)
+
+
+def read_each[T: BaseModel](model: type[T], entries: Iterable[Any]) -> list[T]:
+    """The entries that can be read as `model`; the others are left out."""
+    found = []
+    for entry in entries:
+        try:
+            found.append(model.model_validate(entry))
+        except ValidationError:
+            continue
+    return found
