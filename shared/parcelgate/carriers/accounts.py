@@ -1,0 +1,102 @@
+"""Carrier accounts: a login with a carrier and its settings, one secret each in Secrets Manager.
+
+The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
+
+    {"base_url": "https://carrier.example/path",          optional: the carrier's documented host
+     "credentials": {"app_id": "...", "app_secret": "..."},
+     "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `assumed` module
+     "ship_from": {address}, "return_to": {address}}       optional: the account's defaults
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
+
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.problems import FieldError, ProblemError
+
+_CACHE_SECONDS = 60
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
+
+
+class AccountError(Exception):
+    """A carrier account's secret is not usable: for the operator to mend. Never quotes the secret."""
+
+
+class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One carrier account, as its secret describes it."""
+
+    tenant: str
+    carrier: str
+    name: str
+    credentials: dict[str, str]
+    base_url: str | None = None
+    overrides: dict[str, Any] = {}
+    ship_from: Address | None = None
+    return_to: Address | None = None
+
+    def __repr__(self) -> str:
+        return f"AccountConfig({self.tenant}/{self.carrier}/{self.name})"
+
+
+class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    credentials: dict[str, str]
+    base_url: str | None = None
+    overrides: dict[str, Any] = {}
+    ship_from: Address | None = None
+    return_to: Address | None = None
+
+
+class Accounts:
+    """Reads carrier accounts, and remembers each for a minute.
+
+    Parameters
+    ----------
+    client
+        A boto3 Secrets Manager client.
+    prefix
+        What every secret's name begins with.
+    """
+
+    def __init__(self, client: Any, prefix: str) -> None:
+        self._provider = SecretsProvider(boto3_client=client)
+        self._prefix = prefix
+
+    def read(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
+        """The account's configuration; with `fresh`, as it stands in Secrets Manager this moment.
+
+        Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such
+        account, and AccountError when its secret is malformed.
+        """
+        if not all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account)):
+            raise _unknown_account()
+        name = f"{self._prefix}/{tenant}/{carrier}/{account}"
+        try:
+            text = self._provider.get(name, max_age=_CACHE_SECONDS, force_fetch=fresh)
+        except GetParameterError as error:
+            cause: Any = error.__context__
+            code = getattr(cause, "response", {}).get("Error", {}).get("Code")
+            if code == "ResourceNotFoundException":
+                raise _unknown_account() from None
+            raise
+        try:
+            secret = msgspec.json.decode(text or "", type=_Secret)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise AccountError(f"secret {name}: {where_wrong(error)}") from None
+        return AccountConfig(tenant=tenant, carrier=carrier, name=account, **msgspec.structs.asdict(secret))
+
+
+def where_wrong(error: Exception) -> str:
+    """Which place of a decoded document is wrong, without a word of what stands there."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "not JSON"
+    place = re.search(r" - at `([^`]*)`$", str(error))
+    return f"wrong type, or an unknown or missing field, at {place[1] if place else '$'}"
+
+
+def _unknown_account() -> ProblemError:
+    error = FieldError("/account", "unknown_account", "There is no such account with this carrier.")
+    return ProblemError("validation_failed", "The carrier account is not known.", errors=[error])

@@ -1,0 +1,80 @@
+"""Which carriers there are. The only place that knows them by name; each is imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.port import Carrier, CarrierProfile
+    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.transport import Transport
+    from parcelgate.domain.clock import Clock
+
+CARRIERS = {"lso": "parcelgate.carriers.lso"}
+
+
+class UnknownCarrierError(Exception):
+    """There is no carrier of that name here."""
+
+
+class CarrierPackage(Protocol):
+    """What the package of a carrier must hold. Importing it must stay cheap: no pydantic, no httpx."""
+
+    PROFILE: CarrierProfile
+    WEBHOOK_ANSWER: bytes | None
+
+    def build(
+        self,
+        account: AccountConfig,
+        *,
+        send: Transport,
+        tokens: TokenVault,
+        clock: Clock,
+        reread: Callable[[], AccountConfig] | None = None,
+    ) -> Carrier:
+        """The adapter for one account."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The codes of all carriers, in the order of the registry."""
+    return tuple(CARRIERS)
+
+
+def profile(code: str) -> CarrierProfile:
+    """What the carrier can do. Raises UnknownCarrierError."""
+    return _package(code).PROFILE
+
+
+def webhook_answer(code: str) -> bytes | None:
+    """The JSON body the carrier expects in answer to a webhook; None when it sends none to orders."""
+    return _package(code).WEBHOOK_ANSWER
+
+
+def build(
+    code: str,
+    account: AccountConfig,
+    *,
+    send: Transport,
+    tokens: TokenVault,
+    clock: Clock,
+    reread: Callable[[], AccountConfig] | None = None,
+) -> Carrier:
+    """The carrier's adapter for one account.
+
+    `reread` fetches the account afresh: adapters call it when the carrier does not accept the
+    credentials they have, so that a rotated secret is used at once. Raises UnknownCarrierError, and
+    AccountError when the account lacks what the carrier needs.
+    """
+    return _package(code).build(account, send=send, tokens=tokens, clock=clock, reread=reread)
+
+
+def _package(code: str) -> CarrierPackage:
+    try:
+        return cast(CarrierPackage, import_module(CARRIERS[code]))
+    except KeyError:
+        raise UnknownCarrierError(code) from None

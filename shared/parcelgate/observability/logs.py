@@ -1,0 +1,64 @@
+"""The one logger, and the decorator every handler but the authorizer wears."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
+
+
+def about(*, order_id: str | None = None, tenant: str | None = None, carrier: str | None = None) -> None:
+    """Put these ids on every further log line of this invocation."""
+    given = {"order_id": order_id, "tenant": tenant, "carrier": carrier}
+    log.append_keys(**{key: value for key, value in given.items() if value is not None})
+
+
+def anatomy(error: BaseException) -> dict[str, Any]:
+    """What may be logged of an error nobody expected: its class and where it came from.
+
+    Its message is left out: it may quote what a client or a carrier sent.
+    """
+    frames = extract_tb(error.__traceback__)[-8:]
+    return {
+        "error": type(error).__name__,
+        "cause": type(error.__cause__).__name__ if error.__cause__ else None,
+        "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+
+
+def observed[**P, R](
+    *, expected: tuple[type[BaseException], ...] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Give each invocation of a handler its own log keys, and one line for whatever it raises.
+
+    `expected` errors are part of the work (an order that is not ready yet): they get a line of level
+    info. Anything is raised again.
+
+    Examples
+    --------
+    >>> @observed()
+    ... def handler(event, context):
+    ...     return {}
+    """
+
+    def decorate(handler: Callable[P, R]) -> Callable[P, R]:
+        @wraps(handler)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            context = args[1] if len(args) > 1 else None
+            log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
+            try:
+                return handler(*args, **kwargs)
+            except expected as error:
+                log.info("not yet", extra={"error": type(error).__name__})
+                raise
+            except Exception as error:
+                log.error("unexpected error", extra=anatomy(error))
+                raise
+
+        return run
+
+    return decorate

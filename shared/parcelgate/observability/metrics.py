@@ -1,0 +1,19 @@
+"""Metrics in business terms, as embedded metric format: one log line each, nothing to flush."""
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+
+def count(name: str, value: float = 1, **dimensions: str) -> None:
+    """Count something, such as `count("OrdersAccepted", carrier="lso")`."""
+    _emit(name, MetricUnit.Count, value, dimensions)
+
+
+def duration(name: str, seconds: float, **dimensions: str) -> None:
+    """Record how long something took, in seconds."""
+    _emit(name, MetricUnit.Seconds, seconds, dimensions)
+
+
+def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
+    with single_metric(name=name, unit=unit, value=value, default_dimensions=dimensions) as metric:
+        for key, text in dimensions.items():
+            metric.add_dimension(name=key, value=text)
