@@ -199,6 +199,7 @@ class MoneyInput(_Input):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, such as USD.")]
 
     def to_domain(self) -> Money:
+        """The amount."""
         return Money(self.amount, self.currency)
 
 
@@ -215,6 +216,7 @@ class WeightInput(_Input):
         return self
 
     def to_domain(self) -> Weight:
+        """The weight."""
         return Weight(self.value, self.unit)
 
 
@@ -233,6 +235,7 @@ class DimensionsInput(_Input):
         return self
 
     def to_domain(self) -> Dimensions:
+        """The sides."""
         return Dimensions(self.length, self.width, self.height, self.unit)
 
 
@@ -253,6 +256,7 @@ class AddressInput(_Input):
     tax_id: _Code | None = None
 
     def to_domain(self) -> addresses.Address:
+        """The address."""
         return addresses.Address(**self.model_dump())
 
 
@@ -280,6 +284,7 @@ class ItemInput(_Input):
     warehouse_number: _Code | None = None
 
     def to_domain(self, place: int) -> orders.Item:
+        """The line, with defaults for its place in the parcel."""
         number = self.number or str(place)
         return orders.Item(
             number=number,
@@ -321,6 +326,7 @@ class ParcelInput(_Input):
     items: Annotated[list[ItemInput], Field(max_length=500)] = []
 
     def to_domain(self, reference: str) -> orders.Parcel:
+        """The piece, under its given or default reference."""
         return orders.Parcel(
             reference=reference,
             weight=self.weight.to_domain(),
@@ -388,6 +394,7 @@ class OptionsInput(_Input):
     max_price: MoneyInput | None = None
 
     def to_domain(self) -> orders.Options:
+        """The wishes."""
         window = self.delivery_window
         return orders.Options(
             **self.model_dump(exclude={"delivery_window", "max_price"}),
