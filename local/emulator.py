@@ -9,10 +9,6 @@ import httpx
 
 from local import processes
 
-ROOT = Path(__file__).resolve().parent.parent
-RUNTIME = ROOT / ".local" / "runtime" / "bin" / "python"
-"""The Python that runs the functions: nothing but AWS's runtime client is installed for it."""
-
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_SECONDS = 60
@@ -50,7 +46,6 @@ def start(port: int, state: Path, log: Path) -> processes.Program:
         "STATE_DIR": str(state / "state"),
         "S3_DATA_DIR": str(state / "s3"),
         "AWS_ENDPOINT_URL": url,
-        "PARCELGATE_RUNTIME": str(RUNTIME),
         **ADMINISTRATOR,
     }
     return processes.start("emulator", [sys.executable, "-m", "ministack"], env, state, log)

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import psutil
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""What this command itself started, kept so that none is forgotten while it runs."""
+
 
 class NotReadyError(Exception):
     """Something did not come up in time, or died while doing so."""
@@ -70,7 +73,29 @@ def start(name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, 
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children[process.pid] = process
     return Program(name, process.pid, psutil.Process(process.pid).create_time())
+
+
+def run(
+    name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, seconds: float
+) -> None:
+    """Run *command* to its end, and stop whatever it started if it is cut short.
+
+    Raises
+    ------
+    NotReadyError
+        When it fails, or is not done in *seconds*; the message ends with the last lines of *log*.
+    """
+    program = start(name, command, env, cwd, log)
+    try:
+        code = _children[program.pid].wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise NotReadyError(f"{name} was not done within {seconds:.0f} s; {_end_of(log)}") from None
+    finally:
+        program.stop(grace=2)
+    if code:
+        raise NotReadyError(f"{name} failed with exit code {code}; {_end_of(log)}")
 
 
 def remember(programs: Sequence[Program], path: Path) -> None:
@@ -96,8 +121,7 @@ def wait_until(ready: Callable[[], bool], program: Program, seconds: float, log:
         alive = program.is_alive()
         if not alive or time.monotonic() > deadline:
             why = f"was not ready within {seconds:.0f} s" if alive else "stopped while starting"
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise NotReadyError(f"{program.name} {why}; the end of {log}:\n{tail}")
+            raise NotReadyError(f"{program.name} {why}; {_end_of(log)}")
         time.sleep(0.05)
 
 
@@ -108,3 +132,8 @@ def port(variable: str) -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-20:]
+    return "\n".join((f"the end of {log}:", *lines))

@@ -203,14 +203,16 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """How the sending of the create stands. Never shown to clients.
 
     `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
-    `sender_until` is the latest moment at which that sender can still be alive. `answered` is False
-    until the carrier's answer to the create was read. `not_found_at` is when the carrier first said,
-    after the sender's death, that it has no such order. `task_token` and `callback_hash` belong to
-    the workflow that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
+    `sender_until` is the latest moment at which that sender can still be alive; `over_at` is when it
+    said itself that it would do no more and does not know what came of it. `answered` is False until
+    the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
+    sender's death, that it has no such order. `task_token` and `callback_hash` belong to the workflow
+    that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
     """
 
     sending_at: datetime | None = None
     sender_until: datetime | None = None
+    over_at: datetime | None = None
     answered: bool = False
     not_found_at: datetime | None = None
     task_token: str | None = None

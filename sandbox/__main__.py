@@ -1,0 +1,85 @@
+"""`python -m sandbox`: the carrier sandbox as a process."""
+
+import argparse
+import contextlib
+import json
+import sys
+import textwrap
+from pathlib import Path
+
+from sandbox.server import address, listen, server
+from sandbox.steering import WORDS
+from sandbox.world import Settings, default_accounts
+
+
+def _arguments() -> argparse.Namespace:
+    usual = Settings()
+    words = "\n".join(
+        textwrap.fill(meaning, 96, initial_indent=f"  SBX-{word:<14}", subsequent_indent=" " * 20)
+        for word, meaning in WORDS.items()
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="The carriers' stand-ins, on one port.",
+        epilog=f"steering words, anywhere in an order's reference:\n{words}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--accounts",
+        type=Path,
+        help=f"JSON file of the logins let in (else: {json.dumps(default_accounts())})",
+    )
+    parser.add_argument(
+        "--callback-interval",
+        type=float,
+        default=usual.callback_interval,
+        metavar="SECONDS",
+        help="between two attempts of a callback (%(default)s)",
+    )
+    parser.add_argument(
+        "--acceleration",
+        type=float,
+        default=usual.acceleration,
+        metavar="FACTOR",
+        help="how much faster than in life parcels move (%(default)s)",
+    )
+    parser.add_argument(
+        "--processing-seconds",
+        type=float,
+        default=usual.processing_seconds,
+        metavar="SECONDS",
+        help="that an asynchronous order takes to finish (%(default)s)",
+    )
+    parser.add_argument(
+        "--token-seconds",
+        type=int,
+        default=usual.token_seconds,
+        metavar="SECONDS",
+        help="that a token lives (%(default)s)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    arguments = _arguments()
+    try:
+        accounts = json.loads(arguments.accounts.read_text()) if arguments.accounts else default_accounts()
+        listening = listen(arguments.host, arguments.port)
+    except (OSError, ValueError) as error:
+        sys.exit(f"sandbox: {error}")
+    settings = Settings(
+        accounts=accounts,
+        callback_interval=arguments.callback_interval,
+        acceleration=arguments.acceleration,
+        processing_seconds=arguments.processing_seconds,
+        token_seconds=arguments.token_seconds,
+    )
+    print(f"carrier sandbox at {address(listening)}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server(settings).run([listening])
+
+
+main()

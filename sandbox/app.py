@@ -1,0 +1,83 @@
+"""The application: every carrier's calls, and the controls."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.calls import Carrier, route
+from sandbox.faults import read_faults
+from sandbox.lso import Lso
+from sandbox.world import Settings, World
+
+CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso,)
+
+
+def build_app(settings: Settings) -> Starlette:
+    """Put a new world and its carriers behind one application."""
+    world = World(settings)
+    carriers = [carrier(world) for carrier in CARRIERS]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await world.close()
+
+    return Starlette(
+        routes=[
+            *_controls(world, carriers),
+            *(route(world, carrier, call) for carrier in carriers for call in carrier.calls),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
+    calls = {carrier.name: [call.name for call in carrier.calls] for carrier in carriers}
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "carriers": list(calls)})
+
+    async def ledger(_: Request) -> Response:
+        return JSONResponse({name: world.ledger.book(name).shown() for name in calls})
+
+    async def reset(_: Request) -> Response:
+        world.reset()
+        for carrier in carriers:
+            carrier.reset()
+        return JSONResponse({"status": "ok"})
+
+    async def advance(request: Request) -> Response:
+        try:
+            seconds = float((await request.json())["seconds"])
+        except (ValueError, KeyError, TypeError):
+            return _wrong('{"seconds": number} is wanted')
+        if not 0 <= seconds < float("inf"):
+            return _wrong("the clock only goes forward")
+        world.clock.advance(seconds)
+        return JSONResponse({"now": world.clock.now().isoformat(timespec="milliseconds")})
+
+    async def faults(request: Request) -> Response:
+        try:
+            if request.method == "POST":
+                world.faults.add(read_faults(await request.json(), calls))
+            elif request.method == "DELETE":
+                world.faults.reset()
+        except ValueError as error:
+            return _wrong(str(error))
+        return JSONResponse({"faults": world.faults.left()})
+
+    return [
+        Route("/_sandbox/health", health),
+        Route("/_sandbox/ledger", ledger),
+        Route("/_sandbox/reset", reset, methods=["POST"]),
+        Route("/_sandbox/advance", advance, methods=["POST"]),
+        Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
+    ]
+
+
+def _wrong(message: str) -> Response:
+    return JSONResponse({"error": message}, 422)

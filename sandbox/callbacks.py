@@ -1,0 +1,75 @@
+"""Telling a client over HTTP, again and again until it has understood."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from sandbox.clock import Clock
+from sandbox.ledger import CallbackAttempt, Ledger
+
+_ANSWER_TIMEOUT = 10.0
+_ANSWER_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A message for a client, and what counts as its having been understood."""
+
+    carrier: str
+    order_number: str
+    reference: str
+    url: str
+    content: bytes
+    attempts: int
+    accepted: Callable[[httpx.Response], bool]
+
+
+class Callbacks:
+    """Sends callbacks and writes each attempt into the ledger."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, interval: float) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._interval = interval
+        self._client = httpx.AsyncClient(timeout=_ANSWER_TIMEOUT, trust_env=False)
+
+    async def deliver(self, callback: Callback, start: int = 1) -> None:
+        """Send it, from attempt `start` on, until it is accepted or its attempts are used up."""
+        for number in range(start, callback.attempts + 1):
+            if number > 1:
+                await self._clock.sleep(self._interval)
+            if await self.attempt(callback, number):
+                return
+
+    async def attempt(self, callback: Callback, number: int) -> bool:
+        """Send it once and say whether it was accepted."""
+        at = self._clock.now()
+        status, answer, accepted = None, "", False
+        try:
+            response = await self._client.post(
+                callback.url,
+                content=callback.content,
+                headers={"Content-Type": "application/json"},
+            )
+            status, answer = response.status_code, response.text[:_ANSWER_KEPT]
+            accepted = callback.accepted(response)
+        except httpx.HTTPError as error:
+            answer = repr(error)
+        self._ledger.book(callback.carrier).callbacks.append(
+            CallbackAttempt(
+                order_number=callback.order_number,
+                reference=callback.reference,
+                url=callback.url,
+                attempt=number,
+                at=at,
+                status=status,
+                answer=answer,
+                accepted=accepted,
+            )
+        )
+        return accepted
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()

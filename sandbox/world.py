@@ -1,0 +1,71 @@
+"""Settings, and the parts that all carriers of one sandbox share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.callbacks import Callbacks
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.ledger import Ledger
+from sandbox.steering import Tally
+from sandbox.tasks import Tasks
+
+#: Carrier name → account name → that login's credentials, in the carrier's own terms.
+Accounts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def default_accounts() -> Accounts:
+    """Give the logins that are known when none are named."""
+    return {"lso": {"default": {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a sandbox runs.
+
+    Attributes
+    ----------
+    accounts
+        The logins that are let in.
+    callback_interval
+        Seconds between two attempts of a callback (LSO: 300, documented).
+    acceleration
+        How many times faster than in life parcels move; at 1440 a day passes in a minute.
+    processing_seconds
+        How long an asynchronous order takes to finish.
+    token_seconds
+        How long a token lives, which is also what is said in `expiresIn`.
+    """
+
+    accounts: Accounts = field(default_factory=default_accounts)
+    callback_interval: float = 300.0
+    acceleration: float = 1440.0
+    processing_seconds: float = 0.5
+    token_seconds: int = 7200
+
+
+class World:
+    """One sandbox's clock, ledger, faults and work in progress."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self.ledger = Ledger()
+        self.faults = Faults()
+        self.tally = Tally()
+        self.tasks = Tasks()
+        self.callbacks = Callbacks(self.clock, self.ledger, settings.callback_interval)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.tasks.cancel()
+        self.clock.reset()
+        self.ledger.reset()
+        self.faults.reset()
+        self.tally.reset()
+
+    async def close(self) -> None:
+        """Stop all work and let go of connections."""
+        self.tasks.cancel()
+        await self.callbacks.close()

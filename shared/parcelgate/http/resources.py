@@ -1,0 +1,549 @@
+"""What clients are shown: the contract's resources, made from the domain's objects.
+
+Amounts of money are decimal strings, measures JSON numbers, times RFC 3339 in UTC. What is not listed
+here (how an order is being sent, its version, keys of stored labels) never leaves.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from parcelgate.carriers.port import CarrierProfile, Rate, Service
+from parcelgate.domain import measures, orders
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.measures import LengthUnit, WeightUnit
+from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
+from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem
+from parcelgate.domain.trackings import Tracking, TrackingStatus, furthest_behind
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""A resource as JSON."""
+
+type Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+type Number = Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": "number", "format": "decimal"})]
+type Amount = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$", description="A decimal number.")]
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this API stands, as the caller sees it; `base` is empty when that is not known."""
+
+    base: str = ""
+    problems: str = "/problems"
+
+    def order(self, order_id: str) -> str:
+        """The address of an order."""
+        return f"{self.base}/v1/orders/{order_id}"
+
+
+class ProblemResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    carrier: CarrierWords | None = None
+    order_id: str | None = None
+    request_id: str | None = None
+
+
+class MoneyResource(msgspec.Struct, frozen=True):
+    """An amount of one currency (ISO 4217)."""
+
+    amount: Amount
+    currency: str
+
+
+class WeightResource(msgspec.Struct, frozen=True):
+    """A weight."""
+
+    value: Number
+    unit: WeightUnit
+
+
+class DimensionsResource(msgspec.Struct, frozen=True):
+    """The sides of a parcel."""
+
+    length: Number
+    width: Number
+    height: Number
+    unit: LengthUnit
+
+
+class ItemResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a parcel's contents."""
+
+    number: str
+    sku: str
+    description: str
+    native_description: str | None
+    quantity: int
+    unit_value: MoneyResource
+    hs_code: str | None
+    origin_country: str | None
+    weight: WeightResource | None
+    url: str | None
+    warehouse_number: str | None
+
+
+class ParcelResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of the order, with the carrier's numbers."""
+
+    reference: str
+    secondary_reference: str | None
+    weight: WeightResource
+    dimensions: DimensionsResource | None
+    volume: Number | None
+    description: str | None
+    native_description: str | None
+    sku_on_label: str | None
+    declared_value: MoneyResource | None
+    items: tuple[ItemResource, ...]
+    tracking_number: str | None
+    master_tracking_number: str | None
+    carrier_parcel_number: str | None
+    delivery_status: TrackingStatus
+    problem: ProblemResource | None
+
+
+class CustomsResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What customs is told."""
+
+    description: str | None
+    native_description: str | None
+    value: MoneyResource | None
+    incoterm: str | None
+    battery: Battery | None
+    dangerous_goods: bool
+    vendor_id: str | None
+    gst_exemption_code: str | None
+    abn: str | None
+    sender_tax_id: str | None
+    inject_port: str | None
+
+
+class DeliveryWindowResource(msgspec.Struct, frozen=True, kw_only=True):
+    """When the parcel should come."""
+
+    from_: Time = msgspec.field(name="from")
+    to: Time
+
+
+class OptionsResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What the carrier should do beyond the plain service."""
+
+    authority_to_leave: bool
+    locker: bool
+    pick_up: bool
+    instruction: str | None
+    sender_name: str | None
+    facility: str | None
+    platform: str | None
+    service_option: str | None
+    return_option: str | None
+    delivery_window: DeliveryWindowResource | None
+    max_price: MoneyResource | None
+
+
+class OrderLabelResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the label can be had, and how it was asked for."""
+
+    status: LabelStatus
+    format: str
+    size: str
+    dpi: int | None
+
+
+class ChargeResource(msgspec.Struct, frozen=True):
+    """One part of the price."""
+
+    type: str
+    amount: MoneyResource
+
+
+class RefundResource(msgspec.Struct, frozen=True, kw_only=True):
+    """The money's way back: none, requested, confirmed or rejected."""
+
+    status: str
+    amount: MoneyResource | None
+    requested_at: Time | None
+
+
+class OrderLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go on from an order."""
+
+    self: str
+    label: str
+    tracking: str
+
+
+class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """An order."""
+
+    id: str
+    object: str = "order"
+    status: OrderStatus
+    delivery_status: TrackingStatus
+    carrier: str
+    account: str
+    service: str | None
+    reference: str
+    ship_to: Address
+    ship_from: Address | None
+    return_to: Address | None
+    parcels: tuple[ParcelResource, ...]
+    customs: CustomsResource | None
+    options: OptionsResource
+    metadata: dict[str, str]
+    carrier_order_number: str | None
+    tracking_numbers: tuple[str, ...]
+    master_tracking_numbers: tuple[str, ...]
+    price: MoneyResource | None
+    charges: tuple[ChargeResource, ...]
+    billable_weight: WeightResource | None
+    refund: RefundResource
+    label: OrderLabelResource
+    warnings: tuple[Notice, ...]
+    problem: ProblemResource | None
+    attention: ProblemResource | None
+    carrier_details: dict[str, Any]
+    created_at: Time
+    updated_at: Time
+    links: OrderLinks
+
+
+class OrderList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of orders; `next_cursor` leads to the next one, null on the last."""
+
+    data: tuple[OrderResource, ...]
+    next_cursor: str | None
+
+
+class EventCarrierWords(msgspec.Struct, frozen=True):
+    """What the carrier itself said."""
+
+    code: str
+    message: str
+
+
+class EventResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an order's audit trail."""
+
+    at: Time
+    type: str
+    from_: OrderStatus | None = msgspec.field(name="from")
+    to: OrderStatus | None
+    actor: Actor
+    detail: str | None
+    carrier: EventCarrierWords | None
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """An order's audit trail, oldest first."""
+
+    data: tuple[EventResource, ...]
+
+
+class SecondaryNumber(msgspec.Struct, frozen=True):
+    """Another carrier's number of the same parcel."""
+
+    carrier: str
+    number: str
+
+
+class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One followed parcel."""
+
+    id: str
+    order_id: str | None
+    parcel_reference: str | None
+    carrier: str
+    carrier_code: str | None
+    account: str
+    tracking_number: str
+    secondary_tracking_numbers: tuple[SecondaryNumber, ...] = ()
+    title: str | None = None
+    status: TrackingStatus
+    sub_status: str | None
+    estimated_delivery: Time | None = None
+    delivered_at: Time | None = None
+    last_event_at: Time | None = None
+    next_poll_at: Time | None = None
+    proof_of_delivery: dict[str, Any] | None = None
+    events: tuple[dict[str, Any], ...] = ()
+    metadata: dict[str, str] = {}
+    created_at: Time
+    updated_at: Time
+
+
+class TrackingList(msgspec.Struct, frozen=True):
+    """Parcels' timelines, in parcel order."""
+
+    data: tuple[TrackingResource, ...]
+
+
+class ParcelLabelResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One parcel's label."""
+
+    reference: str
+    tracking_number: str | None
+    url: str
+    sha256: str
+
+
+class LabelResource(msgspec.Struct, frozen=True, kw_only=True):
+    """The label. `url` has all parcels in one document, and is null for images of several parcels."""
+
+    status: LabelStatus = LabelStatus.READY
+    format: str
+    size: str
+    url: str | None
+    expires_at: Time
+    sha256: str | None
+    parcels: tuple[ParcelLabelResource, ...]
+
+
+class PendingLabel(msgspec.Struct, frozen=True):
+    """There is no label yet."""
+
+    status: LabelStatus = LabelStatus.PENDING
+
+
+class RateResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A price preview."""
+
+    carrier: str
+    account: str
+    service: str
+    price: MoneyResource
+    charges: tuple[ChargeResource, ...]
+    billable_weight: WeightResource | None
+
+
+class RateList(msgspec.Struct, frozen=True):
+    """What the order would cost now."""
+
+    rates: tuple[RateResource, ...]
+
+
+class CarrierList(msgspec.Struct, frozen=True):
+    """The carriers here."""
+
+    data: tuple[CarrierProfile, ...]
+
+
+class ServiceList(msgspec.Struct, frozen=True):
+    """A carrier's services."""
+
+    data: tuple[Service, ...]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A sign of life."""
+
+    status: str
+    version: str
+
+
+def problem_resource(
+    problem: Problem, site: Site, *, order_id: str | None = None, request_id: str | None = None
+) -> ProblemResource:
+    """A problem in the form of an error body."""
+    return ProblemResource(
+        type=f"{site.problems}/{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        errors=problem.errors,
+        carrier=problem.carrier,
+        order_id=order_id,
+        request_id=request_id,
+    )
+
+
+def order_resource(order: Order, site: Site) -> OrderResource:
+    """An order as the contract shows it."""
+    link = site.order(order.id)
+    return OrderResource(
+        id=order.id,
+        status=order.status,
+        delivery_status=furthest_behind(parcel.delivery_status for parcel in order.parcels),
+        carrier=order.carrier,
+        account=order.account,
+        service=order.service,
+        reference=order.reference,
+        ship_to=order.ship_to,
+        ship_from=order.ship_from,
+        return_to=order.return_to,
+        parcels=tuple(_parcel(parcel, order, site) for parcel in order.parcels),
+        customs=_customs(order.customs) if order.customs else None,
+        options=_options(order.options),
+        metadata=order.metadata,
+        carrier_order_number=order.carrier_order_number,
+        tracking_numbers=order.tracking_numbers,
+        master_tracking_numbers=order.master_tracking_numbers,
+        price=_money(order.price),
+        charges=_charges(order.charges),
+        billable_weight=_weight(order.billable_weight),
+        refund=RefundResource(
+            status=order.refund.status,
+            amount=_money(order.refund.amount),
+            requested_at=_time(order.refund.requested_at),
+        ),
+        label=OrderLabelResource(
+            status=order.label.status, format=order.label.format, size=order.label.size, dpi=order.label.dpi
+        ),
+        warnings=order.warnings,
+        problem=_problem(order.problem, order, site),
+        attention=_problem(order.attention, order, site),
+        carrier_details=order.carrier_details,
+        created_at=rfc3339(order.created_at),
+        updated_at=rfc3339(order.updated_at),
+        links=OrderLinks(self=link, label=f"{link}/label", tracking=f"{link}/tracking"),
+    )
+
+
+def event_resource(event: OrderEvent) -> EventResource:
+    """One line of an order's audit trail."""
+    words = event.carrier
+    return EventResource(
+        at=rfc3339(event.at),
+        type=event.type,
+        from_=event.from_,
+        to=event.to,
+        actor=event.actor,
+        detail=event.detail,
+        carrier=EventCarrierWords(words.code, words.message) if words else None,
+    )
+
+
+def tracking_resource(tracking: Tracking) -> TrackingResource:
+    """One followed parcel."""
+    return TrackingResource(
+        id=tracking.id,
+        order_id=tracking.order_id,
+        parcel_reference=tracking.parcel_reference,
+        carrier=tracking.carrier,
+        carrier_code=tracking.carrier_code,
+        account=tracking.account,
+        tracking_number=tracking.tracking_number,
+        status=tracking.status,
+        sub_status=tracking.sub_status,
+        created_at=rfc3339(tracking.created_at),
+        updated_at=rfc3339(tracking.updated_at),
+    )
+
+
+def rate_resource(order: Order, rate: Rate) -> RateResource:
+    """A price preview for an order."""
+    return RateResource(
+        carrier=order.carrier,
+        account=order.account,
+        service=rate.service,
+        price=_some_money(rate.price),
+        charges=_charges(rate.charges),
+        billable_weight=_weight(rate.billable_weight),
+    )
+
+
+def _time(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None
+
+
+def _some_money(money: measures.Money) -> MoneyResource:
+    return MoneyResource(format(money.amount, "f"), money.currency)
+
+
+def _money(money: measures.Money | None) -> MoneyResource | None:
+    return _some_money(money) if money else None
+
+
+def _weight(weight: measures.Weight | None) -> WeightResource | None:
+    return WeightResource(weight.value, weight.unit) if weight else None
+
+
+def _charges(charges: Sequence[orders.Charge]) -> tuple[ChargeResource, ...]:
+    return tuple(ChargeResource(charge.type, _some_money(charge.amount)) for charge in charges)
+
+
+def _problem(problem: Problem | None, order: Order, site: Site) -> ProblemResource | None:
+    return problem_resource(problem, site, order_id=order.id) if problem else None
+
+
+def _parcel(parcel: orders.Parcel, order: Order, site: Site) -> ParcelResource:
+    sides = parcel.dimensions
+    return ParcelResource(
+        reference=parcel.reference,
+        secondary_reference=parcel.secondary_reference,
+        weight=WeightResource(parcel.weight.value, parcel.weight.unit),
+        dimensions=DimensionsResource(sides.length, sides.width, sides.height, sides.unit) if sides else None,
+        volume=parcel.volume,
+        description=parcel.description,
+        native_description=parcel.native_description,
+        sku_on_label=parcel.sku_on_label,
+        declared_value=_money(parcel.declared_value),
+        items=tuple(_item(item) for item in parcel.items),
+        tracking_number=parcel.tracking_number,
+        master_tracking_number=parcel.master_tracking_number,
+        carrier_parcel_number=parcel.carrier_parcel_number,
+        delivery_status=parcel.delivery_status,
+        problem=_problem(parcel.problem, order, site),
+    )
+
+
+def _item(item: orders.Item) -> ItemResource:
+    return ItemResource(
+        number=item.number,
+        sku=item.sku,
+        description=item.description,
+        native_description=item.native_description,
+        quantity=item.quantity,
+        unit_value=_some_money(item.unit_value),
+        hs_code=item.hs_code,
+        origin_country=item.origin_country,
+        weight=_weight(item.weight),
+        url=item.url,
+        warehouse_number=item.warehouse_number,
+    )
+
+
+def _customs(customs: orders.Customs) -> CustomsResource:
+    return CustomsResource(
+        description=customs.description,
+        native_description=customs.native_description,
+        value=_money(customs.value),
+        incoterm=customs.incoterm,
+        battery=customs.battery,
+        dangerous_goods=customs.dangerous_goods,
+        vendor_id=customs.vendor_id,
+        gst_exemption_code=customs.gst_exemption_code,
+        abn=customs.abn,
+        sender_tax_id=customs.sender_tax_id,
+        inject_port=customs.inject_port,
+    )
+
+
+def _options(options: orders.Options) -> OptionsResource:
+    window = options.delivery_window
+    return OptionsResource(
+        authority_to_leave=options.authority_to_leave,
+        locker=options.locker,
+        pick_up=options.pick_up,
+        instruction=options.instruction,
+        sender_name=options.sender_name,
+        facility=options.facility,
+        platform=options.platform,
+        service_option=options.service_option,
+        return_option=options.return_option,
+        delivery_window=DeliveryWindowResource(from_=rfc3339(window.from_), to=rfc3339(window.to))
+        if window
+        else None,
+        max_price=_money(options.max_price),
+    )
