@@ -58,8 +58,8 @@ def route(world: World, carrier: Carrier, call: Call) -> Route:
     """Put a call under its carrier's prefix: counted, spoilt if a fault asks for it, handled."""
 
     async def endpoint(request: Request) -> Response:
-        world.ledger.book(carrier.name).calls[call.name] += 1
         references = await call.references(request)
+        world.ledger.book(carrier.name).called(call.name, references)
         if fault := world.faults.take(carrier.name, call.name, references):
             return await _suffer(fault, carrier, call, request, world.clock)
         if call.outage and any(

@@ -52,7 +52,7 @@ class Dropped(Response):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = _transport(scope)
-        if self._reset:
+        if self._reset and not transport.is_closing():
             connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()

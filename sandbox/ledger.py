@@ -9,6 +9,7 @@
                   "callback_url", "committed_at", "finished_at", "refunded_at"}],
       "money": {"held", "charged", "returned"},
       "calls": {"orderCommit": 3},
+      "calls_by_reference": {"<reference>": {"orderCommit": 1, "orderResult": 2}},
       "callbacks": [{"order_number", "reference", "url", "attempt", "at", "status", "answer",
                      "accepted"}],
       "duplicates": {"<reference>": ["<order number>", ...]}}}
@@ -16,11 +17,13 @@
 Amounts are strings of two decimals, times ISO 8601 in UTC. `account` is the login the order was
 made with (LSO: the appId). Money is `held` from the commit until the order completes (then
 `charged`) or is refunded (then `returned`); a failed order's money stays held until the refund.
-`calls` counts every call received, refused and faulted ones too. `duplicates` lists references
-with more than one order, living or not.
+`calls` counts every call received, refused and faulted ones too, and `calls_by_reference` those
+that can be traced to an order's reference. `duplicates` lists references with more than one order,
+living or not.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -117,7 +120,14 @@ class Book:
 
     orders: list[Entry] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    calls_by_reference: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     callbacks: list[CallbackAttempt] = field(default_factory=list)
+
+    def called(self, call: str, references: Iterable[str]) -> None:
+        """Count a call, also for each order it is about."""
+        self.calls[call] += 1
+        for reference in references:
+            self.calls_by_reference[reference][call] += 1
 
     def shown(self) -> dict[str, Any]:
         """Give these pages as the module describes them."""
@@ -131,7 +141,8 @@ class Book:
                 "charged": _amount(sum((entry.charged for entry in self.orders), Decimal(0))),
                 "returned": _amount(sum((entry.returned for entry in self.orders), Decimal(0))),
             },
-            "calls": dict(self.calls),
+            "calls": self.calls,
+            "calls_by_reference": self.calls_by_reference,
             "callbacks": [_callback(attempt) for attempt in self.callbacks],
             "duplicates": {ref: seen for ref, seen in by_reference.items() if len(seen) > 1},
         }

@@ -59,7 +59,7 @@ def serve(settings: Settings | None = None, *, host: str = "127.0.0.1", port: in
     Parameters
     ----------
     settings
-        How it behaves; everything as in life when left out.
+        How it behaves; those of `Settings` when left out.
     host, port
         Where it listens; port 0 takes a free one.
 

@@ -18,7 +18,7 @@ _STATE = re.compile(
     "RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]"
 )
 _ZIP = re.compile(r"\d{5}(-?\d{4})?")
-_DECIMAL = re.compile(r"-?\d+(\.\d{1,2})?")
+_DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,2})?")
 
 
 class Code(IntEnum):
@@ -208,7 +208,7 @@ def _decimal(value: Any, where: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise _wrong(where, "must be a decimal")
     if not _DECIMAL.fullmatch(str(value)):
-        raise _wrong(where, "must be a decimal of two places at most")
+        raise _wrong(where, "must be a decimal of nine digits and two places at most")
     number = Decimal(value)
     if number < 0:
         raise _wrong(where, "must not be negative")

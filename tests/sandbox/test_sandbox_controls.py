@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,7 @@ def test_reset_forgets_everything(lso, http):
         "orders": [],
         "money": {"held": "0.00", "charged": "0.00", "returned": "0.00"},
         "calls": {},
+        "calls_by_reference": {},
         "callbacks": [],
         "duplicates": {},
     }
@@ -44,17 +46,13 @@ def test_the_clock_only_goes_forward(http, body):
 
 
 def test_advancing_wakes_what_waits(lso, http, eventually):
-    inject(http, call="label", kind="timeout", seconds=3600)
-    number = lso.order("shop-1")
-    lso.finished(number)
-    client = httpx.Client(base_url=http.base_url, timeout=0.3, trust_env=False)
-    with client, pytest.raises(httpx.ReadTimeout):
-        client.post(
-            "/lso/external-interface/common/label",
-            json={"appId": "app-1", "token": lso.token, "orderNumber": number},
-        )
-    http.post("/_sandbox/advance", json={"seconds": 3600})
-    assert http.get("/_sandbox/faults").json() == {"faults": []}
+    inject(http, call="orderCommit", kind="timeout", seconds=3600)
+    with ThreadPoolExecutor(1) as pool:
+        commit = pool.submit(lso.send, "shop-1")
+        eventually(lambda: lso.ledger()["orders"])
+        http.post("/_sandbox/advance", json={"seconds": 3600})
+        with pytest.raises(httpx.RemoteProtocolError):
+            commit.result(timeout=5)
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,10 @@ class ConfirmsLater(Protocol):
 
     @property
     def may_resend(self) -> bool:
-        """Whether a create whose answer was lost may be sent again once the carrier, asked twice as the
-        promise demands, has not found it. False where the look-up itself is not to be relied on."""
+        """Whether a create whose answer was lost may be sent again once the carrier, twice, has not found it.
+
+        False where the look-up itself is not to be relied on.
+        """
         ...
 
     def order_result(self, order: Order) -> OrderResult:

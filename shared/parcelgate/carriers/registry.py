@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.calls import Transport
     from parcelgate.carriers.port import Carrier, CarrierProfile
     from parcelgate.carriers.tokens import TokenVault
-    from parcelgate.carriers.transport import Transport
     from parcelgate.domain.clock import Clock
 
 CARRIERS = {"lso": "parcelgate.carriers.lso"}

@@ -1,6 +1,6 @@
-"""The one way out to a carrier: bytes to an address, bytes back, every trouble classed.
+"""The one way out to a carrier: `calls.Transport` over httpx, every trouble classed.
 
-Whoever sends says whether the call may be repeated without harm (`Request.safe`). A call that failed
+A call that failed
 before its first byte was written is a TransientError whatever it was; after that, a safe call is still
 a TransientError, and any other an UnknownOutcomeError: the carrier may have acted on it. Nothing is
 retried here, redirects are not followed, and no message names more than the call and the kind of trouble.
@@ -11,21 +11,17 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
-import msgspec
 
+from parcelgate.carriers.calls import Request, Response
 from parcelgate.carriers.errors import CarrierError, TransientError, UnknownOutcomeError
 
-KIB = 1024
-MIB = 1024 * KIB
-
 _CONNECT_SECONDS = 5.0
-_READ_SECONDS = 20.0
 _LONGEST_RETRY_AFTER = 3600.0
 
 # httpx logs every URL at INFO, and the URL of a label opens it.
@@ -33,58 +29,8 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One outward call.
-
-    Parameters
-    ----------
-    call
-        What the call is named in errors, logs and by wrappers, such as `lso.orderCommit`.
-    safe
-        True for a question that can be asked again; False for anything that may buy or change something.
-    read_seconds
-        How long to wait for each piece of the answer; less when less time is left.
-    max_bytes
-        The longest body that is read; a longer one is no answer.
-    public_only
-        Connect only to an address of the public internet, and to the very address that was checked.
-    """
-
-    call: str
-    method: str
-    url: str
-    headers: Mapping[str, str] = {}
-    body: bytes | None = None
-    safe: bool = False
-    read_seconds: float = _READ_SECONDS
-    max_bytes: int = 2 * MIB
-    public_only: bool = False
-
-    def __repr__(self) -> str:
-        return f"Request(call={self.call!r}, safe={self.safe})"
-
-
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str] = {}
-    body: bytes = b""
-
-    def __repr__(self) -> str:
-        return f"Response(status={self.status}, {len(self.body)} bytes)"
-
-
-class Transport(Protocol):
-    """Anything that can carry a request out: the real one, a fake, or one that dies at the n-th call."""
-
-    def send(self, request: Request) -> Response:
-        """Send once. Raises TransientError or UnknownOutcomeError, never anything of the HTTP library."""
-        ...
-
-
 class HttpTransport:
-    """The real transport: httpx, a connection of its own for each call.
+    """The real `calls.Transport`: a connection of its own for each call.
 
     No connection is kept: the other side may have closed a kept one unseen, and a commit written into
     it would have an unknown outcome.
@@ -112,7 +58,7 @@ class HttpTransport:
         self._resolve = resolve or _addresses
 
     def send(self, request: Request) -> Response:
-        """Send once; see `Transport.send`."""
+        """Send once; see `calls.Transport.send`."""
         budget = None if self._remaining is None else self._remaining()
         if budget is not None and budget <= 0:
             raise TransientError(f"{request.call}: no time left to send it")
@@ -175,7 +121,7 @@ class _Attempt:
         self._wind()
 
     def extensions(self) -> dict[str, Any]:
-        """httpx's own hooks: the time-outs it reads before each step, and who is told of each step."""
+        """The hooks of httpx: the time-outs it reads before each step, and who is told of each step."""
         return {"timeout": self._timeouts, "trace": self._step}
 
     def overdue(self) -> bool:
@@ -187,7 +133,7 @@ class _Attempt:
             return TransientError(f"{text}, before anything was sent")
         return TransientError(text) if self._request.safe else UnknownOutcomeError(text)
 
-    def _step(self, name: str, info: Any) -> None:
+    def _step(self, name: str, info: Any) -> None:  # noqa: ARG002 - httpx gives it
         if name.endswith("send_request_headers.started"):
             self._sent = True
         if name.endswith(".started"):

@@ -1,26 +1,47 @@
 """LSO behind the carrier port."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import batched
+from typing import Any
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.calls import Transport
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    CarrierError,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.lso import assumed, codes, mapping, rules, wire
+from parcelgate.carriers.lso.assumed import Call
+from parcelgate.carriers.lso.client import Client
 from parcelgate.carriers.port import (
     Cancellation,
     Examination,
     LabelFile,
+    LabelPendingError,
+    NotFound,
     OrderResult,
     ParcelHistory,
+    Pending,
     Rate,
     Submitted,
 )
 from parcelgate.carriers.tokens import TokenVault
-from parcelgate.carriers.transport import Transport
 from parcelgate.domain.clock import Clock
-from parcelgate.domain.orders import Order
+from parcelgate.domain.orders import Order, Parcel
+
+_logger = logging.getLogger(__name__)
 
 
 class Lso:
-    """One LSO account: Carrier, ConfirmsLater, QuotesRates, Cancels and ProvidesLabels."""
+    """One LSO account: Carrier, ConfirmsLater, QuotesRates, Cancels and ProvidesLabels.
+
+    Raises AccountError when the account lacks what LSO needs.
+    """
 
     def __init__(
         self,
@@ -31,41 +52,226 @@ class Lso:
         clock: Clock,
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._account = account
+        self._settings = assumed.settings(account)
+        self._client = Client(assumed.base_url(account), self._settings, send)
+        self._tokens = tokens
+        self._clock = clock
+        self._reread = reread
+        self._credentials = _credentials(account)
 
     @property
     def may_resend(self) -> bool:
         """Whether an order that was twice not found may be sent again; see `ConfirmsLater`."""
-        raise NotImplementedError
+        return self._settings.resend_when_not_found
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against LSO's fields and limits; see `rules`."""
-        raise NotImplementedError
+        return rules.examine(order, self._account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:
-        """The fee preview, which the platform wants before each order."""
-        raise NotImplementedError
+        """The fee preview: mandatory before each order (documented, ordering step 2; its body assumed).
+
+        Raises RefusedError, AuthenticationError or TransientError.
+        """
+        answer = self._settled(Call.FEE_PREVIEW, wire.body(mapping.fee_preview(order)))
+        if answer.code != codes.OK:
+            raise _refused(Call.FEE_PREVIEW, answer, order)
+        rate = mapping.rate(answer, order, self._settings)
+        if rate is None:
+            raise TransientError(f"{Call.FEE_PREVIEW}: the answer holds no price")
+        return [rate]
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Submitted:
-        """orderCommit. Ask `rates` of the very same order first."""
-        raise NotImplementedError
+        """Send orderCommit, once (documented). Ask `rates` of the very same order first.
+
+        A readable refusal means that nothing was taken; so does a readable 401, after which the call is
+        made once more with a new token (assumed). Code 1024, 500 to 599, success without an order number
+        and whatever cannot be read leave it open whether the order was taken.
+        """
+        body = wire.body(mapping.order_commit(order, callback_url))
+        answer = self._settled(Call.ORDER_COMMIT, body, safe=False)
+        if answer.code in self._settings.pending_codes:
+            raise UnknownOutcomeError(f"{Call.ORDER_COMMIT}: code {answer.code}", words=mapping.words(answer))
+        if answer.code != codes.OK:
+            raise _refused(Call.ORDER_COMMIT, answer, order)
+        taken = mapping.submitted(answer, order)
+        if taken is None:
+            raise UnknownOutcomeError(f"{Call.ORDER_COMMIT}: success without an order number")
+        return taken
 
     def order_result(self, order: Order) -> OrderResult:
-        """Ask how the order stands."""
-        raise NotImplementedError
+        """Ask how the order stands, by its number, or by its reference while that is unknown.
+
+        Documented: 1024 not finished yet, 200 finished, any other code failed. Assumed: 401 renews the
+        token, 404 is no such order, and 500 to 599, an answer that cannot be read and a call that did
+        not come through say nothing about the order and are Pending. Raises AuthenticationError alone.
+        """
+        asked = (
+            {"orderNumber": order.carrier_order_number}
+            if order.carrier_order_number
+            else {"customerNumber": order.reference}
+        )
+        try:
+            answer = self._settled(Call.ORDER_RESULT, asked)
+        except TransientError as error:
+            return Pending(reason=str(error))
+        if answer.code in self._settings.not_found_codes:
+            return NotFound()
+        if answer.code in self._settings.pending_codes:
+            number = mapping.order_number(answer) or order.carrier_order_number
+            return Pending(reason=f"code {answer.code}", carrier_order_number=number)
+        stranger = mapping.stranger(answer, order)
+        if stranger is not None:
+            return stranger
+        if answer.code == codes.OK:
+            return mapping.result(answer, order, self._settings)
+        return mapping.failed(answer, order)
 
     def find_by_reference(self, order: Order) -> OrderResult:
-        """The same question as `order_result`."""
-        raise NotImplementedError
+        """The same question as `order_result`: the platform has one look-up for both (assumed)."""
+        return self.order_result(order)
 
-    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
-        """Apply for the refund of an order."""
-        raise NotImplementedError
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002 - the port has it
+        """Apply for the refund of an order, bought or failed (documented, note 4; the call assumed).
+
+        A second refund of the same order succeeds too (assumed), so the call may be repeated at will.
+        Raises RefusedError, AuthenticationError or TransientError.
+        """
+        if not order.carrier_order_number:
+            raise RefusedError(f"{Call.REFUND}: the order has no carrier order number")
+        answer = self._settled(Call.REFUND, {"orderNumber": order.carrier_order_number})
+        if answer.code in self._settings.pending_codes:
+            raise TransientError(f"{Call.REFUND}: code {answer.code}", words=mapping.words(answer))
+        if answer.code != codes.OK:
+            raise _refused(Call.REFUND, answer, order)
+        return Cancellation(refund_status=self._settings.refund_status, amount=order.price)
 
     def label(self, order: Order) -> list[LabelFile]:
-        """One PDF per parcel, in parcel order."""
-        raise NotImplementedError
+        """One document for each parcel, in parcel order.
+
+        Documented: 1115 is "ask again". The rest is assumed; whatever is not exactly one real document
+        for each parcel counts as not ready, and so does an answer that cannot be read. Raises
+        LabelPendingError, RefusedError or AuthenticationError.
+        """
+        try:
+            answer = self._settled(Call.LABEL, {"orderNumber": order.carrier_order_number})
+        except TransientError as error:
+            raise LabelPendingError(str(error)) from None
+        if answer.code in (*self._settings.label_pending_codes, *self._settings.pending_codes):
+            raise LabelPendingError(f"code {answer.code}")
+        if answer.code != codes.OK:
+            raise _refused(Call.LABEL, answer)
+        entries = mapping.label_entries(answer, order)
+        if entries is None:
+            raise LabelPendingError("the labels do not fit the parcels")
+        return [self._document(parcel, entry) for parcel, entry in zip(order.parcels, entries, strict=True)]
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        """The journeys of any number of parcels."""
-        raise NotImplementedError
+        """The journeys of any number of parcels, asked for in as many calls as it takes (assumed).
+
+        An event that cannot be read is set aside and its neighbours stay. Raises RefusedError,
+        AuthenticationError or TransientError.
+        """
+        found: list[ParcelHistory] = []
+        for numbers in batched(dict.fromkeys(tracking_numbers), self._settings.track_batch, strict=False):
+            answer = self._settled(Call.TRACKING, {"serviceNumbers": numbers})
+            if answer.code != codes.OK:
+                raise _refused(Call.TRACKING, answer)
+            histories, aside = mapping.histories(answer, numbers, self._settings)
+            if aside:
+                _logger.warning("%s: %d records set aside as not readable", Call.TRACKING, aside)
+            found += histories
+        return found
+
+    def _document(self, parcel: Parcel, entry: wire.LabelEntry) -> LabelFile:
+        try:
+            content = mapping.label_content(entry)
+            if content is None and entry.label_url:
+                content = self._client.fetch_label(entry.label_url)
+        except TransientError as error:
+            raise LabelPendingError(str(error)) from None
+        document = mapping.label_file(parcel, content or b"")
+        if document is None:
+            raise LabelPendingError("what came is no label")
+        return document
+
+    def _settled(self, call: Call, body: Mapping[str, Any], *, safe: bool = True) -> wire.Answer:
+        """The answer, when it is readable and is neither a refused token nor the platform's own trouble.
+
+        Raises AuthenticationError, TransientError, and for a call that is not `safe` UnknownOutcomeError.
+        """
+        answer = self._authorised(call, body, safe)
+        if answer is not None and not 500 <= answer.code <= 599:
+            return answer
+        what = "not readable" if answer is None else f"code {answer.code}"
+        said = None if answer is None else mapping.words(answer)
+        if safe:
+            raise TransientError(f"{call}: {what}", words=said)
+        raise UnknownOutcomeError(f"{call}: {what}", words=said)
+
+    def _authorised(self, call: Call, body: Mapping[str, Any], safe: bool) -> wire.Answer | None:
+        """The answer to a call made with a token; a refused token is renewed, and the call repeated, once.
+
+        `token` and `appId` are fields of the body (documented). Where the new token is refused as well,
+        the account is read again: its credentials may have been rotated.
+        """
+        token = self._tokens.get(self._clock()) or self._tokens.renew(None, self._log_in)
+        answer = self._ask(call, body, token, safe)
+        if not self._refuses_token(answer):
+            return answer
+        token = self._tokens.renew(token, self._log_in)
+        answer = self._ask(call, body, token, safe)
+        if self._refuses_token(answer) and self._rotated():
+            token = self._tokens.renew(token, self._log_in)
+            answer = self._ask(call, body, token, safe)
+        if answer is not None and self._refuses_token(answer):
+            raise AuthenticationError(f"{call}: a new token is refused too", words=mapping.words(answer))
+        return answer
+
+    def _ask(self, call: Call, body: Mapping[str, Any], token: str, safe: bool) -> wire.Answer | None:
+        app_id, _ = self._credentials
+        return self._client.ask(call, {**body, "appId": app_id, "token": token}, safe=safe)
+
+    def _refuses_token(self, answer: wire.Answer | None) -> bool:
+        return answer is not None and answer.code in self._settings.token_refused_codes
+
+    def _log_in(self) -> tuple[str, float]:
+        """A new token and the seconds for which it is to be used (assumed: 90 % of its life)."""
+        answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
+        if answer is not None and _refusal(answer) and self._rotated():
+            answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
+        if answer is not None and _refusal(answer):
+            raise AuthenticationError(f"{Call.TOKEN}: code {answer.code}", words=mapping.words(answer))
+        data = wire.TokenData.model_validate({} if answer is None else answer.data)
+        if data.token is None:
+            raise TransientError(f"{Call.TOKEN}: the answer holds no token")
+        life = self._settings.token_seconds if data.expires_in is None else float(data.expires_in)
+        return data.token, life * self._settings.token_life_share
+
+    def _login(self) -> dict[str, str]:
+        app_id, app_secret = self._credentials
+        return {"appId": app_id, "appSecret": app_secret}
+
+    def _rotated(self) -> bool:
+        """Read the account again; whether it has other credentials now."""
+        if self._reread is None:
+            return False
+        before, self._credentials = self._credentials, _credentials(self._reread())
+        return before != self._credentials
+
+
+def _credentials(account: AccountConfig) -> tuple[str, str]:
+    try:
+        return account.credentials["app_id"], account.credentials["app_secret"]
+    except KeyError as error:
+        raise AccountError(f"{account}: credentials: {error.args[0]} is missing") from None
+
+
+def _refusal(answer: wire.Answer) -> bool:
+    return answer.code != codes.OK and not 500 <= answer.code <= 599
+
+
+def _refused(call: Call, answer: wire.Answer, order: Order | None = None) -> CarrierError:
+    errors = () if order is None else mapping.refused_fields(answer, order)
+    return RefusedError(f"{call}: code {answer.code}", words=mapping.words(answer), errors=errors)

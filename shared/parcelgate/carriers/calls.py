@@ -1,0 +1,63 @@
+"""An outward call as data, and who carries it out. The HTTP library itself is in `transport` alone.
+
+Whoever sends says whether the call may be repeated without harm (`Request.safe`): on that rests whether
+a broken connection is trouble that passes or an outcome nobody knows.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One outward call.
+
+    Parameters
+    ----------
+    call
+        What the call is named in errors, logs and by wrappers, such as `lso.orderCommit`.
+    safe
+        True for a question that can be asked again; False for anything that may buy or change something.
+    read_seconds
+        How long to wait for each piece of the answer; less when less time is left.
+    max_bytes
+        The longest body that is read; a longer one is no answer.
+    public_only
+        Connect only to an address of the public internet, and to the very address that was checked.
+    """
+
+    call: str
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    safe: bool = False
+    read_seconds: float = 20.0
+    max_bytes: int = 2 * MIB
+    public_only: bool = False
+
+    def __repr__(self) -> str:
+        return f"Request(call={self.call!r}, safe={self.safe})"
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Response(status={self.status}, {len(self.body)} bytes)"
+
+
+class Transport(Protocol):
+    """Anything that can carry a request out: the real one, a fake, or one that dies at the n-th call."""
+
+    def send(self, request: Request) -> Response:
+        """Send once. Raises TransientError or UnknownOutcomeError, never anything of the HTTP library."""
+        ...

@@ -1,0 +1,119 @@
+"""What nobody has written down about the platform: one table, every line of it settable per account.
+
+The given document (lso-order-commit) describes orderCommit and its callback alone, and only names the
+other interfaces. Everything in `Settings` is **assumed** unless its line says otherwise. An account
+changes any of it in its secret, without a release::
+
+    {"overrides": {"paths": {"token": "/api/token"}, "fields": {"token": {"expiresIn": "ttl"}},
+                   "currency": "USD", "failure_statuses": ["cancelled"]}}
+"""
+
+from enum import StrEnum
+from typing import Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from parcelgate.carriers.accounts import AccountConfig, AccountError, where_wrong
+
+BASE_URL = "https://syco-api.logssc.com"
+"""The platform's host (documented, lso-order-commit, interface address)."""
+
+
+class Call(StrEnum):
+    """The platform's interfaces, by the names that `paths` and `fields` use."""
+
+    TOKEN = "token"  # noqa: S105
+    FEE_PREVIEW = "fee_preview"
+    ORDER_COMMIT = "order_commit"
+    ORDER_RESULT = "order_result"
+    LABEL = "label"
+    REFUND = "refund"
+    TRACKING = "tracking"
+
+
+PATHS = {
+    Call.TOKEN: "/external-interface/getToken",
+    Call.FEE_PREVIEW: "/external-interface/lso/feePreview",
+    # Documented: lso-order-commit, interface address.
+    Call.ORDER_COMMIT: "/external-interface/lso/orderCommit",
+    Call.ORDER_RESULT: "/external-interface/common/orderResult",
+    Call.LABEL: "/external-interface/common/label",
+    Call.REFUND: "/external-interface/common/refund",
+    Call.TRACKING: "/external-interface/lso/tracking",
+}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The assumptions, and what an account may decide. See the comment of each."""
+
+    # The path of each call below the base URL.
+    paths: dict[Call, str] = {}
+    # Other names for the fields of a call, both ways: {"label": {"labelBase64": "fileContent"}}.
+    fields: dict[Call, dict[str, str]] = {}
+
+    # Codes in the answer's body. 1024 and 1115 are documented, as is that any code not listed here
+    # means that the order has failed; 500 to 599 say nothing about an order (assumed).
+    token_refused_codes: tuple[int, ...] = (401,)
+    not_found_codes: tuple[int, ...] = (404,)
+    pending_codes: tuple[int, ...] = (1024,)
+    label_pending_codes: tuple[int, ...] = (1115,)
+
+    # A token serves for this share of its life, which is as long as the answer says, or as this.
+    token_life_share: float = 0.9
+    token_seconds: float = 7200
+
+    # Price is prepaidPrice + commission, in this currency.
+    currency: str = "USD"
+    # Words of `status` that mean a failed order although the code is 200. The document has the status
+    # judged by and names no values.
+    failure_statuses: tuple[str, ...] = ()
+    # Nothing ever confirms a refund: how one that was accepted (code 200) is shown, and counted.
+    refund_status: Literal["requested", "confirmed"] = "requested"
+    # Whether an order that was twice not found may be sent again; the look-up itself is assumed.
+    resend_when_not_found: bool = False
+    # Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`.
+    label_hosts: tuple[str, ...] = ()
+
+    # How many numbers one tracking call may ask about, further words for statuses (their tracking
+    # status by `TrackingStatus` value), and the zone of its times.
+    track_batch: int = 30
+    tracking_statuses: dict[str, str] = {}
+    default_time_zone: str = "UTC"
+
+    def path(self, call: Call) -> str:
+        """The path of `call` for this account."""
+        return self.paths.get(call, PATHS[call])
+
+
+def settings(account: AccountConfig) -> Settings:
+    """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
+    try:
+        found = msgspec.convert(account.overrides, Settings)
+    except msgspec.ValidationError as error:
+        raise AccountError(f"{account}: overrides: {where_wrong(error)}") from None
+    if not all(path.startswith("/") for path in found.paths.values()):
+        raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
+    if not 0 < found.token_life_share <= 1:
+        raise AccountError(f"{account}: overrides.token_life_share: above 0, at most 1")
+    if found.track_batch < 1:
+        raise AccountError(f"{account}: overrides.track_batch: at least 1")
+    try:
+        ZoneInfo(found.default_time_zone)
+    except (KeyError, ValueError, OSError):
+        raise AccountError(f"{account}: overrides.default_time_zone: no such zone") from None
+    return found
+
+
+def base_url(account: AccountConfig) -> str:
+    """Where the platform is for this account, without a slash at its end. Raises AccountError."""
+    url = account.base_url or BASE_URL
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
+        raise AccountError(f"{account}: base_url: http or https, a host, and at most a path")
+    return url.rstrip("/")

@@ -1,0 +1,333 @@
+"""Between our words and the platform's, both ways. Pure: no I/O, no clock."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from parcelgate.carriers.documents import document_format
+from parcelgate.carriers.lso import codes, wire
+from parcelgate.carriers.lso.assumed import Settings
+from parcelgate.carriers.lso.rules import COUNTRY
+from parcelgate.carriers.port import (
+    Confirmed,
+    Failed,
+    LabelFile,
+    Mismatch,
+    OrderResult,
+    ParcelHistory,
+    ParcelResult,
+    Pending,
+    Rate,
+    Submitted,
+)
+from parcelgate.domain.addresses import state_code
+from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
+from parcelgate.domain.orders import Charge, Order, Parcel
+from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.trackings import TrackingEvent
+
+CARRIER = "lso"
+MAX_LABEL_BYTES = 10 * 1024 * 1024
+
+
+# Ours to theirs.
+
+
+def fee_preview(order: Order) -> wire.FeePreview:
+    """The preview of `order`: what is ordered without whose it is (assumed: orderCommit's own fields).
+
+    `order` must have passed `rules.examine`.
+    """
+    return wire.FeePreview(**_shipment(order))
+
+
+def order_commit(order: Order, callback_url: str | None) -> wire.OrderCommit:
+    """The order itself (documented, lso-order-commit, "request parameters").
+
+    `customerNumber` is the reference, word for word (assumed that this is what it is for). `order` must
+    have passed `rules.examine`.
+    """
+    return wire.OrderCommit(**_shipment(order), customer_number=order.reference, url=callback_url)
+
+
+def _shipment(order: Order) -> dict[str, Any]:
+    to = order.ship_to
+    return {
+        "province": state_code(COUNTRY, to.state or "") or "",
+        "city": to.city,
+        "receiver": to.name,
+        "receiver_phone": to.phone,
+        "postcode": to.postcode,
+        "address1": to.line1,
+        "address2": to.line2 or None,
+        "nation_code": to.country,
+        "receive_company": to.company or to.name,
+        "system_sender_name": order.options.sender_name or None,
+        "lso_service_type": order.service,
+        "order_details": tuple(_box(parcel) for parcel in order.parcels),
+    }
+
+
+def _box(parcel: Parcel) -> wire.Box:
+    if parcel.dimensions is None:
+        raise ValueError(f"parcel {parcel.reference} has no dimensions")
+    length, width, height = (rounded(side, 2) for side in parcel.dimensions.to(LengthUnit.IN))
+    declared = parcel.declared_value
+    return wire.Box(
+        pack_weight=rounded(parcel.weight.to(WeightUnit.LB), 2),
+        box_length=length,
+        box_width=width,
+        box_hight=height,
+        reference_no1=parcel.reference,
+        reference_no2=parcel.secondary_reference or None,
+        lso_declared_value=rounded(declared.amount, 2) if declared and declared.amount else None,
+    )
+
+
+# Theirs to ours.
+
+
+def words(answer: wire.Answer, code: str | None = None) -> CarrierWords:
+    """What the platform said, as `code` (the answer's own when None)."""
+    return CarrierWords(CARRIER, code or str(answer.code), answer.message)
+
+
+def refused_fields(answer: wire.Answer, order: Order) -> tuple[FieldError, ...]:
+    """The field of the create body that a refusal names, where its words name one."""
+    pointer = codes.pointer_in(answer.message, len(order.parcels))
+    return () if pointer is None else (FieldError(pointer, "refused_by_carrier", answer.message),)
+
+
+def rate(answer: wire.Answer, order: Order, settings: Settings) -> Rate | None:
+    """The price of a preview; None when it holds no price."""
+    data = wire.FeeData.model_validate(answer.data)
+    price = _price(data.prepaid_price, data.commission, settings)
+    if price is None:
+        return None
+    return Rate(
+        service=order.service or "",
+        price=price,
+        charges=_charges({"freight": data.prepaid_price, "commission": data.commission}, settings),
+        billable_weight=_pounds(data.close_weight_all),
+    )
+
+
+def submitted(answer: wire.Answer, order: Order) -> Submitted | None:
+    """A taken order's numbers; None when the answer holds no order number."""
+    data = wire.CommittedData.model_validate(answer.data)
+    if data.order_number is None:
+        return None
+    parcels: tuple[ParcelResult, ...] = ()
+    if len(data.order_details) == len(order.parcels):
+        boxes = _matched(order.parcels, data.order_details)
+        parcels = tuple(
+            ParcelResult(reference=parcel.reference, carrier_parcel_number=box.detail_number)
+            for parcel, box in zip(order.parcels, boxes, strict=True)
+        )
+    return Submitted(carrier_order_number=data.order_number, parcels=parcels)
+
+
+def order_number(answer: wire.Answer) -> str | None:
+    """The order number of a result, of whatever code."""
+    return wire.ResultData.model_validate(answer.data).order_number
+
+
+def stranger(answer: wire.Answer, order: Order) -> Mismatch | None:
+    """Whether a result names another order than the one that was asked for."""
+    data = wire.ResultData.model_validate(answer.data)
+    known = order.carrier_order_number
+    if known and data.order_number not in {None, known}:
+        return Mismatch(detail="The answer is about another order number.", carrier_order_number=known)
+    if data.customer_number not in {None, order.reference.strip()}:
+        return Mismatch(detail="The answer is about another reference.", carrier_order_number=known)
+    return None
+
+
+def failed(answer: wire.Answer, order: Order) -> Failed:
+    """An order that the platform took and could not place."""
+    number = order_number(answer) or order.carrier_order_number
+    return Failed(words=words(answer), carrier_order_number=number)
+
+
+def result(answer: wire.Answer, order: Order, settings: Settings) -> OrderResult:
+    """What code 200 means: confirmed when every box has its number, or a failure by its status word.
+
+    Boxes are matched by `referenceNo1`, else by position (assumed).
+    """
+    data = wire.ResultData.model_validate(answer.data)
+    number = data.order_number or order.carrier_order_number
+    if data.status and codes.plain(data.status) in {codes.plain(word) for word in settings.failure_statuses}:
+        return Failed(words=CarrierWords(CARRIER, data.status, answer.message), carrier_order_number=number)
+    if number is None:
+        return Pending(reason="finished, without an order number")
+    if not data.details or not all(box.service_number for box in data.details):
+        return Pending(reason="not every box has its service number", carrier_order_number=number)
+    if len(data.details) != len(order.parcels):
+        detail = f"The carrier has {len(data.details)} boxes for {len(order.parcels)} parcels."
+        return Mismatch(detail=detail, carrier_order_number=number)
+    if len({box.service_number for box in data.details}) != len(data.details):
+        return Mismatch(detail="Two boxes have one service number.", carrier_order_number=number)
+    boxes = _matched(order.parcels, data.details)
+    numbers = {parcel.reference: parcel.carrier_parcel_number for parcel in order.parcels}
+    amounts = {
+        "freight": data.prepaid_price,
+        "commission": data.commission,
+        "average_price": data.average_price,
+        "average_fee": data.average_fee,
+    }
+    return Confirmed(
+        carrier_order_number=number,
+        parcels=tuple(
+            ParcelResult(
+                reference=parcel.reference,
+                tracking_number=box.service_number,
+                master_tracking_number=box.master_service_number,
+                carrier_parcel_number=numbers[parcel.reference],
+            )
+            for parcel, box in zip(order.parcels, boxes, strict=True)
+        ),
+        master_tracking_numbers=data.master_service_numbers,
+        price=_price(data.prepaid_price, data.commission, settings),
+        charges=_charges(amounts, settings),
+        billable_weight=_billable(data),
+        details=_rest(answer.data),
+    )
+
+
+def _matched[T: (wire.CommittedBox, wire.ResultBox)](
+    parcels: Sequence[Parcel], boxes: Sequence[T]
+) -> list[T]:
+    """The boxes in the order of the parcels: by reference where it names one parcel, else by position."""
+    named = [box.reference_no1 for box in boxes]
+    by_reference = {box.reference_no1: box for box in boxes if named.count(box.reference_no1) == 1}
+    found = [by_reference.pop(parcel.reference.strip(), None) for parcel in parcels]
+    taken = {id(box) for box in found if box is not None}
+    others = iter([box for box in boxes if id(box) not in taken])
+    return [next(others) if box is None else box for box in found]
+
+
+def _price(prepaid: Decimal | None, commission: Decimal | None, settings: Settings) -> Money | None:
+    """PrepaidPrice + commission, in the account's currency (assumed)."""
+    return None if prepaid is None else Money(prepaid + (commission or 0), settings.currency)
+
+
+def _charges(amounts: dict[str, Decimal | None], settings: Settings) -> tuple[Charge, ...]:
+    """The amounts that are there. `average_*` are rates of the freight and no further part of the price."""
+    return tuple(
+        Charge(kind, Money(amount, settings.currency))
+        for kind, amount in amounts.items()
+        if amount is not None
+    )
+
+
+def _billable(data: wire.ResultData) -> Weight | None:
+    pounds = _pounds(data.close_weight_all) or _pounds(data.total_weight_lbs)
+    if pounds is None and data.total_weight_kg is not None:
+        return Weight(data.total_weight_kg, WeightUnit.KG)
+    return pounds
+
+
+def _pounds(value: Decimal | None) -> Weight | None:
+    return None if value is None else Weight(value, WeightUnit.LB)
+
+
+_ELSEWHERE = {
+    "orderNumber",
+    "customerNumber",
+    "prepaidPrice",
+    "commission",
+    "masterServiceNumbers",
+    "details",
+}
+_LONGEST_DETAIL = 500
+
+
+def _rest(data: dict[str, Any]) -> dict[str, Any]:
+    """Everything else of the answer, by its own names: plain values alone, decimals as text."""
+    return {
+        key: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
+        for key, value in data.items()
+        if key not in _ELSEWHERE and isinstance(value, str | int | Decimal)
+    }
+
+
+def label_content(entry: wire.LabelEntry) -> bytes | None:
+    """The document that an entry carries in itself; None when it carries none that can be read."""
+    text = entry.label_base64 or ""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode("".join(text.split()), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | None:
+    """One entry for each parcel, in parcel order, by service number; None when they do not fit.
+
+    Entries that all lack a service number are taken by position.
+    """
+    entries = wire.LabelData.model_validate(answer.data).labels
+    if len(entries) != len(order.parcels):
+        return None
+    if not any(entry.service_number for entry in entries):
+        return list(entries)
+    by_number = {entry.service_number: entry for entry in entries}
+    found = [by_number.get(parcel.tracking_number) for parcel in order.parcels if parcel.tracking_number]
+    fitting = [entry for entry in found if entry is not None]
+    return fitting if len(fitting) == len(entries) else None
+
+
+def label_file(parcel: Parcel, content: bytes) -> LabelFile | None:
+    """The file, checked by its first bytes and its size; None when it is no label."""
+    form = document_format(content)
+    if form is None or len(content) > MAX_LABEL_BYTES:
+        return None
+    return LabelFile(reference=parcel.reference, format=form, content=content)
+
+
+def histories(
+    answer: wire.Answer, numbers: Sequence[str], settings: Settings
+) -> tuple[list[ParcelHistory], int]:
+    """One history for each of `numbers`, and how many events or tracks had to be set aside."""
+    aside = 0
+    events: dict[str, list[TrackingEvent]] = {number: [] for number in numbers}
+    for track in wire.TrackingData.model_validate(answer.data).tracks:
+        if track.service_number not in events:
+            aside += 1
+            continue
+        read = [_event(event, settings) for event in track.events]
+        aside += read.count(None)
+        events[track.service_number] += [event for event in read if event is not None]
+    found = [ParcelHistory(tracking_number=number, events=tuple(events[number])) for number in numbers]
+    return found, aside
+
+
+def _event(event: wire.TrackEvent, settings: Settings) -> TrackingEvent | None:
+    """One event; None without a readable time. A status in no table stays None (never guessed)."""
+    try:
+        moment = datetime.fromisoformat(event.time or "")
+        at_is_local = moment.tzinfo is None
+        if at_is_local:
+            moment = moment.replace(tzinfo=ZoneInfo(settings.default_time_zone))
+        at = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    code = event.status or ""
+    offset = None if at_is_local else moment.isoformat()[-6:]
+    return TrackingEvent(
+        at=at,
+        code=code,
+        description=event.description or code,
+        status=codes.tracking_status(code, settings.tracking_statuses),
+        utc_offset=offset,
+        at_is_local=at_is_local,
+        city=event.city,
+        state=event.state,
+        country=COUNTRY if event.city or event.state else None,
+        place=", ".join(part for part in (event.city, event.state) if part) or None,
+    )

@@ -1,0 +1,266 @@
+"""The platform's bodies, by its own names. What we send is strict; what we read forgives.
+
+Requests: documented (lso-order-commit, "request parameters"). Numbers go as JSON numbers with two
+decimals, as the document's table has them (Decimal); its sample puts placeholders in quotes.
+Answers: documented where orderCommit and the callback show them, otherwise assumed. A number may come
+as a string and a string as a number, anything may be null or missing, and what is of a wrong type
+counts as missing, so that one odd field never hides its neighbours.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+_LONGEST_NUMBER = 40
+
+# What we send.
+
+Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
+TwoDecimals = Annotated[Decimal, Field(strict=True, gt=0, decimal_places=2)]
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Box(_Sent):
+    """One line of `orderDetails`: pounds and inches."""
+
+    pack_weight: TwoDecimals
+    box_length: TwoDecimals
+    box_width: TwoDecimals
+    # Sent as `boxHight`: the platform's spelling.
+    box_hight: TwoDecimals
+    # Documented: this level wins over the order's, so the order's is never sent.
+    reference_no1: Required
+    reference_no2: Required | None = None
+    lso_declared_value: TwoDecimals | None = None
+
+
+class FeePreview(_Sent):
+    """The fee preview: orderCommit without its `url` and `customerNumber` (assumed)."""
+
+    province: Required
+    city: Required
+    receiver: Required
+    receiver_phone: Required
+    postcode: Required
+    address1: Required
+    address2: Required | None = None
+    nation_code: Required
+    receive_company: Required
+    system_sender_name: Required | None = None
+    lso_service_type: Required
+    order_details: Annotated[tuple[Box, ...], Field(min_length=1)]
+
+
+class OrderCommit(FeePreview):
+    """An order."""
+
+    customer_number: Required
+    url: Required | None = None
+
+
+def body(fields: _Sent | Mapping[str, Any]) -> dict[str, Any]:
+    """The fields by the platform's names; absent ones are left out."""
+    return fields.model_dump(by_alias=True, exclude_none=True) if isinstance(fields, _Sent) else dict(fields)
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encoded(fields: Mapping[str, Any]) -> bytes:
+    """The fields as JSON, decimals as numbers with the digits they have."""
+    return _encoder.encode(fields)
+
+
+# What we read.
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    return str(value).strip() or None
+
+
+def _decimal(value: Any) -> Decimal | None:
+    text = _text(value)
+    if text is None or len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    # Money and weights lie well inside; an exponent beyond would only blow up on writing.
+    return number if number.is_finite() and -20 <= number.adjusted() <= 15 else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _decimal(value)
+    return None if number is None or number != number.to_integral_value() else int(number)
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> Any:
+    return [_object(item) for item in value] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> Any:
+    return [text for item in value if (text := _text(item))] if isinstance(value, list) else []
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Number = Annotated[Decimal | None, BeforeValidator(_decimal)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
+
+
+class TokenData(_Read):
+    """A new token; its life in seconds (assumed)."""
+
+    token: Text = None
+    expires_in: Number = None
+
+
+class FeeData(_Read):
+    """A price preview (assumed)."""
+
+    prepaid_price: Number = None
+    commission: Number = None
+    close_weight_all: Number = None
+
+
+class CommittedBox(_Read):
+    """One box of a taken order (documented)."""
+
+    reference_no1: Text = None
+    detail_number: Text = None
+
+
+class CommittedData(_Read):
+    """orderCommit's answer (documented)."""
+
+    order_number: Text = None
+    order_details: Annotated[tuple[CommittedBox, ...], BeforeValidator(_objects)] = ()
+
+
+class ResultBox(_Read):
+    """One box of a finished order (documented). Its measures are not read."""
+
+    service_number: Text = None
+    master_service_number: Text = None
+    reference_no1: Text = None
+
+
+class ResultData(_Read):
+    """The order's result: the callback's bodies of success and of failure (documented)."""
+
+    order_number: Text = None
+    customer_number: Text = None
+    status: Text = None
+    error_message: Text = None
+    prepaid_price: Number = None
+    commission: Number = None
+    average_price: Number = None
+    average_fee: Number = None
+    close_weight_all: Number = None
+    # Not `totalWeightLbs`.
+    total_weight_lbs: Annotated[Number, Field(alias="totalWeightlbs")] = None
+    total_weight_kg: Annotated[Number, Field(alias="totalWeightkg")] = None
+    master_service_numbers: Texts = ()
+    details: Annotated[tuple[ResultBox, ...], BeforeValidator(_objects)] = ()
+
+
+class LabelEntry(_Read):
+    """One label, in the answer itself or at an address (assumed)."""
+
+    service_number: Text = None
+    label_base64: Annotated[Text, Field(alias="labelBase64")] = None
+    label_url: Text = None
+
+
+class LabelData(_Read):
+    """The label call's answer (assumed)."""
+
+    labels: Annotated[tuple[LabelEntry, ...], BeforeValidator(_objects)] = ()
+
+
+class TrackEvent(_Read):
+    """One event of a journey (assumed)."""
+
+    time: Text = None
+    status: Text = None
+    description: Text = None
+    city: Text = None
+    state: Text = None
+
+
+class Track(_Read):
+    """One parcel's journey (assumed)."""
+
+    service_number: Text = None
+    events: Annotated[tuple[TrackEvent, ...], BeforeValidator(_objects)] = ()
+
+
+class TrackingData(_Read):
+    """The tracking call's answer (assumed)."""
+
+    tracks: Annotated[tuple[Track, ...], BeforeValidator(_objects)] = ()
+
+
+class Answer(_Read):
+    """The envelope of every answer: `code`, `data`, `err`, `msg` (documented)."""
+
+    code: Annotated[int, BeforeValidator(_whole)]
+    data: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    err: Text = None
+    msg: Text = None
+
+    @property
+    def message(self) -> str:
+        """The platform's own words, the most precise there are."""
+        return _text(self.data.get("errorMessage")) or self.err or self.msg or ""
+
+
+def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | None:
+    """The answer in `content`; None when it is none: not JSON, not an object, without a code.
+
+    `names` maps an account's other field names back to those used here.
+    """
+    try:
+        found = json.loads(content, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or _whole(found.get("code")) is None:
+        return None
+    return Answer.model_validate(renamed(found, names) if names else found)
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """`value` with the keys of its objects, at every level, by their other `names`."""
+    if isinstance(value, Mapping):
+        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [renamed(item, names) for item in value]
+    return value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)

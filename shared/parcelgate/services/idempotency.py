@@ -1,0 +1,182 @@
+"""Idempotency keys as the contract has them: one answer for one request, however often it is sent.
+
+>>> match begin(table, method="POST", path="/v1/orders", key=key, body=body, now=now):  # doctest: +SKIP
+...     case Replay() as first: ...                     # give this answer again
+...     case Resume(claim, order_id): ...               # its function died: go on with this order
+...     case Fresh(claim): ...                          # do it, the claim in the order's own transaction
+
+Then `finish(claim, answer)`, which keeps the answer or lets go of the key, as the contract says.
+"""
+
+import hashlib
+import json
+import math
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from parcelgate.domain.clock import now as current_time
+from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.store import keys
+from parcelgate.store.errors import ClaimTakenError
+from parcelgate.store.idempotency import Answer, Claim
+
+if TYPE_CHECKING:
+    from parcelgate.store.table import TenantTable
+
+LEASE = timedelta(minutes=2)
+"""Must outlast every function that answers a POST: whoever finds a lapsed lease believes its holder dead."""
+RETRY_AFTER = 2
+"""Seconds, at most, that a client is asked to wait for the first request's answer."""
+LONGEST_KEY = 255
+
+__all__ = ["Answer", "Claim", "Fresh", "Replay", "Resume", "begin", "finish", "hash_of", "release"]
+
+_LOOKS = 4
+
+
+class Replay(NamedTuple):
+    """The first answer, to be given again with `Idempotent-Replayed: true`."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class Resume(NamedTuple):
+    """The first request died after it had stored its order: go on with that order, under this claim."""
+
+    claim: Claim
+    order_id: str
+
+
+class Fresh(NamedTuple):
+    """The first request with this key. A create gives `claim` to `Orders.add`; others call `claim.hold()`."""
+
+    claim: Claim
+
+
+def begin(
+    table: "TenantTable",
+    *,
+    method: str,
+    path: str,
+    key: str,
+    body: bytes | str,
+    now: datetime,
+    lease: timedelta = LEASE,
+) -> Replay | Resume | Fresh:
+    """How a request with an idempotency key is to be treated.
+
+    `Orders.add` or `claim.hold()` may still raise ClaimTakenError, when the same request came twice at
+    the same moment: begin again then, which says how the other one stands.
+
+    Raises ProblemError: `validation_failed` for a key that is none, `idempotency_key_reused`, or
+    `idempotency_in_progress` with the seconds to wait.
+    """
+    if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        message = f"Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
+        errors = (FieldError("", "invalid_idempotency_key", message),)
+        raise ProblemError("validation_failed", message, errors=errors)
+    key_hash = keys.digest(method.upper(), path, key)
+    body_hash = hash_of(body)
+    for _ in range(_LOOKS):
+        standing = table.claims.find(key_hash, now)
+        if standing is None:
+            return Fresh(table.claims.fresh(key_hash, body_hash, now=now, lease=lease))
+        claim, answer = standing
+        if claim.body_hash != body_hash:
+            raise ProblemError(
+                "idempotency_key_reused", "This Idempotency-Key was used with another body on this path."
+            )
+        if answer is not None:
+            return Replay(answer.status, answer.headers, answer.body)
+        left = (claim.lease_until - now).total_seconds()
+        if left > 0:
+            raise _in_progress(left)
+        if claim.order_id is None:
+            # Nothing came of the first request; whoever holds the claim next takes it over.
+            return Fresh(table.claims.fresh(key_hash, body_hash, now=now, lease=lease))
+        try:
+            mine = table.claims.take_over(claim, now=now, lease=lease)
+        except ClaimTakenError:
+            continue
+        return Resume(mine, claim.order_id)
+    raise _in_progress(RETRY_AFTER)
+
+
+def finish(claim: Claim, answer: Answer, *, now: datetime | None = None) -> bool:
+    """Keep the answer for 24 hours if the contract keeps its kind, else let go of the key.
+
+    Kept are every 2xx, and a 409 or 422 given after an order was stored under the key. Returns whether
+    the answer was kept. Where it was not, and an order was stored, the same request again resumes that order.
+    """
+    moment = now or current_time()
+    keeps = 200 <= answer.status < 300 or (answer.status in (409, 422) and claim.order_id is not None)
+    if keeps and claim.keep(answer, moment):
+        return True
+    claim.drop(moment)
+    return False
+
+
+def release(claim: Claim, *, now: datetime | None = None) -> None:
+    """Let go of the key without an answer: the request came to nothing that is worth repeating."""
+    claim.drop(now or current_time())
+
+
+def hash_of(body: bytes | str) -> str:
+    """The hash of a body as JSON: blanks, the order of names and the spelling of numbers do not count.
+
+    No body is `{}`. What is not JSON is hashed as it stands.
+    """
+    raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
+    if not raw.strip():
+        raw = b"{}"
+    whole = hashlib.sha256()
+    try:
+        text = raw.decode()
+        _feed(whole, json.loads(text, parse_float=Decimal, parse_int=Decimal))
+    except (ValueError, ArithmeticError, RecursionError):
+        return hashlib.sha256(raw).hexdigest()
+    return whole.hexdigest()
+
+
+def _feed(whole: Any, value: Any) -> None:
+    """Put a JSON value into a hash, each kind under its own letter and each part with its length."""
+    match value:
+        case dict():
+            whole.update(b"o%d:" % len(value))
+            for name in sorted(value):
+                _feed(whole, name)
+                _feed(whole, value[name])
+        case list():
+            whole.update(b"a%d:" % len(value))
+            for part in value:
+                _feed(whole, part)
+        case str():
+            data = value.encode(errors="surrogatepass")
+            whole.update(b"s%d:" % len(data))
+            whole.update(data)
+        case Decimal():
+            _feed_number(whole, value)
+        case _:
+            whole.update(b"c" + repr(value).encode())
+
+
+def _feed_number(whole: Any, value: Decimal) -> None:
+    sign, digits, exponent = value.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    significant = text.rstrip("0")
+    if not significant or not isinstance(exponent, int):
+        whole.update(b"n0:")
+        return
+    scale = exponent + len(text) - len(significant)
+    whole.update(f"n{'-' if sign else ''}{significant}e{scale}:".encode())
+
+
+def _in_progress(left: float) -> ProblemError:
+    return ProblemError(
+        "idempotency_in_progress",
+        "The first request with this Idempotency-Key is still running.",
+        retry_after=max(1, min(RETRY_AFTER, math.ceil(left))),
+    )

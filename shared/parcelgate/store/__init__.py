@@ -1,0 +1,58 @@
+"""The store: one DynamoDB table, and every way in which it is read.
+
+Keys are `pk` and `sk`. Every `pk` begins with the tenant, `T#<tenant>#`, save the routing items `KEY#`
+and `HOOK#`, which hold no more than the way to a tenant, and the partitions of the due index. Nothing is
+ever scanned.
+
+=====================  ==============================================  =========  ====================
+item                   pk                                              sk         what else is in it
+=====================  ==============================================  =========  ====================
+order                  T#t#ORDER#<id>                                  ORDER      doc, version, status
+event of an order      T#t#ORDER#<id>                                  EVENT#n    doc
+tracking               T#t#TRACKING#<id>                               TRACKING   doc, version, status
+living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE  order_id
+carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id
+idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
+platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
+delivery (inbox)       T#t#INBOX#<carrier>#<hash of the delivery>      ENTRY      raw body, state
+API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
+API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
+webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
+=====================  ==============================================  =========  ====================
+
+Four sparse indexes. The lists' indexes project `carrier` and no documents, so that a change of an order
+writes into an index only when its status changes; the documents of a page are read in one batch.
+
+============  =========================  =======================  ==========================
+index         partition                  sort                     who is in it
+============  =========================  =======================  ==========================
+by_time       list_pk                    list_sk <created>#<id>   orders, the tenant's keys
+by_status     status_pk                  list_sk                  orders
+by_reference  reference_pk               list_sk                  orders
+due           due_pk DUE#<kind>#<shard>  due_at                   orders watched, inbox entries
+============  =========================  =======================  ==========================
+
+==========================================  ===================================================
+access pattern                              how
+==========================================  ===================================================
+order by id                                 GetItem, consistent
+orders by time, within times                Query by_time, BatchGetItem
+orders by status                            Query by_status, BatchGetItem
+orders by reference                         Query by_reference, BatchGetItem
+orders of a carrier                         any of the three, filtered, until the page is full
+who holds a reference                       GetItem, or the failed condition of a create
+order by the carrier's number               GetItem NUMBER
+events of an order                          Query pk, sk begins with EVENT#
+trackings of an order                       BatchGetItem by the parcels' tracking ids
+overdue orders, unprocessed deliveries      Query due, every shard
+idempotency key                             GetItem, consistent
+API key by id; webhook token by hash        GetItem
+API keys of a tenant                        Query by_time (T#t#KEYS), GetItem each
+a delivery                                  GetItem
+platform token of an account                GetItem, consistent
+==========================================  ===================================================
+
+An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction
+with all that must hold along with it. `expires_at` (seconds since the epoch) lets DynamoDB delete what has
+had its time; until it has, readers treat it as gone.
+"""

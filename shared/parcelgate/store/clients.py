@@ -1,0 +1,88 @@
+"""The one place where AWS clients are made.
+
+botocore alone makes them: boto3 adds nothing but resources, which nobody here uses. A client is made
+when it is first asked for and kept for the life of the environment.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds."""
+READ_TIMEOUT = 4.0
+"""Seconds. Every call here is answered in milliseconds; whoever waits longer waits in vain."""
+EMULATOR_READ_TIMEOUT = 30.0
+"""Seconds, where `AWS_ENDPOINT_URL` names an emulator, which shares its processor with all functions."""
+ATTEMPTS = 3
+"""The first one included."""
+
+_made: dict[str, Any] = {}
+_session: "Session | None" = None
+
+
+@overload
+def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["events"]) -> "EventBridgeClient": ...
+@overload
+def client(service: Literal["kms"]) -> "KMSClient": ...
+@overload
+def client(service: Literal["s3"]) -> "S3Client": ...
+@overload
+def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+@overload
+def client(service: Literal["sqs"]) -> "SQSClient": ...
+@overload
+def client(service: Literal["stepfunctions"]) -> "SFNClient": ...
+
+
+def client(service: str) -> Any:
+    """The environment's client of an AWS service, with short time-outs and few attempts.
+
+    `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` are honoured, by botocore itself.
+    """
+    if service not in _made:
+        _made[service] = _make(service)
+    return _made[service]
+
+
+def put(service: str, fake: Any) -> None:
+    """Have `client(service)` return `fake` from now on. For tests; `forget` undoes it."""
+    _made[service] = fake
+
+
+def forget() -> None:
+    """Make every client anew when it is next asked for. For tests."""
+    global _session
+    _made.clear()
+    _session = None
+
+
+def _make(service: str) -> Any:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    global _session
+    if _session is None:
+        _session = get_session()
+    emulated = "AWS_ENDPOINT_URL" in os.environ
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=EMULATOR_READ_TIMEOUT if emulated else READ_TIMEOUT,
+        # `standard`, not `adaptive`: the latter slows every call of the environment down by itself.
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        tcp_keepalive=True,
+        s3={"addressing_style": "path"} if emulated else {"addressing_style": "virtual"},
+        signature_version="s3v4" if service == "s3" else None,
+    )
+    return _session.create_client(service, config=config)

@@ -1,0 +1,50 @@
+"""What somebody must have dealt with by now: overdue orders, and deliveries that nobody has worked on."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.store import calls, keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Kind = Literal["ORDER", "INBOX"]
+
+
+class DueRef(NamedTuple):
+    """The way to one overdue item: an order's id, or the id of an inbox entry, and whose it is."""
+
+    tenant: str
+    id: str
+
+
+class DueIndex:
+    """The sparse index of what has a time by which it must be dealt with."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def due(self, kind: Kind, before: datetime, limit: int = 100) -> list[DueRef]:
+        """At most `limit` items whose time was `before` or earlier, the longest overdue first.
+
+        The index may lag a moment: read the item before acting on it. What is not given a new time comes
+        again at the next call, before everything younger.
+        """
+        found: list[tuple[str, str]] = []
+        for shard in range(keys.SHARDS):
+            with calls.translated():
+                answer = self._client.query(
+                    TableName=self._name,
+                    IndexName="due",
+                    KeyConditionExpression="due_pk = :shard AND due_at <= :before",
+                    ExpressionAttributeValues={
+                        ":shard": {"S": keys.due(kind, shard)},
+                        ":before": {"S": rfc3339(before)},
+                    },
+                    Limit=limit,
+                )
+            found += [(item["due_at"]["S"], item["pk"]["S"]) for item in answer["Items"]]
+        names = [keys.parse(pk) for _, pk in sorted(found)[:limit]]
+        return [DueRef(name.tenant, name.id) for name in names if name is not None]

@@ -1,0 +1,61 @@
+"""What a call to the store can end in. Callers catch by meaning, never by an AWS error code."""
+
+
+class StoreError(Exception):
+    """Any trouble with the store. The message names no data of a tenant."""
+
+
+class OrderNotFoundError(StoreError):
+    """The tenant has no such order."""
+
+
+class KeyNotFoundError(StoreError):
+    """The tenant has no such API key."""
+
+
+class VersionConflictError(StoreError):
+    """Somebody else has written the order since it was read: read it again and decide anew."""
+
+
+class ReferenceTakenError(StoreError):
+    """Another living order holds the reference.
+
+    `order_id` is that order; None only when the two creates were still colliding after all retries, so
+    that nobody can tell yet which of them stands.
+    """
+
+    def __init__(self, order_id: str | None) -> None:
+        super().__init__("another living order has this reference")
+        self.order_id = order_id
+
+
+class CarrierNumberTakenError(StoreError):
+    """The carrier's order number already belongs to another order of ours, `order_id`."""
+
+    def __init__(self, order_id: str | None) -> None:
+        super().__init__("the carrier's order number belongs to another order")
+        self.order_id = order_id
+
+
+class ClaimTakenError(StoreError):
+    """Another request holds the idempotency key: begin again, which says how that request stands."""
+
+
+class BadCursorError(StoreError):
+    """The cursor is malformed, belongs to another list, or was given to somebody else."""
+
+
+class TokenBusyError(StoreError):
+    """Somebody else is getting a new platform token and did not finish while we waited."""
+
+
+class ThrottledError(StoreError):
+    """The store takes no more calls for the moment. The write did not happen."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer, or not sensibly. A write may or may not have happened."""
+
+
+class ItemTooLargeError(StoreError):
+    """The item does not fit (400 KB). The write did not happen."""

@@ -1,0 +1,477 @@
+"""Orders, each change of one in one transaction with everything that must be true along with it."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
+from parcelgate.domain.trackings import Tracking
+from parcelgate.store import calls, keys, webhook_tokens
+from parcelgate.store.calls import Item, Write
+from parcelgate.store.errors import (
+    BadCursorError,
+    CarrierNumberTakenError,
+    ClaimTakenError,
+    OrderNotFoundError,
+    ReferenceTakenError,
+    StoreError,
+    ThrottledError,
+    VersionConflictError,
+)
+from parcelgate.store.idempotency import Claim
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+HOOK_LIFE = timedelta(days=60)
+"""How long the callback token of one order is kept: long after the last callback that may come."""
+LONGEST_REFERENCE = 80
+"""Characters. A longer reference is nobody's, and is not asked for."""
+
+_BATCH = 100
+"""Items of one BatchGetItem, which DynamoDB takes no more of."""
+_MOST_QUERIES = 50
+"""Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
+_LOWEST, _HIGHEST = "0", "~"
+"""Around every list position: positions begin with a digit."""
+_CHECKSUM = 12
+_PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
+
+_orders = msgspec.json.Decoder(Order)
+_events = msgspec.json.Decoder(OrderEvent)
+_trackings = msgspec.json.Decoder(Tracking)
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+class Page[T](NamedTuple):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class Orders:
+    """The orders of one tenant."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
+        self._client = client
+        self._name = name
+        self._tenant = tenant
+
+    def add(self, order: Order, event: OrderEvent, claim: Claim | None = None) -> None:
+        """Store a new order with its first event, and claim its reference and the idempotency key.
+
+        Raises
+        ------
+        ClaimTakenError
+            Another request has the idempotency key; nothing was written. Wins over the next one.
+        ReferenceTakenError
+            Another living order has the reference; nothing was written.
+        StoreUnavailableError
+            Nobody knows whether it was written; the due index knows if it was.
+        """
+        self._owned(order)
+        mark = uuid4().hex
+        writes = [
+            self._put(
+                self._order_item(order, mark),
+                "attribute_not_exists(pk)",
+                lambda _: VersionConflictError(order.id),
+            )
+        ]
+        if claim is not None:
+            writes.append(Write({"Put": claim.put(order.id)}, lambda _: ClaimTakenError("the key is held")))
+        writes += [
+            self._put(
+                {"pk": {"S": self._reference(order)}, "sk": {"S": "REFERENCE"}, "order_id": {"S": order.id}},
+                "attribute_not_exists(pk)",
+                lambda item: ReferenceTakenError(item["order_id"]["S"] if item else None),
+            ),
+            self._put_event(order, event),
+        ]
+        try:
+            calls.commit(self._client, writes, mark=mark)
+        except ReferenceTakenError as error:
+            if error.order_id is None:
+                error.order_id = self.by_reference(order.carrier, order.account, order.reference)
+            raise
+        if claim is not None:
+            claim.written(order.id)
+
+    def get(self, order_id: str) -> Order:
+        """The order as it stands now. Raises OrderNotFoundError, also for another tenant's order."""
+        item = self._read(self._order_key(order_id)) if keys.is_id(order_id) else None
+        if item is None:
+            raise OrderNotFoundError("the tenant has no such order")
+        return _orders.decode(item["doc"]["S"])
+
+    def save(
+        self,
+        before: Order,
+        after: Order,
+        event: OrderEvent | None = None,
+        *,
+        trackings: Sequence[Tracking] = (),
+        hook: str | None = None,
+    ) -> None:
+        """Write `after` over `before`, with its event and everything that follows from the change.
+
+        In the same transaction: a final status frees the reference; a carrier order number that is new
+        is claimed for this order; new `trackings` are added; `hook`, the hash of a webhook token, lets in
+        deliveries for this order.
+
+        Raises
+        ------
+        VersionConflictError
+            The stored order is not `before` any more; nothing was written.
+        CarrierNumberTakenError
+            The carrier's number belongs to another order; nothing was written.
+        StoreUnavailableError
+            Nobody knows whether it was written: read the order again.
+        """
+        self._owned(before, after, *trackings)
+        if after.id != before.id or after.version <= before.version:
+            raise ValueError("`after` must be a later version of `before`")
+        mark = uuid4().hex
+        try:
+            calls.commit(self._client, self._changes(before, after, event, trackings, hook, mark), mark=mark)
+        except _NotOursError:
+            # The reference was already another order's: that claim is not ours to free, the rest stands.
+            writes = self._changes(before, after, event, trackings, hook, mark, free=False)
+            calls.commit(self._client, writes, mark=mark)
+
+    def page(
+        self,
+        *,
+        status: OrderStatus | str | None = None,
+        carrier: str | None = None,
+        reference: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Order]:
+        """One page of the orders that pass all filters, newest first. Times are exclusive bounds.
+
+        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        Raises BadCursorError for a cursor that this list has not given out.
+        """
+        filters = _fingerprint(self._tenant, status, carrier, reference, created_after, created_before)
+        low = _LOWEST if created_after is None else f"{rfc3339(created_after)}$"
+        high = _HIGHEST if created_before is None else _first_instant_not_before(created_before)
+        if cursor is not None:
+            position = _position(cursor, filters)
+            high = min(high, _just_below(position))
+        if len(reference or "") > LONGEST_REFERENCE:
+            return Page([], None)
+
+        found: list[Order] = []
+        reached: str | None = None
+        for _ in range(_MOST_QUERIES):
+            if low > high:
+                return Page(found, None)
+            want = limit + 1 - len(found)
+            positions, reached = self._positions(status, carrier, reference, low, high, want)
+            ids = [position.partition("#")[2] for position in positions]
+            found += [order for order in self._documents(ids) if _passes(order, status, reference)]
+            if len(found) > limit:
+                return Page(found[:limit], _cursor(_place(found[limit - 1]), filters))
+            if reached is None:
+                return Page(found, None)
+            high = _just_below(reached)
+        # Too few among too many: a short page, and the list goes on behind what was looked at.
+        return Page(found, reached and _cursor(reached, filters))
+
+    def events(self, order_id: str) -> list[OrderEvent]:
+        """The order's audit trail, oldest first. Raises OrderNotFoundError."""
+        if not keys.is_id(order_id):
+            raise OrderNotFoundError("the tenant has no such order")
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :event)",
+            "ExpressionAttributeValues": {":pk": self._order_key(order_id)["pk"], ":event": {"S": "EVENT#"}},
+            "ConsistentRead": True,
+        }
+        found = [_events.decode(item["doc"]["S"]) for item in calls.queried(self._client, request)]
+        if not found:
+            raise OrderNotFoundError("the tenant has no such order")
+        return found
+
+    def trackings(self, order: Order) -> list[Tracking]:
+        """The trackings of the order's parcels, in parcel order; those that have none are left out."""
+        self._owned(order)
+        ids = [parcel.tracking_id for parcel in order.parcels if parcel.tracking_id]
+        wanted = [self._tracking_key(tracking_id) for tracking_id in ids]
+        return [_trackings.decode(item["doc"]["S"]) for item in self._read_many(wanted)]
+
+    def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
+        """The id of the order that has this number with the carrier."""
+        return self._order_id(keys.key(self._tenant, "NUMBER", carrier, account, number), "NUMBER")
+
+    def by_reference(self, carrier: str, account: str, reference: str) -> str | None:
+        """The id of the living order that holds this reference."""
+        pk = keys.key(self._tenant, "REFERENCE", carrier, account, reference)
+        return self._order_id(pk, "REFERENCE")
+
+    def _changes(
+        self,
+        before: Order,
+        after: Order,
+        event: OrderEvent | None,
+        trackings: Sequence[Tracking],
+        hook: str | None,
+        mark: str,
+        *,
+        free: bool = True,
+    ) -> list[Write]:
+        conflict = VersionConflictError(f"{after.id} is not at version {before.version} any more")
+        writes = [
+            self._put(
+                self._order_item(after, mark),
+                "version = :before",
+                lambda _: conflict,
+                {":before": {"N": str(before.version)}},
+            )
+        ]
+        if after.carrier_order_number and after.carrier_order_number != before.carrier_order_number:
+            number = keys.key(
+                self._tenant, "NUMBER", after.carrier, after.account, after.carrier_order_number
+            )
+            writes.append(
+                self._put(
+                    {"pk": {"S": number}, "sk": {"S": "NUMBER"}, "order_id": {"S": after.id}},
+                    "attribute_not_exists(pk) OR order_id = :order",
+                    lambda item: CarrierNumberTakenError(item["order_id"]["S"]) if item else conflict,
+                    {":order": {"S": after.id}},
+                )
+            )
+        if event is not None:
+            writes.append(self._put_event(after, event))
+        if after.status.final and not before.status.final and free:
+            delete = {
+                "TableName": self._name,
+                "Key": {"pk": {"S": self._reference(before)}, "sk": {"S": "REFERENCE"}},
+                "ConditionExpression": "attribute_not_exists(pk) OR order_id = :order",
+                "ExpressionAttributeValues": {":order": {"S": after.id}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+            writes.append(Write({"Delete": delete}, lambda item: _NotOursError() if item else conflict))
+        for tracking in trackings:
+            item = {
+                **self._tracking_key(tracking.id),
+                "type": {"S": "tracking"},
+                "status": {"S": tracking.status},
+                "version": {"N": str(tracking.version)},
+                "doc": {"S": _encoder.encode(tracking).decode()},
+            }
+            writes.append(self._put(item, "attribute_not_exists(pk)", lambda _: conflict))
+        if hook is not None:
+            route = webhook_tokens.item(
+                hook,
+                webhook_tokens.Hook(self._tenant, after.carrier, after.account, after.id),
+                expires_at=after.updated_at + HOOK_LIFE,
+            )
+            writes.append(
+                self._put(
+                    route,
+                    "attribute_not_exists(pk) OR order_id = :order",
+                    lambda _: conflict,
+                    {":order": {"S": after.id}},
+                )
+            )
+        return writes
+
+    def _order_item(self, order: Order, mark: str) -> Item:
+        due = {}
+        if order.watch_at is not None:
+            shard = keys.due(keys.ORDER, keys.shard_of(order.id))
+            due = {"due_pk": {"S": shard}, "due_at": {"S": rfc3339(order.watch_at)}}
+        lists = keys.key(self._tenant, "ORDERS")
+        return {
+            **self._order_key(order.id),
+            "type": {"S": "order"},
+            "status": {"S": order.status},
+            "version": {"N": str(order.version)},
+            "carrier": {"S": order.carrier},
+            "mark": {"S": mark},
+            "doc": {"S": _encoder.encode(order).decode()},
+            "list_pk": {"S": lists},
+            "list_sk": {"S": _place(order)},
+            "status_pk": {"S": self._status_list(order.status)},
+            "reference_pk": {"S": self._reference_list(order.reference)},
+            **due,
+        }
+
+    def _put(self, item: Item, condition: str, refused: Any, values: Item | None = None) -> Write:
+        put: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if values:
+            put["ExpressionAttributeValues"] = values
+        return Write({"Put": put}, refused)
+
+    def _put_event(self, order: Order, event: OrderEvent) -> Write:
+        item = {
+            "pk": self._order_key(order.id)["pk"],
+            "sk": {"S": f"EVENT#{order.version:010d}"},
+            "type": {"S": "event"},
+            "doc": {"S": _encoder.encode(event).decode()},
+        }
+        conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
+        return self._put(item, "attribute_not_exists(pk)", lambda _: conflict)
+
+    def _positions(
+        self,
+        status: str | None,
+        carrier: str | None,
+        reference: str | None,
+        low: str,
+        high: str,
+        want: int,
+    ) -> tuple[list[str], str | None]:
+        """Positions between `low` and `high`, newest first, and the last one looked at if there are more."""
+        index, attribute, partition = "by_time", "list_pk", keys.key(self._tenant, "ORDERS")
+        if reference is not None:
+            index, attribute, partition = "by_reference", "reference_pk", self._reference_list(reference)
+        elif status is not None:
+            index, attribute, partition = "by_status", "status_pk", self._status_list(status)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": index,
+            "KeyConditionExpression": f"{attribute} = :list AND list_sk BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":list": {"S": partition},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            "ScanIndexForward": False,
+        }
+        if carrier is None:
+            request["Limit"] = want
+        else:
+            # A limit counts what was looked at, not what passed; so none is set, and the pass is long.
+            request["FilterExpression"] = "carrier = :carrier"
+            request["ExpressionAttributeValues"][":carrier"] = {"S": carrier}
+        with calls.translated():
+            answer = self._client.query(**request)
+        positions = [item["list_sk"]["S"] for item in answer["Items"]]
+        if len(positions) > want:
+            return positions[:want], positions[want - 1]
+        last = answer.get("LastEvaluatedKey")
+        return positions, last["list_sk"]["S"] if last else None
+
+    def _documents(self, order_ids: Sequence[str]) -> list[Order]:
+        items = self._read_many([self._order_key(order_id) for order_id in order_ids])
+        return [_orders.decode(item["doc"]["S"]) for item in items]
+
+    def _read_many(self, wanted: Sequence[Item]) -> list[Item]:
+        """The items that there are, in the order they were asked for."""
+        found: dict[str, Item] = {}
+        for start in range(0, len(wanted), _BATCH):
+            left = list(wanted[start : start + _BATCH])
+            attempt = 0
+            while left:
+                with calls.translated():
+                    answer = self._client.batch_get_item(
+                        RequestItems={self._name: {"Keys": left, "ConsistentRead": True}}
+                    )
+                got = answer["Responses"].get(self._name, [])
+                found |= {item["pk"]["S"]: item for item in got}
+                rest = answer["UnprocessedKeys"].get(self._name)
+                left = list(rest["Keys"]) if rest else []
+                if left and not got:
+                    attempt += 1
+                    if attempt == calls.ATTEMPTS:
+                        raise ThrottledError("no items were read")
+                    calls.pause(attempt)
+        return [found[key["pk"]["S"]] for key in wanted if key["pk"]["S"] in found]
+
+    def _read(self, key: Item) -> Item | None:
+        with calls.translated():
+            return self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
+
+    def _order_id(self, pk: str, sk: str) -> str | None:
+        item = self._read({"pk": {"S": pk}, "sk": {"S": sk}})
+        return None if item is None else item["order_id"]["S"]
+
+    def _order_key(self, order_id: str) -> Item:
+        return {"pk": {"S": keys.key(self._tenant, keys.ORDER, order_id)}, "sk": {"S": "ORDER"}}
+
+    def _tracking_key(self, tracking_id: str) -> Item:
+        return {"pk": {"S": keys.key(self._tenant, "TRACKING", tracking_id)}, "sk": {"S": "TRACKING"}}
+
+    def _reference(self, order: Order) -> str:
+        return keys.key(self._tenant, "REFERENCE", order.carrier, order.account, order.reference)
+
+    def _status_list(self, status: str) -> str:
+        return keys.key(self._tenant, "ORDERS", "STATUS", status)
+
+    def _reference_list(self, reference: str) -> str:
+        return keys.key(self._tenant, "ORDERS", "REF", reference)
+
+    def _owned(self, *things: Order | Tracking) -> None:
+        if any(thing.tenant != self._tenant for thing in things):
+            raise ValueError("another tenant's order or tracking was given to this tenant's store")
+
+
+class _NotOursError(StoreError):
+    """The reference claim to be freed names another order."""
+
+
+def _place(order: Order) -> str:
+    return keys.list_position(order.created_at, order.id)
+
+
+def _passes(order: Order, status: str | None, reference: str | None) -> bool:
+    """Whether the order still passes; the index may be a moment behind the order."""
+    return (status is None or order.status == status) and (reference is None or order.reference == reference)
+
+
+def _first_instant_not_before(moment: datetime) -> str:
+    """A bound below all positions of the first whole millisecond at or after `moment`."""
+    short = moment.microsecond % 1000
+    return rfc3339(moment + timedelta(microseconds=1000 - short) if short else moment)
+
+
+def _just_below(position: str) -> str:
+    """A bound that leaves out `position` and all that is newer, and nothing else."""
+    return f"{position[:-1]}{chr(ord(position[-1]) - 1)}\uffff"
+
+
+def _fingerprint(*filters: object) -> bytes:
+    texts = [rfc3339(part) if isinstance(part, datetime) else part for part in filters]
+    return msgspec.json.encode(texts)
+
+
+def _cursor(position: str, filters: bytes) -> str:
+    """The place of the last order given out, and a checksum over it and the filters: nothing else.
+
+    No secret is needed: a forged cursor can only begin the caller's own list at another place.
+    """
+    return base64.urlsafe_b64encode(_checksum(position, filters) + position.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str, filters: bytes) -> str:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        position = raw[_CHECKSUM:].decode()
+    except (binascii.Error, ValueError) as error:
+        raise BadCursorError("the cursor cannot be read") from error
+    if not _PLACE.fullmatch(position) or _cursor(position, filters) != cursor:
+        raise BadCursorError("the cursor belongs to another list")
+    return position
+
+
+def _checksum(position: str, filters: bytes) -> bytes:
+    return sha256(filters + b"\0" + position.encode()).digest()[:_CHECKSUM]

@@ -1,0 +1,101 @@
+"""The table's two doors: `Table` for routing, `TenantTable` for everything that belongs to a tenant."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from parcelgate.store import keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from parcelgate.store.api_keys import ApiKeys, KeyDirectory
+    from parcelgate.store.due import DueIndex
+    from parcelgate.store.idempotency import Idempotency
+    from parcelgate.store.inbox import Inbox
+    from parcelgate.store.orders import Orders
+    from parcelgate.store.platform_tokens import PlatformTokens
+    from parcelgate.store.webhook_tokens import WebhookTokens
+
+# Each part is imported when it is first used: the authorizer reads one key, and should load no more.
+
+
+class Table:
+    """The one table, as far as it can be read without knowing the tenant.
+
+    >>> table = Table(clients.client("dynamodb"), settings.table)  # doctest: +SKIP
+    >>> order = table.tenant("acme").orders.get("ord_01JD...")  # doctest: +SKIP
+    """
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def tenant(self, tenant: str) -> "TenantTable":
+        """The handle to one tenant's data. Raises ValueError for a name that no tenant can have."""
+        return TenantTable(self._client, self._name, tenant)
+
+    @cached_property
+    def keys_by_id(self) -> "KeyDirectory":
+        """API keys by their id: whose they are and what they may do."""
+        from parcelgate.store.api_keys import KeyDirectory
+
+        return KeyDirectory(self._client, self._name)
+
+    @cached_property
+    def webhook_tokens(self) -> "WebhookTokens":
+        """Webhook tokens by their hash: whose deliveries they let in."""
+        from parcelgate.store.webhook_tokens import WebhookTokens
+
+        return WebhookTokens(self._client, self._name)
+
+    @cached_property
+    def due(self) -> "DueIndex":
+        """What is overdue, over all tenants."""
+        from parcelgate.store.due import DueIndex
+
+        return DueIndex(self._client, self._name)
+
+
+class TenantTable:
+    """One tenant's data. Whatever is read or written here begins with the tenant in its key."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
+        keys.tenant_prefix(tenant)
+        self.tenant = tenant
+        self._client = client
+        self._name = name
+
+    @cached_property
+    def orders(self) -> "Orders":
+        """Orders, their events and trackings."""
+        from parcelgate.store.orders import Orders
+
+        return Orders(self._client, self._name, self.tenant)
+
+    @cached_property
+    def claims(self) -> "Idempotency":
+        """Idempotency keys."""
+        from parcelgate.store.idempotency import Idempotency
+
+        return Idempotency(self._client, self._name, self.tenant)
+
+    @cached_property
+    def tokens(self) -> "PlatformTokens":
+        """The carriers' bearer tokens."""
+        from parcelgate.store.platform_tokens import PlatformTokens
+
+        return PlatformTokens(self._client, self._name, self.tenant)
+
+    @cached_property
+    def inbox(self) -> "Inbox":
+        """Deliveries from carriers."""
+        from parcelgate.store.inbox import Inbox
+
+        return Inbox(self._client, self._name, self.tenant)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        """The tenant's API keys."""
+        from parcelgate.store.api_keys import ApiKeys
+
+        return ApiKeys(self._client, self._name, self.tenant)
