@@ -26,7 +26,15 @@ def lock_python(name: str) -> None:
 
 def lock_node() -> None:
     """Resolve ``infra/package.json``."""
-    command = ["npm", "install", "--package-lock-only", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [
+        "npm",
+        "install",
+        "--package-lock-only",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     with tempfile.NamedTemporaryFile(mode="w", suffix=".npmrc") as settings:
         settings.write("omit-lockfile-registry-resolved=true\n")
         settings.flush()

@@ -14,6 +14,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -137,7 +138,14 @@ def set_up(env: Dict[str, str]) -> None:
 
     _say("installing the CDK command line")
     path = str(VENV / "bin") + os.pathsep + env.get("PATH", "")
-    npm = [str(VENV / "bin" / "npm"), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    npm = [
+        str(VENV / "bin" / "npm"),
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     _run(npm, dict(env, PATH=path), cwd=ROOT / "infra")
 
     stamp.write_text(fingerprint(ROOT))
@@ -154,13 +162,23 @@ def main() -> int:
         if is_current(ROOT):
             return 0
         try:
-            set_up(dict(os.environ))
+            set_up(_trusting_this_machine(dict(os.environ)))
         except SetupError as error:
             sys.stderr.write("setup: %s\n" % error)
             return 1
         except KeyboardInterrupt:
             return 130
     return 0
+
+
+def _trusting_this_machine(env: Dict[str, str]) -> Dict[str, str]:
+    """Return *env* with uv and npm told to trust the certificates that this machine trusts.
+
+    They bring lists of their own, which do not hold what a company's proxy signs with.
+    """
+    known = ssl.get_default_verify_paths()
+    trust = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1"} if known.cafile or known.capath else {}
+    return dict(trust, **env)
 
 
 def _patch_number(path: str) -> List[int]:

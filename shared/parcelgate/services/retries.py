@@ -1,20 +1,63 @@
 """The retry queues, one per carrier: what could not be done at once and is tried again for 12 hours.
 
 A message says whose order it is, what is to be done and when that was first tried. The back-off is the
-message's own visibility; the handler gives up by itself and then a person is told.
+message's own visibility. When its time is over the message goes to the dead-letter queue, by the
+handler's own hand, and a person is told.
+
+========  ================================================================================================
+cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
+reread    the carrier called back after the workflow had gone on: what it says now is what counts
+label     an order that was confirmed late, without its workflow, still wants its label
+========  ================================================================================================
 """
 
-from datetime import datetime
+import math
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.domain.orders import Order
+from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
+from parcelgate.carriers.port import (
+    Cancels,
+    Carrier,
+    Confirmed,
+    ConfirmsLater,
+    Failed,
+    LabelPendingError,
+    OrderResult,
+    Pending,
+    ProvidesLabels,
+)
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.ids import new_id
+from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderStatus
+from parcelgate.domain.problems import Problem
+from parcelgate.observability.logs import anatomy, log
+from parcelgate.observability.metrics import count
+from parcelgate.services import outcomes, watch
+from parcelgate.services.backoff import backoff
+from parcelgate.services.outcomes import Change
 from parcelgate.services.settings import Settings
+from parcelgate.store.errors import CarrierNumberTakenError, OrderNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+    from parcelgate.services.labels import LabelStore
+    from parcelgate.store.orders import Orders
+    from parcelgate.store.table import Table
+
+LONGEST_STEP = timedelta(hours=11)
+"""SQS lets a message be invisible for twelve hours at most."""
+_PATIENT_AFTER = 400
+_PATIENT_STEP = timedelta(minutes=2)
+"""SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
 
 
 class Action(StrEnum):
@@ -22,6 +65,7 @@ class Action(StrEnum):
 
     CANCEL = "cancel"
     REREAD = "reread"
+    LABEL = "label"
 
 
 class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,3 +99,278 @@ class RetryQueues:
             MessageBody=msgspec.json.encode(message).decode(),
             DelaySeconds=min(round(delay), 900),
         )
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as SQS delivers it. `queue` is the name of the queue it came from."""
+
+    queue: str
+    body: str
+    receipt_handle: str
+    receive_count: int
+
+
+class NotYetError(Exception):
+    """The message is to come again; its visibility says when."""
+
+
+class _AgainError(Exception):
+    """An action did not succeed. `after` is how many seconds the carrier wants to be left alone."""
+
+    def __init__(self, after: float | None = None) -> None:
+        super().__init__("to be tried again")
+        self.after = after
+
+
+class Retrier:
+    """Works the messages of the retry queues off.
+
+    Parameters
+    ----------
+    table, carrier_for, settings
+        As for the order flow.
+    labels
+        Where labels are kept.
+    sqs
+        For the visibility of messages, and for the dead-letter queues.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        carrier_for: Callable[[str, str, str], Carrier],
+        settings: Settings,
+        labels: "Callable[[], LabelStore]",
+        sqs: "SQSClient",
+        clock: Clock = now,
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        self._table = table
+        self._carrier_for = carrier_for
+        self._settings = settings
+        self._labels = labels
+        self._sqs = sqs
+        self._queues = RetryQueues(sqs, settings)
+        self._clock = clock
+        self._roll = roll
+
+    def work(self, delivery: Delivery) -> None:
+        """Try what the message asks for. Raises NotYetError when it is to come again, at its own time."""
+        try:
+            message = msgspec.json.decode(delivery.body, type=RetryMessage)
+        except msgspec.DecodeError as error:
+            self._set_aside(self._carrier_of(delivery.queue), delivery.body, type(error).__name__)
+            return
+        try:
+            self._try(message)
+        except OrderNotFoundError:
+            self._set_aside(message.carrier, delivery.body, "no such order")
+        except Exception as error:
+            if not isinstance(error, _AgainError):
+                log.error("retry broke off", extra=anatomy(error))
+            if self._clock() >= message.first_attempt_at + watch.RETRY_LIFE:
+                self._give_up(message, delivery.body)
+                return
+            self._come_again(message, delivery, getattr(error, "after", None))
+
+    def _try(self, message: RetryMessage) -> None:
+        orders = self._table.tenant(message.tenant).orders
+        order = orders.get(message.order_id)
+        action = {
+            Action.CANCEL: self._cancel,
+            Action.REREAD: self._reread,
+            Action.LABEL: self._label,
+        }[message.action]
+        try:
+            action(orders, order)
+        except (CarrierError, LabelPendingError) as error:
+            log.info("to be tried again", extra={"action": message.action, "error": type(error).__name__})
+            raise _AgainError(getattr(error, "retry_after", None)) from None
+        except (StoreError, BotoCoreError, ClientError) as error:
+            log.warning("to be tried again", extra={"action": message.action, "error": type(error).__name__})
+            raise _AgainError from None
+
+    # The actions
+
+    def _cancel(self, orders: "Orders", order: Order) -> None:
+        if order.status is not OrderStatus.CANCELLING:
+            return
+        carrier = self._carrier(order)
+        if not isinstance(carrier, Cancels):
+            raise TransientError("the carrier takes nothing back")
+        try:
+            cancellation = carrier.cancel(order, at=self._clock())
+        except RefusedError as error:
+            self._change(orders, order, lambda order: outcomes.cancel_refused(
+                order, error, at=self._clock(), settings=self._settings, actor=Actor.RETRY
+            ), OrderStatus.CANCELLING)  # fmt: skip
+            return
+        refund = outcomes.refund_of(cancellation, at=self._clock())
+        self._change(orders, order, lambda order: outcomes.cancelled(
+            order, refund, at=self._clock(), actor=Actor.RETRY
+        ), OrderStatus.CANCELLING)  # fmt: skip
+
+    def _reread(self, orders: "Orders", order: Order) -> None:
+        """What the carrier says now. A running workflow asks by itself; a settled order is left alone."""
+        if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
+            return
+        result = self._ask(order)
+        if self._belongs_to_another(orders, order, result):
+            return
+        if order.status is OrderStatus.FAILED:
+            if isinstance(result, Confirmed):
+                self._late_success(orders, order)
+            return
+        match result:
+            case Confirmed():
+                self._confirm_late(orders, order, result)
+            case Failed():
+                self._refund_late(orders, order, result)
+            case Pending():
+                raise _AgainError
+
+    def _label(self, orders: "Orders", order: Order) -> None:
+        if order.status is not OrderStatus.CONFIRMED or order.label.status is not LabelStatus.PENDING:
+            return
+        carrier = self._carrier(order)
+        if not isinstance(carrier, ProvidesLabels):
+            raise LabelPendingError("the carrier gives no labels")
+        label = self._labels().keep(order, carrier.label(order))
+        self._change(
+            orders,
+            order,
+            lambda order: outcomes.label_ready(order, label, at=self._clock()),
+            OrderStatus.CONFIRMED,
+        )
+
+    def _late_success(self, orders: "Orders", order: Order) -> None:
+        """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
+        if order.attention is not None and order.attention.code == "late_success":
+            return
+        problem = Problem(
+            code="late_success",
+            detail="The carrier now reports success for this order, which has failed here. "
+            "Void it with the carrier.",
+        )
+        self._change(
+            orders,
+            order,
+            lambda order: outcomes.attention(order, problem, at=self._clock(), actor=Actor.CARRIER),
+            OrderStatus.FAILED,
+        )
+        log.error("late success of a failed order", extra={"order_id": order.id, "tenant": order.tenant})
+        count("LateSuccess", carrier=order.carrier)
+
+    def _confirm_late(self, orders: "Orders", order: Order, result: Confirmed) -> None:
+        at = self._clock()
+        due = at + watch.RETRY_LIFE + self._settings.watch_margin
+
+        def decide(order: Order) -> Change | None:
+            if order.status is not OrderStatus.NEEDS_ATTENTION:
+                return None
+            return outcomes.confirmed(
+                order, result, at=at, watch_at=due, new_id=new_id, actor=Actor.CARRIER
+            )
+
+        try:
+            after = outcomes.apply(orders, order, decide)
+        except CarrierNumberTakenError:
+            return
+        # Should this be lost, the sweep takes the order up when its label is overdue.
+        self._queues.enqueue(after, Action.LABEL, at=at)
+
+    def _refund_late(self, orders: "Orders", order: Order, result: Failed) -> None:
+        """Whatever the order needed attention for, its failure is known now and its money is returned."""
+        if order.carrier_order_number is None and result.carrier_order_number is not None:
+            order = msgspec.structs.replace(order, carrier_order_number=result.carrier_order_number)
+        carrier = self._carrier(order)
+        if not isinstance(carrier, Cancels):
+            return
+        refund = outcomes.refund_of(carrier.cancel(order, at=self._clock()), at=self._clock())
+        problem = outcomes.failure(result.words)
+        self._change(
+            orders,
+            order,
+            lambda order: outcomes.failed(order, problem, at=self._clock(), refund=refund),
+            OrderStatus.NEEDS_ATTENTION,
+        )
+
+    # Common
+
+    def _change(
+        self, orders: "Orders", order: Order, make: Callable[[Order], Change], status: OrderStatus
+    ) -> None:
+        outcomes.apply(orders, order, lambda order: make(order) if order.status is status else None)
+
+    def _carrier(self, order: Order) -> Carrier:
+        return self._carrier_for(order.tenant, order.carrier, order.account)
+
+    def _ask(self, order: Order) -> OrderResult:
+        carrier = self._carrier(order)
+        if order.carrier_order_number is not None and isinstance(carrier, ConfirmsLater):
+            return carrier.order_result(order)
+        return carrier.find_by_reference(order)
+
+    def _belongs_to_another(self, orders: "Orders", order: Order, result: OrderResult) -> bool:
+        number = getattr(result, "carrier_order_number", None)
+        if number is None or number == order.carrier_order_number:
+            return False
+        owner = orders.by_carrier_number(order.carrier, order.account, number)
+        return owner not in (None, order.id)
+
+    def _come_again(self, message: RetryMessage, delivery: Delivery, wanted: float | None) -> None:
+        settings = self._settings
+        step = backoff(
+            delivery.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
+        )
+        if delivery.receive_count > _PATIENT_AFTER:
+            step = max(step, _PATIENT_STEP)
+        step = min(max(step, timedelta(seconds=wanted or 0)), LONGEST_STEP)
+        self._sqs.change_message_visibility(
+            QueueUrl=settings.retry_queue_urls[message.carrier],
+            ReceiptHandle=delivery.receipt_handle,
+            VisibilityTimeout=math.ceil(step.total_seconds()),
+        )
+        raise NotYetError(message.order_id)
+
+    def _give_up(self, message: RetryMessage, body: str) -> None:
+        # The dead letter first: dying in between repeats it, the other way round would lose it.
+        self._set_aside(message.carrier, body, "tried for 12 hours")
+        orders = self._table.tenant(message.tenant).orders
+
+        def decide(order: Order) -> Change | None:
+            if message.action is Action.CANCEL and order.status is OrderStatus.CANCELLING:
+                problem = Problem(
+                    code="refund_failed",
+                    detail="The carrier could not be brought to cancel the order in 12 hours.",
+                )
+                return outcomes.needs_attention(order, problem, at=self._clock(), actor=Actor.RETRY)
+            pending = order.label.status is LabelStatus.PENDING
+            if message.action is Action.LABEL and order.status is OrderStatus.CONFIRMED and pending:
+                return outcomes.label_unavailable(order, at=self._clock())
+            return None
+
+        outcomes.apply(orders, orders.get(message.order_id), decide)
+
+    def _set_aside(self, carrier: str | None, body: str, reason: str) -> None:
+        log.error("retry set aside", extra={"carrier": carrier, "reason": reason})
+        count("RetriesGivenUp", carrier=carrier or "unknown")
+        urls = self._settings.retry_dead_letter_urls
+        self._sqs.send_message(
+            QueueUrl=urls[carrier] if carrier in urls else next(iter(urls.values())),
+            MessageBody=body,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+        )
+
+    def _carrier_of(self, queue: str) -> str | None:
+        urls = self._settings.retry_queue_urls
+        return next((carrier for carrier, url in urls.items() if url.endswith(f"/{queue}")), None)
+
+
+@cache
+def queues() -> RetryQueues:
+    """The retry queues of this environment."""
+    from parcelgate.store.clients import client
+
+    return RetryQueues(client("sqs"), Settings())

@@ -1,0 +1,184 @@
+"""The router of the table's stream: what must follow from a write follows from here.
+
+A new delivery in the inbox goes to the inbox queue; an order that reached a status others wait for, or
+got its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may
+come out of order: `sequence`, the order's version, is what consumers order by.
+
+A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
+What AWS did not take is reported back, so that the stream brings it again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parcelgate.domain.orders import Label, OrderStatus
+from parcelgate.observability.logs import anatomy, log
+from parcelgate.observability.metrics import count
+from parcelgate.services.settings import Settings
+from parcelgate.store import keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
+
+SOURCE = "parcelgate"
+"""The `source` of every event on the bus."""
+
+_ANNOUNCED = {
+    OrderStatus.CONFIRMED: "order.confirmed",
+    OrderStatus.FAILED: "order.failed",
+    OrderStatus.CANCELLED: "order.cancelled",
+    OrderStatus.NEEDS_ATTENTION: "order.needs_attention",
+}
+_AT_ONCE = 10
+"""What SendMessageBatch and PutEvents take in one call."""
+
+type Record = dict[str, Any]
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a stored order as is announced."""
+
+    id: str
+    tenant: str
+    carrier: str
+    status: OrderStatus
+    version: int
+    updated_at: datetime
+    label: Label = Label()
+
+
+class _Letter(msgspec.Struct, frozen=True):
+    """Something to be sent because of one record."""
+
+    sequence: str
+    body: dict[str, Any]
+
+
+class _Parcel(msgspec.Struct):
+    """Everything to be sent because of a batch of records."""
+
+    messages: list[_Letter]
+    events: list[_Letter]
+    rejects: list[_Letter]
+
+
+class Router:
+    """Sends on what follows from changes of the table."""
+
+    def __init__(self, *, sqs: "SQSClient", events: "EventBridgeClient", settings: Settings) -> None:
+        self._sqs = sqs
+        self._events = events
+        self._settings = settings
+
+    def route(self, records: Sequence[Record]) -> list[str]:
+        """Send on what follows from `records`; the sequence numbers of those that must come again."""
+        parcel = _Parcel([], [], [])
+        for record in records:
+            try:
+                self._read(record, parcel)
+            except Exception as error:
+                log.error("a change of the table cannot be read", extra=anatomy(error))
+                count("ChangesSetAside")
+                parcel.rejects.append(_reject(record, error))
+        settings = self._settings
+        failed = [
+            *self._in_batches(parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)),
+            *self._in_batches(parcel.events, self._announce),
+            *self._in_batches(
+                parcel.rejects, lambda letters: self._queue(settings.changes_dead_letter_url, letters)
+            ),
+        ]
+        return sorted(set(failed), key=lambda number: (len(number), number))
+
+    def _read(self, record: Record, parcel: _Parcel) -> None:
+        change = record["dynamodb"]
+        after = change.get("NewImage")
+        if after is None:
+            return
+        name = keys.parse(after["pk"]["S"])
+        if name is None:
+            return
+        sequence = change["SequenceNumber"]
+        if name.kind == keys.INBOX:
+            if record["eventName"] == "INSERT" and "due_pk" in after:
+                parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
+        elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
+            before = change.get("OldImage")
+            parcel.events += [_Letter(sequence, event) for event in self._happenings(before, after)]
+
+    def _happenings(self, before: Record | None, after: Record) -> Iterable[dict[str, Any]]:
+        """The events that a change of an order is worth."""
+        order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
+        if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
+            yield self._event(_ANNOUNCED[order.status], order)
+        if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
+            yield self._event("label.ready", order)
+
+    def _event(self, kind: str, order: _Order) -> dict[str, Any]:
+        detail = {
+            "tenant": order.tenant,
+            "order_id": order.id,
+            "sequence": order.version,
+            "status": order.status,
+            "carrier": order.carrier,
+        }
+        return {
+            "Source": SOURCE,
+            "DetailType": kind,
+            "Detail": msgspec.json.encode(detail).decode(),
+            "Time": order.updated_at,
+            "EventBusName": self._settings.event_bus,
+        }
+
+    def _in_batches(
+        self, letters: list[_Letter], send: Callable[[Sequence[_Letter]], list[_Letter]]
+    ) -> list[str]:
+        failed: list[str] = []
+        for batch in batched(letters, _AT_ONCE):
+            try:
+                refused = send(batch)
+            except Exception as error:
+                log.warning("not sent on", extra=anatomy(error))
+                refused = list(batch)
+            failed += [letter.sequence for letter in refused]
+        return failed
+
+    def _queue(self, url: str, letters: Sequence[_Letter]) -> list[_Letter]:
+        answer = self._sqs.send_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(place), "MessageBody": msgspec.json.encode(letter.body).decode()}
+                for place, letter in enumerate(letters)
+            ],
+        )
+        return [letters[int(entry["Id"])] for entry in answer.get("Failed", [])]
+
+    def _announce(self, letters: Sequence[_Letter]) -> list[_Letter]:
+        answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
+        results = answer["Entries"]
+        return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+
+
+def _reject(record: Record, error: Exception) -> _Letter:
+    change = record.get("dynamodb") or {}
+    body = {
+        "keys": {name: value.get("S") for name, value in (change.get("Keys") or {}).items()},
+        "sequence": change.get("SequenceNumber", ""),
+        "reason": type(error).__name__,
+    }
+    return _Letter(str(change.get("SequenceNumber", "")), body)
+
+
+@cache
+def wired() -> Router:
+    """The router of this environment."""
+    from parcelgate.store.clients import client
+
+    return Router(sqs=client("sqs"), events=client("events"), settings=Settings())
