@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from parcelgate.carriers.port import ParcelResult
 from parcelgate.domain.problems import CarrierWords, FieldError
 
 
@@ -39,3 +42,33 @@ class TransientError(CarrierError):
 
 class UnknownOutcomeError(CarrierError):
     """The call may or may not have reached the carrier: ask before doing it again."""
+
+
+class RefusedParcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One parcel of an order that the carrier would not take, and why."""
+
+    reference: str
+    words: CarrierWords
+    errors: tuple[FieldError, ...] = ()
+
+
+class PartlyRefusedError(CarrierError):
+    """The carrier took some parcels of the order and refused others: what it took must be cancelled.
+
+    `carrier_order_number` and `accepted` are what `Cancels.cancel` needs in the order to take it back;
+    either may be empty. `refused` says why, parcel by parcel, in parcel order.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        words: CarrierWords | None = None,
+        carrier_order_number: str | None = None,
+        accepted: Sequence[ParcelResult] = (),
+        refused: Sequence[RefusedParcel] = (),
+    ) -> None:
+        super().__init__(message, words=words)
+        self.carrier_order_number = carrier_order_number
+        self.accepted = tuple(accepted)
+        self.refused = tuple(refused)

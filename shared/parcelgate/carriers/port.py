@@ -6,7 +6,7 @@ one carrier account, raise the errors of `parcelgate.carriers.errors`, and never
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -14,6 +14,9 @@ from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 from parcelgate.domain.trackings import TrackingEvent
+
+if TYPE_CHECKING:
+    from parcelgate.carriers.errors import CarrierError
 
 
 class Examination(msgspec.Struct, frozen=True):
@@ -205,4 +208,64 @@ class ProvidesLabels(Protocol):
 
     def label(self, order: Order) -> list[LabelFile]:
         """The label of every parcel, in parcel order. Raises LabelPendingError while there is none."""
+        ...
+
+
+@runtime_checkable
+class CreatesInBatches(Protocol):
+    """A carrier that takes several orders in one call, each for itself."""
+
+    @property
+    def create_batch(self) -> int:
+        """How many orders one call takes at most."""
+        ...
+
+    def create_many(self, orders: Sequence[Order]) -> "list[Submitted | Confirmed | CarrierError]":
+        """Send the orders to the carrier, once: what became of each, in their order.
+
+        Raises what `create` raises when it holds for all of them. RefusedError then means that the
+        carrier did not say which order it minds: nothing was taken, send them one by one.
+        """
+        ...
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A carrier with which a confirmed order can be changed."""
+
+    def update(self, order: Order) -> Confirmed:
+        """Make the carrier's order what `order` now says; its numbers, as they stand afterwards.
+
+        Raises RefusedError when the order cannot change any more, or not in this way.
+        """
+        ...
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """A carrier that can be asked to keep an order back."""
+
+    def hold(self, order: Order) -> None:
+        """Ask the carrier to hold the order. Raises RefusedError when it is too late."""
+        ...
+
+
+@runtime_checkable
+class Manifests(Protocol):
+    """A carrier with which orders are closed before they are handed over; they cannot change afterwards."""
+
+    def close(self, orders: Sequence[Order]) -> "list[CarrierError | None]":
+        """Close the orders: for each, in their order, None or why it was not closed.
+
+        Raises what holds for all of them.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsServices(Protocol):
+    """A carrier that can say which services the account may use."""
+
+    def services(self) -> list[Service]:
+        """The account's services as of now."""
         ...

@@ -44,7 +44,6 @@ DUPLICATE_REFERENCE = "110003"
 UNKNOWN_ORDER = "100009"
 NOT_DELETABLE = "100010"
 NOT_PERMITTED = "100011"
-LABEL_NOT_PRINTED = "100016"
 NO_EVENTS = "950005"
 
 _CLASSES = {
@@ -142,6 +141,9 @@ POINTERS: dict[str, str] = _spread({
 LABEL_TYPES = {"4x6": 1, "a4": 2, "4x4": 4}
 """Our label sizes as `labelType`: 10x15 cm, A4, 10x10 cm (public, "Print Label")."""
 
+LABEL_FORMATS = frozenset({"pdf", "jpg", "zpl"})
+"""What `labelFormat` can ask for (public, "Print Label")."""
+
 EVENTS: dict[str, tuple[TrackingStatus, str | None]] = {
     "INF": (TrackingStatus.INFO_RECEIVED, None),
     "RCV": (TrackingStatus.IN_TRANSIT, None),
@@ -156,3 +158,10 @@ EVENTS: dict[str, tuple[TrackingStatus, str | None]] = {
     "RTN": (TrackingStatus.RETURNED, None),
 }
 """Event codes seen by clients (public); a code that is not here is shown and never guessed."""
+
+MEANINGS = {
+    UNKNOWN_ORDER: "UBI knows no such order",
+    NOT_DELETABLE: "UBI has closed the order, it cannot be taken back any more",
+    NOT_PERMITTED: "UBI does not permit this account to act on the order",
+}
+"""What the refusals of a later change mean, for those who cannot read the carrier's own words (public)."""

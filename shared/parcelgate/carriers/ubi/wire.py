@@ -30,7 +30,10 @@ class UnreadableError(ValueError):
 
 class _Sent(BaseModel):
     model_config = ConfigDict(
-        alias_generator=AliasGenerator(serialization_alias=to_camel), frozen=True, extra="forbid"
+        alias_generator=AliasGenerator(serialization_alias=to_camel),
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     def fields(self) -> dict[str, Any]:
@@ -158,23 +161,28 @@ def encode(body: _Sent | Iterable[_Sent | str]) -> bytes:
 # Read.
 
 
-def _text(value: Any) -> Any:
-    """A string, also when a number was sent; blank counts as nothing."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    return (value.strip() or None) if isinstance(value, str) else value
+def _text(value: Any) -> str | None:
+    """A string, also when a number was sent; blank, and anything else, counts as nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
 
 
 def _list(value: Any) -> Any:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
+def _objects(value: Any) -> Any:
+    return [part for part in _list(value) if isinstance(part, dict | BaseModel)]
+
+
 def _troubles(value: Any) -> Any:
-    return [{"message": part} if isinstance(part, str) else part for part in _list(value) if part]
+    spelt = [{"message": part} if isinstance(part, str) else part for part in _list(value)]
+    return [part for part in spelt if isinstance(part, dict | BaseModel)]
 
 
 def _object(value: Any) -> Any:
-    return {} if value is None or value == "" else value
+    return value if isinstance(value, dict) else {}
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
@@ -182,7 +190,10 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 class _Read(BaseModel):
     model_config = ConfigDict(
-        alias_generator=AliasGenerator(validation_alias=to_camel), frozen=True, extra="ignore"
+        alias_generator=AliasGenerator(validation_alias=to_camel),
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
 
@@ -206,7 +217,7 @@ class OrderAnswer(_Read):
     reference_no: Text = None
     tracking_no: Text = None
     connote_id: Text = None
-    pieces_result: Annotated[tuple["OrderAnswer", ...], BeforeValidator(_list)] = ()
+    pieces_result: Annotated[tuple["OrderAnswer", ...], BeforeValidator(_objects)] = ()
     extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
 
 
@@ -224,8 +235,8 @@ class FoundOrder(_Read):
     city: Text = None
     postcode: Text = None
     country: Text = None
-    pieces: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_list)] = ()
-    pieces_result: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_list)] = ()
+    pieces: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
+    pieces_result: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
     extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
 
 
@@ -263,16 +274,28 @@ class ServiceAnswer(_Read):
     native_name: Text = None
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class TrackAnswer(_Read):
+    """The journey of one number; its events are read one by one."""
+
+    status: Text = None
+    errors: Troubles = ()
+    tracking_no: Text = None
+    events: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
+
+
+class ChangeAnswer(_Read):
+    """What became of one order in a manifest, a hold or a deletion."""
+
+    status: Text = None
+    errors: Troubles = ()
+    order_id: Text = None
+    reference_no: Text = None
+    tracking_no: Text = None
+
+
+class Envelope(_Read):
     """The outside of every answer. The entries of `data` are read one by one."""
 
-    status: str | None
-    errors: tuple[Trouble, ...]
-    warnings: tuple[Trouble, ...]
-    data: tuple[Any, ...]
-
-
-class _Outside(_Read):
     status: Text = None
     errors: Troubles = ()
     warnings: Troubles = ()
@@ -282,14 +305,18 @@ class _Outside(_Read):
 def read_envelope(body: bytes) -> Envelope:
     """The outside of an answer; a bare list (the older calls) counts as its `data`.
 
-    Raises UnreadableError.
+    Raises UnreadableError for everything that is not eTower's, an answer of half its length included.
     """
     try:
         content: Any = msgspec.json.decode(body)
-        outside = _Outside.model_validate({"data": content} if isinstance(content, list) else content)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise UnreadableError(f"not an answer of eTower ({type(error).__name__})") from error
-    return Envelope(outside.status, outside.errors, outside.warnings, outside.data)
+        if isinstance(content, list):
+            return Envelope.model_validate({"status": "Success", "data": content})
+        envelope = Envelope.model_validate(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
+        raise UnreadableError(f"not an answer of eTower ({type(error).__name__})") from None
+    if envelope.status is None and not envelope.errors:
+        raise UnreadableError("an answer without a status")
+    return envelope
 
 
 def read_each[T: BaseModel](model: type[T], entries: Iterable[Any]) -> list[T]:

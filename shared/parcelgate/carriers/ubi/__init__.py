@@ -1,0 +1,77 @@
+"""UBI, through eTower: one or many pieces in an order, answered at once.
+
+The rooms: `wire` the bodies as eTower writes them, `signing` its signature, `rules` the given table and what
+surrounds it, `mapping` between its words and ours, `outcomes` what its refusals mean, `codes` its tables
+(all pure), `assumed` what nobody has written down, `client` the bytes and paths, `adapter` all of it behind
+the carrier port.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers.port import CarrierProfile, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.calls import Transport
+    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.ubi.adapter import Ubi
+    from parcelgate.domain.clock import Clock
+
+PROFILE = CarrierProfile(
+    code="ubi",
+    name="UBI through eTower",
+    # Documented: the two services of the given samples. The account's own come from its catalogue.
+    services=(
+        Service(code="UBI.AU2AU.AUPOST.1", name="Australia Post", countries=("AU",)),
+        Service(code="UBI.CA2CA.PUROLATOR", name="Purolator", countries=("CA",)),
+    ),
+    countries=("AU", "CA"),
+    max_parcels=50,
+    label_formats=("pdf", "jpg", "zpl"),
+    capabilities=(
+        "create",
+        "find_by_reference",
+        "track",
+        "batch",
+        "cancel",
+        "update",
+        "hold",
+        "manifest",
+        "label",
+        "services",
+    ),
+    grades={
+        "create": "documented",
+        "authentication": "public",
+        "batch": "public",
+        "label": "public",
+        "track": "public",
+        "cancel": "public",
+        "hold": "public",
+        "manifest": "public",
+        "services": "public",
+        "find_by_reference": "assumed",
+        "update": "assumed",
+    },
+)
+
+WEBHOOK_ANSWER: bytes | None = None
+"""UBI pushes nothing to shippers that we know of."""
+
+
+def build(
+    account: AccountConfig,
+    *,
+    send: Transport,
+    tokens: TokenVault,  # noqa: ARG001
+    clock: Clock,
+    reread: Callable[[], AccountConfig] | None = None,
+) -> Ubi:
+    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
+    from parcelgate.carriers.ubi.adapter import Ubi
+
+    return Ubi(account, send=send, clock=clock, reread=reread)

@@ -1,0 +1,348 @@
+"""UBI behind the carrier port."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import batched
+
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.calls import Transport
+from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.port import (
+    Cancellation,
+    Confirmed,
+    Examination,
+    LabelFile,
+    LabelPendingError,
+    NotFound,
+    OrderResult,
+    ParcelHistory,
+    ParcelResult,
+    Service,
+    Submitted,
+)
+from parcelgate.carriers.ubi import mapping, outcomes, rules
+from parcelgate.carriers.ubi.assumed import Call, settings
+from parcelgate.carriers.ubi.client import Client
+from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER, gone
+from parcelgate.carriers.ubi.outcomes import DuplicateError
+from parcelgate.carriers.ubi.wire import (
+    MAX_ORDERS,
+    MAX_TRACKED,
+    ChangeAnswer,
+    Envelope,
+    FoundOrder,
+    HoldRequest,
+    LabelAnswer,
+    OrderAnswer,
+    ServiceAnswer,
+    TrackAnswer,
+    Trouble,
+    WireOrder,
+    encode,
+    read_each,
+)
+from parcelgate.domain.clock import Clock
+from parcelgate.domain.orders import Order
+
+
+class Ubi:
+    """One UBI account.
+
+    Carrier, CreatesInBatches, Cancels, Updates, Holds, Manifests, ProvidesLabels and ListsServices.
+    """
+
+    create_batch = MAX_ORDERS
+    track_batch = MAX_TRACKED
+
+    def __init__(
+        self,
+        account: AccountConfig,
+        *,
+        send: Transport,
+        clock: Clock,
+        reread: Callable[[], AccountConfig] | None = None,
+    ) -> None:
+        self._settings = settings(account)
+        self._client = Client(account, send=send, clock=clock, reread=reread)
+
+    def examine(self, order: Order) -> Examination:
+        """Hold the order against the given table; see `rules`."""
+        return rules.examine(order, self._settings)
+
+    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
+        """Create one order (documented). UBI answers at once and calls nobody back.
+
+        Raises RefusedError, PartlyRefusedError, AuthenticationError, TransientError or
+        UnknownOutcomeError.
+        """
+        (outcome,) = self._create([order])
+        if isinstance(outcome, CarrierError):
+            raise outcome
+        return outcome
+
+    def create_many(self, orders: Sequence[Order]) -> list[Submitted | Confirmed | CarrierError]:
+        """Create up to 300 orders in one call; each is told apart by its `referenceNo`."""
+        return [*self._create(orders)]
+
+    def _create(self, orders: Sequence[Order]) -> list[Confirmed | CarrierError]:
+        references = {order.reference for order in orders}
+        if not 0 < len(orders) <= MAX_ORDERS or len(references) < len(orders):
+            raise ValueError(f"1 to {MAX_ORDERS} orders of different references, not {len(orders)}")
+        envelope = self._client.call(Call.ORDERS, encode(self._wire(order) for order in orders))
+        answers = read_each(OrderAnswer, envelope.data)
+        by_reference = {answer.reference_no: answer for answer in answers if answer.reference_no}
+        if not references & by_reference.keys():
+            return self._looked_up(orders, [_nothing_named(orders, envelope, answers)])
+        results = [
+            outcomes.created(order, by_reference[order.reference])
+            if order.reference in by_reference
+            else UnknownOutcomeError("UBI's answer says nothing of this order")
+            for order in orders
+        ]
+        return self._looked_up(orders, results)
+
+    def _wire(self, order: Order, *, update: bool = False) -> WireOrder:
+        ready = mapping.prepared(order, self._settings).order
+        return mapping.wire_order(ready, self._settings, update=update)
+
+    def _looked_up(
+        self, orders: Sequence[Order], results: Sequence[Confirmed | CarrierError]
+    ) -> list[Confirmed | CarrierError]:
+        """The results, with every duplicate either adopted as ours or refused (assumed)."""
+        pairs = [*zip(orders, results, strict=True)]
+        duplicates = [order for order, result in pairs if isinstance(result, DuplicateError)]
+        if not duplicates:
+            return [*results]
+        try:
+            found = self._query([order.reference for order in duplicates])
+        except CarrierError as error:
+            asked = UnknownOutcomeError(f"UBI has the reference already and does not say whose: {error}")
+            return [asked if isinstance(result, DuplicateError) else result for result in results]
+        return [
+            self._adopted(order, found.get(order.reference), result)
+            if isinstance(result, DuplicateError)
+            else result
+            for order, result in pairs
+        ]
+
+    @staticmethod
+    def _adopted(
+        order: Order, found: FoundOrder | None, duplicate: DuplicateError
+    ) -> Confirmed | CarrierError:
+        if found is None or not mapping.is_ours(order, found):
+            return RefusedError(
+                "UBI has another order under this reference", words=duplicate.words, errors=duplicate.errors
+            )
+        result = mapping.result_of_found(order, found)
+        if isinstance(result, Confirmed):
+            return result
+        return UnknownOutcomeError(f"UBI has an order of ours that does not fit: {type(result).__name__}")
+
+    def find_by_reference(self, order: Order) -> OrderResult:
+        """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
+        found = self._query([order.reference]).get(order.reference)
+        return NotFound() if found is None else mapping.result_of_found(order, found)
+
+    def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
+        """The orders that stand under these references; those the carrier does not know are left out.
+
+        Raises TransientError when the answer does not say so clearly.
+        """
+        envelope = self._client.call(Call.QUERY_ORDERS, encode(references))
+        found: dict[str, FoundOrder] = {}
+        unread = 0
+        for entry in envelope.data:
+            (order,) = read_each(FoundOrder, [mapping.found_order(entry)]) or [FoundOrder()]
+            if order.reference_no in references and order.order_id:
+                if not gone(order.status):
+                    found[order.reference_no or ""] = order
+            elif not _says_unknown(entry):
+                unread += 1
+        if len(found) == len(references):
+            return found
+        troubles = envelope.errors
+        if troubles and not all(trouble.code == UNKNOWN_ORDER for trouble in troubles):
+            error = outcomes.whole(envelope)
+            raise error if not isinstance(error, UnknownOutcomeError) else TransientError(str(error))
+        if unread or (outcomes.refused(envelope) and not troubles and not envelope.data):
+            raise TransientError("UBI's answer does not say whether it has the order")
+        return found
+
+    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
+        """Ask for the journeys of any number of parcels, 30 in a call (public)."""
+        histories: list[ParcelHistory] = []
+        for asked in batched(tracking_numbers, MAX_TRACKED, strict=False):
+            envelope = self._client.call(Call.TRACKING_EVENTS, encode(asked))
+            if outcomes.refused(envelope) and not envelope.data and not _only(envelope.errors, NO_EVENTS):
+                raise outcomes.whole(envelope)
+            answers = read_each(TrackAnswer, envelope.data)
+            histories += mapping.histories(asked, answers, self._settings)
+        return histories
+
+    def label(self, order: Order) -> list[LabelFile]:
+        """One label per parcel, in parcel order, in the order's format, size and resolution (public)."""
+        numbers = _label_numbers(order)
+        envelope = self._client.call(Call.LABELS, encode(mapping.label_request(order, numbers)))
+        answers = read_each(LabelAnswer, envelope.data)
+        files = mapping.label_files(order, numbers, answers)
+        if len(files) == len(order.parcels):
+            return files
+        refusals = [answer for answer in answers if outcomes.refused(answer)]
+        troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
+        if troubles:
+            raise outcomes.error(None, [(None, trouble) for trouble in troubles])
+        raise LabelPendingError(f"{len(files)} of {len(order.parcels)} labels")
+
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002
+        """Delete the order, several pieces through their master (public).
+
+        Where the carrier refused the master and took pieces, each piece is deleted by itself. An order
+        that the carrier no longer knows is deleted already.
+        """
+        pieces = [parcel.carrier_parcel_number for parcel in order.parcels if parcel.carrier_parcel_number]
+        for number in (
+            [order.carrier_order_number] if order.carrier_order_number else pieces or [order.reference]
+        ):
+            envelope = self._client.call(Call.DELETE_ORDER, number=number)
+            troubles = _refusals(envelope)
+            if troubles is not None and not _only(troubles, UNKNOWN_ORDER):
+                raise outcomes.error(order, [(None, trouble) for trouble in troubles])
+        return Cancellation()
+
+    def hold(self, order: Order) -> None:
+        """Ask for the order to be kept back (public); several pieces through their master (assumed)."""
+        request = HoldRequest(order_ids=(_number(order),))
+        troubles = _refusals(self._client.call(Call.HOLD, encode(request)))
+        if troubles is not None:
+            raise outcomes.error(order, [(None, trouble) for trouble in troubles])
+
+    def update(self, order: Order) -> Confirmed:
+        """Send the order as it now is, under the carrier's number (assumed)."""
+        wire = self._wire(order, update=True)
+        envelope = self._client.call(
+            Call.UPDATE_ORDER, encode([wire] if self._settings.update_as_list else wire)
+        )
+        answers = read_each(OrderAnswer, envelope.data)
+        ours = [a for a in answers if a.reference_no == order.reference or a.order_id == _number(order)]
+        if outcomes.refused(envelope) and not ours:
+            raise outcomes.error(order, [(None, trouble) for trouble in envelope.errors])
+        if not ours:
+            return _as_it_was(order)
+        outcome = outcomes.created(order, ours[0])
+        if isinstance(outcome, UnknownOutcomeError) and not ours[0].pieces_result:
+            # The change was taken; an answer without numbers leaves those we have.
+            return _as_it_was(order)
+        if isinstance(outcome, CarrierError):
+            raise outcome
+        return outcome
+
+    def close(self, orders: Sequence[Order]) -> list[CarrierError | None]:
+        """Close orders in a manifest (public), at most 300 in a call (assumed); they are immutable then."""
+        results: list[CarrierError | None] = []
+        for some in batched(orders, MAX_ORDERS, strict=False):
+            envelope = self._client.call(Call.MANIFESTS, encode(_number(order) for order in some))
+            results += [_closed(order, envelope) for order in some]
+        return results
+
+    def services(self) -> list[Service]:
+        """Ask for the service catalogue of the account (public)."""
+        envelope = self._client.call(Call.SERVICE_CATALOG)
+        if outcomes.refused(envelope):
+            raise outcomes.whole(envelope)
+        return [
+            Service(code=found.service_code, name=found.service_name or found.native_name or "")
+            for found in read_each(ServiceAnswer, envelope.data)
+            if found.service_code
+        ]
+
+
+def _nothing_named(
+    orders: Sequence[Order], envelope: Envelope, answers: Sequence[OrderAnswer]
+) -> CarrierError:
+    """What an answer to a create means that names none of the orders.
+
+    A refusal without a reference is that of the only order, if it is one; of many, it is raised.
+    """
+    alone = len(orders) == 1
+    refusals = [answer for answer in answers if answer.reference_no is None and outcomes.refused(answer)]
+    if not outcomes.refused(envelope) and not (alone and len(answers) == len(refusals) == 1):
+        found: CarrierError = UnknownOutcomeError("UBI's answer says nothing of what was sent")
+    elif not alone:
+        found = outcomes.whole(envelope)
+    else:
+        troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
+        return outcomes.error(orders[0], [(None, trouble) for trouble in dict.fromkeys(troubles)])
+    if alone:
+        return found
+    raise found
+
+
+def _number(order: Order) -> str:
+    """What the carrier knows the order by."""
+    return order.carrier_order_number or order.reference
+
+
+def _label_numbers(order: Order) -> list[str]:
+    if len(order.parcels) == 1:
+        return [order.parcels[0].carrier_parcel_number or _number(order)]
+    return [
+        parcel.carrier_parcel_number or parcel.tracking_number or parcel.reference for parcel in order.parcels
+    ]
+
+
+def _only(troubles: Iterable[Trouble], code: str) -> bool:
+    codes = {trouble.code for trouble in troubles}
+    return codes == {code}
+
+
+def _says_unknown(entry: object) -> bool:
+    """Whether an entry of `queryorders` says that there is no such order."""
+    answers = read_each(ChangeAnswer, [entry])
+    if any(_only(answer.errors, UNKNOWN_ORDER) for answer in answers):
+        return True
+    empty = isinstance(entry, dict) and "order" in entry and entry["order"] is None
+    return empty and not any(answer.errors for answer in answers)
+
+
+def _refusals(envelope: Envelope) -> list[Trouble] | None:
+    """What an answer about one order holds against it, inside or out; None when all went well."""
+    entries = [answer for answer in read_each(ChangeAnswer, envelope.data) if outcomes.refused(answer)]
+    if not entries and not outcomes.refused(envelope):
+        return None
+    return [*envelope.errors, *(trouble for entry in entries for trouble in entry.errors)]
+
+
+def _closed(order: Order, envelope: Envelope) -> CarrierError | None:
+    """What became of one order in a manifest; an entry may be an object or a bare number."""
+    numbers = {order.carrier_order_number, order.reference, *order.tracking_numbers,
+               *order.master_tracking_numbers}  # fmt: skip
+    if numbers & {entry for entry in envelope.data if isinstance(entry, str)}:
+        return None
+    for answer in read_each(ChangeAnswer, envelope.data):
+        if numbers & {answer.order_id, answer.reference_no, answer.tracking_no} - {None}:
+            if not outcomes.refused(answer):
+                return None
+            return outcomes.error(order, [(None, trouble) for trouble in answer.errors])
+    if not outcomes.refused(envelope):
+        return None if not envelope.data else UnknownOutcomeError("UBI's answer says nothing of this order")
+    return outcomes.error(order, [(None, trouble) for trouble in envelope.errors])
+
+
+def _as_it_was(order: Order) -> Confirmed:
+    """The order's own numbers, after a change whose answer brought none."""
+    if order.carrier_order_number is None or not all(parcel.tracking_number for parcel in order.parcels):
+        raise UnknownOutcomeError("UBI took the change and gave no numbers")
+    return Confirmed(
+        carrier_order_number=order.carrier_order_number,
+        parcels=tuple(
+            ParcelResult(
+                reference=parcel.reference,
+                tracking_number=parcel.tracking_number,
+                master_tracking_number=parcel.master_tracking_number,
+                carrier_parcel_number=parcel.carrier_parcel_number,
+            )
+            for parcel in order.parcels
+        ),
+        master_tracking_numbers=order.master_tracking_numbers,
+        details=order.carrier_details,
+    )
