@@ -104,11 +104,28 @@ class LabelPendingError(Exception):
     """The carrier has no usable label yet: ask again."""
 
 
+class OtherNumber(msgspec.Struct, frozen=True):
+    """A number under which another carrier takes the parcel on; `carrier` where it is known."""
+
+    number: str
+    carrier: str | None = None
+
+
+class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of the delivery, at the carrier's own addresses, which open them until `expires_at`."""
+
+    image_url: str | None = None
+    address_image_url: str | None = None
+    expires_at: datetime | None = None
+
+
 class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
     """What the carrier knows of one number's journey."""
 
     tracking_number: str
     events: tuple[TrackingEvent, ...]
+    other_numbers: tuple[OtherNumber, ...] = ()
+    proof: ProofOfDelivery | None = None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,4 +285,63 @@ class ListsServices(Protocol):
 
     def services(self) -> list[Service]:
         """The account's services as of now."""
+        ...
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A carrier that lets an order change after it was confirmed."""
+
+    def update(self, order: Order) -> Confirmed:
+        """Tell the carrier the order as it is to be from now on; the same numbers, as a rule.
+
+        Raises RefusedError (it cannot be changed any more, or not in this way), AuthenticationError,
+        TransientError or UnknownOutcomeError. Telling the same again does no harm.
+        """
+        ...
+
+
+class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What the carrier says of an address. Pointers begin with `/address`."""
+
+    valid: bool
+    messages: tuple[FieldError, ...] = ()
+    suggestion: Address | None = None
+
+
+@runtime_checkable
+class ValidatesAddresses(Protocol):
+    """A carrier that checks addresses itself."""
+
+    def validate_address(self, address: Address) -> AddressCheck:
+        """Whether the carrier knows the address, and what it would rather have."""
+        ...
+
+
+class Trust(StrEnum):
+    """What a webhook's delivery is worth."""
+
+    BELIEVED = "believed"
+    NUDGE = "nudge"
+    UNREADABLE = "unreadable"
+
+
+class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery, read. Unless it is `believed` it only says whom to ask the carrier about.
+
+    `reason` says in a few words why it is not believed; `reference` is the order's, where it is told.
+    """
+
+    trust: Trust
+    reason: str = ""
+    history: ParcelHistory | None = None
+    reference: str | None = None
+
+
+@runtime_checkable
+class VerifiesWebhooks(Protocol):
+    """A carrier that pushes tracking to the account's address."""
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
+        """Read a delivery exactly as it came. Never raises for anything that a stranger could send."""
         ...

@@ -1,0 +1,88 @@
+"""What becomes of each field of the create body: a carrier says it in one table, and this reads it.
+
+A table maps patterns of JSON pointers (`/parcels/*/description`) to a `Place` and a few words: for SENT
+the carrier's own name of the field, otherwise the reason that the client is told.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.domain.measures import Money
+from parcelgate.domain.orders import Item, Order
+
+
+class Place(Enum):
+    """What becomes of a field."""
+
+    SENT = "sent to the carrier"
+    OURS = "kept and used by Parcelgate alone"
+    REFUSED = "no place for it, and without it service, money or safety would be other than asked"
+    NOT_SENT = "no place for it, and it only informs"
+
+
+type Fields = Mapping[str, tuple[Place, str]]
+
+
+def given(order: Order, account: AccountConfig, fields: Fields, place: Place) -> Iterator[tuple[str, str]]:
+    """The fields of this kind that the client gave another value than the default: pointer and reason."""
+    for pattern, (kind, reason) in fields.items():
+        if kind is not place:
+            continue
+        for pointer, value in _values(order, "", pattern.split("/")[1:]):
+            if value not in _filled_in(pattern, order, account):
+                yield pointer, reason
+
+
+def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any]]:
+    """Every place that a pattern leads to and that holds something else than the field's own default."""
+    if node is None:
+        return
+    head, *rest = path
+    if head == "*":
+        for index, item in enumerate(node):
+            yield from _values(item, f"{pointer}/{index}", rest)
+        return
+    value = getattr(node, head)
+    if rest:
+        yield from _values(value, f"{pointer}/{head}", rest)
+    elif value and value != _struct_default(node, head):
+        yield f"{pointer}/{head}", value
+
+
+def _struct_default(node: Any, name: str) -> Any:
+    return next(field.default for field in msgspec.structs.fields(node) if field.name == name)
+
+
+def _filled_in(pattern: str, order: Order, account: AccountConfig) -> tuple[Any, ...]:
+    """What the contract itself puts into a field that the client left out: it is no wish of the client's."""
+    match pattern.split("/")[1:]:
+        case ["ship_from" | "return_to" as side, *rest]:
+            node: Any = getattr(account, side)
+            for name in rest:
+                node = getattr(node, name, None)
+            return (node,)
+        case ["customs", "description"]:
+            return tuple(item.description for item in list(_items(order))[:1])
+        case ["customs", "value"]:
+            return (_items_value(order),)
+        case ["parcels", "*", "reference"]:
+            numbered = (f"{order.reference}-{place}" for place in range(1, len(order.parcels) + 1))
+            return (order.reference, *numbered)
+    return ()
+
+
+def _items(order: Order) -> Iterator[Item]:
+    return (item for parcel in order.parcels for item in parcel.items)
+
+
+def _items_value(order: Order) -> Money | None:
+    values = [
+        Money(item.unit_value.amount * item.quantity, item.unit_value.currency) for item in _items(order)
+    ]
+    if len({value.currency for value in values}) != 1:
+        return None
+    return sum(values[1:], values[0])
