@@ -26,10 +26,6 @@ class RefusedError(CarrierError):
         self.errors = tuple(errors)
 
 
-class ReferenceTakenError(RefusedError):
-    """The carrier already has an order under this reference: perhaps ours, so ask before giving up."""
-
-
 class AuthenticationError(CarrierError):
     """The carrier does not accept the account's credentials, also after they were read again."""
 

@@ -288,19 +288,6 @@ class ListsServices(Protocol):
         ...
 
 
-@runtime_checkable
-class Updates(Protocol):
-    """A carrier that lets an order change after it was confirmed."""
-
-    def update(self, order: Order) -> Confirmed:
-        """Tell the carrier the order as it is to be from now on; the same numbers, as a rule.
-
-        Raises RefusedError (it cannot be changed any more, or not in this way), AuthenticationError,
-        TransientError or UnknownOutcomeError. Telling the same again does no harm.
-        """
-        ...
-
-
 class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What the carrier says of an address. Pointers begin with `/address`."""
 
