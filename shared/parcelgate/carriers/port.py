@@ -4,12 +4,14 @@ Whoever uses a carrier asks `isinstance(carrier, Cancels)`, never for its name. 
 one carrier account, raise the errors of `parcelgate.carriers.errors`, and never retry by themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
