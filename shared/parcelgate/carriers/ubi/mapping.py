@@ -179,8 +179,8 @@ def _described(order: Order, place: int | None, field: str) -> Sourced[str]:
         candidates = [*own, *goods, customs]
     elif len(order.parcels) > 1:
         candidates = [customs, *goods, *own]
-    elif goods and goods[0].value == customs.value:
-        # The contract's default, not the client's own word.
+    elif field == "description" and goods and goods[0].value == customs.value:
+        # The contract's default (the first item's), not the client's own word.
         candidates = [*own, customs]
     else:
         candidates = [customs, *own, *goods]

@@ -1,0 +1,545 @@
+"""Orders as they go out, the given document's own among them, and answers as they come back."""
+
+import base64
+import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.carriers.port import Confirmed, Examination, Mismatch, ParcelResult, Pending
+from parcelgate.carriers.ubi import mapping, rules
+from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
+from parcelgate.domain.problems import Notice
+from parcelgate.domain.trackings import TrackingStatus
+from tests.unit.carriers.ubi.orders import Body, body, fixture, full_body, item, order_of, parcel
+
+NOTHING = ("", None, [], {})
+
+
+def wired(content: Body, *, update: bool = False, **settings: Any) -> dict[str, Any]:
+    order = order_of(content)
+    known = Settings(**settings)
+    return mapping.wire_order(mapping.prepared(order, known).order, known, update=update).fields()
+
+
+def without_the_empty(value: Any) -> Any:
+    """The sample as it counts: empty strings, nulls and objects of nothing else are absent."""
+    if isinstance(value, dict):
+        kept = {name: without_the_empty(part) for name, part in value.items()}
+        return {name: part for name, part in kept.items() if part not in NOTHING}
+    return [without_the_empty(part) for part in value] if isinstance(value, list) else value
+
+
+def test_the_shape_of_a_full_order() -> None:
+    assert wired(full_body()) == {
+        "referenceNo": "shop-17",
+        "referenceNo1": "PO 1",
+        "trackingNo": "MINE1",
+        "serviceCode": "UBI.AU2AU.AUPOST.1",
+        "incoterm": "DDP",
+        "description": "Dresses",
+        "nativeDescription": "连衣裙",
+        "weight": 1,
+        "weightUnit": "KG",
+        "length": 30,
+        "width": 20,
+        "height": 10,
+        "volume": Decimal("0.02"),
+        "dimensionUnit": "CM",
+        "invoiceValue": Decimal("20.00"),
+        "invoiceCurrency": "AUD",
+        "pickUp": "Y",
+        "authorityToLeave": True,
+        "lockerService": True,
+        "batteryType": "Lithium Ion Polymer",
+        "batteryPacking": "Inside Equipment",
+        "dangerousGoods": True,
+        "sku": "sku-1 x2",
+        "serviceOption": "Expedited",
+        "instruction": "Leave at door",
+        "facility": "can",
+        "platform": "shop",
+        "recipientName": "Corrie McKee",
+        "recipientTaxId": "T1",
+        "recipientCompany": "Monash",
+        "phone": "0403536112",
+        "email": "corrie@example.com",
+        "addressLine1": "3 Lakeside Drive",
+        "addressLine2": "Unit 5",
+        "addressLine3": "Rear",
+        "city": "Berwick",
+        "state": "Victoria",
+        "postcode": "3806",
+        "country": "AU",
+        "shipperName": "Jiang Yuanfei",
+        "shipperPhone": "+86 02586707811",
+        "shipperAddressLine1": "Sanshui Park",
+        "shipperAddressLine2": "Gate 2",
+        "shipperAddressLine3": "Dock 3",
+        "shipperCity": "Foshan",
+        "shipperState": "Guangdong",
+        "shipperPostcode": "528100",
+        "shipperCountry": "CN",
+        "returnOption": "Return",
+        "returnName": "Returns",
+        "returnAddressLine1": "1 Back St",
+        "returnAddressLine2": "Hall B",
+        "returnAddressLine3": "Gate 9",
+        "returnCity": "Sydney",
+        "returnState": "NSW",
+        "returnPostcode": "2000",
+        "returnCountry": "AU",
+        "vendorid": "64652016681",
+        "gstexemptioncode": "PAID",
+        "abnnumber": "51824753556",
+        "senderTaxId": "S1",
+        "extendData": {"injectPort": "YYZ"},
+        "orderItems": (
+            {
+                "itemNo": "1",
+                "sku": "sku-1",
+                "description": "Cotton dress",
+                "nativeDescription": "连衣裙",
+                "hsCode": "620442",
+                "originCountry": "CN",
+                "itemCount": 2,
+                "unitValue": Decimal("10.00"),
+                "warehouseNo": "W1",
+                "productURL": "https://shop.example/1",
+                "weight": Decimal("0.2"),
+            },
+        ),
+    }
+
+
+def test_the_given_single_order_goes_out_as_given() -> None:
+    (sample,) = without_the_empty(fixture("single_order"))
+    ours = wired(fixture("single_order_ours"))
+    # The table has G, not g; the contract's addresses have a country, the sample's sender has none.
+    assert (ours.pop("weightUnit"), sample.pop("weightUnit")) == ("G", "g")
+    assert ours.pop("shipperCountry") == "CN"
+    assert {**ours, "orderItems": list(ours["orderItems"])} == sample
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None:
+    (sample,) = without_the_empty(fixture("four_pieces_order"))
+    ours = wired(fixture("four_pieces_order_ours"), master_repeats_first_piece=repeats)
+    for given in (sample, *sample["pieces"]):
+        # The sample's state begins with a blank, its item numbers are numbers: the table wants strings.
+        given["state"] = given["state"].strip()
+        # The default, named: the table has it, the sample leaves it out.
+        given["weightUnit"] = "KG"
+        for sold in given["orderItems"]:
+            sold["itemNo"] = str(sold["itemNo"])
+    if not repeats:
+        # The sample's master merely repeats its first piece; ours carries the sums.
+        pieces = sample["pieces"]
+        sample["weight"] = sum(piece["weight"] for piece in pieces)
+        sample["invoiceValue"] = sum(piece["invoiceValue"] for piece in pieces)
+        sample["orderItems"] = [sold for piece in pieces for sold in piece["orderItems"]]
+        del sample["sku"]
+    plain = {**ours, "orderItems": list(ours["orderItems"])}
+    plain["pieces"] = [{**piece, "orderItems": list(piece["orderItems"])} for piece in ours["pieces"]]
+    assert plain == sample
+
+
+@pytest.mark.parametrize("name", ["single_order_ours", "four_pieces_order_ours"])
+def test_the_given_orders_pass_although_they_lack_what_the_table_calls_mandatory(name: str) -> None:
+    found = rules.examine(order_of(fixture(name)), Settings())
+    assert found.errors == ()
+    # The four-piece sample puts 6 kg of goods into a parcel of 1 kg.
+    heavy = "four" in name
+    assert {warning.code for warning in found.warnings} == ({"items_heavier"} if heavy else set())
+
+
+def test_one_parcel_goes_out_without_pieces_under_the_orders_reference() -> None:
+    sent = wired(body())
+    assert "pieces" not in sent
+    assert sent["referenceNo"] == "shop-17"
+
+
+def test_several_parcels_are_pieces_under_a_master_that_carries_their_sums() -> None:
+    content = body(
+        parcels=[
+            parcel(weight={"value": 500, "unit": "g"}, volume="0.02"),
+            parcel(
+                reference="box-b",
+                weight={"value": "1.5", "unit": "kg"},
+                volume="0.03",
+                description="Shoes",
+                secondary_reference="PO 2",
+                items=[item(sku="s2", quantity=1, unit_value={"amount": "7.50", "currency": "AUD"})],
+            ),
+        ]
+    )
+    sent = wired(content)
+    assert {name: sent[name] for name in ("referenceNo", "weight", "weightUnit", "volume")} == {
+        "referenceNo": "shop-17",
+        "weight": Decimal("2.0"),
+        "weightUnit": "KG",
+        "volume": Decimal("0.05"),
+    }
+    assert sent["invoiceValue"] == Decimal("27.50")
+    assert [sold["sku"] for sold in sent["orderItems"]] == ["sku-1", "s2"]
+    first, second = sent["pieces"]
+    assert (first["referenceNo"], second["referenceNo"]) == ("shop-17-1", "box-b")
+    assert (first["invoiceValue"], second["invoiceValue"]) == (Decimal("20.00"), Decimal("7.50"))
+    assert (first["description"], second["description"]) == ("Cotton dress", "Shoes")
+    assert (first["weight"], first["weightUnit"]) == (500, "G")
+    assert second["referenceNo1"] == "PO 2"
+    for piece in (first, second):
+        shared = {
+            name: piece[name] for name in ("serviceCode", "recipientName", "addressLine1", "shipperName")
+        }
+        assert shared.items() <= sent.items()
+
+
+def test_the_customs_value_is_the_masters_and_never_a_pieces() -> None:
+    sent = wired(body(2, customs={"value": {"amount": "39.95", "currency": "AUD"}}))
+    assert sent["invoiceValue"] == Decimal("39.95")
+    assert [piece["invoiceValue"] for piece in sent["pieces"]] == [Decimal("20.00")] * 2
+
+
+@pytest.mark.parametrize(
+    ("weight", "sent"),
+    [
+        ({"value": 264, "unit": "g"}, (264, "G")),
+        ({"value": "1.1", "unit": "lb"}, (Decimal("1.1"), "LB")),
+        ({"value": 5, "unit": "oz"}, (Decimal("0.3125"), "LB")),
+    ],
+)
+def test_weights_keep_their_unit_and_ounces_become_pounds(weight: Body, sent: tuple[Any, str]) -> None:
+    made = wired(body(parcels=[parcel(weight=weight)]))
+    assert (made["weight"], made["weightUnit"]) == sent
+
+
+@pytest.mark.parametrize("unit", ["g", "lb"])
+def test_an_items_weight_is_in_kilograms_whatever_the_parcels_unit(unit: str) -> None:
+    sold = item(weight={"value": 250, "unit": "g"})
+    sent = wired(body(parcels=[parcel(weight={"value": 900, "unit": unit}, items=[sold])]))
+    assert sent["orderItems"][0]["weight"] == Decimal("0.25")
+    assert sent["weightUnit"] == unit.upper()
+
+
+@pytest.mark.parametrize(
+    ("unit", "sent"),
+    [("cm", (12, "CM")), ("m", (12, "M")), ("in", (Decimal("30.48"), "CM")), ("mm", (Decimal("1.2"), "CM"))],
+)
+def test_dimensions_are_metres_or_centimetres(unit: str, sent: tuple[Any, str]) -> None:
+    sides = {"length": 12, "width": 1, "height": 1, "unit": unit}
+    made = wired(body(parcels=[parcel(dimensions=sides)]))
+    assert (made["length"], made["dimensionUnit"]) == sent
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "sent"),
+    [
+        ("AU", "VIC", "Victoria"),
+        ("AU", "VICTORIA", "VICTORIA"),
+        ("CA", "on", "Ontario"),
+        ("CA", " Ontario ", "Ontario"),
+        ("NZ", "AKL", "AKL"),
+    ],
+)
+def test_the_recipients_state_goes_out_by_name(country: str, state: str, sent: str) -> None:
+    content = body()
+    content["ship_to"] |= {"country": country, "state": state}
+    assert wired(content)["state"] == sent
+
+
+def test_the_contracts_default_description_does_not_hide_the_parcels_own() -> None:
+    content = body(parcels=[parcel(description="Dresses, boxed")])
+    content["customs"] = {"description": "Cotton dress"}
+    assert wired(content)["description"] == "Dresses, boxed"
+    content["customs"] = {"description": "Clothing"}
+    assert wired(content)["description"] == "Clothing"
+
+
+def test_without_a_return_address_none_is_sent_and_the_accounts_own_is_used_when_it_has_one() -> None:
+    assert not [name for name in wired(body()) if name.startswith("return")]
+    depot = order_of(full_body()).return_to
+    assert wired(body(), return_to=depot)["returnName"] == "Returns"
+
+
+def test_decimals_go_out_as_numbers_digit_by_digit() -> None:
+    from parcelgate.carriers.ubi.wire import encode
+
+    order = order_of(body(parcels=[parcel(weight={"value": "0.10", "unit": "kg"})]))
+    sent = encode([mapping.wire_order(order, Settings())])
+    assert b'"weight":0.10,' in sent
+    assert b'"invoiceValue":20.00,' in sent
+
+
+def test_an_update_names_the_order_and_its_pieces_by_the_carriers_numbers() -> None:
+    content = body(2)
+    content["carrier_order_number"] = "M1"
+    for number, one in enumerate(content["parcels"]):
+        one |= {"carrier_parcel_number": f"P{number}", "tracking_number": f"T{number}"}
+    sent = wired(content, update=True)
+    assert sent["orderId"] == "M1"
+    assert [(piece["orderId"], "trackingNo" in piece) for piece in sent["pieces"]] == [
+        ("P0", False),
+        ("P1", False),
+    ]
+
+
+# Back.
+
+
+def answered(content: Body, **changes: Any) -> Body:
+    """A success for an order, its pieces in reverse."""
+    order = order_of(content)
+    pieces = [
+        {
+            "status": "Success",
+            "referenceNo": one.reference,
+            "orderId": f"O-{one.reference}",
+            "trackingNo": f"T-{one.reference}",
+        }
+        for one in reversed(order.parcels)
+    ]
+    alone = {"status": "Success", "referenceNo": order.reference, "orderId": "M", "trackingNo": "T"}
+    return {**alone, "piecesResult": pieces if len(pieces) > 1 else None, **changes}
+
+
+def result(content: Body, answer: Body) -> Any:
+    return mapping.result(order_of(content), OrderAnswer.model_validate(answer))
+
+
+def test_the_given_answer_gives_every_piece_its_numbers() -> None:
+    (answer,) = fixture("create_answer")["data"]
+    content = copy.deepcopy(fixture("four_pieces_order_ours"))
+    for number, one in enumerate(content["parcels"], 1):
+        one["reference"] = f"MAC20220411010121-{number}"
+    found = result(content, answer)
+    assert isinstance(found, Confirmed)
+    assert found.carrier_order_number == "loMIAw32B4aZRbOseBdrBQ"
+    assert found.master_tracking_numbers == ("TBV000038042",)
+    assert [parcel.tracking_number for parcel in found.parcels] == [
+        *("TBV000038059", "TBV000038067", "TBV000038075", "TBV000038083")
+    ]
+    assert found.parcels[2].carrier_parcel_number == "b77OtFHcwZz8R5JD5GkxpQ"
+    assert found.parcels[2].master_tracking_number == "TBV000038042"
+
+
+def test_pieces_are_matched_by_reference_and_never_by_position() -> None:
+    found = result(body(3), answered(body(3)))
+    assert [one.tracking_number for one in found.parcels] == ["T-shop-17-1", "T-shop-17-2", "T-shop-17-3"]
+
+
+def test_a_parcel_alone_gets_the_orders_numbers_under_its_own_reference() -> None:
+    found = result(body(), answered(body()))
+    assert found == Confirmed(
+        carrier_order_number="M",
+        parcels=(ParcelResult(reference="shop-17-1", tracking_number="T", carrier_parcel_number="M"),),
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda p: p.pop(), lambda p: p.append(p[0]), lambda p: p[0].update(referenceNo="x")]
+)
+def test_other_pieces_than_ours_are_a_mismatch(spoil: Any) -> None:
+    answer = answered(body(3))
+    spoil(answer["piecesResult"])
+    assert isinstance(result(body(3), answer), Mismatch)
+
+
+def test_a_number_that_is_not_there_yet_is_waited_for() -> None:
+    answer = answered(body(2))
+    answer["piecesResult"][0]["trackingNo"] = None
+    assert result(body(2), answer) == Pending(reason="no tracking number yet", carrier_order_number="M")
+
+
+def test_what_else_the_carrier_says_is_kept_by_its_own_names() -> None:
+    answer = answered(
+        body(2),
+        connoteId="C1",
+        extraProperty={"injectPort": "YYZ", "customsClearanceType": "B", "empty": None},
+        warnings=[{"code": 7, "message": "late"}],
+    )
+    answer["piecesResult"][0] |= {"connoteId": "C2", "warnings": {"code": "8", "message": "heavy"}}
+    found = result(body(2), answer)
+    assert found.details == {
+        "connoteId": "C1",
+        "extraProperty": {"injectPort": "YYZ", "customsClearanceType": "B"},
+        "piecesResult": [{"referenceNo": "shop-17-2", "connoteId": "C2"}],
+    }
+    assert found.warnings == (
+        Notice("", "7", "late", source="carrier"),
+        Notice("/parcels/1", "8", "heavy", source="carrier"),
+    )
+
+
+OURS = {
+    "orderId": "M",
+    "referenceNo": "shop-17",
+    "trackingNo": "T",
+    "serviceCode": "UBI.AU2AU.AUPOST.1",
+    "recipientName": "CORRIE MCKEE",
+    "addressLine1": "3 Lakeside  Drive",
+    "city": "Berwick",
+    "postcode": "3806",
+    "country": "AU",
+}
+
+
+@pytest.mark.parametrize("told", [{}, {"city": None}, {"recipientName": "Corrie Mc-Kee!"}])
+def test_an_order_found_with_our_service_and_address_is_ours(told: Body) -> None:
+    found = FoundOrder.model_validate({**OURS, **told})
+    assert isinstance(mapping.result_of_found(order_of(body()), found), Confirmed)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"serviceCode": "OTHER"},
+        {"serviceCode": None},
+        {"addressLine1": "4 Lakeside Drive"},
+        {"addressLine1": None},
+        {"postcode": "3000"},
+        {"recipientName": "Somebody Else"},
+    ],
+)
+def test_an_order_found_with_another_is_not(told: Body) -> None:
+    found = FoundOrder.model_validate({**OURS, **told})
+    assert isinstance(mapping.result_of_found(order_of(body()), found), Mismatch)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda o: o, lambda o: {"order": o}, lambda o: {"status": "Success", "data": {"order": o}}]
+)
+def test_a_found_order_is_read_wherever_it_stands(wrap: Any) -> None:
+    assert FoundOrder.model_validate(mapping.found_order(wrap(OURS))).order_id == "M"
+
+
+def event(**changes: Any) -> Any:
+    told = {
+        "eventTime": "2020-08-06T14:47:04",
+        "timeZone": "GMT+08:00",
+        "eventCode": "SCN",
+        "activity": "Scanned",
+    }
+    return mapping.event(
+        EventAnswer.model_validate(told | changes), Settings(default_time_zone="Australia/Sydney")
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "offset"),
+    [
+        ("GMT+08:00", datetime(2020, 8, 6, 6, 47, 4, tzinfo=UTC), "+08:00"),
+        ("GMT+8:00", datetime(2020, 8, 6, 6, 47, 4, tzinfo=UTC), "+08:00"),
+        ("UTC-5", datetime(2020, 8, 6, 19, 47, 4, tzinfo=UTC), "-05:00"),
+        ("+0930", datetime(2020, 8, 6, 5, 17, 4, tzinfo=UTC), "+09:30"),
+        ("GMT", datetime(2020, 8, 6, 14, 47, 4, tzinfo=UTC), "+00:00"),
+    ],
+)
+def test_an_events_time_is_read_in_its_zone(zone: str, at: datetime, offset: str) -> None:
+    found = event(timeZone=zone)
+    assert (found.at, found.utc_offset, found.at_is_local) == (at, offset, False)
+
+
+@pytest.mark.parametrize("zone", [None, "", "somewhere", "GMT+99:00"])
+def test_a_time_without_a_zone_is_read_in_the_accounts_and_marked(zone: str | None) -> None:
+    found = event(timeZone=zone)
+    assert found.at == datetime(2020, 8, 6, 4, 47, 4, tzinfo=UTC)
+    assert (found.utc_offset, found.at_is_local) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "sub_status"),
+    [
+        ("INF", TrackingStatus.INFO_RECEIVED, None),
+        ("RCV", TrackingStatus.IN_TRANSIT, None),
+        ("SCN", TrackingStatus.IN_TRANSIT, None),
+        ("CCD", TrackingStatus.IN_TRANSIT, "customs_cleared"),
+        ("DVR", TrackingStatus.IN_TRANSIT, None),
+        ("HLD", TrackingStatus.EXCEPTION, "customs_hold"),
+        ("DLV", TrackingStatus.ATTEMPT_FAILED, None),
+        ("CRD", TrackingStatus.AVAILABLE_FOR_PICKUP, None),
+        ("DLD", TrackingStatus.DELIVERED, None),
+        ("RTN", TrackingStatus.RETURNED, None),
+        ("DEL", None, None),
+        ("XYZ", None, None),
+    ],
+)
+def test_an_events_code_means_what_the_table_says_and_nothing_else(
+    code: str, status: Any, sub_status: Any
+) -> None:
+    found = event(eventCode=code)
+    assert (found.code, found.status, found.sub_status) == (code, status, sub_status)
+
+
+def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> None:
+    def told(number: str, time: str | None, **more: Any) -> Body:
+        return {"trackingNo": number, "eventTime": time, "timeZone": "GMT", "eventCode": "SCN", **more}
+
+    answers = [
+        TrackAnswer.model_validate(
+            {
+                "events": [
+                    told("B", "2020-08-06T12:00:00"),
+                    told("B", "not a time"),
+                    "no event at all",
+                    told("B", "2020-08-06T10:00:00"),
+                    told("LAST-MILE", "2020-08-06T13:00:00", referenceTrackingNo="A"),
+                    told("STRANGER", "2020-08-06T13:00:00"),
+                ]
+            }
+        )
+    ]
+    first, second, third = mapping.histories(["A", "B", "C"], answers, Settings())
+    assert [one.at.hour for one in first.events] == [13]
+    assert [one.at.hour for one in second.events] == [10, 12]
+    assert third.events == ()
+
+
+def labels(*contents: bytes | None) -> list[LabelAnswer]:
+    return [
+        LabelAnswer.model_validate(
+            {"orderId": f"P{number}", "labelContent": content and base64.b64encode(content).decode()}
+        )
+        for number, content in enumerate(contents)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"%PDF-1.7", "pdf"), (b"\xff\xd8\xff\xe0", "jpg"), (b"\n^XA^XZ", "zpl"), (b"<html>", None)],
+)
+def test_a_label_is_what_its_first_bytes_say(content: bytes, kind: str | None) -> None:
+    found = mapping.label_files(order_of(body()), ["P0"], labels(content))
+    assert [file.format for file in found] == ([kind] if kind else [])
+
+
+def test_labels_come_in_parcel_order_whatever_order_they_were_sent_in() -> None:
+    answers = labels(b"%PDF-0", b"%PDF-1", b"%PDF-2")[::-1]
+    found = mapping.label_files(order_of(body(3)), ["P0", "P1", "P2"], answers)
+    assert [file.content for file in found] == [b"%PDF-0", b"%PDF-1", b"%PDF-2"]
+    assert [file.reference for file in found] == ["shop-17-1", "shop-17-2", "shop-17-3"]
+
+
+@pytest.mark.parametrize(
+    ("label", "asked"),
+    [
+        ({}, {"labelType": 1, "labelFormat": "PDF", "dpi": 300}),
+        ({"format": "zpl", "dpi": 203}, {"labelType": 1, "labelFormat": "ZPL", "dpi": 203}),
+        ({"format": "jpg", "size": "4x4"}, {"labelType": 4, "labelFormat": "JPG", "dpi": 300}),
+        ({"size": "a4"}, {"labelType": 2, "labelFormat": "PDF", "dpi": 300}),
+    ],
+)
+def test_a_label_is_asked_for_as_the_order_wants_it(label: Body, asked: Body) -> None:
+    order = order_of(body(2, label=label))
+    sent = mapping.label_request(order, ["P0", "P1"]).fields()
+    assert sent == {"orderIds": ("P0", "P1"), "packinglist": False, "merged": False, **asked}
+
+
+def test_a_prepared_order_is_examined_the_same_again() -> None:
+    order = mapping.prepared(order_of(full_body()), Settings()).order
+    assert rules.examine(order, Settings()) == Examination()
+    assert msgspec.json.encode(mapping.prepared(order, Settings()).order) == msgspec.json.encode(order)
