@@ -1,0 +1,70 @@
+"""LME (Fast Horse Express): one parcel in an order, answered at once, everything sealed and signed with RSA.
+
+The rooms: `envelope` seals and signatures, `wire` the bodies as LME writes them, `rules` what it takes,
+`mapping` between its words and ours, `codes` and `countries` its tables (all pure), `assumed` everything
+nobody has written down, `client` the bytes and paths, `adapter` all of it behind the carrier port.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers.port import CarrierProfile, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.calls import Transport
+    from parcelgate.carriers.lme.adapter import Lme
+    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.domain.clock import Clock
+
+PROFILE = CarrierProfile(
+    code="lme",
+    name="LME (Fast Horse Express)",
+    # LME has no service codes: the name is ours, and nothing of it is sent.
+    services=(Service(code="STANDARD", name="Last mile delivery", countries=("AU", "NZ", "US", "CA")),),
+    countries=("AU", "NZ", "US", "CA"),
+    max_parcels=1,
+    label_formats=("pdf",),
+    capabilities=(
+        "create",
+        "find_by_reference",
+        "track",
+        "cancel",
+        "update",
+        "label",
+        "validate_address",
+        "verify_webhook",
+    ),
+    grades={
+        "create": "public",
+        "authentication": "public",
+        "find_by_reference": "public",
+        "track": "public",
+        "cancel": "public",
+        "webhook": "documented",
+        "verify_webhook": "assumed",
+        "update": "assumed",
+        "validate_address": "assumed",
+        "label": "assumed",
+    },
+)
+
+WEBHOOK_ANSWER = b'{"code": 200, "message": "SUCCESS"}'
+"""What LME is answered when it pushes (documented); with any other code it repeats the push 20 times."""
+
+
+def build(
+    account: AccountConfig,
+    *,
+    send: Transport,
+    tokens: TokenVault,  # noqa: ARG001 - every call is signed by itself
+    clock: Clock,
+    reread: Callable[[], AccountConfig] | None = None,
+) -> Lme:
+    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
+    from parcelgate.carriers.lme.adapter import Lme
+
+    return Lme(account, send=send, clock=clock, reread=reread)

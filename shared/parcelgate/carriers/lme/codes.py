@@ -1,0 +1,174 @@
+"""LME's words as tables. What is in none of them stays what it is, and is never guessed."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from parcelgate.carriers.lme.assumed import ErrorKind, ErrorMeaning
+from parcelgate.domain.trackings import TrackingStatus
+
+OK = "0"
+"""Success in LME's answers, as text or number (public). In the answer to a push it is 200 (documented)."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What a code of a push or a route means, and whether its recipient is to see it."""
+
+    status: TrackingStatus
+    sub_status: str | None = None
+    shown: bool = True
+
+
+_S = TrackingStatus
+
+ACTIONS: Mapping[str, Action] = {
+    # Documented: the given table (lme-tracing-push-v2), 36 rows of 34 codes. Two spellings are LME's own:
+    # deliver_in_warehose and out_warehorse_2. Two codes stand twice, and one Y in "shown" is enough.
+    "create_order": Action(_S.INFO_RECEIVED),
+    "collect_order": Action(_S.IN_TRANSIT, "arrived_at_hub"),
+    "update_order": Action(_S.INFO_RECEIVED, shown=False),
+    "deliver_in_warehose": Action(_S.IN_TRANSIT, "at_delivery_facility"),
+    "exception_order": Action(_S.EXCEPTION, shown=False),
+    "damage_order": Action(_S.DAMAGED, shown=False),
+    "order_sorting_finish": Action(_S.IN_TRANSIT),
+    "out_warehorse_2": Action(_S.OUT_FOR_DELIVERY),
+    "exception_change_data_1": Action(_S.ATTEMPT_FAILED, "rescheduled"),
+    "exception_reject": Action(_S.EXCEPTION, "refused"),
+    "exception_withdrawing_re_in_warehouse": Action(_S.RETURNING),
+    "exception_lose": Action(_S.LOST),
+    "damage_warehouse_out": Action(_S.DAMAGED, shown=False),
+    "refund_warehouse_out": Action(_S.RETURNING, shown=False),
+    "sign_in": Action(_S.DELIVERED),
+    "sign_image": Action(_S.DELIVERED),
+    "navigation_or_address_error": Action(_S.EXCEPTION, "address_problem"),
+    "recipient_address_pobox": Action(_S.EXCEPTION, "address_problem"),
+    "no_safe_no_way_contact": Action(_S.ATTEMPT_FAILED),
+    "user_request_for_time_change": Action(_S.ATTEMPT_FAILED, "rescheduled"),
+    "exception_breakage": Action(_S.DAMAGED),
+    "order_oversize": Action(_S.EXCEPTION, "oversize"),
+    "lost": Action(_S.LOST),
+    "modify_sign_in": Action(_S.DELIVERED),
+    "reassign": Action(_S.ATTEMPT_FAILED, "rescheduled"),
+    "transport_order": Action(_S.IN_TRANSIT, "dispatched"),
+    "transport_order_v2": Action(_S.IN_TRANSIT),
+    "to_be_delivered": Action(_S.IN_TRANSIT),
+    "allocate_order": Action(_S.IN_TRANSIT, "dispatched"),
+    "block_remove_package": Action(_S.IN_TRANSIT, shown=False),
+    "block_remove_package_abnormal_remark": Action(_S.EXCEPTION, shown=False),
+    "allocate_wait_out": Action(_S.IN_TRANSIT),
+    "allocate_out": Action(_S.IN_TRANSIT, "dispatched"),
+    "allocate_in": Action(_S.IN_TRANSIT, "arrived_at_hub"),
+    # Public: seen by a receiver of pushes, in no table. Whether they are shown nobody says.
+    "in_warehorse": Action(_S.IN_TRANSIT, "arrived_at_hub"),
+    "exception_redeliver": Action(_S.ATTEMPT_FAILED),
+}
+"""Codes of pushes and routes; the statuses are ours."""
+
+FORWARDED = frozenset({"transport_order", "transport_order_v2", "to_be_delivered"})
+"""Events of the next carrier, in Australia alone (documented)."""
+
+NEXT_CARRIER = "australia-post"
+"""Whose number `trackNo` then is (documented: "forwarded to Australia Post"; that it is there: assumed)."""
+
+ISO_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
+
+
+def action(code: str) -> Action | None:
+    """What a code means; None when it is in no table."""
+    return ACTIONS.get(code.strip().casefold())
+
+
+CODES: Mapping[str, ErrorKind] = {
+    "401": ErrorKind.AUTHENTICATION,
+    "403": ErrorKind.AUTHENTICATION,
+    "404": ErrorKind.NOT_FOUND,
+    "408": ErrorKind.UNKNOWN,
+    "429": ErrorKind.TRANSIENT,
+    # The answer to a push says yes with this; in an answer of LME it would be anybody's guess.
+    "200": ErrorKind.UNKNOWN,
+}
+"""Codes that look like HTTP's are taken to mean the same (assumed); so is 500 to 599: unknown."""
+
+WORDS: Mapping[ErrorKind, tuple[str, ...]] = {
+    ErrorKind.AUTHENTICATION: (
+        "invalid sign", "wrong sign", "sign error", "signature error", "signature is", "signature verif",
+        "verify sign", "invalid appkey", "appkey not", "unauthorized", "验签", "签名",
+    ),
+    ErrorKind.DUPLICATE: (
+        "already exist", "already used", "already taken", "duplicate", "must be unique", "已存在", "重复",
+    ),
+    ErrorKind.NOT_FOUND: (
+        "not exist", "not found", "no such order", "no order", "unknown order", "不存在", "未找到",
+    ),
+    ErrorKind.CANCELLED: ("already cancel", "been cancel", "is cancelled", "is canceled", "已取消"),
+    ErrorKind.CLOSED: (
+        "already collected", "been collected", "after collect", "picked up", "already deliver", "已揽收",
+    ),
+    ErrorKind.NOT_PERMITTED: ("not permitted", "not allowed", "no permission", "无权"),
+    ErrorKind.TRANSIENT: ("too many requests", "rate limit", "system busy", "try again later", "系统繁忙"),
+}  # fmt: skip
+"""What a message says that comes under a code of no table (assumed): parts of it, in lower case."""
+
+
+def meaning(code: str, message: str, table: Mapping[str, ErrorMeaning]) -> ErrorMeaning:
+    """What an error is, by the account's own `table`, then by the ones above; a refusal otherwise."""
+    if found := table.get(code):
+        return found
+    if kind := CODES.get(code):
+        return ErrorMeaning(kind)
+    if re.fullmatch(r"5\d\d", code, re.ASCII):
+        return ErrorMeaning(ErrorKind.UNKNOWN)
+    text = message.casefold()
+    return ErrorMeaning(
+        next(
+            (kind for kind, parts in WORDS.items() if any(part in text for part in parts)), ErrorKind.REFUSED
+        )
+    )
+
+
+FIELD_POINTERS: Mapping[str, str] = {
+    "outOrderNo": "/reference",
+    "orderNo": "/parcels/0/tracking_number",
+    "preTimeStart": "/options/delivery_window/from",
+    "preTimeEnd": "/options/delivery_window/to",
+    "totalLength": "/parcels/0/dimensions/length",
+    "totalWidth": "/parcels/0/dimensions/width",
+    "totalHeight": "/parcels/0/dimensions/height",
+    "totalWeight": "/parcels/0/weight",
+    "cargoDesc": "/customs/description",
+    "remark": "/options/instruction",
+}
+"""Where a field of createOrder stands in our create body."""
+
+CONTACT_POINTERS: Mapping[str, str] = {
+    "contact": "name",
+    "company": "company",
+    "mobile": "phone",
+    "tel": "phone",
+    "email": "email",
+    "zoneCode": "country",
+    "country": "country",
+    "province": "state",
+    "city": "city",
+    "postCode": "postcode",
+    "address": "line1",
+}
+"""The same for the fields of `poster` and `receiver`."""
+
+_SIDES = {"receiver": "/ship_to", "poster": "/ship_from"}
+
+
+def pointer_in(text: str) -> str | None:
+    """Where in the create body the field is that a refusal's `text` names; None when it names none.
+
+    A field of an address that does not say whose is taken for the receiver's.
+    """
+    for match in re.finditer(r"(?<![A-Za-z0-9_.])(?:(receiver|poster)\.)?([A-Za-z]+)(?![A-Za-z0-9_])", text):
+        side, name = match.groups()
+        # A plain word of a sentence ("city", "address") is a field's name only behind its side, or in camels.
+        if name in CONTACT_POINTERS and (side or name != name.lower()):
+            return f"{_SIDES[side or 'receiver']}/{CONTACT_POINTERS[name]}"
+        if side is None and name in FIELD_POINTERS and (name != "orderNo" or "outOrderNo" not in text):
+            return FIELD_POINTERS[name]
+    return None

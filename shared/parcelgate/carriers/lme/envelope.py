@@ -1,0 +1,238 @@
+"""How LME seals and signs what goes over its wire. Pure: keys, texts and times come in, texts go out.
+
+All of it is public (the vendor's Java SDK 1.0.3, seen at work): RSA with PKCS#1 v1.5 padding in blocks, the
+ciphertexts one behind the other in Base64; SHA256withRSA over the *ciphertext*; an MD5 as request id. The
+signing of pushes is assumed to be the same with the roles exchanged.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from parcelgate.carriers.port import Trust
+
+VERSION = "1"
+_PADDING_BYTES = 11
+_LONGEST_PUSH = 64 * 1024
+
+
+class KeyFormatError(ValueError):
+    """A text that is no RSA key. Says nothing of what the text holds."""
+
+
+class UnreadableError(ValueError):
+    """Something that was not sealed for this key, or is not JSON once it is open."""
+
+
+# Keys.
+
+
+@lru_cache(maxsize=64)
+def private_key(text: str) -> RSAPrivateKey:
+    """A private key from Base64 DER (PKCS#8, or PKCS#1) or PEM. Raises KeyFormatError.
+
+    Remembered, as checking one takes milliseconds.
+    """
+    content = _key_bytes(text)
+    load = serialization.load_pem_private_key if _is_pem(content) else serialization.load_der_private_key
+    try:
+        key = load(content, None)
+    except (ValueError, TypeError):
+        raise KeyFormatError("not a private key") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise KeyFormatError("not an RSA key")
+    return key
+
+
+@lru_cache(maxsize=64)
+def public_key(text: str) -> RSAPublicKey:
+    """A public key from Base64 DER (SubjectPublicKeyInfo, or PKCS#1) or PEM. Raises KeyFormatError."""
+    content = _key_bytes(text)
+    load = serialization.load_pem_public_key if _is_pem(content) else serialization.load_der_public_key
+    try:
+        key = load(content)
+    except (ValueError, TypeError):
+        raise KeyFormatError("not a public key") from None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise KeyFormatError("not an RSA key")
+    return key
+
+
+def _is_pem(content: bytes) -> bool:
+    return content.startswith(b"-----")
+
+
+def _key_bytes(text: str) -> bytes:
+    # A PEM that went through a JSON editor or a shell often has its line breaks as two characters.
+    text = text.replace("\\n", "\n").strip()
+    if text.startswith("-----"):
+        return text.encode()
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyFormatError("neither Base64 nor PEM") from None
+
+
+# Sealing.
+
+
+def seal(content: bytes, key: RSAPublicKey) -> str:
+    """`content` for the owner of `key`: blocks of key bytes - 11 (117 for 1024 bits), in Base64."""
+    step = key.key_size // 8 - _PADDING_BYTES
+    blocks = (content[at : at + step] for at in range(0, len(content), step))
+    return base64.b64encode(b"".join(key.encrypt(block, padding.PKCS1v15()) for block in blocks)).decode()
+
+
+def unseal(text: str, key: RSAPrivateKey) -> bytes:
+    """What was sealed for `key`: blocks of the key's bytes (128 for 1024 bits). Raises UnreadableError."""
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise UnreadableError("not Base64") from None
+    step = (key.key_size + 7) // 8
+    if len(content) % step:
+        raise UnreadableError("not whole blocks")
+    try:
+        blocks = (content[at : at + step] for at in range(0, len(content), step))
+        return b"".join(key.decrypt(block, padding.PKCS1v15()) for block in blocks)
+    except ValueError:
+        raise UnreadableError("not sealed for this key") from None
+
+
+def decoded(content: bytes) -> Any:
+    """JSON with its decimals digit by digit. Raises UnreadableError."""
+    try:
+        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise UnreadableError("not JSON") from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
+
+
+# Signing.
+
+
+def milliseconds(moment: datetime) -> str:
+    """`moment` as the `timestamp` header has it."""
+    return str(int(moment.timestamp()) * 1000 + moment.microsecond // 1000)
+
+
+def signed_text(app_key: str, data: str, timestamp: str) -> bytes:
+    """What is signed: fixed order, nothing encoded, the ciphertext and not the plain text."""
+    return f"appKey={app_key}&data={data}&timeStamp={timestamp}".encode()
+
+
+def signature(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> str:
+    """The `sign` header."""
+    text = signed_text(app_key, data, timestamp)
+    return base64.b64encode(key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()
+
+
+def is_signed(sign: str, app_key: str, data: str, timestamp: str, key: RSAPublicKey) -> bool:
+    """Whether `sign` was made of exactly these by the owner of `key`."""
+    try:
+        found = base64.b64decode(sign, validate=True)
+        key.verify(found, signed_text(app_key, data, timestamp), padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def request_id(app_key: str, data: str, timestamp: str) -> str:
+    """The `requestid` header: a name for the request, and no protection of any kind."""
+    return hashlib.md5(f"{app_key}.{timestamp}.{data}".encode(), usedforsecurity=False).hexdigest()
+
+
+def headers(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> dict[str, str]:
+    """All headers of a request whose body is `{"data": data}`."""
+    return {
+        "content-type": "application/json;charset=UTF-8",
+        "accept": "*/*",
+        "appkey": app_key,
+        "timestamp": timestamp,
+        "version": VERSION,
+        "sign": signature(app_key, data, timestamp, key),
+        "requestid": request_id(app_key, data, timestamp),
+    }
+
+
+# Pushes.
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """A push, opened; `fields` is empty when it is unreadable. `reason` is why it is not believed."""
+
+    trust: Trust
+    reason: str = ""
+    fields: dict[str, Any] = {}
+
+
+def verify_push(
+    names: Mapping[str, str],
+    body: bytes,
+    *,
+    app_key: str,
+    ours: RSAPrivateKey,
+    theirs: RSAPublicKey,
+    now: datetime,
+    tolerance: timedelta = timedelta(minutes=5),
+) -> Push:
+    """What a push is worth, by the headers in `names` and its raw body.
+
+    Believed when it is sealed for us, signed by LME for our app key, and at most `tolerance` from `now`.
+    Sealed without that, or with an old signature, or plain: a nudge, as anybody may hold a public key.
+    What cannot be opened is unreadable; whatever the cause, it is told in the same words.
+    """
+    unreadable = Push(trust=Trust.UNREADABLE, reason="cannot be read")
+    if len(body) > _LONGEST_PUSH:
+        return unreadable
+    try:
+        outer = decoded(body)
+        if not isinstance(outer, dict):
+            return unreadable
+        data = outer.get("data")
+        if not isinstance(data, str):
+            return Push(trust=Trust.NUDGE, reason="not encrypted", fields=outer)
+        fields = decoded(unseal(data, ours))
+    except UnreadableError:
+        return unreadable
+    if not isinstance(fields, dict):
+        return unreadable
+    reason = _doubt({name.lower(): value for name, value in names.items()}, data, app_key, theirs)
+    if not reason and abs(now - _moment(names)) > tolerance:
+        reason = "its time is too far from ours"
+    return Push(trust=Trust.NUDGE if reason else Trust.BELIEVED, reason=reason, fields=fields)
+
+
+def _doubt(found: Mapping[str, str], data: str, app_key: str, theirs: RSAPublicKey) -> str:
+    sign, timestamp, key = (found.get(name, "").strip() for name in ("sign", "timestamp", "appkey"))
+    if not (sign and timestamp and key):
+        return "not signed"
+    if not hmac.compare_digest(key.encode(), app_key.encode()):
+        return "signed for another app key"
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 14):
+        return "its time cannot be read"
+    return "" if is_signed(sign, key, data, timestamp, theirs) else "its signature is wrong"
+
+
+def _moment(names: Mapping[str, str]) -> datetime:
+    text = next(value for name, value in names.items() if name.lower() == "timestamp")
+    return _EPOCH + timedelta(milliseconds=int(text))
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

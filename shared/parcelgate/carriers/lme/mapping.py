@@ -1,0 +1,469 @@
+"""Between our words and LME's, both ways. Pure: no I/O, no clock.
+
+What is sent is public save where it says assumed; see `rules.FIELDS` for every field of ours.
+"""
+
+import base64
+import binascii
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from parcelgate.carriers.documents import document_format
+from parcelgate.carriers.label_addresses import MAX_LABEL_BYTES
+from parcelgate.carriers.lme import codes, wire
+from parcelgate.carriers.lme.assumed import Settings
+from parcelgate.carriers.lme.countries import NAMES, country_code
+from parcelgate.carriers.port import (
+    AddressCheck,
+    Confirmed,
+    Failed,
+    LabelFile,
+    Mismatch,
+    OrderResult,
+    OtherNumber,
+    ParcelHistory,
+    ParcelResult,
+    Pending,
+    ProofOfDelivery,
+)
+from parcelgate.domain.addresses import Address, state_code, state_name
+from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
+from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.trackings import TrackingEvent
+
+CARRIER = "lme"
+
+
+# Ours to theirs.
+
+
+def create(
+    order: Order, *, channel: str, sender: Address, settings: Settings, now: datetime
+) -> wire.OrderCreate:
+    """The order as createOrder wants it. `order` must have passed `rules.examine`, on the same account."""
+    return wire.OrderCreate(**_order(order, channel, sender, settings, now))
+
+
+def update(
+    order: Order, *, channel: str, sender: Address, settings: Settings, now: datetime
+) -> wire.OrderUpdate:
+    """The changed order: createOrder's fields and LME's number (assumed)."""
+    number = order.carrier_order_number
+    return wire.OrderUpdate(**{**_order(order, channel, sender, settings, now), "order_no": number})
+
+
+def _order(order: Order, channel: str, sender: Address, settings: Settings, now: datetime) -> dict[str, Any]:
+    (parcel,) = order.parcels
+    begins, ends = window(order, settings, now)
+    sides: tuple[Decimal | None, ...] = (None, None, None)
+    if parcel.dimensions is not None:
+        sides = tuple(rounded(side, 3) for side in parcel.dimensions.to(LengthUnit.M))
+    length, width, height = sides
+    return {
+        "out_order_no": order.reference,
+        "channel": channel,
+        "order_no": parcel.tracking_number or None,
+        "pre_time_start": begins,
+        "pre_time_end": ends,
+        "cargo_desc": cargo(order),
+        "remark": order.options.instruction or None,
+        "total_length": length,
+        "total_width": width,
+        "total_height": height,
+        "total_weight": rounded(parcel.weight.to(WeightUnit.KG), 3),
+        "poster": _contact(sender, settings),
+        "receiver": _contact(order.ship_to, settings),
+    }
+
+
+def cargo(order: Order) -> str | None:
+    """What is in the parcel: the customs description, else the parcel's own (assumed)."""
+    described = order.customs.description if order.customs else None
+    return described or order.parcels[0].description or None
+
+
+def window(order: Order, settings: Settings, now: datetime) -> tuple[str, str]:
+    """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is asked for."""
+    asked = order.options.delivery_window
+    if asked is not None:
+        begins, ends = asked.from_.astimezone(settings.zone), asked.to.astimezone(settings.zone)
+    else:
+        tomorrow = (now.astimezone(settings.zone) + timedelta(days=1)).date()
+        begins, ends = (datetime.combine(tomorrow, hour) for hour in settings.window)
+    return f"{begins:%Y-%m-%d %H:%M:%S}", f"{ends:%Y-%m-%d %H:%M:%S}"
+
+
+def _contact(address: Address, settings: Settings) -> wire.Contact:
+    return wire.Contact(
+        contact=address.name,
+        mobile=address.phone or settings.missing_phone,
+        company=address.company or None,
+        email=address.email or None,
+        zone_code=address.country,
+        country=NAMES[address.country],
+        province=province(address),
+        city=address.city,
+        address=lines(address),
+        post_code=address.postcode or None,
+    )
+
+
+def lines(address: Address) -> str:
+    """All lines of an address in one."""
+    return ", ".join(line for line in (address.line1, address.line2, address.line3) if line)
+
+
+def province(address: Address) -> str | None:
+    """The state by its full name, where we know the country's states; otherwise as it was given."""
+    if not address.state:
+        return None
+    return state_name(address.country, address.state) or address.state
+
+
+def address_query(address: Address) -> wire.AddressQuery:
+    """The address as the check wants it (assumed)."""
+    return wire.AddressQuery(
+        country=NAMES.get(address.country, address.country),
+        province=province(address),
+        city=address.city,
+        post_code=address.postcode or None,
+        address=lines(address),
+    )
+
+
+# Theirs to ours: orders.
+
+
+def words(answer: wire.Answer) -> CarrierWords:
+    """What LME said."""
+    return CarrierWords(CARRIER, answer.code, answer.message)
+
+
+def order_data(answer: wire.Answer) -> wire.OrderData | None:
+    """The order in an answer; None when there is none."""
+    data = answer.data
+    if isinstance(data, list):
+        data = data[0] if len(data) == 1 else None
+    return wire.OrderData.model_validate(data) if isinstance(data, dict) and data else None
+
+
+def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pending:
+    """An order with its number, which is the parcel's tracking number too."""
+    if data.out_order_no not in {None, order.reference.strip()}:
+        detail = "The answer is about another reference."
+        return Mismatch(detail=detail, carrier_order_number=order.carrier_order_number)
+    number = data.order_no
+    if number is None:
+        return Pending(reason="the order has no number yet", carrier_order_number=order.carrier_order_number)
+    if order.carrier_order_number not in {None, number}:
+        return Mismatch(
+            detail="The answer is about another order number.",
+            carrier_order_number=order.carrier_order_number,
+        )
+    return Confirmed(
+        carrier_order_number=number,
+        parcels=(ParcelResult(reference=order.parcels[0].reference, tracking_number=number),),
+        details=_rest(data),
+    )
+
+
+def found(order: Order, data: wire.OrderData, settings: Settings) -> OrderResult:
+    """What an order found under our reference makes of ours: only our own is adopted, and only a live one."""
+    result = confirmed(order, data)
+    if not isinstance(result, Confirmed):
+        return result
+    if data.order_stage is not None and data.order_stage in settings.cancelled_stages:
+        told = CarrierWords(CARRIER, data.order_stage, "The order was cancelled.")
+        return Failed(words=told, carrier_order_number=result.carrier_order_number)
+    if not _is_ours(order, data.receiver):
+        return Mismatch(
+            detail="Another parcel stands under this reference.",
+            carrier_order_number=result.carrier_order_number,
+        )
+    return result
+
+
+def _is_ours(order: Order, told: wire.Party) -> bool:
+    """Whether the receiver is ours: what LME does not tell, or masks, is passed over (assumed)."""
+    to = order.ship_to
+    pairs = ((told.contact, to.name), (told.address, lines(to)), (told.post_code, to.postcode))
+    return all(
+        theirs is None or "*" in theirs or not ours or _bare(theirs) == _bare(ours) for theirs, ours in pairs
+    )
+
+
+def _bare(text: str) -> str:
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in normal if character.isalnum())
+
+
+def as_it_was(order: Order) -> Confirmed:
+    """The order's own numbers, after a change whose answer brought none."""
+    return Confirmed(
+        carrier_order_number=order.carrier_order_number or "",
+        parcels=tuple(
+            ParcelResult(reference=parcel.reference, tracking_number=parcel.tracking_number)
+            for parcel in order.parcels
+        ),
+    )
+
+
+_ELSEWHERE = {
+    "orderNo", "outOrderNo", "channel", "preTimeStart", "preTimeEnd", "totalLength", "totalWidth",
+    "totalHeight", "totalWeight", "cargoDesc", "cargoDetail", "remark",
+}  # fmt: skip
+_LONGEST_DETAIL = 500
+
+
+def _rest(data: wire.OrderData) -> dict[str, Any]:
+    """What LME added, by its own names: plain values alone, decimals as text."""
+    told = {**data.model_dump(by_alias=True, exclude={"receiver"}), **(data.model_extra or {})}
+    return {
+        key: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
+        for key, value in told.items()
+        if key not in _ELSEWHERE and isinstance(value, str | int | Decimal)
+    }
+
+
+# Theirs to ours: addresses and labels.
+
+
+def address_check(address: Address, answer: wire.Answer) -> AddressCheck | None:
+    """What the check says (assumed); None when it says nothing."""
+    data = wire.AddressData.model_validate(answer.data if isinstance(answer.data, dict) else {})
+    if data.is_valid is None:
+        return None
+    suggestion = _suggested(address, wire.Suggestion.model_validate(data.suggest))
+    if data.is_valid:
+        return AddressCheck(valid=True, suggestion=suggestion)
+    message = data.message or "LME does not know this address."
+    pointer = (codes.pointer_in(message) or "/ship_to").replace("/ship_to", "/address")
+    return AddressCheck(
+        valid=False, messages=(FieldError(pointer, "invalid", message),), suggestion=suggestion
+    )
+
+
+def _suggested(address: Address, told: wire.Suggestion) -> Address | None:
+    """The address as LME would rather have it; None when it adds nothing."""
+    country = country_code(told.country) if told.country else None
+    country = country or address.country
+    state = told.province and (state_code(country, told.province) or told.province)
+    theirs = {"country": country, "city": told.city, "postcode": told.post_code, "state": state}
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in theirs.items()
+        if value is not None and _bare(value) != _bare(getattr(address, name) or "")
+    }
+    if "state" in changes and address.state and state_code(country, address.state) == state:
+        del changes["state"]
+    if told.address and _bare(told.address) != _bare(lines(address)):
+        changes |= {"line1": told.address, "line2": None, "line3": None}
+    return msgspec.structs.replace(address, **changes) if changes else None
+
+
+def label_data(answer: wire.Answer) -> wire.LabelData:
+    """The label of an answer, bare or as the one entry of a list (assumed)."""
+    data = answer.data
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    return wire.LabelData.model_validate(data if isinstance(data, dict) else {})
+
+
+def label_content(data: wire.LabelData) -> bytes | None:
+    """The document that an answer carries in itself; None when it carries none that can be read."""
+    text = data.label_data or ""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode("".join(text.split()), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def label_file(order: Order, content: bytes) -> LabelFile | None:
+    """The file, checked by its first bytes and its size; None when it is no label."""
+    form = document_format(content)
+    if form is None or len(content) > MAX_LABEL_BYTES:
+        return None
+    return LabelFile(reference=order.parcels[0].reference, format=form, content=content)
+
+
+# Theirs to ours: journeys.
+
+
+def history(number: str, answer: wire.Answer, settings: Settings) -> tuple[ParcelHistory, int]:
+    """The journey in a route of either version, and how many of its events had to be set aside."""
+    routes = wire.objects(answer.data, "orderRoutes", "orderRouteList", "routes", "list") or []
+    return _history(number, routes, settings)
+
+
+def pushed(fields: Mapping[str, Any], settings: Settings) -> tuple[ParcelHistory | None, str | None]:
+    """The one event of a push, and the order's reference; None for a push that names no order."""
+    told = wire.RouteEvent.model_validate(fields)
+    if told.order_no is None:
+        return None, told.out_order_no
+    journey, _ = _history(told.order_no, [dict(fields)], settings)
+    return journey, told.out_order_no
+
+
+def _history(number: str, routes: list[dict[str, Any]], settings: Settings) -> tuple[ParcelHistory, int]:
+    told = [wire.RouteEvent.model_validate(route) for route in routes]
+    ours = [route for route in told if route.order_no in {None, number}]
+    read = [(route, event(route, settings)) for route in ours]
+    events = [(route, entry) for route, entry in read if entry is not None]
+    others = (
+        OtherNumber(
+            route.track_no,
+            codes.NEXT_CARRIER if entry.code.casefold() in codes.FORWARDED else None,
+        )
+        for route, entry in events
+        if route.track_no and route.track_no != number
+    )
+    by_number: dict[str, OtherNumber] = {}
+    for other in others:
+        if other.carrier or other.number not in by_number:
+            by_number[other.number] = other
+    found = ParcelHistory(
+        tracking_number=number,
+        events=tuple(entry for _, entry in events),
+        other_numbers=tuple(by_number.values()),
+        proof=_proof(events, settings),
+    )
+    return found, len(told) - len(events)
+
+
+def _proof(events: list[tuple[wire.RouteEvent, TrackingEvent]], settings: Settings) -> ProofOfDelivery | None:
+    """The newest pictures; they open for 30 days (documented: pushes of `sign_image`)."""
+    pictured = [
+        (entry.at, route) for route, entry in events if route.image_url or route.shipping_address_image_url
+    ]
+    if not pictured:
+        return None
+    at, route = max(pictured, key=lambda pair: pair[0])
+    return ProofOfDelivery(
+        image_url=route.image_url,
+        address_image_url=route.shipping_address_image_url,
+        expires_at=at + timedelta(days=settings.image_days),
+    )
+
+
+def event(told: wire.RouteEvent, settings: Settings) -> TrackingEvent | None:
+    """One event; None without a readable time. A code in no table has no status (never guessed).
+
+    The newer names win: `eventCode` over `action`, `eventTime` over `operatorTime`, `event` over
+    `routingDescription` (public: the old ones are marked so).
+    """
+    moment = read_moment(told, settings)
+    if moment is None:
+        return None
+    code = told.event_code or told.action or ""
+    known = codes.action(code)
+    place = told.order_location or told.occur_location
+    country = told.event_country
+    return TrackingEvent(
+        at=moment.at,
+        code=code,
+        description=told.event or told.routing_description or code,
+        status=known.status if known else None,
+        sub_status=known.sub_status if known else None,
+        utc_offset=moment.utc_offset,
+        at_is_local=moment.at_is_local,
+        city=told.event_city,
+        state=told.event_state,
+        postcode=told.event_zip_code,
+        country=country and (country_code(country) or country),
+        place=place or ", ".join(part for part in (told.event_city, told.event_state) if part) or None,
+        visible_to_recipient=known.shown if known else True,
+    )
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """An instant in UTC, with the local offset where it is known, or marked as read in no known zone."""
+
+    at: datetime
+    utc_offset: str | None
+    at_is_local: bool
+
+
+def read_moment(told: wire.RouteEvent, settings: Settings) -> Moment | None:
+    """When an event happened: its time in `timeZone`; without a readable zone by `utcOperatorTime`.
+
+    Where neither tells the zone, the time is taken for the account's and marked as local.
+    """
+    local = next((time for text in (told.event_time, told.operator_time) if (time := read_time(text))), None)
+    in_utc = read_time(told.utc_operator_time)
+    if in_utc is not None and in_utc.tzinfo is None:
+        in_utc = in_utc.replace(tzinfo=UTC)
+    try:
+        if local is None:
+            return None if in_utc is None else Moment(in_utc.astimezone(UTC), "+00:00", False)
+        if local.tzinfo is None and (zone := read_zone(told.time_zone)):
+            local = local.replace(tzinfo=zone)
+        if local.tzinfo is None and in_utc is not None and (by_both := _between(local, in_utc)):
+            local = local.replace(tzinfo=by_both)
+        if local.tzinfo is None:
+            return Moment(local.replace(tzinfo=settings.zone).astimezone(UTC), None, True)
+        return Moment(local.astimezone(UTC), offset_text(local.utcoffset() or timedelta(0)), False)
+    except OverflowError:
+        return None
+
+
+def _between(local: datetime, in_utc: datetime) -> tzinfo | None:
+    """The zone that makes of the local time the one in UTC, where that is a zone there can be."""
+    away = local - in_utc.replace(tzinfo=None)
+    whole = away % timedelta(minutes=15) == timedelta(0)
+    return timezone(away) if whole and abs(away) <= timedelta(hours=14) else None
+
+
+_EPOCH_DIGITS = re.compile(r"\d{10}(\d{3})?", re.ASCII)
+_OFFSET = re.compile(
+    r"(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?::?([0-5]\d)|\.(5|25|75))?", re.ASCII | re.IGNORECASE
+)
+_FRACTIONS = {"5": 30, "25": 15, "75": 45}
+
+
+def read_time(text: str | None) -> datetime | None:
+    """A time as LME may write it: with a blank or a `T`, with up to seven digits of a second, in ms or s."""
+    if text is None:
+        return None
+    try:
+        if _EPOCH_DIGITS.fullmatch(text):
+            moment = datetime.fromtimestamp(int(text[:10]), UTC)
+        else:
+            moment = datetime.fromisoformat(text.replace("/", "-"))
+    except (ValueError, OverflowError):
+        return None
+    # An empty date of .NET is the year 1.
+    return moment if 2000 <= moment.year < 2200 else None
+
+
+def read_zone(text: str | None) -> tzinfo | None:
+    """The zone named `UTC+10`, `GMT+08:00` or `Australia/Sydney`; None when it cannot be read."""
+    word = (text or "").strip()
+    if word.upper() in {"UTC", "GMT", "Z"}:
+        return UTC
+    if match := _OFFSET.fullmatch(word):
+        sign, hours, minutes, fraction = match.groups()
+        away = timedelta(hours=int(hours), minutes=int(minutes or _FRACTIONS.get(fraction, 0)))
+        return timezone(-away if sign == "-" else away) if away <= timedelta(hours=14) else None
+    if "/" not in word:
+        # Names such as EST mean several zones.
+        return None
+    try:
+        return ZoneInfo(word)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def offset_text(away: timedelta) -> str:
+    """An offset as the contract writes it: `+10:00`."""
+    minutes = round(away.total_seconds() / 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -1,0 +1,285 @@
+"""LME's bodies, by its own names. What we send is strict; what we read forgives.
+
+Requests: public (the vendor's SDK and pages), those of `update`, `validate_address` and `label` assumed.
+Decimals go as JSON numbers, absent members are left out, as the SDK does. Answers: a number may come as a
+string and a string as a number, anything may be null or missing, and what is of a wrong type counts as
+missing, so that one odd field never hides its neighbours.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from parcelgate.carriers.lme.envelope import UnreadableError, decoded
+
+LONGEST_SIDE_METRES = 2
+"""Length, width and height of a parcel each (public: createOrder's page)."""
+
+# What we send.
+
+Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
+Metres = Annotated[Decimal, Field(strict=True, gt=0, le=LONGEST_SIDE_METRES, decimal_places=3)]
+Kilograms = Annotated[Decimal, Field(strict=True, gt=0, decimal_places=3)]
+Time = Annotated[str, StringConstraints(strict=True, pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")]
+Country = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """The members that are sent, by LME's names."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Contact(_Sent):
+    """`poster` or `receiver`: country and province by their full names, the code beside them."""
+
+    contact: Required
+    mobile: Required
+    company: Required | None = None
+    email: Required | None = None
+    zone_code: Country
+    country: Required
+    province: Required | None = None
+    city: Required
+    address: Required
+    post_code: Required | None = None
+
+
+class OrderCreate(_Sent):
+    """An order of one parcel: metres and kilograms."""
+
+    out_order_no: Required
+    channel: Required
+    order_no: Required | None = None
+    pre_time_start: Time
+    pre_time_end: Time
+    cargo_desc: Required | None = None
+    remark: Required | None = None
+    total_length: Metres | None = None
+    total_width: Metres | None = None
+    total_height: Metres | None = None
+    total_weight: Kilograms
+    poster: Contact
+    receiver: Contact
+
+
+class OrderUpdate(OrderCreate):
+    """A changed order: the same and LME's number (assumed)."""
+
+    order_no: Required
+
+
+class OrderQuery(_Sent):
+    """Which order is meant, by either number."""
+
+    out_order_no: Required | None = None
+    channel: Required | None = None
+    order_no: Required | None = None
+
+
+class AddressQuery(_Sent):
+    """An address to be checked (assumed)."""
+
+    country: Required
+    province: Required | None = None
+    city: Required
+    post_code: Required | None = None
+    address: Required
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encoded(fields: Mapping[str, Any]) -> bytes:
+    """The members as JSON, decimals as numbers with the digits they have."""
+    return _encoder.encode(fields)
+
+
+# What we read.
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    return str(value).strip() or None
+
+
+def _code(value: Any) -> str | None:
+    """A code, which may be a number: 0, 0.0 and "0" are the same."""
+    text = _text(value)
+    if text is None:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    whole = number.is_finite() and number.adjusted() < 12 and number == number.to_integral_value()
+    return str(int(number)) if whole else text
+
+
+def _flag(value: Any) -> bool | None:
+    match value:
+        case bool():
+            return value
+        case str() | int():
+            return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().casefold())
+    return None
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+def _first_address(value: Any) -> str | None:
+    """A web address that may come alone, among several in one text, or in a list."""
+    if isinstance(value, list):
+        value = next((item for item in value if _text(item)), None)
+    text = _text(value)
+    return None if text is None else text.split(",")[0].strip() or None
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Code = Annotated[str | None, BeforeValidator(_code)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Link = Annotated[str | None, BeforeValidator(_first_address)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
+
+
+class Party(_Read):
+    """A poster or receiver as a found order has it."""
+
+    contact: Text = None
+    address: Text = None
+    city: Text = None
+    post_code: Text = None
+
+
+class OrderData(_Read):
+    """An order as create, detail and update answer it."""
+
+    order_no: Text = None
+    out_order_no: Text = None
+    order_stage: Code = None
+    receiver: Annotated[Party, BeforeValidator(_object)] = Party()
+
+
+class CancelData(_Read):
+    """The answer to a cancel."""
+
+    order_no: Text = None
+    is_true: Flag = None
+
+
+class AddressData(_Read):
+    """The answer to an address check (assumed)."""
+
+    is_valid: Flag = None
+    message: Text = None
+    suggest: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+
+
+class Suggestion(_Read):
+    """The address that LME would rather have (assumed)."""
+
+    country: Text = None
+    province: Text = None
+    city: Text = None
+    post_code: Text = None
+    address: Text = None
+
+
+class LabelData(_Read):
+    """The label, in the answer itself or at an address (assumed)."""
+
+    order_no: Text = None
+    label_type: Text = None
+    label_data: Text = None
+    label_url: Text = None
+
+
+class RouteEvent(_Read):
+    """One event of a push or a route, version 1 or 2; see `mapping` for which name wins."""
+
+    channel: Text = None
+    order_no: Text = None
+    out_order_no: Text = None
+    event_code: Text = None
+    action: Text = None
+    event_time: Text = None
+    operator_time: Text = None
+    utc_operator_time: Text = None
+    time_zone: Text = None
+    event: Text = None
+    routing_description: Text = None
+    image_url: Link = None
+    image_urls: Link = None
+    shipping_address_image_url: Link = None
+    order_location: Text = None
+    occur_location: Text = None
+    event_zip_code: Text = None
+    event_city: Text = None
+    event_state: Text = None
+    event_country: Text = None
+    track_no: Text = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The envelope of every answer, its `data` opened where the code is a success."""
+
+    code: str
+    message: str
+    data: Any = None
+
+
+class _Envelope(_Read):
+    code: Code = None
+    message: Text = None
+    msg: Text = None
+    data: Any = None
+
+
+def read_envelope(content: bytes) -> Answer | None:
+    """The answer in `content`, its `data` as it came; None when it is none: not JSON, or without a code."""
+    try:
+        found = decoded(content)
+    except UnreadableError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    envelope = _Envelope.model_validate(found)
+    if envelope.code is None:
+        return None
+    return Answer(envelope.code, envelope.message or envelope.msg or "", envelope.data)
+
+
+def objects(data: Any, *names: str) -> list[dict[str, Any]] | None:
+    """The objects of a list that comes bare or under one of `names`; None when there is no list."""
+    if isinstance(data, dict):
+        data = next((data[name] for name in names if isinstance(data.get(name), list)), None)
+    if not isinstance(data, list):
+        return None
+    return [item for item in data if isinstance(item, dict)]
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """`value` with the keys of its objects, at every level, by their other `names`."""
+    if isinstance(value, Mapping):
+        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [renamed(item, names) for item in value]
+    return value
