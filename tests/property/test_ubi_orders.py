@@ -1,4 +1,4 @@
-"""Whatever valid order a client can describe, UBI takes it as it goes out, and every parcel finds its number."""
+"""Whatever valid order a client describes, UBI takes it as it goes out, and every parcel gets its number."""
 
 import random
 from decimal import Decimal
@@ -41,7 +41,9 @@ def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Body]:
     return st.fixed_dictionaries({}, optional=fields)
 
 
-def both(wanted: dict[str, st.SearchStrategy[Any]], optional: st.SearchStrategy[Body]) -> st.SearchStrategy[Body]:
+def both(
+    wanted: dict[str, st.SearchStrategy[Any]], optional: st.SearchStrategy[Body]
+) -> st.SearchStrategy[Body]:
     return st.builds(lambda one, other: one | other, st.fixed_dictionaries(wanted), optional)
 
 
@@ -54,7 +56,14 @@ def addresses(name: int = 50, line: int = 200) -> st.SearchStrategy[Body]:
             "country": st.sampled_from(["AU", "CA", "US", "CN", "FR"]),
             "state": st.one_of(latin(80), st.sampled_from(["VIC", "ON", "NY", "Quebec"])),
         },
-        maybe(line2=text(200), line3=text(80), postcode=text(16), phone=text(20), company=text(50), tax_id=text(100)),
+        maybe(
+            line2=text(200),
+            line3=text(80),
+            postcode=text(16),
+            phone=text(20),
+            company=text(50),
+            tax_id=text(100),
+        ),
     )
 
 

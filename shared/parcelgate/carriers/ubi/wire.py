@@ -169,7 +169,7 @@ def _text(value: Any) -> str | None:
 
 
 def _list(value: Any) -> Any:
-    return [] if value is None else value if isinstance(value, list) else [value]
+    return [] if value is None else value if isinstance(value, list | tuple) else [value]
 
 
 def _objects(value: Any) -> Any:

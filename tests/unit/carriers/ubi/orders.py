@@ -153,13 +153,11 @@ def full_body() -> Body:
 
 
 def account(**changes: Any) -> AccountConfig:
-    return AccountConfig(
-        tenant="shop",
-        carrier="ubi",
-        name="default",
-        credentials={"token": "made-up-token", "secret": "made-up-secret"},
-        **{"base_url": "http://qa.etowertech.com", **changes},
-    )
+    usual: Body = {
+        "credentials": {"token": "made-up-token", "secret": "made-up-secret"},
+        "base_url": "http://qa.etowertech.com",
+    }
+    return AccountConfig(tenant="shop", carrier="ubi", name="default", **{**usual, **changes})
 
 
 type Scripted = Response | bytes | Body | list[Any] | Exception
