@@ -14,12 +14,13 @@ All that is wrong is told at once, each thing with a JSON pointer and one of the
 `not_unique`        another parcel, or the order itself, has this reference
 =================== ====================================================================
 
-Carriers add codes of their own (`not_supported_by_carrier` and others) when they examine the order.
+`unknown_carrier` and `unknown_account` speak of `/carrier` and `/account` alone. Carriers add codes of their
+own (`not_supported_by_carrier` and others) when they examine the order.
 """
 
 import re
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -38,36 +39,22 @@ from parcelgate.domain import addresses, orders
 from parcelgate.domain.countries import COUNTRIES
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.problems import FieldError
-
-MAX_ERRORS = 100
-"""More errors than these are counted, and not told one by one."""
+from parcelgate.http.texts import WrongTextError, is_absent, parse_time, pointer
 
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _AMOUNT = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def is_absent(value: object) -> bool:
-    """Whether a field with this value counts as not given."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
-def parse_time(text: object) -> datetime:
-    """An RFC 3339 time with its zone, in UTC. Raises PydanticCustomError, which is a ValueError."""
-    if not isinstance(text, str):
+def _time(value: object) -> datetime:
+    if not isinstance(value, str):
         raise PydanticCustomError("type", "Must be a text holding a time.")
     try:
-        moment = datetime.fromisoformat(text.upper()) if _TIME.fullmatch(text) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise PydanticCustomError("format", "Must be an RFC 3339 time with a zone: 2026-11-21T09:30:00Z.")
-    if not 1970 < moment.year < 2200:
-        raise PydanticCustomError("out_of_range", "Must lie between the years 1971 and 2199.")
-    return moment.astimezone(UTC)
+        return parse_time(value)
+    except WrongTextError as error:
+        raise PydanticCustomError(error.code, error.message) from None
 
 
 def _number(value: object, *, positive: bool, below: Decimal, places: int) -> Decimal:
@@ -170,7 +157,7 @@ type _Amount = Annotated[
     ),
 ]
 type _Time = Annotated[
-    datetime, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})
+    datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 
 
@@ -460,7 +447,7 @@ def _carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]
     carrier = body.get("carrier") if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
-    return [FieldError("/carrier", "unknown_value", f"Must be one of: {', '.join(carriers)}.")]
+    return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
 
 
 type _Place = tuple[int | str, ...]
@@ -498,11 +485,6 @@ def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
     # Errors of our own validators carry the contract's code as their type.
     code, words = _WORDS.get(details["type"], (details["type"], details["msg"]))
     return place, FieldError(pointer(place), code, words.format_map(details.get("ctx", {})))
-
-
-def pointer(place: Iterable[int | str]) -> str:
-    """The JSON pointer (RFC 6901) of a place in a document."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def _pruned(body: object, places: Iterable[_Place]) -> object:
