@@ -181,7 +181,7 @@ def _start(files: _Files, callback_interval: float) -> Stack:
             api_key=_make_key(endpoint, outputs),
             sandbox_url=sandbox_url,
             aws_endpoint_url=endpoint,
-            webhook_base_url=api_url,
+            webhook_base_url=outputs["WebhookBaseUrl"],
         )
     _wait_for_api(files, stack, programs[0])
     files.stack.write_text(json.dumps(asdict(stack), indent=2))
