@@ -303,12 +303,12 @@ def _one_at_a_time(files: _Files) -> Iterator[None]:
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """Let a polite request to end this process unwind it, as Ctrl-C does, so that nothing is left behind."""
+    """Take a polite request to end for a Ctrl-C, so that everything unwinds and nothing is left behind."""
 
-    def leave(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
-    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
+    with _handling(interrupt, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
