@@ -304,11 +304,7 @@ def _one_at_a_time(files: _Files) -> Iterator[None]:
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
     """Take a polite request to end for a Ctrl-C, so that everything unwinds and nothing is left behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with _handling(interrupt, signal.SIGTERM, signal.SIGHUP):
+    with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
