@@ -16,6 +16,7 @@ else.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,8 @@ PROBLEM = "application/problem+json"
 RETRY_SECONDS = 2
 """What clients are told to wait before they ask again how far something is."""
 
+_RESERVE = 3.0
+"""Seconds that a function needs after its last call to a carrier."""
 MAX_ERRORS = 100
 """More errors than these are counted, and not told one by one."""
 
@@ -119,10 +122,16 @@ class Call:
         """The body as JSON. Raises ProblemError; see `bodies.read_json`."""
         return read_json(self.raw_body, self.headers.get("content-type", ""))
 
-    def remaining(self) -> float:
-        """How many seconds are left of this invocation."""
+    def within(self, seconds: float) -> Callable[[], float]:
+        """Give a clock that runs down from `seconds`, and always before this invocation's own end."""
+        ends = time.monotonic() + seconds
         left = getattr(self._context, "get_remaining_time_in_millis", None)
-        return left() / 1000 if left else 30.0
+
+        def remaining() -> float:
+            rest = ends - time.monotonic()
+            return min(rest, left() / 1000 - _RESERVE) if left else rest
+
+        return remaining
 
     @cached_property
     def site(self) -> Site:

@@ -9,7 +9,7 @@ from parcelgate.http.api import Answer, Call, problem_answer, problem_of
 from parcelgate.observability.logs import log
 from parcelgate.services.idempotency import RETRY_AFTER, Fresh, Replay, Resume, begin, finish
 from parcelgate.store.errors import ClaimTakenError, StoreError
-from parcelgate.store.idempotency import StoredAnswer
+from parcelgate.store.idempotency import Answer as KeptAnswer
 
 if TYPE_CHECKING:
     from parcelgate.store.idempotency import Claim
@@ -70,7 +70,7 @@ def _finished[T](call: Call, claim: "Claim", work: Callable[[T], Answer], given:
     except Exception as error:
         answer = problem_answer(problem_of(error), call)
     try:
-        finish(claim, StoredAnswer(answer.status, answer.headers, answer.body))
+        finish(claim, KeptAnswer(answer.status, answer.headers, answer.body))
     except StoreError as error:
         # The lease ends by itself, and the same request then resumes what was stored.
         log.warning("the answer could not be kept", extra={"error": type(error).__name__})

@@ -45,7 +45,7 @@ _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_AMOUNT = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
 
 def _time(value: object) -> datetime:
@@ -72,16 +72,30 @@ def _number(value: object, *, positive: bool, below: Decimal, places: int) -> De
     return Decimal(format(abs(number), "f"))
 
 
-def _quantity_of_measure(value: object) -> Decimal:
-    return _number(value, positive=True, below=Decimal(1_000_000_000), places=6)
+def _measure(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1_000_000_000), places=6)
 
 
 def _amount(value: object) -> Decimal:
-    if isinstance(value, str):
-        if not _AMOUNT.fullmatch(value):
-            raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
-        value = Decimal(value)
-    return _number(value, positive=False, below=Decimal(1_000_000_000_000), places=4)
+    return _number(_parsed(value), positive=False, below=Decimal(1_000_000_000_000), places=4)
+
+
+def _volume(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1000), places=9)
+
+
+def _parsed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _DECIMAL.fullmatch(value):
+        raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
+    return Decimal(value)
+
+
+def _numeric(name: str, **bounds: int) -> WithJsonSchema:
+    """Describe a number that may also be given as a decimal string."""
+    texts = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    return WithJsonSchema({"title": name, "anyOf": [{"type": "number", **bounds}, texts]})
 
 
 def _whole(value: object) -> object:
@@ -140,21 +154,14 @@ type _Country = Annotated[
 ]
 type _Measure = Annotated[
     Decimal,
-    BeforeValidator(_quantity_of_measure),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1_000_000_000}),
+    BeforeValidator(_measure),
+    _numeric("Measure", exclusiveMinimum=0, exclusiveMaximum=1_000_000_000),
+]
+type _Volume = Annotated[
+    Decimal, BeforeValidator(_volume), _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000)
 ]
 type _Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,4})?$"},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1_000_000_000_000},
-            ],
-            "description": "A decimal string; a JSON number is taken too.",
-        }
-    ),
+    Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
 ]
 type _Time = Annotated[
     datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
@@ -293,14 +300,7 @@ class ParcelInput(_Input):
 
     weight: WeightInput
     dimensions: DimensionsInput | None = None
-    volume: (
-        Annotated[
-            Decimal,
-            BeforeValidator(lambda value: _number(value, positive=True, below=Decimal(1000), places=9)),
-            WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1000}),
-        ]
-        | None
-    ) = Field(None, description="In cubic metres.")
+    volume: _Volume | None = Field(None, description="In cubic metres.")
     reference: _Reference | None = Field(
         None, description="Default: the order's reference, a dash, its place."
     )

@@ -5,6 +5,7 @@ it: whatever dies here, the retry queue or the sweep goes on.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,7 +23,7 @@ from parcelgate.services.retries import Action, RetryQueues
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import CarrierFor
+    from parcelgate.services.accounts import CarrierFor, Remaining
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -40,8 +41,8 @@ class Canceller:
     ----------
     table
         The store.
-    carrier_for
-        Finds the carrier of an order; calls made through it end within the caller's time.
+    carriers
+        Gives the finder of carriers whose calls end within the given time.
     retries
         Where a cancellation goes that cannot be finished now.
     settings
@@ -54,28 +55,29 @@ class Canceller:
         self,
         *,
         table: "Table",
-        carrier_for: "CarrierFor",
+        carriers: "Callable[[Remaining], CarrierFor]",
         retries: Callable[[], RetryQueues],
         settings: Settings,
         clock: Clock = now,
     ) -> None:
-        self._table = table
-        self._carrier_for = carrier_for
+        self.table = table
+        self._carriers = carriers
         self._retries = retries
         self._settings = settings
         self._clock = clock
 
-    def cancel(self, tenant: str, order_id: str) -> Order:
+    def cancel(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
         """Cancel an order; it comes back `cancelled`, or `cancelling` when that goes on by itself.
 
+        `remaining` is what is left for the carrier's answer, in seconds.
         Raises OrderNotFoundError, and ProblemError: `not_yet_confirmed` while the carrier is deciding,
         `cannot_cancel`, or `not_supported_by_carrier`.
         """
-        orders = self._table.tenant(tenant).orders
+        orders = self.table.tenant(tenant).orders
         order = orders.get(order_id)
         about(order_id=order.id, tenant=tenant, carrier=order.carrier)
         if _at_the_carrier(order):
-            return self._with_the_carrier(orders, order)
+            return self._with_the_carrier(orders, order, remaining)
         return self._answer(outcomes.apply(orders, order, self._unsent))
 
     def _unsent(self, order: Order) -> Change | None:
@@ -84,8 +86,8 @@ class Canceller:
             return None
         return outcomes.cancelled(order, order.refund, at=self._clock(), actor=Actor.CLIENT)
 
-    def _with_the_carrier(self, orders: "Orders", order: Order) -> Order:
-        carrier = self._carrier_for(order.tenant, order.carrier, order.account)
+    def _with_the_carrier(self, orders: "Orders", order: Order, remaining: "Remaining") -> Order:
+        carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, Cancels):
             detail = "This carrier takes no order back."
             raise ProblemError("not_supported_by_carrier", detail, order_id=order.id)
@@ -188,3 +190,17 @@ def _was_sent(order: Order) -> bool:
 def _at_the_carrier(order: Order) -> bool:
     """Whether the carrier has the order and said under which number."""
     return order.status in _CANCELLABLE and order.carrier_order_number is not None
+
+
+@cache
+def wired() -> Canceller:
+    """The canceller of this environment, over its own clients."""
+    from parcelgate.services import retries
+    from parcelgate.services.accounts import Carriers
+    from parcelgate.store.clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    carriers = Carriers(table, settings)
+    return Canceller(table=table, carriers=carriers.within, retries=retries.queues, settings=settings)

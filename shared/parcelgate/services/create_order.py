@@ -5,6 +5,7 @@ to send it, so that the sweep starts what this function could not.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -87,7 +88,7 @@ class Intake:
         stepfunctions: "Callable[[], SFNClient]",
         clock: Clock = now,
     ) -> None:
-        self._table = table
+        self.table = table
         self._carriers = carriers
         self._settings = settings
         self._stepfunctions = stepfunctions
@@ -114,7 +115,7 @@ class Intake:
         )
         event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
         try:
-            self._table.tenant(order.tenant).orders.add(order, event, claim)
+            self.table.tenant(order.tenant).orders.add(order, event, claim)
         except ReferenceTakenError as error:
             detail = "A living order of this carrier account has the reference already."
             raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None
@@ -124,7 +125,7 @@ class Intake:
 
     def resume(self, tenant: str, order_id: str) -> Order:
         """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
-        order = self._table.tenant(tenant).orders.get(order_id)
+        order = self.table.tenant(tenant).orders.get(order_id)
         about(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
         if order.status is OrderStatus.ACCEPTED:
             self._start(order)
@@ -152,3 +153,20 @@ class Intake:
     def _not_started(self, reason: str) -> None:
         log.error("the workflow could not be started; the sweep will", extra={"reason": reason})
         count("WorkflowsNotStarted")
+
+
+@cache
+def wired() -> Intake:
+    """The intake of this environment, over its own clients."""
+    from parcelgate.services.accounts import Carriers
+    from parcelgate.store.clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return Intake(
+        table=table,
+        carriers=Carriers(table, settings),
+        settings=settings,
+        stepfunctions=lambda: client("stepfunctions"),
+    )

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -90,3 +91,14 @@ def _link_end(at: datetime) -> datetime:
     if credentials_end.tzinfo is None:
         credentials_end = credentials_end.replace(tzinfo=UTC)
     return min(end, credentials_end.astimezone(UTC))
+
+
+@cache
+def wired() -> LabelViewer:
+    """The label viewer of this environment, over its own clients."""
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    return LabelViewer(Table(client("dynamodb"), settings.table), client("s3"), settings.label_bucket)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -62,3 +63,13 @@ class OrderReader:
         """Read the trackings of an order's parcels, in parcel order. Raises OrderNotFoundError."""
         orders = self._table.tenant(tenant).orders
         return orders.trackings(orders.get(order_id))
+
+
+@cache
+def wired() -> OrderReader:
+    """The reader of this environment, over its own client."""
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.clients import client
+    from parcelgate.store.table import Table
+
+    return OrderReader(Table(client("dynamodb"), Settings().table))
