@@ -231,7 +231,7 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
         base_url = os.environ.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
         for account, credentials in accounts[carrier].items():
             name = f"{outputs['SecretPrefix']}/{TENANT}/{carrier}/{account}"
-            text = json.dumps({"base_url": base_url, **credentials})
+            text = json.dumps({"base_url": base_url, "credentials": credentials})
             try:
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:
