@@ -144,28 +144,26 @@ def _place_number(value: object) -> object:
 
 
 # The length stands before the validator: so it is the text's own, and the validator sees the text first.
-type _Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
-type _Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
-type _Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
-type _Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
-type _Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
-type _Country = Annotated[
+_Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
+_Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
+_Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
+_Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
+_Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
+_Country = Annotated[
     str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
 ]
-type _Measure = Annotated[
+_Measure = Annotated[
     Decimal,
     BeforeValidator(_measure),
     _numeric("Measure", exclusiveMinimum=0, exclusiveMaximum=1_000_000_000),
 ]
-type _Volume = Annotated[
+_Volume = Annotated[
     Decimal, BeforeValidator(_volume), _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000)
 ]
-type _Amount = Annotated[
+_Amount = Annotated[
     Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
 ]
-type _Time = Annotated[
-    datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+_Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class _Input(BaseModel):
