@@ -8,6 +8,7 @@ nothing leaves the process.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -75,9 +76,10 @@ def aws() -> Iterator[None]:
 
 @pytest.fixture
 def dynamodb() -> Iterator[Any]:
-    """The client of a fresh DynamoDB that has the table."""
+    """The client of a fresh DynamoDB that has the table. The client itself is made once for all tests."""
     with aws():
-        client = clients.client("dynamodb")
+        client = _client()
+        clients.put("dynamodb", client)
         create_table(client)
         yield client
 
@@ -86,6 +88,11 @@ def dynamodb() -> Iterator[Any]:
 def table(dynamodb: Any) -> Table:
     """A fresh table."""
     return Table(dynamodb, TABLE_NAME)
+
+
+@cache
+def _client() -> Any:
+    return clients.client("dynamodb")
 
 
 def _schema(partition: str, sort: str) -> list[dict[str, str]]:
