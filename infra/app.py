@@ -6,10 +6,8 @@ way, such as `-c order_deadline=60`.
 
 from dataclasses import fields
 
-import infra.node  # noqa: F401  (before anything of aws_cdk)
-
-from aws_cdk import App, CliCredentialsStackSynthesizer, Tags, Validations  # isort: skip
-from cdk_nag import AwsSolutionsChecks, ServerlessChecks  # isort: skip
+from aws_cdk import App, CliCredentialsStackSynthesizer, Tags, Validations
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.bundle import build
 from infra.settings import Settings, settings_for

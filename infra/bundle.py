@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -42,7 +41,9 @@ _AWS_SERVICES = frozenset(
 )
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
-_DROPPED_METADATA = frozenset({"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "entry_points.txt", "top_level.txt"})
+_DROPPED_METADATA = frozenset(
+    {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "entry_points.txt", "top_level.txt"}
+)
 
 _BOOTSTRAP = """\
 #!/bin/sh
@@ -107,7 +108,9 @@ def build(target: Target, *, root: Path = ROOT) -> Bundle:
         When this Python is not the runtime's, or a step of the build fails.
     """
     if sys.version_info[:2] != PYTHON_VERSION:
-        raise BundleError(f"bytecode must be compiled by Python {_dotted(PYTHON_VERSION)}, this is {sys.version}")
+        raise BundleError(
+            f"bytecode must be compiled by Python {_dotted(PYTHON_VERSION)}, this is {sys.version}"
+        )
     home = root / ".local" / "build" / target
     bundle = _plan(target, root, home)
     if bundle.folder.is_dir():
@@ -128,7 +131,11 @@ def _plan(target: Target, root: Path, home: Path) -> Bundle:
     functions = root / "functions"
     names = sorted(path.parent.name for path in functions.glob("*/handler.py"))
     # A local function starts from a path that holds the layer's hash, so it changes with the layer.
-    base = (target, layer_hash if target == "local" else "", *_contents_of(functions.glob("*.py")))
+    base: tuple[str | bytes, ...] = (
+        target,
+        layer_hash if target == "local" else "",
+        *_contents_of(functions.glob("*.py")),
+    )
     hashes = {name: _digest(*base, *_contents(functions / name)) for name in names}
     key = _digest(layer_hash, *(f"{name}={value}" for name, value in hashes.items()))
     return Bundle(target, home / key[:16], layer_hash, hashes)
@@ -152,7 +159,9 @@ def _make(bundle: Bundle, root: Path, home: Path) -> None:
         package = layer / "parcelgate"
         _copy(root / "shared" / "parcelgate", package)
         _write_openapi(package, root)
-        _compile(package, "/opt/python/parcelgate" if bundle.target == "aws" else str(bundle.layer / "parcelgate"))
+        _compile(
+            package, "/opt/python/parcelgate" if bundle.target == "aws" else str(bundle.layer / "parcelgate")
+        )
         if bundle.target == "aws":
             _zip(work / "layer", work / "layer.zip")
         for name in bundle.function_names:
@@ -285,7 +294,12 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 def _run(command: list[str], **environment: str) -> None:
     done = subprocess.run(
-        command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise BundleError(f"{' '.join(command[:6])} ... failed:\n{done.stdout}{done.stderr}")

@@ -7,6 +7,7 @@ of it under another name, without the protection against deletion.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Settings:
     local: bool = False
     protect_data: bool = False
     gateway_port: int | None = None
-    secret_prefix: str = "parcelgate"
+    secret_prefix: str = "parcelgate"  # noqa: S105 (a name, not a secret)
     sizes: Mapping[str, Size] = field(default=_SIZES)
     log_level: str = "INFO"
     log_retention: str = "ONE_MONTH"
@@ -102,9 +103,10 @@ class Settings:
 
 def settings_for(stage: str, *, gateway_port: int | None = None, **overrides: int) -> Settings:
     """The settings of the environment `stage`, with numbers of it replaced where the caller says so."""
+    numbers: dict[str, Any] = dict(overrides)
     if stage == "local":
-        return replace(_local(), gateway_port=gateway_port, **overrides)
-    return replace(Settings(stage=stage, protect_data=stage == "production"), **overrides)
+        return replace(_local(), gateway_port=gateway_port, **numbers)
+    return replace(Settings(stage=stage, protect_data=stage == "production"), **numbers)
 
 
 def _local() -> Settings:

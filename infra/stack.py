@@ -58,9 +58,7 @@ class ParcelgateStack(Stack):
             labels=labels,
             webhook_base_url=api.url,
         )
-        changes = Events(
-            self, "Events", settings=settings, functions=functions, store=store, inbox=inbox
-        )
+        changes = Events(self, "Events", settings=settings, functions=functions, store=store, inbox=inbox)
         sweep = Sweep(
             self,
             "Sweep",

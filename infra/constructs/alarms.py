@@ -19,7 +19,7 @@ from infra.constructs.queues import WorkQueue
 from infra.settings import Settings
 
 EXPECTED_ERRORS = ("check_order", "fetch_label", "compensate_order")
-"""Functions that raise as part of their work. Lambda counts that as errors, so their logs are asked instead."""
+"""Functions that raise as part of their work. Lambda counts that as errors, so their logs are asked."""
 
 _AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 
@@ -119,7 +119,9 @@ class Alarms(Construct):
         namespace = f"Parcelgate/{self._settings.stage}"
         patterns = {
             "Logged": logs.FilterPattern.string_value("$.level", "=", "ERROR"),
-            "Died": logs.FilterPattern.any_term("Task timed out", "Runtime exited", "Runtime.ImportModuleError"),
+            "Died": logs.FilterPattern.any_term(
+                "Task timed out", "Runtime exited", "Runtime.ImportModuleError"
+            ),
         }
         for kind, pattern in patterns.items():
             logs.MetricFilter(

@@ -26,19 +26,29 @@ class Events(Construct):
     """The bus of domain events, and the router that puts them there."""
 
     def __init__(
-        self, scope: Construct, id: str, *, settings: Settings, functions: Functions, store: Store, inbox: Inbox
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        functions: Functions,
+        store: Store,
+        inbox: Inbox,
     ) -> None:
         super().__init__(scope, id)
         self.bus = events.EventBus(
             self, "Bus", event_bus_name=settings.name("events"), description="Parcelgate's domain events"
         )
         self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
-        stream = store.table.table_stream_arn
-        assert stream is not None
-        reads = allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream)
+        stream = store.stream_arn
+        reads = allow(
+            "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream
+        )
         function = functions.add(
             "route_changes",
-            access(reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."),
+            access(
+                reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."
+            ),
             inbox.send_access(),
             access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),
             access(

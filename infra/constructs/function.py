@@ -36,8 +36,9 @@ class Functions(Construct):
         )
         acknowledge(
             self,
-            "Queues and the stream have dead-letter queues of their own, the backstop has a destination for "
-            "failures, the sweep's next run does the work of a failed one, and all others have a caller who waits.",
+            "Queues and the stream have dead-letter queues of their own, the backstop has a destination "
+            "for failures, the sweep's next run does the work of a failed one, and all others have a "
+            "caller who waits.",
             "Serverless-LambdaDLQ",
         )
         acknowledge(

@@ -1,6 +1,8 @@
 """The order flow's state machine, the functions of its states, and the backstop. See `infra.order_flow`."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+import json
+
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -18,6 +20,7 @@ from infra.constructs.queues import DeadLetters
 from infra.constructs.store import Store
 from infra.order_flow import definition
 from infra.settings import Settings
+
 
 def order_flow_arn(scope: Construct, settings: Settings) -> str:
     """The machine's ARN by its fixed name: its own functions must know it before it exists."""
@@ -124,14 +127,11 @@ class OrderFlow(Construct):
             "Machine",
             state_machine_name=settings.name("order-flow"),
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(
-                Stack.of(self).to_json_string(definition(settings, arns))
-            ),
+            # Not through CDK's own JSON: it loses nulls, and with them every `"ResultPath": null`.
+            definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(settings, arns))),
             role=role,
             tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False
-            ),
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
         )
         acknowledge(
             role,

@@ -64,5 +64,7 @@ class WorkQueue(Construct):
     def work_access(self) -> Access:
         """What Lambda does with it in the worker's name."""
         return access(
-            allow("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", on=self.queue.queue_arn)
+            allow(
+                "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", on=self.queue.queue_arn
+            )
         )

@@ -68,6 +68,11 @@ class Store(Construct):
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
 
+    @property
+    def stream_arn(self) -> str:
+        """The table's stream."""
+        return self.table.table_stream_arn or ""
+
     def access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the table itself, such as `GetItem`, and queries of these indexes."""
         table = self.table.table_arn
@@ -107,4 +112,3 @@ class Store(Construct):
 
 def _text(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
-
