@@ -21,10 +21,10 @@ def create_order(call: Call) -> Answer:
     moment = now()
 
     def create(claim: Claim | None) -> Answer:
-        order, errors = read_order(
+        draft = read_order(
             call.body, carriers=registry.names(), tenant=call.tenant, order_id=new_id("ord"), now=moment
         )
-        return accepted(call, intake.create(order, errors, claim))
+        return accepted(call, intake.create(draft, claim))
 
     def resume(order_id: str) -> Answer:
         return accepted(call, intake.resume(call.tenant, order_id))

@@ -21,10 +21,8 @@ def quote_rates(call: Call) -> Answer:
     moment = now()
 
     def quote() -> Answer:
-        given, errors = read_order(
-            call.body, carriers=registry.names(), tenant=call.tenant, order_id="", now=moment
-        )
-        order, rates = quoter.quote(given, errors, call.within(CARRIER_SECONDS))
+        draft = read_order(call.body, carriers=registry.names(), tenant=call.tenant, order_id="", now=moment)
+        order, rates = quoter.quote(draft, call.within(CARRIER_SECONDS))
         return answer(RateList(tuple(rate_resource(order, rate) for rate in rates)))
 
     _ = call.body  # what is no JSON says nothing about an earlier request

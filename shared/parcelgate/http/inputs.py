@@ -39,7 +39,8 @@ from parcelgate.domain import addresses, orders
 from parcelgate.domain.countries import COUNTRIES
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.problems import FieldError
-from parcelgate.http.texts import WrongTextError, is_absent, parse_time, pointer
+from parcelgate.http.texts import WrongTextError, at_pointer, is_absent, parse_time, pointer
+from parcelgate.services.create_order import Draft
 
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
@@ -425,7 +426,7 @@ class OrderInput(_Input):
 
 def read_order(
     body: object, *, carriers: Collection[str], tenant: str, order_id: str, now: datetime
-) -> tuple[orders.Order | None, list[FieldError]]:
+) -> Draft:
     """The order that `body` describes, and everything that is wrong with it.
 
     An order may come along with errors, as far as one can be made out of the rest: then the carrier can
@@ -436,9 +437,13 @@ def read_order(
     if request is None:
         request, remaining = _validate(_pruned(body, [place for place, _ in mistakes]))
         if request is None or remaining:
-            return None, errors
+            return Draft(None, errors)
     order, more = _to_order(request, tenant=tenant, order_id=order_id, now=now)
-    return (order if request.carrier in carriers else None), [*errors, *more]
+    return Draft(
+        order if request.carrier in carriers else None,
+        [*errors, *more],
+        lambda place: not is_absent(at_pointer(body, place)),
+    )
 
 
 def _carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:

@@ -466,12 +466,12 @@ def example() -> Json:
 def _example_order() -> Order:
     moment = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     body = json.loads(json.dumps(ORDER_EXAMPLE), parse_float=Decimal)
-    order, errors = read_order(
+    draft = read_order(
         body, carriers=registry.names(), tenant="acme", order_id="ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2", now=moment
     )
-    if order is None or errors:
-        raise ValueError(f"the example is no good order: {errors}")
-    return order
+    if draft.order is None or draft.errors:
+        raise ValueError(f"the example is no good order: {draft.errors}")
+    return draft.order
 
 
 def _events() -> Json:

@@ -26,6 +26,19 @@ def pointer(place: Iterable[int | str]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 
+def at_pointer(document: object, place: str) -> object:
+    """Look up what stands at a JSON pointer; None for nothing."""
+    for part in place.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = document.get(name)
+        elif isinstance(document, list) and name.isdigit() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return None
+    return document
+
+
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with its zone, and give it in UTC. Raises WrongTextError."""
     try:

@@ -6,7 +6,7 @@ to send it, so that the sweep starts what this function could not.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,13 +32,25 @@ MOST_BYTES = 320_000
 """The largest order that is taken, as it is stored: what comes of it later must fit beside it (400 KB)."""
 
 
-def examined(order: Order | None, errors: Sequence[FieldError], carriers: "Carriers") -> Order:
+class Draft(NamedTuple):
+    """What was made of a request for an order.
+
+    `order` is None when none can be made; with `errors` it is good for being examined and nothing else.
+    `given` tells whether the client said anything at a place of the body, given as a JSON pointer.
+    """
+
+    order: Order | None
+    errors: Sequence[FieldError] = ()
+    given: Callable[[str], bool] = lambda _: True
+
+
+def examined(draft: Draft, carriers: "Carriers") -> Order:
     """Fill in what the account knows, hold the order against its carrier's own limits, and add its warnings.
 
-    `errors` is what was found wrong with the order before; a place that is named there is not named
-    twice. Raises ProblemError with everything that is wrong.
+    A place that is named in the draft's errors is not named twice. Raises ProblemError with everything
+    that is wrong.
     """
-    found = list(errors)
+    order, found = draft.order, list(draft.errors)
     if order is None:
         raise invalid(found)
     whose = (order.tenant, order.carrier, order.account)
@@ -59,7 +71,9 @@ def examined(order: Order | None, errors: Sequence[FieldError], carriers: "Carri
         found.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))
     if found:
         raise invalid(found)
-    return msgspec.structs.replace(order, warnings=(*order.warnings, *examination.warnings))
+    # That a default which nobody gave is not sent is nothing that anybody must know.
+    told = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
+    return msgspec.structs.replace(order, warnings=(*order.warnings, *told))
 
 
 class Intake:
@@ -94,16 +108,14 @@ class Intake:
         self._stepfunctions = stepfunctions
         self._clock = clock
 
-    def create(
-        self, order: Order | None, errors: Sequence[FieldError], claim: "Claim | None" = None
-    ) -> Order:
+    def create(self, draft: Draft, claim: "Claim | None" = None) -> Order:
         """Store the order, with `claim` in the same transaction, and start its workflow.
 
-        `order` and `errors` are what was made of the request. Raises ProblemError (`validation_failed`,
+        Raises ProblemError (`validation_failed`,
         `not_supported_by_carrier`, `reference_in_use`) when nothing was stored, and ClaimTakenError when the
         same request is being answered elsewhere.
         """
-        order = examined(order, errors, self._carriers)
+        order = examined(draft, self._carriers)
         about(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
         carrier = self._carriers.carrier_for(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, ConfirmsLater):

@@ -1,15 +1,14 @@
 """Asking what an order would cost, without buying anything."""
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
 from parcelgate.carriers.port import QuotesRates, Rate
 from parcelgate.domain.orders import Order
-from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import about, log
-from parcelgate.services.create_order import examined
+from parcelgate.services.create_order import Draft, examined
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts import Carriers, Remaining
@@ -26,16 +25,14 @@ class Quoter:
         self.table = table
         self._carriers = carriers
 
-    def quote(
-        self, order: Order | None, errors: Sequence[FieldError], remaining: "Remaining"
-    ) -> tuple[Order, list[Rate]]:
+    def quote(self, draft: Draft, remaining: "Remaining") -> tuple[Order, list[Rate]]:
         """Ask the carrier for the price of an order that is not created; returns the order as understood.
 
         `remaining` is what is left for the carrier's answer, in seconds. Raises ProblemError:
         `validation_failed`, `not_supported_by_carrier`, `refused_by_carrier`, or `carrier_unavailable` for
         every trouble that is not the client's.
         """
-        order = examined(order, errors, self._carriers)
+        order = examined(draft, self._carriers)
         about(tenant=order.tenant, carrier=order.carrier)
         carrier = self._carriers.within(remaining)(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, QuotesRates):
