@@ -14,7 +14,7 @@ def test_a_client_is_made_once() -> None:
 def test_a_client_gives_up_soon() -> None:
     with aws():
         config = clients.client("sqs").meta.config
-    assert (config.connect_timeout, config.read_timeout) == (2, 4)
+    assert (config.connect_timeout, config.read_timeout) == (2, 2)
     assert config.retries["mode"] == "standard"
     assert config.retries["total_max_attempts"] == 3
 
