@@ -75,7 +75,7 @@ class Carriers:
         an account whose secret is malformed.
         """
         if carrier not in registry.CARRIERS:
-            error = FieldError("/carrier", "unknown_value", "There is no such carrier here.")
+            error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
             raise ProblemError("validation_failed", "The carrier is not known.", errors=[error])
         return registry.build(
             carrier,
