@@ -1,0 +1,1 @@
+"""What runs Parcelgate on one machine: set-up, emulator, stack, demo, and the operator's command."""

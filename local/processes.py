@@ -126,11 +126,20 @@ def wait_until(ready: Callable[[], bool], program: Program, seconds: float, log:
 
 
 def port(variable: str) -> int:
-    """Return the port that the environment's *variable* names, else a free one."""
-    if named := os.environ.get(variable):
-        return int(named)
+    """Return the port that the environment's *variable* names, else a free one.
+
+    Raises
+    ------
+    NotReadyError
+        When somebody else has the port that was named.
+    """
+    named = int(os.environ.get(variable, "0"))
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", named))
+        except OSError as error:
+            raise NotReadyError(f"{variable}={named} cannot be used: {error.strerror}") from error
         return int(probe.getsockname()[1])
 
 

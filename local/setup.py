@@ -38,9 +38,14 @@ _INPUTS = (
 _OUTPUTS = (
     ".venv/bin/python",
     ".venv/bin/node",
+    ".venv/bin/parcelgate",
     ".local/runtime/bin/python",
     "infra/node_modules/.bin/cdk",
 )
+_COMMAND = """\
+#!/bin/sh
+exec "{python}" -c 'from local.cli import app; app(prog_name="parcelgate")' "$@"
+"""
 _HELP = """\
 Parcelgate needs Python {version} with its venv and ensurepip modules, and none was found.
 Looked for: python{version}, python3 and python on the PATH; pyenv's versions; uv's versions.
@@ -129,7 +134,7 @@ def set_up(env: Dict[str, str]) -> None:
     _say("installing the development packages (a few hundred MB the first time)")
     _uv_sync(uv, VENV, "dev.txt", env)
 
-    _importable().write_text("%s\n%s\n" % (ROOT, ROOT / "shared"))
+    _make_own_code_known()
 
     _say("making .local/runtime, the Lambda runtime of the local stack")
     if not _is_venv_of(RUNTIME_VENV, python):
@@ -191,9 +196,13 @@ def _is_venv_of(venv: Path, python: str) -> bool:
     return link.exists() and os.path.samefile(str(link), python)
 
 
-def _importable() -> Path:
-    """Return the file that makes the checkout's own packages importable in ``.venv``."""
-    return VENV / "lib" / ("python" + PYTHON_VERSION) / "site-packages" / "parcelgate.pth"
+def _make_own_code_known() -> None:
+    """Make the checkout's packages importable in ``.venv``, and give it the command ``parcelgate``."""
+    packages = VENV / "lib" / ("python" + PYTHON_VERSION) / "site-packages"
+    (packages / "parcelgate.pth").write_text("%s\n%s\n" % (ROOT, ROOT / "shared"))
+    command = VENV / "bin" / "parcelgate"
+    command.write_text(_COMMAND.format(python=VENV / "bin" / "python"))
+    command.chmod(0o755)
 
 
 def _pip_install(venv: Path, lock: str, env: Dict[str, str]) -> None:

@@ -181,7 +181,7 @@ def _start(files: _Files, callback_interval: float) -> Stack:
             api_key=_make_key(endpoint, outputs),
             sandbox_url=sandbox_url,
             aws_endpoint_url=endpoint,
-            webhook_base_url=api_url,
+            webhook_base_url=outputs["WebhookBaseUrl"],
         )
     _wait_for_api(files, stack, programs[0])
     files.stack.write_text(json.dumps(asdict(stack), indent=2))
@@ -231,7 +231,7 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
         base_url = os.environ.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
         for account, credentials in accounts[carrier].items():
             name = f"{outputs['SecretPrefix']}/{TENANT}/{carrier}/{account}"
-            text = json.dumps({"base_url": base_url, **credentials})
+            text = json.dumps({"base_url": base_url, "credentials": credentials})
             try:
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:
@@ -303,12 +303,8 @@ def _one_at_a_time(files: _Files) -> Iterator[None]:
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """Let a polite request to end this process unwind it, as Ctrl-C does, so that nothing is left behind."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
+    """Take a polite request to end for a Ctrl-C, so that everything unwinds and nothing is left behind."""
+    with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
         yield
 
 

@@ -2,22 +2,37 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
 from local import stack as local_stack
+from local.cli import Deployment
+from parcelgate.services import api_keys
 
 STATES = local_stack.STATE / "tests"
+_STATE = STATES / str(os.getpid())
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[local_stack.Stack]:
     """Give a fresh stack of this test session's own; its logs stay in ``.local/tests`` when it is over."""
     _end_abandoned_stacks()
-    with local_stack.running(STATES / str(os.getpid())) as running:
+    with local_stack.running(_STATE) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def deployment(stack: local_stack.Stack) -> Deployment:
+    """Give what an operator has of the stack: its outputs and its AWS services."""
+    return Deployment.local(_STATE / "stack.json")
+
+
+@pytest.fixture(scope="session")
+def make_key(deployment: Deployment) -> Callable[[str, list[str]], str]:
+    """Give a maker of keys for any tenant and scopes."""
+    return lambda tenant, scopes: api_keys.create(deployment.table, tenant, scopes, "test")
 
 
 def _end_abandoned_stacks() -> None:

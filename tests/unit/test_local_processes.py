@@ -93,12 +93,18 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, log: Path) -> No
 
 
 def test_the_port_is_the_one_asked_for_or_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARCELGATE_PORT", "4577")
-    assert processes.port("PARCELGATE_PORT") == 4577
+    free = processes.port("PARCELGATE_PORT")
 
-    monkeypatch.delenv("PARCELGATE_PORT")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", processes.port("PARCELGATE_PORT")))
+    monkeypatch.setenv("PARCELGATE_PORT", str(free))
+    assert processes.port("PARCELGATE_PORT") == free
+
+
+def test_a_port_that_somebody_else_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        monkeypatch.setenv("PARCELGATE_PORT", str(somebody.getsockname()[1]))
+
+        with pytest.raises(processes.NotReadyError, match=r"PARCELGATE_PORT=\d+ cannot be used: Address"):
+            processes.port("PARCELGATE_PORT")
 
 
 def _gone(process: psutil.Process) -> bool:

@@ -119,7 +119,7 @@ def where_wrong(error: Exception) -> str:
     """Which place of a decoded document is wrong, without a word of what stands there."""
     if not isinstance(error, msgspec.ValidationError):
         return "not JSON"
-    place = re.search(r" - at `([^`]*)`$", str(error))
+    place = re.search(r"`(\$[^`]*)`$", str(error))
     return f"wrong type, or an unknown or missing field, at {place[1] if place else '$'}"
 
 

@@ -13,15 +13,14 @@ class TokenVault(Protocol):
     """
 
     def get(self, now: datetime) -> str | None:
-        """The token, or None when there is none or the one there has outlived its use at `now`."""
+        """The token, or None when there is none or, at `now`, 90 % of its life are over."""
         ...
 
     def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
         """A token that is not `refused` (None: there was none to be used).
 
         Somebody else may have renewed it meanwhile: then theirs is returned and `fetch` is not called.
-        `fetch` asks the carrier and returns the new token and the seconds for which it may be used,
-        counted from now; the margin that a carrier wants is taken off already. What `fetch` raises is
-        passed on, and the next one may try.
+        `fetch` asks the carrier and returns the new token and its whole life in seconds. What `fetch`
+        raises is passed on, and the next one may try.
         """
         ...

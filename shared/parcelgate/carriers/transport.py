@@ -23,6 +23,7 @@ from parcelgate.carriers.errors import CarrierError, TransientError, UnknownOutc
 
 _CONNECT_SECONDS = 5.0
 _LONGEST_RETRY_AFTER = 3600.0
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 # httpx logs every URL at INFO, and the URL of a label opens it.
 for _name in ("httpx", "httpcore"):
@@ -71,7 +72,12 @@ class HttpTransport:
 
     def _exchange(self, request: Request, attempt: "_Attempt") -> Response:
         url = httpx.URL(request.url)
-        headers = {"accept-encoding": "identity", "user-agent": "parcelgate", **request.headers}
+        headers = {
+            "accept-encoding": "identity",
+            "connection": "close",
+            "user-agent": "parcelgate",
+            **request.headers,
+        }
         extensions = attempt.extensions()
         if request.public_only:
             host = url.host
@@ -153,8 +159,11 @@ class _Attempt:
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the public internet (not private, loopback, link-local, ...)."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        # Ways to say an IPv4 address in IPv6: what counts is where they lead.
+        translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
+        parsed = parsed.ipv4_mapped or parsed.sixtofour or translated or parsed
+    return parsed.is_global and not parsed.is_multicast
 
 
 def _addresses(host: str, port: int) -> list[str]:

@@ -14,12 +14,13 @@ All that is wrong is told at once, each thing with a JSON pointer and one of the
 `not_unique`        another parcel, or the order itself, has this reference
 =================== ====================================================================
 
-Carriers add codes of their own (`not_supported_by_carrier` and others) when they examine the order.
+`unknown_carrier` and `unknown_account` speak of `/carrier` and `/account` alone. Carriers add codes of their
+own (`not_supported_by_carrier` and others) when they examine the order.
 """
 
 import re
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -38,36 +39,23 @@ from parcelgate.domain import addresses, orders
 from parcelgate.domain.countries import COUNTRIES
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.problems import FieldError
-
-MAX_ERRORS = 100
-"""More errors than these are counted, and not told one by one."""
+from parcelgate.http.texts import WrongTextError, at_pointer, is_absent, parse_time, pointer
+from parcelgate.services.create_order import Draft
 
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_AMOUNT = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
 
-def is_absent(value: object) -> bool:
-    """Whether a field with this value counts as not given."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
-def parse_time(text: object) -> datetime:
-    """An RFC 3339 time with its zone, in UTC. Raises PydanticCustomError, which is a ValueError."""
-    if not isinstance(text, str):
+def _time(value: object) -> datetime:
+    if not isinstance(value, str):
         raise PydanticCustomError("type", "Must be a text holding a time.")
     try:
-        moment = datetime.fromisoformat(text.upper()) if _TIME.fullmatch(text) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise PydanticCustomError("format", "Must be an RFC 3339 time with a zone: 2026-11-21T09:30:00Z.")
-    if not 1970 < moment.year < 2200:
-        raise PydanticCustomError("out_of_range", "Must lie between the years 1971 and 2199.")
-    return moment.astimezone(UTC)
+        return parse_time(value)
+    except WrongTextError as error:
+        raise PydanticCustomError(error.code, error.message) from None
 
 
 def _number(value: object, *, positive: bool, below: Decimal, places: int) -> Decimal:
@@ -85,16 +73,30 @@ def _number(value: object, *, positive: bool, below: Decimal, places: int) -> De
     return Decimal(format(abs(number), "f"))
 
 
-def _quantity_of_measure(value: object) -> Decimal:
-    return _number(value, positive=True, below=Decimal(1_000_000_000), places=6)
+def _measure(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1_000_000_000), places=6)
 
 
 def _amount(value: object) -> Decimal:
-    if isinstance(value, str):
-        if not _AMOUNT.fullmatch(value):
-            raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
-        value = Decimal(value)
-    return _number(value, positive=False, below=Decimal(1_000_000_000_000), places=4)
+    return _number(_parsed(value), positive=False, below=Decimal(1_000_000_000_000), places=4)
+
+
+def _volume(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1000), places=9)
+
+
+def _parsed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _DECIMAL.fullmatch(value):
+        raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
+    return Decimal(value)
+
+
+def _numeric(name: str, **bounds: int) -> WithJsonSchema:
+    """Describe a number that may also be given as a decimal string."""
+    texts = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    return WithJsonSchema({"title": name, "anyOf": [{"type": "number", **bounds}, texts]})
 
 
 def _whole(value: object) -> object:
@@ -143,35 +145,26 @@ def _place_number(value: object) -> object:
 
 
 # The length stands before the validator: so it is the text's own, and the validator sees the text first.
-type _Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
-type _Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
-type _Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
-type _Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
-type _Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
-type _Country = Annotated[
+_Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
+_Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
+_Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
+_Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
+_Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
+_Country = Annotated[
     str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
 ]
-type _Measure = Annotated[
+_Measure = Annotated[
     Decimal,
-    BeforeValidator(_quantity_of_measure),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1_000_000_000}),
+    BeforeValidator(_measure),
+    _numeric("Measure", exclusiveMinimum=0, exclusiveMaximum=1_000_000_000),
 ]
-type _Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,4})?$"},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1_000_000_000_000},
-            ],
-            "description": "A decimal string; a JSON number is taken too.",
-        }
-    ),
+_Volume = Annotated[
+    Decimal, BeforeValidator(_volume), _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000)
 ]
-type _Time = Annotated[
-    datetime, BeforeValidator(parse_time), WithJsonSchema({"type": "string", "format": "date-time"})
+_Amount = Annotated[
+    Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
 ]
+_Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class _Input(BaseModel):
@@ -306,14 +299,7 @@ class ParcelInput(_Input):
 
     weight: WeightInput
     dimensions: DimensionsInput | None = None
-    volume: (
-        Annotated[
-            Decimal,
-            BeforeValidator(lambda value: _number(value, positive=True, below=Decimal(1000), places=9)),
-            WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1000}),
-        ]
-        | None
-    ) = Field(None, description="In cubic metres.")
+    volume: _Volume | None = Field(None, description="In cubic metres.")
     reference: _Reference | None = Field(
         None, description="Default: the order's reference, a dash, its place."
     )
@@ -440,7 +426,7 @@ class OrderInput(_Input):
 
 def read_order(
     body: object, *, carriers: Collection[str], tenant: str, order_id: str, now: datetime
-) -> tuple[orders.Order | None, list[FieldError]]:
+) -> Draft:
     """The order that `body` describes, and everything that is wrong with it.
 
     An order may come along with errors, as far as one can be made out of the rest: then the carrier can
@@ -451,16 +437,20 @@ def read_order(
     if request is None:
         request, remaining = _validate(_pruned(body, [place for place, _ in mistakes]))
         if request is None or remaining:
-            return None, errors
+            return Draft(None, errors)
     order, more = _to_order(request, tenant=tenant, order_id=order_id, now=now)
-    return (order if request.carrier in carriers else None), [*errors, *more]
+    return Draft(
+        order if request.carrier in carriers else None,
+        [*errors, *more],
+        lambda place: not is_absent(at_pointer(body, place)),
+    )
 
 
 def _carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
     carrier = body.get("carrier") if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
-    return [FieldError("/carrier", "unknown_value", f"Must be one of: {', '.join(carriers)}.")]
+    return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
 
 
 type _Place = tuple[int | str, ...]
@@ -498,11 +488,6 @@ def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
     # Errors of our own validators carry the contract's code as their type.
     code, words = _WORDS.get(details["type"], (details["type"], details["msg"]))
     return place, FieldError(pointer(place), code, words.format_map(details.get("ctx", {})))
-
-
-def pointer(place: Iterable[int | str]) -> str:
-    """The JSON pointer (RFC 6901) of a place in a document."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def _pruned(body: object, places: Iterable[_Place]) -> object:

@@ -20,11 +20,15 @@ def about(*, order_id: str | None = None, tenant: str | None = None, carrier: st
 def anatomy(error: BaseException) -> dict[str, Any]:
     """What may be logged of an error nobody expected: its class and where it came from.
 
-    Its message is left out: it may quote what a client or a carrier sent.
+    Its message is left out: it may quote what a client or a carrier sent. What AWS calls the trouble, and
+    the call it had it with, quote nobody.
     """
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     frames = extract_tb(error.__traceback__)[-8:]
     return {
         "error": type(error).__name__,
+        "aws": f"{getattr(error, 'operation_name', '')} {code}" if code else None,
         "cause": type(error.__cause__).__name__ if error.__cause__ else None,
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
     }

@@ -12,6 +12,6 @@ def backoff(attempt: int, *, first: timedelta, cap: timedelta, roll: float) -> t
     >>> backoff(3, first=timedelta(seconds=2), cap=timedelta(seconds=60), roll=0.5).total_seconds()
     4.0
     """
-    # 2 ** 62 seconds is later than any cap, and no overflow.
-    limit = min(first * 2 ** min(attempt - 1, 32), cap)
+    doublings = min(attempt - 1, 24)  # many months: later than any cap, and no overflow
+    limit = min(first * (1 << doublings), cap)
     return limit * roll

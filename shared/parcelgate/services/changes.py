@@ -88,7 +88,9 @@ class Router:
                 parcel.rejects.append(_reject(record, error))
         settings = self._settings
         failed = [
-            *self._in_batches(parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)),
+            *self._in_batches(
+                parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)
+            ),
             *self._in_batches(parcel.events, self._announce),
             *self._in_batches(
                 parcel.rejects, lambda letters: self._queue(settings.changes_dead_letter_url, letters)
@@ -141,7 +143,7 @@ class Router:
         self, letters: list[_Letter], send: Callable[[Sequence[_Letter]], list[_Letter]]
     ) -> list[str]:
         failed: list[str] = []
-        for batch in batched(letters, _AT_ONCE):
+        for batch in batched(letters, _AT_ONCE, strict=False):
             try:
                 refused = send(batch)
             except Exception as error:

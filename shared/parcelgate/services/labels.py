@@ -127,4 +127,3 @@ class LabelStore:
             ContentType=_CONTENT_TYPES[kind],
         )
         return LabelDocument(key=key, sha256=digest)
-

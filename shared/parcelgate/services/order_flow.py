@@ -16,12 +16,13 @@ stored before the create is sent, and while it stands nobody sends again. It is 
 carrier certainly has nothing.
 """
 
-import hashlib
+from __future__ import annotations
+
 import itertools
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,12 @@ from parcelgate.services.labels import LabelStore
 from parcelgate.services.outcomes import Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
+from parcelgate.store.webhook_tokens import hash_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+    from parcelgate.services.accounts import CarrierFor, Remaining
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -75,11 +78,10 @@ COMMIT_SECONDS = 30.0
 """What sending a create may take, its answer read and stored; it is not begun with less time left."""
 
 _SPARE_SECONDS = 5.0
+_SAVE_SECONDS = 3.0
+"""What is kept back of an invocation's time to store what the carrier said."""
 _AFTER_CREATE = 4
 """Which step of the back-off follows a create that the carrier has not taken."""
-
-type CarrierFor = Callable[[str, str, str], Carrier]
-"""(tenant, carrier, account) → the carrier's adapter for that account."""
 
 _OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
 _AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
@@ -123,9 +125,21 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     task_token: str | None = None
 
     @classmethod
-    def of(cls, event: Any) -> "Visit":
+    def of(cls, event: Any) -> Visit:
         """The visit that a task's payload describes."""
         return msgspec.convert(event, cls)
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution of the order flow begins with."""
+
+    tenant: str
+    order_id: str
+
+
+def execution_input(detail: Mapping[str, Any]) -> Names:
+    """Whose execution a status change is about. Raises KeyError or DecodeError when it does not say."""
+    return msgspec.json.decode(detail["input"], type=Names)
 
 
 class _Ending(msgspec.Struct, frozen=True):
@@ -147,8 +161,8 @@ class OrderFlow:
     ----------
     table
         The store.
-    carrier_for
-        Finds the carrier of an order. Calls made through it end with the invocation's time.
+    carriers
+        Finds the carrier of an order; `Carriers.within`.
     settings
         Deadlines and intervals.
     stepfunctions
@@ -162,17 +176,17 @@ class OrderFlow:
     def __init__(
         self,
         *,
-        table: "Table",
-        carrier_for: CarrierFor,
+        table: Table,
+        carriers: Callable[[Remaining | None], CarrierFor],
         settings: Settings,
-        stepfunctions: "Callable[[], SFNClient]",
+        stepfunctions: Callable[[], SFNClient],
         labels: Callable[[], LabelStore],
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
         roll: Callable[[], float] = random.random,
     ) -> None:
-        self._table = table
-        self._carrier_for = carrier_for
+        self.table = table
+        self._carriers = carriers
         self._settings = settings
         self._stepfunctions = stepfunctions
         self._labels = labels
@@ -182,7 +196,7 @@ class OrderFlow:
 
     # SubmitOrder
 
-    def submit(self, visit: Visit, remaining: Callable[[], float]) -> None:
+    def submit(self, visit: Visit, remaining: Remaining) -> None:
         """Send the order to the carrier, once, and leave the machine waiting for the callback.
 
         `remaining` is what is left of the invocation, in seconds. Whatever does not end in a promise of
@@ -200,14 +214,14 @@ class OrderFlow:
             return
         log.info("submission ended", extra={"ending": ending.error})
         try:
-            self._stepfunctions().send_taskoutcomes.failure(
+            self._stepfunctions().send_task_failure(
                 taskToken=visit.task_token or "", error=ending.error, cause=ending.cause
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
 
-    def _submit(self, visit: Visit, remaining: Callable[[], float]) -> _Ending | None:
+    def _submit(self, visit: Visit, remaining: Remaining) -> _Ending | None:
         orders = self._orders(visit)
         order = orders.get(visit.order_id)
         ending = self._not_to_be_sent(order, visit)
@@ -225,7 +239,7 @@ class OrderFlow:
             return self._refuse(orders, order, over, None)
 
         token = secrets.token_urlsafe(32)
-        marked = self._mark(orders, order, visit, hashlib.sha256(token.encode()).hexdigest(), remaining)
+        marked = self._mark(orders, order, visit, hash_of(token), remaining)
         if isinstance(marked, _Ending):
             return marked
         url = f"{self._settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
@@ -260,11 +274,11 @@ class OrderFlow:
             return _UNKNOWN
         return _NOT_SENT if self._late(visit) else None
 
-    def _price(self, order: Order, remaining: Callable[[], float]) -> tuple[Carrier, Rate | None]:
+    def _price(self, order: Order, remaining: Remaining) -> tuple[Carrier, Rate | None]:
         """The carrier and its fee preview, tried again while there is time to send the order afterwards."""
         for attempt in itertools.count(1):
             try:
-                carrier = self._carrier(order)
+                carrier = self._carrier(order, remaining)
                 return carrier, _preview(carrier, order)
             except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
                 # A preview buys nothing, so it may be repeated whatever became of it.
@@ -272,7 +286,7 @@ class OrderFlow:
                     raise
         raise AssertionError("unreachable")
 
-    def _pause(self, attempt: int, remaining: Callable[[], float], wanted: float | None) -> bool:
+    def _pause(self, attempt: int, remaining: Remaining, wanted: float | None) -> bool:
         """Wait before another attempt; False when no time to send the order would be left after it."""
         seconds = self._step(attempt, wanted)
         if remaining() - seconds < COMMIT_SECONDS:
@@ -287,11 +301,11 @@ class OrderFlow:
 
     def _mark(
         self,
-        orders: "Orders",
+        orders: Orders,
         order: Order,
         visit: Visit,
         callback_hash: str,
-        remaining: Callable[[], float],
+        remaining: Remaining,
     ) -> Order | _Ending:
         """Claim the sending of the order: from here on nobody else sends it."""
         if remaining() < COMMIT_SECONDS:
@@ -321,7 +335,7 @@ class OrderFlow:
             return marked
         return self._not_to_be_sent(marked, visit) or _UNKNOWN
 
-    def _unmark(self, orders: "Orders", order: Order) -> None:
+    def _unmark(self, orders: Orders, order: Order) -> None:
         """The carrier certainly has nothing: the order may be sent again."""
         mine = order.submission.callback_hash
 
@@ -332,7 +346,7 @@ class OrderFlow:
 
         outcomes.apply(orders, order, decide)
 
-    def _sender_is_over(self, orders: "Orders", order: Order) -> None:
+    def _sender_is_over(self, orders: Orders, order: Order) -> None:
         """Let CheckOrder ask at once, instead of when this function can no longer be alive."""
 
         def decide(order: Order) -> Change | None:
@@ -344,9 +358,7 @@ class OrderFlow:
 
         outcomes.apply(orders, order, decide)
 
-    def _refuse(
-        self, orders: "Orders", order: Order, problem: Problem, callback_hash: str | None
-    ) -> _Ending:
+    def _refuse(self, orders: Orders, order: Order, problem: Problem, callback_hash: str | None) -> _Ending:
         """Nothing was bought and nothing will be: the order is over in this same write."""
 
         def decide(order: Order) -> Change | None:
@@ -360,7 +372,7 @@ class OrderFlow:
         _counted(after)
         return _REFUSED
 
-    def _answered(self, orders: "Orders", order: Order, answer: Submitted | Confirmed) -> _Ending | None:
+    def _answered(self, orders: Orders, order: Order, answer: Submitted | Confirmed) -> _Ending | None:
         """Store the carrier's number; from then on CheckOrder asks by it."""
         if isinstance(answer, Confirmed):
             self._settle(orders, order, answer)
@@ -388,14 +400,14 @@ class OrderFlow:
 
     # CheckOrder
 
-    def check(self, visit: Visit) -> None:
+    def check(self, visit: Visit, remaining: Remaining) -> None:
         """Ask the carrier how the order stands, and settle it.
 
         Returns when nothing is left to be asked. Raises OrderPending (ask again), OrderFailed (the
         money is to be returned), NotSubmitted (to be sent) and DeadlinePassed.
         """
         try:
-            self._check(visit)
+            self._check(visit, remaining)
         except OrderPending:
             if self._late(visit):
                 raise DeadlinePassed(visit.order_id) from None
@@ -404,7 +416,7 @@ class OrderFlow:
             log.warning("the check broke off", extra=_name_of(error))
             raise (DeadlinePassed if self._late(visit) else OrderPending)(visit.order_id) from None
 
-    def _check(self, visit: Visit) -> None:
+    def _check(self, visit: Visit, remaining: Remaining) -> None:
         orders = self._orders(visit)
         order = orders.get(visit.order_id)
         if order.status not in _OPEN:
@@ -419,7 +431,7 @@ class OrderFlow:
         if order.carrier_order_number is None and not self._sender_is_done(order):
             raise OrderPending("the sender may still be at work")
         try:
-            carrier = self._carrier(order)
+            carrier = self._carrier(order, remaining)
             result = _ask(carrier, order)
         except CarrierError as error:
             log.info("cannot be asked", extra=_name_of(error))
@@ -433,9 +445,7 @@ class OrderFlow:
             return True
         return submission.sender_until is not None and self._clock() >= submission.sender_until
 
-    def _settle(
-        self, orders: "Orders", order: Order, result: OrderResult, *, may_resend: bool = False
-    ) -> None:
+    def _settle(self, orders: Orders, order: Order, result: OrderResult, *, may_resend: bool = False) -> None:
         """Make of the order what the carrier's answer says."""
         try:
             match result:
@@ -455,7 +465,7 @@ class OrderFlow:
             number = None if isinstance(result, NotFound) else result.carrier_order_number
             self._raise_attention(orders, order, _conflict(number))
 
-    def _confirm(self, orders: "Orders", order: Order, result: Confirmed) -> None:
+    def _confirm(self, orders: Orders, order: Order, result: Confirmed) -> None:
         def decide(order: Order) -> Change | None:
             if order.status is not OrderStatus.PROCESSING:
                 return None
@@ -465,9 +475,11 @@ class OrderFlow:
 
         after = outcomes.apply(orders, order, decide)
         _counted(after)
-        duration("TimeToConfirm", (after.updated_at - after.created_at).total_seconds(), carrier=after.carrier)
+        duration(
+            "TimeToConfirm", (after.updated_at - after.created_at).total_seconds(), carrier=after.carrier
+        )
 
-    def _adopt(self, orders: "Orders", order: Order, number: str | None) -> None:
+    def _adopt(self, orders: Orders, order: Order, number: str | None) -> None:
         """The carrier has the order after all, under `number`."""
 
         def decide(order: Order) -> Change | None:
@@ -480,7 +492,7 @@ class OrderFlow:
 
         outcomes.apply(orders, order, decide)
 
-    def _fail(self, orders: "Orders", order: Order, result: Failed) -> None:
+    def _fail(self, orders: Orders, order: Order, result: Failed) -> None:
         """Start the refund's own clock. The order is `failed` only when the refund was accepted."""
 
         def decide(order: Order) -> Change | None:
@@ -495,16 +507,14 @@ class OrderFlow:
                 submission=msgspec.structs.replace(submission, compensating_since=at),
                 watch_at=watch.refund(self._settings, at),
             )
-            return Change(
-                after=after, event=_event(at, "carrier.failed", Actor.CARRIER, words=result.words)
-            )
+            return Change(after=after, event=_event(at, "carrier.failed", Actor.CARRIER, words=result.words))
 
         after = outcomes.apply(orders, order, decide)
         if after.submission.compensating_since is None:
             raise OrderPending("the order has moved on")
         count("RefundsOutstanding", carrier=after.carrier)
 
-    def _not_found(self, orders: "Orders", order: Order, *, may_resend: bool) -> None:
+    def _not_found(self, orders: Orders, order: Order, *, may_resend: bool) -> None:
         """Believe the carrier only when it has said so twice, long after the sender's death."""
         interval = self._settings.not_found_interval
         submission = order.submission
@@ -526,12 +536,10 @@ class OrderFlow:
         """Whether nothing but the lost create ever hinted that the carrier has the order."""
         submission = order.submission
         return (
-            order.carrier_order_number is None
-            and not submission.answered
-            and submission.callback_at is None
+            order.carrier_order_number is None and not submission.answered and submission.callback_at is None
         )
 
-    def _remember_not_found(self, orders: "Orders", order: Order) -> None:
+    def _remember_not_found(self, orders: Orders, order: Order) -> None:
         def decide(order: Order) -> Change | None:
             if order.status is not OrderStatus.PROCESSING or order.submission.not_found_at is not None:
                 return None
@@ -544,7 +552,7 @@ class OrderFlow:
 
         outcomes.apply(orders, order, decide)
 
-    def _forget(self, orders: "Orders", order: Order) -> None:
+    def _forget(self, orders: Orders, order: Order) -> None:
         mine = order.submission.callback_hash
 
         def decide(order: Order) -> Change | None:
@@ -561,7 +569,7 @@ class OrderFlow:
         if after.submission.sending_at is not None:
             raise OrderPending("a callback came in between")
 
-    def _mismatch(self, orders: "Orders", order: Order, result: Mismatch) -> None:
+    def _mismatch(self, orders: Orders, order: Order, result: Mismatch) -> None:
         problem = Problem(
             code="answer_mismatch",
             detail=f"The carrier's answer does not fit the order: {result.detail}.",
@@ -576,21 +584,21 @@ class OrderFlow:
 
     # FetchLabel
 
-    def fetch_label(self, visit: Visit) -> None:
+    def fetch_label(self, visit: Visit, remaining: Remaining) -> None:
         """Fetch, check and store the labels. Raises LabelPending; at the deadline gives up quietly."""
         try:
-            self._fetch_label(visit)
+            self._fetch_label(visit, remaining)
         except _AWS_TROUBLE as error:
             log.warning("the label broke off", extra=_name_of(error))
             raise LabelPending(visit.order_id) from None
 
-    def _fetch_label(self, visit: Visit) -> None:
+    def _fetch_label(self, visit: Visit, remaining: Remaining) -> None:
         orders = self._orders(visit)
         order = orders.get(visit.order_id)
         if not _wants_label(order):
             return
         try:
-            carrier = self._carrier(order)
+            carrier = self._carrier(order, remaining)
             if not isinstance(carrier, ProvidesLabels):
                 raise LabelPendingError("the carrier gives no labels")
             label = self._labels().keep(order, carrier.label(order))
@@ -609,7 +617,7 @@ class OrderFlow:
         after = outcomes.apply(orders, order, decide)
         duration("TimeToLabel", (after.updated_at - after.created_at).total_seconds(), carrier=after.carrier)
 
-    def _give_label_up(self, orders: "Orders", order: Order) -> None:
+    def _give_label_up(self, orders: Orders, order: Order) -> None:
         def decide(order: Order) -> Change | None:
             if not _wants_label(order):
                 return None
@@ -620,19 +628,19 @@ class OrderFlow:
 
     # Compensate
 
-    def compensate(self, visit: Visit) -> None:
+    def compensate(self, visit: Visit, remaining: Remaining) -> None:
         """Have the money of a failed order returned, and only then call the order failed.
 
         Raises RefundPending until the carrier accepts; after the refund's own deadline a person is
         told. An order whose failure the carrier itself has not told us is asked about first.
         """
         try:
-            self._compensate(visit)
+            self._compensate(visit, remaining)
         except _AWS_TROUBLE as error:
             log.warning("the refund broke off", extra=_name_of(error))
             raise RefundPending(visit.order_id) from None
 
-    def _compensate(self, visit: Visit) -> None:
+    def _compensate(self, visit: Visit, remaining: Remaining) -> None:
         orders = self._orders(visit)
         order = orders.get(visit.order_id)
         if order.status not in _OPEN:
@@ -644,12 +652,16 @@ class OrderFlow:
             self._close(orders, order, lambda order: outcomes.failed(order, problem, at=self._clock()))
             return
         if order.submission.compensating_since is None:
-            order = self._seen_failing(orders, order)
+            order = self._seen_failing(orders, order, remaining)
         since = order.submission.compensating_since
         if since is None:
             return
+        if order.carrier_order_number is None:
+            # There is nothing to name to the carrier, now or later.
+            self._raise_attention(orders, order, _refund_failed(order, None))
+            return
         try:
-            carrier = self._carrier(order)
+            carrier = self._carrier(order, remaining)
             if not isinstance(carrier, Cancels):
                 raise RefusedError("the carrier takes nothing back")
             cancellation = carrier.cancel(order, at=self._clock())
@@ -665,10 +677,10 @@ class OrderFlow:
             orders, order, lambda order: outcomes.failed(order, problem, at=self._clock(), refund=refund)
         )
 
-    def _seen_failing(self, orders: "Orders", order: Order) -> Order:
+    def _seen_failing(self, orders: Orders, order: Order, remaining: Remaining) -> Order:
         """Ask the carrier before anything is refunded: a live order is never refunded."""
         try:
-            result = _ask(self._carrier(order), order)
+            result = _ask(self._carrier(order, remaining), order)
         except CarrierError:
             raise RefundPending(order.id) from None
         if isinstance(result, Failed):
@@ -677,10 +689,8 @@ class OrderFlow:
             self._raise_attention(orders, order, _outcome_unknown())
         return orders.get(order.id)
 
-    def _close(self, orders: "Orders", order: Order, end: Callable[[Order], Change]) -> None:
-        _counted(
-            outcomes.apply(orders, order, lambda order: end(order) if order.status in _OPEN else None)
-        )
+    def _close(self, orders: Orders, order: Order, end: Callable[[Order], Change]) -> None:
+        _counted(outcomes.apply(orders, order, lambda order: end(order) if order.status in _OPEN else None))
 
     # NeedsAttention, and the backstop
 
@@ -696,7 +706,7 @@ class OrderFlow:
         status and loses the hope for a label. `reason` is a problem code; a refund that was under way
         speaks for itself. Anything else is left as it is.
         """
-        orders = self._table.tenant(tenant).orders
+        orders = self.table.tenant(tenant).orders
 
         def decide(order: Order) -> Change | None:
             if _wants_label(order):
@@ -713,12 +723,13 @@ class OrderFlow:
 
     # Common
 
-    def _orders(self, visit: Visit) -> "Orders":
-        return self._table.tenant(visit.tenant).orders
+    def _orders(self, visit: Visit) -> Orders:
+        return self.table.tenant(visit.tenant).orders
 
-    def _carrier(self, order: Order) -> Carrier:
+    def _carrier(self, order: Order, remaining: Remaining) -> Carrier:
+        carrier_for = self._carriers(lambda: remaining() - _SAVE_SECONDS)
         try:
-            return self._carrier_for(order.tenant, order.carrier, order.account)
+            return carrier_for(order.tenant, order.carrier, order.account)
         except Exception as error:
             # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
             log.error("the carrier account cannot be used", extra=anatomy(error))
@@ -732,7 +743,7 @@ class OrderFlow:
             return None
         return outcomes.needs_attention(order, problem, at=self._clock())
 
-    def _raise_attention(self, orders: "Orders", order: Order, problem: Problem) -> None:
+    def _raise_attention(self, orders: Orders, order: Order, problem: Problem) -> None:
         _counted(outcomes.apply(orders, order, lambda order: self._attention(order, problem)))
 
 
@@ -836,4 +847,16 @@ def _name_of(error: BaseException) -> dict[str, str]:
 @cache
 def wired() -> OrderFlow:
     """The flow of this environment, over its own clients."""
-    raise NotImplementedError
+    from parcelgate.services.accounts import Carriers
+    from parcelgate.store.clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return OrderFlow(
+        table=table,
+        carriers=Carriers(table, settings).within,
+        settings=settings,
+        stepfunctions=lambda: client("stepfunctions"),
+        labels=lambda: LabelStore(client("s3"), settings.label_bucket),
+    )

@@ -165,6 +165,9 @@ def cancel_refused(
         errors=error.errors,
         carrier=error.words,
     )
+    if len(order.tracking_numbers) < len(order.parcels):
+        # It was never confirmed: it came here from needs_attention, and there it goes back.
+        return needs_attention(order, problem, at=at, actor=actor)
     waits = order.label.status is LabelStatus.PENDING
     after = order.move(
         OrderStatus.CONFIRMED,

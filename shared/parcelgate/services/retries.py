@@ -49,6 +49,7 @@ from parcelgate.store.errors import CarrierNumberTakenError, OrderNotFoundError,
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+    from parcelgate.services.accounts import CarrierFor
     from parcelgate.services.labels import LabelStore
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
@@ -139,7 +140,7 @@ class Retrier:
         self,
         *,
         table: "Table",
-        carrier_for: Callable[[str, str, str], Carrier],
+        carrier_for: "CarrierFor",
         settings: Settings,
         labels: "Callable[[], LabelStore]",
         sqs: "SQSClient",
@@ -202,14 +203,25 @@ class Retrier:
         try:
             cancellation = carrier.cancel(order, at=self._clock())
         except RefusedError as error:
-            self._change(orders, order, lambda order: outcomes.cancel_refused(
-                order, error, at=self._clock(), settings=self._settings, actor=Actor.RETRY
-            ), OrderStatus.CANCELLING)  # fmt: skip
+            refused = error
+        else:
+            refund = outcomes.refund_of(cancellation, at=self._clock())
+            self._change(
+                orders,
+                order,
+                lambda order: outcomes.cancelled(order, refund, at=self._clock(), actor=Actor.RETRY),
+                OrderStatus.CANCELLING,
+            )
+            count("OrdersCancelled", carrier=order.carrier)
             return
-        refund = outcomes.refund_of(cancellation, at=self._clock())
-        self._change(orders, order, lambda order: outcomes.cancelled(
-            order, refund, at=self._clock(), actor=Actor.RETRY
-        ), OrderStatus.CANCELLING)  # fmt: skip
+        self._change(
+            orders,
+            order,
+            lambda order: outcomes.cancel_refused(
+                order, refused, at=self._clock(), settings=self._settings, actor=Actor.CARRIER
+            ),
+            OrderStatus.CANCELLING,
+        )
 
     def _reread(self, orders: "Orders", order: Order) -> None:
         """What the carrier says now. A running workflow asks by itself; a settled order is left alone."""
@@ -269,9 +281,7 @@ class Retrier:
         def decide(order: Order) -> Change | None:
             if order.status is not OrderStatus.NEEDS_ATTENTION:
                 return None
-            return outcomes.confirmed(
-                order, result, at=at, watch_at=due, new_id=new_id, actor=Actor.CARRIER
-            )
+            return outcomes.confirmed(order, result, at=at, watch_at=due, new_id=new_id, actor=Actor.CARRIER)
 
         try:
             after = outcomes.apply(orders, order, decide)
@@ -366,6 +376,38 @@ class Retrier:
     def _carrier_of(self, queue: str) -> str | None:
         urls = self._settings.retry_queue_urls
         return next((carrier for carrier, url in urls.items() if url.endswith(f"/{queue}")), None)
+
+
+class Wired:
+    """What the retry function keeps between invocations."""
+
+    def __init__(self) -> None:
+        from parcelgate.services.accounts import Carriers
+        from parcelgate.services.labels import LabelStore
+        from parcelgate.store.clients import client
+        from parcelgate.store.table import Table
+
+        self._settings = settings = Settings()
+        self._table = Table(client("dynamodb"), settings.table)
+        self._carriers = Carriers(self._table, settings)
+        self._labels = lambda: LabelStore(client("s3"), settings.label_bucket)
+        self._sqs = client("sqs")
+
+    def within(self, remaining: Callable[[], float]) -> Retrier:
+        """The retrier for one invocation: every call to a carrier is over when `remaining` is."""
+        return Retrier(
+            table=self._table,
+            carrier_for=self._carriers.within(remaining),
+            settings=self._settings,
+            labels=self._labels,
+            sqs=self._sqs,
+        )
+
+
+@cache
+def wired() -> Wired:
+    """The retrier of this environment."""
+    return Wired()
 
 
 @cache

@@ -54,5 +54,5 @@ platform token of an account                GetItem, consistent
 
 An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction
 with all that must hold along with it. `expires_at` (seconds since the epoch) lets DynamoDB delete what has
-had its time; until it has, readers treat it as gone.
+had its time, hours late at times: an idempotency key or a delivery that has expired counts as gone before.
 """

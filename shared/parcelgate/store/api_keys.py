@@ -6,6 +6,7 @@ the hash of the secret and the time of revocation; the tenant's own item has the
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.store import calls, keys
@@ -72,13 +73,14 @@ class ApiKeys:
 
     def add(self, key: ApiKey, secret_hash: str) -> None:
         """Store a new key."""
+        mark = uuid4().hex
         scopes = {"S": " ".join(key.scopes)}
         route: Item = {
             **_route_key(key.id),
             "tenant": {"S": self._tenant},
             "scopes": scopes,
             "secret_hash": {"S": secret_hash},
-            "mark": {"S": secret_hash},
+            "mark": {"S": mark},
         }
         own: Item = {
             **self._key(key.id),
@@ -104,7 +106,7 @@ class ApiKeys:
             )
             for item in (route, own)
         ]
-        calls.commit(self._client, writes, mark=secret_hash)
+        calls.commit(self._client, writes, mark=mark)
 
     def revoke(self, key_id: str, now: datetime) -> None:
         """Let the key open nothing any more; again is the same as once. Raises KeyNotFoundError."""

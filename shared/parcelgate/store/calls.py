@@ -24,7 +24,9 @@ type Item = dict[str, Any]
 """An item as DynamoDB's own client speaks of it: `{"pk": {"S": "..."}}`."""
 
 ATTEMPTS = 5
-"""How often a transaction is tried that collided with another one, or that nobody answered."""
+"""How often a write is tried that collides with a transaction."""
+ASKED = 2
+"""How often a transaction is sent that nobody answers; the client itself has tried it thrice each time."""
 FIRST_PAUSE = 0.025
 """Seconds at most before the second attempt; the bound doubles each time (full jitter)."""
 
@@ -93,6 +95,7 @@ def commit(client: "DynamoDBClient", writes: Sequence[Write], *, mark: str) -> N
     ItemTooLargeError.
     """
     request = uuid4().hex
+    unanswered = 0
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with translated():
@@ -103,6 +106,9 @@ def commit(client: "DynamoDBClient", writes: Sequence[Write], *, mark: str) -> N
             return
         except StoreUnavailableError as error:
             # The outcome is unknown, so the same request goes out again, under the same token.
+            unanswered += 1
+            if unanswered == ASKED:
+                raise
             trouble: StoreError = error
         except _CancelledError as cancelled:
             found = _judged(writes, cancelled.reasons, mark)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 2.0
 """Seconds."""
-READ_TIMEOUT = 4.0
+READ_TIMEOUT = 2.0
 """Seconds. Every call here is answered in milliseconds; whoever waits longer waits in vain."""
+S3_READ_TIMEOUT = 5.0
+"""Seconds. S3 answers a whole document, or takes one."""
 EMULATOR_READ_TIMEOUT = 30.0
 """Seconds, where `AWS_ENDPOINT_URL` names an emulator, which shares its processor with all functions."""
 ATTEMPTS = 3
@@ -76,9 +78,10 @@ def _make(service: str) -> Any:
     if _session is None:
         _session = get_session()
     emulated = "AWS_ENDPOINT_URL" in os.environ
+    patience = S3_READ_TIMEOUT if service == "s3" else READ_TIMEOUT
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=EMULATOR_READ_TIMEOUT if emulated else READ_TIMEOUT,
+        read_timeout=EMULATOR_READ_TIMEOUT if emulated else patience,
         # `standard`, not `adaptive`: the latter slows every call of the environment down by itself.
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,

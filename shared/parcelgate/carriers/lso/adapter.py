@@ -86,19 +86,19 @@ class Lso:
         """Send orderCommit, once (documented). Ask `rates` of the very same order first.
 
         A readable refusal means that nothing was taken; so does a readable 401, after which the call is
-        made once more with a new token (assumed). Code 1024, 500 to 599, success without an order number
-        and whatever cannot be read leave it open whether the order was taken.
+        made once more with a new token (assumed). A refusal with an order number was taken all the same,
+        and holds money: its result will say how it failed. Code 1024, 500 to 599, success without an
+        order number and whatever cannot be read leave it open whether the order was taken.
         """
         body = wire.body(mapping.order_commit(order, callback_url))
         answer = self._settled(Call.ORDER_COMMIT, body, safe=False)
-        if answer.code in self._settings.pending_codes:
-            raise UnknownOutcomeError(f"{Call.ORDER_COMMIT}: code {answer.code}", words=mapping.words(answer))
-        if answer.code != codes.OK:
-            raise _refused(Call.ORDER_COMMIT, answer, order)
         taken = mapping.submitted(answer, order)
-        if taken is None:
-            raise UnknownOutcomeError(f"{Call.ORDER_COMMIT}: success without an order number")
-        return taken
+        if taken is not None:
+            return taken
+        if answer.code == codes.OK or answer.code in self._settings.pending_codes:
+            what = f"{Call.ORDER_COMMIT}: code {answer.code} without an order number"
+            raise UnknownOutcomeError(what, words=mapping.words(answer))
+        raise _refused(Call.ORDER_COMMIT, answer, order)
 
     def order_result(self, order: Order) -> OrderResult:
         """Ask how the order stands, by its number, or by its reference while that is unknown.
@@ -216,14 +216,14 @@ class Lso:
         `token` and `appId` are fields of the body (documented). Where the new token is refused as well,
         the account is read again: its credentials may have been rotated.
         """
-        token = self._tokens.get(self._clock()) or self._tokens.renew(None, self._log_in)
+        token = self._token()
         answer = self._ask(call, body, token, safe)
         if not self._refuses_token(answer):
             return answer
-        token = self._tokens.renew(token, self._log_in)
+        token = self._token(refused=token)
         answer = self._ask(call, body, token, safe)
         if self._refuses_token(answer) and self._rotated():
-            token = self._tokens.renew(token, self._log_in)
+            token = self._token(refused=token)
             answer = self._ask(call, body, token, safe)
         if answer is not None and self._refuses_token(answer):
             raise AuthenticationError(f"{call}: a new token is refused too", words=mapping.words(answer))
@@ -233,11 +233,22 @@ class Lso:
         app_id, _ = self._credentials
         return self._client.ask(call, {**body, "appId": app_id, "token": token}, safe=safe)
 
+    def _token(self, refused: str | None = None) -> str:
+        """A token that has not been refused. Raises AuthenticationError or TransientError."""
+        try:
+            kept = self._tokens.get(self._clock()) if refused is None else None
+            return kept or self._tokens.renew(refused, self._log_in)
+        except CarrierError:
+            raise
+        except Exception as error:
+            # Whatever is wrong with the vault or the account: the call itself was not made.
+            raise TransientError(f"{Call.TOKEN}: {type(error).__name__}") from error
+
     def _refuses_token(self, answer: wire.Answer | None) -> bool:
         return answer is not None and answer.code in self._settings.token_refused_codes
 
     def _log_in(self) -> tuple[str, float]:
-        """A new token and the seconds for which it is to be used (assumed: 90 % of its life)."""
+        """A new token and its life in seconds (assumed)."""
         answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
         if answer is not None and _refusal(answer) and self._rotated():
             answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
@@ -246,8 +257,7 @@ class Lso:
         data = wire.TokenData.model_validate({} if answer is None else answer.data)
         if data.token is None:
             raise TransientError(f"{Call.TOKEN}: the answer holds no token")
-        life = self._settings.token_seconds if data.expires_in is None else float(data.expires_in)
-        return data.token, life * self._settings.token_life_share
+        return data.token, float(data.expires_in or self._settings.token_seconds)
 
     def _login(self) -> dict[str, str]:
         app_id, app_secret = self._credentials

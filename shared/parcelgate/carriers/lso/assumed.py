@@ -8,6 +8,7 @@ changes any of it in its secret, without a release::
                    "currency": "USD", "failure_statuses": ["cancelled"]}}
 """
 
+import re
 from enum import StrEnum
 from typing import Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig, AccountError, where_wrong
+from parcelgate.domain.trackings import TrackingStatus
 
 BASE_URL = "https://syco-api.logssc.com"
 """The platform's host (documented, lso-order-commit, interface address)."""
@@ -60,8 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pending_codes: tuple[int, ...] = (1024,)
     label_pending_codes: tuple[int, ...] = (1115,)
 
-    # A token serves for this share of its life, which is as long as the answer says, or as this.
-    token_life_share: float = 0.9
+    # The life of a token in seconds when the answer does not say.
     token_seconds: float = 7200
 
     # Price is prepaidPrice + commission, in this currency.
@@ -93,10 +94,12 @@ def settings(account: AccountConfig) -> Settings:
         found = msgspec.convert(account.overrides, Settings)
     except msgspec.ValidationError as error:
         raise AccountError(f"{account}: overrides: {where_wrong(error)}") from None
+    if not re.fullmatch("[A-Z]{3}", found.currency):
+        raise AccountError(f"{account}: overrides.currency: three capital letters")
+    if not set(found.tracking_statuses.values()) <= set(TrackingStatus):
+        raise AccountError(f"{account}: overrides.tracking_statuses: not statuses of ours")
     if not all(path.startswith("/") for path in found.paths.values()):
         raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    if not 0 < found.token_life_share <= 1:
-        raise AccountError(f"{account}: overrides.token_life_share: above 0, at most 1")
     if found.track_batch < 1:
         raise AccountError(f"{account}: overrides.track_batch: at least 1")
     try:

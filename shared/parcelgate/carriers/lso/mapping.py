@@ -141,9 +141,9 @@ def stranger(answer: wire.Answer, order: Order) -> Mismatch | None:
     data = wire.ResultData.model_validate(answer.data)
     known = order.carrier_order_number
     if known and data.order_number not in {None, known}:
-        return Mismatch(detail="The answer is about another order number.", carrier_order_number=known)
+        return Mismatch(detail="it is about another order number", carrier_order_number=known)
     if data.customer_number not in {None, order.reference.strip()}:
-        return Mismatch(detail="The answer is about another reference.", carrier_order_number=known)
+        return Mismatch(detail="it is about another reference", carrier_order_number=known)
     return None
 
 
@@ -167,10 +167,10 @@ def result(answer: wire.Answer, order: Order, settings: Settings) -> OrderResult
     if not data.details or not all(box.service_number for box in data.details):
         return Pending(reason="not every box has its service number", carrier_order_number=number)
     if len(data.details) != len(order.parcels):
-        detail = f"The carrier has {len(data.details)} boxes for {len(order.parcels)} parcels."
+        detail = f"{len(data.details)} boxes for {len(order.parcels)} parcels"
         return Mismatch(detail=detail, carrier_order_number=number)
     if len({box.service_number for box in data.details}) != len(data.details):
-        return Mismatch(detail="Two boxes have one service number.", carrier_order_number=number)
+        return Mismatch(detail="two boxes have one service number", carrier_order_number=number)
     boxes = _matched(order.parcels, data.details)
     numbers = {parcel.reference: parcel.carrier_parcel_number for parcel in order.parcels}
     amounts = {

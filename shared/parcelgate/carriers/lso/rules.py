@@ -124,7 +124,7 @@ def _limits(order: Order, currency: str) -> Iterator[FieldError]:
     if not order.service:
         yield FieldError("/service", "missing", f"LSO needs a service: {SERVICE}.")
     elif order.service != SERVICE:
-        yield FieldError("/service", "unknown_service", f"LSO's only service here is {SERVICE}.")
+        yield FieldError("/service", "unknown_value", f"Must be {SERVICE}: LSO's only service here.")
     yield from _address(order)
     if len(order.parcels) > MAX_PARCELS:
         yield FieldError("/parcels", "too_many", f"LSO takes at most {MAX_PARCELS} parcels.")
@@ -145,16 +145,16 @@ def _limits(order: Order, currency: str) -> Iterator[FieldError]:
 def _address(order: Order) -> Iterator[FieldError]:
     to = order.ship_to
     if to.country != COUNTRY:
-        yield FieldError("/ship_to/country", "unsupported_country", "LSO delivers inside the US only.")
+        yield FieldError("/ship_to/country", "unknown_value", "Must be US: LSO delivers nowhere else.")
     for name in ("phone", "state", "postcode"):
         if not getattr(to, name):
             yield FieldError(f"/ship_to/{name}", "missing", f"LSO needs the {name}.")
     if to.country != COUNTRY:
         return
     if to.state and state_code(COUNTRY, to.state) is None:
-        yield FieldError("/ship_to/state", "unknown_state", "This is no state's code or name.")
+        yield FieldError("/ship_to/state", "unknown_value", "Must be a US state's code or name.")
     if to.postcode and not _POSTCODE.fullmatch(to.postcode):
-        yield FieldError("/ship_to/postcode", "invalid", "A US postcode is 12345 or 12345-6789.")
+        yield FieldError("/ship_to/postcode", "format", "Must be like 12345 or 12345-6789.")
 
 
 def _money(money: Money | None, pointer: str, currency: str) -> Iterator[FieldError]:

@@ -1,0 +1,33 @@
+"""`POST /v1/orders/{id}/cancel`: void an order and ask for the money back."""
+
+from parcelgate.domain.clock import now
+from parcelgate.domain.orders import OrderStatus
+from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer, no_body
+from parcelgate.http.idempotency import do_once
+from parcelgate.http.resources import order_resource
+from parcelgate.services.cancel import wired
+
+CARRIER_SECONDS = 10.0
+"""How long the client waits for the carrier before the retry queue goes on."""
+
+api = Api()
+
+
+@api.route("POST /v1/orders/{id}/cancel", scope="orders:write")
+def cancel_order(call: Call) -> Answer:
+    """Cancel an order: 200 when it is cancelled, 202 while that goes on."""
+    no_body(call)
+    canceller = wired()
+
+    def cancel() -> Answer:
+        order = canceller.cancel(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
+        resource = order_resource(order, call.site)
+        if order.status is OrderStatus.CANCELLED:
+            return answer(resource)
+        headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}
+        return answer(resource, 202, headers)
+
+    return do_once(call, canceller.table.tenant(call.tenant), now(), cancel)
+
+
+handler = api.handler

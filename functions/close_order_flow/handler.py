@@ -1,0 +1,18 @@
+"""The backstop: an execution of the order flow broke, and its order must not be forgotten."""
+
+from typing import Any
+
+from parcelgate.observability.logs import about, log, observed
+from parcelgate.observability.metrics import count
+from parcelgate.services import order_flow
+
+
+@observed()
+def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
+    """Mark the order whose execution the event is about."""
+    detail = event["detail"]
+    log.error("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
+    count("ExecutionsBroken", status=detail["status"])
+    names = order_flow.execution_input(detail)
+    about(order_id=names.order_id, tenant=names.tenant)
+    order_flow.wired().give_up(names.tenant, names.order_id, "workflow_ended")

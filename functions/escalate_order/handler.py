@@ -1,0 +1,15 @@
+"""State NeedsAttention: tells a person about an order that its workflow could not settle."""
+
+from typing import Any
+
+from parcelgate.observability.logs import about, observed
+from parcelgate.services import order_flow
+from parcelgate.services.order_flow import Visit
+
+
+@observed()
+def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
+    """Mark the order that the payload names."""
+    visit = Visit.of(event)
+    about(order_id=visit.order_id, tenant=visit.tenant)
+    order_flow.wired().escalate(visit)

@@ -1,0 +1,47 @@
+"""`GET /v1/orders/{id}/label`: the label, as JSON or as a redirect to the document."""
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.problems import ProblemError
+from parcelgate.http.accept import document_wanted
+from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.resources import LabelResource, ParcelLabelResource, PendingLabel
+from parcelgate.services.labels_view import LinkedLabel, wired
+
+api = Api()
+
+
+@api.route("GET /v1/orders/{id}/label", scope="orders:read")
+def get_label(call: Call) -> Answer:
+    """Give an order's label."""
+    label = wired().label(call.tenant, call.parameters["id"])
+    if label is None:
+        return answer(PendingLabel(), 202, {"retry-after": str(RETRY_SECONDS)})
+    if not document_wanted(call.headers.get("accept", ""), label.order.label.format):
+        return answer(_resource(label))
+    if label.whole is None:
+        detail = "Each parcel's label is an image of its own; ask for JSON, which has a link for each."
+        raise ProblemError("not_acceptable", detail, order_id=label.order.id)
+    return Answer(status=302, headers={"location": label.whole.url})
+
+
+def _resource(label: LinkedLabel) -> LabelResource:
+    order = label.order
+    return LabelResource(
+        format=order.label.format,
+        size=order.label.size,
+        url=label.whole.url if label.whole else None,
+        expires_at=rfc3339(label.expires_at),
+        sha256=label.whole.sha256 if label.whole else None,
+        parcels=tuple(
+            ParcelLabelResource(
+                reference=parcel.reference,
+                tracking_number=parcel.tracking_number,
+                url=document.url,
+                sha256=document.sha256,
+            )
+            for parcel, document in zip(order.parcels, label.parcels, strict=False)
+        ),
+    )
+
+
+handler = api.handler

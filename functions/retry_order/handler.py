@@ -1,0 +1,30 @@
+"""A carrier's retry queue: tries again what could not be done at once."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from parcelgate.observability.logs import observed
+from parcelgate.services import retries
+from parcelgate.services.invocation import time_left
+from parcelgate.services.retries import Delivery
+
+_BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def delivery(record: SQSRecord) -> Delivery:
+    """Make of a record what the retrier needs of it."""
+    return Delivery(
+        queue=record.event_source_arn.rpartition(":")[2],
+        body=record.body,
+        receipt_handle=record.receipt_handle,
+        receive_count=int(record.attributes.approximate_receive_count),
+    )
+
+
+@observed()
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Try a batch again; what does not succeed comes again alone, each at its own time."""
+    retrier = retries.wired().within(time_left(context))
+    return process_partial_response(event, lambda record: retrier.work(delivery(record)), _BATCH, context)

@@ -1,0 +1,13 @@
+"""The table's stream: deliveries to the inbox queue, news of orders to the event bus."""
+
+from typing import Any
+
+from parcelgate.observability.logs import observed
+from parcelgate.services import changes
+
+
+@observed()
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
+    """Send on what follows from a batch of changes; what AWS did not take comes again."""
+    failed = changes.wired().route(event["Records"])
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

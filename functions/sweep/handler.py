@@ -1,0 +1,13 @@
+"""Every few minutes: resumes whatever is overdue, or raises it to a person."""
+
+from typing import Any
+
+from parcelgate.observability.logs import observed
+from parcelgate.services import sweep
+from parcelgate.services.invocation import Context, time_left
+
+
+@observed()
+def handler(event: dict[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
+    """Make one run."""
+    return {"dealt_with": sweep.wired().run(time_left(context))}

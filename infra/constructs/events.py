@@ -1,0 +1,73 @@
+"""What follows from a write: the table's stream, the one function that reads it, and the event bus."""
+
+import json
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from constructs import Construct
+
+from infra.constructs.function import Functions
+from infra.constructs.policy import access, allow
+from infra.constructs.queues import DeadLetters
+from infra.constructs.store import Store
+from infra.constructs.webhooks import Inbox
+from infra.settings import Settings
+
+_OF_INTEREST = (
+    {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["ORDER"]}}}},
+    {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["ENTRY"]}}}},
+)
+"""Orders as they change, and deliveries as they come in. Claims, expiry and all else stay out."""
+
+
+class Events(Construct):
+    """The bus of domain events, and the router that puts them there."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        functions: Functions,
+        store: Store,
+        inbox: Inbox,
+    ) -> None:
+        super().__init__(scope, id)
+        self.bus = events.EventBus(
+            self, "Bus", event_bus_name=settings.name("events"), description="Parcelgate's domain events"
+        )
+        self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
+        stream = store.stream_arn
+        reads = allow(
+            "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream
+        )
+        function = functions.add(
+            "route_changes",
+            access(
+                reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."
+            ),
+            inbox.send_access(),
+            access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),
+            access(
+                allow("sqs:SendMessage", on=self.dead_letters.queue_arn),
+                CHANGES_DEAD_LETTER_URL=self.dead_letters.queue_url,
+            ),
+        )
+        lambda_.EventSourceMapping(
+            self,
+            "Source",
+            target=function,
+            event_source_arn=stream,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            batch_size=100,
+            max_batching_window=Duration.seconds(0),
+            filters=[{"pattern": json.dumps(pattern)} for pattern in _OF_INTEREST],
+            report_batch_item_failures=True,
+            bisect_batch_on_error=True,
+            retry_attempts=settings.stream_retries,
+            max_record_age=Duration.hours(23),
+            on_failure=sources.SqsDlq(self.dead_letters),
+        )

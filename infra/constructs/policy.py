@@ -1,0 +1,64 @@
+"""What a function is given of a thing: leave to use it, and its address. And why a rule does not apply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IConstruct
+
+
+@dataclass(frozen=True)
+class Access:
+    """Leave to do certain things with something, and the variables by which a function finds it.
+
+    `because` says why a resource is named by a pattern, where one is.
+    """
+
+    statements: tuple[iam.PolicyStatement, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    because: str | None = None
+
+
+def access(*statements: iam.PolicyStatement, because: str | None = None, **environment: str) -> Access:
+    """`environment` without the prefix that all our variables have: `TABLE` for `PARCELGATE_TABLE`."""
+    return Access(statements, {f"PARCELGATE_{name}": value for name, value in environment.items()}, because)
+
+
+def allow(*actions: str, on: str | list[str]) -> iam.PolicyStatement:
+    """Allow exactly `actions` on exactly these resources."""
+    return iam.PolicyStatement(actions=list(actions), resources=[on] if isinstance(on, str) else on)
+
+
+def account_arn(scope: Construct, service: str, resource: str) -> str:
+    """The ARN of a thing of this account and region, which may not exist yet."""
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{resource}"
+
+
+def acknowledge(scope: IConstruct, reason: str, *rules: str) -> None:
+    """Say why `rules` of cdk-nag do not hold for `scope` and everything in it."""
+    Validations.of(scope).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule in rules))
+
+
+def acknowledge_patterns(role: iam.Role, given: Access) -> None:
+    """Say of each resource that `given` names by a pattern why it does, one finding at a time."""
+    for statement in given.statements:
+        for resource in statement.resources:
+            name = _as_written(Stack.of(role).resolve(resource))
+            if given.because and "*" in name:
+                acknowledge(role, given.because, f"AwsSolutions-IAM5[Resource::{name}]")
+
+
+def _as_written(value: Any) -> str:
+    """A resolved ARN in the words of cdk-nag: `<Bucket.Arn>/*`."""
+    match value:
+        case {"Fn::Join": [separator, parts]}:
+            return str(separator).join(map(_as_written, parts))
+        case {"Fn::GetAtt": [thing, attribute]}:
+            return f"<{thing}.{attribute}>"
+        case {"Ref": thing}:
+            return f"<{thing}>"
+        case _:
+            return str(value)

@@ -1,0 +1,114 @@
+"""The one table, its indexes and stream, and the key that everything of ours is encrypted with."""
+
+from collections.abc import Sequence
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.constructs.policy import Access, access, allow
+from infra.settings import Settings
+
+_INDEXES = {
+    "by_time": ("list_pk", "list_sk"),
+    "by_status": ("status_pk", "list_sk"),
+    "by_reference": ("reference_pk", "list_sk"),
+}
+LISTS = tuple(_INDEXES)
+"""The indexes that answer a tenant's lists."""
+DUE = "due"
+"""The index of what somebody must deal with by a certain time."""
+
+
+class Store(Construct):
+    """The table. Every role gets exact operations on it through `may`."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
+        super().__init__(scope, id)
+        removal = RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY
+        self.key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{settings.name('data')}",
+            description=f"Parcelgate {settings.stage}: the table, and the tokens kept in it",
+            enable_key_rotation=True,
+            removal_policy=removal,
+        )
+        self._let_the_table_use_the_key()
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=_text("pk"),
+            sort_key=_text("sk"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.key,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=settings.protect_data,
+            removal_policy=removal,
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            time_to_live_attribute="expires_at",
+        )
+        for name, (partition, sort) in _INDEXES.items():
+            self.table.add_global_secondary_index(
+                index_name=name,
+                partition_key=_text(partition),
+                sort_key=_text(sort),
+                projection_type=dynamodb.ProjectionType.INCLUDE,
+                non_key_attributes=["carrier"],
+            )
+        self.table.add_global_secondary_index(
+            index_name=DUE,
+            partition_key=_text("due_pk"),
+            sort_key=_text("due_at"),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+
+    @property
+    def stream_arn(self) -> str:
+        """The table's stream."""
+        return self.table.table_stream_arn or ""
+
+    def access(self, *operations: str, query: Sequence[str] = ()) -> Access:
+        """Operations on the table itself, such as `GetItem`, and queries of these indexes."""
+        table = self.table.table_arn
+        statements = [allow(*(f"dynamodb:{name}" for name in operations), on=table)]
+        if query:
+            statements.append(allow("dynamodb:Query", on=[f"{table}/index/{name}" for name in query]))
+        return access(*statements, TABLE=self.table.table_name)
+
+    def key_access(self) -> Access:
+        """Encrypting and decrypting what is kept encrypted inside an item."""
+        return access(allow("kms:Encrypt", "kms:Decrypt", on=self.key.key_arn), KMS_KEY=self.key.key_arn)
+
+    def _let_the_table_use_the_key(self) -> None:
+        """Whoever may use the table may use its key, through DynamoDB and in no other way."""
+        stack = Stack.of(self)
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.AnyPrincipal()],
+                actions=[
+                    "kms:Encrypt",
+                    "kms:Decrypt",
+                    "kms:ReEncrypt*",
+                    "kms:GenerateDataKey*",
+                    "kms:CreateGrant",
+                    "kms:DescribeKey",
+                ],
+                resources=["*"],
+                conditions={
+                    "StringEquals": {
+                        "kms:CallerAccount": stack.account,
+                        "kms:ViaService": f"dynamodb.{stack.region}.amazonaws.com",
+                    }
+                },
+            )
+        )
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

@@ -1,0 +1,136 @@
+"""What differs between environments: one frozen object for each, and nothing else decides by stage.
+
+`local` is the emulator on this machine. `production` is the default, and any other stage name is a copy
+of it under another name, without the protection against deletion.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one function gets. Memory in MB (CPU follows it), timeout in seconds."""
+
+    memory: int
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """A limit on requests: sustained per second, and at once."""
+
+    rate: int
+    burst: int
+
+
+_SIZES: Mapping[str, Size] = MappingProxyType(
+    {
+        "authorize": Size(512, 5),
+        "create_order": Size(1024, 15),
+        "read_orders": Size(512, 10),
+        "get_label": Size(512, 20),
+        "cancel_order": Size(1024, 25),
+        "quote_rates": Size(1024, 25),
+        "describe_service": Size(512, 10),
+        "ingest_webhook": Size(512, 10),
+        "process_webhook": Size(512, 60),
+        "submit_order": Size(1024, 60),
+        "check_order": Size(512, 60),
+        "fetch_label": Size(1024, 60),
+        "compensate_order": Size(512, 60),
+        "escalate_order": Size(512, 30),
+        "close_order_flow": Size(512, 30),
+        "sweep": Size(512, 120),
+        "route_changes": Size(512, 60),
+        "retry_order": Size(512, 60),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything about one environment that the stack asks for. Times are in seconds unless named."""
+
+    stage: str
+    local: bool = False
+    protect_data: bool = False
+    gateway_port: int | None = None
+    secret_prefix: str = "parcelgate"  # noqa: S105 (a name, not a secret)
+    sizes: Mapping[str, Size] = field(default=_SIZES)
+    log_level: str = "INFO"
+    log_retention: str = "ONE_MONTH"
+    """A name of CDK's RetentionDays."""
+    label_retention_days: int = 400
+
+    callback_wait: int = 20
+    submit_margin: int | None = None
+    """What SubmitOrder's time-out adds to the callback wait; None: the function's own time-out."""
+    order_deadline: int = 1800
+    not_found_interval: int = 60
+    refund_deadline: int = 86_400
+    retry_first: int = 2
+    retry_cap: int = 60
+    watch_margin: int = 300
+    resubmit_pause: int = 5
+    sweep_minutes: int = 5
+
+    queue_concurrency: int = 20
+    carrier_concurrency: int = 5
+    receives_before_dead_letter: int = 5
+    stream_retries: int = 10
+
+    default_throttle: Throttle = Throttle(rate=100, burst=200)
+    open_throttle: Throttle = Throttle(rate=20, burst=40)
+    webhook_throttle: Throttle = Throttle(rate=200, burst=400)
+
+    def size(self, function: str) -> Size:
+        """What the function of that name gets."""
+        return self.sizes[function]
+
+    def name(self, part: str) -> str:
+        """The fixed name of a thing of this stage, for what others must know before it exists."""
+        return f"parcelgate-{self.stage}-{part}"
+
+    @property
+    def submit_timeout(self) -> int:
+        """How long the state SubmitOrder waits for the carrier's callback, its function included."""
+        margin = self.size("submit_order").timeout if self.submit_margin is None else self.submit_margin
+        return margin + self.callback_wait
+
+
+def settings_for(stage: str, *, gateway_port: int | None = None, **overrides: int) -> Settings:
+    """The settings of the environment `stage`, with numbers of it replaced where the caller says so."""
+    numbers: dict[str, Any] = dict(overrides)
+    if stage == "local":
+        return replace(_local(), gateway_port=gateway_port, **numbers)
+    return replace(Settings(stage=stage, protect_data=stage == "production"), **numbers)
+
+
+def _local() -> Settings:
+    # Fifty cold starts at once take half a minute on two cores, and the emulator counts them as running time.
+    sizes = {name: Size(size.memory, max(60, size.timeout)) for name, size in _SIZES.items()}
+    return Settings(
+        stage="local",
+        local=True,
+        sizes=MappingProxyType(sizes),
+        log_retention="ONE_DAY",
+        callback_wait=6,
+        # The emulator counts a token task's time-out from the return of its function.
+        submit_margin=0,
+        order_deadline=300,
+        not_found_interval=5,
+        refund_deadline=600,
+        retry_first=1,
+        retry_cap=8,
+        resubmit_pause=1,
+        watch_margin=45,
+        sweep_minutes=1,
+        queue_concurrency=2,
+        carrier_concurrency=2,
+        default_throttle=Throttle(rate=1000, burst=2000),
+        open_throttle=Throttle(rate=1000, burst=2000),
+        webhook_throttle=Throttle(rate=1000, burst=2000),
+    )

@@ -1,0 +1,159 @@
+"""`parcelgate`: what an operator does with a stack, on AWS or on this machine.
+
+Every command works on the stack that `make up` started, when there is one, or on the deployed stack named by
+`--stack` with the AWS credentials of the environment.
+"""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import boto3
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from local import emulator
+from parcelgate.carriers import registry
+from parcelgate.services import api_keys
+from parcelgate.store.errors import KeyNotFoundError
+from parcelgate.store.table import Table
+
+LOCAL_STACK = Path(".local/stack.json")
+LOCAL_NAME = "parcelgate-local"
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
+accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
+app.add_typer(keys, name="keys", no_args_is_help=True)
+app.add_typer(accounts, name="accounts", no_args_is_help=True)
+
+out = Console()
+err = Console(stderr=True)
+
+StackOption = Annotated[
+    str | None,
+    typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
+]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
+
+
+class Deployment:
+    """The stack that a command works on."""
+
+    def __init__(self, session: boto3.Session, name: str, endpoint: str | None = None) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        (description,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        self.outputs = {item["OutputKey"]: item["OutputValue"] for item in description["Outputs"]}
+
+    @classmethod
+    def named(cls, stack: str | None) -> "Deployment":
+        """The deployed stack of that name; the one of `make up` when there is none."""
+        if stack is not None:
+            return cls(boto3.Session(), stack)
+        if not LOCAL_STACK.exists():
+            fail("No stack is running here. Start one with `make up`, or name one on AWS with --stack.")
+        return cls.local(LOCAL_STACK)
+
+    @classmethod
+    def local(cls, file: Path) -> "Deployment":
+        """The stack on this machine that `file`, a `stack.json`, describes."""
+        endpoint: str = json.loads(file.read_text())["aws_endpoint_url"]
+        administrator = emulator.ADMINISTRATOR
+        session = boto3.Session(
+            administrator["AWS_ACCESS_KEY_ID"],
+            administrator["AWS_SECRET_ACCESS_KEY"],
+            region_name=emulator.REGION,
+        )
+        return cls(session, LOCAL_NAME, endpoint)
+
+    def client(self, service: str) -> Any:
+        """A client for one of the stack's AWS services."""
+        return self._session.client(service, endpoint_url=self._endpoint)
+
+    @property
+    def table(self) -> Table:
+        """The stack's table."""
+        return Table(self.client("dynamodb"), self.outputs["TableName"])
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with one line that says what to do."""
+    err.print(message, style="red")
+    raise typer.Exit(1)
+
+
+@keys.command("create")
+def create_key(
+    tenant: TenantOption,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="May be given several times; all scopes by default.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    stack: StackOption = None,
+) -> None:
+    """Make a key and print it, alone, to standard output."""
+    try:
+        key = api_keys.create(Deployment.named(stack).table, tenant, scope or sorted(api_keys.SCOPES), name)
+    except ValueError as error:
+        fail(str(error))
+    err.print("Keep it now: it cannot be shown again.")
+    sys.stdout.write(key + "\n")
+
+
+@keys.command("list")
+def list_keys(tenant: TenantOption, stack: StackOption = None) -> None:
+    """Show a tenant's keys, never their secrets."""
+    grid = Grid("key id", "name", "scopes", "created", "revoked")
+    for key in api_keys.list_keys(Deployment.named(stack).table, tenant):
+        grid.add_row(key.id, key.name, " ".join(key.scopes), _time(key.created_at), _time(key.revoked_at))
+    out.print(grid)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The part between pg_ and the next underscore.")],
+    tenant: TenantOption,
+    stack: StackOption = None,
+) -> None:
+    """Make a key useless within 60 seconds."""
+    try:
+        api_keys.revoke(Deployment.named(stack).table, tenant, key_id)
+    except KeyNotFoundError:
+        fail(f"{tenant} has no key {key_id}; see `parcelgate keys list --tenant {tenant}`.")
+    out.print(f"{key_id} is revoked; it stops working within 60 seconds.")
+
+
+@accounts.command("put")
+def put_account(
+    carrier: Annotated[str, typer.Argument(help="lso")],
+    tenant: TenantOption,
+    file: Annotated[
+        Path, typer.Option(help="JSON with the credentials; - for standard input.", allow_dash=True)
+    ],
+    account: Annotated[str, typer.Option(help="The name orders use for it.")] = "default",
+    stack: StackOption = None,
+) -> None:
+    """Store a carrier account's credentials and settings in Secrets Manager, or replace them."""
+    if carrier not in registry.names():
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.names())}.")
+    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    try:
+        settings: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        fail(f"{file} is not JSON: {error}")
+    deployment = Deployment.named(stack)
+    name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
+    client = deployment.client("secretsmanager")
+    try:
+        client.create_secret(Name=name, SecretString=json.dumps(settings))
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(settings))
+    out.print(f"{name} is stored; functions see it within a minute.")
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""

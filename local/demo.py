@@ -1,0 +1,264 @@
+"""The demo: several LSO orders at once, from create to label, held against the carrier's own ledger.
+
+It starts a stack of its own, posts one order of each kind, shows a live table of how they go, writes the
+labels to `out/`, and then compares what Parcelgate says with what the sandbox (the carrier) has in its
+books. It exits non-zero on any difference.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pypdf import PdfReader
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from local import stack
+
+OUT = Path("out")
+DEADLINE = 120.0
+POLL = 0.25
+
+Ledger = dict[str, Any]
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One order of the demo, and how it has to end."""
+
+    reference: str
+    story: str
+    body: Body
+    status: str
+    label: bool
+    commits: int = 1
+    problem: str | None = None
+
+
+@dataclass
+class Run:
+    """How one scenario is going."""
+
+    scenario: Scenario
+    started: float = field(default_factory=time.monotonic)
+    order: Body = field(default_factory=dict)
+    took: float | None = None
+    mismatches: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be expected of the order."""
+        status = self.order.get("status")
+        if status == "confirmed":
+            return self.order["label"]["status"] != "pending"
+        return status in {"failed", "cancelled", "needs_attention"}
+
+
+def _box(weight: str, length: str, width: str, height: str) -> Body:
+    return {
+        "weight": {"value": weight, "unit": "kg"},
+        "dimensions": {"length": length, "width": width, "height": height, "unit": "cm"},
+    }
+
+
+def _body(reference: str, parcels: Sequence[Body], **options: Any) -> Body:
+    return {
+        "carrier": "lso",
+        "service": "GroundBasic",
+        "reference": reference,
+        "ship_to": {
+            "name": "Corrie McKee",
+            "company": "Lone Star Books",
+            "line1": "500 E Cesar Chavez St",
+            "city": "Austin",
+            "state": "Texas",
+            "postcode": "78701",
+            "country": "US",
+            "phone": "5125550100",
+        },
+        "parcels": list(parcels),
+        **({"options": options} if options else {}),
+    }
+
+
+def scenarios() -> list[Scenario]:
+    """Give the orders of the demo. The words `SBX-...` tell the sandbox how to behave."""
+    one = [_box("1.25", "30", "20", "10")]
+    three = [_box("1.25", "30", "20", "10"), _box("0.8", "25", "18", "9"), _box("4", "40", "30", "30")]
+    cheap = {"amount": "0.01", "currency": "USD"}
+    return [
+        Scenario("DEMO-ONE-BOX", "one box", _body("DEMO-ONE-BOX", one), "confirmed", True),
+        Scenario("DEMO-THREE-BOXES", "three boxes", _body("DEMO-THREE-BOXES", three), "confirmed", True),
+        Scenario(
+            "DEMO-SBX-FAIL",
+            "the carrier fails it later: the money comes back",
+            _body("DEMO-SBX-FAIL", one),
+            "failed",
+            False,
+            problem="refused_by_carrier",
+        ),
+        Scenario(
+            "DEMO-SBX-NOCALLBACK",
+            "the carrier's callback never comes",
+            _body("DEMO-SBX-NOCALLBACK", one),
+            "confirmed",
+            True,
+        ),
+        Scenario(
+            "DEMO-SBX-PENDING-2",
+            "the carrier needs a while",
+            _body("DEMO-SBX-PENDING-2", one),
+            "confirmed",
+            True,
+        ),
+        Scenario(
+            "DEMO-SBX-LOST",
+            "the carrier's answer is lost: found again, not bought twice",
+            _body("DEMO-SBX-LOST", one),
+            "confirmed",
+            True,
+        ),
+        Scenario(
+            "DEMO-MAX-PRICE",
+            "over options.max_price: nothing is bought",
+            _body("DEMO-MAX-PRICE", one, max_price=cheap),
+            "failed",
+            False,
+            commits=0,
+            problem="price_above_max",
+        ),
+    ]
+
+
+def _table(runs: Sequence[Run]) -> Table:
+    table = Table(title="LSO orders, live", expand=False)
+    for column in ("reference", "what happens", "status", "label", "tracking numbers", "price", "seconds"):
+        table.add_column(column, overflow="fold")
+    colours = {"confirmed": "green", "failed": "red", "needs_attention": "magenta"}
+    for run in runs:
+        order = run.order
+        status = order.get("status", "posting")
+        price = order.get("price")
+        table.add_row(
+            run.scenario.reference,
+            run.scenario.story,
+            f"[{colours.get(status, 'yellow')}]{status}",
+            order.get("label", {}).get("status", ""),
+            "\n".join(order.get("tracking_numbers", [])),
+            f"{price['amount']} {price['currency']}" if price else "",
+            f"{run.took if run.took is not None else time.monotonic() - run.started:.1f}",
+        )
+    return table
+
+
+def _post(client: httpx.Client, run: Run) -> None:
+    answer = client.post("/v1/orders", json=run.scenario.body)
+    if answer.status_code != 202:
+        raise RuntimeError(f"{run.scenario.reference}: {answer.status_code} {answer.text}")
+    run.order = answer.json()
+
+
+def _follow(client: httpx.Client, runs: Sequence[Run], show: Callable[[], None]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while any(not run.settled for run in runs):
+        if time.monotonic() > deadline:
+            late = ", ".join(run.scenario.reference for run in runs if not run.settled)
+            raise RuntimeError(f"not settled within {DEADLINE:.0f} s: {late}")
+        for run in runs:
+            if not run.settled:
+                run.order = client.get(f"/v1/orders/{run.order['id']}").raise_for_status().json()
+                if run.settled:
+                    run.took = time.monotonic() - run.started
+        show()
+        time.sleep(POLL)
+
+
+def _save_label(client: httpx.Client, run: Run) -> None:
+    label = client.get(f"/v1/orders/{run.order['id']}/label").raise_for_status().json()
+    path = OUT / f"{run.scenario.reference}.pdf"
+    path.write_bytes(httpx.get(label["url"]).raise_for_status().content)
+    pages = len(PdfReader(path).pages)
+    if pages != len(run.scenario.body["parcels"]):
+        run.mismatches.append(f"{path} has {pages} pages")
+
+
+def _compare(run: Run, ledger: Ledger) -> None:
+    """Hold what Parcelgate says of one order against the carrier's books."""
+    scenario, order = run.scenario, run.order
+    booked = [entry for entry in ledger["orders"] if entry["reference"] == scenario.reference]
+    say = run.mismatches.append
+    if order["status"] != scenario.status:
+        say(f"is {order['status']}, expected {scenario.status}")
+    if len(booked) != scenario.commits:
+        say(f"the carrier has it {len(booked)} times, expected {scenario.commits}")
+    if (order["problem"] or {}).get("code") != scenario.problem:
+        say(f"problem is {order['problem']}, expected {scenario.problem}")
+    if scenario.label and order["label"]["status"] != "ready":
+        say(f"label is {order['label']['status']}")
+    for entry in booked:
+        numbers = [parcel["tracking_number"] for parcel in entry["parcels"]]
+        if scenario.status == "confirmed" and numbers != order["tracking_numbers"]:
+            say(f"tracking numbers {order['tracking_numbers']}, the carrier says {numbers}")
+        if Decimal(entry["held"]):
+            say(f"the carrier still holds {entry['held']}")
+        if scenario.status == "confirmed" and Decimal(entry["charged"]) != Decimal(order["price"]["amount"]):
+            say(f"price {order['price']}, the carrier charged {entry['charged']}")
+
+
+def _summary(console: Console, runs: Sequence[Run], ledger: Ledger) -> bool:
+    for run in runs:
+        words = "; ".join(run.mismatches) or "as it should be"
+        mark = "[red]✗" if run.mismatches else "[green]✓"
+        console.print(f"{mark} {run.scenario.reference}: {run.order['status']} — {words}")
+    money = ledger["money"]
+    console.print(
+        f"The carrier's books: {len(ledger['orders'])} orders, {money['charged']} charged, "
+        f"{money['returned']} returned, {money['held']} still held."
+    )
+    return not any(run.mismatches for run in runs)
+
+
+def main() -> int:
+    """Run the demo; 0 when everything ended as it should."""
+    console = Console()
+    began = time.monotonic()
+    OUT.mkdir(exist_ok=True)
+    with stack.running(Path(".local/demo")) as running:
+        ready = time.monotonic()
+        headers = {"Authorization": f"Bearer {running.api_key}"}
+        with httpx.Client(base_url=running.api_url, headers=headers, timeout=60) as client:
+            runs = [Run(scenario) for scenario in scenarios()]
+            with ThreadPoolExecutor(len(runs)) as pool:
+                list(pool.map(lambda run: _post(client, run), runs))
+            if console.is_terminal:
+                with Live(_table(runs), console=console, refresh_per_second=8) as live:
+                    _follow(client, runs, lambda: live.update(_table(runs)))
+                    live.update(_table(runs))
+            else:
+                _follow(client, runs, lambda: None)
+                console.print(_table(runs))
+            for run in runs:
+                if run.order["label"]["status"] == "ready":
+                    _save_label(client, run)
+        ledger = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()["lso"]
+        for run in runs:
+            _compare(run, ledger)
+        done = time.monotonic()
+        good = _summary(console, runs, ledger)
+    console.print(
+        f"{len(runs)} orders in {done - ready:.1f} s; stack ready after {ready - began:.1f} s; "
+        f"labels are in {OUT}/."
+    )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The Accept header of a label: whether the client wants our JSON, or the document itself."""
+
+from parcelgate.domain.problems import ProblemError
+
+DOCUMENTS = {
+    "pdf": "application/pdf",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "zpl": "application/zpl",
+}
+"""The media type of each label format."""
+
+
+def document_wanted(accept: str, label_format: str) -> bool:
+    """Tell whether a client with this Accept header wants the document rather than JSON.
+
+    JSON is the answer to everybody who does not ask for a document by its type. Raises ProblemError
+    (`not_acceptable`) when only documents of other formats are asked for.
+
+    >>> document_wanted("application/pdf", "pdf"), document_wanted("*/*", "pdf"), document_wanted("", "pdf")
+    (True, False, False)
+    """
+    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    weights = dict(ranges)
+    document = weights.get(DOCUMENTS.get(label_format, ""), 0.0)
+    json = max((weights.get(name, 0.0) for name in ("application/json", "application/*", "*/*")), default=0.0)
+    if document > 0:
+        return document >= weights.get("application/json", 0.0) and document >= json
+    others = [weight for name, weight in ranges if name in DOCUMENTS.values()]
+    if json == 0 and any(weight > 0 for weight in others):
+        raise ProblemError("not_acceptable", f"The label is a document of type {label_format}.")
+    return False
+
+
+def _range(text: str) -> tuple[str, float]:
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    try:
+        return name, min(1.0, max(0.0, float(weight)))
+    except ValueError:
+        return name, 0.0

@@ -1,0 +1,512 @@
+"""The OpenAPI document of everything that is served, made from the very types that serve it.
+
+It is written once, when the functions are bundled (`python -m parcelgate.http.openapi openapi.json`), and
+served as a file: whoever serves it needs none of what it is made from.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic.json_schema import models_json_schema
+
+import parcelgate
+from parcelgate.carriers import registry
+from parcelgate.carriers.port import Rate
+from parcelgate.domain.measures import Money
+from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStatus
+from parcelgate.domain.problems import CODES, FieldError, Problem
+from parcelgate.http import resources
+from parcelgate.http.accept import DOCUMENTS
+from parcelgate.http.inputs import OrderInput, read_order
+from parcelgate.http.resources import Site, encode, order_resource, problem_resource
+
+type Json = dict[str, Any]
+
+_REFERENCE = "#/components/schemas/{name}"
+_SHOWN = (
+    resources.OrderResource,
+    resources.OrderList,
+    resources.EventList,
+    resources.TrackingList,
+    resources.LabelResource,
+    resources.PendingLabel,
+    resources.RateList,
+    resources.CarrierList,
+    resources.ServiceList,
+    resources.Health,
+    resources.ProblemResource,
+)
+
+_ABOUT = """\
+One HTTPS API in front of many parcel carriers: create an order, get its label, follow its parcels.
+
+Every call but the open ones wants `Authorization: Bearer pg_<key id>_<secret>`; a key has scopes, and each \
+call names the one it needs. What the gateway itself answers (no key, unknown route, throttling) has a small \
+body of its own, {"message": "..."}; everything behind it answers problem documents (RFC 9457).
+
+An Idempotency-Key on a POST makes it safe to send the same request again for 24 hours: the first answer is \
+given again, with Idempotent-Replayed: true.
+
+Money is a decimal string with a currency, measures are decimal numbers with a unit, times are RFC 3339 in \
+UTC. Empty strings, nulls and empty lists count as absent; unknown names are refused."""
+
+ORDER_EXAMPLE: Json = {
+    "carrier": "lso",
+    "service": "GroundBasic",
+    "reference": "shop-1017",
+    "ship_to": {
+        "name": "Ada Byrd",
+        "company": "Byrd Tools",
+        "phone": "512-555-0142",
+        "line1": "401 Congress Ave",
+        "city": "Austin",
+        "state": "TX",
+        "postcode": "78701",
+        "country": "US",
+    },
+    "parcels": [
+        {
+            "weight": {"value": 5.5, "unit": "lb"},
+            "dimensions": {"length": 12, "width": 9.5, "height": 4, "unit": "in"},
+        }
+    ],
+    "options": {"max_price": {"amount": "25.00", "currency": "USD"}},
+    "metadata": {"channel": "web"},
+}
+
+
+def document() -> Json:
+    """Make the whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Parcelgate", "version": parcelgate.__version__, "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}],
+        "tags": [
+            {"name": "Orders", "description": "What is bought from a carrier."},
+            {"name": "Rates", "description": "What it would cost."},
+            {"name": "Carriers", "description": "Who carries, and what each can do."},
+            {"name": "Service", "description": "This API itself; no key is needed."},
+        ],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "responses": {
+                f"Problem{status}": _problem(status, codes) for status, codes in _by_status().items()
+            },
+            "parameters": {"OrderId": _parameter("id", "path", {"type": "string"}, "The order's id.")}
+            | {"IdempotencyKey": _idempotency_key()},
+            "headers": {
+                "Location": _header("string", "Where the order is to be found."),
+                "RetryAfter": _header("integer", "Seconds to wait before the next try."),
+                "IdempotentReplayed": _header(
+                    "string", "`true` when this is the answer to an earlier request."
+                ),
+            },
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "pg_<key id>_<secret>",
+                    "description": "An API key. It belongs to one tenant and carries scopes.",
+                }
+            },
+        },
+    }
+
+
+def _paths() -> Json:
+    order = example()
+    ready = _answer("The order.", resources.OrderResource, order)
+    return {
+        "/v1/orders": {
+            "post": _operation(
+                "createOrder",
+                "Orders",
+                "Create an order",
+                "Checks the order whole, stores it, and has it sent to the carrier. Nothing is stored of an "
+                "order that is refused. Read the order, or its label, for what became of it.",
+                scope="orders:write",
+                body=(OrderInput, ORDER_EXAMPLE),
+                answers={"202": _answer("Taken; the carrier decides later.", resources.OrderResource, order)},
+                located=("202",),
+                problems=(400, 401, 403, 409, 413, 415, 422, 429, 500),
+            ),
+            "get": _operation(
+                "listOrders",
+                "Orders",
+                "List orders",
+                "Newest first. A list may lag a second behind.",
+                scope="orders:read",
+                parameters=_filters(),
+                answers={"200": _answer("A page of orders.", resources.OrderList)},
+                problems=(401, 403, 422, 429, 500),
+            ),
+        },
+        "/v1/orders/{id}": {
+            "get": _operation(
+                "readOrder",
+                "Orders",
+                "Read an order",
+                "The order as it stands now.",
+                scope="orders:read",
+                parameters=[_ORDER_ID],
+                answers={"200": ready},
+                problems=(401, 403, 404, 429, 500),
+            )
+        },
+        "/v1/orders/{id}/events": {
+            "get": _operation(
+                "listOrderEvents",
+                "Orders",
+                "Read an order's audit trail",
+                "Everything that happened to the order, oldest first.",
+                scope="orders:read",
+                parameters=[_ORDER_ID],
+                answers={"200": _answer("The trail.", resources.EventList, _events())},
+                problems=(401, 403, 404, 429, 500),
+            )
+        },
+        "/v1/orders/{id}/tracking": {
+            "get": _operation(
+                "listOrderTrackings",
+                "Orders",
+                "Follow an order's parcels",
+                "The timelines of all parcels, in parcel order.",
+                scope="orders:read",
+                parameters=[_ORDER_ID],
+                answers={"200": _answer("The timelines.", resources.TrackingList)},
+                problems=(401, 403, 404, 429, 500),
+            )
+        },
+        "/v1/orders/{id}/label": {
+            "get": _operation(
+                "getLabel",
+                "Orders",
+                "Get an order's label",
+                "Links that last at most 15 minutes. Name the label's own media type in Accept "
+                f"({', '.join(DOCUMENTS.values())}) to be redirected to the document itself.",
+                scope="orders:read",
+                parameters=[_ORDER_ID],
+                answers={
+                    "200": _answer("The label.", resources.LabelResource),
+                    "202": _answer("It is being made.", resources.PendingLabel, {"status": "pending"})
+                    | {"headers": {"Retry-After": _RETRY_AFTER}},
+                    "302": {
+                        "description": "The document, when its media type was asked for.",
+                        "headers": {"Location": _header("string", "A link to the document.")},
+                    },
+                },
+                problems=(401, 403, 404, 406, 409, 429, 500),
+            )
+        },
+        "/v1/orders/{id}/cancel": {
+            "post": _operation(
+                "cancelOrder",
+                "Orders",
+                "Cancel an order",
+                "Voids the order with the carrier and asks for the money back. May be repeated.",
+                scope="orders:write",
+                parameters=[_ORDER_ID],
+                answers={
+                    "200": _answer("Cancelled, now or before.", resources.OrderResource),
+                    "202": _answer("On its way.", resources.OrderResource),
+                },
+                located=("202",),
+                idempotent=True,
+                problems=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500),
+            )
+        },
+        "/v1/rates": {
+            "post": _operation(
+                "quoteRates",
+                "Rates",
+                "Preview the price",
+                "Takes an order's body and creates nothing.",
+                scope="orders:write",
+                body=(OrderInput, ORDER_EXAMPLE),
+                answers={"200": _answer("The prices.", resources.RateList, _rates())},
+                problems=(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
+            )
+        },
+        "/v1/carriers": {
+            "get": _operation(
+                "listCarriers",
+                "Carriers",
+                "List the carriers",
+                "What each carrier here can do, and how sure we are of each call: documented, public or "
+                "assumed.",
+                answers={"200": _answer("The carriers.", resources.CarrierList, _carriers())},
+                problems=(401, 500),
+            )
+        },
+        "/v1/carriers/{carrier}/services": {
+            "get": _operation(
+                "listServices",
+                "Carriers",
+                "List a carrier's services",
+                "The codes that `service` takes.",
+                parameters=[_parameter("carrier", "path", {"type": "string"}, "The carrier's code.")],
+                answers={"200": _answer("The services.", resources.ServiceList)},
+                problems=(401, 404, 500),
+            )
+        },
+        "/v1/health": {
+            "get": _operation(
+                "readHealth",
+                "Service",
+                "Ask for a sign of life",
+                "Says that the API answers, and which version it is.",
+                open_to_all=True,
+                answers={"200": _answer("It lives.", resources.Health)},
+            )
+        },
+        "/v1/openapi.json": {
+            "get": _operation(
+                "readDescription",
+                "Service",
+                "Read this description",
+                "This OpenAPI document.",
+                open_to_all=True,
+                answers={
+                    "200": {
+                        "description": "The document.",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    }
+                },
+            )
+        },
+        "/docs": {"get": _page("readDocs", "Read the documentation", "The documentation, for people.")},
+        "/problems/{code}": {
+            "get": _page(
+                "readProblem",
+                "Read what a problem means",
+                "What a problem's code means and what to do about it; every problem's `type` leads here.",
+                parameters=[
+                    _parameter(
+                        "code", "path", {"type": "string", "enum": sorted(CODES)}, "The problem's code."
+                    )
+                ],
+                problems=(404,),
+            )
+        },
+    }
+
+
+_ORDER_ID: Json = {"$ref": "#/components/parameters/OrderId"}
+_RETRY_AFTER: Json = {"$ref": "#/components/headers/RetryAfter"}
+
+
+def _operation(
+    name: str,
+    tag: str,
+    summary: str,
+    description: str,
+    *,
+    answers: Json,
+    scope: str | None = None,
+    open_to_all: bool = False,
+    parameters: Sequence[Json] = (),
+    body: tuple[type[Any], Json] | None = None,
+    idempotent: bool = False,
+    located: Sequence[str] = (),
+    problems: Sequence[int] = (),
+) -> Json:
+    operation: Json = {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "description": description,
+        "responses": dict(answers),
+    }
+    parameters = list(parameters)
+    if open_to_all:
+        operation["security"] = []
+    if scope is not None:
+        operation["x-scope"] = scope
+        operation["description"] += f" Needs the scope `{scope}`."
+    if body is not None or idempotent:
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+        for given in operation["responses"].values():
+            replayed = {"Idempotent-Replayed": {"$ref": "#/components/headers/IdempotentReplayed"}}
+            given["headers"] = given.get("headers", {}) | replayed
+    for status in located:
+        given = operation["responses"][status]
+        location = {"Location": {"$ref": "#/components/headers/Location"}, "Retry-After": _RETRY_AFTER}
+        given["headers"] = given.get("headers", {}) | location
+    if body is not None:
+        model, shown = body
+        schema = {"$ref": _REFERENCE.format(name=model.__name__)}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": shown}},
+        }
+    if parameters:
+        operation["parameters"] = parameters
+    for code in problems:
+        operation["responses"][str(code)] = {"$ref": f"#/components/responses/Problem{code}"}
+    return operation
+
+
+def _page(name: str, summary: str, description: str, **more: Any) -> Json:
+    shown = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    return _operation(name, "Service", summary, description, open_to_all=True, answers={"200": shown}, **more)
+
+
+def _answer(description: str, resource: type[Any], example: Any = None) -> Json:
+    content: Json = {"schema": {"$ref": _REFERENCE.format(name=resource.__name__)}}
+    if example is not None:
+        content["example"] = example
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _by_status() -> Mapping[int, Sequence[str]]:
+    """Every problem code that can be the answer to a call, by its status."""
+    only_inside_orders = {
+        "outcome_unknown",
+        "deadline_passed",
+        "answer_mismatch",
+        "carrier_order_conflict",
+        "refund_failed",
+        "late_success",
+        "workflow_ended",
+        "price_above_max",
+        "cannot_change",
+    }
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(CODES - only_inside_orders):
+        by_status.setdefault(Problem(code=code, detail="").status, []).append(code)
+    return dict(sorted(by_status.items()))
+
+
+def _problem(status: int, codes: Sequence[str]) -> Json:
+    errors = (FieldError("/ship_to/postcode", "missing", "Is required."),) if status == 422 else ()
+    first = "validation_failed" if status == 422 else codes[0]
+    shown = problem_resource(
+        Problem(code=first, detail="What is wrong with this very request.", errors=errors),
+        Site(problems="https://api.example.com/problems"),
+        request_id="JKJaXmPLvHcESHA=",
+    )
+    titles = "; ".join(f"`{code}`: {Problem(code=code, detail='').title}" for code in codes)
+    response: Json = {
+        "description": f"{titles}.",
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": _REFERENCE.format(name="ProblemResource")},
+                "example": _plain(shown),
+            }
+        },
+    }
+    if status in (409, 429, 503):
+        response["headers"] = {"Retry-After": _RETRY_AFTER}
+    return response
+
+
+def _schemas() -> Json:
+    _, shown = msgspec.json.schema_components(_SHOWN, ref_template=_REFERENCE)
+    _, given = models_json_schema(
+        [(OrderInput, "validation")], ref_template=_REFERENCE.replace("{name}", "{model}")
+    )
+    return {**given["$defs"], **_numbers(shown)}
+
+
+def _numbers(schema: Any) -> Any:
+    """Decimals are shown as JSON numbers; msgspec describes them as the strings it writes by default."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            return {**schema, "type": "number"}
+        return {name: _numbers(part) for name, part in schema.items()}
+    return [_numbers(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "schema": schema,
+        "description": description,
+    }
+
+
+def _header(kind: str, description: str) -> Json:
+    return {"schema": {"type": kind}, "description": description}
+
+
+def _idempotency_key() -> Json:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+    return _parameter("Idempotency-Key", "header", schema, "A value of your own, one for each new request.")
+
+
+def _filters() -> list[Json]:
+    time = {"type": "string", "format": "date-time"}
+    limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    return [
+        _parameter("status", "query", {"type": "string", "enum": list(OrderStatus)}, "Only of this status."),
+        _parameter("carrier", "query", {"type": "string"}, "Only with this carrier."),
+        _parameter("reference", "query", {"type": "string"}, "Only of this reference."),
+        _parameter("created_after", "query", time, "Only later than this."),
+        _parameter("created_before", "query", time, "Only earlier than this."),
+        _parameter("limit", "query", limit, "How many at most."),
+        _parameter("cursor", "query", {"type": "string"}, "`next_cursor` of the page before, same filters."),
+    ]
+
+
+def example() -> Json:
+    """Show an order as it is answered, made by the same code."""
+    return _plain(order_resource(_example_order(), Site(base="https://api.example.com")))
+
+
+def _example_order() -> Order:
+    moment = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    body = json.loads(json.dumps(ORDER_EXAMPLE), parse_float=Decimal)
+    draft = read_order(
+        body, carriers=registry.names(), tenant="acme", order_id="ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2", now=moment
+    )
+    if draft.order is None or draft.errors:
+        raise ValueError(f"the example is no good order: {draft.errors}")
+    return draft.order
+
+
+def _events() -> Json:
+    order = _example_order()
+    event = OrderEvent(at=order.created_at, type="order.accepted", actor=Actor.CLIENT, to=order.status)
+    return {"data": [_plain(resources.event_resource(event))]}
+
+
+def _rates() -> Json:
+    freight, fee = (Money(Decimal(text), "USD") for text in ("12.34", "0.50"))
+    rate = Rate(
+        service="GroundBasic",
+        price=freight + fee,
+        charges=(Charge("freight", freight), Charge("commission", fee)),
+    )
+    return {"rates": [_plain(resources.rate_resource(_example_order(), rate))]}
+
+
+def _carriers() -> Json:
+    return _plain(resources.CarrierList(tuple(registry.profile(name) for name in registry.names())))
+
+
+def _plain(resource: Any) -> Json:
+    plain: Json = json.loads(encode(resource))
+    return plain
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the document to the named file, or to the standard output."""
+    text = json.dumps(document(), ensure_ascii=False, separators=(",", ":"))
+    if arguments:
+        Path(arguments[0]).write_text(text, "utf-8")
+    else:
+        sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

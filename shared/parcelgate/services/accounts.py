@@ -1,0 +1,126 @@
+"""From a tenant's carrier account to the carrier, ready to be called."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountConfig, Accounts
+from parcelgate.carriers.calls import Request, Response, Transport
+from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.tokens import TokenVault
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.services.settings import Settings
+from parcelgate.store import clients
+
+if TYPE_CHECKING:
+    from parcelgate.store.table import Table
+
+type Remaining = Callable[[], float]
+"""Seconds left for calls to carriers in this invocation."""
+
+type CarrierFor = Callable[[str, str, str], Carrier]
+"""Finds a carrier by tenant, carrier code and account."""
+
+_TOKEN_WAIT = timedelta(seconds=8)
+"""For a token that another environment is getting; who waited in vain comes again later."""
+
+
+class Carriers:
+    """The carriers of one environment. Make it once: it remembers accounts and tokens.
+
+    >>> def handler(event, context):
+    ...     carrier_for = CARRIERS.within(lambda: context.get_remaining_time_in_millis() / 1000 - 2)
+    ...     carrier_for("acme", "lso", "default").rates(order)
+
+    Parameters
+    ----------
+    table
+        The store, for the platforms' tokens.
+    transport
+        Makes the way out for the given remaining time; by default the real one. The place where a test
+        puts a fake, or one that dies at its n-th call.
+    """
+
+    def __init__(
+        self,
+        table: "Table",
+        settings: Settings,
+        *,
+        transport: Callable[[Remaining | None], Transport] | None = None,
+        clock: Clock = now,
+    ) -> None:
+        self._table = table
+        self._settings = settings
+        self._transport = transport or _LateTransport
+        self._clock = clock
+        self._accounts: Accounts | None = None
+        self._vaults: dict[tuple[str, str, str], TokenVault] = {}
+
+    def within(self, remaining: Remaining | None) -> CarrierFor:
+        """`carrier_for` for one invocation: every call is over when `remaining` is."""
+
+        def carrier_for(tenant: str, carrier: str, account: str) -> Carrier:
+            return self.carrier_for(tenant, carrier, account, remaining=remaining)
+
+        return carrier_for
+
+    def carrier_for(
+        self, tenant: str, carrier: str, account: str, *, remaining: Remaining | None = None
+    ) -> Carrier:
+        """The carrier, speaking for one account.
+
+        Raises ProblemError (`validation_failed`) for an unknown carrier or account, and AccountError for
+        an account whose secret is malformed.
+        """
+        if carrier not in registry.CARRIERS:
+            error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
+            raise ProblemError("validation_failed", "The carrier is not known.", errors=[error])
+        return registry.build(
+            carrier,
+            self.account(tenant, carrier, account),
+            send=self._transport(remaining),
+            tokens=_LateVault(lambda: self._vault((tenant, carrier, account))),
+            clock=self._clock,
+            reread=lambda: self.account(tenant, carrier, account, fresh=True),
+        )
+
+    def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
+        """The account's configuration; see `Accounts.read`."""
+        if self._accounts is None:
+            self._accounts = Accounts(clients.client("secretsmanager"), self._settings.secret_prefix)
+        return self._accounts.read(tenant, carrier, account, fresh=fresh)
+
+    def _vault(self, whose: tuple[str, str, str]) -> TokenVault:
+        if whose not in self._vaults:
+            tenant, carrier, account = whose
+            self._vaults[whose] = self._table.tenant(tenant).tokens.vault(
+                carrier, account, key_id=self._settings.kms_key, clock=self._clock, wait=_TOKEN_WAIT
+            )
+        return self._vaults[whose]
+
+
+class _LateVault:
+    """A vault that is opened when a token is wanted: who only examines orders needs no key."""
+
+    def __init__(self, opened: Callable[[], TokenVault]) -> None:
+        self._opened = opened
+
+    def get(self, now: datetime) -> str | None:
+        return self._opened().get(now)
+
+    def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
+        return self._opened().renew(refused, fetch)
+
+
+class _LateTransport:
+    """The real transport, whose HTTP library is imported when something is sent."""
+
+    def __init__(self, remaining: Remaining | None) -> None:
+        self._remaining = remaining
+
+    def send(self, request: Request) -> Response:
+        from parcelgate.carriers.transport import HttpTransport
+
+        return HttpTransport(self._remaining).send(request)

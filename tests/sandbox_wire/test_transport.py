@@ -1,0 +1,263 @@
+"""The way out, against a server that misbehaves at the level of sockets."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from parcelgate.carriers.calls import Request, Transport
+from parcelgate.carriers.errors import TransientError, UnknownOutcomeError
+from parcelgate.carriers.transport import HttpTransport, is_public
+
+type Behaviour = Callable[[socket.socket], None]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Seen: Yes\r\n\r\n{}"
+RESET = struct.pack("ii", 1, 0)
+
+
+@contextmanager
+def server(behave: Behaviour) -> Iterator[tuple[str, list[bytes]]]:
+    """A server whose every connection is given to `behave`, and what it was sent."""
+    seen: list[bytes] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                try:
+                    seen.append(received(connection))
+                    behave(connection)
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", seen
+    finally:
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5)
+
+
+def received(connection: socket.socket) -> bytes:
+    """The whole request, or as much as comes of something else."""
+    found = connection.recv(65536)
+    while found.startswith(b"POST ") and not found.endswith((b"secret", b"{}")):
+        found += connection.recv(65536)
+    return found
+
+
+def answers(*pieces: bytes, pause: float = 0) -> Behaviour:
+    def behave(connection: socket.socket) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause)
+
+    return behave
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+def silent(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def request(url: str, *, safe: bool = False, **more: object) -> Request:
+    return Request(call="lso.order_commit", method="POST", url=url, body=b"secret", safe=safe, **more)  # type: ignore[arg-type]
+
+
+def test_it_gives_back_what_came() -> None:
+    with server(answers(OK)) as (url, seen):
+        transport: Transport = HttpTransport()
+        answer = transport.send(
+            Request(call="c", method="POST", url=f"{url}/base/x?y=1", headers={"X-A": "b"}, body=b"{}")
+        )
+    assert (answer.status, answer.body, answer.headers["x-seen"]) == (200, b"{}", "Yes")
+    assert seen[0].startswith(b"POST /base/x?y=1 HTTP/1.1\r\n")
+    assert b"X-A: b\r\n" in seen[0]
+    assert seen[0].endswith(b"\r\n\r\n{}")
+
+
+def test_each_call_has_a_connection_of_its_own() -> None:
+    with server(answers(OK)) as (url, seen):
+        for _ in range(2):
+            HttpTransport().send(request(url))
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(reset, id="reset"),
+        pytest.param(lambda connection: None, id="closed"),
+        pytest.param(silent, id="silence"),
+        pytest.param(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), id="half body"),
+        pytest.param(answers(b"what is this?\r\n\r\n"), id="no HTTP"),
+        pytest.param(answers(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip"), id="no gzip"),
+        pytest.param(
+            answers(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", bytes(3_000_000)), id="too long"
+        ),
+    ],
+)
+@pytest.mark.parametrize(("safe", "error"), [(True, TransientError), (False, UnknownOutcomeError)])
+def test_trouble_after_sending_is_unknown_unless_the_call_is_safe(
+    behave: Behaviour, safe: bool, error: type[Exception]
+) -> None:
+    with server(behave) as (url, _), pytest.raises(error) as caught:
+        HttpTransport().send(request(f"{url}/path?token=secret", safe=safe, read_seconds=0.3))
+    assert str(caught.value).startswith("lso.order_commit: ")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_nobody_listening_means_nothing_was_sent() -> None:
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    with pytest.raises(TransientError, match="before anything was sent"):
+        HttpTransport().send(request(f"http://127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://no-such-host.invalid/", "ftp://127.0.0.1/", "http://[bad/", "no url", f"http://{'x' * 70}/"],
+)
+def test_an_address_that_leads_nowhere_means_nothing_was_sent(url: str) -> None:
+    with pytest.raises(TransientError, match="before anything was sent"):
+        HttpTransport().send(request(url))
+
+
+def test_a_tls_handshake_that_fails_means_nothing_was_sent() -> None:
+    with (
+        server(answers(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as (url, _),
+        pytest.raises(TransientError, match="before anything was sent"),
+    ):
+        HttpTransport().send(request(url.replace("http", "https")))
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (b"Retry-After: 120\r\n", 120),
+        (b"Retry-After: 999999\r\n", 3600),
+        (b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 0),
+        (b"Retry-After: soon\r\n", None),
+        (b"", None),
+    ],
+)
+def test_too_many_requests_is_transient_whatever_the_call(
+    header: bytes, seconds: float | None, safe: bool
+) -> None:
+    answer = b"HTTP/1.1 429 Too Many Requests\r\n" + header + b"Content-Length: 2\r\n\r\n{}"
+    with server(answers(answer)) as (url, _), pytest.raises(TransientError) as caught:
+        HttpTransport().send(request(url, safe=safe))
+    assert caught.value.retry_after == seconds
+
+
+def test_redirects_are_not_followed() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    with server(answers(answer)) as (url, _):
+        assert HttpTransport().send(request(url)).status == 302
+
+
+def test_errors_of_the_server_are_answers() -> None:
+    with server(answers(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>")) as (url, _):
+        answer = HttpTransport().send(request(url))
+    assert (answer.status, answer.body) == (502, b"<html>")
+
+
+def test_without_time_left_nothing_is_sent() -> None:
+    with server(answers(OK)) as (url, seen):
+        with pytest.raises(TransientError, match="no time left"):
+            HttpTransport(lambda: 0).send(request(url))
+        assert seen == []
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(silent, id="silence"),
+        pytest.param(
+            answers(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"."] * 40, pause=0.1), id="drip"
+        ),
+    ],
+)
+def test_a_call_is_over_when_the_time_is(behave: Behaviour) -> None:
+    with server(behave) as (url, _):
+        began = time.monotonic()
+        with pytest.raises(UnknownOutcomeError):
+            HttpTransport(lambda: 0.5).send(request(url))
+        assert time.monotonic() - began < 2
+
+
+def test_a_host_that_leads_inside_is_not_called_where_only_public_ones_may_be() -> None:
+    with server(answers(OK)) as (url, seen):
+        for addresses in (["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], []):
+            transport = HttpTransport(resolve=lambda host, port, found=addresses: found)  # type: ignore[misc]
+            with pytest.raises(TransientError, match="public internet"):
+                transport.send(request(url, safe=True, public_only=True))
+    assert seen == []
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called() -> None:
+    called: list[httpx.Request] = []
+
+    def handle(message: httpx.Request) -> httpx.Response:
+        called.append(message)
+        return httpx.Response(200, content=b"%PDF-")
+
+    client = httpx.Client(transport=httpx.MockTransport(handle))
+    transport = HttpTransport(client=client, resolve=lambda host, port: ["93.184.216.34"])
+    transport.send(request("https://cdn.example:8443/1.pdf?sig=x", safe=True, public_only=True))
+    (message,) = called
+    assert str(message.url) == "https://93.184.216.34:8443/1.pdf?sig=x"
+    assert message.headers["host"] == "cdn.example:8443"
+    assert message.extensions["sni_hostname"] == "cdn.example"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fd00::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_certificates_are_checked() -> None:
+    from parcelgate.carriers.transport import _shared_client
+
+    pool = _shared_client()._transport._pool  # type: ignore[attr-defined]
+    assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
+    assert pool._ssl_context.check_hostname

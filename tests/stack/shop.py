@@ -1,0 +1,103 @@
+"""A merchant's side of the stack: what the tests post, and how they wait."""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import httpx
+
+from local.stack import Stack
+
+Body = dict[str, Any]
+
+POLL = 0.3
+
+BOX: Body = {
+    "weight": {"value": "1.25", "unit": "kg"},
+    "dimensions": {"length": "30", "width": "20", "height": "10", "unit": "cm"},
+}
+ORDER: Body = {
+    "carrier": "lso",
+    "service": "GroundBasic",
+    "ship_to": {
+        "name": "Corrie McKee",
+        "company": "Lone Star Books",
+        "line1": "500 E Cesar Chavez St",
+        "city": "Austin",
+        "state": "TX",
+        "postcode": "78701",
+        "country": "US",
+        "phone": "5125550100",
+    },
+    "parcels": [BOX],
+}
+
+
+def order_body(reference: str, *, boxes: int = 1, **changes: Any) -> Body:
+    """A good LSO order under `reference`, with `changes` to its top level."""
+    return {**deepcopy(ORDER), "reference": reference, "parcels": [deepcopy(BOX)] * boxes, **changes}
+
+
+class Shop:
+    """An API client with one key, and the eye of the sandbox's witness."""
+
+    def __init__(self, stack: Stack, key: str | None = None) -> None:
+        self.stack = stack
+        self.http = httpx.Client(
+            base_url=stack.api_url,
+            headers={"Authorization": f"Bearer {key or stack.api_key}"},
+            timeout=90,
+        )
+
+    def post(self, reference: str, *, boxes: int = 1, **changes: Any) -> Body:
+        """Create an order and give the resource of the 202."""
+        answer = self.http.post("/v1/orders", json=order_body(reference, boxes=boxes, **changes))
+        assert answer.status_code == 202, answer.text
+        created: Body = answer.json()
+        return created
+
+    def get(self, order_id: str) -> Body:
+        """Read an order."""
+        found: Body = self.http.get(f"/v1/orders/{order_id}").raise_for_status().json()
+        return found
+
+    def events(self, order_id: str) -> list[Body]:
+        """Read an order's audit trail."""
+        answer = self.http.get(f"/v1/orders/{order_id}/events").raise_for_status()
+        trail: list[Body] = answer.json()["data"]
+        return trail
+
+    def settled(self, order_id: str, *, within: float = 90) -> Body:
+        """Wait until nothing more is to be expected of an order."""
+        return until(lambda: self.get(order_id), _settled, within=within)
+
+    def ledger(self) -> Body:
+        """LSO's books."""
+        answer = httpx.get(f"{self.stack.sandbox_url}/_sandbox/ledger", timeout=30).raise_for_status()
+        book: Body = answer.json()["lso"]
+        return book
+
+    def booked(self, reference: str) -> list[Body]:
+        """What LSO's books say of one reference."""
+        return [entry for entry in self.ledger()["orders"] if entry["reference"] == reference]
+
+    def faults(self, *faults: Body) -> None:
+        """Have the sandbox spoil the next calls."""
+        answer = httpx.post(f"{self.stack.sandbox_url}/_sandbox/faults", json=list(faults), timeout=30)
+        answer.raise_for_status()
+
+
+def until[T](look: Callable[[], T], enough: Callable[[T], bool], *, within: float = 60) -> T:
+    """Look again and again until it is enough; fail with the last sight when that takes too long."""
+    deadline = time.monotonic() + within
+    while not enough(seen := look()):
+        assert time.monotonic() < deadline, f"not within {within} s; last seen: {seen}"
+        time.sleep(POLL)
+    return seen
+
+
+def _settled(order: Body) -> bool:
+    if order["status"] == "confirmed":
+        return bool(order["label"]["status"] != "pending")
+    return order["status"] in {"failed", "cancelled", "needs_attention"}

@@ -1,0 +1,196 @@
+"""Clients that fail on command: at their n-th call, in the way a test asks for.
+
+One `Faults` counts the outward calls of everything it wraps, AWS clients and carrier transports alike, in
+the order in which they are made. So a test can run a use case once to learn how many calls it makes, and
+then once more for each of them, dying there:
+
+    for n in range(1, calls_of(scenario) + 1):
+        faults = Faults().at(n, die())
+        with pytest.raises(Killed):
+            scenario(faults.wrap(client, "dynamodb"), faults.wrap(transport, "carrier"))
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+_AT_HOME = frozenset({"can_paginate", "generate_presigned_post", "generate_presigned_url", "get_waiter"})
+"""Methods of an AWS client that call nobody."""
+
+
+class Killed(BaseException):
+    """The function has died. No `except Exception` of the code under test can stop it."""
+
+
+class Call(NamedTuple):
+    """One outward call: of what, by which method, with which arguments."""
+
+    target: str
+    method: str
+    arguments: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.target}.{self.method}"
+
+
+class Fault(NamedTuple):
+    """What goes wrong, and whether the call has had its effect by then."""
+
+    error: Callable[[Call], BaseException]
+    after: bool = False
+
+
+def die(*, after: bool = False) -> Fault:
+    """The function dies: before the call goes out, or `after` it had its effect."""
+    return Fault(lambda call: Killed(str(call)), after)
+
+
+def time_out(*, after: bool = False) -> Fault:
+    """An AWS call is not answered; it may have had its effect (`after`) or not."""
+    return Fault(lambda call: ReadTimeoutError(endpoint_url=f"https://{call.target}.test"), after)
+
+
+def throttle() -> Fault:
+    """An AWS call is refused for coming too often."""
+    return aws_error("ThrottlingException")
+
+
+def unavailable(*, after: bool = False) -> Fault:
+    """An AWS call is answered by a server error."""
+    return Fault(lambda call: _client_error(call, "InternalServerError"), after)
+
+
+def condition_fails(item: dict[str, Any] | None = None, *, index: int = 0) -> Fault:
+    """A condition does not hold; in a transaction it is that of its part number `index`."""
+
+    def error(call: Call) -> BaseException:
+        if call.method == "transact_write_items":
+            reason = {"Code": "ConditionalCheckFailed", **({"Item": item} if item else {})}
+            return _cancelled(call, index, reason)
+        extra = {"Item": item} if item else {}
+        return _client_error(call, "ConditionalCheckFailedException", **extra)
+
+    return Fault(error)
+
+
+def conflict(*, index: int = 0) -> Fault:
+    """The write meets a transaction on the same item; in a transaction at its part number `index`."""
+
+    def error(call: Call) -> BaseException:
+        if call.method == "transact_write_items":
+            return _cancelled(call, index, {"Code": "TransactionConflict"})
+        return _client_error(call, "TransactionConflictException")
+
+    return Fault(error)
+
+
+def aws_error(code: str, *, after: bool = False) -> Fault:
+    """An AWS call fails with this error code."""
+    return Fault(lambda call: _client_error(call, code), after)
+
+
+def fails_with(error: BaseException, *, after: bool = False) -> Fault:
+    """The call raises `error`: for transports, whose errors are their own."""
+    return Fault(lambda call: error, after)
+
+
+class Faults:
+    """A script of what goes wrong at which call, and the record of all calls made."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._at: dict[int, Fault] = {}
+        self._when: list[tuple[Callable[[Call], bool], Fault, list[int]]] = []
+        self._before: list[tuple[Callable[[Call], bool], Callable[[], None], list[int]]] = []
+
+    def at(self, n: int, fault: Fault) -> "Faults":
+        """Fail the n-th outward call, counted from 1 over everything that is wrapped."""
+        self._at[n] = fault
+        return self
+
+    def on(self, method: str, fault: Fault, *, target: str | None = None, times: int = 1) -> "Faults":
+        """Fail the next `times` calls of this method (of any wrapped thing, or of `target` only)."""
+        self._when.append((_matcher(method, target), fault, [times]))
+        return self
+
+    def before(self, method: str, action: Callable[[], None], *, target: str | None = None) -> "Faults":
+        """Do something just before the next call of this method: how another process gets in between."""
+        self._before.append((_matcher(method, target), action, [1]))
+        return self
+
+    def wrap[T](self, thing: T, name: str) -> T:
+        """`thing`, counted and failing. An AWS client, or anything with public methods or callable."""
+        return _Wrapped(thing, name, self)  # type: ignore[return-value]
+
+    @property
+    def names(self) -> list[str]:
+        """The calls so far, such as `dynamodb.get_item`."""
+        return [str(call) for call in self.calls]
+
+    def make(self, call: Call, really: Callable[[], Any]) -> Any:
+        """Make one call, or fail it. Used by what `wrap` returns."""
+        for matches, action, left in self._before:
+            if left[0] and matches(call):
+                left[0] = 0
+                action()
+        self.calls.append(call)
+        fault = self._at.get(len(self.calls)) or self._matching(call)
+        if fault is None:
+            return really()
+        if fault.after:
+            really()
+        raise fault.error(call)
+
+    def _matching(self, call: Call) -> Fault | None:
+        for matches, fault, left in self._when:
+            if left[0] and matches(call):
+                left[0] -= 1
+                return fault
+        return None
+
+
+class _Wrapped:
+    def __init__(self, thing: Any, name: str, faults: Faults) -> None:
+        self.__dict__.update(_thing=thing, _name=name, _faults=faults)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._thing, name)
+        if name == "get_paginator":
+            raise AssertionError("a paginator's calls cannot be counted: page by hand")
+        if not callable(found) or isinstance(found, type) or name.startswith("_") or not self._outward(name):
+            return found
+
+        def call(*positional: Any, **named: Any) -> Any:
+            arguments = named | ({"args": positional} if positional else {})
+            made = Call(self._name, name, arguments)
+            return self._faults.make(made, lambda: found(*positional, **named))
+
+        return call
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._thing, name, value)
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        arguments = named | ({"args": positional} if positional else {})
+        made = Call(self._name, "__call__", arguments)
+        return self._faults.make(made, lambda: self._thing(*positional, **named))
+
+    def _outward(self, name: str) -> bool:
+        """Of an AWS client only API calls count; of anything else every public method."""
+        operations = getattr(getattr(self._thing, "meta", None), "method_to_api_mapping", None)
+        return name in operations if operations is not None else name not in _AT_HOME
+
+
+def _matcher(method: str, target: str | None) -> Callable[[Call], bool]:
+    return lambda call: call.method == method and target in (None, call.target)
+
+
+def _client_error(call: Call, code: str, **extra: Any) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "made up by a test"}, **extra}, call.method)
+
+
+def _cancelled(call: Call, index: int, reason: dict[str, Any]) -> ClientError:
+    reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in call.arguments["TransactItems"]]
+    reasons[index] = reason
+    return _client_error(call, "TransactionCanceledException", CancellationReasons=reasons)

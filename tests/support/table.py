@@ -1,0 +1,102 @@
+"""The table for tests: moto's DynamoDB with the very keys and indexes that the stack has.
+
+    from tests.support.table import table  # noqa: F401 - a fixture
+
+gives a fresh `parcelgate.store.table.Table`; `dynamodb` is the client under it. moto is in memory, so
+nothing leaves the process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from parcelgate.store import clients
+from parcelgate.store.table import Table
+
+TABLE_NAME = "parcelgate-test"
+REGION = "eu-central-1"
+
+INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "by_time": ("list_pk", "list_sk", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["carrier"]}),
+    "by_status": ("status_pk", "list_sk", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["carrier"]}),
+    "by_reference": (
+        "reference_pk",
+        "list_sk",
+        {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["carrier"]},
+    ),
+    "due": ("due_pk", "due_at", {"ProjectionType": "KEYS_ONLY"}),
+}
+
+
+def create_table(client: Any, name: str = TABLE_NAME) -> None:
+    """Make the table, with every index."""
+    attributes = sorted({"pk", "sk", *(key for index in INDEXES.values() for key in index[:2])})
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in attributes],
+        KeySchema=_schema("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": _schema(partition, sort), "Projection": projection}
+            for index, (partition, sort, projection) in INDEXES.items()
+        ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    client.update_time_to_live(
+        TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
+    )
+
+
+def all_items(client: Any, name: str = TABLE_NAME) -> list[dict[str, Any]]:
+    """Everything in the table. Only a test may scan."""
+    pages = client.get_paginator("scan").paginate(TableName=name)
+    return [item for page in pages for item in page["Items"]]
+
+
+@contextmanager
+def aws() -> Iterator[None]:
+    """moto in the place of AWS, with credentials that open nothing, and clients made anew."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+            patch.delenv(variable, raising=False)
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_REGION", REGION)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        clients.forget()
+        try:
+            yield
+        finally:
+            clients.forget()
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """The client of a fresh DynamoDB that has the table. The client itself is made once for all tests."""
+    with aws():
+        client = _client()
+        clients.put("dynamodb", client)
+        create_table(client)
+        yield client
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> Table:
+    """A fresh table."""
+    return Table(dynamodb, TABLE_NAME)
+
+
+@cache
+def _client() -> Any:
+    return clients.client("dynamodb")
+
+
+def _schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]

@@ -1,0 +1,169 @@
+"""Carrier accounts from Secrets Manager, on moto."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from parcelgate.carriers.accounts import AccountError, Accounts
+from parcelgate.carriers.lso import assumed
+from parcelgate.domain.problems import ProblemError
+from tests.support.carrier import FakeTransport, lso, lso_account
+
+SECRET = {
+    "base_url": "https://platform.example",
+    "credentials": {"app_id": "app-7", "app_secret": "made-up"},
+    "overrides": {"currency": "EUR"},
+    "ship_from": {"name": "Dock 4", "line1": "1 Main St", "city": "Dallas", "country": "US"},
+}
+NAME = "parcelgate/acme/lso/default"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Secrets:
+    """Secrets Manager, its calls counted."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client("secretsmanager", region_name="eu-central-1")
+        self.reads = 0
+        self.clock = Clock()
+        self.accounts = Accounts(self, "parcelgate", monotonic=self.clock)  # type: ignore[arg-type]
+
+    def get_secret_value(self, **request: Any) -> Any:
+        self.reads += 1
+        return self.client.get_secret_value(**request)
+
+    def put(self, secret: Any, name: str = NAME) -> None:
+        text = secret if isinstance(secret, str) else json.dumps(secret)
+        try:
+            self.client.create_secret(Name=name, SecretString=text)
+        except self.client.exceptions.ResourceExistsException:
+            self.client.put_secret_value(SecretId=name, SecretString=text)
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Secrets]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield Secrets()
+
+
+def test_an_account_is_what_its_secret_says(secrets: Secrets) -> None:
+    secrets.put(SECRET)
+    account = secrets.accounts.read("acme", "lso", "default")
+    assert (account.tenant, account.carrier, account.name) == ("acme", "lso", "default")
+    assert account.base_url == "https://platform.example"
+    assert account.credentials == SECRET["credentials"]
+    assert account.ship_from is not None
+    assert account.ship_from.city == "Dallas"
+    assert account.return_to is None
+
+
+def test_an_account_is_remembered_for_a_minute(secrets: Secrets) -> None:
+    secrets.put(SECRET)
+    for seconds, reads in ((0, 1), (59.9, 1), (60, 2)):
+        secrets.clock.now = 1000 + seconds
+        secrets.accounts.read("acme", "lso", "default")
+        assert secrets.reads == reads
+
+
+def test_a_rotated_secret_is_seen_at_once_when_asked_for_afresh(secrets: Secrets) -> None:
+    secrets.put(SECRET)
+    secrets.accounts.read("acme", "lso", "default")
+    secrets.put({"credentials": {"app_id": "app-8", "app_secret": "newer"}})
+    assert secrets.accounts.read("acme", "lso", "default").credentials["app_id"] == "app-7"
+    assert secrets.accounts.read("acme", "lso", "default", fresh=True).credentials["app_id"] == "app-8"
+    assert secrets.accounts.read("acme", "lso", "default").credentials["app_id"] == "app-8"
+
+
+def test_an_unknown_account_is_the_clients_mistake(secrets: Secrets) -> None:
+    with pytest.raises(ProblemError) as caught:
+        secrets.accounts.read("acme", "lso", "other")
+    problem = caught.value.problem
+    assert problem.code == "validation_failed"
+    assert [(error.pointer, error.code) for error in problem.errors] == [("/account", "unknown_account")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("acme", "lso", "../../other/lso/default"),
+        ("acme", "lso", "a/b"),
+        ("acme", "lso", ""),
+        ("acme", "lso", "x" * 65),
+        ("acme", "lso", "dëfault"),
+        ("acme", "lso", "default\n"),
+        ("..", "lso", "default"),
+        ("acme/other", "lso", "default"),
+    ],
+)
+def test_a_name_that_could_lead_elsewhere_is_never_looked_up(
+    path: tuple[str, str, str], secrets: Secrets
+) -> None:
+    with pytest.raises(ProblemError):
+        secrets.accounts.read(*path)
+    assert secrets.reads == 0
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "s3cr3t, not JSON",
+        '"s3cr3t"',
+        "{}",
+        {"credentials": {"app_id": 7, "app_secret": "s3cr3t"}},
+        {"credentials": {"app_id": "a"}, "s3cr3t": 1},
+        {"credentials": {}, "ship_from": {"name": "s3cr3t"}},
+    ],
+)
+def test_a_malformed_secret_is_an_operators_error_that_quotes_nothing(secret: Any, secrets: Secrets) -> None:
+    secrets.put(secret)
+    with pytest.raises(AccountError, match=NAME) as caught:
+        secrets.accounts.read("acme", "lso", "default")
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"credentials": {"app_id": "app-7"}}, "app_secret"),
+        ({"base_url": "ftp://platform.example"}, "base_url"),
+        ({"base_url": "https://u:s3cr3t@platform.example"}, "base_url"),
+        ({"base_url": "https://platform.example/?token=s3cr3t"}, "base_url"),
+        ({"base_url": "https://platform.example:port"}, "base_url"),
+        ({"base_url": "platform.example"}, "base_url"),
+        ({"overrides": {"currencies": "s3cr3t"}}, "overrides"),
+        ({"overrides": {"refund_status": "s3cr3t"}}, "refund_status"),
+        ({"overrides": {"paths": {"s3cr3t": "/x"}}}, "paths"),
+        ({"overrides": {"paths": {"token": "s3cr3t"}}}, "paths"),
+        ({"overrides": {"default_time_zone": "s3cr3t"}}, "default_time_zone"),
+        ({"overrides": {"tracking_statuses": {"gone": "s3cr3t"}}}, "tracking_statuses"),
+        ({"overrides": {"currency": "s3cr3t"}}, "currency"),
+        ({"overrides": {"track_batch": 0}}, "track_batch"),
+    ],
+)
+def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
+    changes: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(AccountError, match=where) as caught:
+        lso(FakeTransport(), account=lso_account(**changes))
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_without_overrides_the_assumptions_stand() -> None:
+    settings = assumed.settings(lso_account())
+    assert {call: settings.path(call) for call in assumed.Call} == dict(assumed.PATHS)
+    assert (settings.currency, settings.track_batch, settings.refund_status) == ("USD", 30, "requested")
+    assert assumed.base_url(lso_account(base_url="http://127.0.0.1:80/lso/")) == "http://127.0.0.1:80/lso"

@@ -1,0 +1,105 @@
+"""`services.accounts`: from tenant, carrier and account to a carrier that can be called."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parcelgate.carriers.calls import Transport
+from parcelgate.carriers.port import QuotesRates
+from parcelgate.domain.problems import ProblemError
+from parcelgate.services.accounts import Carriers, Remaining
+from parcelgate.services.settings import Settings
+from parcelgate.store import clients
+from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
+
+
+class Secrets:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.secret = {"credentials": {"app_id": "app-7", "app_secret": "made-up"}}
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's own name
+        self.asked.append(SecretId)
+        return {"SecretString": json.dumps(self.secret)}
+
+
+class Tables:
+    """As much of the table as is asked for: a vault for each account."""
+
+    def __init__(self) -> None:
+        self.vaults: list[tuple[str, str, str, str]] = []
+        self.tenants = ""
+
+    def tenant(self, tenant: str) -> "Tables":
+        self.tenants = tenant
+        return self
+
+    @property
+    def tokens(self) -> "Tables":
+        return self
+
+    def vault(self, carrier: str, account: str, *, key_id: str, **_: Any) -> FakeVault:
+        self.vaults.append((self.tenants, carrier, account, key_id))
+        return FakeVault(None)
+
+
+@pytest.fixture
+def secrets() -> Iterator[Secrets]:
+    fake = Secrets()
+    clients.put("secretsmanager", fake)
+    yield fake
+    clients.forget()
+
+
+def carriers(transport: Transport, table: Tables, **environment: str) -> Carriers:
+    def make(remaining: Remaining | None) -> Transport:
+        return transport
+
+    return Carriers(table, Settings(environment), transport=make, clock=lambda: NOON)  # type: ignore[arg-type]
+
+
+def test_a_carrier_speaks_for_the_account_it_was_asked_for(secrets: Secrets) -> None:
+    table = Tables()
+    transport = FakeTransport(
+        {
+            "lso.token": [{"code": 200, "data": {"token": "t"}}],
+            "lso.fee_preview": [{"code": 200, "data": {"prepaidPrice": "1"}}],
+        }
+    )
+    made = carriers(transport, table, PARCELGATE_KMS_KEY="key-1", PARCELGATE_SECRET_PREFIX="pg")
+    for _ in range(2):
+        carrier = made.within(lambda: 5.0)("acme", "lso", "main")
+        assert isinstance(carrier, QuotesRates)
+        carrier.rates(lso_order())
+    assert secrets.asked == ["pg/acme/lso/main"]
+    assert table.vaults == [("acme", "lso", "main", "key-1")]
+    assert transport.calls == ["lso.token", "lso.fee_preview", "lso.fee_preview"]
+
+
+def test_examining_needs_neither_key_nor_store(secrets: Secrets) -> None:
+    table = Tables()
+    carrier = carriers(FakeTransport(), table).carrier_for("acme", "lso", "default")
+    assert carrier.examine(lso_order()).errors == ()
+    assert table.vaults == []
+
+
+def test_rotation_needs_no_release(secrets: Secrets) -> None:
+    transport = FakeTransport(
+        {
+            "lso.token": [{"code": 401}, {"code": 200, "data": {"token": "t"}}],
+            "lso.fee_preview": [{"code": 200, "data": {"prepaidPrice": "1"}}],
+        }
+    )
+    carrier = carriers(transport, Tables(), PARCELGATE_KMS_KEY="k").carrier_for("acme", "lso", "default")
+    secrets.secret = {"credentials": {"app_id": "app-7", "app_secret": "newer"}}
+    assert isinstance(carrier, QuotesRates)
+    carrier.rates(lso_order())
+    assert [sent["appSecret"] for sent in transport.bodies("lso.token")] == ["made-up", "newer"]
+
+
+def test_an_unknown_carrier_is_the_clients_mistake(secrets: Secrets) -> None:
+    with pytest.raises(ProblemError) as caught:
+        carriers(FakeTransport(), Tables()).carrier_for("acme", "nobody", "default")
+    assert [error.pointer for error in caught.value.problem.errors] == ["/carrier"]

@@ -1,0 +1,58 @@
+"""Carriers by name, imported when they are used."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.port import Carrier
+from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_account
+
+
+def test_every_carrier_has_a_profile_of_its_own_name() -> None:
+    for code in registry.names():
+        profile = registry.profile(code)
+        assert profile.code == code
+        assert set(profile.grades.values()) <= {"documented", "public", "assumed"}
+        assert set(profile.capabilities) <= set(profile.grades)
+
+
+def test_a_carrier_is_built_for_an_account() -> None:
+    carrier = registry.build(
+        "lso", lso_account(), send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON
+    )
+    assert isinstance(carrier, Carrier)
+
+
+def test_an_unknown_carrier_is_an_error() -> None:
+    with pytest.raises(registry.UnknownCarrierError):
+        registry.profile("../lso")
+
+
+def test_the_answer_to_a_callback_is_the_platforms() -> None:
+    answer = registry.webhook_answer("lso")
+    assert answer is not None
+    assert msgspec.json.decode(answer) == {"code": 200, "msg": "success"}
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        (
+            "from parcelgate.carriers import registry; registry.profile('lso')",
+            "pydantic httpx boto3 botocore",
+        ),
+        ("import parcelgate.services.accounts", "pydantic httpx boto3"),
+        ("import parcelgate.carriers.lso.adapter", "httpx boto3"),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code: str, unwanted: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not set(unwanted.split()) & set(found)

@@ -1,0 +1,56 @@
+"""AWS clients: made in one place, once, and never patient."""
+
+import pytest
+
+from parcelgate.store import clients
+from tests.support.table import aws
+
+
+def test_a_client_is_made_once() -> None:
+    with aws():
+        assert clients.client("dynamodb") is clients.client("dynamodb")
+
+
+def test_a_client_gives_up_soon() -> None:
+    with aws():
+        config = clients.client("sqs").meta.config
+    assert (config.connect_timeout, config.read_timeout) == (2, 2)
+    assert config.retries["mode"] == "standard"
+    assert config.retries["total_max_attempts"] == 3
+
+
+def test_an_emulator_is_found_by_its_address_and_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws():
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4999")
+        clients.forget()
+        client = clients.client("dynamodb")
+    assert client.meta.endpoint_url == "http://127.0.0.1:4999"
+    assert client.meta.config.read_timeout == 30
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address"),
+    [
+        ("", "https://labels.s3.eu-central-1.amazonaws.com/"),
+        ("http://localhost:4999", "http://localhost:4999/labels/"),
+    ],
+)
+def test_links_into_the_label_bucket_can_be_opened(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, address: str
+) -> None:
+    with aws():
+        if endpoint:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        clients.forget()
+        link = clients.client("s3").generate_presigned_url("get_object", {"Bucket": "labels", "Key": "a.pdf"})
+    assert link.startswith(f"{address}a.pdf?")
+    assert "X-Amz-Signature" in link
+
+
+def test_a_test_can_put_its_own() -> None:
+    with aws():
+        fake = object()
+        clients.put("kms", fake)
+        assert clients.client("kms") is fake
+        clients.forget()
+        assert clients.client("kms") is not fake

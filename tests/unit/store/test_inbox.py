@@ -1,0 +1,146 @@
+"""The inbox: a delivery is stored as it came before it is acknowledged, and due until it was worked on."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from parcelgate.store.inbox import DUE_AFTER, PARKED, PROCESSED, RECEIVED, InboxEntry
+from parcelgate.store.table import Table
+from parcelgate.store.webhook_tokens import Hook, hash_of
+from tests.support.faulty import Faults, conflict, time_out
+from tests.support.orders import NOON
+from tests.support.table import TABLE_NAME, all_items
+
+BODY = b'\xff not even JSON \x00 {"a": 1}'
+
+
+def delivered(table: Table, tenant: str = "acme", **more: Any) -> InboxEntry:
+    facts = {"carrier": "lso", "account": "default", "body": BODY, "now": NOON, "order_id": "ord_1"}
+    return table.tenant(tenant).inbox.put(**facts | more)
+
+
+def test_a_delivery_is_kept_byte_for_byte_with_what_proves_it(table: Table) -> None:
+    entry = delivered(table, headers={"sign": "abc"})
+    assert entry.is_new
+    assert table.tenant("acme").inbox.get(entry.id) == entry._replace(is_new=False)
+    assert (entry.body, entry.headers, entry.state) == (BODY, {"sign": "abc"}, RECEIVED)
+
+
+def test_promise_4_a_delivery_is_due_until_it_was_worked_on(table: Table) -> None:
+    inbox = table.tenant("acme").inbox
+    entry = delivered(table)
+    assert table.due.due("INBOX", NOON + DUE_AFTER - timedelta(milliseconds=1)) == []
+    assert table.due.due("INBOX", NOON + DUE_AFTER) == [("acme", entry.id)]
+    assert table.due.due("ORDER", NOON + DUE_AFTER) == []
+    inbox.processed(entry.id, NOON)
+    inbox.processed(entry.id, NOON)
+    assert table.due.due("INBOX", NOON + DUE_AFTER) == []
+    found = inbox.get(entry.id)
+    assert found is not None
+    assert found.state == PROCESSED
+    assert found.body == BODY
+
+
+def test_a_repeat_finds_the_first_delivery_and_how_it_stands(table: Table) -> None:
+    first = delivered(table)
+    again = delivered(table, now=NOON + timedelta(minutes=5))
+    assert again == first._replace(is_new=False)
+    table.tenant("acme").inbox.processed(first.id, NOON)
+    assert delivered(table, now=NOON + timedelta(minutes=10)).state == PROCESSED
+    assert table.due.due("INBOX", NOON + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    "other", [{"body": b"other"}, {"order_id": "ord_2"}, {"order_id": None}, {"account": "b"}]
+)
+def test_another_delivery_is_no_repeat(table: Table, other: dict[str, Any]) -> None:
+    first = delivered(table)
+    assert delivered(table, **other).is_new
+    assert delivered(table, tenant="other").is_new
+    assert first.is_new
+
+
+def test_what_cannot_be_used_is_parked_with_its_reason(table: Table) -> None:
+    inbox = table.tenant("acme").inbox
+    entry = delivered(table)
+    inbox.park(entry.id, "not JSON", NOON)
+    found = inbox.get(entry.id)
+    assert found is not None
+    assert (found.state, found.reason) == (PARKED, "not JSON")
+    assert table.due.due("INBOX", NOON + timedelta(days=1)) == []
+
+
+def test_an_unprocessed_entry_can_be_put_off_a_processed_one_not(table: Table) -> None:
+    inbox = table.tenant("acme").inbox
+    entry = delivered(table)
+    later = NOON + timedelta(hours=1)
+    inbox.postpone(entry.id, later)
+    assert table.due.due("INBOX", later - timedelta(seconds=1)) == []
+    assert table.due.due("INBOX", later) == [("acme", entry.id)]
+    inbox.processed(entry.id, NOON)
+    inbox.postpone(entry.id, later)
+    assert table.due.due("INBOX", later) == []
+
+
+def test_a_delivery_expires_after_thirty_days_and_then_counts_as_gone(table: Table, dynamodb: Any) -> None:
+    first = delivered(table)
+    (item,) = all_items(dynamodb)
+    assert int(item["expires_at"]["N"]) == (NOON + timedelta(days=30)).timestamp()
+    table.tenant("acme").inbox.processed(first.id, NOON)
+    assert delivered(table, now=NOON + timedelta(days=30)).is_new
+
+
+def test_nothing_comes_of_marking_what_is_gone(table: Table, dynamodb: Any) -> None:
+    inbox = table.tenant("acme").inbox
+    inbox.processed("lso#gone", NOON)
+    inbox.park("lso#gone", "why", NOON)
+    inbox.postpone("lso#gone", NOON)
+    assert all_items(dynamodb) == []
+    assert inbox.get("lso#gone") is None
+
+
+def test_a_delivery_is_one_write_and_survives_a_collision(dynamodb: Any) -> None:
+    faults = Faults()
+    table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
+    delivered(table)
+    assert faults.names == ["dynamodb.put_item"]
+    faults.on("put_item", conflict())
+    assert delivered(table, body=b"other").is_new
+
+
+def test_a_delivery_whose_storing_was_not_answered_is_found_when_it_is_repeated(dynamodb: Any) -> None:
+    faults = Faults().on("put_item", time_out(after=True))
+    table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
+    with pytest.raises(Exception, match="ReadTimeout"):
+        delivered(table)
+    again = delivered(table)
+    assert (again.is_new, again.state) == (False, RECEIVED)
+
+
+def test_promise_7_an_entry_is_its_tenants_alone(table: Table) -> None:
+    entry = delivered(table)
+    assert table.tenant("other").inbox.get(entry.id) is None
+
+
+# Webhook tokens
+
+
+def test_a_token_leads_to_its_account_and_nowhere_else(table: Table, dynamodb: Any) -> None:
+    hook = Hook("acme", "lme", "default")
+    table.webhook_tokens.put("t0ken", hook)
+    find = table.webhook_tokens.find
+    assert find("lme", "default", "t0ken") == hook
+    for wrong in [("lso", "default", "t0ken"), ("lme", "other", "t0ken"), ("lme", "default", "t0keN")]:
+        assert find(*wrong) is None
+    for odd in ("", "#", "x" * 5000, "é", "\udc80"):
+        assert find("lme", "default", odd) is None
+    assert "t0ken" not in str(all_items(dynamodb))
+    assert hash_of("t0ken") in str(all_items(dynamodb))
+    table.webhook_tokens.remove("t0ken")
+    assert find("lme", "default", "t0ken") is None
+
+
+def test_a_tenant_that_cannot_be_gets_no_token(table: Table) -> None:
+    with pytest.raises(ValueError, match="tenant"):
+        table.webhook_tokens.put("t", Hook("a#b", "lme", "default"))
