@@ -10,10 +10,11 @@ from starlette.routing import Route
 
 from sandbox.calls import Carrier, route
 from sandbox.faults import read_faults
+from sandbox.lme import Lme
 from sandbox.lso import Lso
 from sandbox.world import Settings, World
 
-CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso,)
+CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme)
 
 
 def build_app(settings: Settings) -> Starlette:

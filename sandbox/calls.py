@@ -19,6 +19,18 @@ from sandbox.world import World
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class Sealed(JSONResponse):
+    """An answer whose content is encrypted: `outside` makes what is sent of the content."""
+
+    def __init__(self, inner: Any, outside: Callable[[Any], Any]) -> None:
+        super().__init__(outside(inner))
+        self._inner, self._outside = inner, outside
+
+    def mistyped(self) -> Response:
+        """The same with everything inside of another type."""
+        return JSONResponse(self._outside(_mistyped(self._inner, 1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One operation of a carrier.
@@ -105,6 +117,8 @@ async def _suffer(fault: Fault, carrier: Carrier, call: Call, request: Request, 
             return Dropped()
         case Kind.HALF_BODY:
             return HalfBody(answer)
+        case Kind.WRONG_TYPE if isinstance(answer, Sealed):
+            return answer.mistyped()
         case Kind.WRONG_TYPE:
             with contextlib.suppress(ValueError):
                 return JSONResponse(_mistyped(json.loads(bytes(answer.body))))

@@ -22,6 +22,7 @@ WORDS: Mapping[str, str] = {
     "BADLABEL": "every label is something that is no document",
     "SPOILT-n": "the first n answers to the label call hold something that is no document",
     "LABELURL": "the label comes as an address, not in Base64",
+    "COLLECTED": "the parcel counts as collected at once: it can be neither cancelled nor changed (LME)",
     "DISORDER": "tracking events come late, repeated and shuffled",
     "EARLYCALLBACK": "finishes and calls back before the create is answered",
     "LIAR": "fails, and the callback says that it succeeded",

@@ -91,7 +91,7 @@ def cargo(order: Order) -> str | None:
 
 
 def window(order: Order, settings: Settings, now: datetime) -> tuple[str, str]:
-    """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is asked for."""
+    """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is given."""
     asked = order.options.delivery_window
     if asked is not None:
         begins, ends = asked.from_.astimezone(settings.zone), asked.to.astimezone(settings.zone)
