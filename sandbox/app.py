@@ -12,9 +12,10 @@ from sandbox.calls import Carrier, route
 from sandbox.faults import read_faults
 from sandbox.lme import Lme
 from sandbox.lso import Lso
+from sandbox.ubi import Ubi
 from sandbox.world import Settings, World
 
-CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme)
+CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi)
 
 
 def build_app(settings: Settings) -> Starlette:

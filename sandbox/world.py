@@ -17,7 +17,10 @@ Accounts = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 def default_accounts() -> Accounts:
     """Give the logins that are known when none are named."""
-    return {"lso": {"default": {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}}}
+    return {
+        "lso": {"default": {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}},
+        "ubi": {"default": {"token": "sandbox-token", "secret": "sandbox-secret"}},
+    }
 
 
 @dataclass(frozen=True, slots=True)
