@@ -138,7 +138,7 @@ class Ubi:
     async def _create(self, token: str, request: Request) -> Response:
         orders = wire.read_orders(await request.body())
         data = [self._enter(token, order) for order in orders]
-        words = Steering(" ".join(wire.reference_of(order) for order in orders))
+        words = Steering(" ".join(entry["referenceNo"] for entry in data if entry["orderId"]))
         return await created(words, self._world.clock, JSONResponse(_envelope(data, _status(data))))
 
     async def _query(self, token: str, request: Request) -> Response:

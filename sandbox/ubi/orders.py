@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from sandbox.ledger import Entry
 from sandbox.steering import Steering
@@ -88,16 +90,25 @@ class Order:
     def told(self) -> JsonObject:
         """Tell what `queryorders` answers."""
         pieces = [
-            {**piece.fields, "orderId": piece.order_id, "trackingNo": piece.tracking_number}
+            {**_plain(piece.fields), "orderId": piece.order_id, "trackingNo": piece.tracking_number}
             for piece in self.pieces
         ]
         numbers = {"orderId": self.master.order_id, "trackingNo": self.master.tracking_number}
-        return {**self.master.fields, **numbers, "status": self.state, "pieces": pieces or None}
+        return {**_plain(self.master.fields), **numbers, "status": self.state, "pieces": pieces or None}
 
     def label_of(self, piece: Piece) -> Label:
         """Fill in the label of one of the parcels."""
         parcels = self.parcels
         return piece.label(parcels.index(piece) + 1, len(parcels))
+
+
+def _plain(value: Any) -> Any:
+    """Give the fields of an order back as JSON has them, decimals as numbers."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _numbers(piece: Piece) -> JsonObject:
