@@ -93,11 +93,16 @@ class Client:
 
     @staticmethod
     def _opened(data: Any, keys: Keys) -> Any:
-        """`data` of a success: sealed for us, or nothing, or plain as the vendor's pages show it."""
+        """`data` of a success: sealed for us, or nothing, or plain as the vendor's pages show it.
+
+        Opening with the wrong key gives noise, which now and then is empty or a digit: neither counts.
+        """
         if not isinstance(data, str) or not data.strip():
             return data or None
-        content = envelope.unseal(data, keys.ours)
-        return envelope.decoded(content) if content.strip() else None
+        opened = envelope.decoded(envelope.unseal(data, keys.ours))
+        if opened is not None and not isinstance(opened, dict | list):
+            raise envelope.UnreadableError("neither an object nor a list")
+        return opened
 
     def fetch_label(self, url: str) -> bytes | None:
         """The document at a label's own address; None when it is not to be trusted or there is none."""
