@@ -77,7 +77,7 @@ class OrderFlow(Construct):
         states = [
             functions.add(
                 "submit_order",
-                store.access("GetItem", "PutItem", "UpdateItem"),
+                store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
                 *carrier,
                 order_flow_access(self, settings, "SendTaskFailure"),
                 access(WEBHOOK_BASE_URL=webhook_base_url),

@@ -39,7 +39,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "order flow": {"states:SendTaskSuccess"},
         "retry queue": SEND,
     },
-    "submit_order": {"table": CHANGE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
+    "submit_order": {"table": SETTLE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
     "check_order": {"table": CHANGE, **CALL_CARRIER},
     "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "compensate_order": {"table": SETTLE, **CALL_CARRIER},
