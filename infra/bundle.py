@@ -7,8 +7,8 @@ be compiled again at each cold start; ours is never checked (`unchecked-hash`).
 There are two targets. `aws` holds wheels for Linux on arm64. `local` holds this machine's, and starts each
 function through a `bootstrap` of its own, because the emulator does not unpack layers for custom runtimes.
 
-Each build lives in a folder named by the hash of everything that it is made from, so an unchanged checkout
-has nothing to do, and a running local stack keeps its files while the next one is built.
+Libraries, layer and functions each live in a folder named by the hash of everything they are made from, so
+an unchanged checkout has nothing to do, and a running local stack keeps its files while the next is built.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = (3, 13)
 
 _AWS_PLATFORM = "aarch64-manylinux2014"
-_BUILDS_KEPT = 12
+_KEPT = 12
+_NAME = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 _AWS_SERVICES = frozenset(
@@ -61,46 +62,52 @@ class BundleError(Exception):
 class Bundle:
     """One finished build.
 
-    `layer` is the folder that goes before everything on the function's module path. `layer_zip` is that
-    folder as a Lambda layer, under `python/`; only the `aws` target has it.
+    `home` is where all builds of this target are; the hashes name what is in them.
     """
 
     target: Target
-    folder: Path
+    home: Path
     layer_hash: str
     function_hashes: dict[str, str]
 
     @property
     def layer(self) -> Path:
-        """The folder with the libraries and `parcelgate`."""
-        return self.folder / "layer" / "python"
+        """The folder with the libraries and `parcelgate`, which goes on the functions' module path."""
+        return self.layer_folder / "python"
 
     @property
     def layer_zip(self) -> Path:
-        """The layer as AWS takes it."""
-        return self.folder / "layer.zip"
+        """The layer as AWS takes it; only the `aws` target has it."""
+        return self.layer_folder / "layer.zip"
 
     @property
-    def function_names(self) -> tuple[str, ...]:
-        """Every function that has a folder in `functions/`, in alphabetical order."""
-        return tuple(sorted(self.function_hashes))
+    def layer_folder(self) -> Path:
+        """Where the layer is built."""
+        return self.home / f"layer-{self.layer_hash[:_NAME]}"
+
+    @property
+    def functions_folder(self) -> Path:
+        """Where the functions are built."""
+        everything = _digest(*(f"{name}={value}" for name, value in self.function_hashes.items()))
+        return self.home / f"functions-{everything[:_NAME]}"
 
     def function(self, name: str) -> Path:
         """The folder that becomes `/var/task` of the function `name`."""
-        return self.folder / "functions" / name
+        return self.functions_folder / name
 
     def function_zip(self, name: str) -> Path:
         """That folder as Lambda takes it."""
-        return self.folder / "functions" / f"{name}.zip"
+        return self.functions_folder / f"{name}.zip"
 
     @property
     def zipped_bytes(self) -> int:
         """What is uploaded, all told."""
-        return sum(path.stat().st_size for path in sorted(self.folder.rglob("*.zip")))
+        zips = [self.function_zip(name) for name in self.function_hashes]
+        return sum(path.stat().st_size for path in [self.layer_zip, *zips] if path.exists())
 
 
 def build(target: Target, *, root: Path = ROOT) -> Bundle:
-    """Return the bundle of the checkout at `root` for `target`, building it unless it is there.
+    """Return the bundle of the checkout at `root` for `target`, building what of it is not there.
 
     Raises
     ------
@@ -112,33 +119,33 @@ def build(target: Target, *, root: Path = ROOT) -> Bundle:
             f"bytecode must be compiled by Python {_dotted(PYTHON_VERSION)}, this is {sys.version}"
         )
     home = root / ".local" / "build" / target
-    bundle = _plan(target, root, home)
-    if bundle.folder.is_dir():
-        os.utime(bundle.folder)
-        return bundle
     home.mkdir(parents=True, exist_ok=True)
+    libraries = home / f"libraries-{_libraries_key(target, root)[:_NAME]}"
+    bundle = _plan(target, root, home)
+    steps: tuple[tuple[Path, Callable[[Path], None]], ...] = (
+        (libraries, lambda folder: _make_libraries(bundle, folder, root)),
+        (bundle.layer_folder, lambda folder: _make_layer(bundle, folder, libraries, root)),
+        (bundle.functions_folder, lambda folder: _make_functions(bundle, folder, root)),
+    )
     with _lock(home / "lock"):
-        if not bundle.folder.is_dir():
-            _make(bundle, root, home)
-            _prune(home, keep=bundle.folder)
+        for folder, make in steps:
+            if not folder.is_dir():
+                with _finished(folder) as work:
+                    make(work)
+            os.utime(folder)
+        _prune(home)
     return bundle
 
 
 def _plan(target: Target, root: Path, home: Path) -> Bundle:
-    layer_hash = _digest(
-        _libraries_key(target, root), *_contents(root / "shared" / "parcelgate"), str(home.resolve())
-    )
-    functions = root / "functions"
-    names = sorted(path.parent.name for path in functions.glob("*/handler.py"))
+    libraries = _libraries_key(target, root)
+    # A local layer is used where it lies, and its bytecode says so.
+    place = str(home.resolve()) if target == "local" else ""
+    layer_hash = _digest(libraries, place, *_contents(root / "shared" / "parcelgate"))
     # A local function starts from a path that holds the layer's hash, so it changes with the layer.
-    base: tuple[str | bytes, ...] = (
-        target,
-        layer_hash if target == "local" else "",
-        *_contents_of(functions.glob("*.py")),
-    )
-    hashes = {name: _digest(*base, *_contents(functions / name)) for name in names}
-    key = _digest(layer_hash, *(f"{name}={value}" for name, value in hashes.items()))
-    return Bundle(target, home / key[:16], layer_hash, hashes)
+    base = (libraries, layer_hash if target == "local" else "")
+    folders = sorted(path.parent for path in (root / "functions").glob("*/handler.py"))
+    return Bundle(target, home, layer_hash, {path.name: _digest(*base, *_contents(path)) for path in folders})
 
 
 def _libraries_key(target: Target, root: Path) -> str:
@@ -147,38 +154,42 @@ def _libraries_key(target: Target, root: Path) -> str:
     return _digest(target, machine, _dotted(sys.version_info[:3]), lock, Path(__file__).read_bytes())
 
 
-def _make(bundle: Bundle, root: Path, home: Path) -> None:
-    libraries = home / f"libraries-{_libraries_key(bundle.target, root)[:16]}"
-    if not libraries.is_dir():
-        with _finished(libraries) as work:
-            _install(bundle.target, work, root)
-            _compile(work, "/opt/python" if bundle.target == "aws" else str(bundle.layer))
-    with _finished(bundle.folder) as work:
-        layer = work / "layer" / "python"
-        shutil.copytree(libraries, layer, copy_function=os.link)
-        package = layer / "parcelgate"
-        _copy(root / "shared" / "parcelgate", package)
-        _write_openapi(package, root)
-        _compile(
-            package, "/opt/python/parcelgate" if bundle.target == "aws" else str(bundle.layer / "parcelgate")
-        )
-        if bundle.target == "aws":
-            _zip(work / "layer", work / "layer.zip")
-        for name in bundle.function_names:
-            _make_function(bundle, name, work / "functions" / name, root)
-            _zip(work / "functions" / name, work / "functions" / f"{name}.zip")
+def _make_libraries(bundle: Bundle, folder: Path, root: Path) -> None:
+    _install(bundle.target, folder, root)
+    _compile(folder, _runtime_path(bundle))
 
 
-def _make_function(bundle: Bundle, name: str, folder: Path, root: Path) -> None:
-    _copy(root / "functions" / name, folder / "functions" / name)
-    for module in sorted((root / "functions").glob("*.py")):
-        shutil.copy(module, folder / "functions")
-    _compile(folder, "/var/task" if bundle.target == "aws" else str(bundle.function(name)))
-    if bundle.target == "local":
-        python = root / ".local" / "runtime" / "bin" / "python"
-        bootstrap = folder / "bootstrap"
-        bootstrap.write_text(_BOOTSTRAP.format(layer=bundle.layer, python=python))
-        bootstrap.chmod(0o755)
+def _make_layer(bundle: Bundle, folder: Path, libraries: Path, root: Path) -> None:
+    layer = folder / "python"
+    shutil.copytree(libraries, layer, copy_function=os.link)
+    package = layer / "parcelgate"
+    _copy(root / "shared" / "parcelgate", package)
+    _write_openapi(package, root)
+    _compile(package, f"{_runtime_path(bundle)}/parcelgate")
+    if bundle.target == "aws":
+        _zip(layer, folder / "layer.zip", under="python/")
+
+
+def _make_functions(bundle: Bundle, folder: Path, root: Path) -> None:
+    staged = folder / "staged"
+    for name in bundle.function_hashes:
+        _copy(root / "functions" / name, staged / "functions" / name)
+    _compile(staged, "/var/task")
+    for name in bundle.function_hashes:
+        task = folder / name
+        (task / "functions").mkdir(parents=True)
+        (staged / "functions" / name).rename(task / "functions" / name)
+        if bundle.target == "local":
+            python = root / ".local" / "runtime" / "bin" / "python"
+            bootstrap = task / "bootstrap"
+            bootstrap.write_text(_BOOTSTRAP.format(layer=bundle.layer, python=python))
+            bootstrap.chmod(0o755)
+        _zip(task, folder / f"{name}.zip")
+    shutil.rmtree(staged)
+
+
+def _runtime_path(bundle: Bundle) -> str:
+    return "/opt/python" if bundle.target == "aws" else str(bundle.layer)
 
 
 def _install(target: Target, folder: Path, root: Path) -> None:
@@ -231,12 +242,12 @@ def _compile(folder: Path, runtime_path: str) -> None:
     _run([*command, "-s", str(folder), "-p", runtime_path, str(folder)], PYTHONHASHSEED="0")
 
 
-def _zip(folder: Path, target: Path) -> None:
+def _zip(folder: Path, target: Path, *, under: str = "") -> None:
     """Zip `folder` so that the same files always make the same bytes."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+                entry = zipfile.ZipInfo(under + path.relative_to(folder).as_posix(), _EPOCH)
                 entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, path.read_bytes())
@@ -262,22 +273,18 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _prune(home: Path, *, keep: Path) -> None:
-    builds = [path for path in home.iterdir() if path.is_dir() and path != keep]
-    builds.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    finished = [path for path in builds if not path.name.startswith("libraries-")]
-    libraries = [path for path in builds if path.name.startswith("libraries-")]
-    for path in finished[_BUILDS_KEPT - 1 :] + libraries[_BUILDS_KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+def _prune(home: Path) -> None:
+    """Keep the latest of each kind: a local stack that still runs may be using one of them."""
+    for kind in ("libraries-*", "layer-*", "functions-*"):
+        folders = sorted(home.glob(kind), key=lambda path: path.stat().st_mtime, reverse=True)
+        for folder in folders[_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _contents(folder: Path) -> list[bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return _contents_of(path for path in files if "__pycache__" not in path.parts)
-
-
-def _contents_of(files: Iterator[Path]) -> list[bytes]:
-    return [part for path in sorted(files) for part in (str(path).encode(), path.read_bytes())]
+    """Name and content of every file under `folder`, wherever that lies."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return [part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())]
 
 
 def _digest(*parts: str | bytes) -> str:
@@ -316,7 +323,7 @@ def main() -> int:
         print(f"bundle: {error}", file=sys.stderr)
         return 1
     took = time.monotonic() - started
-    print(f"{bundle.folder.relative_to(ROOT)}  {bundle.zipped_bytes / 1e6:.2f} MB zipped  {took:.1f} s")
+    print(f"{bundle.layer.relative_to(ROOT)}  {bundle.zipped_bytes / 1e6:.2f} MB zipped  {took:.1f} s")
     return 0
 
 

@@ -55,7 +55,7 @@ _ACCESS_LOG = {
     "response_ms": "$context.responseLatency",
     "integration_ms": "$context.integrationLatency",
     "integration_status": "$context.integrationStatus",
-    "authorizer_ms": "$context.authorizer.latency",
+    "error": "$context.error.responseType",
 }
 """The route and never the path, which holds order ids and webhook tokens; nothing about the caller."""
 

@@ -77,10 +77,12 @@ class OrderFlow(Construct):
         states = [
             functions.add(
                 "submit_order",
-                store.access("GetItem", "PutItem", "UpdateItem"),
+                store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
                 *carrier,
                 order_flow_access(self, settings, "SendTaskFailure"),
                 access(WEBHOOK_BASE_URL=webhook_base_url),
+                # Nothing may send an order a second time by itself, whichever way it was called.
+                retry_attempts=0,
             ),
             functions.add("check_order", store.access("GetItem", "PutItem", "UpdateItem"), *carrier),
             functions.add(
@@ -96,6 +98,11 @@ class OrderFlow(Construct):
                 "escalate_order", store.access("GetItem", "PutItem", "UpdateItem"), timings(settings)
             ),
         ]
+        acknowledge(
+            states[0],
+            "The state machine sees every failure of it.",
+            "Serverless-LambdaAsyncFailureDestination",
+        )
         self.machine = self._make_machine(settings, functions, states)
         self._make_backstop(settings, functions, store)
 

@@ -1,5 +1,7 @@
 """Metrics in business terms, as embedded metric format: one log line each, nothing to flush."""
 
+import os
+
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 
@@ -14,6 +16,7 @@ def duration(name: str, seconds: float, **dimensions: str) -> None:
 
 
 def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
-    with single_metric(name=name, unit=unit, value=value, default_dimensions=dimensions) as metric:
+    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
+    with single_metric(name=name, unit=unit, value=value, namespace=namespace) as metric:
         for key, text in dimensions.items():
             metric.add_dimension(name=key, value=text)

@@ -1,0 +1,244 @@
+"""The carrier's callback: it proves nothing, and is never lost once it was acknowledged."""
+
+import json
+
+import pytest
+
+from parcelgate.carriers.port import Pending
+from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.store.webhook_tokens import Hook
+from tests.support.faulty import unavailable
+from tests.support.world import Behaviour, World
+
+ACK = {"code": 200, "msg": "success"}
+
+
+def test_the_carrier_gets_the_answer_it_expects(world: World) -> None:
+    world.settle(world.place())
+
+    (answer,) = world.answers
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, ACK)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "lso/default/" + "x" * 43,
+        "lso/other/{token}",
+        "ubi/default/{token}",
+        "lso/default/short",
+        "lso/a b/{token}",
+    ],
+)
+def test_a_wrong_address_is_404_and_leaves_nothing(path: str, world: World) -> None:
+    world.settle(world.place())
+    token = world.fake.urls[0].rpartition("/")[2]
+    before = world.items()
+
+    answer = world.deliver("https://hooks.test/webhooks/" + path.format(token=token))
+
+    assert answer is not None
+    assert answer["statusCode"] == 404
+    assert world.items() == before
+
+
+def test_a_callback_of_one_order_cannot_speak_for_another(world: World) -> None:
+    first = world.place("first")
+    world.settle(first)
+    world.fake.behaviour = Behaviour(callback_after=None, pending=3)
+    second = world.place("second")
+    world.clock.run(until=lambda: len(world.fake.urls) == 2, hours=1)
+
+    world.deliver(world.fake.urls[0], b'{"code": 200, "data": {"orderNumber": "N2"}}')
+    ended = world.settle(second)
+
+    assert (ended.updated_at - ended.created_at).total_seconds() >= 80, "nobody woke its flow"
+
+
+def test_a_repeated_callback_has_no_effect(world: World) -> None:
+    world.fake.behaviour = Behaviour(callbacks=5)
+    order = world.place()
+    ended = world.settle(order)
+    world.clock.run(until=lambda: False, hours=1)
+
+    assert [answer["statusCode"] for answer in world.answers] == [200] * 5
+    entries = [item for item in world.items() if item["sk"]["S"] == "ENTRY"]
+    assert len(entries) == 1
+    assert world.read(order).version == ended.version
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"\xff\xfe", b'"text"'])
+def test_a_malformed_callback_is_acknowledged_parked_and_changes_nothing(body: bytes, world: World) -> None:
+    order = world.place()
+    ended = world.settle(order)
+
+    answer = world.deliver(world.fake.urls[0], body)
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+
+    assert answer is not None
+    assert json.loads(answer["body"]) == ACK
+    states = [item["entry_state"]["S"] for item in world.items() if item["sk"]["S"] == "ENTRY"]
+    assert sorted(states) == ["parked", "processed"]
+    assert world.read(order) == ended
+
+
+def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
+    world.settle(world.place())
+
+    answer = world.deliver(world.fake.urls[0], b'{"x": "' + b"y" * 300_000 + b'"}')
+
+    assert answer is not None
+    assert answer["statusCode"] == 200
+    reasons = [item.get("reason", {}).get("S") for item in world.items() if item["sk"]["S"] == "ENTRY"]
+    assert "too long" in reasons
+
+
+def test_a_callback_that_lies_about_success_changes_nothing(world: World) -> None:
+    world.fake.behaviour = Behaviour(fails=True)
+    order = world.place()
+
+    assert world.settle(order).status is OrderStatus.FAILED
+
+    world.assert_promises(order)
+
+
+def test_a_callback_that_lies_about_failure_refunds_nothing(world: World) -> None:
+    world.fake.behaviour = Behaviour(callback_after=None)
+    order = world.place()
+    world.clock.run(until=lambda: len(world.fake.urls) == 1, hours=1)
+    world.deliver(world.fake.urls[0], b'{"code": 1001, "data": {"errorMessage": "gone"}}')
+
+    assert world.settle(order).status is OrderStatus.CONFIRMED
+
+    assert world.fake.money_held == ["N1"]
+
+
+def test_a_callback_before_the_commits_own_answer_only_wakes_the_flow(world: World) -> None:
+    world.fake.behaviour = Behaviour(callback_is_early=True)
+    order = world.place()
+
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.CONFIRMED
+    assert ended.submission.callback_at is not None
+    world.assert_promises(order)
+
+
+def test_a_callback_after_the_flow_has_gone_on_asks_the_carrier_again(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
+    world.fake.behaviour.pending = 0
+
+    world.deliver(world.fake.urls[0])
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.CONFIRMED
+    assert ended.problem is None
+    assert ended.label.status is LabelStatus.READY
+    world.assert_promises(order)
+
+
+def test_a_late_failure_of_an_order_that_needs_attention_is_refunded(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
+    world.fake.behaviour = Behaviour(fails=True, refund_troubles=2)
+
+    world.deliver(world.fake.urls[0])
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.FAILED
+    assert ended.refund.status == "confirmed"
+    world.assert_promises(order)
+
+
+def test_a_late_success_of_a_failed_order_raises_attention_and_moves_nothing(world: World) -> None:
+    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
+    order = world.place()
+    assert world.settle(order).status is OrderStatus.FAILED
+    world.fake.behaviour = Behaviour()
+
+    world.deliver(world.fake.urls[0])
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.FAILED
+    assert ended.attention is not None
+    assert ended.attention.code == "late_success"
+
+
+def test_a_late_callback_of_a_failed_order_that_is_still_failed_changes_nothing(world: World) -> None:
+    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
+    order = world.place()
+    before = world.settle(order)
+
+    world.deliver(world.fake.urls[0])
+
+    assert world.settle(order) == before
+
+
+def test_a_late_callback_never_adopts_the_number_of_another_order(world: World) -> None:
+    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
+    lost = world.place("again")
+    world.settle(lost)
+    token = "t" * 43
+    world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", lost.id))
+    world.fake.behaviour = Behaviour()
+    other = world.place("other")
+    world.settle(other)
+    world.fake.orders["again"] = "N1"
+
+    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+
+    assert world.settle(lost).status is OrderStatus.NEEDS_ATTENTION
+
+
+def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:
+    world.faults.on("put_item", unavailable(), times=1)
+    order = world.place()
+
+    world.settle(order)
+    world.clock.run(until=lambda: len(world.answers) > 1, hours=1)
+
+    assert [answer["statusCode"] for answer in world.answers] == [503, 200]
+
+
+def test_a_delivery_whose_message_was_lost_is_found_by_the_sweep(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    world.settle(order)
+    world.fake.behaviour = Behaviour()
+    world.stream = lambda: None  # type: ignore[method-assign]
+
+    world.deliver(world.fake.urls[0])
+    world.clock.run(until=lambda: world.read(order).status is OrderStatus.CONFIRMED, hours=1)
+
+    assert world.settle(order).label.status is LabelStatus.READY
+
+
+def test_an_order_still_pending_when_re_read_is_re_read_later(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    world.settle(order)
+    world.fake.behaviour.results = [Pending(reason="1024", carrier_order_number="N1")] * 3
+    world.fake.behaviour.pending = 0
+
+    world.deliver(world.fake.urls[0])
+
+    assert world.settle(order).status is OrderStatus.CONFIRMED
+
+
+def test_a_re_read_that_fails_for_good_after_12_hours_is_a_dead_letter(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    world.settle(order)
+    world.sweep_seconds = 3600
+    before = world.clock.now
+
+    world.deliver(world.fake.urls[0])
+    world.settle(order)
+
+    (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
+    assert dead["attributes"]["reason"]["StringValue"] == "tried for 12 hours"
+    assert 43_200 <= (world.clock.now - before).total_seconds() < 43_200 + 600
+    assert world.read(order).status is OrderStatus.NEEDS_ATTENTION

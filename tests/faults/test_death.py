@@ -1,0 +1,136 @@
+"""A function dies between any two lines, and the order still ends well.
+
+Every outward call of every function, of AWS and of the carrier, is a place to die: just before the call,
+and just after it had its effect. The machine, the sweep and the backstop go on by themselves.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from parcelgate.domain.orders import Order, OrderStatus
+from tests.support.faulty import die
+from tests.support.world import Behaviour, World, worlds
+
+STORIES: dict[str, Callable[[], Behaviour]] = {
+    "good": lambda: Behaviour(),
+    "slow": lambda: Behaviour(pending=1, no_label=1),
+    "silent": lambda: Behaviour(callback_after=None),
+    "early callback": lambda: Behaviour(callback_is_early=True),
+    "failing": lambda: Behaviour(fails=True),
+    "refused": lambda: Behaviour(refuses=True),
+    "answer lost": lambda: Behaviour(lost="answer"),
+    "request lost, to be sent again": lambda: Behaviour(lost="request", may_resend=True),
+}
+WELL_ENDED = {
+    "good": OrderStatus.CONFIRMED,
+    "slow": OrderStatus.CONFIRMED,
+    "silent": OrderStatus.CONFIRMED,
+    "early callback": OrderStatus.CONFIRMED,
+    "failing": OrderStatus.FAILED,
+    "refused": OrderStatus.FAILED,
+    "answer lost": OrderStatus.CONFIRMED,
+    "request lost, to be sent again": OrderStatus.CONFIRMED,
+}
+MOST_CALLS = 60
+
+
+def tell(world: World, story: str) -> Order:
+    world.fake.behaviour = STORIES[story]()
+    order = world.place()
+    world.settle(order)
+    return order
+
+
+@cache
+def calls_of(story: str) -> tuple[str, ...]:
+    with worlds() as new_world:
+        world = new_world()
+        order = tell(world, story)
+        assert world.read(order).status is WELL_ENDED[story]
+        world.assert_promises(order)
+        return tuple(world.faults.names)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_without_a_death_the_story_ends_well(story: str) -> None:
+    assert 5 < len(calls_of(story)) < MOST_CALLS
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("story", STORIES)
+def test_dying_at_any_call_leaves_an_order_that_somebody_can_read(story: str, after: bool) -> None:
+    """The machine calls a function again that died without a word; in SubmitOrder it waits in vain."""
+    die_everywhere(story, after, death="Lambda.Unknown", swallows=True)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("story", ["good", "failing"])
+def test_a_death_that_the_machine_does_not_forgive_is_survived_as_well(story: str, after: bool) -> None:
+    die_everywhere(story, after, death="Runtime.ExitError", swallows=False)
+
+
+def die_everywhere(story: str, after: bool, *, death: str, swallows: bool) -> None:
+    calls = calls_of(story)
+    with worlds() as new_world:
+        for n, call in enumerate(calls, 1):
+            world = new_world(death=death, swallows=swallows)
+            world.faults.at(n, die(after=after))
+            order = tell(world, story)
+            try:
+                world.assert_promises(order)
+            except AssertionError as error:
+                where = f"{'after' if after else 'before'} call {n}, {call}"
+                raise AssertionError(f"died {where}: {error}; {world.read(order)}") from error
+
+
+@pytest.mark.parametrize("story", ["good", "failing"])
+def test_dying_twice_is_survived_as_well(story: str) -> None:
+    calls = calls_of(story)
+    with worlds() as new_world:
+        for n in range(1, len(calls) + 1):
+            world = new_world()
+            world.faults.at(n, die(after=True)).at(n + 1, die())
+            order = tell(world, story)
+            world.assert_promises(order)
+
+
+@pytest.mark.parametrize("story", ["good", "failing", "silent"])
+@pytest.mark.parametrize("seconds", [0.5, 1, 1.5, 30, 79, 81])
+def test_an_execution_aborted_at_any_time_leaves_its_order_to_a_person(
+    story: str, seconds: float, new_world: Callable[..., World]
+) -> None:
+    world = new_world()
+    world.fake.behaviour = STORIES[story]()
+    world.fake.behaviour.pending = 3
+    order = world.place()
+    world.clock.after(seconds, lambda: abort(world, order))
+    world.settle(order)
+    world.assert_promises(order)
+
+
+def abort(world: World, order: Order) -> None:
+    if world.machine.executions[order.id].status == "RUNNING":
+        world.machine.abort(order.id)
+
+
+def test_an_order_whose_workflow_was_never_started_is_started_by_the_sweep(world: World) -> None:
+    world.start = lambda order: None  # type: ignore[method-assign]
+    order = world.place()
+    assert world.settle(order).status is OrderStatus.CONFIRMED
+    world.assert_promises(order)
+
+
+def test_an_order_whose_workflow_and_backstop_broke_is_raised_by_the_sweep(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    world.machine._on_end = lambda execution: None
+    order = world.place()
+    world.clock.after(100, lambda: world.machine.abort(order.id))
+
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.NEEDS_ATTENTION
+    assert ended.problem is not None
+    assert ended.problem.code == "workflow_ended"
+    world.assert_promises(order)

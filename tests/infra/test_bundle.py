@@ -1,0 +1,163 @@
+"""The bundle: small, compiled so that it is never compiled again, and nobody loads what he does not need."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import ROOT, Bundle, build
+
+MEGABYTE = 1_000_000
+UNCHECKED_HASH = 0b01
+"""The flags of bytecode that is trusted without a look at its source."""
+
+HEAVY = (
+    "aws_lambda_powertools.event_handler",
+    "boto3",
+    "cryptography",
+    "httpx",
+    "pydantic",
+    "pypdf",
+)
+MAY_LOAD = {"create_order": {"pydantic"}, "quote_rates": {"pydantic"}}
+"""Only these check a body of many fields. Carriers, and httpx with them, are loaded when one is called."""
+LIGHT = ("authorize",)
+"""Called before everything else: not even Powertools."""
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+
+
+def test_all_that_is_uploaded_is_at_most_18_megabytes(aws_bundle: Bundle) -> None:
+    assert 1 * MEGABYTE < aws_bundle.zipped_bytes <= 18 * MEGABYTE
+
+
+def test_bytecode_is_never_checked_against_dates(aws_bundle: Bundle, local_bundle: Bundle) -> None:
+    for bundle in (aws_bundle, local_bundle):
+        folders = (bundle.layer, *(bundle.function(name) for name in FUNCTIONS))
+        compiled = [path for folder in folders for path in folder.rglob("*.pyc")]
+        sources = [path for folder in folders for path in folder.rglob("*.py")]
+        assert len(compiled) == len(sources) > 500
+        for path in compiled:
+            head = path.read_bytes()[:8]
+            assert head[:4] == MAGIC_NUMBER
+            assert int.from_bytes(head[4:], "little") == UNCHECKED_HASH
+
+
+def test_nothing_of_this_machine_is_in_what_is_uploaded(aws_bundle: Bundle) -> None:
+    for folder in (aws_bundle.layer / "parcelgate", aws_bundle.functions_folder):
+        for path in folder.rglob("*.pyc"):
+            assert os.fsencode(ROOT) not in path.read_bytes()
+
+
+def test_libraries_for_aws_are_built_for_its_processors(aws_bundle: Bundle) -> None:
+    libraries = list(aws_bundle.layer.rglob("*.so"))
+    assert libraries
+    assert all("aarch64" in path.name for path in libraries)
+
+
+def test_only_the_services_that_are_used_come_along(aws_bundle: Bundle) -> None:
+    data = aws_bundle.layer / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == {
+        "dynamodb",
+        "events",
+        "kms",
+        "s3",
+        "secretsmanager",
+        "sqs",
+        "stepfunctions",
+        "sts",
+    }
+    assert {"endpoints.json", "partitions.json", "sdk-default-configuration.json"} <= {
+        path.name for path in data.iterdir()
+    }
+    assert not list(aws_bundle.layer.rglob("*.pyi"))
+
+
+def test_the_api_describes_itself_from_the_bundle(aws_bundle: Bundle) -> None:
+    document = json.loads((aws_bundle.layer / "parcelgate" / "http" / "openapi.json").read_bytes())
+    assert document["openapi"].startswith("3.1")
+
+
+def test_a_zip_holds_what_the_function_is_called_by(aws_bundle: Bundle, local_bundle: Bundle) -> None:
+    with zipfile.ZipFile(aws_bundle.layer_zip) as layer:
+        assert "python/parcelgate/__init__.py" in layer.namelist()
+        assert {entry.date_time for entry in layer.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    for name in FUNCTIONS:
+        with zipfile.ZipFile(aws_bundle.function_zip(name)) as function:
+            assert f"functions/{name}/handler.py" in function.namelist()
+            assert "bootstrap" not in function.namelist()
+        with zipfile.ZipFile(local_bundle.function_zip(name)) as function:
+            assert function.getinfo("bootstrap").external_attr >> 16 == 0o755
+
+
+def test_a_second_build_has_nothing_to_do(aws_bundle: Bundle) -> None:
+    started = time.monotonic()
+    assert build("aws") == aws_bundle
+    assert time.monotonic() - started < 1
+
+
+def test_the_same_checkout_makes_the_same_bytes_anywhere(tmp_path: Path) -> None:
+    bundles = []
+    for name in ("one", "two"):
+        root = tmp_path / name
+        write(root / "requirements" / "runtime.txt", "")
+        write(root / "shared" / "parcelgate" / "__init__.py", 'WORDS = frozenset({"a", "b", "c"})\n')
+        write(root / "functions" / "greet" / "handler.py", "def handler(event, context):\n    return {}\n")
+        bundles.append(build("aws", root=root))
+    one, two = bundles
+    assert (one.layer_hash, one.function_hashes) == (two.layer_hash, two.function_hashes)
+    assert one.layer_zip.read_bytes() == two.layer_zip.read_bytes()
+    assert one.function_zip("greet").read_bytes() == two.function_zip("greet").read_bytes()
+
+
+def test_another_line_makes_another_bundle(tmp_path: Path) -> None:
+    write(tmp_path / "requirements" / "runtime.txt", "")
+    write(tmp_path / "shared" / "parcelgate" / "__init__.py", "")
+    write(tmp_path / "functions" / "greet" / "handler.py", "def handler(event, context): ...\n")
+    before = build("local", root=tmp_path)
+    write(tmp_path / "shared" / "parcelgate" / "__init__.py", "CHANGED = True\n")
+    after = build("local", root=tmp_path)
+    assert before.layer != after.layer
+    # The emulator keeps a worker as long as its function's zip stays the same.
+    assert str(after.layer) in (after.function("greet") / "bootstrap").read_text()
+    assert before.function_hashes != after.function_hashes
+    assert before.layer.is_dir()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundle, function: str) -> None:
+    loaded = modules_loaded_by(function, local_bundle)
+    assert loaded & set(HEAVY) <= MAY_LOAD.get(function, set())
+    if function in LIGHT:
+        assert not loaded & {"aws_lambda_powertools", "botocore"}
+
+
+def modules_loaded_by(function: str, bundle: Bundle) -> set[str]:
+    """What importing the handler loads, with the bundle and nothing else to import from."""
+    code = (
+        "import sys\n"
+        f"sys.path[:0] = {[str(bundle.layer), str(bundle.function(function))]!r}\n"
+        f"import functions.{function}.handler as module\n"
+        "assert callable(module.handler)\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"AWS_REGION": "eu-central-1", "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

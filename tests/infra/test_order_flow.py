@@ -1,0 +1,148 @@
+"""The order flow's definition: what is tried again, what is caught, and what the good path costs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.order_flow import definition
+from infra.settings import Settings, settings_for
+from tests.infra.conftest import Template, written
+
+STATES = ("SubmitOrder", "CheckOrder", "FetchLabel", "Compensate", "NeedsAttention")
+FUNCTIONS = ("submit_order", "check_order", "fetch_label", "compensate_order", "escalate_order")
+
+EVENTS_OF_A_RETRY = 4
+"""Scheduled, started, failed, and the invocation's own: more than Step Functions has ever written."""
+HISTORY_LIMIT = 25_000
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for("production")
+
+
+@pytest.fixture
+def states(settings: Settings) -> dict[str, Any]:
+    return definition(settings, {name: f"arn:{name}" for name in FUNCTIONS})["States"]
+
+
+def retries(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {error: retry for retry in state.get("Retry", []) for error in retry["ErrorEquals"]}
+
+
+def catches(state: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(error, catch["Next"]) for catch in state.get("Catch", []) for error in catch["ErrorEquals"]]
+
+
+def test_what_is_deployed_is_this_definition(aws: Template, settings: Settings) -> None:
+    machine = aws.only("StepFunctions::StateMachine")
+    deployed = json.loads(written(machine["DefinitionString"]))
+    tasks = [state for state in deployed["States"].values() if state["Type"] == "Task"]
+    arns = [task["Parameters"]["FunctionName"] for task in tasks]
+    assert deployed == definition(settings, dict(zip(FUNCTIONS, arns, strict=True)))
+    assert machine["StateMachineName"] == "parcelgate-production-order-flow"
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+
+
+def test_the_good_path_bills_four_transitions(states: dict[str, Any]) -> None:
+    path = ["SubmitOrder"]
+    while "Next" in states[path[-1]]:
+        path.append(states[path[-1]]["Next"])
+    assert path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
+    assert {states[name]["Type"] for name in path} == {"Task"}
+    assert 1 + len(path) == 4
+
+
+def test_only_a_second_submission_waits(states: dict[str, Any]) -> None:
+    others = {name: state for name, state in states.items() if name not in STATES}
+    assert others == {"SubmitAgain": {"Type": "Wait", "Seconds": 5, "Next": "SubmitOrder"}}
+    assert [name for name in STATES if ("NotSubmitted", "SubmitAgain") in catches(states[name])] == [
+        "CheckOrder"
+    ]
+
+
+def test_no_machinery_sends_an_order_again(states: dict[str, Any], aws: Template) -> None:
+    submit = states["SubmitOrder"]
+    assert "Retry" not in submit
+    assert submit["Resource"].endswith(":lambda:invoke.waitForTaskToken")
+    (name,) = [name for name in aws.all("Lambda::Function") if name.startswith("FunctionsSubmitOrder")]
+    (invoked,) = [
+        each for each in aws.properties("Lambda::EventInvokeConfig") if each["FunctionName"] == {"Ref": name}
+    ]
+    assert invoked["MaximumRetryAttempts"] == 0
+
+
+def test_submission_is_timed_out_after_the_function_and_the_callback(
+    states: dict[str, Any], settings: Settings
+) -> None:
+    assert states["SubmitOrder"]["TimeoutSeconds"] == settings.size("submit_order").timeout + 20
+    assert settings.size("submit_order").timeout >= 60
+
+
+def test_on_the_emulator_the_time_out_is_the_callbacks_alone() -> None:
+    local = settings_for("local")
+    assert local.submit_timeout == local.callback_wait
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [("CheckOrder", "OrderPending"), ("FetchLabel", "LabelPending"), ("Compensate", "RefundPending")],
+)
+def test_what_is_pending_is_asked_again_with_full_jitter(
+    states: dict[str, Any], state: str, error: str
+) -> None:
+    retry = states[state]["Retry"][0]
+    assert retry == {
+        "ErrorEquals": [error],
+        "IntervalSeconds": 2,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": 60,
+        "MaxAttempts": 99_999_999,
+        "JitterStrategy": "FULL",
+    }
+
+
+@pytest.mark.parametrize("state", ["CheckOrder", "FetchLabel", "Compensate"])
+def test_a_function_that_was_not_reached_is_called_again(states: dict[str, Any], state: str) -> None:
+    for error in ("Lambda.ServiceException", "Lambda.TooManyRequestsException", "Sandbox.Timedout"):
+        assert retries(states[state])[error]["MaxAttempts"] == 6
+
+
+def test_the_last_resort_is_tried_again_whatever_happens(states: dict[str, Any]) -> None:
+    assert retries(states["NeedsAttention"])["States.ALL"]["MaxAttempts"] == 6
+    assert "Catch" not in states["NeedsAttention"]
+
+
+def test_every_error_leads_somewhere(states: dict[str, Any]) -> None:
+    assert catches(states["SubmitOrder"]) == [("OrderRefused", "Compensate"), ("States.ALL", "CheckOrder")]
+    assert catches(states["CheckOrder"]) == [
+        ("OrderFailed", "Compensate"),
+        ("NotSubmitted", "SubmitAgain"),
+        ("DeadlinePassed", "NeedsAttention"),
+        ("States.ALL", "NeedsAttention"),
+    ]
+    for name in ("FetchLabel", "Compensate"):
+        assert catches(states[name]) == [
+            ("DeadlinePassed", "NeedsAttention"),
+            ("States.ALL", "NeedsAttention"),
+        ]
+
+
+def test_the_input_travels_on_whatever_a_state_says(states: dict[str, Any]) -> None:
+    for state in (states[name] for name in STATES):
+        assert state["ResultPath"] is None
+        assert all(catch["ResultPath"] is None for catch in state.get("Catch", []))
+        payload = state["Parameters"]["Payload"]
+        assert payload["tenant.$"] == "$.tenant"
+        assert payload["order_id.$"] == "$.order_id"
+        assert payload["started_at.$"] == "$$.Execution.StartTime"
+    assert states["SubmitOrder"]["Parameters"]["Payload"]["task_token.$"] == "$$.Task.Token"
+
+
+def test_a_day_of_refused_refunds_fits_into_one_history(settings: Settings) -> None:
+    # Full jitter waits half of the longest delay on average; the few short ones at first do not count.
+    retries_in_a_day = (settings.order_deadline + settings.refund_deadline) / (settings.retry_cap / 2)
+    assert retries_in_a_day * EVENTS_OF_A_RETRY < HISTORY_LIMIT

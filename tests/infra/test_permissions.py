@@ -1,0 +1,181 @@
+"""Every function can do what it does, and nothing else: exact actions on exact resources."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Template, written
+
+READ = {"dynamodb:GetItem"}
+CHANGE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+SETTLE = CHANGE | {"dynamodb:DeleteItem"}
+"""Changing an order that may come to its end, which frees its reference."""
+CALL_CARRIER = {"accounts": {"secretsmanager:GetSecretValue"}, "key": {"kms:Encrypt", "kms:Decrypt"}}
+SEND = {"sqs:SendMessage"}
+WORK = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+MAY: dict[str, dict[str, set[str]]] = {
+    "authorize": {"table": READ},
+    "create_order": {
+        "table": SETTLE | {"dynamodb:ConditionCheckItem"},
+        "accounts": {"secretsmanager:GetSecretValue"},
+        "order flow": {"states:StartExecution"},
+    },
+    "read_orders": {
+        "table": READ | {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "table by_time": {"dynamodb:Query"},
+        "table by_status": {"dynamodb:Query"},
+        "table by_reference": {"dynamodb:Query"},
+    },
+    "get_label": {"table": READ, "labels": {"s3:GetObject"}},
+    "cancel_order": {"table": SETTLE, "retry queue": SEND, **CALL_CARRIER},
+    "quote_rates": {"table": CHANGE, **CALL_CARRIER},
+    "describe_service": {},
+    "ingest_webhook": {"table": READ | {"dynamodb:PutItem"}},
+    "process_webhook": {
+        "table": CHANGE,
+        "inbox queue": WORK,
+        "order flow": {"states:SendTaskSuccess"},
+        "retry queue": SEND,
+    },
+    "submit_order": {"table": SETTLE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
+    "check_order": {"table": CHANGE, **CALL_CARRIER},
+    "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
+    "compensate_order": {"table": SETTLE, **CALL_CARRIER},
+    "escalate_order": {"table": CHANGE},
+    "close_order_flow": {"table": CHANGE, "order flow dead letters": SEND},
+    "sweep": {
+        "table": CHANGE,
+        "table due": {"dynamodb:Query"},
+        "order flow": {"states:StartExecution"},
+        "executions": {"states:DescribeExecution"},
+        "inbox queue": SEND,
+        "retry queue": SEND,
+    },
+    "route_changes": {
+        "stream": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+        "*": {"dynamodb:ListStreams"},
+        "inbox queue": SEND,
+        "event bus": {"events:PutEvents"},
+        "changes dead letters": SEND,
+    },
+    "retry_order": {
+        "table": SETTLE,
+        "labels": {"s3:PutObject"},
+        "retry queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
+        "retry dead letters": SEND,
+        **CALL_CARRIER,
+    },
+}
+OWN = {
+    "own logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"},
+}
+"""What every function may do besides."""
+
+
+@pytest.fixture(scope="module")
+def names(aws: Template) -> dict[str, str]:
+    """What the resources of the stack are called in the table above."""
+    things = {
+        "DynamoDB::Table": {"table": "Store"},
+        "KMS::Key": {"key": "Store"},
+        "Events::EventBus": {"event bus": "Events"},
+        "SQS::Queue": {
+            "inbox queue": "WebhooksInboxQueue",
+            "retry queue": "RetriesLsoQueue",
+            "retry dead letters": "RetriesLsoDeadLetters",
+            "order flow dead letters": "OrderFlowDeadLetters",
+            "changes dead letters": "EventsDeadLetters",
+        },
+    }
+    called = {}
+    for kind, wanted in things.items():
+        for name, beginning in wanted.items():
+            (logical_id,) = [each for each in aws.all(kind) if each.startswith(beginning)]
+            called[f"<{logical_id}.Arn>"] = name
+    (table,) = [arn for arn, name in called.items() if name == "table"]
+    for index in ("by_time", "by_status", "by_reference", "due"):
+        called[f"{table}/index/{index}"] = f"table {index}"
+    called[table.replace(".Arn", ".StreamArn")] = "stream"
+    (bucket,) = aws.all("S3::Bucket")
+    called[f"<{bucket}.Arn>/*"] = "labels"
+    account = "<AWS::Region>:<AWS::AccountId>"
+    called |= {
+        f"arn:<AWS::Partition>:states:{account}:stateMachine:parcelgate-production-order-flow": "order flow",
+        f"arn:<AWS::Partition>:states:{account}:execution:parcelgate-production-order-flow:*": "executions",
+        f"arn:<AWS::Partition>:secretsmanager:{account}:secret:parcelgate/*": "accounts",
+        "*": "*",
+    }
+    return called
+
+
+def test_the_table_is_about_every_function(aws: Template) -> None:
+    assert set(MAY) == set(aws.functions)
+
+
+@pytest.mark.parametrize("function", sorted(MAY))
+def test_a_function_may_do_exactly_this(aws: Template, names: dict[str, str], function: str) -> None:
+    logs = written(aws.functions[function]["LoggingConfig"]["LogGroup"]).strip("<>")
+    expected: dict[str, set[str]] = defaultdict(set)
+    for table in (MAY[function], OWN):
+        for thing, actions in table.items():
+            expected[thing] |= actions
+    assert granted(aws.statements(function), {**names, f"<{logs}.Arn>": "own logs"}) == expected
+
+
+def test_the_emulator_differs_in_task_tokens_alone(aws: Template, local: Template) -> None:
+    for function in MAY:
+        theirs = granted(local.statements(function), {})
+        ours = granted(aws.statements(function), {})
+        tokens = {action for action in theirs["*"] if action.startswith("states:SendTask")}
+        assert {action for actions in ours.values() for action in actions} == {
+            action for actions in theirs.values() for action in actions
+        }
+        assert theirs["*"] - tokens == ours["*"]
+        assert bool(tokens) == (function in {"submit_order", "process_webhook"})
+
+
+def test_no_two_functions_share_a_role_and_none_has_a_managed_policy(aws: Template) -> None:
+    roles = [written(function["Role"]) for function in aws.functions.values()]
+    assert len(set(roles)) == len(roles)
+    assert not [role for role in aws.properties("IAM::Role") if role.get("ManagedPolicyArns")]
+
+
+def test_the_order_flow_may_call_the_functions_of_its_states_alone(aws: Template) -> None:
+    (role,) = [role for name, role in aws.all("IAM::Role").items() if name.startswith("OrderFlowRole")]
+    (policy,) = role["Properties"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    called = {written(resource) for resource in statement["Resource"]}
+    states = ("SubmitOrder", "CheckOrder", "FetchLabel", "CompensateOrder", "EscalateOrder")
+    assert {next(state for state in states if state in name) for name in called} == set(states)
+    assert len(called) == len(states)
+
+
+def test_the_scheduler_may_call_the_sweep_alone(aws: Template) -> None:
+    (role,) = [role for name, role in aws.all("IAM::Role").items() if name.startswith("SweepRole")]
+    (policy,) = role["Properties"]["Policies"]
+    allowed = granted(policy["PolicyDocument"]["Statement"], {})
+    (sweep,) = [name for name in allowed if "FunctionsSweepFunction" in name]
+    (letters,) = [name for name in allowed if "SweepDeadLetters" in name]
+    assert allowed == {sweep: {"lambda:InvokeFunction"}, letters: SEND}
+    trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str, set[str]]:
+    """Actions by resource; nothing may be denied, conditioned or said in another way."""
+    allowed: dict[str, set[str]] = defaultdict(set)
+    for statement in statements:
+        assert set(statement) == {"Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        for resource in each(statement["Resource"]):
+            name = written(resource)
+            allowed[names.get(name, name)] |= set(each(statement["Action"]))
+    return allowed
+
+
+def each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,355 @@
+"""What must hold of the stack, whatever else it becomes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.bundle import ROOT
+from infra.constructs.alarms import EXPECTED_ERRORS
+from parcelgate.carriers import registry
+from tests.infra.conftest import Synthesis, Template, written
+from tests.support.table import INDEXES
+
+REDUNDANT_DEPENDENCY = "W3005"
+"""CDK makes every function and state machine wait for its role, which the reference to it does anyway."""
+
+
+def test_cdk_nag_has_nothing_to_say(synthesis: Synthesis) -> None:
+    assert synthesis.exit_code == 0, synthesis.output
+    assert "WARNING" not in synthesis.output, synthesis.output
+
+
+def test_cfn_lint_has_nothing_to_say(synthesis: Synthesis) -> None:
+    from cfnlint.api import ManualArgs, lint_file
+
+    found = lint_file(
+        synthesis.path("production"), ManualArgs(regions=["us-east-1"], ignore_checks=[REDUNDANT_DEPENDENCY])
+    )
+    assert [str(match) for match in found] == []
+
+
+def test_every_exception_from_a_rule_has_a_reason(synthesis: Synthesis) -> None:
+    metadata = json.loads((synthesis.folder / "production" / "Parcelgate.metadata.json").read_text())
+    entries = [entry for entries in metadata.values() for entry in entries]
+    acknowledged = [each["data"] for each in entries if each["type"] == "aws:cdk:acknowledged-rules"]
+    assert acknowledged
+    assert all(len(reason) > 20 for rules in acknowledged for reason in rules.values())
+
+
+def test_the_table_is_the_one_that_the_store_is_tested_with(aws: Template) -> None:
+    table = aws.only("DynamoDB::Table")
+    indexes = {
+        each["IndexName"]: (*(key["AttributeName"] for key in each["KeySchema"]), each["Projection"])
+        for each in table["GlobalSecondaryIndexes"]
+    }
+    assert indexes == INDEXES
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def test_the_table_cannot_be_lost(aws: Template) -> None:
+    (table,) = aws.all("DynamoDB::Table").values()
+    properties = table["Properties"]
+    assert table["DeletionPolicy"] == "Retain"
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_everything_that_keeps_data_is_encrypted(aws: Template) -> None:
+    (key_id,) = aws.all("KMS::Key")
+    table = aws.only("DynamoDB::Table")
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": [key_id, "Arn"]}
+    assert aws.only("KMS::Key")["EnableKeyRotation"] is True
+    assert all(queue["SqsManagedSseEnabled"] for queue in aws.properties("SQS::Queue"))
+    assert aws.only("S3::Bucket")["BucketEncryption"]
+    assert aws.only("SNS::Topic")["KmsMasterKeyId"]
+
+
+def test_the_key_opens_to_others_through_the_table_alone(aws: Template) -> None:
+    for statement in aws.only("KMS::Key")["KeyPolicy"]["Statement"]:
+        if statement["Principal"] == {"AWS": "*"}:
+            condition = statement["Condition"]["StringEquals"]
+            assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+            assert written(condition["kms:ViaService"]) == "dynamodb.<AWS::Region>.amazonaws.com"
+
+
+def test_no_bucket_is_public(aws: Template, local: Template) -> None:
+    for template in (aws, local):
+        for bucket in template.properties("S3::Bucket"):
+            assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+            assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+
+
+def test_plain_http_is_refused_on_aws(aws: Template) -> None:
+    policies = aws.properties("S3::BucketPolicy") + aws.properties("SQS::QueuePolicy")
+    assert len(policies) == len(aws.all("S3::Bucket")) + len(aws.all("SQS::Queue"))
+    for policy in policies:
+        statements = policy["PolicyDocument"]["Statement"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [each.get("Condition") for each in statements]
+
+
+def test_labels_do_not_stay_for_ever(aws: Template) -> None:
+    (rule,) = aws.only("S3::Bucket")["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert rule["ExpirationInDays"] == 400
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_every_log_is_deleted_after_a_while(aws: Template) -> None:
+    assert {group["RetentionInDays"] for group in aws.properties("Logs::LogGroup")} == {30}
+
+
+def test_every_function_has_a_log_of_its_own_traces_and_bounds(aws: Template) -> None:
+    groups = [written(function["LoggingConfig"]["LogGroup"]) for function in aws.functions.values()]
+    assert len(set(groups)) == len(aws.functions)
+    for name, function in aws.functions.items():
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["MemorySize"] >= 512
+        assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == name
+        assert function["FunctionName"] == f"parcelgate-production-{name}"
+
+
+def test_there_is_a_function_for_every_folder(aws: Template) -> None:
+    assert set(aws.functions) == {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+
+
+def test_nobody_waits_longer_than_the_gateway_does(aws: Template) -> None:
+    behind = {written(each["IntegrationUri"]) for each in aws.properties("ApiGatewayV2::Integration")}
+    names = [name for name in aws.all("Lambda::Function") if f"<{name}.Arn>" in behind]
+    assert len(names) == 7
+    assert all(aws.json["Resources"][name]["Properties"]["Timeout"] < 30 for name in names)
+
+
+def test_every_queue_gives_up_into_another(aws: Template) -> None:
+    queues = aws.all("SQS::Queue")
+    dead_letters = {name for name in queues if "DeadLetters" in name}
+    targets = set()
+    for name, queue in queues.items():
+        if name not in dead_letters:
+            targets.add(queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+        assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 86_400
+    assert targets < dead_letters
+
+
+def test_every_carrier_has_a_retry_queue_with_a_concurrency_of_its_own(aws: Template) -> None:
+    retry = aws.functions["retry_order"]
+    urls = retry["Environment"]["Variables"]["PARCELGATE_RETRY_QUEUE_URLS"]
+    assert set(json.loads(written(urls))) == set(registry.names())
+    sources = [each for each in sources_of(aws, "RetryOrder") if "ScalingConfig" in each]
+    assert len(sources) == len(registry.names())
+    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
+
+
+def test_a_batch_spoils_nobody(aws: Template) -> None:
+    for source in aws.properties("Lambda::EventSourceMapping"):
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> None:
+    for template in (aws, local):
+        queues = template.all("SQS::Queue")
+        for worker, queue in (("ProcessWebhook", "WebhooksInboxQueue"), ("RetryOrder", "RetriesLsoQueue")):
+            (hidden,) = [
+                each["Properties"]["VisibilityTimeout"]
+                for name, each in queues.items()
+                if name.startswith(queue)
+            ]
+            (timeout,) = [
+                each["Properties"]["Timeout"]
+                for name, each in template.all("Lambda::Function").items()
+                if name.startswith(f"Functions{worker}")
+            ]
+            assert hidden >= 6 * timeout
+
+
+def test_the_stream_is_read_with_care(aws: Template) -> None:
+    (source,) = sources_of(aws, "RouteChanges")
+    assert source["BisectBatchOnFunctionError"] is True
+    assert 0 < source["MaximumRetryAttempts"] <= 100
+    assert 0 < source["MaximumRecordAgeInSeconds"] < 86_400
+    assert "DeadLetters" in written(source["DestinationConfig"]["OnFailure"]["Destination"])
+    patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
+    assert {pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns} == {"ORDER", "ENTRY"}
+
+
+def test_the_sweep_runs_every_few_minutes(aws: Template, local: Template) -> None:
+    assert aws.only("Scheduler::Schedule")["ScheduleExpression"] == "rate(5 minutes)"
+    assert local.only("Scheduler::Schedule")["ScheduleExpression"] == "rate(1 minute)"
+    assert aws.only("Scheduler::Schedule")["Target"]["DeadLetterConfig"]
+
+
+def test_broken_executions_reach_the_backstop(aws: Template) -> None:
+    rule = aws.only("Events::Rule")
+    detail = rule["EventPattern"]["detail"]
+    assert set(detail["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    assert written(detail["stateMachineArn"][0]).endswith(":stateMachine:parcelgate-production-order-flow")
+    (target,) = rule["Targets"]
+    assert "CloseOrderFlow" in written(target["Arn"])
+    assert target["DeadLetterConfig"]
+
+
+class TestRoutes:
+    OPEN = frozenset(
+        {
+            "GET /v1/health",
+            "GET /v1/openapi.json",
+            "GET /docs",
+            "GET /problems/{code}",
+            "POST /webhooks/{carrier}/{account}/{token}",
+        }
+    )
+    KEYED = frozenset(
+        {
+            "POST /v1/orders",
+            "GET /v1/orders",
+            "GET /v1/orders/{id}",
+            "GET /v1/orders/{id}/events",
+            "GET /v1/orders/{id}/tracking",
+            "GET /v1/orders/{id}/label",
+            "POST /v1/orders/{id}/cancel",
+            "POST /v1/rates",
+            "GET /v1/carriers",
+            "GET /v1/carriers/{carrier}/services",
+        }
+    )
+
+    def test_these_are_open_and_the_rest_wants_a_key(self, aws: Template) -> None:
+        routes = {route["RouteKey"]: route for route in aws.properties("ApiGatewayV2::Route")}
+        assert set(routes) == self.OPEN | self.KEYED
+        assert {key for key, route in routes.items() if route["AuthorizationType"] == "NONE"} == self.OPEN
+        assert {routes[key]["AuthorizationType"] for key in self.KEYED} == {"CUSTOM"}
+
+    def test_what_is_open_is_throttled(self, aws: Template) -> None:
+        stage = aws.only("ApiGatewayV2::Stage")
+        assert set(stage["RouteSettings"]) == self.OPEN
+        for limits in [*stage["RouteSettings"].values(), stage["DefaultRouteSettings"]]:
+            assert limits["ThrottlingRateLimit"] > 0
+            assert limits["ThrottlingBurstLimit"] > 0
+
+    def test_the_authorizer_only_identifies(self, aws: Template) -> None:
+        authorizer = aws.only("ApiGatewayV2::Authorizer")
+        assert authorizer["EnableSimpleResponses"] is True
+        assert authorizer["AuthorizerResultTtlInSeconds"] == 30
+        assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+
+    def test_the_access_log_holds_no_path_and_nobodys_address(self, aws: Template) -> None:
+        log = json.loads(aws.only("ApiGatewayV2::Stage")["AccessLogSettings"]["Format"])
+        assert log["route"] == "$context.routeKey"
+        for value in log.values():
+            assert "path" not in value.lower()
+            assert "identity" not in value
+            assert "authorizer" not in value
+
+
+class TestAlarms:
+    @pytest.fixture
+    def alarms(self, aws: Template) -> list[dict[str, Any]]:
+        return aws.properties("CloudWatch::Alarm")
+
+    def watched(self, alarms: list[dict[str, Any]], metric: str) -> set[str]:
+        return {
+            written(alarm["Dimensions"][0]["Value"]).strip("<>").split(".")[0]
+            for alarm in alarms
+            if alarm["MetricName"] == metric and alarm.get("Dimensions")
+        }
+
+    def test_every_dead_letter_queue_is_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
+        dead_letters = {name for name in aws.all("SQS::Queue") if "DeadLetters" in name}
+        assert self.watched(alarms, "ApproximateNumberOfMessagesVisible") == dead_letters
+
+    def test_every_queue_is_watched_for_waiting_and_for_trying(
+        self, aws: Template, alarms: list[dict[str, Any]]
+    ) -> None:
+        queues = {name for name in aws.all("SQS::Queue") if "DeadLetters" not in name}
+        assert self.watched(alarms, "ApproximateAgeOfOldestMessage") == queues
+        assert self.watched(alarms, "ApproximateNumberOfMessagesNotVisible") == queues
+
+    def test_every_function_is_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
+        names = {each["Handler"].split(".")[1]: name for name, each in _named(aws).items()}
+        expected = {names[name] for name in EXPECTED_ERRORS}
+        assert self.watched(alarms, "Throttles") == set(names.values())
+        assert self.watched(alarms, "Errors") == set(names.values()) - expected
+        logged = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"].startswith("Parcelgate")}
+        assert logged == {f"UnexpectedErrors-{name}" for name in EXPECTED_ERRORS}
+
+    def test_the_order_flow_and_the_sweep_are_watched(self, alarms: list[dict[str, Any]]) -> None:
+        metrics = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "AWS/States"}
+        assert metrics == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
+        (missing,) = [alarm for alarm in alarms if alarm["MetricName"] == "Invocations"]
+        assert missing["TreatMissingData"] == "breaching"
+
+    def test_each_tells_people_and_names_a_section_of_the_runbook(
+        self, aws: Template, alarms: list[dict[str, Any]]
+    ) -> None:
+        (topic,) = aws.all("SNS::Topic")
+        sections = _sections(ROOT / "docs" / "runbook.md")
+        for alarm in alarms:
+            assert alarm["AlarmActions"] == [{"Ref": topic}]
+            assert alarm["AlarmDescription"].partition("docs/runbook.md#")[2] in sections
+
+
+def test_the_outputs_tell_where_everything_is(aws: Template, local: Template) -> None:
+    for template in (aws, local):
+        assert {
+            "ApiUrl",
+            "ApiId",
+            "WebhookBaseUrl",
+            "TableName",
+            "LabelBucket",
+            "KeyArn",
+            "OrderFlowArn",
+            "EventBus",
+            "InboxQueueUrl",
+            "RetryQueueUrlLso",
+            "SecretPrefix",
+            "AlarmTopicArn",
+        } <= set(template.json["Outputs"])
+    (api,) = local.all("ApiGatewayV2::Api")
+    url = f"http://localhost:4566/_aws/execute-api/<{api}>/$default"
+    assert written(local.json["Outputs"]["ApiUrl"]["Value"]) == url
+
+
+def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
+    needs = {
+        "TABLE": {"dynamodb:GetItem"},
+        "SECRET_PREFIX": {"secretsmanager:GetSecretValue"},
+        "KMS_KEY": {"kms:Decrypt"},
+        "LABEL_BUCKET": {"s3:GetObject", "s3:PutObject"},
+        "ORDER_FLOW_ARN": {"states:StartExecution"},
+        "EVENT_BUS": {"events:PutEvents"},
+    }
+    for name, function in aws.functions.items():
+        variables = function["Environment"]["Variables"]
+        may = {
+            action
+            for statement in aws.statements(name)
+            for action in (
+                [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            )
+        }
+        for variable, actions in needs.items():
+            assert (f"PARCELGATE_{variable}" in variables) == bool(actions & may), (name, variable)
+
+
+def sources_of(template: Template, function: str) -> list[dict[str, Any]]:
+    return [
+        source
+        for source in template.properties("Lambda::EventSourceMapping")
+        if f"Functions{function}Function" in written(source["FunctionName"])
+    ]
+
+
+def _named(template: Template) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in template.all("Lambda::Function").items()}
+
+
+def _sections(runbook: Path) -> set[str]:
+    headings = [line.lstrip("#").strip() for line in runbook.read_text().splitlines() if line[:1] == "#"]
+    return {heading.lower().replace(" ", "-") for heading in headings}

@@ -1,0 +1,335 @@
+"""The HTTP API for tests: events as the gateway makes them, handlers called, answers held to the contract.
+
+`house`, a fixture that `tests/unit/functions/conftest.py` makes known, is everything that the functions need
+of AWS, in moto: the table, the accounts' secrets, the order flow and a retry queue. Every answer is checked
+against the OpenAPI document.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from jsonschema import Draft202012Validator
+from moto.sqs.models import sqs_backends
+
+from parcelgate.domain.orders import Order, OrderEvent
+from parcelgate.http.openapi import document
+from parcelgate.observability.logs import log
+from parcelgate.services import cancel, create_order, labels_view, orders, rates, retries
+from parcelgate.store import clients
+from parcelgate.store.table import Table, TenantTable
+from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
+
+type Body = dict[str, Any]
+type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+
+DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
+EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage"
+TENANT = "acme"
+BUCKET = "labels-test"
+FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
+ROUTES = {
+    "POST /v1/orders": "create_order",
+    "GET /v1/orders": "read_orders",
+    "GET /v1/orders/{id}": "read_orders",
+    "GET /v1/orders/{id}/events": "read_orders",
+    "GET /v1/orders/{id}/tracking": "read_orders",
+    "GET /v1/orders/{id}/label": "get_label",
+    "POST /v1/orders/{id}/cancel": "cancel_order",
+    "POST /v1/rates": "quote_rates",
+    "GET /v1/carriers": "describe_service",
+    "GET /v1/carriers/{carrier}/services": "describe_service",
+    "GET /v1/health": "describe_service",
+    "GET /v1/openapi.json": "describe_service",
+    "GET /docs": "describe_service",
+    "GET /problems/{code}": "describe_service",
+}
+
+
+class Context:
+    """What Lambda tells a function of its invocation."""
+
+    aws_request_id = "1f0c8a9e-0000-4000-8000-000000000001"
+    function_name = "test"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:test"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 25_000
+
+
+class Reply(NamedTuple):
+    """An answer as the client has it."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem."""
+        return str(self.json()["code"])
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The codes of a problem's errors, by pointer."""
+        return {error["pointer"]: error["code"] for error in self.json()["errors"]}
+
+
+def api_event(
+    route: str,
+    *,
+    body: bytes | str | object = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    tenant: str | None = TENANT,
+    scopes: str = EVERY_SCOPE,
+    encoded: bool = False,
+    path_prefix: str = "",
+    **parameters: str,
+) -> Body:
+    """An HTTP API event, payload format 2.0, with the authorizer's context; `tenant` None: a bad key."""
+    method, _, path = route.partition(" ")
+    for name, value in parameters.items():
+        path = path.replace(f"{{{name}}}", value)
+    path = path_prefix + path
+    sent = {"host": DOMAIN, "x-forwarded-proto": "https"}
+    context = (
+        {"auth": "ok", "tenant": tenant, "key_id": "k1", "scopes": scopes} if tenant else {"auth": "invalid"}
+    )
+    event: Body = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc123",
+            "authorizer": {"lambda": context},
+            "domainName": DOMAIN,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": route,
+            "stage": "$default",
+            "timeEpoch": 1795253400000,
+        },
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        sent["content-type"] = "application/json"
+        if not isinstance(body, bytes | str):
+            body = json.dumps(body)
+        if isinstance(body, bytes) or encoded:
+            raw = body if isinstance(body, bytes) else body.encode()
+            event |= {"body": base64.b64encode(raw).decode(), "isBase64Encoded": True}
+        else:
+            event["body"] = body
+    if query:
+        event["queryStringParameters"] = dict(query)
+    if parameters:
+        event["pathParameters"] = parameters
+    event["headers"] = sent | {name.lower(): value for name, value in (headers or {}).items()}
+    return event
+
+
+def send(event: Mapping[str, Any]) -> Reply:
+    """Give an event to the function of its route, and hold the answer to the contract."""
+    route = event["routeKey"]
+    handler: Handler = import_module(f"functions.{ROUTES[route]}.handler").handler
+    given = handler(json.loads(json.dumps(event)), Context())
+    json.dumps(given)
+    assert given["isBase64Encoded"] is False
+    reply = Reply(given["statusCode"], given["headers"], given["body"])
+    assert all(name == name.lower() and isinstance(value, str) for name, value in reply.headers.items())
+    assert "Traceback" not in reply.text
+    _hold_to_contract(route, reply)
+    return reply
+
+
+def call(route: str, **more: Any) -> Reply:
+    """Make an event (see `api_event`) and send it."""
+    return send(api_event(route, **more))
+
+
+def order_body(reference: str = "shop-17", **changes: Any) -> Body:
+    """A good LSO order; `changes` replace fields of its top level."""
+    return {
+        "carrier": "lso",
+        "service": "GroundBasic",
+        "reference": reference,
+        "ship_to": {
+            "name": "Ada Byrd",
+            "company": "Byrd Tools",
+            "phone": "512-555-0142",
+            "line1": "401 Congress Ave",
+            "city": "Austin",
+            "state": "Texas",
+            "postcode": "78701",
+            "country": "US",
+        },
+        "parcels": [a_box()],
+    } | changes
+
+
+def a_box(**changes: Any) -> Body:
+    """A parcel that LSO takes."""
+    return {
+        "weight": {"value": 264, "unit": "g"},
+        "dimensions": {"length": 12, "width": 9, "height": 4, "unit": "in"},
+    } | changes
+
+
+class House:
+    """What the functions stand on, and a look into it."""
+
+    def __init__(self, made: Mapping[str, Any]) -> None:
+        self._made = dict(made)
+        self._earlier: set[str] = set()
+        self.dynamodb = made["dynamodb"]
+        self.table = Table(self.dynamodb, TABLE_NAME)
+
+    def tenant(self, name: str = TENANT) -> TenantTable:
+        return self.table.tenant(name)
+
+    def order(self, order_id: str, tenant: str = TENANT) -> Order:
+        return self.tenant(tenant).orders.get(order_id)
+
+    def put(self, order: Order, event: OrderEvent) -> Order:
+        self.tenant(order.tenant).orders.add(order, event)
+        return order
+
+    def stored(self, kind: str = "order") -> list[Body]:
+        """Every item of a kind."""
+        return [item for item in all_items(self.dynamodb) if item.get("type", {}).get("S") == kind]
+
+    def executions(self) -> list[str]:
+        """The names of the workflows that were started."""
+        listed = self._made["stepfunctions"].list_executions(stateMachineArn=FLOW)["executions"]
+        return [execution["name"] for execution in listed if execution["name"] not in self._earlier]
+
+    def retry_messages(self) -> list[Body]:
+        """What lies in LSO's retry queue, also what is not to be seen yet."""
+        return [json.loads(message.body) for message in _messages()]
+
+    def tidy(self) -> None:
+        """Make it as it was."""
+        for service, client in self._made.items():
+            clients.put(service, client)
+        for item in all_items(self.dynamodb):
+            self.dynamodb.delete_item(TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]})
+        _messages().clear()
+        self._earlier |= set(self.executions())
+        forget()
+
+
+@pytest.fixture(scope="module")
+def premises() -> Iterator[House]:
+    """Everything that the functions need of AWS, in memory; made once for each module of tests."""
+    with aws(), pytest.MonkeyPatch.context() as patch:
+        made = {
+            name: clients.client(name)  # type: ignore[call-overload]
+            for name in ("dynamodb", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
+        }
+        create_table(made["dynamodb"])
+        secret = {
+            "credentials": {"app_id": "app-7", "app_secret": "made-up"},
+            "base_url": "https://lso.example",
+        }
+        for tenant in (TENANT, "other"):
+            made["secretsmanager"].create_secret(
+                Name=f"parcelgate/{tenant}/lso/default", SecretString=json.dumps(secret)
+            )
+        made["stepfunctions"].create_state_machine(
+            name="order-flow",
+            definition='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
+            roleArn="arn:aws:iam::123456789012:role/flow",
+        )
+        queue = made["sqs"].create_queue(QueueName="retry-lso")["QueueUrl"]
+        settings = {
+            "PARCELGATE_TABLE": TABLE_NAME,
+            "PARCELGATE_ORDER_FLOW_ARN": FLOW,
+            "PARCELGATE_LABEL_BUCKET": BUCKET,
+            "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"lso": queue}),
+            "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
+            "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
+        }
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        yield House(made)
+
+
+@pytest.fixture
+def house(premises: House) -> Iterator[House]:
+    """The premises, with nothing of an earlier test in them."""
+    premises.tidy()
+    yield premises
+    premises.tidy()
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """All that was logged and counted so far."""
+    stream = io.StringIO()
+    handler = log.registered_handler
+    before = handler.setStream(stream)
+    yield lambda: stream.getvalue() + capsys.readouterr().out
+    if before is not None:
+        handler.setStream(before)
+
+
+def forget() -> None:
+    """Have every function wired anew, as in a fresh environment."""
+    for wired in (
+        cancel.wired,
+        create_order.wired,
+        labels_view.wired,
+        orders.wired,
+        rates.wired,
+        retries.queues,
+    ):
+        wired.cache_clear()
+    from functions.authorize import handler
+
+    handler.table.cache_clear()
+
+
+def _messages() -> list[Any]:
+    """The messages in the retry queue: moto's own list, as only one purge a minute is allowed."""
+    messages: list[Any] = sqs_backends["123456789012"][REGION].queues["retry-lso"]._messages
+    return messages
+
+
+@cache
+def _document() -> Body:
+    return document()
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator({**json.loads(schema), "components": _document()["components"]})
+
+
+def _hold_to_contract(route: str, reply: Reply) -> None:
+    method, _, path = route.partition(" ")
+    described = _document()["paths"][path][method.lower()]["responses"]
+    assert str(reply.status) in described, f"{route} does not say that it answers {reply.status}"
+    answer = described[str(reply.status)]
+    if "$ref" in answer:
+        answer = _document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    if "content" not in answer:
+        return
+    kind = reply.headers["content-type"].partition(";")[0]
+    assert kind in answer["content"], f"{route} does not say that it answers {kind}"
+    if kind.endswith("json"):
+        _validator(json.dumps(answer["content"][kind]["schema"])).validate(reply.json())
+    for name in answer.get("headers", {}):
+        assert name != "Location" or "location" in reply.headers

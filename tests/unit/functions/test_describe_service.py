@@ -1,0 +1,110 @@
+"""What the service says of itself."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+
+from functions.describe_service import handler
+from parcelgate.domain.problems import CODES
+from parcelgate.http.openapi import document, main
+from parcelgate.http.pages import EXPLANATIONS
+from tests.support.http import DOMAIN, ROUTES, call
+
+
+@pytest.fixture(autouse=True)
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The bundle's own copy of the document."""
+    main([str(tmp_path / "openapi.json")])
+    (tmp_path / "docs.html").write_bytes((Path("shared/parcelgate/http/docs.html")).read_bytes())
+    monkeypatch.setattr(handler, "files", lambda _: tmp_path)
+    handler.description.cache_clear()
+    yield
+    handler.description.cache_clear()
+
+
+def test_it_lives() -> None:
+    reply = call("GET /v1/health", tenant=None)
+
+    assert (reply.status, reply.json()["status"]) == (200, "ok")
+
+
+def test_the_description_is_valid_openapi_and_names_its_own_address() -> None:
+    reply = call("GET /v1/openapi.json", tenant=None)
+
+    described = reply.json()
+    validate(described)
+    assert described["openapi"].startswith("3.1")
+    assert described["servers"] == [{"url": f"https://{DOMAIN}"}]
+
+
+def test_the_description_has_every_route_and_no_other() -> None:
+    described = {
+        f"{method.upper()} {path}" for path, methods in document()["paths"].items() for method in methods
+    }
+
+    assert described == set(ROUTES)
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    reply = call("GET /docs", tenant=None)
+
+    found: list[str] = []
+
+    class Loads(HTMLParser):
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            found.extend([value or "" for name, value in attributes if name in ("src", "href")])
+
+    Loads().feed(reply.text)
+    assert reply.headers["content-type"].startswith("text/html")
+    assert found == ["v1/openapi.json"]
+    assert "//" not in re.sub(r"http://|https://", "", reply.text.partition("<script>")[0])
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert "unsafe" not in reply.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_problem_is_explained(code: str) -> None:
+    reply = call("GET /problems/{code}", code=code, tenant=None)
+
+    assert reply.status == 200
+    assert code in reply.text
+    assert len(EXPLANATIONS[code]) > 20
+
+
+@pytest.mark.parametrize("code", ["nothing", "<script>alert(1)</script>", ".."])
+def test_a_problem_that_there_is_not_is_not_found(code: str) -> None:
+    reply = call("GET /problems/{code}", code=code, tenant=None)
+
+    assert (reply.status, reply.code) == (404, "not_found")
+    assert "<script>" not in reply.text
+
+
+def test_the_carriers_are_listed_with_how_sure_we_are_of_each_call() -> None:
+    (lso, *_) = call("GET /v1/carriers", scopes="trackings:read").json()["data"]
+
+    assert lso["code"] == "lso"
+    assert lso["grades"]["create"] == "documented"
+
+
+def test_a_carrier_s_services_are_listed() -> None:
+    services = call("GET /v1/carriers/{carrier}/services", carrier="lso").json()["data"]
+
+    assert [service["code"] for service in services] == ["GroundBasic"]
+
+
+def test_carriers_are_shown_to_those_with_a_key_and_unknown_ones_are_not_found() -> None:
+    assert call("GET /v1/carriers", tenant=None).code == "invalid_key"
+    assert call("GET /v1/carriers/{carrier}/services", carrier="lso", tenant=None).code == "invalid_key"
+    assert call("GET /v1/carriers/{carrier}/services", carrier="pigeon").code == "not_found"
+
+
+def test_an_unknown_route_is_not_found() -> None:
+    from tests.support.http import Context, api_event
+
+    event = api_event("GET /v1/health") | {"routeKey": "$default"}
+
+    assert handler.handler(event, Context())["statusCode"] == 404

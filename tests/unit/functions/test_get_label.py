@@ -1,0 +1,128 @@
+"""Getting a label: the answers for each state of an order, and each thing that is asked for."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+
+from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
+from tests.support.http import House, Reply, call
+from tests.support.orders import an_event, an_order
+
+ROUTE = "GET /v1/orders/{id}/label"
+READY = Label(
+    status=LabelStatus.READY,
+    document=LabelDocument(key="acme/o/all.pdf", sha256="aa"),
+    parcels=(LabelDocument(key="acme/o/1.pdf", sha256="bb"),),
+)
+
+
+def an_order_with(house: House, label: Label, status: OrderStatus = OrderStatus.CONFIRMED) -> Order:
+    order = house.put(an_order(), an_event())
+    after = msgspec.structs.replace(order, label=label, status=status, version=2)
+    house.tenant().orders.save(order, after)
+    return after
+
+
+def get(order: Order, accept: str | None = None, **more: Any) -> Reply:
+    return call(ROUTE, id=order.id, headers={"accept": accept} if accept is not None else {}, **more)
+
+
+def test_a_ready_label_has_links_that_end_within_15_minutes(house: House) -> None:
+    order = an_order_with(house, READY)
+    before = datetime.now(UTC)
+
+    label = get(order).json()
+
+    assert (label["status"], label["format"], label["size"]) == ("ready", "pdf", "4x6")
+    assert label["sha256"] == "aa"
+    assert label["parcels"] == [
+        {
+            "reference": "R-1",
+            "tracking_number": None,
+            "url": label["parcels"][0]["url"],
+            "sha256": "bb",
+        }
+    ]
+    for url in (label["url"], label["parcels"][0]["url"]):
+        assert 0 < int(parse_qs(urlsplit(url).query)["X-Amz-Expires"][0]) <= 900
+    assert datetime.fromisoformat(label["expires_at"]) <= before + timedelta(minutes=15, seconds=5)
+
+
+def test_links_end_with_the_credentials_that_sign_them(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = datetime.now(UTC) + timedelta(minutes=3)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", end.isoformat())
+
+    label = get(an_order_with(house, READY)).json()
+
+    assert int(parse_qs(urlsplit(label["url"]).query)["X-Amz-Expires"][0]) <= 180
+
+
+@pytest.mark.parametrize(
+    "status",
+    [OrderStatus.ACCEPTED, OrderStatus.PROCESSING, OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION],
+)
+@pytest.mark.parametrize("accept", ["application/json", "application/pdf"])
+def test_a_label_in_the_making_is_waited_for(accept: str, status: OrderStatus, house: House) -> None:
+    reply = get(an_order_with(house, Label(), status), accept)
+
+    assert (reply.status, reply.json()) == (202, {"status": "pending"})
+    assert int(reply.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("status", [OrderStatus.FAILED, OrderStatus.CANCELLED])
+@pytest.mark.parametrize("label", [READY, Label()])
+def test_an_order_that_is_over_shows_none(label: Label, status: OrderStatus, house: House) -> None:
+    order = an_order_with(house, label, status)
+
+    reply = get(order)
+
+    assert (reply.status, reply.code) == (409, "order_not_live")
+    assert reply.json()["order_id"] == order.id
+    assert reply.headers["location"] == f"/v1/orders/{order.id}"
+
+
+def test_a_label_that_never_came_is_not_there(house: House) -> None:
+    reply = get(an_order_with(house, Label(status=LabelStatus.UNAVAILABLE)))
+
+    assert (reply.status, reply.code) == (404, "label_unavailable")
+
+
+def test_whoever_asks_for_the_document_is_sent_there(house: House) -> None:
+    reply = get(an_order_with(house, READY), "application/pdf")
+
+    assert (reply.status, reply.text) == (302, "")
+    assert "acme/o/all.pdf" in reply.headers["location"]
+
+
+@pytest.mark.parametrize("accept", ["image/jpeg", "application/zpl", "image/jpeg;q=0.4, application/zpl"])
+def test_a_document_of_another_format_is_not_to_be_had(accept: str, house: House) -> None:
+    reply = get(an_order_with(house, READY), accept)
+
+    assert (reply.status, reply.code) == (406, "not_acceptable")
+
+
+def test_images_of_several_parcels_are_no_one_document(house: House) -> None:
+    label = msgspec.structs.replace(READY, format="jpg", document=None)
+    order = an_order_with(house, label)
+
+    assert get(order).json()["url"] is None
+    assert get(order, "image/jpeg").status == 406
+
+
+def test_another_tenant_s_label_is_not_found(house: House) -> None:
+    order = an_order_with(house, READY)
+
+    assert get(order, tenant="other").status == 404
+    assert get(order, scopes="orders:write").status == 403
+
+
+def test_no_link_is_logged(house: House, logged: Callable[[], str]) -> None:
+    order = an_order_with(house, READY)
+    get(order)
+    get(order, "application/pdf")
+
+    assert "X-Amz" not in logged()

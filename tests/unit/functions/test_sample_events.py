@@ -1,0 +1,22 @@
+"""The sample events of the functions that answer clients: each is answered as the contract says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.http import House, send
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("create_order", 202),
+        ("read_orders", 200),
+        ("get_label", 404),
+        ("cancel_order", 404),
+        ("describe_service", 200),
+    ],
+)
+def test_a_sample_event_is_answered(name: str, status: int, house: House) -> None:
+    assert send(json.loads(Path(f"events/{name}.json").read_text())).status == status

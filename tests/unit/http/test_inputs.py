@@ -1,0 +1,201 @@
+"""What becomes of a create body that is good: the order as understood, with its defaults."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
+from parcelgate.domain.orders import Order
+from parcelgate.http.inputs import read_order
+from parcelgate.http.openapi import ORDER_EXAMPLE, document, example
+from parcelgate.services.create_order import Draft
+from tests.support.http import a_box, order_body
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def read(body: object) -> Draft:
+    return read_order(body, carriers=("lso",), tenant="acme", order_id="ord_1", now=NOON)
+
+
+def good(body: object) -> Order:
+    draft = read(body)
+    assert list(draft.errors) == []
+    assert draft.order is not None
+    return draft.order
+
+
+def an_item(**changes: Any) -> dict[str, Any]:
+    return {
+        "description": "Hammer",
+        "quantity": 1,
+        "unit_value": {"amount": "2.50", "currency": "USD"},
+    } | changes
+
+
+class TestDefaults:
+    def test_account_label_options_and_metadata(self) -> None:
+        order = good(order_body())
+
+        assert (order.account, order.label.format, order.label.size, order.label.dpi) == (
+            "default",
+            "pdf",
+            "4x6",
+            None,
+        )
+        assert order.options.max_price is None
+        assert order.metadata == {}
+        assert order.customs is None
+
+    def test_a_parcel_s_reference_is_the_order_s_with_its_place(self) -> None:
+        order = good(order_body(parcels=[a_box(), a_box(reference="own"), a_box()]))
+
+        assert [parcel.reference for parcel in order.parcels] == ["shop-17-1", "own", "shop-17-3"]
+
+    def test_the_only_parcel_may_have_the_order_s_reference(self) -> None:
+        assert good(order_body(parcels=[a_box(reference="shop-17")])).parcels[0].reference == "shop-17"
+
+    def test_a_default_reference_that_is_somebody_else_s_own_is_refused(self) -> None:
+        draft = read(order_body(parcels=[a_box(), a_box(reference="shop-17-1")]))
+
+        assert [(error.pointer, error.code) for error in draft.errors] == [
+            ("/parcels/1/reference", "not_unique")
+        ]
+
+    def test_an_item_s_number_is_its_place_and_its_sku_the_number(self) -> None:
+        items = [an_item(), an_item(number=7), an_item(number="A", sku="S")]
+        order = good(order_body(parcels=[a_box(items=items)]))
+
+        assert [(item.number, item.sku) for item in order.parcels[0].items] == [
+            ("1", "1"),
+            ("7", "7"),
+            ("A", "S"),
+        ]
+
+    def test_customs_are_described_by_the_first_item_and_worth_the_sum(self) -> None:
+        boxes = [a_box(items=[an_item(quantity=3)]), a_box(items=[an_item(description="Nail")])]
+        customs = good(order_body(parcels=boxes)).customs
+
+        assert customs is not None
+        assert (customs.description, customs.value) == ("Hammer", Money(Decimal("10.00"), "USD"))
+
+    def test_customs_given_are_kept(self) -> None:
+        given = {"description": "Tools", "value": {"amount": 1, "currency": "EUR"}}
+        customs = good(order_body(parcels=[a_box(items=[an_item()])], customs=given)).customs
+
+        assert customs is not None
+        assert (customs.description, customs.value) == ("Tools", Money(Decimal(1), "EUR"))
+
+    def test_items_of_several_currencies_have_no_sum(self) -> None:
+        items = [an_item(), an_item(unit_value={"amount": 1, "currency": "EUR"})]
+        customs = good(order_body(parcels=[a_box(items=items)])).customs
+
+        assert customs is not None
+        assert customs.value is None
+
+    @pytest.mark.parametrize("absent", [None, "", "   ", []])
+    def test_what_is_empty_counts_as_absent(self, absent: object) -> None:
+        body = order_body(
+            account=absent, options=absent, customs=absent, label=absent, metadata=absent, ship_from=absent
+        )
+        body["parcels"][0] |= {"items": absent, "volume": absent, "reference": absent}
+        body["ship_to"]["email"] = absent
+
+        assert good(body) == good(order_body())
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("given", "understood"),
+        [(264, "264"), ("264.50", "264.50"), (Decimal("1E+2"), "100"), (Decimal("2.0000000000"), "2.000000")],
+    )
+    def test_are_decimals_from_numbers_and_texts(self, given: object, understood: str) -> None:
+        weight = good(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})])).parcels[0].weight
+
+        assert (str(weight.value), weight.unit) == (understood, WeightUnit.G)
+
+    @pytest.mark.parametrize(
+        "given", ["1e3", "+1", " 1", "1.", ".5", "0x1", "1,5", "\u0661", "NaN", "Infinity", "1_0"]
+    )
+    def test_have_one_spelling_as_texts(self, given: str) -> None:
+        draft = read(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})]))
+
+        assert [(error.pointer, error.code) for error in draft.errors] == [
+            ("/parcels/0/weight/value", "format")
+        ]
+
+    @pytest.mark.parametrize(
+        "given", [Decimal("1e-7"), Decimal("1e-400"), Decimal("1e400"), Decimal("Infinity"), 10**9, 0, -1]
+    )
+    def test_have_bounds(self, given: object) -> None:
+        draft = read(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})]))
+
+        assert [error.code for error in draft.errors] == ["out_of_range"]
+
+    def test_of_pieces_may_be_written_with_a_point(self) -> None:
+        order = good(order_body(parcels=[a_box(items=[an_item(quantity=Decimal("2.0"))])]))
+
+        assert order.parcels[0].items[0].quantity == 2
+        assert (
+            read(order_body(parcels=[a_box(items=[an_item(quantity=Decimal("2.5"))])])).errors[0].code
+            == "type"
+        )
+
+    def test_of_lengths_end_at_ten_metres(self) -> None:
+        sides = {"length": 1, "width": 1, "height": Decimal("10.01"), "unit": "m"}
+        draft = read(order_body(parcels=[a_box(dimensions=sides)]))
+
+        assert [(error.pointer, error.code) for error in draft.errors] == [
+            ("/parcels/0/dimensions", "out_of_range")
+        ]
+        assert (
+            good(order_body(parcels=[a_box(dimensions=sides | {"height": 10})])).parcels[0].dimensions
+            is not None
+        )
+        assert LengthUnit.M == "m"
+
+
+class TestTheRest:
+    def test_a_country_may_be_small(self) -> None:
+        body = order_body()
+        body["ship_to"]["country"] = "us"
+
+        assert good(body).ship_to.country == "US"
+
+    def test_a_window_is_kept_in_utc(self) -> None:
+        window = {"from": "2026-12-01T10:00:00+01:00", "to": "2026-12-01T12:30:00.250Z"}
+        options = good(order_body(options={"delivery_window": window})).options
+
+        assert options.delivery_window is not None
+        assert options.delivery_window.from_ == datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+    def test_mistakes_do_not_hide_what_is_good(self) -> None:
+        draft = read(order_body(colour="red", metadata={"a": 1, "b": "c"}))
+
+        assert draft.order is not None
+        assert draft.order.metadata == {"b": "c"}
+
+    def test_no_order_is_made_without_what_is_required(self) -> None:
+        body = order_body(colour="red")
+        del body["reference"]
+
+        assert read(body).order is None
+
+    def test_an_unknown_carrier_is_told_along_with_everything_else(self) -> None:
+        draft = read({"carrier": "pigeon"})
+
+        assert [error.code for error in draft.errors] == ["unknown_carrier", "missing", "missing", "missing"]
+
+
+class TestTheDescription:
+    def test_has_examples_that_fit_their_schemas(self) -> None:
+        components = document()["components"]
+        for name, shown in (("OrderInput", ORDER_EXAMPLE), ("OrderResource", example())):
+            schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+            Draft202012Validator(schema).validate(shown)
+
+    def test_shows_no_name_of_the_inside(self) -> None:
+        assert not [name for name in document()["components"]["schemas"] if name.startswith("_")]
