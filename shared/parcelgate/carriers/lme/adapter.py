@@ -322,9 +322,12 @@ class Lme:
         duplicate = said.kind is ErrorKind.DUPLICATE
         pointer = "/reference" if duplicate else said.pointer or codes.pointer_in(answer.message)
         code = "reference_in_use" if duplicate else "refused_by_carrier"
-        errors = [] if pointer is None else [FieldError(pointer, code, answer.message or _SAYS_NO[said.kind])]
+        # Of an order that is not there yet, only the reference can be taken.
+        about_order = call is not Call.CREATE or duplicate
+        reason = _SAYS_NO[said.kind if about_order else ErrorKind.REFUSED]
+        errors = [] if pointer is None else [FieldError(pointer, code, answer.message or reason)]
         return RefusedError(
-            f"{call}: {_SAYS_NO[said.kind]} (code {answer.code})", words=mapping.words(answer), errors=errors
+            f"{call}: {reason} (code {answer.code})", words=mapping.words(answer), errors=errors
         )
 
     def _rotated(self) -> bool:

@@ -92,14 +92,18 @@ CODES: Mapping[str, ErrorKind] = {
 
 WORDS: Mapping[ErrorKind, tuple[str, ...]] = {
     ErrorKind.AUTHENTICATION: (
-        "invalid sign", "wrong sign", "sign error", "signature error", "signature is", "signature verif",
-        "verify sign", "invalid appkey", "appkey not", "unauthorized", "验签", "签名",
-    ),
-    ErrorKind.DUPLICATE: (
-        "already exist", "already used", "already taken", "duplicate", "must be unique", "已存在", "重复",
+        "invalid sign", "wrong sign", "bad sign", "incorrect sign", "sign error", "sign fail", "sign verif",
+        "sign check", "sign is", "signature error", "signature fail", "signature is", "signature verif",
+        "signature invalid", "verify sign", "invalid appkey", "appkey not", "unauthorized", "timestamp",
+        "验签", "签名", "时间戳",
     ),
     ErrorKind.NOT_FOUND: (
-        "not exist", "not found", "no such order", "no order", "unknown order", "不存在", "未找到",
+        "not exist", "n't exist", "not found", "cannot find", "no such order", "no order", "no data",
+        "no record", "unknown order", "不存在", "未找到", "没有找到", "找不到",
+    ),
+    ErrorKind.DUPLICATE: (
+        "exists", "already exist", "existed", "already used", "already taken", "duplicate", "repeat",
+        "unique", "已存在", "重复",
     ),
     ErrorKind.CANCELLED: ("already cancel", "been cancel", "is cancelled", "is canceled", "已取消"),
     ErrorKind.CLOSED: (
@@ -108,7 +112,10 @@ WORDS: Mapping[ErrorKind, tuple[str, ...]] = {
     ErrorKind.NOT_PERMITTED: ("not permitted", "not allowed", "no permission", "无权"),
     ErrorKind.TRANSIENT: ("too many requests", "rate limit", "system busy", "try again later", "系统繁忙"),
 }  # fmt: skip
-"""What a message says that comes under a code of no table (assumed): parts of it, in lower case."""
+"""What a message says that comes under a code of no table (assumed): parts of it, in lower case.
+
+The first kind that fits is it: "does not exist" comes before "exists".
+"""
 
 
 def meaning(code: str, message: str, table: Mapping[str, ErrorMeaning]) -> ErrorMeaning:
