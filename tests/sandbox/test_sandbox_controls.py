@@ -21,7 +21,7 @@ def inject(http, **fault):
 
 
 def test_health_names_the_carriers(http):
-    assert http.get("/_sandbox/health").json() == {"status": "ok", "carriers": ["lso"]}
+    assert http.get("/_sandbox/health").json() == {"status": "ok", "carriers": ["lso", "lme", "ubi"]}
 
 
 def test_reset_forgets_everything(lso, http):

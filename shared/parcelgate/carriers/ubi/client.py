@@ -75,7 +75,7 @@ class Client:
             headers=headers,
             body=body,
             safe=call in _QUESTIONS,
-            max_bytes=_LONGEST_ANSWER.get(call, 4 * MIB),
+            max_bytes=_LONGEST_ANSWER.get(call, 16 * MIB),
         )
         envelope = _read(request, self._send.send(request))
         if any(classify(trouble.code) is ErrorClass.AUTHENTICATION for trouble in envelope.errors):

@@ -238,7 +238,7 @@ def examine(order: Order, settings: Settings) -> Examination:
     findings = _Findings(ready.order)
     findings.warnings += ready.warnings
     findings.table(mapping.wire_order(ready.order, settings).fields())
-    findings.unsent(order)
+    findings.unsent(order, settings)
     findings.money()
     findings.weights(settings)
     findings.words(settings)
@@ -300,22 +300,22 @@ class _Findings:
             number -= len(parcel.items)
         return "/parcels"
 
-    def unsent(self, given: Order) -> None:
-        """Fields that eTower has no place for: refused when they matter, else told."""
-        options = given.options
+    def unsent(self, given: Order, settings: Settings) -> None:
+        """Fields that eTower has no place for: refused when they matter, else told to whoever gave them."""
         for name in ("delivery_window", "max_price"):
-            if getattr(options, name) is not None:
+            if getattr(given.options, name) is not None:
                 text = "UBI does not offer this."
                 self._error(f"/options/{name}", "not_supported_by_carrier", text)
-        unsent = [("/options/sender_name", options.sender_name)]
-        for side, address in (("/ship_from", given.ship_from), ("/return_to", given.return_to)):
-            if address is None:
-                continue
-            unsent += [(f"{side}/company", address.company), (f"{side}/email", address.email)]
-            if side == "/return_to":
-                unsent += [(f"{side}/phone", address.phone), (f"{side}/tax_id", address.tax_id)]
-            elif given.customs is not None and given.customs.sender_tax_id:
-                unsent.append((f"{side}/tax_id", address.tax_id))
+        unsent = [("/options/sender_name", given.options.sender_name)]
+        sender = ["company", "email"]
+        if given.customs is not None and given.customs.sender_tax_id:
+            sender.append("tax_id")
+        for side, names in (("ship_from", sender), ("return_to", ["company", "email", "phone", "tax_id"])):
+            address, own = getattr(given, side), getattr(settings, side)
+            for name in names:
+                value = getattr(address, name, None)
+                if value != getattr(own, name, None):
+                    unsent.append((f"/{side}/{name}", value))
         if len(given.parcels) == 1:
             unsent += self._unsent_of_single(given)
         for pointer, value in unsent:

@@ -15,7 +15,8 @@ from parcelgate.carriers.ubi.assumed import Settings
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
-from tests.unit.carriers.ubi.orders import Body, body, fixture, full_body, item, order_of, parcel
+from parcelgate.http.inputs import read_order
+from tests.unit.carriers.ubi.orders import NOON, Body, body, fixture, full_body, item, order_of, parcel
 
 NOTHING = ("", None, [], {})
 
@@ -155,6 +156,15 @@ def test_the_given_orders_pass_although_they_lack_what_the_table_calls_mandatory
     # The four-piece sample puts 6 kg of goods into a parcel of 1 kg.
     heavy = "four" in name
     assert {warning.code for warning in found.warnings} == ({"items_heavier"} if heavy else set())
+
+
+@pytest.mark.parametrize("name", ["single_order_ours", "four_pieces_order_ours"])
+def test_the_given_orders_go_out_the_same_when_they_come_in_over_the_contract(name: str) -> None:
+    draft = read_order(fixture(name), carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON)
+    assert draft.order is not None
+    assert not draft.errors
+    ready = mapping.prepared(draft.order, Settings()).order
+    assert mapping.wire_order(ready, Settings()).fields() == wired(fixture(name))
 
 
 def test_one_parcel_goes_out_without_pieces_under_the_orders_reference() -> None:

@@ -393,6 +393,15 @@ def test_what_merely_informs_and_has_no_place_is_told(pointer: str) -> None:
     assert warnings(content) == {(pointer, "not_sent")}
 
 
+def test_what_the_account_itself_says_of_the_sender_is_not_told() -> None:
+    own = Address(name="Depot", line1="1 Dock Rd", city="Foshan", country="CN", company="Shop Ltd")
+    content = changed(body(), "/ship_from/company", "Shop Ltd")
+    assert warnings(content, ship_from=own) == set()
+    assert warnings(changed(content, "/ship_from/email", "a@b"), ship_from=own) == {
+        ("/ship_from/email", "not_sent")
+    }
+
+
 def test_one_order_has_one_currency() -> None:
     content = body(count=2)
     content["parcels"][1]["items"][0]["unit_value"]["currency"] = "USD"
