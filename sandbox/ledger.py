@@ -19,7 +19,8 @@ made with (LSO: the appId). Money is `held` from the commit until the order comp
 `charged`) or is refunded (then `returned`); a failed order's money stays held until the refund.
 `calls` counts every call received, refused and faulted ones too, and `calls_by_reference` those
 that can be traced to an order's reference. `duplicates` lists references with more than one order,
-living or not.
+living or not. A carrier that names no price (LME) has amounts of 0.00, and an order that was cancelled there
+counts as refunded.
 """
 
 from collections import Counter, defaultdict

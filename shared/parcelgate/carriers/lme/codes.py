@@ -71,8 +71,6 @@ FORWARDED = frozenset({"transport_order", "transport_order_v2", "to_be_delivered
 NEXT_CARRIER = "australia-post"
 """Whose number `trackNo` then is (documented: "forwarded to Australia Post"; that it is there: assumed)."""
 
-ISO_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
-
 
 def action(code: str) -> Action | None:
     """What a code means; None when it is in no table."""

@@ -213,26 +213,32 @@ def verify_push(
         return unreadable
     if not isinstance(fields, dict):
         return unreadable
-    reason = _doubt({name.lower(): value for name, value in names.items()}, data, app_key, theirs)
-    if not reason and abs(now - _moment(names)) > tolerance:
-        reason = "its time is too far from ours"
+    reason = _doubt(names, data, app_key, theirs, now, tolerance)
     return Push(trust=Trust.NUDGE if reason else Trust.BELIEVED, reason=reason, fields=fields)
 
 
-def _doubt(found: Mapping[str, str], data: str, app_key: str, theirs: RSAPublicKey) -> str:
-    sign, timestamp, key = (found.get(name, "").strip() for name in ("sign", "timestamp", "appkey"))
+def _doubt(
+    names: Mapping[str, str],
+    data: str,
+    app_key: str,
+    theirs: RSAPublicKey,
+    now: datetime,
+    tolerance: timedelta,
+) -> str:
+    """Why a push is not believed; empty when it is."""
+    found = {name.lower(): value.strip() for name, value in names.items()}
+    sign, timestamp, key = (found.get(name, "") for name in ("sign", "timestamp", "appkey"))
     if not (sign and timestamp and key):
         return "not signed"
     if not hmac.compare_digest(key.encode(), app_key.encode()):
         return "signed for another app key"
     if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 14):
         return "its time cannot be read"
-    return "" if is_signed(sign, key, data, timestamp, theirs) else "its signature is wrong"
-
-
-def _moment(names: Mapping[str, str]) -> datetime:
-    text = next(value for name, value in names.items() if name.lower() == "timestamp")
-    return _EPOCH + timedelta(milliseconds=int(text))
+    if not is_signed(sign, key, data, timestamp, theirs):
+        return "its signature is wrong"
+    if abs(now - (_EPOCH + timedelta(milliseconds=int(timestamp)))) > tolerance:
+        return "its time is too far from ours"
+    return ""
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -8,6 +8,7 @@ from parcelgate.carriers import fields
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.fields import Place
 from parcelgate.carriers.lme.assumed import Settings
+from parcelgate.carriers.lme.countries import NAMES
 from parcelgate.carriers.lme.mapping import cargo
 from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
 from parcelgate.carriers.port import Examination
@@ -136,7 +137,7 @@ def _limits(order: Order, account: AccountConfig, settings: Settings, now: datet
     if sender is None:
         yield FieldError("/ship_from", "missing", "LME needs a sender: the order's, or the account's own.")
     else:
-        yield from _state(sender, "/ship_from")
+        yield from _sender(sender)
     if len(order.parcels) != 1:
         yield FieldError("/parcels", "too_many", "LME takes one parcel in an order.")
     for index, parcel in enumerate(order.parcels):
@@ -154,6 +155,16 @@ def _limits(order: Order, account: AccountConfig, settings: Settings, now: datet
     window = order.options.delivery_window
     if window is not None and window.from_ <= now:
         yield FieldError("/options/delivery_window/from", "out_of_range", "It must lie ahead.")
+
+
+def _sender(sender: Address) -> Iterator[FieldError]:
+    """The account's own sender has not been through the contract's checks."""
+    for name in ("name", "line1", "city"):
+        if not getattr(sender, name):
+            yield FieldError(f"/ship_from/{name}", "missing", f"LME needs the sender's {name}.")
+    if sender.country not in NAMES:
+        yield FieldError("/ship_from/country", "unknown_value", "This is no country's two letters.")
+    yield from _state(sender, "/ship_from")
 
 
 def _destination(to: Address, settings: Settings) -> Iterator[FieldError]:

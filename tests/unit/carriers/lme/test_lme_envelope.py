@@ -263,6 +263,13 @@ def test_a_signature_cannot_be_moved_to_another_body() -> None:
     assert moved.trust is Trust.NUDGE
 
 
+def test_a_second_timestamp_does_not_make_an_old_push_young() -> None:
+    old = NOON - timedelta(hours=1)
+    young = envelope.milliseconds(NOON)
+    assert push(at=old, timestamp=young).trust is Trust.NUDGE
+    assert push(at=old, TIMESTAMP=young).trust is Trust.NUDGE
+
+
 def test_a_plain_body_is_only_a_nudge() -> None:
     found = push(body=json.dumps(EVENT).encode())
     assert (found.trust, found.fields) == (Trust.NUDGE, EVENT)

@@ -127,6 +127,14 @@ def test_somebody_must_send_it() -> None:
     assert not lonely.examine(order_of(ship_from=sender())).errors
 
 
+def test_the_accounts_own_sender_is_checked_too() -> None:
+    found = adapter(config=account(ship_from=sender(city="", country="CHN"))).examine(order_of())
+    assert {(error.pointer, error.code) for error in found.errors} == {
+        ("/ship_from/city", "missing"),
+        ("/ship_from/country", "unknown_value"),
+    }
+
+
 def test_a_number_that_lme_allocated_before_may_be_used() -> None:
     assert not errors(order_of(parcels=(parcel(tracking_number="FHE16753011400000"),)))
 
