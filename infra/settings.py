@@ -120,7 +120,7 @@ def _local() -> Settings:
         callback_wait=6,
         # The emulator counts a token task's time-out from the return of its function.
         submit_margin=0,
-        order_deadline=300,
+        order_deadline=180,
         not_found_interval=5,
         refund_deadline=600,
         retry_first=1,

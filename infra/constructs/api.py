@@ -84,7 +84,7 @@ class Api(Construct):
         functions.add("authorize", store.access("GetItem"))
         functions.add(
             "create_order",
-            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
             accounts,
             order_flow_access(self, settings, "StartExecution"),
             timings(settings),
@@ -101,7 +101,7 @@ class Api(Construct):
         )
         functions.add(
             "quote_rates",
-            store.access("GetItem", "PutItem", "UpdateItem"),
+            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
             store.key_access(),
             accounts,
             timings(settings),

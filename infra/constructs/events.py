@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
 from infra.constructs.function import Functions
-from infra.constructs.policy import access, allow
+from infra.constructs.policy import access, allow, allow_batches
 from infra.constructs.queues import DeadLetters
 from infra.constructs.store import Store
 from infra.constructs.webhooks import Inbox
@@ -52,7 +52,7 @@ class Events(Construct):
             inbox.send_access(),
             access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),
             access(
-                allow("sqs:SendMessage", on=self.dead_letters.queue_arn),
+                allow_batches(self.dead_letters.queue_arn, settings=settings),
                 CHANGES_DEAD_LETTER_URL=self.dead_letters.queue_url,
             ),
         )

@@ -94,9 +94,7 @@ class OrderFlow(Construct):
             functions.add(
                 "compensate_order", store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"), *carrier
             ),
-            functions.add(
-                "escalate_order", store.access("GetItem", "PutItem", "UpdateItem"), timings(settings)
-            ),
+            functions.add("escalate_order", store.access("GetItem", "PutItem"), timings(settings)),
         ]
         acknowledge(
             states[0],
@@ -150,7 +148,7 @@ class OrderFlow(Construct):
     def _make_backstop(self, settings: Settings, functions: Functions, store: Store) -> None:
         function = functions.add(
             "close_order_flow",
-            store.access("GetItem", "PutItem", "UpdateItem"),
+            store.access("GetItem", "PutItem"),
             timings(settings),
             access(allow("sqs:SendMessage", on=self.dead_letters.queue_arn)),
             on_failure=destinations.SqsDestination(self.dead_letters),

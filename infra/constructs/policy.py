@@ -8,6 +8,8 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
+from infra.settings import Settings
+
 
 @dataclass(frozen=True)
 class Access:
@@ -29,6 +31,15 @@ def access(*statements: iam.PolicyStatement, because: str | None = None, **envir
 def allow(*actions: str, on: str | list[str]) -> iam.PolicyStatement:
     """Allow exactly `actions` on exactly these resources."""
     return iam.PolicyStatement(actions=list(actions), resources=[on] if isinstance(on, str) else on)
+
+
+def allow_batches(queue_arn: str, *, settings: Settings) -> iam.PolicyStatement:
+    """Allow sending to a queue, many messages in one call too.
+
+    On AWS one action covers both; the emulator wants the second by its own name.
+    """
+    batch = ("sqs:SendMessageBatch",) if settings.local else ()
+    return allow("sqs:SendMessage", *batch, on=queue_arn)
 
 
 def account_arn(scope: Construct, service: str, resource: str) -> str:

@@ -4,7 +4,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import Functions
-from infra.constructs.policy import Access, access, allow
+from infra.constructs.policy import Access, access, allow_batches
 from infra.constructs.queues import WorkQueue
 from infra.settings import Settings
 
@@ -24,7 +24,9 @@ class Inbox(Construct):
 
     def send_access(self) -> Access:
         """Putting the way to a stored delivery into the queue."""
-        return access(allow("sqs:SendMessage", on=self.queue.queue_arn), INBOX_QUEUE_URL=self.queue.queue_url)
+        return access(
+            allow_batches(self.queue.queue_arn, settings=self._settings), INBOX_QUEUE_URL=self.queue.queue_url
+        )
 
     def work_off(self, functions: Functions, *given: Access) -> None:
         """Make the function that works deliveries off."""

@@ -5,11 +5,12 @@ and just after it had its effect. The machine, the sweep and the backstop go on 
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 
 import pytest
 
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from tests.support.faulty import die
 from tests.support.world import Behaviour, World, worlds
 
@@ -68,7 +69,7 @@ def test_dying_at_any_call_leaves_an_order_that_somebody_can_read(story: str, af
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("story", ["good", "failing"])
 def test_a_death_that_the_machine_does_not_forgive_is_survived_as_well(story: str, after: bool) -> None:
-    die_everywhere(story, after, death="Runtime.ExitError", swallows=False)
+    die_everywhere(story, after, death="Unheard.Of", swallows=False)
 
 
 def die_everywhere(story: str, after: bool, *, death: str, swallows: bool) -> None:
@@ -113,6 +114,73 @@ def test_an_execution_aborted_at_any_time_leaves_its_order_to_a_person(
 def abort(world: World, order: Order) -> None:
     if world.machine.executions[order.id].status == "RUNNING":
         world.machine.abort(order.id)
+
+
+def test_while_the_sender_may_live_nobody_asks_by_reference(world: World) -> None:
+    """The carrier might answer with an older order, and the one under way would be bought all the same."""
+    world.faults.on("create", die(after=True))
+    asked: list[datetime] = []
+    world.faults.before("find_by_reference", lambda: asked.append(world.clock.now))
+    order = world.place()
+
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.CONFIRMED
+    assert ended.submission.sender_until is not None
+    assert asked[0] >= ended.submission.sender_until
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
+    """From the acknowledgement on; before it the carrier comes again."""
+    with worlds() as new_world:
+        for n in range(1, 20):
+            world = new_world(environment={"PARCELGATE_ORDER_DEADLINE": "100"})
+            world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+            order = world.place()
+            assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
+            world.fake.behaviour = Behaviour()
+            made = len(world.faults.calls)
+            world.faults.at(made + n, die(after=after))
+
+            world.call_back(world.fake.urls[0])
+            world.clock.run(until=lambda: confirmed_with_label(world, order), hours=3)  # noqa: B023
+
+            assert confirmed_with_label(world, order), world.faults.names[made:]
+            world.assert_promises(order)
+
+
+def confirmed_with_label(world: World, order: Order) -> bool:
+    order = world.read(order)
+    return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.READY
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
+    with worlds() as new_world:
+        for n in range(1, 20):
+            world = new_world()
+            order = world.place()
+            world.settle(order)
+            begin_to_cancel(world, order)
+            world.faults.at(len(world.faults.calls) + n, die(after=after))
+
+            ended = world.settle(order)
+
+            assert ended.status is OrderStatus.CANCELLED
+            assert ended.refund.status == "confirmed"
+            assert not world.fake.money_held
+            world.assert_promises(order)
+
+
+def begin_to_cancel(world: World, order: Order) -> None:
+    """What cancel_order has stored when it dies."""
+    before = world.read(order)
+    at = world.clock.now
+    due = at + world.settings.watch_margin
+    world.table.tenant(order.tenant).orders.save(
+        before, before.move(OrderStatus.CANCELLING, at=at, watch_at=due)
+    )
 
 
 def test_an_order_whose_workflow_was_never_started_is_started_by_the_sweep(world: World) -> None:

@@ -6,8 +6,8 @@ handler's own hand, and a person is told.
 
 ========  ================================================================================================
 cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
-reread    the carrier called back after the workflow had gone on: what it says now is what counts
-label     an order that was confirmed late, without its workflow, still wants its label
+reread    the carrier called back after the workflow had gone on: what it says now is what counts, and an
+          order that is confirmed only now gets its label here
 ========  ================================================================================================
 """
 
@@ -66,7 +66,6 @@ class Action(StrEnum):
 
     CANCEL = "cancel"
     REREAD = "reread"
-    LABEL = "label"
 
 
 class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +151,6 @@ class Retrier:
         self._settings = settings
         self._labels = labels
         self._sqs = sqs
-        self._queues = RetryQueues(sqs, settings)
         self._clock = clock
         self._roll = roll
 
@@ -181,7 +179,6 @@ class Retrier:
         action = {
             Action.CANCEL: self._cancel,
             Action.REREAD: self._reread,
-            Action.LABEL: self._label,
         }[message.action]
         try:
             action(orders, order)
@@ -224,7 +221,11 @@ class Retrier:
         )
 
     def _reread(self, orders: "Orders", order: Order) -> None:
-        """What the carrier says now. A running workflow asks by itself; a settled order is left alone."""
+        """What the carrier says now. While the workflow runs it asks by itself."""
+        if order.status is OrderStatus.CONFIRMED:
+            # Of this very message, when it came before: the label is all that is left.
+            self._label(orders, order)
+            return
         if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
             return
         result = self._ask(order)
@@ -287,8 +288,7 @@ class Retrier:
             after = outcomes.apply(orders, order, decide)
         except CarrierNumberTakenError:
             return
-        # Should this be lost, the sweep takes the order up when its label is overdue.
-        self._queues.enqueue(after, Action.LABEL, at=at)
+        self._label(orders, after)
 
     def _refund_late(self, orders: "Orders", order: Order, result: Failed) -> None:
         """Whatever the order needed attention for, its failure is known now and its money is returned."""
@@ -357,7 +357,7 @@ class Retrier:
                 )
                 return outcomes.needs_attention(order, problem, at=self._clock(), actor=Actor.RETRY)
             pending = order.label.status is LabelStatus.PENDING
-            if message.action is Action.LABEL and order.status is OrderStatus.CONFIRMED and pending:
+            if order.status is OrderStatus.CONFIRMED and pending:
                 return outcomes.label_unavailable(order, at=self._clock())
             return None
 

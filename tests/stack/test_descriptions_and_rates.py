@@ -1,0 +1,61 @@
+"""Over real HTTP: what the service says of itself, and what an order would cost."""
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+
+from local.stack import Stack
+from tests.stack.shop import Shop, order_body
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Shop:
+    return Shop(stack)
+
+
+def test_what_is_open_needs_no_key(stack: Stack) -> None:
+    for path, kind in (
+        ("/v1/health", "application/json"),
+        ("/v1/openapi.json", "application/json"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/problems/validation_failed", "text/html; charset=utf-8"),
+    ):
+        answer = httpx.get(stack.api_url + path, timeout=60)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind), path
+
+
+def test_the_description_that_was_bundled_is_valid(shop: Shop) -> None:
+    described = shop.http.get("/v1/openapi.json").json()
+
+    validate(described)
+    assert "/v1/orders/{id}/cancel" in described["paths"]
+
+
+def test_the_carriers_are_shown_to_those_with_a_key(shop: Shop, stack: Stack) -> None:
+    assert "lso" in {carrier["code"] for carrier in shop.http.get("/v1/carriers").json()["data"]}
+    assert shop.http.get("/v1/carriers/lso/services").json()["data"]
+    assert shop.http.get("/v1/carriers/pigeon/services").status_code == 404
+    assert httpx.get(f"{stack.api_url}/v1/carriers", timeout=60).status_code == 401
+
+
+def test_a_price_is_previewed_and_nothing_is_bought(shop: Shop) -> None:
+    body = order_body("stack-rates")
+    key = {"Idempotency-Key": "rates-1"}
+
+    first, again = (shop.http.post("/v1/rates", json=body, headers=key) for _ in range(2))
+
+    assert first.status_code == 200, first.text
+    (rate,) = first.json()["rates"]
+    assert (rate["carrier"], rate["service"], rate["price"]["currency"]) == ("lso", "GroundBasic", "USD")
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    assert shop.booked("stack-rates") == []
+    assert shop.http.get("/v1/orders", params={"reference": "stack-rates"}).json()["data"] == []
+
+
+def test_a_refused_price_leaves_its_key_free(shop: Shop) -> None:
+    key = {"Idempotency-Key": "rates-2"}
+    wrong = shop.http.post("/v1/rates", json=order_body("stack-rates-2", service="Overnight"), headers=key)
+
+    assert wrong.status_code == 422
+    assert shop.http.post("/v1/rates", json=order_body("stack-rates-2"), headers=key).status_code == 200

@@ -1,0 +1,171 @@
+"""The stream's router: what it sends on, and what it does with what it cannot."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.services.changes import Router
+from parcelgate.services.settings import Settings
+from tests.support.orders import an_order
+from tests.support.world import ENVIRONMENT, FakeEvents
+
+
+class Queues:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+        self.refuse: set[str] = set()
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        assert len(Entries) <= 10
+        failed = [entry for entry in Entries if any(word in entry["MessageBody"] for word in self.refuse)]
+        self.sent += [
+            (QueueUrl.rpartition("/")[2], json.loads(entry["MessageBody"]))
+            for entry in Entries
+            if entry not in failed
+        ]
+        return {"Failed": [{"Id": entry["Id"]} for entry in failed]}
+
+
+@pytest.fixture
+def queues() -> Queues:
+    return Queues()
+
+
+@pytest.fixture
+def bus() -> FakeEvents:
+    return FakeEvents()
+
+
+@pytest.fixture
+def router(queues: Queues, bus: FakeEvents) -> Router:
+    return Router(sqs=queues, events=bus, settings=Settings(ENVIRONMENT))  # type: ignore[arg-type]
+
+
+def image(order: Order) -> dict[str, Any]:
+    doc = msgspec.json.encode(order).decode()
+    return {"pk": {"S": f"T#acme#ORDER#{order.id}"}, "sk": {"S": "ORDER"}, "doc": {"S": doc}}
+
+
+def delivery(number: int, digest: str = "abc") -> dict[str, Any]:
+    item = {"pk": {"S": f"T#acme#INBOX#lso#{digest}"}, "sk": {"S": "ENTRY"}, "due_pk": {"S": "DUE#INBOX#1"}}
+    return record(number, item)
+
+
+def record(number: int, new: Any, old: Any = None) -> dict[str, Any]:
+    change = {"SequenceNumber": str(number), "NewImage": new, "Keys": {"pk": {"S": "k"}}}
+    if old:
+        change["OldImage"] = old
+    return {"eventName": "MODIFY" if old else "INSERT", "dynamodb": change}
+
+
+def moved(order: Order, **facts: Any) -> Order:
+    return msgspec.structs.replace(order, version=order.version + 1, **facts)
+
+
+@pytest.mark.parametrize(
+    ("status", "kinds"),
+    [
+        ("processing", []),
+        ("confirmed", ["order.confirmed"]),
+        ("failed", ["order.failed"]),
+        ("cancelled", ["order.cancelled"]),
+        ("needs_attention", ["order.needs_attention"]),
+    ],
+)
+def test_a_status_that_others_wait_for_is_announced(
+    status: str, kinds: list[str], router: Router, bus: FakeEvents
+) -> None:
+    order = an_order()
+    after = moved(order, status=OrderStatus(status))
+    assert router.route([record(1, image(after), image(order))]) == []
+    assert bus.kinds == kinds
+
+
+def test_an_event_holds_ids_and_the_sequence_and_nothing_personal(router: Router, bus: FakeEvents) -> None:
+    order = an_order()
+    router.route([record(1, image(moved(order, status=OrderStatus.CONFIRMED)), image(order))])
+    (entry,) = bus.entries
+    assert json.loads(entry["Detail"]) == {
+        "tenant": "acme",
+        "order_id": order.id,
+        "sequence": 2,
+        "status": "confirmed",
+        "carrier": "lso",
+    }
+    assert (entry["Source"], entry["EventBusName"]) == ("parcelgate", "bus")
+
+
+def test_a_change_that_moves_no_status_is_not_announced(router: Router, bus: FakeEvents) -> None:
+    order = an_order(status=OrderStatus.CONFIRMED)
+    router.route([record(1, image(moved(order)), image(order))])
+    assert bus.entries == []
+
+
+def test_a_label_that_is_ready_is_announced(router: Router, bus: FakeEvents) -> None:
+    order = an_order(status=OrderStatus.CONFIRMED)
+    label = msgspec.structs.replace(order.label, status=LabelStatus.READY)
+    router.route([record(1, image(moved(order, label=label)), image(order))])
+    assert bus.kinds == ["label.ready"]
+
+
+def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
+    router: Router, queues: Queues
+) -> None:
+    changed = delivery(2)
+    changed["eventName"] = "MODIFY"
+    assert router.route([delivery(1), changed]) == []
+    assert queues.sent == [("inbox", {"tenant": "acme", "id": "lso#abc"})]
+
+
+def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
+    router: Router, queues: Queues
+) -> None:
+    bad = record(2, {"pk": {"S": "T#acme#ORDER#x"}, "sk": {"S": "ORDER"}, "doc": {"S": "{"}})
+    assert router.route([delivery(1, "a"), bad, delivery(3, "b"), {}]) == []
+    assert [name for name, _ in queues.sent] == ["inbox", "inbox", "dead-changes", "dead-changes"]
+    assert queues.sent[2][1] == {"keys": {"pk": "k"}, "sequence": "2", "reason": "DecodeError"}
+
+
+def test_what_a_queue_does_not_take_is_reported_by_its_own_number(router: Router, queues: Queues) -> None:
+    queues.refuse = {"#d7", "#d12"}
+    assert router.route([delivery(n, f"d{n}") for n in range(1, 16)]) == ["7", "12"]
+    assert len(queues.sent) == 13
+
+
+def test_what_the_bus_does_not_take_is_reported_by_its_own_number(
+    router: Router, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = an_order()
+    after = moved(order, status=OrderStatus.CONFIRMED)
+    monkeypatch.setattr(
+        bus,
+        "put_events",
+        lambda Entries: {  # noqa: N803
+            "FailedEntryCount": 1,
+            "Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}][: len(Entries)],
+        },
+    )
+    records = [record(n, image(after), image(order)) for n in (1, 2)]
+    assert router.route(records) == ["2"]
+
+
+def test_a_queue_that_is_down_brings_everything_back(
+    router: Router, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(**_: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(queues, "send_message_batch", down)
+    assert router.route([delivery(1), delivery(2)]) == ["1", "2"]
+
+
+def test_routing_items_and_deletions_are_nobodys_business(
+    router: Router, queues: Queues, bus: FakeEvents
+) -> None:
+    deleted = {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "1", "Keys": {}}}
+    hook = record(2, {"pk": {"S": "HOOK#1"}, "sk": {"S": "HOOK"}})
+    assert router.route([deleted, hook]) == []
+    assert (queues.sent, bus.entries) == ([], [])

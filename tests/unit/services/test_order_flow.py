@@ -1,0 +1,122 @@
+"""Single states of the order flow, called as the machine never should."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from parcelgate.domain.orders import Order, OrderStatus, Submission
+from parcelgate.services import order_flow
+from parcelgate.services.order_flow import OrderPending, RefundPending, Visit
+from tests.support.faulty import fails_with
+from tests.support.orders import an_event, an_order
+from tests.support.world import World, worlds
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with worlds() as make:
+        yield make()
+
+
+def stored(world: World, **facts: object) -> Order:
+    at = world.clock.now
+    order = an_order(at=at, watch_at=None, **facts)
+    world.table.tenant(order.tenant).orders.add(order, an_event(at=at))
+    return order
+
+
+def visit(world: World, order: Order) -> Visit:
+    return Visit(tenant=order.tenant, order_id=order.id, started_at=world.clock.now, task_token="t")
+
+
+def sent(world: World) -> Submission:
+    return Submission(sending_at=world.clock.now, sender_until=world.clock.now, answered=True)
+
+
+def test_compensating_a_live_order_refunds_nothing(world: World) -> None:
+    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    world.fake.held["N1"] = True
+
+    order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+
+    assert world.fake.money_held == ["N1"]
+    assert world.read(order).status is OrderStatus.NEEDS_ATTENTION
+
+
+def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_lives(world: World) -> None:
+    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    world.faults.on("order_result", fails_with(order_flow.TransientError("down")))
+
+    with pytest.raises(RefundPending):
+        order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+
+    assert "carrier.cancel" not in world.faults.names
+
+
+def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -> None:
+    order = stored(world)
+    order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+    assert world.read(order).status is OrderStatus.FAILED
+    assert world.fake.asked == 0
+
+
+@pytest.mark.parametrize(
+    "status", [OrderStatus.FAILED, OrderStatus.CANCELLED, OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION]
+)
+@pytest.mark.parametrize("state", ["submit", "check", "compensate"])
+def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: World) -> None:
+    order = stored(world, status=status)
+    getattr(order_flow.wired(), state)(visit(world, order), lambda: 60.0)
+    assert world.read(order) == order
+    assert not any(name.startswith("carrier.") for name in world.faults.names)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [OrderStatus.FAILED, OrderStatus.PROCESSING, OrderStatus.CANCELLING, OrderStatus.NEEDS_ATTENTION],
+)
+def test_an_order_that_is_not_confirmed_gets_no_label(status: OrderStatus, world: World) -> None:
+    order = stored(world, status=status)
+    order_flow.wired().fetch_label(visit(world, order), lambda: 60.0)
+    assert world.s3.objects == {}
+
+
+def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: World) -> None:
+    order = stored(world, status=OrderStatus.PROCESSING, submission=sent(world))
+    later = Submission(sending_at=world.clock.now, sender_until=world.clock.now + world.settings.watch_margin)
+    order = order.changed(at=world.clock.now, submission=later)
+    world.table.tenant("acme").orders.save(world.read(order), order)
+
+    with pytest.raises(OrderPending):
+        order_flow.wired().check(visit(world, order), lambda: 60.0)
+
+    assert world.fake.asked == 0
+
+
+def test_a_mark_is_never_taken_over(world: World) -> None:
+    order = stored(world, status=OrderStatus.PROCESSING, submission=sent(world))
+    order_flow.wired().submit(visit(world, order), lambda: 60.0)
+    assert world.fake.commits == []
+    assert "carrier.rates" not in world.faults.names
+
+
+def test_an_expected_pending_is_one_log_line_without_a_stack_trace(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    from functions.check_order.handler import handler
+
+    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    world.fake.behaviour.pending = 1
+
+    with pytest.raises(OrderPending):
+        handler(
+            {
+                "tenant": "acme",
+                "order_id": order.id,
+                "started_at": world.clock.now.isoformat().replace("+00:00", "Z"),
+            },
+            None,  # type: ignore[arg-type]
+        )
+
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("INFO", None)

@@ -1,0 +1,147 @@
+"""The retry queues: when a message comes again, and when it is given up."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from parcelgate.carriers.errors import RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.problems import CarrierWords
+from parcelgate.services import retries
+from parcelgate.services.retries import Action, Delivery, NotYetError, Retrier, RetryQueues
+from tests.support.faulty import fails_with
+from tests.support.world import World, worlds
+
+QUEUE = "https://sqs.test/retry-lso"
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with worlds() as make:
+        yield make()
+
+
+@pytest.fixture
+def retrier(world: World) -> Retrier:
+    return retries.wired().within(lambda: 60.0)
+
+
+@pytest.fixture
+def cancelling(world: World) -> Order:
+    order = world.place()
+    before = world.settle(order)
+    after = before.move(
+        OrderStatus.CANCELLING, at=world.clock.now, watch_at=world.clock.now + timedelta(minutes=5)
+    )
+    world.table.tenant("acme").orders.save(before, after)
+    return after
+
+
+def message(world: World, order: Order, action: Action = Action.CANCEL, receives: int = 1) -> Delivery:
+    del world.sqs.workers[QUEUE]
+    RetryQueues(world.sqs, world.settings).enqueue(order, action, at=world.clock.now)  # type: ignore[arg-type]
+    (body,) = world.sqs.bodies(QUEUE)
+    return Delivery(queue="retry-lso", body=body, receipt_handle="handle", receive_count=receives)
+
+
+def test_a_message_holds_ids_and_times_only(world: World, cancelling: Order) -> None:
+    assert json.loads(message(world, cancelling).body) == {
+        "tenant": "acme",
+        "order_id": cancelling.id,
+        "carrier": "lso",
+        "action": "cancel",
+        "first_attempt_at": world.clock.now.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def test_a_cancellation_is_finished(world: World, retrier: Retrier, cancelling: Order) -> None:
+    retrier.work(message(world, cancelling))
+    ended = world.read(cancelling)
+    assert (ended.status, ended.refund.status) == (OrderStatus.CANCELLED, "confirmed")
+
+
+def test_a_refused_cancellation_goes_back_to_confirmed_and_says_why(
+    world: World, retrier: Retrier, cancelling: Order
+) -> None:
+    words = CarrierWords("fake", "9", "too late")
+    world.faults.on("cancel", fails_with(RefusedError("no", words=words)))
+    retrier.work(message(world, cancelling))
+    ended = world.read(cancelling)
+    assert ended.status is OrderStatus.CONFIRMED
+    assert ended.problem is not None
+    assert (ended.problem.code, ended.problem.carrier) == ("cannot_cancel", words)
+
+
+@pytest.mark.parametrize(
+    ("receives", "seconds"), [(1, 2), (2, 4), (3, 8), (6, 60), (20, 60), (401, 120), (900, 120)]
+)
+def test_a_message_comes_again_after_a_back_off(
+    receives: int, seconds: int, world: World, retrier: Retrier, cancelling: Order
+) -> None:
+    world.faults.on("cancel", fails_with(UnknownOutcomeError("cut")))
+    with pytest.raises(NotYetError):
+        retrier.work(message(world, cancelling, receives=receives))
+    assert world.sqs._visible_after == {"handle": seconds}
+
+
+def test_a_carrier_that_names_a_time_is_left_alone_until_then(
+    world: World, retrier: Retrier, cancelling: Order
+) -> None:
+    world.faults.on("cancel", fails_with(TransientError("429", retry_after=120)))
+    with pytest.raises(NotYetError):
+        retrier.work(message(world, cancelling))
+    assert world.sqs._visible_after == {"handle": 120}
+
+
+def test_no_step_is_longer_than_11_hours(world: World, retrier: Retrier, cancelling: Order) -> None:
+    world.faults.on("cancel", fails_with(TransientError("429", retry_after=10**6)))
+    with pytest.raises(NotYetError):
+        retrier.work(message(world, cancelling))
+    assert world.sqs._visible_after == {"handle": 11 * 3600}
+
+
+def test_twelve_hours_of_attempts_stay_below_what_sqs_allows() -> None:
+    """Full jitter halves a step on average; SQS moves a message away after 1000 receives."""
+    patient = retries._PATIENT_AFTER * 30 + (1000 - retries._PATIENT_AFTER) * retries._PATIENT_STEP.seconds
+    assert patient > 12 * 3600
+
+
+def test_after_12_hours_it_is_a_dead_letter_and_a_person_is_told(
+    world: World, retrier: Retrier, cancelling: Order
+) -> None:
+    given = message(world, cancelling)
+    world.clock.sleep(12 * 3600)
+    world.faults.on("cancel", fails_with(TransientError("down")))
+
+    retrier.work(given)
+
+    (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
+    assert dead["body"] == given.body
+    ended = world.read(cancelling)
+    assert ended.status is OrderStatus.NEEDS_ATTENTION
+    assert ended.problem is not None
+    assert ended.problem.code == "refund_failed"
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"action": "dance"}'])
+def test_a_message_that_cannot_be_read_is_set_aside(body: str, world: World, retrier: Retrier) -> None:
+    retrier.work(Delivery(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
+    (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
+    assert dead["body"] == body
+
+
+def test_a_message_about_no_order_is_set_aside(world: World, retrier: Retrier, cancelling: Order) -> None:
+    given = message(world, cancelling)
+    body = given.body.replace(cancelling.id, "ord_nobody")
+    retrier.work(Delivery(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
+    assert len(world.sqs.messages["https://sqs.test/dead-lso"]) == 1
+
+
+@pytest.mark.parametrize("action", Action)
+def test_what_was_settled_meanwhile_needs_nothing(action: Action, world: World, retrier: Retrier) -> None:
+    order = world.place()
+    before = world.settle(order)
+    retrier.work(message(world, order, action))
+    assert world.read(order) == before

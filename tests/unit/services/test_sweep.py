@@ -1,0 +1,88 @@
+"""The sweep: what is overdue is resumed or raised, and one bad item spoils no other."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.services import sweep
+from parcelgate.services.retries import Action, RetryMessage
+from tests.support.faulty import aws_error
+from tests.support.orders import an_event, an_order
+from tests.support.world import Behaviour, World, worlds
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with worlds() as make:
+        yield make()
+
+
+def overdue(world: World, reference: str = "R-1", **facts: object) -> Order:
+    at = world.clock.now
+    order = an_order(reference=reference, at=at, watch_at=at - timedelta(seconds=1), **facts)
+    world.table.tenant("acme").orders.add(order, an_event(at=at))
+    return order
+
+
+def run(world: World, seconds: float = 120.0) -> int:
+    return sweep.wired().run(lambda: seconds)
+
+
+def test_an_order_whose_workflow_runs_is_looked_at_again_later(world: World) -> None:
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.place()
+    world.clock.run(until=lambda: len(world.fake.commits) == 1, hours=1)
+    world.clock.sleep(3600)
+    before = world.read(order)
+
+    run(world)
+
+    after = world.read(order)
+    assert after.watch_at is not None
+    assert after.watch_at > world.clock.now
+    assert after.updated_at == before.updated_at, "to the client nothing has changed"
+
+
+def test_an_overdue_cancellation_goes_to_its_carriers_queue(world: World) -> None:
+    world.sqs.workers.clear()
+    order = overdue(world, status=OrderStatus.CANCELLING)
+
+    run(world)
+    run(world)
+
+    (body,) = world.sqs.bodies("https://sqs.test/retry-lso")
+    import msgspec
+
+    message = msgspec.json.decode(body, type=RetryMessage)
+    assert (message.action, message.order_id) == (Action.CANCEL, order.id)
+
+
+def test_a_label_that_never_came_is_given_up(world: World) -> None:
+    order = overdue(world, status=OrderStatus.CONFIRMED)
+    run(world)
+    after = world.read(order)
+    assert after.label.status is LabelStatus.UNAVAILABLE
+    assert after.attention is not None
+    assert after.watch_at is None
+
+
+def test_an_item_that_makes_trouble_is_left_behind_alone(world: World) -> None:
+    orders = [overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED) for n in range(5)]
+    world.faults.on("transact_write_items", aws_error("AccessDeniedException"))
+
+    assert run(world) == 4
+
+    assert sorted(world.read(order).label.status for order in orders) == ["pending"] + ["unavailable"] * 4
+
+
+def test_a_run_ends_in_time(world: World) -> None:
+    overdue(world, status=OrderStatus.CONFIRMED)
+    assert run(world, seconds=5.0) == 0
+
+
+def test_what_is_not_due_is_left_alone(world: World) -> None:
+    order = world.place()
+    assert run(world) == 0
+    assert world.read(order).version == order.version
