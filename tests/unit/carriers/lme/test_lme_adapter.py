@@ -163,7 +163,6 @@ def test_an_answer_that_is_not_sealed_is_read_too() -> None:
         refusal("200", "SUCCESS"),
         UnknownOutcomeError("dropped"),
     ],
-    ids=repr,
 )
 def test_what_leaves_it_open_whether_the_order_was_taken(answer: Any) -> None:
     with pytest.raises(UnknownOutcomeError):
@@ -271,7 +270,7 @@ def test_an_order_is_found_by_its_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [success(), success({}), success([]), refusal("404", ""), refusal("8", "订单不存在")], ids=repr
+    "answer", [success(), success({}), success([]), refusal("404", ""), refusal("8", "订单不存在")]
 )
 def test_lme_says_that_it_has_no_such_order(answer: Any) -> None:
     assert adapter(answering("detail", answer)).find_by_reference(order_of()) == NotFound()
@@ -291,7 +290,6 @@ def test_lme_says_that_it_has_no_such_order(answer: Any) -> None:
         {"code": "0", "data": envelope.seal(b" ", CLIENT_PUBLIC)},
         success({"outOrderNo": "SDK-1"}),
     ],
-    ids=repr,
 )
 def test_whatever_does_not_say_so_clearly_is_no_answer(answer: Any) -> None:
     assert isinstance(adapter(answering("detail", answer)).find_by_reference(order_of()), Pending)
@@ -315,7 +313,6 @@ def test_two_orders_of_one_reference_are_a_mismatch() -> None:
         refusal("5", "The order is already cancelled"),
         refusal("5", "订单已取消"),
     ],
-    ids=repr,
 )
 def test_a_cancelled_order_is_cancelled_however_often(answer: Any) -> None:
     transport = answering("cancel", answer)
@@ -345,7 +342,7 @@ def test_a_cancel_that_went_wrong_may_be_sent_again() -> None:
         adapter(answering("cancel", HTML)).cancel(confirmed_order(), at=NOON)
 
 
-@pytest.mark.parametrize("answer", [success(ORDER), success(), success({"isTrue": True})], ids=repr)
+@pytest.mark.parametrize("answer", [success(ORDER), success(), success({"isTrue": True})])
 def test_a_changed_order_keeps_its_number(answer: Any) -> None:
     transport = answering("update", answer)
     confirmed = adapter(transport).update(confirmed_order(ship_to=receiver(city="Officer")))
@@ -423,7 +420,6 @@ def test_a_label_elsewhere_is_fetched_from_named_hosts_on_the_public_internet_al
         HTML,
         TransientError("down"),
     ],
-    ids=repr,
 )
 def test_a_label_that_is_none_is_not_ready(answer: Any) -> None:
     with pytest.raises(LabelPendingError):

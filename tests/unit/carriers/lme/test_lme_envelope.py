@@ -275,23 +275,23 @@ def test_a_plain_body_is_only_a_nudge() -> None:
     assert (found.trust, found.fields) == (Trust.NUDGE, EVENT)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"nonsense",
-        b"[]",
-        b'"text"',
-        b'{"data": "%%%"}',
-        b'{"data": "Zm9v"}',
-        b'{"data": ' + b"[" * 100_000,
-        b'{"data": "' + base64.b64encode(b"\xff" * 128) + b'"}',
-        b'{"data": "' + base64.b64encode(b"\x01" * 128) + b'"}',
-        json.dumps({"data": envelope.seal(b"not JSON", CLIENT_PUBLIC)}).encode(),
-        json.dumps({"data": envelope.seal(b"[1]", CLIENT_PUBLIC)}).encode(),
-        json.dumps({"data": envelope.seal(b'{"a": 1}', LME_PUBLIC)}).encode(),
-        b'{"data": "' + b"A" * 70_000 + b'"}',
-    ],
-)
+UNREADABLE = {
+    "nothing": b"",
+    "no JSON": b"nonsense",
+    "a list": b"[]",
+    "a text": b'"text"',
+    "no Base64": b'{"data": "%%%"}',
+    "half a block": b'{"data": "Zm9v"}',
+    "too deep": b'{"data": ' + b"[" * 100_000,
+    "too large a number": b'{"data": "' + base64.b64encode(b"\xff" * 128) + b'"}',
+    "no padding": b'{"data": "' + base64.b64encode(b"\x01" * 128) + b'"}',
+    "no JSON inside": json.dumps({"data": envelope.seal(b"not JSON", CLIENT_PUBLIC)}).encode(),
+    "a list inside": json.dumps({"data": envelope.seal(b"[1]", CLIENT_PUBLIC)}).encode(),
+    "another's": json.dumps({"data": envelope.seal(b'{"a": 1}', LME_PUBLIC)}).encode(),
+    "too long": b'{"data": "' + b"A" * 70_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_whatever_cannot_be_opened_is_answered_alike(body: bytes) -> None:
     assert push(body=body) == envelope.Push(trust=Trust.UNREADABLE, reason="cannot be read")
