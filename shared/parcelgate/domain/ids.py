@@ -1,8 +1,18 @@
 """The one maker of identifiers: a prefix that says what it is, and a ULID, which sorts by time."""
 
+from datetime import datetime
+from hashlib import sha256
+
 from ulid import ULID
 
 
 def new_id(prefix: str) -> str:
     """A fresh identifier, such as `ord_01JD...`."""
     return f"{prefix}_{ULID()}"
+
+
+def fixed_id(prefix: str, at: datetime, *parts: str | int) -> str:
+    """The identifier of what these parts name, the same one each time, placed in time at `at`."""
+    named = sha256("\0".join(map(str, parts)).encode()).digest()
+    milliseconds = int(at.timestamp() * 1000)
+    return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6) + named[:10])}"

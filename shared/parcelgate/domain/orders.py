@@ -173,7 +173,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """The label as it was asked for, and where it is kept.
 
     `document` holds all parcels in parcel order (None for images of several parcels); `parcels` has one
-    document for each parcel, in parcel order, once the label is ready.
+    document for each parcel, in parcel order, once the label is ready. `revision` counts how often the
+    order was changed since: what was fetched for an earlier one is not this order's label.
     """
 
     status: LabelStatus = LabelStatus.PENDING
@@ -182,6 +183,13 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     dpi: int | None = None
     document: LabelDocument | None = None
     parcels: tuple[LabelDocument, ...] = ()
+    revision: int = 0
+
+    def thrown_away(self) -> Self:
+        """The same wish, to be fetched anew."""
+        return msgspec.structs.replace(
+            self, status=LabelStatus.PENDING, document=None, parcels=(), revision=self.revision + 1
+        )
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -203,6 +211,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """How the sending of the create stands. Never shown to clients.
 
     `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
+    `sender` tells whose mark it is, where no workflow's token does.
     `sender_until` is the latest moment at which that sender can still be alive; `over_at` is when it
     said itself that it would do no more and does not know what came of it. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
@@ -211,6 +220,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     sending_at: datetime | None = None
+    sender: str | None = None
     sender_until: datetime | None = None
     over_at: datetime | None = None
     answered: bool = False
@@ -219,6 +229,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     callback_hash: str | None = None
     callback_at: datetime | None = None
     compensating_since: datetime | None = None
+
+
+class BatchPlace(msgspec.Struct, frozen=True):
+    """The batch an order came in, and its place there, from 0."""
+
+    id: str
+    index: int
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +251,12 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order, with everything the client said and everything that came of it."""
+    """An order, with everything the client said and everything that came of it.
+
+    `changing_until` is set while a change of it is on its way to the carrier: the latest moment at which
+    its sender can still be alive. `held_at` and `manifest_id` remember that the carrier was asked to keep
+    it back, and that it was closed with the carrier.
+    """
 
     id: str
     tenant: str
@@ -263,6 +285,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     attention: Problem | None = None
     carrier_details: dict[str, Any] = {}
     submission: Submission = Submission()
+    batch: BatchPlace | None = None
+    changing_until: datetime | None = None
+    held_at: datetime | None = None
+    manifest_id: str | None = None
 
     version: int = 1
     watch_at: datetime | None = None

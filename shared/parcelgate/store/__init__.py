@@ -12,6 +12,8 @@ event of an order      T#t#ORDER#<id>                                  EVENT#n  
 tracking               T#t#TRACKING#<id>                               TRACKING   doc, version, status
 living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE  order_id
 carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id
+batch                  T#t#BATCH#<id>                                  BATCH      doc
+entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 delivery (inbox)       T#t#INBOX#<carrier>#<hash of the delivery>      ENTRY      raw body, state
@@ -29,7 +31,7 @@ index         partition                  sort                     who is in it
 by_time       list_pk                    list_sk <created>#<id>   orders, the tenant's keys
 by_status     status_pk                  list_sk                  orders
 by_reference  reference_pk               list_sk                  orders
-due           due_pk DUE#<kind>#<shard>  due_at                   orders watched, inbox entries
+due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches watched, inbox entries
 ============  =========================  =======================  ==========================
 
 ==========================================  ===================================================
@@ -44,7 +46,8 @@ who holds a reference                       GetItem, or the failed condition of 
 order by the carrier's number               GetItem NUMBER
 events of an order                          Query pk, sk begins with EVENT#
 trackings of an order                       BatchGetItem by the parcels' tracking ids
-overdue orders, unprocessed deliveries      Query due, every shard
+overdue orders and batches, deliveries      Query due, every shard
+batch progress                              Query pk, consistent
 idempotency key                             GetItem, consistent
 API key by id; webhook token by hash        GetItem
 API keys of a tenant                        Query by_time (T#t#KEYS), GetItem each

@@ -1,4 +1,4 @@
-"""What somebody must have dealt with by now: overdue orders, and deliveries that nobody has worked on."""
+"""What somebody must have dealt with by now: orders, batches, and deliveries nobody has worked on."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -9,11 +9,11 @@ from parcelgate.store import calls, keys
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-type Kind = Literal["ORDER", "INBOX"]
+type Kind = Literal["ORDER", "INBOX", "BATCH"]
 
 
 class DueRef(NamedTuple):
-    """The way to one overdue item: an order's id, or the id of an inbox entry, and whose it is."""
+    """The way to one overdue item: the id of an order, a batch or an inbox entry, and whose it is."""
 
     tenant: str
     id: str

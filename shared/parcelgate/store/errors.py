@@ -9,6 +9,14 @@ class OrderNotFoundError(StoreError):
     """The tenant has no such order."""
 
 
+class BatchNotFoundError(StoreError):
+    """The tenant has no such batch."""
+
+
+class RowTakenError(StoreError):
+    """The entry of the batch was given up before its order was stored; nothing was written."""
+
+
 class KeyNotFoundError(StoreError):
     """The tenant has no such API key."""
 

@@ -17,6 +17,7 @@ SHARDS = 4
 
 ORDER = "ORDER"
 INBOX = "INBOX"
+BATCH = "BATCH"
 ROUTING_PREFIXES = ("KEY#", "HOOK#")
 """The partition keys that do not begin with a tenant: they hold no more than the way to one."""
 

@@ -14,7 +14,7 @@ import msgspec
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
-from parcelgate.store import calls, keys, webhook_tokens
+from parcelgate.store import batches, calls, keys, webhook_tokens
 from parcelgate.store.calls import Item, Write
 from parcelgate.store.errors import (
     BadCursorError,
@@ -22,6 +22,7 @@ from parcelgate.store.errors import (
     ClaimTakenError,
     OrderNotFoundError,
     ReferenceTakenError,
+    RowTakenError,
     StoreError,
     ThrottledError,
     VersionConflictError,
@@ -75,6 +76,10 @@ class Orders:
             Another request has the idempotency key; nothing was written. Wins over the next one.
         ReferenceTakenError
             Another living order has the reference; nothing was written.
+        VersionConflictError
+            An order of this id is stored already; nothing was written. Wins over all others.
+        RowTakenError
+            The order came in a batch, whose entry was given up meanwhile; nothing was written.
         StoreUnavailableError
             Nobody knows whether it was written; the due index knows if it was.
         """
@@ -97,6 +102,14 @@ class Orders:
             ),
             self._put_event(order, event),
         ]
+        if order.batch is not None:
+            writes.append(
+                self._put(
+                    batches.row_item(order),
+                    "attribute_not_exists(pk)",
+                    lambda _: RowTakenError("the entry of the batch was given up"),
+                )
+            )
         try:
             calls.commit(self._client, writes, mark=mark)
         except ReferenceTakenError as error:
@@ -126,7 +139,7 @@ class Orders:
 
         In the same transaction: a final status frees the reference; a carrier order number that is new
         is claimed for this order; new `trackings` are added; `hook`, the hash of a webhook token, lets in
-        deliveries for this order.
+        deliveries for this order; the batch that it came in shows how it stands.
 
         Raises
         ------
@@ -273,6 +286,10 @@ class Orders:
                 "doc": {"S": _encoder.encode(tracking).decode()},
             }
             writes.append(self._put(item, "attribute_not_exists(pk)", lambda _: conflict))
+        if after.batch and (after.status, after.problem) != (before.status, before.problem):
+            writes.append(
+                Write({"Put": {"TableName": self._name, "Item": batches.row_item(after)}}, lambda _: conflict)
+            )
         if hook is not None:
             route = webhook_tokens.item(
                 hook,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from parcelgate.store.api_keys import ApiKeys, KeyDirectory
+    from parcelgate.store.batches import Batches
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
@@ -71,6 +72,13 @@ class TenantTable:
         from parcelgate.store.orders import Orders
 
         return Orders(self._client, self._name, self.tenant)
+
+    @cached_property
+    def batches(self) -> "Batches":
+        """Batches of orders, and how far they have come."""
+        from parcelgate.store.batches import Batches
+
+        return Batches(self._client, self._name, self.tenant)
 
     @cached_property
     def claims(self) -> "Idempotency":
