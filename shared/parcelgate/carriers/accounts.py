@@ -5,6 +5,7 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
     {"base_url": "https://carrier.example/path",          optional: the carrier's documented host
      "credentials": {"app_id": "...", "app_secret": "..."},
      "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `assumed` module
+     "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.port.Limits`
      "ship_from": {address}, "return_to": {address}}       optional: the account's defaults
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
+from parcelgate.carriers.port import Limits
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.problems import FieldError, ProblemError
 
@@ -39,6 +41,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     credentials: dict[str, str]
     base_url: str | None = None
     overrides: dict[str, Any] = {}
+    limits: Limits | None = None
     ship_from: Address | None = None
     return_to: Address | None = None
 
@@ -50,6 +53,7 @@ class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     credentials: dict[str, str]
     base_url: str | None = None
     overrides: dict[str, Any] = {}
+    limits: Limits | None = None
     ship_from: Address | None = None
     return_to: Address | None = None
 

@@ -4,13 +4,16 @@ Whoever sends says whether the call may be repeated without harm (`Request.safe`
 a broken connection is trouble that passes or an outcome nobody knows.
 """
 
+import email.utils
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 
 KIB = 1024
 MIB = 1024 * KIB
+_LONGEST_RETRY_AFTER = 3600.0
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,3 +64,18 @@ class Transport(Protocol):
     def send(self, request: Request) -> Response:
         """Send once. Raises TransientError or UnknownOutcomeError, never anything of the HTTP library."""
         ...
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds from a Retry-After header, which may be a number or a date; None when it is neither."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_RETRY_AFTER)

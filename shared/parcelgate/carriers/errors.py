@@ -1,6 +1,7 @@
 """What a call to a carrier can end in, classed once. Callers decide by class, never by carrier."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import msgspec
 
@@ -16,14 +17,32 @@ class CarrierError(Exception):
         self.words = words
 
 
+class Refusal(StrEnum):
+    """Why a carrier will not touch an order that it was given before, where it says so."""
+
+    ALREADY_CLOSED = "already_closed"
+    ALREADY_CANCELLED = "already_cancelled"
+    UNKNOWN_ORDER = "unknown_order"
+    NOT_PERMITTED = "not_permitted"
+
+
 class RefusedError(CarrierError):
-    """The carrier understood and said no: say why, do not retry. Nothing came of the call."""
+    """The carrier understood and said no: say why, do not retry. Nothing came of the call.
+
+    `reason` is set when the order as a whole is refused for one of the reasons that carriers share.
+    """
 
     def __init__(
-        self, message: str, *, words: CarrierWords | None = None, errors: Sequence[FieldError] = ()
+        self,
+        message: str,
+        *,
+        words: CarrierWords | None = None,
+        errors: Sequence[FieldError] = (),
+        reason: Refusal | None = None,
     ) -> None:
         super().__init__(message, words=words)
         self.errors = tuple(errors)
+        self.reason = reason
 
 
 class AuthenticationError(CarrierError):
@@ -38,6 +57,14 @@ class TransientError(CarrierError):
     ) -> None:
         super().__init__(message, words=words)
         self.retry_after = retry_after
+
+
+class TooManyRequestsError(TransientError):
+    """The carrier does not want to be called so often: HTTP 429."""
+
+
+class HeldBackError(TransientError):
+    """The call was not made, for a reason of ours: no time, a carrier that is down, a limit of its own."""
 
 
 class UnknownOutcomeError(CarrierError):

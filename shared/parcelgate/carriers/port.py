@@ -138,10 +138,26 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     countries: tuple[str, ...] = ()
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one account may ask of its carrier, and when a carrier counts as down.
+
+    `rate` calls a second on the average, `burst` of them at once. After `failures` calls in a row that
+    failed within `window` seconds, by whomever they were made, nobody calls for `cool_down` seconds; then
+    one call tries whether the carrier is back.
+    """
+
+    rate: float = 25.0
+    burst: int = 100
+    failures: int = 10
+    window: float = 60.0
+    cool_down: float = 30.0
+
+
 class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What `/v1/carriers` says of a carrier, with how sure we are of each fact.
 
-    `grades` maps a call (create, cancel, label, ...) to documented, public or assumed.
+    `grades` maps a call (create, cancel, label, ...) to documented, public or assumed. `confirms_later`
+    tells what `ConfirmsLater` tells of the adapter, where there is none at hand.
     """
 
     code: str
@@ -152,6 +168,8 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     label_formats: tuple[str, ...]
     capabilities: tuple[str, ...]
     grades: dict[str, str]
+    confirms_later: bool = False
+    limits: Limits = Limits()
 
 
 @runtime_checkable

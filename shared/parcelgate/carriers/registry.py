@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from parcelgate.carriers.tokens import TokenVault
     from parcelgate.domain.clock import Clock
 
-CARRIERS = {"lso": "parcelgate.carriers.lso"}
+CARRIERS = {
+    "lso": "parcelgate.carriers.lso",
+    "ubi": "parcelgate.carriers.ubi",
+    "lme": "parcelgate.carriers.lme",
+}
 
 
 class UnknownCarrierError(Exception):

@@ -6,23 +6,26 @@ a TransientError, and any other an UnknownOutcomeError: the carrier may have act
 retried here, redirects are not followed, and no message names more than the call and the kind of trouble.
 """
 
-import email.utils
 import ipaddress
 import logging
 import socket
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import httpx
 
-from parcelgate.carriers.calls import Request, Response
-from parcelgate.carriers.errors import CarrierError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.calls import Request, Response, retry_after
+from parcelgate.carriers.errors import (
+    CarrierError,
+    HeldBackError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
 
 _CONNECT_SECONDS = 5.0
-_LONGEST_RETRY_AFTER = 3600.0
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 # httpx logs every URL at INFO, and the URL of a label opens it.
@@ -62,7 +65,7 @@ class HttpTransport:
         """Send once; see `calls.Transport.send`."""
         budget = None if self._remaining is None else self._remaining()
         if budget is not None and budget <= 0:
-            raise TransientError(f"{request.call}: no time left to send it")
+            raise HeldBackError(f"{request.call}: no time left to send it")
         attempt = _Attempt(request, budget)
         try:
             return self._exchange(request, attempt)
@@ -91,9 +94,9 @@ class HttpTransport:
         with_body = client.send(message, stream=True, follow_redirects=False)
         try:
             if with_body.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                raise TransientError(
+                raise TooManyRequestsError(
                     f"{request.call}: too many requests",
-                    retry_after=_retry_after(with_body.headers.get("retry-after")),
+                    retry_after=retry_after(with_body.headers.get("retry-after")),
                 )
             body = bytearray()
             for piece in with_body.iter_bytes():
@@ -112,7 +115,7 @@ class HttpTransport:
         addresses = self._resolve(url.host, port)
         # All of them: a name that also leads inside is not one to be trusted with half of its answers.
         if not addresses or not all(is_public(address) for address in addresses):
-            raise TransientError(f"{request.call}: not an address of the public internet")
+            raise HeldBackError(f"{request.call}: not an address of the public internet")
         return addresses[0]
 
 
@@ -169,21 +172,6 @@ def is_public(address: str) -> bool:
 def _addresses(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which may be a number or a date; None when it is neither."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), _LONGEST_RETRY_AFTER)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        return None
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_RETRY_AFTER)
 
 
 @cache

@@ -75,7 +75,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> int:
-        """The HTTP status that belongs to the code."""
+        """The HTTP status that belongs to the code; a reference that the carrier itself refuses is 422."""
+        if self.code == "reference_in_use" and self.carrier is not None:
+            return 422
         return _KINDS[self.code][0]
 
     @property

@@ -123,8 +123,8 @@ def commit(client: "DynamoDBClient", writes: Sequence[Write], *, mark: str) -> N
         pause(attempt)
 
 
-def write(call: Callable[..., Any], **request: Any) -> None:
-    """Make one conditional write of one item; one that meets a transaction is tried again.
+def write(call: Callable[..., Any], **request: Any) -> Any:
+    """Make one conditional write of one item; one that meets a transaction is tried again. Its answer.
 
     Raises ConditionFailedError, ThrottledError, StoreUnavailableError, ItemTooLargeError or, when
     there is no end of transactions on the item, CollisionError.
@@ -132,12 +132,12 @@ def write(call: Callable[..., Any], **request: Any) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with translated():
-                call(**request)
-            return
+                return call(**request)
         except CollisionError:
             if attempt == ATTEMPTS:
                 raise
         pause(attempt)
+    raise AssertionError("unreachable")
 
 
 def queried(client: "DynamoDBClient", request: dict[str, Any]) -> Iterator[Item]:

@@ -49,6 +49,7 @@ PROFILE = CarrierProfile(
         "update": "assumed",
         "validate_address": "assumed",
         "label": "assumed",
+        "limits": "assumed",
     },
 )
 

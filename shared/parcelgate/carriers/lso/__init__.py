@@ -38,7 +38,9 @@ PROFILE = CarrierProfile(
         "cancel": "assumed",
         "track": "assumed",
         "authentication": "assumed",
+        "limits": "assumed",
     },
+    confirms_later=True,
 )
 
 WEBHOOK_ANSWER = b'{"code": 200, "msg": "success"}'

@@ -56,6 +56,7 @@ PROFILE = CarrierProfile(
         "services": "public",
         "find_by_reference": "assumed",
         "update": "assumed",
+        "limits": "assumed",
     },
 )
 
