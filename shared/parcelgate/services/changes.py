@@ -1,8 +1,9 @@
 """The router of the table's stream: what must follow from a write follows from here.
 
-A new delivery in the inbox goes to the inbox queue; an order that reached a status others wait for, or
-got its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may
-come out of order: `sequence`, the order's version, is what consumers order by.
+A new delivery in the inbox goes to the inbox queue; an order that waits for its label, and that no workflow
+fetches one for, goes to the label queue; an order that reached a status others wait for, or got its label, is
+announced on the event bus. Announcements hold ids only. Delivery may repeat and may come out of order:
+`sequence`, the order's version, is what consumers order by.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parcelgate.domain.orders import Label, OrderStatus
+from parcelgate.carriers import registry
+from parcelgate.domain.orders import Label, LabelStatus, OrderStatus
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
@@ -64,6 +66,7 @@ class _Parcel(msgspec.Struct):
     """Everything to be sent because of a batch of records."""
 
     messages: list[_Letter]
+    labels: list[_Letter]
     events: list[_Letter]
     rejects: list[_Letter]
 
@@ -78,7 +81,7 @@ class Router:
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`; the sequence numbers of those that must come again."""
-        parcel = _Parcel([], [], [])
+        parcel = _Parcel([], [], [], [])
         for record in records:
             try:
                 self._read(record, parcel)
@@ -91,6 +94,7 @@ class Router:
             *self._in_batches(
                 parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)
             ),
+            *self._in_batches(parcel.labels, lambda letters: self._queue(settings.label_queue_url, letters)),
             *self._in_batches(parcel.events, self._announce),
             *self._in_batches(
                 parcel.rejects, lambda letters: self._queue(settings.changes_dead_letter_url, letters)
@@ -112,12 +116,15 @@ class Router:
                 parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
-            parcel.events += [_Letter(sequence, event) for event in self._happenings(before, after)]
+            order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+            old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
+            parcel.events += [_Letter(sequence, event) for event in self._happenings(old, order)]
+            if _label_is_due(old, order):
+                job = {"tenant": order.tenant, "order_id": order.id, "since": order.updated_at}
+                parcel.labels.append(_Letter(sequence, job))
 
-    def _happenings(self, before: Record | None, after: Record) -> Iterable[dict[str, Any]]:
+    def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
         """The events that a change of an order is worth."""
-        order = msgspec.json.decode(after["doc"]["S"], type=_Order)
-        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
         if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
             yield self._event(_ANNOUNCED[order.status], order)
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
@@ -166,6 +173,17 @@ class Router:
         answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
         results = answer["Entries"]
         return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+
+
+def _label_is_due(old: _Order | None, order: _Order) -> bool:
+    """Whether the order waits for a label, since this very change, that nobody else fetches."""
+    if not _waits(order) or (old is not None and _waits(old) and old.label.revision == order.label.revision):
+        return False
+    return order.carrier in registry.CARRIERS and not registry.profile(order.carrier).confirms_later
+
+
+def _waits(order: _Order) -> bool:
+    return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
 
 
 def _reject(record: Record, error: Exception) -> _Letter:

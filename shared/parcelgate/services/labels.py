@@ -9,6 +9,8 @@ import hashlib
 import io
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from parcelgate.carriers.port import LabelFile, LabelPendingError
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order
 
@@ -108,13 +110,8 @@ class LabelStore:
         document = None if whole is None else parcels[0]
         if whole is not None and len(files) > 1:
             document = self._put(order, "all", kind, whole)
-        return Label(
-            status=LabelStatus.READY,
-            format=kind,
-            size=order.label.size,
-            dpi=order.label.dpi,
-            document=document,
-            parcels=parcels,
+        return msgspec.structs.replace(
+            order.label, status=LabelStatus.READY, format=kind, document=document, parcels=parcels
         )
 
     def _put(self, order: Order, name: str, kind: str, content: bytes) -> LabelDocument:

@@ -197,16 +197,20 @@ def attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Ac
 
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
-    after = order.changed(at=at, label=label, watch_at=None, attention=None)
+    trouble = order.attention
+    if trouble is not None and trouble.code == "label_unavailable":
+        trouble = None
+    after = order.changed(at=at, label=label, watch_at=None, attention=trouble)
     return Change(after=after, event=OrderEvent(at=at, type="label.ready", actor=Actor.WORKFLOW))
 
 
-def label_unavailable(order: Order, *, at: datetime) -> Change:
+def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None = None) -> Change:
     """The carrier never gave a usable label; the order stays confirmed."""
     problem = Problem(
         code="label_unavailable",
         detail="The carrier has confirmed the order but gave no usable label in time. "
         "Ask the carrier, or cancel the order.",
+        carrier=words,
     )
     label = msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE)
     after = order.changed(at=at, label=label, attention=problem, watch_at=None)

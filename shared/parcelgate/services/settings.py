@@ -81,6 +81,11 @@ class Settings:
         return self._text("PARCELGATE_CHANGES_DEAD_LETTER_URL")
 
     @property
+    def label_queue_url(self) -> str:
+        """The queue of orders whose labels are to be fetched."""
+        return self._text("PARCELGATE_LABEL_QUEUE_URL")
+
+    @property
     def event_bus(self) -> str:
         """The bus on which domain events are published."""
         return self._text("PARCELGATE_EVENT_BUS")

@@ -8,6 +8,7 @@ from parcelgate.carriers.accounts import AccountConfig, AccountError
 from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    Refusal,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -45,6 +46,12 @@ _SAYS_NO = {
     ErrorKind.NOT_PERMITTED: "LME does not permit this",
     ErrorKind.NOT_READY: "LME is not ready for this",
     ErrorKind.REFUSED: "LME refused",
+}
+_REASONS = {
+    ErrorKind.NOT_FOUND: Refusal.UNKNOWN_ORDER,
+    ErrorKind.CANCELLED: Refusal.ALREADY_CANCELLED,
+    ErrorKind.CLOSED: Refusal.ALREADY_CLOSED,
+    ErrorKind.NOT_PERMITTED: Refusal.NOT_PERMITTED,
 }
 
 
@@ -327,7 +334,10 @@ class Lme:
         reason = _SAYS_NO[said.kind if about_order else ErrorKind.REFUSED]
         errors = [] if pointer is None else [FieldError(pointer, code, answer.message or reason)]
         return RefusedError(
-            f"{call}: {reason} (code {answer.code})", words=mapping.words(answer), errors=errors
+            f"{call}: {reason} (code {answer.code})",
+            words=mapping.words(answer),
+            errors=errors,
+            reason=_REASONS.get(said.kind) if call is not Call.CREATE else None,
         )
 
     def _rotated(self) -> bool:

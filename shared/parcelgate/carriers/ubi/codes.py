@@ -7,6 +7,7 @@ Event codes: public (clients); the carrier's official list is not.
 
 from enum import StrEnum
 
+from parcelgate.carriers.errors import Refusal
 from parcelgate.domain.trackings import TrackingStatus
 
 SUCCESS_WORDS = frozenset({"success", "succeeded", "successful", "ok"})
@@ -165,3 +166,10 @@ MEANINGS = {
     NOT_PERMITTED: "UBI does not permit this account to act on the order",
 }
 """What the refusals of a later change mean, for those who cannot read the carrier's own words (public)."""
+
+REASONS = {
+    UNKNOWN_ORDER: Refusal.UNKNOWN_ORDER,
+    NOT_DELETABLE: Refusal.ALREADY_CLOSED,
+    NOT_PERMITTED: Refusal.NOT_PERMITTED,
+}
+"""The same refusals in the words that carriers share. What cannot be deleted has been closed (public)."""

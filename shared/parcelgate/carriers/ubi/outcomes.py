@@ -17,6 +17,7 @@ from parcelgate.carriers.ubi.codes import (
     DUPLICATE_REFERENCE,
     MEANINGS,
     POINTERS,
+    REASONS,
     ErrorClass,
     classify,
     failed,
@@ -106,7 +107,8 @@ def error(order: Order | None, troubles: Sequence[tuple[int | None, Trouble]]) -
     errors = [] if order is None else [field_error(order, trouble, place) for place, trouble in troubles]
     kind = DuplicateError if deciding is ErrorClass.DUPLICATE else RefusedError
     meaning = MEANINGS.get(said.code, "UBI refused")
-    return kind(meaning, words=said, errors=list(dict.fromkeys(found for found in errors if found)))
+    found = list(dict.fromkeys(found for found in errors if found))
+    return kind(meaning, words=said, errors=found, reason=REASONS.get(said.code))
 
 
 def whole(envelope: Envelope) -> CarrierError:
