@@ -157,7 +157,8 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What `/v1/carriers` says of a carrier, with how sure we are of each fact.
 
     `grades` maps a call (create, cancel, label, ...) to documented, public or assumed. `confirms_later`
-    tells what `ConfirmsLater` tells of the adapter, where there is none at hand.
+    tells what `ConfirmsLater` tells of the adapter, where there is none at hand; `create_batch` what
+    `CreatesInBatches` tells, 1 for a carrier that takes orders singly.
     """
 
     code: str
@@ -169,6 +170,7 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...]
     grades: dict[str, str]
     confirms_later: bool = False
+    create_batch: int = 1
     limits: Limits = Limits()
 
 

@@ -25,7 +25,7 @@ from uuid import uuid4
 import msgspec
 
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
-from parcelgate.http.bodies import read_bytes, read_json
+from parcelgate.http.bodies import MAX_BYTES, read_bytes, read_json
 from parcelgate.http.resources import Site, encode, problem_resource
 from parcelgate.http.texts import pointer
 from parcelgate.observability.logs import about, anatomy, log
@@ -120,7 +120,11 @@ class Call:
     @cached_property
     def body(self) -> object:
         """The body as JSON. Raises ProblemError; see `bodies.read_json`."""
-        return read_json(self.raw_body, self.headers.get("content-type", ""))
+        return self.json(MAX_BYTES)
+
+    def json(self, most: int) -> object:
+        """Read the body as JSON where it may have up to `most` bytes. Raises ProblemError."""
+        return read_json(self.raw_body, self.headers.get("content-type", ""), most=most)
 
     def within(self, seconds: float) -> Callable[[], float]:
         """Give a clock that runs down from `seconds`, and always before this invocation's own end."""

@@ -23,8 +23,8 @@ def read_bytes(event: Mapping[str, Any]) -> bytes:
         raise ProblemError("not_json", "The body cannot be read.") from None
 
 
-def read_json(raw: bytes, content_type: str) -> object:
-    """Read a body as JSON; no body is `{}`.
+def read_json(raw: bytes, content_type: str, *, most: int = MAX_BYTES) -> object:
+    """Read a body of at most `most` bytes as JSON; no body is `{}`.
 
     Numbers are int or Decimal, never float. Raises ProblemError: `unsupported_media_type`,
     `body_too_large`, or `not_json`, also for what JSON leaves open and nobody can mean: NaN, a name
@@ -34,8 +34,8 @@ def read_json(raw: bytes, content_type: str) -> object:
         return {}
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise ProblemError("unsupported_media_type", "Send JSON, with Content-Type: application/json.")
-    if len(raw) > MAX_BYTES:
-        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {MAX_BYTES} are taken.")
+    if len(raw) > most:
+        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {most} are taken.")
     try:
         value: object = json.loads(
             raw.decode(),

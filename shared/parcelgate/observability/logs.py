@@ -11,9 +11,15 @@ from aws_lambda_powertools import Logger
 log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
 
 
-def about(*, order_id: str | None = None, tenant: str | None = None, carrier: str | None = None) -> None:
+def about(
+    *,
+    order_id: str | None = None,
+    tenant: str | None = None,
+    carrier: str | None = None,
+    batch_id: str | None = None,
+) -> None:
     """Put these ids on every further log line of this invocation."""
-    given = {"order_id": order_id, "tenant": tenant, "carrier": carrier}
+    given = {"order_id": order_id, "tenant": tenant, "carrier": carrier, "batch_id": batch_id}
     log.append_keys(**{key: value for key, value in given.items() if value is not None})
 
 

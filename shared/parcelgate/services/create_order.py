@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.carriers.port import ConfirmsLater
+from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
@@ -109,18 +109,24 @@ class Intake:
         self._clock = clock
 
     def create(self, draft: Draft, claim: "Claim | None" = None) -> Order:
-        """Store the order, with `claim` in the same transaction, and start its workflow.
+        """Take the order, as `accept` does, and start its workflow. Raises what `accept` raises."""
+        order = draft.order
+        if order and not draft.errors and not registry.profile(order.carrier).confirms_later:
+            # Such a carrier answers a create at once, and none of them is served yet.
+            raise ProblemError("not_supported_by_carrier", "Orders cannot be created with this carrier yet.")
+        order = self.accept(draft, claim)
+        self.start(order)
+        return order
 
-        Raises ProblemError (`validation_failed`,
-        `not_supported_by_carrier`, `reference_in_use`) when nothing was stored, and ClaimTakenError when the
-        same request is being answered elsewhere.
+    def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
+        """Check the order whole and store it, with `claim` in the same transaction; nothing is sent.
+
+        Raises ProblemError (`validation_failed`, `not_supported_by_carrier`, `reference_in_use`) when
+        nothing was stored, ClaimTakenError when the same request is being answered elsewhere, and
+        VersionConflictError when an order of this very id is stored already.
         """
         order = examined(draft, self._carriers)
         about(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
-        carrier = self._carriers.carrier_for(order.tenant, order.carrier, order.account)
-        if not isinstance(carrier, ConfirmsLater):
-            # Such a carrier answers a create at once, and none of them is served yet.
-            raise ProblemError("not_supported_by_carrier", "Orders cannot be created with this carrier yet.")
         at = self._clock()
         order = msgspec.structs.replace(
             order, created_at=at, updated_at=at, watch_at=watch.accepted(self._settings, at)
@@ -132,7 +138,6 @@ class Intake:
             detail = "A living order of this carrier account has the reference already."
             raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None
         count("OrdersAccepted", carrier=order.carrier)
-        self._start(order)
         return order
 
     def resume(self, tenant: str, order_id: str) -> Order:
@@ -140,10 +145,10 @@ class Intake:
         order = self.table.tenant(tenant).orders.get(order_id)
         about(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
         if order.status is OrderStatus.ACCEPTED:
-            self._start(order)
+            self.start(order)
         return order
 
-    def _start(self, order: Order) -> None:
+    def start(self, order: Order) -> None:
         """Start the workflow under the order's id: starting twice is harmless.
 
         When it cannot be started now the order stands nevertheless, and the sweep starts it.

@@ -76,6 +76,16 @@ class Settings:
         return self._urls("PARCELGATE_RETRY_DEAD_LETTER_URLS")
 
     @property
+    def batch_bucket(self) -> str:
+        """The bucket that holds the bodies of batches."""
+        return self._text("PARCELGATE_BATCH_BUCKET")
+
+    @property
+    def batch_queue_urls(self) -> dict[str, str]:
+        """Each carrier's queue of entries of batches."""
+        return self._urls("PARCELGATE_BATCH_QUEUE_URLS")
+
+    @property
     def changes_dead_letter_url(self) -> str:
         """Where the router sets aside a change of the table that it cannot read."""
         return self._text("PARCELGATE_CHANGES_DEAD_LETTER_URL")

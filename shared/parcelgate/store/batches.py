@@ -5,7 +5,7 @@ progress of a batch is never ahead of its orders nor behind them. The row of an 
 made of is written here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,17 +79,11 @@ class Batches:
     def read(self, batch_id: str) -> BatchState:
         """The batch as it stands now. Raises BatchNotFoundError, also for another tenant's batch."""
         if keys.is_id(batch_id):
-            items = list(self._items(batch_id, "BATCH", "ROW#~"))
+            items = list(self._items(batch_id))
             if items and items[0]["sk"]["S"] == "BATCH":
                 batch = _batches.decode(items[0]["doc"]["S"])
                 return BatchState(batch, [_rows.decode(item["doc"]["S"]) for item in items[1:]])
         raise BatchNotFoundError("the tenant has no such batch")
-
-    def rows(self, batch_id: str, indexes: Sequence[int]) -> dict[int, BatchRow]:
-        """The rows of these entries, as far as there are any."""
-        items = self._items(batch_id, _place(min(indexes)), _place(max(indexes)))
-        found = [_rows.decode(item["doc"]["S"]) for item in items]
-        return {row.index: row for row in found if row.index in set(indexes)}
 
     def settle(self, batch: Batch, row: BatchRow) -> None:
         """Store the row of an entry that no order is made of, unless the entry has a row already."""
@@ -118,15 +112,12 @@ class Batches:
                 **change,
             )
 
-    def _items(self, batch_id: str, first: str, last: str) -> Iterator[Item]:
+    def _items(self, batch_id: str) -> Iterator[Item]:
+        """The batch, whose sort key is the lowest, and then its rows in order."""
         request: dict[str, Any] = {
             "TableName": self._name,
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":pk": self._key(batch_id)["pk"],
-                ":first": {"S": first},
-                ":last": {"S": last},
-            },
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": self._key(batch_id)["pk"]},
             "ConsistentRead": True,
         }
         return calls.queried(self._client, request)

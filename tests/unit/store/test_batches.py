@@ -122,13 +122,6 @@ def test_an_entry_whose_reference_lives_elsewhere_is_told_whose(acme: TenantTabl
     assert caught.value.order_id == other.id
 
 
-def test_rows_of_some_entries(acme: TenantTable) -> None:
-    batch = added(acme, count=12)
-    for index in (0, 3, 5, 11):
-        acme.batches.settle(batch, BatchRow(index=index, status=OrderStatus.FAILED))
-    assert sorted(acme.batches.rows(batch.id, [1, 3, 4, 11])) == [3, 11]
-
-
 def test_another_tenant_has_no_such_batch(table: Table, acme: TenantTable) -> None:
     batch = added(acme)
     for wrong in ("bat_2", "no id at all", ""):

@@ -31,6 +31,7 @@ PROFILE = CarrierProfile(
     ),
     countries=("AU", "CA"),
     max_parcels=50,
+    create_batch=300,
     label_formats=("pdf", "jpg", "zpl"),
     capabilities=(
         "create",
