@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 import parcelgate
 from parcelgate.carriers import registry
 from parcelgate.carriers.port import Rate
+from parcelgate.domain.batches import MOST_ORDERS, Batch, BatchLine, progress
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CODES, FieldError, Problem
@@ -36,6 +38,8 @@ _SHOWN = (
     resources.TrackingList,
     resources.LabelResource,
     resources.PendingLabel,
+    resources.TakenBatch,
+    resources.BatchResource,
     resources.RateList,
     resources.CarrierList,
     resources.ServiceList,
@@ -79,6 +83,13 @@ ORDER_EXAMPLE: Json = {
     "options": {"max_price": {"amount": "25.00", "currency": "USD"}},
     "metadata": {"channel": "web"},
 }
+
+
+class BatchInput(BaseModel):
+    """Many orders. An entry that is no order spoils only itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    orders: Annotated[list[OrderInput], Field(min_length=1, max_length=MOST_ORDERS)]
 
 
 def document() -> Json:
@@ -221,6 +232,36 @@ def _paths() -> Json:
                 located=("202",),
                 idempotent=True,
                 problems=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500),
+            )
+        },
+        "/v1/orders/batch": {
+            "post": _operation(
+                "createBatch",
+                "Orders",
+                "Create many orders at once",
+                f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for itself: "
+                "one that is wrong spoils no other. Ask the batch how far it has come.",
+                scope="orders:write",
+                body=(BatchInput, {"orders": [ORDER_EXAMPLE]}),
+                answers={
+                    "202": _answer(
+                        "Taken.", resources.TakenBatch, {"id": "bat_01KAJ2W3X4Y5Z6A7B8C9D0E1F3", "total": 1}
+                    )
+                },
+                located=("202",),
+                problems=(400, 401, 403, 409, 413, 415, 422, 429, 500),
+            )
+        },
+        "/v1/batches/{id}": {
+            "get": _operation(
+                "readBatch",
+                "Orders",
+                "Read how far a batch has come",
+                "What became of each of its orders. Finished when nothing more is to be expected of any.",
+                scope="orders:read",
+                parameters=[_parameter("id", "path", {"type": "string"}, "The batch's id.")],
+                answers={"200": _answer("The batch.", resources.BatchResource, _batch())},
+                problems=(401, 403, 404, 429, 500),
             )
         },
         "/v1/rates": {
@@ -375,9 +416,9 @@ def _by_status() -> Mapping[int, Sequence[str]]:
         "carrier_order_conflict",
         "refund_failed",
         "late_success",
+        "change_unknown",
         "workflow_ended",
         "price_above_max",
-        "cannot_change",
     }
     by_status: dict[int, list[str]] = {}
     for code in sorted(CODES - only_inside_orders):
@@ -410,9 +451,8 @@ def _problem(status: int, codes: Sequence[str]) -> Json:
 
 def _schemas() -> Json:
     _, shown = msgspec.json.schema_components(_SHOWN, ref_template=_REFERENCE)
-    _, given = models_json_schema(
-        [(OrderInput, "validation")], ref_template=_REFERENCE.replace("{name}", "{model}")
-    )
+    inputs: list[tuple[type[BaseModel], Any]] = [(OrderInput, "validation"), (BatchInput, "validation")]
+    _, given = models_json_schema(inputs, ref_template=_REFERENCE.replace("{name}", "{model}"))
     return {**given["$defs"], **_numbers(shown)}
 
 
@@ -478,6 +518,16 @@ def _events() -> Json:
     order = _example_order()
     event = OrderEvent(at=order.created_at, type="order.accepted", actor=Actor.CLIENT, to=order.status)
     return {"data": [_plain(resources.event_resource(event))]}
+
+
+def _batch() -> Json:
+    batch = Batch(
+        id="bat_01KAJ2W3X4Y5Z6A7B8C9D0E1F3",
+        tenant="acme",
+        lines=(BatchLine(carrier="lso", reference="shop-1017"),),
+        created_at=_example_order().created_at,
+    )
+    return _plain(resources.batch_resource(batch, progress(batch, ()), Site()))
 
 
 def _rates() -> Json:

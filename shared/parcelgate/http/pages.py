@@ -29,7 +29,9 @@ EXPLANATIONS: dict[str, str] = {
     "seconds of the Retry-After header.",
     "cannot_cancel": "The order has failed, the carrier does not take it back, or nobody can tell whether "
     "the carrier has it. The detail says which.",
-    "cannot_change": "The order has come too far to be changed.",
+    "cannot_change": "The order has come too far to be changed, or the carrier does not let it be changed. "
+    "The first entry of errors says which where the carrier does: already_closed, already_cancelled, "
+    "unknown_order or not_permitted. With Retry-After, another change is being made at this moment.",
     "order_not_live": "The order has failed or was cancelled, so there is no label to be used.",
     "body_too_large": "The body has more bytes than are taken: 262144, or 5 MiB for a batch.",
     "unsupported_media_type": "Send the body as application/json.",
@@ -57,6 +59,8 @@ EXPLANATIONS: dict[str, str] = {
     "here. A person must look at it.",
     "refund_failed": "The carrier has not accepted the refund in time. Claim the money back from the "
     "carrier.",
+    "change_unknown": "A change was sent to the carrier and its answer was lost. Send the change again: the "
+    "carrier is told the whole order, so telling it twice does no harm.",
     "late_success": "The order has failed here, and the carrier reported later that it has it after all. "
     "Cancel it with the carrier, or ship it.",
     "workflow_ended": "The machinery that looks after the order ended before the order did. A person must "

@@ -23,7 +23,7 @@ from parcelgate.domain.orders import (
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import Tracking
-from parcelgate.services import watch
+from parcelgate.services import refusals, watch
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
 from parcelgate.store.orders import Orders
@@ -107,22 +107,24 @@ def confirmed(
         problem=None,
         attention=None,
     )
-    trackings = tuple(
-        Tracking(
-            id=parcel.tracking_id or "",
-            tenant=order.tenant,
-            carrier=order.carrier,
-            account=order.account,
-            tracking_number=parcel.tracking_number or "",
-            order_id=order.id,
-            parcel_reference=parcel.reference,
-            created_at=at,
-            updated_at=at,
-        )
-        for parcel in parcels
-    )
+    trackings = tuple(tracking_of(order, parcel, at=at) for parcel in parcels)
     event = moved(order, after, "order.confirmed", actor=actor)
     return Change(after=after, event=event, trackings=trackings)
+
+
+def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
+    """The tracking of a parcel that has its number."""
+    return Tracking(
+        id=parcel.tracking_id or "",
+        tenant=order.tenant,
+        carrier=order.carrier,
+        account=order.account,
+        tracking_number=parcel.tracking_number or "",
+        order_id=order.id,
+        parcel_reference=parcel.reference,
+        created_at=at,
+        updated_at=at,
+    )
 
 
 def failed(order: Order, problem: Problem, *, at: datetime, refund: Refund | None = None) -> Change:
@@ -159,12 +161,7 @@ def cancel_refused(
     order: Order, error: RefusedError, *, at: datetime, settings: Settings, actor: Actor
 ) -> Change:
     """The carrier keeps the order: it is confirmed again, and says why it could not be cancelled."""
-    problem = Problem(
-        code="cannot_cancel",
-        detail="The carrier refused to cancel the order.",
-        errors=error.errors,
-        carrier=error.words,
-    )
+    problem = refusals.problem("cannot_cancel", error)
     if len(order.tracking_numbers) < len(order.parcels):
         # It was never confirmed: it came here from needs_attention, and there it goes back.
         return needs_attention(order, problem, at=at, actor=actor)
@@ -197,9 +194,7 @@ def attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Ac
 
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
-    trouble = order.attention
-    if trouble is not None and trouble.code == "label_unavailable":
-        trouble = None
+    trouble = trouble_left(order, "label_unavailable")
     after = order.changed(at=at, label=label, watch_at=None, attention=trouble)
     return Change(after=after, event=OrderEvent(at=at, type="label.ready", actor=Actor.WORKFLOW))
 
@@ -216,6 +211,33 @@ def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None 
     after = order.changed(at=at, label=label, attention=problem, watch_at=None)
     event = OrderEvent(at=at, type="label.unavailable", actor=Actor.WORKFLOW, detail=problem.code)
     return Change(after=after, event=event)
+
+
+def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
+    """A change was sent to the carrier and nobody knows whether it was made: the label is fetched anew."""
+    problem = Problem(
+        code="change_unknown",
+        detail="A change of the order was sent to the carrier and its answer was lost. "
+        "Send the change again; doing so twice does no harm.",
+    )
+    waits = order.status is OrderStatus.CONFIRMED
+    after = order.changed(
+        at=at,
+        changing_until=None,
+        attention=problem,
+        label=order.label.thrown_away(),
+        watch_at=watch.label(settings, at) if waits else order.watch_at,
+    )
+    return Change(
+        after=after,
+        event=OrderEvent(at=at, type="order.attention", actor=Actor.WORKFLOW, detail=problem.code),
+    )
+
+
+def trouble_left(order: Order, *settled: str) -> Problem | None:
+    """What the order still needs attention for, once the troubles of these codes are settled."""
+    trouble = order.attention
+    return None if trouble is None or trouble.code in settled else trouble
 
 
 def refund_of(cancellation: Cancellation, *, at: datetime) -> Refund:

@@ -6,9 +6,11 @@ read anew before anything is done, and one that makes trouble is left behind for
 =====================  ==============================================================================
 overdue                what is done
 =====================  ==============================================================================
-accepted, processing   its workflow is started, or watched longer while it runs; ended: a person is told
+accepted, processing   its workflow is started, or watched longer while it runs; ended: a person is told;
+                       without a workflow it goes to its carrier's retry queue
 cancelling             goes to its carrier's retry queue
 confirmed, no label    the label is given up
+confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
 delivery in the inbox  goes to the inbox queue again
 =====================  ==============================================================================
 """
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from botocore.exceptions import ClientError
 
+from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import anatomy, log
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from parcelgate.services.order_flow import OrderFlow
     from parcelgate.store.due import DueRef
+    from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
 AT_ONCE = 200
@@ -108,6 +112,9 @@ class Sweep:
         log.info("overdue", extra={"tenant": ref.tenant, "order_id": order.id, "status": order.status})
         at = self._clock()
         match order.status:
+            case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
+                self._queues.enqueue(order, Action.CREATE, at=order.created_at)
+                self._watch(order, watch.retrying(self._settings, order.created_at, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
                 if self._runs(order):
                     self._watch(order, self._next_look(order, at))
@@ -116,10 +123,20 @@ class Sweep:
             case OrderStatus.CANCELLING:
                 self._queues.enqueue(order, Action.CANCEL, at=at)
                 self._watch(order, watch.cancelling_queued(self._settings, at))
+            case OrderStatus.CONFIRMED if order.changing_until is not None:
+                self._lose_the_change(orders, order)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
                 self._flow.give_up(order.tenant, order.id, "label_unavailable")
             case _:
                 self._watch(order, None)
+
+    def _lose_the_change(self, orders: "Orders", order: Order) -> None:
+        def lost(order: Order) -> Change | None:
+            if order.changing_until is None or not self._overdue(order):
+                return None
+            return outcomes.change_lost(order, at=self._clock(), settings=self._settings)
+
+        outcomes.apply(orders, order, lost)
 
     def _overdue(self, order: Order) -> bool:
         return order.watch_at is not None and order.watch_at <= self._clock()
@@ -167,6 +184,10 @@ class Sweep:
             MessageBody=msgspec.json.encode({"tenant": ref.tenant, "id": ref.id}).decode(),
         )
         inbox.postpone(ref.id, self._clock() + _INBOX_AGAIN)
+
+
+def _has_workflow(order: Order) -> bool:
+    return registry.profile(order.carrier).confirms_later
 
 
 @cache
