@@ -1,9 +1,10 @@
-"""`POST /v1/orders`: take an order."""
+"""`POST /v1/orders`: take an order, and send it at once where the carrier answers at once."""
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Order
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.inputs import read_order
@@ -11,32 +12,47 @@ from parcelgate.http.resources import order_resource
 from parcelgate.services.create_order import wired
 from parcelgate.store.idempotency import Claim
 
+CARRIER_SECONDS = 10.0
+"""How long the client waits for the carrier before the retry queue goes on."""
+
 api = Api()
 
 
 @api.route("POST /v1/orders", scope="orders:write")
 def create_order(call: Call) -> Answer:
-    """Take an order: 202, and the carrier decides later."""
+    """Take an order: 201 when the carrier has confirmed it, 202 while that goes on, 422 when it refuses."""
     intake = wired()
     moment = now()
+    remaining = call.within(CARRIER_SECONDS)
 
     def create(claim: Claim | None) -> Answer:
         draft = read_order(
             call.body, carriers=registry.names(), tenant=call.tenant, order_id=new_id("ord"), now=moment
         )
-        return accepted(call, intake.create(draft, claim))
+        return taken(call, intake.create(draft, remaining, claim))
 
     def resume(order_id: str) -> Answer:
-        return accepted(call, intake.resume(call.tenant, order_id))
+        return taken(call, intake.resume(call.tenant, order_id, remaining))
 
     _ = call.body  # what is no JSON says nothing about an earlier request
     return create_once(call, intake.table.tenant(call.tenant), moment, create, resume)
 
 
-def accepted(call: Call, order: Order) -> Answer:
-    """Answer with an order that is being processed."""
-    headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}
-    return answer(order_resource(order, call.site), 202, headers)
+def taken(call: Call, order: Order) -> Answer:
+    """Answer with an order as far as it has come. Raises ProblemError for one that has failed."""
+    if order.status is OrderStatus.FAILED and order.problem is not None:
+        problem = order.problem
+        raise ProblemError(
+            problem.code,
+            problem.detail,
+            errors=problem.errors,
+            carrier=problem.carrier,
+            order_id=order.id,
+        )
+    headers = {"location": f"/v1/orders/{order.id}"}
+    if order.status is OrderStatus.CONFIRMED:
+        return answer(order_resource(order, call.site), 201, headers)
+    return answer(order_resource(order, call.site), 202, headers | {"retry-after": str(RETRY_SECONDS)})
 
 
 handler = api.handler

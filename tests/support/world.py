@@ -42,9 +42,11 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.services import changes, order_flow, retries, sweep, webhooks
+from parcelgate.services.batches import Batches, Bodies, FanOut
 from parcelgate.services.labels import LabelStore
 from parcelgate.services.order_flow import OrderFlow
 from parcelgate.services.retries import Retrier, RetryQueues
+from parcelgate.services.sending import Sender
 from parcelgate.services.settings import Settings
 from parcelgate.store import clients
 from parcelgate.store.table import Table
@@ -504,8 +506,25 @@ class World:
             settings=self.settings,
             labels=lambda: labels,
             sqs=sqs,
+            sender=Sender(
+                table=table,
+                carriers=carriers,
+                settings=self.settings,
+                retries=lambda: queues,
+                clock=self.clock,
+                roll=lambda: 0.999,
+                workers=1,
+            ),
+            remaining=lambda: FUNCTION_SECONDS,
             clock=self.clock,
             roll=lambda: 0.999,
+        )
+        several = Batches(
+            table=table,
+            settings=self.settings,
+            bodies=lambda: Bodies(wrap(self.s3, "s3"), "batches"),  # type: ignore[arg-type]
+            queues=lambda: FanOut(sqs, self.settings),
+            clock=self.clock,
         )
         router = changes.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
         patch.setattr(order_flow, "wired", lambda: flow)
@@ -523,6 +542,7 @@ class World:
             lambda: sweep.Sweep(
                 table=table,
                 flow=flow,
+                batches=several,
                 stepfunctions=machine(),
                 sqs=sqs,
                 queues=queues,

@@ -211,7 +211,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """How the sending of the create stands. Never shown to clients.
 
     `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
-    `sender` tells whose mark it is, where no workflow's token does.
+    `sender` tells whose mark it is, where no workflow's token does; `lost` is set once a create was lost.
     `sender_until` is the latest moment at which that sender can still be alive; `over_at` is when it
     said itself that it would do no more and does not know what came of it. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
@@ -221,6 +221,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     sending_at: datetime | None = None
     sender: str | None = None
+    lost: bool = False
     sender_until: datetime | None = None
     over_at: datetime | None = None
     answered: bool = False

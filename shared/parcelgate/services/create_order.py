@@ -1,7 +1,7 @@
-"""Taking an order: checked whole, stored in one transaction, and handed to its workflow.
+"""Taking an order: checked whole, stored in one transaction, then sent or handed to its workflow.
 
-From the transaction on the order is never lost: it bears the time by which its workflow must have begun
-to send it, so that the sweep starts what this function could not.
+From the transaction on the order is never lost: it bears the time by which it must have been sent, or its
+workflow begun, so that the sweep goes on with what this function could not.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,8 @@ from parcelgate.store.errors import ReferenceTakenError
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.services.accounts import Carriers
+    from parcelgate.services.accounts import Carriers, Remaining
+    from parcelgate.services.sending import Sender
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
 
@@ -88,7 +89,9 @@ class Intake:
     settings
         Names the workflow, and how soon it must begin.
     stepfunctions
-        Starts the workflow.
+        Starts the workflow of an order that its carrier confirms later.
+    sender
+        Sends an order whose carrier answers at once.
     clock
         The time, for tests.
     """
@@ -100,23 +103,22 @@ class Intake:
         carriers: "Carriers",
         settings: Settings,
         stepfunctions: "Callable[[], SFNClient]",
+        sender: "Callable[[], Sender]",
         clock: Clock = now,
     ) -> None:
         self.table = table
         self._carriers = carriers
         self._settings = settings
         self._stepfunctions = stepfunctions
+        self._sender = sender
         self._clock = clock
 
-    def create(self, draft: Draft, claim: "Claim | None" = None) -> Order:
-        """Take the order, as `accept` does, and start its workflow. Raises what `accept` raises."""
-        order = draft.order
-        if order and not draft.errors and not registry.profile(order.carrier).confirms_later:
-            # Such a carrier answers a create at once, and none of them is served yet.
-            raise ProblemError("not_supported_by_carrier", "Orders cannot be created with this carrier yet.")
-        order = self.accept(draft, claim)
-        self.start(order)
-        return order
+    def create(self, draft: Draft, remaining: "Remaining", claim: "Claim | None" = None) -> Order:
+        """Take the order, as `accept` does, and send it or start its workflow; the order as it then stands.
+
+        `remaining` is what is left for the carrier's answer, in seconds. Raises what `accept` raises.
+        """
+        return self._go_on(self.accept(draft, claim), remaining)
 
     def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
         """Check the order whole and store it, with `claim` in the same transaction; nothing is sent.
@@ -140,12 +142,16 @@ class Intake:
         count("OrdersAccepted", carrier=order.carrier)
         return order
 
-    def resume(self, tenant: str, order_id: str) -> Order:
+    def resume(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
         """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
         order = self.table.tenant(tenant).orders.get(order_id)
         about(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
-        if order.status is OrderStatus.ACCEPTED:
-            self.start(order)
+        return self._go_on(order, remaining) if order.status is OrderStatus.ACCEPTED else order
+
+    def _go_on(self, order: Order, remaining: "Remaining") -> Order:
+        if not registry.profile(order.carrier).confirms_later:
+            return self._sender().send(order, remaining)
+        self.start(order)
         return order
 
     def start(self, order: Order) -> None:
@@ -175,6 +181,7 @@ class Intake:
 @cache
 def wired() -> Intake:
     """The intake of this environment, over its own clients."""
+    from parcelgate.services import sending
     from parcelgate.services.accounts import Carriers
     from parcelgate.store.clients import client
     from parcelgate.store.table import Table
@@ -186,4 +193,5 @@ def wired() -> Intake:
         carriers=Carriers(table, settings),
         settings=settings,
         stepfunctions=lambda: client("stepfunctions"),
+        sender=sending.wired,
     )

@@ -5,6 +5,7 @@ message's own visibility. When its time is over the message goes to the dead-let
 handler's own hand, and a person is told.
 
 ========  ================================================================================================
+create    an order that could not be sent, or may have been: asked about first, then sent; see `sending`
 cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
 reread    the carrier called back after the workflow had gone on: what it says now is what counts, and an
           order that is confirmed only now gets its label here
@@ -49,8 +50,9 @@ from parcelgate.store.errors import CarrierNumberTakenError, OrderNotFoundError,
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.services.accounts import CarrierFor
+    from parcelgate.services.accounts import CarrierFor, Remaining
     from parcelgate.services.labels import LabelStore
+    from parcelgate.services.sending import Sender
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -64,6 +66,7 @@ _PATIENT_STEP = timedelta(minutes=2)
 class Action(StrEnum):
     """What is to be tried again."""
 
+    CREATE = "create"
     CANCEL = "cancel"
     REREAD = "reread"
 
@@ -110,6 +113,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     receive_count: int
 
 
+class SendAgainError(Exception):
+    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later."""
+
+    def __init__(self, order: Order, after: float | None = None) -> None:
+        super().__init__("to be sent, or asked about, again")
+        self.order = order
+        self.after = after
+
+
 class NotYetError(Exception):
     """The message is to come again; its visibility says when."""
 
@@ -133,6 +145,10 @@ class Retrier:
         Where labels are kept.
     sqs
         For the visibility of messages, and for the dead-letter queues.
+    sender
+        Sends orders, or goes on with what may have been sent.
+    remaining
+        What is left of the invocation, in seconds.
     """
 
     def __init__(
@@ -143,6 +159,8 @@ class Retrier:
         settings: Settings,
         labels: "Callable[[], LabelStore]",
         sqs: "SQSClient",
+        sender: "Sender",
+        remaining: "Remaining",
         clock: Clock = now,
         roll: Callable[[], float] = random.random,
     ) -> None:
@@ -151,6 +169,8 @@ class Retrier:
         self._settings = settings
         self._labels = labels
         self._sqs = sqs
+        self._sender = sender
+        self._remaining = remaining
         self._clock = clock
         self._roll = roll
 
@@ -177,6 +197,7 @@ class Retrier:
         orders = self._table.tenant(message.tenant).orders
         order = orders.get(message.order_id)
         action = {
+            Action.CREATE: self._create,
             Action.CANCEL: self._cancel,
             Action.REREAD: self._reread,
         }[message.action]
@@ -185,11 +206,16 @@ class Retrier:
         except (CarrierError, LabelPendingError) as error:
             log.info("to be tried again", extra={"action": message.action, "error": type(error).__name__})
             raise _AgainError(getattr(error, "retry_after", None)) from None
+        except SendAgainError as error:
+            raise _AgainError(error.after) from None
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("to be tried again", extra={"action": message.action, "error": type(error).__name__})
             raise _AgainError from None
 
     # The actions
+
+    def _create(self, _: "Orders", order: Order) -> None:
+        self._sender.retry(order, self._remaining)
 
     def _cancel(self, orders: "Orders", order: Order) -> None:
         if order.status is not OrderStatus.CANCELLING:
@@ -349,6 +375,10 @@ class Retrier:
         self._set_aside(message.carrier, body, "tried for 12 hours")
         orders = self._table.tenant(message.tenant).orders
 
+        if message.action is Action.CREATE:
+            self._sender.give_up(orders.get(message.order_id))
+            return
+
         def decide(order: Order) -> Change | None:
             if message.action is Action.CANCEL and order.status is OrderStatus.CANCELLING:
                 problem = Problem(
@@ -384,6 +414,7 @@ class Wired:
     def __init__(self) -> None:
         from parcelgate.services.accounts import Carriers
         from parcelgate.services.labels import LabelStore
+        from parcelgate.services.sending import Sender
         from parcelgate.store.clients import client
         from parcelgate.store.table import Table
 
@@ -392,8 +423,11 @@ class Wired:
         self._carriers = Carriers(self._table, settings)
         self._labels = lambda: LabelStore(client("s3"), settings.label_bucket)
         self._sqs = client("sqs")
+        self._sender = Sender(
+            table=self._table, carriers=self._carriers.within, settings=settings, retries=queues
+        )
 
-    def within(self, remaining: Callable[[], float]) -> Retrier:
+    def within(self, remaining: "Remaining") -> Retrier:
         """The retrier for one invocation: every call to a carrier is over when `remaining` is."""
         return Retrier(
             table=self._table,
@@ -401,6 +435,8 @@ class Wired:
             settings=self._settings,
             labels=self._labels,
             sqs=self._sqs,
+            sender=self._sender,
+            remaining=remaining,
         )
 
 

@@ -13,8 +13,13 @@ RETRY_LIFE = timedelta(hours=12)
 
 
 def accepted(settings: Settings, at: datetime) -> datetime:
-    """A new order's workflow must have begun to send it by then."""
+    """A new order must have been sent by then, or its workflow must have begun to."""
     return at + settings.watch_margin
+
+
+def retrying(settings: Settings, since: datetime, at: datetime) -> datetime:
+    """An order in the retry queue must be settled by then; it is tried from `since` on, and still at `at`."""
+    return max(since + RETRY_LIFE, at) + settings.watch_margin
 
 
 def processing(settings: Settings, at: datetime) -> datetime:
