@@ -30,6 +30,9 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
     {
         "authorize": Size(512, 5),
         "create_order": Size(1024, 15),
+        "create_batch": Size(1024, 25),
+        "read_batch": Size(512, 15),
+        "work_batch": Size(1024, 180),
         "read_orders": Size(512, 10),
         "get_label": Size(512, 20),
         "cancel_order": Size(1024, 25),
@@ -64,6 +67,7 @@ class Settings:
     log_retention: str = "ONE_MONTH"
     """A name of CDK's RetentionDays."""
     label_retention_days: int = 400
+    batch_retention_days: int = 30
 
     callback_wait: int = 20
     submit_margin: int | None = None

@@ -10,6 +10,7 @@ from infra.bundle import Bundle
 from infra.constructs.accounts import account_access
 from infra.constructs.alarms import Alarms
 from infra.constructs.api import Api
+from infra.constructs.batches import Batches
 from infra.constructs.carrier_queues import CarrierQueues
 from infra.constructs.events import Events
 from infra.constructs.function import Functions
@@ -40,6 +41,7 @@ class ParcelgateStack(Stack):
         labels = Labels(self, "Labels", settings=settings)
         inbox = Inbox(self, "Webhooks", settings=settings)
         retries = CarrierQueues(self, "Retries", settings=settings, carriers=carriers)
+        batches = Batches(self, "Batches", settings=settings, carriers=carriers)
         api = Api(
             self,
             "Api",
@@ -48,6 +50,7 @@ class ParcelgateStack(Stack):
             store=store,
             labels=labels,
             carrier_queues=retries,
+            batches=batches,
         )
         flow = OrderFlow(
             self,
@@ -67,6 +70,7 @@ class ParcelgateStack(Stack):
             store=store,
             inbox=inbox,
             carrier_queues=retries,
+            batches=batches,
         )
         inbox.work_off(
             functions,
@@ -83,6 +87,14 @@ class ParcelgateStack(Stack):
             labels.access("PutObject"),
             timings(settings),
         )
+        batches.work_off(
+            functions,
+            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            account_access(self, settings),
+            order_flow_access(self, settings, "StartExecution"),
+            retries.send_access(),
+            timings(settings),
+        )
 
         alarms = Alarms(self, "Alarms", settings=settings, key=store.key)
         alarms.watch_dead_letters(
@@ -92,11 +104,14 @@ class ParcelgateStack(Stack):
                 "order-flow": flow.dead_letters,
                 "sweep": sweep.dead_letters,
                 **{f"retries-{name}": queue.dead_letters for name, queue in retries.queues.items()},
+                **{f"batches-{name}": queue.dead_letters for name, queue in batches.queues.items()},
             }
         )
         alarms.watch_queue("inbox", inbox.work, oldest=Duration.minutes(10), in_flight=1000)
         for name, queue in retries.queues.items():
             alarms.watch_queue(f"retries-{name}", queue, oldest=Duration.hours(2), in_flight=1000)
+        for name, queue in batches.queues.items():
+            alarms.watch_queue(f"batches-{name}", queue, oldest=Duration.hours(1), in_flight=1000)
         alarms.watch_functions(functions)
         alarms.watch_order_flow(flow.machine)
         alarms.watch_sweep(sweep.function)

@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.accounts import account_access
+from infra.constructs.batches import Batches
 from infra.constructs.carrier_queues import CarrierQueues
 from infra.constructs.function import Functions
 from infra.constructs.labels import Labels
@@ -30,6 +31,8 @@ class Route(NamedTuple):
 
 ROUTES: Sequence[Route] = (
     Route("POST /v1/orders", "create_order"),
+    Route("POST /v1/orders/batch", "create_batch"),
+    Route("GET /v1/batches/{id}", "read_batch"),
     Route("GET /v1/orders", "read_orders"),
     Route("GET /v1/orders/{id}", "read_orders"),
     Route("GET /v1/orders/{id}/events", "read_orders"),
@@ -73,6 +76,7 @@ class Api(Construct):
         store: Store,
         labels: Labels,
         carrier_queues: CarrierQueues,
+        batches: Batches,
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
@@ -89,6 +93,14 @@ class Api(Construct):
             order_flow_access(self, settings, "StartExecution"),
             timings(settings),
         )
+        functions.add(
+            "create_batch",
+            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            batches.body_access("PutObject"),
+            batches.send_access(),
+            timings(settings),
+        )
+        functions.add("read_batch", store.access("Query"))
         functions.add("read_orders", store.access("GetItem", "BatchGetItem", "Query", query=LISTS))
         functions.add("get_label", store.access("GetItem"), labels.access("GetObject"))
         functions.add(

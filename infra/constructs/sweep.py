@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
+from infra.constructs.batches import Batches
 from infra.constructs.carrier_queues import CarrierQueues
 from infra.constructs.function import Functions
 from infra.constructs.order_flow import order_flow_access, timings
@@ -28,14 +29,16 @@ class Sweep(Construct):
         store: Store,
         inbox: Inbox,
         carrier_queues: CarrierQueues,
+        batches: Batches,
     ) -> None:
         super().__init__(scope, id)
         self.function = functions.add(
             "sweep",
-            store.access("GetItem", "PutItem", query=[DUE]),
+            store.access("GetItem", "PutItem", "UpdateItem", "Query", query=[DUE]),
             order_flow_access(self, settings, "StartExecution", "DescribeExecution"),
             inbox.send_access(),
             carrier_queues.send_access(),
+            batches.send_access(),
             timings(settings),
             retry_attempts=0,
         )

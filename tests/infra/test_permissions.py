@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from parcelgate.carriers import registry
 from tests.infra.conftest import Template, written
 
 READ = {"dynamodb:GetItem"}
@@ -16,6 +17,8 @@ SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
 CALL_CARRIER = {"accounts": {"secretsmanager:GetSecretValue"}, "key": {"kms:Encrypt", "kms:Decrypt"}}
 SEND = {"sqs:SendMessage"}
+BATCHES = {"route_changes", "sweep", "create_batch", "work_batch"}
+"""Those who send many messages in one call."""
 WORK = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 MAY: dict[str, dict[str, set[str]]] = {
@@ -24,6 +27,20 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table": SETTLE,
         "accounts": {"secretsmanager:GetSecretValue"},
         "order flow": {"states:StartExecution"},
+    },
+    "create_batch": {
+        "table": SETTLE | {"dynamodb:Query"},
+        "batch bodies": {"s3:PutObject"},
+        "batch queue": SEND,
+    },
+    "read_batch": {"table": {"dynamodb:Query"}},
+    "work_batch": {
+        "table": SETTLE | {"dynamodb:Query"},
+        "batch bodies": {"s3:GetObject"},
+        "batch queue": WORK | SEND,
+        "accounts": {"secretsmanager:GetSecretValue"},
+        "order flow": {"states:StartExecution"},
+        "retry queue": SEND,
     },
     "read_orders": {
         "table": READ | {"dynamodb:BatchGetItem", "dynamodb:Query"},
@@ -49,12 +66,13 @@ MAY: dict[str, dict[str, set[str]]] = {
     "escalate_order": {"table": WRITE},
     "close_order_flow": {"table": WRITE, "order flow dead letters": SEND},
     "sweep": {
-        "table": WRITE,
+        "table": CHANGE | {"dynamodb:Query"},
         "table due": {"dynamodb:Query"},
         "order flow": {"states:StartExecution"},
         "executions": {"states:DescribeExecution"},
         "inbox queue": SEND,
         "retry queue": SEND,
+        "batch queue": SEND,
     },
     "route_changes": {
         "stream": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
@@ -87,23 +105,26 @@ def names(aws: Template) -> dict[str, str]:
         "Events::EventBus": {"event bus": "Events"},
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",
-            "retry queue": "RetriesLsoQueue",
-            "retry dead letters": "RetriesLsoDeadLetters",
             "order flow dead letters": "OrderFlowDeadLetters",
             "changes dead letters": "EventsDeadLetters",
         },
+        "S3::Bucket": {"labels": "Labels", "batch bodies": "Batches"},
     }
+    for carrier in map(str.capitalize, registry.names()):
+        things["SQS::Queue"] |= {
+            f"retry queue {carrier}": f"Retries{carrier}Queue",
+            f"retry dead letters {carrier}": f"Retries{carrier}DeadLetters",
+            f"batch queue {carrier}": f"Batches{carrier}Queue",
+        }
     called = {}
     for kind, wanted in things.items():
         for name, beginning in wanted.items():
             (logical_id,) = [each for each in aws.all(kind) if each.startswith(beginning)]
-            called[f"<{logical_id}.Arn>"] = name
+            called[f"<{logical_id}.Arn>{'/*' if kind == 'S3::Bucket' else ''}"] = name
     (table,) = [arn for arn, name in called.items() if name == "table"]
     for index in ("by_time", "by_status", "by_reference", "due"):
         called[f"{table}/index/{index}"] = f"table {index}"
     called[table.replace(".Arn", ".StreamArn")] = "stream"
-    (bucket,) = aws.all("S3::Bucket")
-    called[f"<{bucket}.Arn>/*"] = "labels"
     account = "<AWS::Region>:<AWS::AccountId>"
     called |= {
         f"arn:<AWS::Partition>:states:{account}:stateMachine:parcelgate-production-order-flow": "order flow",
@@ -124,7 +145,8 @@ def test_a_function_may_do_exactly_this(aws: Template, names: dict[str, str], fu
     expected: dict[str, set[str]] = defaultdict(set)
     for table in (MAY[function], OWN):
         for thing, actions in table.items():
-            expected[thing] |= actions
+            for each_thing in every(thing):
+                expected[each_thing] |= actions
     assert granted(aws.statements(function), {**names, f"<{logs}.Arn>": "own logs"}) == expected
 
 
@@ -135,7 +157,7 @@ def test_the_emulator_differs_only_where_it_must(aws: Template, local: Template,
     batches = {action for actions in there.values() for action in actions} & {"sqs:SendMessageBatch"}
     tokens = {action for action in there["*"] if action.startswith("states:SendTask")}
     assert bool(tokens) == (function in {"submit_order", "process_webhook"})
-    assert bool(batches) == (function in {"route_changes", "sweep"})
+    assert bool(batches) == (function in BATCHES)
     everything_here = {action for actions in here.values() for action in actions}
     assert {action for actions in there.values() for action in actions} == everything_here | batches
     assert there["*"] - tokens == here["*"]
@@ -179,6 +201,12 @@ def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str
             name = written(resource)
             allowed[names.get(name, name)] |= set(each(statement["Action"]))
     return allowed
+
+
+def every(thing: str) -> list[str]:
+    """Of what each carrier has one of, all of them."""
+    per_carrier = thing in {"retry queue", "retry dead letters", "batch queue"}
+    return [f"{thing} {carrier.capitalize()}" for carrier in registry.names()] if per_carrier else [thing]
 
 
 def each(value: Any) -> list[Any]:

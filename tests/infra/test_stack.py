@@ -8,6 +8,7 @@ import pytest
 
 from infra.bundle import ROOT
 from infra.constructs.alarms import EXPECTED_ERRORS
+from infra.constructs.api import ROUTES
 from parcelgate.carriers import registry
 from tests.infra.conftest import Synthesis, Template, written
 from tests.support.table import INDEXES
@@ -66,7 +67,7 @@ def test_everything_that_keeps_data_is_encrypted(aws: Template) -> None:
     assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": [key_id, "Arn"]}
     assert aws.only("KMS::Key")["EnableKeyRotation"] is True
     assert all(queue["SqsManagedSseEnabled"] for queue in aws.properties("SQS::Queue"))
-    assert aws.only("S3::Bucket")["BucketEncryption"]
+    assert all(bucket["BucketEncryption"] for bucket in aws.properties("S3::Bucket"))
     assert aws.only("SNS::Topic")["KmsMasterKeyId"]
 
 
@@ -93,10 +94,12 @@ def test_plain_http_is_refused_on_aws(aws: Template) -> None:
         assert {"Bool": {"aws:SecureTransport": "false"}} in [each.get("Condition") for each in statements]
 
 
-def test_labels_do_not_stay_for_ever(aws: Template) -> None:
-    (rule,) = aws.only("S3::Bucket")["LifecycleConfiguration"]["Rules"]
+@pytest.mark.parametrize(("bucket", "days"), [("Labels", 400), ("Batches", 30)])
+def test_labels_and_bodies_do_not_stay_for_ever(aws: Template, bucket: str, days: int) -> None:
+    (found,) = [each for name, each in aws.all("S3::Bucket").items() if name.startswith(bucket)]
+    (rule,) = found["Properties"]["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
-    assert rule["ExpirationInDays"] == 400
+    assert rule["ExpirationInDays"] == days
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
 
 
@@ -123,7 +126,7 @@ def test_there_is_a_function_for_every_folder(aws: Template) -> None:
 def test_nobody_waits_longer_than_the_gateway_does(aws: Template) -> None:
     behind = {written(each["IntegrationUri"]) for each in aws.properties("ApiGatewayV2::Integration")}
     names = [name for name in aws.all("Lambda::Function") if f"<{name}.Arn>" in behind]
-    assert len(names) == 7
+    assert len(names) == len({route.function for route in ROUTES})
     assert all(aws.json["Resources"][name]["Properties"]["Timeout"] < 30 for name in names)
 
 
@@ -147,6 +150,16 @@ def test_every_carrier_has_a_retry_queue_with_a_concurrency_of_its_own(aws: Temp
     assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
 
 
+def test_every_carrier_has_a_batch_queue_with_a_concurrency_of_its_own(aws: Template) -> None:
+    for name in ("create_batch", "work_batch", "sweep"):
+        urls = aws.functions[name]["Environment"]["Variables"]["PARCELGATE_BATCH_QUEUE_URLS"]
+        assert set(json.loads(written(urls))) == set(registry.names())
+    sources = sources_of(aws, "WorkBatch")
+    assert len(sources) == len(registry.names())
+    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
+    assert {source["BatchSize"] for source in sources} == {1}
+
+
 def test_a_batch_spoils_nobody(aws: Template) -> None:
     for source in aws.properties("Lambda::EventSourceMapping"):
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -155,7 +168,11 @@ def test_a_batch_spoils_nobody(aws: Template) -> None:
 def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> None:
     for template in (aws, local):
         queues = template.all("SQS::Queue")
-        for worker, queue in (("ProcessWebhook", "WebhooksInboxQueue"), ("RetryOrder", "RetriesLsoQueue")):
+        for worker, queue in (
+            ("ProcessWebhook", "WebhooksInboxQueue"),
+            ("RetryOrder", "RetriesLsoQueue"),
+            ("WorkBatch", "BatchesUbiQueue"),
+        ):
             (hidden,) = [
                 each["Properties"]["VisibilityTimeout"]
                 for name, each in queues.items()
@@ -208,6 +225,8 @@ class TestRoutes:
     KEYED = frozenset(
         {
             "POST /v1/orders",
+            "POST /v1/orders/batch",
+            "GET /v1/batches/{id}",
             "GET /v1/orders",
             "GET /v1/orders/{id}",
             "GET /v1/orders/{id}/events",
@@ -318,10 +337,10 @@ def test_the_outputs_tell_where_everything_is(aws: Template, local: Template) ->
 
 def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
     needs = {
-        "TABLE": {"dynamodb:GetItem"},
+        "TABLE": {"dynamodb:GetItem", "dynamodb:Query"},
         "SECRET_PREFIX": {"secretsmanager:GetSecretValue"},
         "KMS_KEY": {"kms:Decrypt"},
-        "LABEL_BUCKET": {"s3:GetObject", "s3:PutObject"},
+        "LABEL_BUCKET BATCH_BUCKET": {"s3:GetObject", "s3:PutObject"},
         "ORDER_FLOW_ARN": {"states:StartExecution"},
         "EVENT_BUS": {"events:PutEvents"},
     }
@@ -335,7 +354,8 @@ def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
             )
         }
         for variable, actions in needs.items():
-            assert (f"PARCELGATE_{variable}" in variables) == bool(actions & may), (name, variable)
+            given = {f"PARCELGATE_{either}" for either in variable.split()} & set(variables)
+            assert bool(given) == bool(actions & may), (name, variable)
 
 
 def sources_of(template: Template, function: str) -> list[dict[str, Any]]:

@@ -239,8 +239,8 @@ def _paths() -> Json:
                 "createBatch",
                 "Orders",
                 "Create many orders at once",
-                f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for itself: "
-                "one that is wrong spoils no other. Ask the batch how far it has come.",
+                f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for "
+                "itself, and one that is wrong spoils no other. Ask the batch how far it has come.",
                 scope="orders:write",
                 body=(BatchInput, {"orders": [ORDER_EXAMPLE]}),
                 answers={

@@ -7,13 +7,14 @@ here (how an order is being sent, its version, keys of stored labels) never leav
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from parcelgate.carriers.port import CarrierProfile, Rate, Service
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
+from parcelgate.domain.batches import Batch, Progress
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
@@ -339,9 +340,70 @@ class CarrierList(msgspec.Struct, frozen=True):
 
 
 class ServiceList(msgspec.Struct, frozen=True):
-    """A carrier's services."""
+    """A carrier's services.
+
+    `source` says who named them: the carrier's own catalogue, or Parcelgate from what is known of it.
+    """
 
     data: tuple[Service, ...]
+    source: Literal["carrier", "parcelgate"] = "parcelgate"
+
+
+class AddressCheckResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about an address, and by whom. `suggestion` is what the carrier would rather have."""
+
+    valid: bool
+    checked_by: Literal["carrier", "parcelgate"]
+    messages: tuple[FieldError, ...]
+    suggestion: Address | None
+
+
+class ManifestOrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One order of a manifest: closed, now or before, or why not."""
+
+    id: str
+    status: Literal["closed", "failed"]
+    problem: ProblemResource | None
+
+
+class ManifestResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders that were to be closed, in the order they were named in."""
+
+    id: str
+    orders: tuple[ManifestOrderResource, ...]
+
+
+class TakenBatch(msgspec.Struct, frozen=True):
+    """A batch that was taken."""
+
+    id: str
+    total: int
+
+
+class BatchOrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a batch, by its place from 0. `id` is null where there is no order of it (yet).
+
+    The pointers of its problem lead into the entry, not into the batch.
+    """
+
+    index: int
+    reference: str | None
+    id: str | None
+    status: OrderStatus
+    problem: ProblemResource | None
+
+
+class BatchResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch. The four counts add up to its total; invalid entries are among the failed."""
+
+    id: str
+    status: Literal["processing", "finished"]
+    total: int
+    confirmed: int
+    processing: int
+    failed: int
+    needs_attention: int
+    orders: tuple[BatchOrderResource, ...]
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -441,6 +503,23 @@ def tracking_resource(tracking: Tracking) -> TrackingResource:
     )
 
 
+def manifest_resource(manifest: Manifest, site: Site) -> ManifestResource:
+    """A manifest with what became of each of its orders."""
+    return ManifestResource(
+        id=manifest.id,
+        orders=tuple(
+            ManifestOrderResource(
+                id=entry.order_id,
+                status="failed" if entry.problem else "closed",
+                problem=problem_resource(entry.problem, site, order_id=entry.order_id)
+                if entry.problem
+                else None,
+            )
+            for entry in manifest.entries
+        ),
+    )
+
+
 def rate_resource(order: Order, rate: Rate) -> RateResource:
     """A price preview for an order."""
     return RateResource(
@@ -450,6 +529,31 @@ def rate_resource(order: Order, rate: Rate) -> RateResource:
         price=_some_money(rate.price),
         charges=_charges(rate.charges),
         billable_weight=_weight(rate.billable_weight),
+    )
+
+
+def batch_resource(batch: Batch, progress: Progress, site: Site) -> BatchResource:
+    """A batch with what became of each of its entries."""
+    return BatchResource(
+        id=batch.id,
+        status="finished" if progress.finished else "processing",
+        total=len(progress.rows),
+        confirmed=progress.confirmed,
+        processing=progress.processing,
+        failed=progress.failed,
+        needs_attention=progress.needs_attention,
+        orders=tuple(
+            BatchOrderResource(
+                index=row.index,
+                reference=row.reference,
+                id=row.order_id,
+                status=row.status,
+                problem=problem_resource(row.problem, site, order_id=row.order_id or row.about)
+                if row.problem
+                else None,
+            )
+            for row in progress.rows
+        ),
     )
 
 

@@ -12,6 +12,7 @@ cancelling             goes to its carrier's retry queue
 confirmed, no label    the label is given up
 confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
 delivery in the inbox  goes to the inbox queue again
+unfinished batch       its entries that nobody has begun go to their queues again, or are given up
 =====================  ==============================================================================
 """
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from parcelgate.services.batches import Batches
     from parcelgate.services.order_flow import OrderFlow
     from parcelgate.store.due import DueRef
     from parcelgate.store.orders import Orders
@@ -57,6 +59,8 @@ class Sweep:
         The store.
     flow
         Raises to a person what cannot be resumed.
+    batches
+        Sees to unfinished batches.
     stepfunctions, sqs, queues
         Where things are resumed.
     """
@@ -66,6 +70,7 @@ class Sweep:
         *,
         table: "Table",
         flow: "OrderFlow",
+        batches: "Batches",
         stepfunctions: "SFNClient",
         sqs: "SQSClient",
         queues: RetryQueues,
@@ -74,6 +79,7 @@ class Sweep:
     ) -> None:
         self._table = table
         self._flow = flow
+        self._batches = batches
         self._stepfunctions = stepfunctions
         self._sqs = sqs
         self._queues = queues
@@ -83,11 +89,12 @@ class Sweep:
     def run(self, remaining: Callable[[], float]) -> int:
         """Take what is overdue, as much as `remaining` seconds allow; how many items were dealt with."""
         done = self._each("ORDER", self._order, remaining)
-        return done + self._each("INBOX", self._delivery, remaining)
+        done += self._each("INBOX", self._delivery, remaining)
+        return done + self._each("BATCH", self._batches.look_after, remaining)
 
     def _each(
         self,
-        kind: Literal["ORDER", "INBOX"],
+        kind: Literal["ORDER", "INBOX", "BATCH"],
         work: "Callable[[DueRef], None]",
         remaining: Callable[[], float],
     ) -> int:
@@ -193,7 +200,7 @@ def _has_workflow(order: Order) -> bool:
 @cache
 def wired() -> Sweep:
     """The sweep of this environment."""
-    from parcelgate.services import order_flow
+    from parcelgate.services import batches, order_flow
     from parcelgate.services.retries import queues
     from parcelgate.store.clients import client
 
@@ -201,6 +208,7 @@ def wired() -> Sweep:
     return Sweep(
         table=flow.table,
         flow=flow,
+        batches=batches.wired(),
         stepfunctions=client("stepfunctions"),
         sqs=client("sqs"),
         queues=queues(),

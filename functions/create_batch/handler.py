@@ -1,0 +1,38 @@
+"""`POST /v1/orders/batch`: take many orders at once."""
+
+from parcelgate.carriers import registry
+from parcelgate.domain.batches import Batch
+from parcelgate.domain.clock import now
+from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.batches import MOST_BYTES, read_batch
+from parcelgate.http.idempotency import create_once
+from parcelgate.http.resources import TakenBatch
+from parcelgate.services.batches import wired
+from parcelgate.store.idempotency import Claim
+
+api = Api()
+
+
+@api.route("POST /v1/orders/batch", scope="orders:write")
+def create_batch(call: Call) -> Answer:
+    """Take a batch: 202, and each of its orders goes its own way."""
+    batches = wired()
+    body = call.json(MOST_BYTES)
+
+    def create(claim: Claim | None) -> Answer:
+        lines = read_batch(body, carriers=registry.names())
+        return taken(batches.create(call.tenant, lines, call.raw_body, claim))
+
+    def resume(batch_id: str) -> Answer:
+        return taken(batches.resume(call.tenant, batch_id))
+
+    return create_once(call, batches.table.tenant(call.tenant), now(), create, resume)
+
+
+def taken(batch: Batch) -> Answer:
+    """Answer with the way to a batch."""
+    headers = {"location": f"/v1/batches/{batch.id}", "retry-after": str(RETRY_SECONDS)}
+    return answer(TakenBatch(id=batch.id, total=len(batch.lines)), 202, headers)
+
+
+handler = api.handler

@@ -1,0 +1,41 @@
+"""A carrier's batch queue: makes orders of the entries of batches, and has them sent."""
+
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from parcelgate.carriers import registry
+from parcelgate.http.batches import read_entries
+from parcelgate.http.inputs import read_order
+from parcelgate.observability.logs import anatomy, log, observed
+from parcelgate.services import batches
+from parcelgate.services.batches import Reading
+from parcelgate.services.create_order import Draft
+from parcelgate.services.invocation import time_left
+
+_BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def draft(entry: object, *, tenant: str, order_id: str, now: datetime) -> Draft:
+    """Make a draft of one entry."""
+    return read_order(entry, carriers=registry.names(), tenant=tenant, order_id=order_id, now=now)
+
+
+READING = Reading(entries=read_entries, draft=draft)
+
+
+@observed()
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Work the entries of a message off; those that made trouble come again."""
+    left = time_left(context)
+
+    def work(record: SQSRecord) -> None:
+        try:
+            batches.worker(READING).work(record.body, left)
+        except Exception as error:
+            log.error("a part of a batch was not worked off", extra=anatomy(error))
+            raise
+
+    return process_partial_response(event, work, _BATCH, context)
