@@ -32,13 +32,14 @@ from local import emulator, node, processes
 from parcelgate.domain.clock import now
 from parcelgate.services import api_keys
 from parcelgate.store.table import Table
+from sandbox.lme.envelope import new_login
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
 """The state folder of ``make up``."""
 
 TENANT = "demo"
-CARRIERS = ("lso",)
+CARRIERS = ("lso", "ubi", "lme")
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
 
 _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
@@ -221,7 +222,8 @@ def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
 
 def _made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
     lso = {"app_id": f"app_{secrets.token_hex(6)}", "app_secret": secrets.token_hex(24)}
-    return {"lso": {"default": lso}}
+    ubi = {"token": secrets.token_hex(16), "secret": secrets.token_hex(24)}
+    return {"lso": {"default": lso}, "ubi": {"default": ubi}, "lme": {"default": new_login()}}
 
 
 def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandbox_url: str) -> None:

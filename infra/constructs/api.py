@@ -39,9 +39,13 @@ ROUTES: Sequence[Route] = (
     Route("GET /v1/orders/{id}/tracking", "read_orders"),
     Route("GET /v1/orders/{id}/label", "get_label"),
     Route("POST /v1/orders/{id}/cancel", "cancel_order"),
+    Route("PATCH /v1/orders/{id}", "change_order"),
+    Route("POST /v1/orders/{id}/hold", "hold_order"),
+    Route("POST /v1/manifests", "close_manifest"),
+    Route("POST /v1/addresses/validate", "validate_address"),
     Route("POST /v1/rates", "quote_rates"),
     Route("GET /v1/carriers", "describe_service"),
-    Route("GET /v1/carriers/{carrier}/services", "describe_service"),
+    Route("GET /v1/carriers/{carrier}/services", "list_services"),
     Route("GET /v1/health", "describe_service", open=True),
     Route("GET /v1/openapi.json", "describe_service", open=True),
     Route("GET /docs", "describe_service", open=True),
@@ -91,6 +95,7 @@ class Api(Construct):
             store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
             accounts,
             order_flow_access(self, settings, "StartExecution"),
+            carrier_queues.send_access(),
             timings(settings),
         )
         functions.add(
@@ -102,7 +107,14 @@ class Api(Construct):
         )
         functions.add("read_batch", store.access("Query"))
         functions.add("read_orders", store.access("GetItem", "BatchGetItem", "Query", query=LISTS))
-        functions.add("get_label", store.access("GetItem"), labels.access("GetObject"))
+        functions.add(
+            "get_label",
+            store.access("GetItem", "PutItem", "UpdateItem"),
+            store.key_access(),
+            accounts,
+            labels.access("GetObject", "PutObject"),
+            timings(settings),
+        )
         functions.add(
             "cancel_order",
             store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
@@ -118,6 +130,17 @@ class Api(Construct):
             accounts,
             timings(settings),
         )
+        settles = store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+        with_carrier = (store.key_access(), accounts, timings(settings))
+        functions.add("change_order", settles, *with_carrier)
+        functions.add("hold_order", settles, *with_carrier)
+        functions.add(
+            "close_manifest",
+            store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
+            *with_carrier,
+        )
+        functions.add("validate_address", settles, *with_carrier)
+        functions.add("list_services", store.access("GetItem", "PutItem", "UpdateItem"), *with_carrier)
         functions.add("describe_service")
         functions.add("ingest_webhook", store.access("GetItem", "PutItem"))
         self._add_routes()

@@ -27,6 +27,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table": SETTLE,
         "accounts": {"secretsmanager:GetSecretValue"},
         "order flow": {"states:StartExecution"},
+        "retry queue": SEND,
     },
     "create_batch": {
         "table": SETTLE | {"dynamodb:Query"},
@@ -48,9 +49,14 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table by_status": {"dynamodb:Query"},
         "table by_reference": {"dynamodb:Query"},
     },
-    "get_label": {"table": READ, "labels": {"s3:GetObject"}},
+    "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
     "cancel_order": {"table": SETTLE, "retry queue": SEND, **CALL_CARRIER},
     "quote_rates": {"table": SETTLE, **CALL_CARRIER},
+    "change_order": {"table": SETTLE, **CALL_CARRIER},
+    "hold_order": {"table": SETTLE, **CALL_CARRIER},
+    "close_manifest": {"table": SETTLE | {"dynamodb:BatchGetItem"}, **CALL_CARRIER},
+    "validate_address": {"table": SETTLE, **CALL_CARRIER},
+    "list_services": {"table": CHANGE, **CALL_CARRIER},
     "describe_service": {},
     "ingest_webhook": {"table": WRITE},
     "process_webhook": {
@@ -78,8 +84,15 @@ MAY: dict[str, dict[str, set[str]]] = {
         "stream": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
         "*": {"dynamodb:ListStreams"},
         "inbox queue": SEND,
+        "label queue": SEND,
         "event bus": {"events:PutEvents"},
         "changes dead letters": SEND,
+    },
+    "label_order": {
+        "table": CHANGE,
+        "labels": {"s3:PutObject"},
+        "label queue": WORK | {"sqs:ChangeMessageVisibility"},
+        **CALL_CARRIER,
     },
     "retry_order": {
         "table": SETTLE,
@@ -105,6 +118,7 @@ def names(aws: Template) -> dict[str, str]:
         "Events::EventBus": {"event bus": "Events"},
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",
+            "label queue": "LabelQueueLabelsQueue",
             "order flow dead letters": "OrderFlowDeadLetters",
             "changes dead letters": "EventsDeadLetters",
         },

@@ -1,5 +1,6 @@
 """From a tenant's carrier account to the carrier, ready to be called."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from parcelgate.carriers.port import Carrier
 from parcelgate.carriers.tokens import TokenVault
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.services.guard import Guard
 from parcelgate.services.settings import Settings
 from parcelgate.store import clients
 
@@ -40,7 +42,9 @@ class Carriers:
         The store, for the platforms' tokens.
     transport
         Makes the way out for the given remaining time; by default the real one. The place where a test
-        puts a fake, or one that dies at its n-th call.
+        puts a fake, or one that dies at its n-th call. Each account's own limits stand before it.
+    clock, sleep
+        Time, for tests.
     """
 
     def __init__(
@@ -50,11 +54,13 @@ class Carriers:
         *,
         transport: Callable[[Remaining | None], Transport] | None = None,
         clock: Clock = now,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table
         self._settings = settings
         self._transport = transport or _LateTransport
         self._clock = clock
+        self._sleep = sleep
         self._accounts: Accounts | None = None
         self._vaults: dict[tuple[str, str, str], TokenVault] = {}
 
@@ -77,10 +83,20 @@ class Carriers:
         if carrier not in registry.CARRIERS:
             error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
             raise ProblemError("validation_failed", "The carrier is not known.", errors=[error])
+        config = self.account(tenant, carrier, account)
+        guard = Guard(
+            self._transport(remaining),
+            carrier=carrier,
+            limits=config.limits or registry.profile(carrier).limits,
+            account=self._table.tenant(tenant).limits(carrier, account),
+            remaining=remaining,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
         return registry.build(
             carrier,
-            self.account(tenant, carrier, account),
-            send=self._transport(remaining),
+            config,
+            send=guard,
             tokens=_LateVault(lambda: self._vault((tenant, carrier, account))),
             clock=self._clock,
             reread=lambda: self.account(tenant, carrier, account, fresh=True),

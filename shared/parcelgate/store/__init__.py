@@ -16,6 +16,7 @@ batch                  T#t#BATCH#<id>                                  BATCH    
 entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
+limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 delivery (inbox)       T#t#INBOX#<carrier>#<hash of the delivery>      ENTRY      raw body, state
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
@@ -53,6 +54,7 @@ API key by id; webhook token by hash        GetItem
 API keys of a tenant                        Query by_time (T#t#KEYS), GetItem each
 a delivery                                  GetItem
 platform token of an account                GetItem, consistent
+limits of an account                        UpdateItem, conditional
 ==========================================  ===================================================
 
 An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction

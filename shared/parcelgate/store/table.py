@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
+    from parcelgate.store.limits import AccountLimits
     from parcelgate.store.orders import Orders
     from parcelgate.store.platform_tokens import PlatformTokens
     from parcelgate.store.webhook_tokens import WebhookTokens
@@ -93,6 +94,12 @@ class TenantTable:
         from parcelgate.store.platform_tokens import PlatformTokens
 
         return PlatformTokens(self._client, self._name, self.tenant)
+
+    def limits(self, carrier: str, account: str) -> "AccountLimits":
+        """How much is asked of one carrier account."""
+        from parcelgate.store.limits import AccountLimits
+
+        return AccountLimits(self._client, self._name, self.tenant, carrier, account)
 
     @cached_property
     def inbox(self) -> "Inbox":

@@ -1,0 +1,160 @@
+"""Every call to a carrier passes its account's limits: a rate, the carrier's wishes, a circuit breaker.
+
+The limits are counted over all environments. What may not be called now is not called: HeldBackError, at
+once, and whoever called comes again later.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers.calls import Request, Response, Transport, retry_after
+from parcelgate.carriers.errors import (
+    HeldBackError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.port import Limits
+from parcelgate.domain.clock import Clock, now
+from parcelgate.observability.logs import log
+from parcelgate.observability.metrics import count
+from parcelgate.store.errors import StoreError
+from parcelgate.store.limits import AccountLimits, Entry, Reason
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts import Remaining
+
+PATIENCE = 2.0
+"""How many seconds a call waits for its turn before its caller is told to come again."""
+REST = timedelta(seconds=5)
+"""How long a carrier is left alone that has too many requests and does not say for how long."""
+PROBE_LIFE = timedelta(seconds=60)
+"""How long the one that tries whether a carrier is back may take; then another one tries."""
+
+
+class Guard:
+    """A transport that keeps one carrier account's limits.
+
+    Parameters
+    ----------
+    inner
+        The way out.
+    carrier
+        Whose limits these are, for metrics.
+    limits
+        The account's limits.
+    account
+        Where they are counted.
+    remaining
+        What is left for the call, in seconds.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        *,
+        carrier: str,
+        limits: Limits,
+        account: AccountLimits,
+        remaining: "Remaining | None" = None,
+        clock: Clock = now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._inner = inner
+        self._carrier = carrier
+        self._limits = limits
+        self._account = account
+        self._remaining = remaining
+        self._clock = clock
+        self._sleep = sleep
+
+    def send(self, request: Request) -> Response:
+        """Send once, if the account's limits allow. Raises HeldBackError, and what the way out raises."""
+        if request.public_only:
+            # A document that lies elsewhere: nothing of the carrier's own.
+            return self._inner.send(request)
+        entry = self._enter(request)
+        try:
+            response = self._inner.send(request)
+        except HeldBackError:
+            if entry.probe:
+                self._note(self._account.let_go)
+            raise
+        except TooManyRequestsError as error:
+            self._passed(entry)
+            self._rest(error.retry_after)
+            raise
+        except (TransientError, UnknownOutcomeError) as error:
+            self._failed(request, entry, type(error).__name__)
+            raise
+        if response.status >= 500:
+            self._failed(request, entry, f"HTTP {response.status}")
+            wanted = retry_after(response.headers.get("retry-after"))
+            if wanted is not None:
+                self._rest(wanted)
+        else:
+            self._passed(entry)
+        return response
+
+    def _enter(self, request: Request) -> Entry:
+        waited = 0.0
+        while True:
+            entry = self._asked()
+            if entry.reason is None:
+                return entry
+            wait = entry.wait
+            left = PATIENCE - waited
+            if self._remaining is not None:
+                left = min(left, self._remaining() / 2)
+            if entry.reason is not Reason.BUSY or wait > left:
+                count("CallsHeldBack", carrier=self._carrier, reason=entry.reason.name.lower())
+                raise HeldBackError(f"{request.call}: {entry.reason}", retry_after=wait)
+            self._sleep(wait)
+            waited += wait
+
+    def _asked(self) -> Entry:
+        limits = self._limits
+        try:
+            return self._account.enter(
+                self._clock(), rate=limits.rate, burst=limits.burst, probe_life=PROBE_LIFE
+            )
+        except StoreError as error:
+            # Without the count nobody knows what others do; and the order could not be stored either.
+            raise HeldBackError(f"the limits cannot be read: {type(error).__name__}") from None
+
+    def _passed(self, entry: Entry) -> None:
+        if entry.probe or entry.troubled:
+            self._note(lambda: self._account.succeeded(probe=entry.probe))
+
+    def _failed(self, request: Request, entry: Entry, what: str) -> None:
+        limits = self._limits
+
+        def note() -> None:
+            down = self._account.failed(
+                self._clock(),
+                probe=entry.probe,
+                failures=limits.failures,
+                window=timedelta(seconds=limits.window),
+                cool_down=timedelta(seconds=limits.cool_down),
+            )
+            if down:
+                log.error(
+                    "the carrier counts as down",
+                    extra={"carrier": self._carrier, "call": request.call, "last": what},
+                )
+                count("CarrierDown", carrier=self._carrier)
+
+        self._note(note)
+
+    def _rest(self, seconds: float | None) -> None:
+        wanted = REST if seconds is None else timedelta(seconds=seconds)
+        self._note(lambda: self._account.rest(self._clock(), wanted))
+
+    def _note(self, write: Callable[[], None]) -> None:
+        """Note something for the others; what the carrier has answered counts whether or not that works."""
+        try:
+            write()
+        except StoreError as error:
+            log.warning("the limits could not be noted", extra={"error": type(error).__name__})
