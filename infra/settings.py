@@ -49,6 +49,12 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "sweep": Size(512, 120),
         "route_changes": Size(512, 60),
         "retry_order": Size(512, 60),
+        "label_order": Size(1024, 60),
+        "change_order": Size(1024, 25),
+        "hold_order": Size(1024, 25),
+        "close_manifest": Size(1024, 28),
+        "validate_address": Size(1024, 25),
+        "list_services": Size(512, 25),
     }
 )
 
@@ -83,6 +89,7 @@ class Settings:
 
     queue_concurrency: int = 20
     carrier_concurrency: int = 5
+    label_concurrency: int = 10
     receives_before_dead_letter: int = 5
     stream_retries: int = 10
 
@@ -134,6 +141,7 @@ def _local() -> Settings:
         sweep_minutes=1,
         queue_concurrency=2,
         carrier_concurrency=2,
+        label_concurrency=2,
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),
         webhook_throttle=Throttle(rate=1000, burst=2000),

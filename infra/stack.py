@@ -14,6 +14,7 @@ from infra.constructs.batches import Batches
 from infra.constructs.carrier_queues import CarrierQueues
 from infra.constructs.events import Events
 from infra.constructs.function import Functions
+from infra.constructs.label_queue import LabelQueue
 from infra.constructs.labels import Labels
 from infra.constructs.order_flow import OrderFlow, order_flow_access, order_flow_arn, timings
 from infra.constructs.store import Store
@@ -61,7 +62,16 @@ class ParcelgateStack(Stack):
             labels=labels,
             webhook_base_url=api.url,
         )
-        changes = Events(self, "Events", settings=settings, functions=functions, store=store, inbox=inbox)
+        label_queue = LabelQueue(self, "LabelQueue", settings=settings)
+        changes = Events(
+            self,
+            "Events",
+            settings=settings,
+            functions=functions,
+            store=store,
+            inbox=inbox,
+            label_queue=label_queue,
+        )
         sweep = Sweep(
             self,
             "Sweep",
@@ -96,11 +106,21 @@ class ParcelgateStack(Stack):
             timings(settings),
         )
 
+        label_queue.work_off(
+            functions,
+            store.access("GetItem", "PutItem", "UpdateItem"),
+            store.key_access(),
+            account_access(self, settings),
+            labels.access("PutObject"),
+            timings(settings),
+        )
+
         alarms = Alarms(self, "Alarms", settings=settings, key=store.key)
         alarms.watch_dead_letters(
             {
                 "inbox": inbox.work.dead_letters,
                 "changes": changes.dead_letters,
+                "labels": label_queue.work.dead_letters,
                 "order-flow": flow.dead_letters,
                 "sweep": sweep.dead_letters,
                 **{f"retries-{name}": queue.dead_letters for name, queue in retries.queues.items()},
@@ -108,6 +128,7 @@ class ParcelgateStack(Stack):
             }
         )
         alarms.watch_queue("inbox", inbox.work, oldest=Duration.minutes(10), in_flight=1000)
+        alarms.watch_queue("labels", label_queue.work, oldest=Duration.hours(1), in_flight=5000)
         for name, queue in retries.queues.items():
             alarms.watch_queue(f"retries-{name}", queue, oldest=Duration.hours(2), in_flight=1000)
         for name, queue in batches.queues.items():

@@ -11,7 +11,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.pages import docs_page, problem_page
-from parcelgate.http.resources import CarrierList, Health, ServiceList
+from parcelgate.http.resources import CarrierList, Health
 
 api = Api()
 
@@ -50,16 +50,6 @@ def problem(call: Call) -> Answer:
 def carriers(call: Call) -> Answer:  # noqa: ARG001
     """Give what each carrier here can do."""
     return answer(CarrierList(tuple(registry.profile(name) for name in registry.names())))
-
-
-@api.route("GET /v1/carriers/{carrier}/services")
-def services(call: Call) -> Answer:
-    """Give a carrier's services."""
-    try:
-        profile = registry.profile(call.parameters["carrier"])
-    except registry.UnknownCarrierError:
-        raise ProblemError("not_found", "There is no such carrier.") from None
-    return answer(ServiceList(profile.services))
 
 
 @cache

@@ -7,13 +7,16 @@ from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
 from parcelgate.http.resources import LabelResource, ParcelLabelResource, PendingLabel
 from parcelgate.services.labels_view import LinkedLabel, wired
 
+CARRIER_SECONDS = 8.0
+"""How long the client waits for the carrier when the label was not fetched yet."""
+
 api = Api()
 
 
 @api.route("GET /v1/orders/{id}/label", scope="orders:read")
 def get_label(call: Call) -> Answer:
     """Give an order's label."""
-    label = wired().label(call.tenant, call.parameters["id"])
+    label = wired().label(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
     if label is None:
         return answer(PendingLabel(), 202, {"retry-after": str(RETRY_SECONDS)})
     if not document_wanted(call.headers.get("accept", ""), label.order.label.format):

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
 from infra.constructs.function import Functions
+from infra.constructs.label_queue import LabelQueue
 from infra.constructs.policy import access, allow, allow_batches
 from infra.constructs.queues import DeadLetters
 from infra.constructs.store import Store
@@ -34,6 +35,7 @@ class Events(Construct):
         functions: Functions,
         store: Store,
         inbox: Inbox,
+        label_queue: LabelQueue,
     ) -> None:
         super().__init__(scope, id)
         self.bus = events.EventBus(
@@ -50,6 +52,7 @@ class Events(Construct):
                 reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."
             ),
             inbox.send_access(),
+            label_queue.send_access(),
             access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),
             access(
                 allow_batches(self.dead_letters.queue_arn, settings=settings),

@@ -21,7 +21,20 @@ from moto.sqs.models import sqs_backends
 from parcelgate.domain.orders import Order, OrderEvent
 from parcelgate.http.openapi import document
 from parcelgate.observability.logs import log
-from parcelgate.services import cancel, create_order, labels_view, orders, rates, retries
+from parcelgate.services import (
+    addresses,
+    cancel,
+    catalogue,
+    change_order,
+    create_order,
+    hold_order,
+    label_fetch,
+    labels_view,
+    manifests,
+    orders,
+    rates,
+    retries,
+)
 from parcelgate.store import clients
 from parcelgate.store.table import Table, TenantTable
 from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
@@ -42,9 +55,13 @@ ROUTES = {
     "GET /v1/orders/{id}/tracking": "read_orders",
     "GET /v1/orders/{id}/label": "get_label",
     "POST /v1/orders/{id}/cancel": "cancel_order",
+    "PATCH /v1/orders/{id}": "change_order",
+    "POST /v1/orders/{id}/hold": "hold_order",
+    "POST /v1/manifests": "close_manifest",
+    "POST /v1/addresses/validate": "validate_address",
     "POST /v1/rates": "quote_rates",
     "GET /v1/carriers": "describe_service",
-    "GET /v1/carriers/{carrier}/services": "describe_service",
+    "GET /v1/carriers/{carrier}/services": "list_services",
     "GET /v1/health": "describe_service",
     "GET /v1/openapi.json": "describe_service",
     "GET /docs": "describe_service",
@@ -289,9 +306,16 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 def forget() -> None:
     """Have every function wired anew, as in a fresh environment."""
     for wired in (
+        addresses.wired,
         cancel.wired,
+        catalogue.wired,
+        change_order.wired,
         create_order.wired,
+        hold_order.wired,
+        label_fetch.wired,
+        label_fetch.worker,
         labels_view.wired,
+        manifests.wired,
         orders.wired,
         rates.wired,
         retries.queues,

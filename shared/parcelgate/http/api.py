@@ -25,7 +25,7 @@ from uuid import uuid4
 import msgspec
 
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
-from parcelgate.http.bodies import MAX_BYTES, read_bytes, read_json
+from parcelgate.http.bodies import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
 from parcelgate.http.resources import Site, encode, problem_resource
 from parcelgate.http.texts import pointer
 from parcelgate.observability.logs import about, anatomy, log
@@ -124,7 +124,8 @@ class Call:
 
     def json(self, most: int) -> object:
         """Read the body as JSON where it may have up to `most` bytes. Raises ProblemError."""
-        return read_json(self.raw_body, self.headers.get("content-type", ""), most=most)
+        types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
+        return read_json(self.raw_body, self.headers.get("content-type", ""), most=most, types=types)
 
     def within(self, seconds: float) -> Callable[[], float]:
         """Give a clock that runs down from `seconds`, and always before this invocation's own end."""

@@ -3,12 +3,14 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from parcelgate.domain.problems import ProblemError
 
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
 """No body that means anything here is nested this deep."""
@@ -23,7 +25,9 @@ def read_bytes(event: Mapping[str, Any]) -> bytes:
         raise ProblemError("not_json", "The body cannot be read.") from None
 
 
-def read_json(raw: bytes, content_type: str, *, most: int = MAX_BYTES) -> object:
+def read_json(
+    raw: bytes, content_type: str, *, most: int = MAX_BYTES, types: Collection[str] = (JSON,)
+) -> object:
     """Read a body of at most `most` bytes as JSON; no body is `{}`.
 
     Numbers are int or Decimal, never float. Raises ProblemError: `unsupported_media_type`,
@@ -32,8 +36,9 @@ def read_json(raw: bytes, content_type: str, *, most: int = MAX_BYTES) -> object
     """
     if not raw:
         return {}
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ProblemError("unsupported_media_type", "Send JSON, with Content-Type: application/json.")
+    if content_type.partition(";")[0].strip().lower() not in types:
+        named = " or ".join(types)
+        raise ProblemError("unsupported_media_type", f"Send JSON, with Content-Type: {named}.")
     if len(raw) > most:
         raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {most} are taken.")
     try:

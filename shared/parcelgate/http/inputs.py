@@ -144,8 +144,9 @@ def _place_number(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _one_line(value)
 
 
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 # The length stands before the validator: so it is the text's own, and the validator sees the text first.
-_Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
+Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
 _Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
 _Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
 _Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
@@ -167,7 +168,7 @@ _Amount = Annotated[
 _Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-class _Input(BaseModel):
+class Input(BaseModel):
     """A JSON object whose empty fields count as absent, and whose every name must be known."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -185,7 +186,7 @@ class _Input(BaseModel):
         return {key: part for key, part in value.items() if key not in cls.names or not is_absent(part)}
 
 
-class MoneyInput(_Input):
+class MoneyInput(Input):
     """An amount of one currency."""
 
     amount: _Amount
@@ -196,7 +197,7 @@ class MoneyInput(_Input):
         return Money(self.amount, self.currency)
 
 
-class WeightInput(_Input):
+class WeightInput(Input):
     """A weight, at most 1000 kg."""
 
     value: _Measure
@@ -213,7 +214,7 @@ class WeightInput(_Input):
         return Weight(self.value, self.unit)
 
 
-class DimensionsInput(_Input):
+class DimensionsInput(Input):
     """The sides of a parcel, each at most 10 m."""
 
     length: _Measure
@@ -232,7 +233,7 @@ class DimensionsInput(_Input):
         return Dimensions(self.length, self.width, self.height, self.unit)
 
 
-class AddressInput(_Input):
+class AddressInput(Input):
     """A postal address. States of the US, Canada and Australia may be given as code or name."""
 
     name: _Line
@@ -240,20 +241,20 @@ class AddressInput(_Input):
     city: _Short
     country: _Country
     company: _Line | None = None
-    phone: _Code | None = None
+    phone: Code | None = None
     email: Annotated[_Line, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     line2: _Line | None = None
     line3: _Line | None = None
     state: _Short | None = None
-    postcode: _Code | None = None
-    tax_id: _Code | None = None
+    postcode: Code | None = None
+    tax_id: Code | None = None
 
     def to_domain(self) -> addresses.Address:
         """The address."""
         return addresses.Address(**self.model_dump())
 
 
-class ItemInput(_Input):
+class ItemInput(Input):
     """One line of a parcel's contents; value and weight are for one piece."""
 
     description: _Text
@@ -270,11 +271,11 @@ class ItemInput(_Input):
     ) = Field(None, description="Default: its place in the parcel, from 1.")
     sku: _Short | None = Field(None, description="Default: the number.")
     native_description: _Text | None = None
-    hs_code: _Code | None = None
+    hs_code: Code | None = None
     origin_country: _Country | None = None
     weight: WeightInput | None = None
     url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
-    warehouse_number: _Code | None = None
+    warehouse_number: Code | None = None
 
     def to_domain(self, place: int) -> orders.Item:
         """The line, with defaults for its place in the parcel."""
@@ -294,7 +295,7 @@ class ItemInput(_Input):
         )
 
 
-class ParcelInput(_Input):
+class ParcelInput(Input):
     """One piece of the order."""
 
     weight: WeightInput
@@ -328,14 +329,14 @@ class ParcelInput(_Input):
         )
 
 
-class BatteryInput(_Input):
+class BatteryInput(Input):
     """What battery travels along, and how it is packed."""
 
-    type: _Code
-    packing: _Code | None = None
+    type: Code
+    packing: Code | None = None
 
 
-class CustomsInput(_Input):
+class CustomsInput(Input):
     """What customs wants to know of the whole order."""
 
     description: _Text | None = Field(None, description="Default: the first item's.")
@@ -344,14 +345,14 @@ class CustomsInput(_Input):
     incoterm: Literal["DDU", "DDP"] | None = None
     battery: BatteryInput | None = None
     dangerous_goods: bool = False
-    vendor_id: _Code | None = None
-    gst_exemption_code: _Code | None = None
-    abn: _Code | None = None
-    sender_tax_id: _Code | None = None
-    inject_port: _Code | None = None
+    vendor_id: Code | None = None
+    gst_exemption_code: Code | None = None
+    abn: Code | None = None
+    sender_tax_id: Code | None = None
+    inject_port: Code | None = None
 
 
-class DeliveryWindowInput(_Input):
+class DeliveryWindowInput(Input):
     """When the parcel should come."""
 
     from_: _Time = Field(alias="from")
@@ -364,7 +365,7 @@ class DeliveryWindowInput(_Input):
         return self
 
 
-class OptionsInput(_Input):
+class OptionsInput(Input):
     """What the carrier should do beyond the plain service."""
 
     authority_to_leave: bool = False
@@ -389,7 +390,7 @@ class OptionsInput(_Input):
         )
 
 
-class LabelInput(_Input):
+class LabelInput(Input):
     """The label that is wanted."""
 
     format: Literal["pdf", "jpg", "zpl"] = "pdf"
@@ -403,11 +404,11 @@ def _without_absent_values(value: object) -> object:
     return value
 
 
-class OrderInput(_Input):
+class OrderInput(Input):
     """An order to be bought from a carrier. Carriers narrow further what they take."""
 
-    carrier: _Code
-    account: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")] = "default"
+    carrier: Code
+    account: Account = "default"
     service: _Short | None = Field(None, description="The carrier's service code.")
     reference: _Reference = Field(description="Your own, sent to the carrier word for word.")
     ship_to: AddressInput
@@ -432,10 +433,10 @@ def read_order(
     An order may come along with errors, as far as one can be made out of the rest: then the carrier can
     be asked too, and the client hears of all mistakes at once. Such an order is never kept.
     """
-    request, mistakes = _validate(body)
-    errors = [*_carrier_errors(body, carriers), *(error for _, error in mistakes)]
+    request, mistakes = _validate(OrderInput, body)
+    errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
-        request, remaining = _validate(_pruned(body, [place for place, _ in mistakes]))
+        request, remaining = _validate(OrderInput, _pruned(body, [place for place, _ in mistakes]))
         if request is None or remaining:
             return Draft(None, errors)
     order, more = _to_order(request, tenant=tenant, order_id=order_id, now=now)
@@ -446,7 +447,8 @@ def read_order(
     )
 
 
-def _carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
+def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
+    """What is wrong with the carrier that a body names, if it names one."""
     carrier = body.get("carrier") if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
@@ -456,9 +458,15 @@ def _carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]
 type _Place = tuple[int | str, ...]
 
 
-def _validate(body: object) -> tuple[OrderInput | None, list[tuple[_Place, FieldError]]]:
+def checked[T: Input](model: type[T], body: object) -> tuple[T | None, list[FieldError]]:
+    """What `body` says in the form of `model`, or everything that is wrong with it."""
+    found, mistakes = _validate(model, body)
+    return found, [error for _, error in mistakes]
+
+
+def _validate[T: Input](model: type[T], body: object) -> tuple[T | None, list[tuple[_Place, FieldError]]]:
     try:
-        return OrderInput.model_validate(body), []
+        return model.model_validate(body), []
     except ValidationError as error:
         return None, [_mistake(details) for details in error.errors(include_url=False, include_input=False)]
 

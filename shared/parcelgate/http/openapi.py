@@ -25,6 +25,8 @@ from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStat
 from parcelgate.domain.problems import CODES, FieldError, Problem
 from parcelgate.http import resources
 from parcelgate.http.accept import DOCUMENTS
+from parcelgate.http.bodies import JSON, MERGE_PATCH
+from parcelgate.http.forms import AddressCheckInput, AmendmentInput, ManifestInput
 from parcelgate.http.inputs import OrderInput, read_order
 from parcelgate.http.resources import Site, encode, order_resource, problem_resource
 
@@ -43,6 +45,8 @@ _SHOWN = (
     resources.RateList,
     resources.CarrierList,
     resources.ServiceList,
+    resources.AddressCheckResource,
+    resources.ManifestResource,
     resources.Health,
     resources.ProblemResource,
 )
@@ -101,6 +105,7 @@ def document() -> Json:
         "security": [{"key": []}],
         "tags": [
             {"name": "Orders", "description": "What is bought from a carrier."},
+            {"name": "Addresses", "description": "Where it would go."},
             {"name": "Rates", "description": "What it would cost."},
             {"name": "Carriers", "description": "Who carries, and what each can do."},
             {"name": "Service", "description": "This API itself; no key is needed."},
@@ -170,7 +175,21 @@ def _paths() -> Json:
                 parameters=[_ORDER_ID],
                 answers={"200": ready},
                 problems=(401, 403, 404, 429, 500),
-            )
+            ),
+            "patch": _operation(
+                "changeOrder",
+                "Orders",
+                "Change an order",
+                "A JSON merge patch (RFC 7396) of ship_to, parcels, customs, options or metadata. The result "
+                "is checked like a new order and told to the carrier, where it lets orders change; the label "
+                "is then fetched anew. Metadata are ours alone and can change at any time.",
+                scope="orders:write",
+                parameters=[_ORDER_ID],
+                body=(AmendmentInput, {"ship_to": {"line2": "Suite 12"}, "metadata": {"channel": None}}),
+                patch=True,
+                answers={"200": ready},
+                problems=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+            ),
         },
         "/v1/orders/{id}/events": {
             "get": _operation(
@@ -264,6 +283,45 @@ def _paths() -> Json:
                 problems=(401, 403, 404, 429, 500),
             )
         },
+        "/v1/orders/{id}/hold": {
+            "post": _operation(
+                "holdOrder",
+                "Orders",
+                "Hold an order",
+                "Asks the carrier to keep the order back, where it does that. May be repeated.",
+                scope="orders:write",
+                parameters=[_ORDER_ID],
+                answers={"200": _answer("The order; the carrier holds it.", resources.OrderResource)},
+                idempotent=True,
+                problems=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+            )
+        },
+        "/v1/manifests": {
+            "post": _operation(
+                "closeManifest",
+                "Orders",
+                "Close orders",
+                "Closes orders of one account with their carrier before they are handed over, each for "
+                "itself. A closed order cannot change any more. May be repeated.",
+                scope="orders:write",
+                body=(ManifestInput, {"carrier": "ubi", "order_ids": [order["id"]]}),
+                answers={"201": _answer("What became of each order.", resources.ManifestResource)},
+                problems=(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
+            )
+        },
+        "/v1/addresses/validate": {
+            "post": _operation(
+                "validateAddress",
+                "Addresses",
+                "Check an address",
+                "Our own field checks and the carrier's limits first, then the carrier's own check where it "
+                "has one.",
+                scope="orders:write",
+                body=(AddressCheckInput, {"carrier": "lso", "address": ORDER_EXAMPLE["ship_to"]}),
+                answers={"200": _answer("What was found.", resources.AddressCheckResource)},
+                problems=(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
+            )
+        },
         "/v1/rates": {
             "post": _operation(
                 "quoteRates",
@@ -292,10 +350,13 @@ def _paths() -> Json:
                 "listServices",
                 "Carriers",
                 "List a carrier's services",
-                "The codes that `service` takes.",
-                parameters=[_parameter("carrier", "path", {"type": "string"}, "The carrier's code.")],
+                "The codes that `service` takes: from the account's own catalogue where the carrier has one.",
+                parameters=[
+                    _parameter("carrier", "path", {"type": "string"}, "The carrier's code."),
+                    _parameter("account", "query", {"type": "string"}, "Whose services; default `default`."),
+                ],
                 answers={"200": _answer("The services.", resources.ServiceList)},
-                problems=(401, 404, 500),
+                problems=(401, 404, 422, 429, 500, 503),
             )
         },
         "/v1/health": {
@@ -356,6 +417,7 @@ def _operation(
     parameters: Sequence[Json] = (),
     body: tuple[type[Any], Json] | None = None,
     idempotent: bool = False,
+    patch: bool = False,
     located: Sequence[str] = (),
     problems: Sequence[int] = (),
 ) -> Json:
@@ -384,9 +446,10 @@ def _operation(
     if body is not None:
         model, shown = body
         schema = {"$ref": _REFERENCE.format(name=model.__name__)}
+        types = (MERGE_PATCH, JSON) if patch else (JSON,)
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema, "example": shown}},
+            "content": {name: {"schema": schema, "example": shown} for name in types},
         }
     if parameters:
         operation["parameters"] = parameters
@@ -451,7 +514,8 @@ def _problem(status: int, codes: Sequence[str]) -> Json:
 
 def _schemas() -> Json:
     _, shown = msgspec.json.schema_components(_SHOWN, ref_template=_REFERENCE)
-    inputs: list[tuple[type[BaseModel], Any]] = [(OrderInput, "validation"), (BatchInput, "validation")]
+    forms = (OrderInput, BatchInput, AmendmentInput, ManifestInput, AddressCheckInput)
+    inputs: list[tuple[type[BaseModel], Any]] = [(form, "validation") for form in forms]
     _, given = models_json_schema(inputs, ref_template=_REFERENCE.replace("{name}", "{model}"))
     return {**given["$defs"], **_numbers(shown)}
 

@@ -56,6 +56,16 @@ def read_order_query(query: Mapping[str, str]) -> OrderQuery:
     return OrderQuery(wanted, limit or DEFAULT, cursor)
 
 
+def read_account_query(query: Mapping[str, str]) -> str | None:
+    """Read which of the tenant's accounts with a carrier is meant. Raises ProblemError."""
+    unknown = [name for name in query if name != "account"]
+    if unknown:
+        message = "There is no such parameter."
+        raise invalid([FieldError(pointer([name]), "unknown_field", message) for name in unknown])
+    text = query.get("account")
+    return None if is_absent(text) else text
+
+
 def bad_cursor() -> Exception:
     """Tell that a cursor is not one that this list has given out."""
     message = "This list has not given out such a cursor."

@@ -7,7 +7,7 @@ here (how an order is being sent, its version, keys of stored labels) never leav
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -20,6 +20,9 @@ from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem
 from parcelgate.domain.trackings import Tracking, TrackingStatus, furthest_behind
+
+if TYPE_CHECKING:
+    from parcelgate.services.manifests import Manifest
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """A resource as JSON."""
@@ -503,7 +506,7 @@ def tracking_resource(tracking: Tracking) -> TrackingResource:
     )
 
 
-def manifest_resource(manifest: Manifest, site: Site) -> ManifestResource:
+def manifest_resource(manifest: "Manifest", site: Site) -> ManifestResource:
     """A manifest with what became of each of its orders."""
     return ManifestResource(
         id=manifest.id,

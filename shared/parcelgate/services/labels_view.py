@@ -1,6 +1,10 @@
-"""Showing a label: links to what is stored, or why there is nothing to be shown."""
+"""Showing a label: links to what is stored, or why there is nothing to be shown.
+
+Labels are fetched by themselves as soon as an order is confirmed; who asks earlier has it fetched at once.
+"""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,10 +14,13 @@ import msgspec
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
+from parcelgate.observability.logs import log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.label_fetch import LabelFetcher
     from parcelgate.store.table import Table
 
 LINK_LIFE = timedelta(minutes=15)
@@ -39,22 +46,36 @@ class LinkedLabel(msgspec.Struct, frozen=True, kw_only=True):
 class LabelViewer:
     """Links to the labels of a tenant's orders.
 
-    Links are made for each answer and are neither stored nor logged.
+    Links are made for each answer and are neither stored nor logged. `fetcher` fetches a label that is not
+    there yet.
     """
 
-    def __init__(self, table: "Table", s3: "S3Client", bucket: str, *, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        table: "Table",
+        s3: "S3Client",
+        bucket: str,
+        fetcher: "Callable[[], LabelFetcher]",
+        *,
+        clock: Clock = now,
+    ) -> None:
         self._table = table
         self._s3 = s3
         self._bucket = bucket
+        self._fetcher = fetcher
         self._clock = clock
 
-    def label(self, tenant: str, order_id: str) -> LinkedLabel | None:
+    def label(self, tenant: str, order_id: str, remaining: "Remaining") -> LinkedLabel | None:
         """Link an order's label; None while there is none yet.
+
+        A label that was not fetched yet is fetched now, as far as `remaining` seconds allow.
 
         Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
         cancelled, `label_unavailable` when the carrier never gave a label.
         """
         order = self._table.tenant(tenant).orders.get(order_id)
+        if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
+            order = self._fetched(order, remaining)
         if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
             detail = "The order is over, so its label is not to be used."
             raise ProblemError("order_not_live", detail, order_id=order.id)
@@ -71,6 +92,18 @@ class LabelViewer:
             parcels=tuple(self._linked(document, at, ends) for document in order.label.parcels),
             expires_at=ends,
         )
+
+    def _fetched(self, order: Order, remaining: "Remaining") -> Order:
+        # What this needs is imported only by those who come early.
+        from parcelgate.carriers.accounts import AccountError
+        from parcelgate.carriers.errors import CarrierError
+        from parcelgate.carriers.port import LabelPendingError
+
+        try:
+            return self._fetcher().fetch(order.tenant, order.id, remaining)
+        except (LabelPendingError, CarrierError, AccountError, ProblemError) as error:
+            log.info("no label yet", extra={"error": type(error).__name__})
+            return order
 
     def _linked(self, document: LabelDocument, at: datetime, ends: datetime) -> LinkedDocument:
         url = self._s3.generate_presigned_url(
@@ -96,9 +129,16 @@ def _link_end(at: datetime) -> datetime:
 @cache
 def wired() -> LabelViewer:
     """The label viewer of this environment, over its own clients."""
+
+    def fetcher() -> "LabelFetcher":
+        from parcelgate.services import label_fetch
+
+        return label_fetch.wired()
+
     from parcelgate.services.settings import Settings
     from parcelgate.store.clients import client
     from parcelgate.store.table import Table
 
     settings = Settings()
-    return LabelViewer(Table(client("dynamodb"), settings.table), client("s3"), settings.label_bucket)
+    table = Table(client("dynamodb"), settings.table)
+    return LabelViewer(table, client("s3"), settings.label_bucket, fetcher)

@@ -1,0 +1,31 @@
+"""`PATCH /v1/orders/{id}`: change an order by a JSON merge patch."""
+
+from parcelgate.carriers import registry
+from parcelgate.domain.clock import now
+from parcelgate.http.amendments import read_amendment
+from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.idempotency import do_once
+from parcelgate.http.resources import order_resource
+from parcelgate.services.change_order import wired
+
+CARRIER_SECONDS = 10.0
+"""How long the client waits for the carrier."""
+
+api = Api()
+
+
+@api.route("PATCH /v1/orders/{id}", scope="orders:write")
+def change_order(call: Call) -> Answer:
+    """Change an order, with its carrier where that must know."""
+    changer = wired()
+
+    def change() -> Answer:
+        amendment = read_amendment(call.body, carriers=registry.names())
+        order = changer.change(call.tenant, call.parameters["id"], amendment, call.within(CARRIER_SECONDS))
+        return answer(order_resource(order, call.site))
+
+    _ = call.body  # what is no JSON says nothing about an earlier request
+    return do_once(call, changer.table.tenant(call.tenant), now(), change)
+
+
+handler = api.handler

@@ -1,0 +1,28 @@
+"""`POST /v1/orders/{id}/hold`: ask the carrier to keep an order back."""
+
+from parcelgate.domain.clock import now
+from parcelgate.http.api import Answer, Api, Call, answer, no_body
+from parcelgate.http.idempotency import do_once
+from parcelgate.http.resources import order_resource
+from parcelgate.services.hold_order import wired
+
+CARRIER_SECONDS = 10.0
+"""How long the client waits for the carrier."""
+
+api = Api()
+
+
+@api.route("POST /v1/orders/{id}/hold", scope="orders:write")
+def hold_order(call: Call) -> Answer:
+    """Have an order held."""
+    no_body(call)
+    holder = wired()
+
+    def hold() -> Answer:
+        order = holder.hold(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
+        return answer(order_resource(order, call.site))
+
+    return do_once(call, holder.table.tenant(call.tenant), now(), hold)
+
+
+handler = api.handler
