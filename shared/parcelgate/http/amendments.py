@@ -1,16 +1,15 @@
 """Changing an order by a JSON merge patch (RFC 7396) of what the client said when it was created. Pure."""
 
+import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.inputs import OrderInput, read_order
-from parcelgate.http.resources import Site, order_resource
+from parcelgate.http.resources import Site, encode, order_resource
 from parcelgate.http.texts import pointer
 from parcelgate.services.change_order import Amendment
 from parcelgate.services.create_order import Draft
@@ -64,7 +63,7 @@ def said(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
     The value and the description of the customs declaration follow from the items unless the client said
     something else.
     """
-    shown = msgspec.to_builtins(order_resource(order, Site()), builtin_types=(Decimal,))
+    shown = json.loads(encode(order_resource(order, Site())), parse_float=Decimal)
     body: dict[str, Any] = {name: shown[name] for name in OrderInput.names if name in shown}
     body["label"] = {name: shown["label"][name] for name in ("format", "size", "dpi")}
     body["parcels"] = [

@@ -147,10 +147,15 @@ def _paths() -> Json:
                 "Orders",
                 "Create an order",
                 "Checks the order whole, stores it, and has it sent to the carrier. Nothing is stored of an "
-                "order that is refused. Read the order, or its label, for what became of it.",
+                "order that is refused here; one that the carrier refuses is answered with 422 and its id. "
+                "Read an order that was taken, or its label, for what became of it.",
                 scope="orders:write",
                 body=(OrderInput, ORDER_EXAMPLE),
-                answers={"202": _answer("Taken; the carrier decides later.", resources.OrderResource, order)},
+                answers={
+                    "201": _answer("Confirmed by the carrier.", resources.OrderResource)
+                    | {"headers": {"Location": {"$ref": "#/components/headers/Location"}}},
+                    "202": _answer("Taken; the carrier decides later.", resources.OrderResource, order),
+                },
                 located=("202",),
                 problems=(400, 401, 403, 409, 413, 415, 422, 429, 500),
             ),

@@ -13,7 +13,7 @@ from parcelgate.observability.logs import about, log
 from parcelgate.services import refusals
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import CarrierFor, Remaining
+    from parcelgate.services.accounts import CarrierFor, Carriers, Remaining
 
 KEPT_SECONDS = 600.0
 """A catalogue changes rarely, and is asked for often."""
@@ -86,11 +86,16 @@ class Catalogue:
 
 @cache
 def wired() -> Catalogue:
-    """The catalogue of this environment, over its own clients."""
-    from parcelgate.services.accounts import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.clients import client
-    from parcelgate.store.table import Table
+    """The catalogue of this environment. Its clients are made when a carrier is asked."""
 
-    settings = Settings()
-    return Catalogue(Carriers(Table(client("dynamodb"), settings.table), settings).within)
+    @cache
+    def carriers() -> "Carriers":
+        from parcelgate.services.accounts import Carriers
+        from parcelgate.services.settings import Settings
+        from parcelgate.store.clients import client
+        from parcelgate.store.table import Table
+
+        settings = Settings()
+        return Carriers(Table(client("dynamodb"), settings.table), settings)
+
+    return Catalogue(lambda remaining: carriers().within(remaining))
