@@ -170,6 +170,7 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
         queues = template.all("SQS::Queue")
         for worker, queue in (
             ("ProcessWebhook", "WebhooksInboxQueue"),
+            ("LabelOrder", "LabelQueueLabelsQueue"),
             ("RetryOrder", "RetriesLsoQueue"),
             ("WorkBatch", "BatchesUbiQueue"),
         ):
@@ -233,6 +234,10 @@ class TestRoutes:
             "GET /v1/orders/{id}/tracking",
             "GET /v1/orders/{id}/label",
             "POST /v1/orders/{id}/cancel",
+            "PATCH /v1/orders/{id}",
+            "POST /v1/orders/{id}/hold",
+            "POST /v1/manifests",
+            "POST /v1/addresses/validate",
             "POST /v1/rates",
             "GET /v1/carriers",
             "GET /v1/carriers/{carrier}/services",

@@ -1,4 +1,4 @@
-"""What can be done with an order that stands: the functions themselves, the sandbox over HTTP, moto for AWS."""
+"""What can be done with an order that stands: the functions, the sandbox over HTTP, moto in place of AWS."""
 
 import io
 import json

@@ -1,6 +1,7 @@
 """The stream's router: what it sends on, and what it does with what it cannot."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -41,7 +42,8 @@ def bus() -> FakeEvents:
 
 @pytest.fixture
 def router(queues: Queues, bus: FakeEvents) -> Router:
-    return Router(sqs=queues, events=bus, settings=Settings(ENVIRONMENT))  # type: ignore[arg-type]
+    settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
+    return Router(sqs=queues, events=bus, settings=settings)  # type: ignore[arg-type]
 
 
 def image(order: Order) -> dict[str, Any]:
@@ -169,3 +171,48 @@ def test_routing_items_and_deletions_are_nobodys_business(
     hook = record(2, {"pk": {"S": "HOOK#1"}, "sk": {"S": "HOOK"}})
     assert router.route([deleted, hook]) == []
     assert (queues.sent, bus.entries) == ([], [])
+
+
+class TestLabels:
+    CONFIRMED = OrderStatus.CONFIRMED
+
+    def wanted(self, router: Router, queues: Queues, after: Order, before: Order | None) -> list[Any]:
+        queues.sent.clear()
+        assert router.route([record(1, image(after), image(before) if before else None)]) == []
+        return [message for queue, message in queues.sent if queue == "labels"]
+
+    def test_are_wanted_once_an_order_is_confirmed(self, router: Router, queues: Queues) -> None:
+        for carrier in ("ubi", "lme"):
+            order = an_order(carrier=carrier)
+            after = moved(order, status=self.CONFIRMED)
+            (job,) = self.wanted(router, queues, after, order)
+            assert (job["tenant"], job["order_id"]) == ("acme", order.id)
+            assert datetime.fromisoformat(job["since"]) == after.updated_at
+
+    def test_are_the_workflow_s_where_there_is_one(self, router: Router, queues: Queues) -> None:
+        order = an_order(carrier="lso")
+        assert self.wanted(router, queues, moved(order, status=self.CONFIRMED), order) == []
+
+    def test_are_wanted_anew_when_the_order_was_changed(self, router: Router, queues: Queues) -> None:
+        pending = an_order(carrier="ubi", status=self.CONFIRMED)
+        ready = moved(pending, label=msgspec.structs.replace(pending.label, status=LabelStatus.READY))
+        for before in (pending, ready):
+            after = moved(before, label=before.label.thrown_away())
+            assert len(self.wanted(router, queues, after, before)) == 1
+
+    def test_are_wanted_of_an_order_that_its_carrier_kept(self, router: Router, queues: Queues) -> None:
+        before = an_order(carrier="ubi", status=OrderStatus.CANCELLING)
+        assert len(self.wanted(router, queues, moved(before, status=self.CONFIRMED), before)) == 1
+
+    def test_are_not_wanted_by_any_other_change(self, router: Router, queues: Queues) -> None:
+        order = an_order(carrier="ubi", status=self.CONFIRMED)
+        ready = msgspec.structs.replace(order.label, status=LabelStatus.READY)
+        assert self.wanted(router, queues, moved(order, metadata={"a": "b"}), order) == []
+        assert self.wanted(router, queues, moved(order, label=ready), order) == []
+        assert self.wanted(router, queues, moved(order, status=OrderStatus.CANCELLING), order) == []
+
+    def test_that_could_not_be_asked_for_bring_the_record_again(self, router: Router, queues: Queues) -> None:
+        order = an_order(carrier="ubi")
+        queues.refuse = {order.id}
+        change = record(7, image(moved(order, status=self.CONFIRMED)), image(order))
+        assert router.route([change]) == ["7"]

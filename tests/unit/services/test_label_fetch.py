@@ -1,0 +1,249 @@
+"""The label queue: labels come as soon as they can, once, and somebody hears of those that never come."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from parcelgate.carriers.errors import RefusedError, TransientError
+from parcelgate.carriers.port import LabelFile, LabelPendingError
+from parcelgate.domain.measures import Weight, WeightUnit
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
+from parcelgate.domain.problems import CarrierWords, Problem
+from parcelgate.services import label_fetch
+from parcelgate.services.label_fetch import LabelDelivery, LabelFetcher, LabelNotYetError, LabelWorker
+from parcelgate.services.labels import LabelStore
+from parcelgate.services.settings import Settings
+from parcelgate.store.table import Table
+from tests.support.clock import FakeClock
+from tests.support.faulty import Faults, aws_error
+from tests.support.orders import an_event, an_order
+from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.world import ENVIRONMENT, FakeS3
+
+__all__ = ["dynamodb", "table"]
+
+
+def pdf(width: int) -> bytes:
+    out = io.BytesIO()
+    with PdfWriter() as writer:
+        writer.add_blank_page(width=width, height=432)
+        writer.write(out)
+    return out.getvalue()
+
+
+class Carrier:
+    """Gives a page for each parcel, backwards, or does what a test says first."""
+
+    def __init__(self) -> None:
+        self.troubles: list[Exception] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.asked = 0
+
+    def label(self, order: Order) -> list[LabelFile]:
+        self.asked += 1
+        self.meanwhile()
+        if self.troubles:
+            raise self.troubles.pop(0)
+        files = [
+            LabelFile(reference=parcel.reference, format="pdf", content=pdf(100 * place))
+            for place, parcel in enumerate(order.parcels, 1)
+        ]
+        return files[::-1]
+
+
+class Visibility:
+    """What the worker does to its message."""
+
+    def __init__(self) -> None:
+        self.seconds: list[int] = []
+
+    def change_message_visibility(self, **given: Any) -> None:
+        assert given["QueueUrl"] == "https://sqs.test/labels"
+        assert given["ReceiptHandle"] == "handle"
+        self.seconds.append(given["VisibilityTimeout"])
+
+
+class Desk:
+    """A worker with one order before it."""
+
+    def __init__(self, table: Table) -> None:
+        self.clock, self.carrier, self.sqs, self.s3 = FakeClock(), Carrier(), Visibility(), FakeS3()
+        self.orders = table.tenant("acme").orders
+        weight = Weight(value=1, unit=WeightUnit.LB)  # type: ignore[arg-type]
+        order = an_order(parcels=tuple(Parcel(reference=each, weight=weight) for each in ("a", "b")))
+        self.orders.add(order, an_event())
+        self.order = self.put(order, status=OrderStatus.CONFIRMED)
+        settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
+        store: Any = LabelStore(self.s3, "labels")  # type: ignore[arg-type]
+        carrier: Any = self.carrier
+        self.fetcher = LabelFetcher(
+            table=table,
+            carriers=lambda remaining: lambda *whose: carrier,
+            labels=lambda: store,
+            clock=self.clock,
+        )
+        sqs: Any = self.sqs
+        self.worker = LabelWorker(
+            fetcher=self.fetcher, settings=settings, sqs=sqs, clock=self.clock, roll=lambda: 0.999
+        )
+        self.since = self.clock.now
+
+    def put(self, order: Order, **facts: Any) -> Order:
+        after = msgspec.structs.replace(order, version=order.version + 1, **facts)
+        self.orders.save(order, after)
+        return after
+
+    def read(self) -> Order:
+        return self.orders.get(self.order.id)
+
+    def work(self, receives: int = 1, body: str | None = None) -> None:
+        job = {"tenant": "acme", "order_id": self.order.id, "since": self.since.isoformat()}
+        delivery = LabelDelivery(
+            body=json.dumps(job) if body is None else body, receipt_handle="handle", receive_count=receives
+        )
+        self.worker.work(delivery, lambda: 50.0)
+
+
+@pytest.fixture
+def desk(table: Table, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
+    return Desk(table)
+
+
+def test_labels_are_merged_in_parcel_order_and_nobody_need_look_any_more(desk: Desk) -> None:
+    desk.work()
+
+    order = desk.read()
+    assert (order.label.status, order.watch_at, order.attention) == (LabelStatus.READY, None, None)
+    assert order.label.document is not None
+    pages = PdfReader(io.BytesIO(desk.s3.objects[order.label.document.key])).pages
+    assert [int(page.mediabox.width) for page in pages] == [100, 200]
+    assert [event.type for event in desk.orders.events(order.id)][-1] == "label.ready"
+
+
+def test_a_message_that_comes_twice_asks_the_carrier_once(desk: Desk) -> None:
+    desk.work()
+    desk.work()
+    assert desk.carrier.asked == 1
+
+
+@pytest.mark.parametrize("trouble", [LabelPendingError("1115"), TransientError("down"), RefusedError("no")])
+def test_what_is_not_there_yet_comes_again_later_and_later(desk: Desk, trouble: Exception) -> None:
+    desk.carrier.troubles = [trouble] * 3
+    for receives in (1, 2, 30):
+        with pytest.raises(LabelNotYetError):
+            desk.work(receives)
+    desk.work(31)
+
+    assert desk.sqs.seconds == [2, 4, 60]
+    assert desk.read().label.status is LabelStatus.READY
+
+
+def test_a_carrier_that_says_when_is_left_alone_until_then(desk: Desk) -> None:
+    desk.carrier.troubles = [TransientError("slow down", retry_after=90)]
+    with pytest.raises(LabelNotYetError):
+        desk.work()
+    assert desk.sqs.seconds == [90]
+
+
+def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(desk: Desk) -> None:
+    words = CarrierWords("ubi", "100016", "label not printed")
+    desk.carrier.troubles = [RefusedError("no", words=words)] * 2
+    desk.clock.sleep(1799)
+    with pytest.raises(LabelNotYetError):
+        desk.work(70)
+    desk.clock.sleep(1)
+
+    desk.work(71)
+
+    order = desk.read()
+    assert (order.status, order.label.status) == (OrderStatus.CONFIRMED, LabelStatus.UNAVAILABLE)
+    assert order.attention is not None
+    assert (order.attention.code, order.attention.carrier) == ("label_unavailable", words)
+    assert order.watch_at is None
+
+
+@pytest.mark.parametrize("facts", [{"ship_to": None}, {"changing_until": True}], ids=["changed", "changing"])
+def test_a_label_of_an_order_that_was_changed_meanwhile_is_not_kept(desk: Desk, facts: Any) -> None:
+    until = desk.clock.now + timedelta(minutes=2)
+    if "changing_until" in facts:
+        desk.carrier.meanwhile = lambda: desk.put(desk.order, changing_until=until)
+    else:
+        desk.carrier.meanwhile = lambda: desk.put(desk.order, label=desk.order.label.thrown_away())
+    with pytest.raises(LabelNotYetError):
+        desk.work()
+    desk.carrier.meanwhile = lambda: None
+
+    assert desk.read().label.status is LabelStatus.PENDING
+    desk.put(desk.read(), changing_until=None)
+    desk.work()
+    assert desk.read().label.status is LabelStatus.READY
+
+
+def test_an_order_that_is_being_changed_is_not_asked_about(desk: Desk) -> None:
+    desk.put(desk.order, changing_until=desk.clock.now + timedelta(minutes=2))
+    with pytest.raises(LabelNotYetError):
+        desk.work()
+    assert desk.carrier.asked == 0
+
+
+def test_an_order_that_was_cancelled_wants_none(desk: Desk) -> None:
+    desk.carrier.meanwhile = lambda: desk.put(desk.order, status=OrderStatus.CANCELLING)
+    desk.work()
+    assert desk.read().label.status is LabelStatus.PENDING
+
+
+def test_trouble_of_another_kind_stays_when_the_label_comes(desk: Desk) -> None:
+    trouble = Problem(code="change_unknown", detail="?")
+    desk.put(desk.order, attention=trouble)
+    desk.work()
+    assert desk.read().attention == trouble
+
+
+def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: Any) -> None:
+    faults = Faults().on("get_item", aws_error("InternalServerError"))
+    fetcher = LabelFetcher(
+        table=Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME),
+        carriers=lambda _: lambda *_: desk.carrier,  # type: ignore[arg-type, return-value]
+        labels=lambda: None,  # type: ignore[arg-type, return-value]
+    )
+    settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
+    desk.worker = LabelWorker(fetcher=fetcher, settings=settings, sqs=desk.sqs, roll=lambda: 0.0)  # type: ignore[arg-type]
+    with pytest.raises(LabelNotYetError):
+        desk.work()
+    assert desk.sqs.seconds == [0]
+
+
+def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functions.label_order.handler import handler
+
+    monkeypatch.setattr(label_fetch, "worker", lambda: desk.worker)
+    good = json.dumps({"tenant": "acme", "order_id": desk.order.id, "since": desk.since.isoformat()})
+    gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": desk.since.isoformat()})
+    records = [
+        {
+            "messageId": name,
+            "receiptHandle": "handle",
+            "body": body,
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:labels",
+        }
+        for name, body in {"bad": "{", "gone": gone, "good": good}.items()
+    ]
+
+    class Context:
+        aws_request_id = "request"
+
+        def get_remaining_time_in_millis(self) -> int:
+            return 50_000
+
+    assert handler({"Records": records}, Context()) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert desk.read().label.status is LabelStatus.READY
