@@ -14,7 +14,7 @@ from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Cancellation, Cancels
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderStatus
-from parcelgate.domain.problems import Problem, ProblemError
+from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import about, anatomy, log
 from parcelgate.observability.metrics import count
 from parcelgate.services import outcomes, watch
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 5
 """How long a client is asked to wait while the carrier is still deciding about the order."""
 
-_KEPT = "The carrier does not take the order back."
 _CANCELLABLE = (OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION)
 
 
@@ -132,20 +131,16 @@ class Canceller:
         def back(order: Order) -> Change | None:
             if order.status is not OrderStatus.CANCELLING:
                 return None
-            at = self._clock()
-            if all(parcel.tracking_id for parcel in order.parcels):
-                return outcomes.cancel_refused(
-                    order, error, at=at, settings=self._settings, actor=Actor.CARRIER
-                )
-            # It came from `needs_attention`, was never confirmed, and is not to look so now.
-            problem = Problem(code="cannot_cancel", detail=_KEPT, errors=error.errors, carrier=error.words)
-            return outcomes.needs_attention(order, problem, at=at, actor=Actor.CARRIER)
+            return outcomes.cancel_refused(
+                order, error, at=self._clock(), settings=self._settings, actor=Actor.CARRIER
+            )
 
         after = outcomes.apply(orders, order, back)
         if after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
             return after
+        detail = "The carrier does not take the order back."
         raise ProblemError(
-            "cannot_cancel", _KEPT, errors=error.errors, carrier=error.words, order_id=after.id
+            "cannot_cancel", detail, errors=error.errors, carrier=error.words, order_id=after.id
         )
 
     def _later(self, orders: "Orders", order: Order) -> Order:
