@@ -178,7 +178,7 @@ def wired() -> Sweep:
 
     flow = order_flow.wired()
     return Sweep(
-        table=flow.table,
+        table=flow.parts.table,
         flow=flow,
         stepfunctions=client("stepfunctions"),
         sqs=client("sqs"),
