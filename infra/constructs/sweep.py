@@ -32,7 +32,7 @@ class Sweep(Construct):
         super().__init__(scope, id)
         self.function = functions.add(
             "sweep",
-            store.access("GetItem", "PutItem", query=[DUE]),
+            store.access("GetItem", "PutItem", "UpdateItem", query=[DUE]),
             order_flow_access(self, settings, "StartExecution", "DescribeExecution"),
             inbox.send_access(),
             carrier_queues.send_access(),

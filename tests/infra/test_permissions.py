@@ -49,7 +49,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "escalate_order": {"table": WRITE},
     "close_order_flow": {"table": WRITE, "order flow dead letters": SEND},
     "sweep": {
-        "table": WRITE,
+        "table": CHANGE,
         "table due": {"dynamodb:Query"},
         "order flow": {"states:StartExecution"},
         "executions": {"states:DescribeExecution"},
@@ -66,7 +66,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "retry_order": {
         "table": SETTLE,
         "labels": {"s3:PutObject"},
-        "retry queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
+        "retry queue": WORK | {"sqs:ChangeMessageVisibility"},
         "retry dead letters": SEND,
         **CALL_CARRIER,
     },
