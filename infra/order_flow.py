@@ -21,6 +21,8 @@ _SERVICE_ERRORS = [
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
 ]
 """The function was not reached, or died without a word: all but SubmitOrder may simply be called again."""
 

@@ -87,6 +87,8 @@ def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
 
     answer = world.deliver(world.fake.urls[0], b'{"x": "' + b"y" * 300_000 + b'"}')
 
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+
     assert answer is not None
     assert answer["statusCode"] == 200
     reasons = [item.get("reason", {}).get("S") for item in world.items() if item["sk"]["S"] == "ENTRY"]

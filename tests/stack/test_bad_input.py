@@ -15,11 +15,6 @@ LIMIT = 256 * 1024
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def shop(stack: Stack) -> Shop:
-    return Shop(stack)
-
-
 def post(shop: Shop, body: Any, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return shop.http.post("/v1/orders", content=content, headers=JSON | headers)

@@ -44,7 +44,7 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.services import changes, order_flow, retries, sweep, webhooks
 from parcelgate.services.batches import Batches, Bodies, FanOut
 from parcelgate.services.labels import LabelStore
-from parcelgate.services.order_flow import OrderFlow
+from parcelgate.services.order_flow import OrderFlow, Parts
 from parcelgate.services.retries import Retrier, RetryQueues
 from parcelgate.services.sending import Sender
 from parcelgate.services.settings import Settings
@@ -489,7 +489,7 @@ class World:
         def machine() -> Any:
             return wrap(self.machine, "states")
 
-        flow = OrderFlow(
+        parts = Parts(
             table=table,
             carriers=carriers,
             settings=self.settings,
@@ -499,6 +499,7 @@ class World:
             sleep=self.clock.sleep,
             roll=lambda: 0.999,
         )
+        flow = OrderFlow(parts)
         queues = RetryQueues(sqs, self.settings)
         retrier = Retrier(
             table=table,

@@ -64,7 +64,8 @@ def observed[**P, R](
                 return handler(*args, **kwargs)
             except expected as error:
                 log.info("not yet", extra={"error": type(error).__name__})
-                raise
+                # Lambda's runtime prints whatever trace an error bears, and this is none to look into.
+                raise error.with_traceback(None) from None
             except Exception as error:
                 log.error("unexpected error", extra=anatomy(error))
                 raise

@@ -101,6 +101,20 @@ def test_a_budget_ends_before_the_invocation() -> None:
     assert Call(api_event(ROUTE, id="x")).within(5)() <= 5
 
 
+def test_what_is_expected_bears_no_trace_for_the_runtime_to_print() -> None:
+    def deep() -> None:
+        raise KeyError("not yet")
+
+    @observed(expected=(KeyError,))
+    def handler(event: dict[str, str], context: Context) -> None:
+        deep()
+
+    with pytest.raises(KeyError) as raised:
+        handler({}, Context())
+
+    assert [entry.name for entry in raised.traceback][1:] == ["run"]
+
+
 def test_one_invocation_s_ids_are_not_on_the_next_one_s_lines(logged: Callable[[], str]) -> None:
     @observed(expected=(KeyError,))
     def handler(event: dict[str, str], context: Context) -> None:
