@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from parcelgate.carriers import transport as way_out
 from parcelgate.carriers.calls import Request, Transport
 from parcelgate.carriers.errors import TransientError, UnknownOutcomeError
 from parcelgate.carriers.transport import HttpTransport, is_public
@@ -200,7 +201,8 @@ def test_without_time_left_nothing_is_sent() -> None:
         ),
     ],
 )
-def test_a_call_is_over_when_the_time_is(behave: Behaviour) -> None:
+def test_a_call_is_over_when_the_time_is(behave: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(way_out, "UNSAFE_SECONDS", 0.0)
     with server(behave) as (url, _):
         began = time.monotonic()
         with pytest.raises(UnknownOutcomeError):
@@ -261,3 +263,27 @@ def test_certificates_are_checked() -> None:
     pool = _shared_client()._transport._pool  # type: ignore[attr-defined]
     assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
     assert pool._ssl_context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("left", "least", "safe", "sent"),
+    [
+        (2.9, 0.0, False, False),
+        (3.1, 0.0, False, True),
+        (9.9, 10.0, False, False),
+        (10.1, 10.0, False, True),
+        (0.5, 10.0, True, True),
+    ],
+)
+def test_what_may_buy_is_not_begun_with_too_little_time_left(
+    left: float, least: float, safe: bool, sent: bool
+) -> None:
+    with server(lambda connection: connection.sendall(OK)) as (url, seen):
+        transport = HttpTransport(lambda: left)
+        request = Request(call="c", method="POST", url=url, body=b"{}", safe=safe, least_seconds=least)
+        if sent:
+            assert transport.send(request).status == 200
+        else:
+            with pytest.raises(TransientError):
+                transport.send(request)
+        assert len(seen) == int(sent)

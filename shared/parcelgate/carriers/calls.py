@@ -13,6 +13,8 @@ import msgspec
 
 KIB = 1024
 MIB = 1024 * KIB
+UNSAFE_SECONDS = 3.0
+"""A call that may buy or change something is not begun with less time left to read its answer."""
 _LONGEST_RETRY_AFTER = 3600.0
 
 
@@ -29,6 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         How long to wait for each piece of the answer; less when less time is left.
     max_bytes
         The longest body that is read; a longer one is no answer.
+    least_seconds
+        An unsafe call is not begun with less time left, and never with less than `UNSAFE_SECONDS`.
     public_only
         Connect only to an address of the public internet, and to the very address that was checked.
     """
@@ -41,6 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     safe: bool = False
     read_seconds: float = 20.0
     max_bytes: int = 2 * MIB
+    least_seconds: float = 0.0
     public_only: bool = False
 
     def __repr__(self) -> str:

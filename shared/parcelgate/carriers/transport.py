@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from parcelgate.carriers.calls import Request, Response, retry_after
+from parcelgate.carriers.calls import UNSAFE_SECONDS, Request, Response, retry_after
 from parcelgate.carriers.errors import (
     CarrierError,
     HeldBackError,
@@ -64,7 +64,9 @@ class HttpTransport:
     def send(self, request: Request) -> Response:
         """Send once; see `calls.Transport.send`."""
         budget = None if self._remaining is None else self._remaining()
-        if budget is not None and budget <= 0:
+        # Asked here and not by the caller alone: a token or a login may have taken its time since.
+        least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
+        if budget is not None and (budget <= 0 or budget < least):
             raise HeldBackError(f"{request.call}: no time left to send it")
         attempt = _Attempt(request, budget)
         try:

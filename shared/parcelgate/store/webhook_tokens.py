@@ -58,7 +58,10 @@ class WebhookTokens:
         token_hash = hash_of(token)
         with calls.translated():
             found = self._client.get_item(
-                TableName=self._name, Key={"pk": {"S": f"HOOK#{token_hash}"}, "sk": {"S": _SK}}
+                TableName=self._name,
+                Key={"pk": {"S": f"HOOK#{token_hash}"}, "sk": {"S": _SK}},
+                # A carrier may call back the moment it was told the address.
+                ConsistentRead=True,
             ).get("Item")
         if found is None:
             return None

@@ -7,7 +7,7 @@ import pytest
 
 from parcelgate.store.inbox import DUE_AFTER, PARKED, PROCESSED, RECEIVED, InboxEntry
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook, hash_of
+from parcelgate.store.webhook_tokens import Hook, WebhookTokens, hash_of
 from tests.support.faulty import Faults, conflict, time_out
 from tests.support.orders import NOON
 from tests.support.table import TABLE_NAME, all_items
@@ -139,6 +139,18 @@ def test_a_token_leads_to_its_account_and_nowhere_else(table: Table, dynamodb: A
     assert hash_of("t0ken") in str(all_items(dynamodb))
     table.webhook_tokens.remove("t0ken")
     assert find("lme", "default", "t0ken") is None
+
+
+def test_a_token_is_found_the_moment_it_was_stored() -> None:
+    asked: dict[str, Any] = {}
+
+    class Client:
+        def get_item(self, **given: Any) -> dict[str, Any]:
+            asked.update(given)
+            return {}
+
+    WebhookTokens(Client(), "table").find("lme", "default", "t")  # type: ignore[arg-type]
+    assert asked["ConsistentRead"] is True
 
 
 def test_a_tenant_that_cannot_be_gets_no_token(table: Table) -> None:

@@ -11,6 +11,8 @@ from parcelgate.carriers.lso.assumed import Call, Settings
 _LABEL_ANSWER_BYTES = 24 * MIB
 _ANSWER_BYTES = 2 * MIB
 _LABEL_BYTES = 10 * MIB
+COMMIT_SECONDS = 10.0
+"""A commit is not begun with less time left: its answer, if it is lost, costs a person's time."""
 
 
 class Client:
@@ -36,6 +38,7 @@ class Client:
             body=wire.encoded(wire.renamed(body, ours_to_theirs)),
             safe=safe,
             max_bytes=_LABEL_ANSWER_BYTES if call is Call.LABEL else _ANSWER_BYTES,
+            least_seconds=COMMIT_SECONDS if call is Call.ORDER_COMMIT else 0.0,
         )
         theirs_to_ours = {theirs: ours for ours, theirs in ours_to_theirs.items()}
         return wire.read(self._send.send(request).body, theirs_to_ours)

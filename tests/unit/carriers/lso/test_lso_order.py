@@ -57,6 +57,7 @@ def test_order_commit_is_sent_as_the_document_has_it(order: Order, body: Body) -
     lso(transport).create(order, callback_url=CALLBACK)
     assert sent(transport, COMMIT) == digits("order_commit_request")
     (request,) = transport.requests
+    assert request.least_seconds == 10, "it is not begun with less time left, however long the login took"
     assert (request.method, request.url) == (
         "POST",
         "https://platform.example/base/external-interface/lso/orderCommit",
