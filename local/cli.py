@@ -17,8 +17,10 @@ from rich.table import Table as Grid
 
 from local import emulator
 from parcelgate.carriers import registry
-from parcelgate.services import api_keys
-from parcelgate.store.errors import KeyNotFoundError
+from parcelgate.services import api_keys, operations
+from parcelgate.services.retries import RetryQueues
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
 from parcelgate.store.table import Table
 
 LOCAL_STACK = Path(".local/stack.json")
@@ -27,8 +29,10 @@ LOCAL_NAME = "parcelgate-local"
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
 accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
+orders = typer.Typer(help='Orders that need a person; see "Needs attention" in docs/runbook.md.')
 app.add_typer(keys, name="keys", no_args_is_help=True)
 app.add_typer(accounts, name="accounts", no_args_is_help=True)
+app.add_typer(orders, name="orders", no_args_is_help=True)
 
 out = Console()
 err = Console(stderr=True)
@@ -38,6 +42,7 @@ StackOption = Annotated[
     typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
 ]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
 
 class Deployment:
@@ -78,6 +83,13 @@ class Deployment:
     def table(self) -> Table:
         """The stack's table."""
         return Table(self.client("dynamodb"), self.outputs["TableName"])
+
+    @property
+    def retries(self) -> RetryQueues:
+        """The stack's retry queues."""
+        urls = {carrier: self.outputs[f"RetryQueueUrl{carrier.capitalize()}"] for carrier in registry.names()}
+        settings = Settings({"PARCELGATE_RETRY_QUEUE_URLS": json.dumps(urls)})
+        return RetryQueues(self.client("sqs"), settings)
 
 
 def fail(message: str) -> NoReturn:
@@ -153,6 +165,49 @@ def put_account(
     except client.exceptions.ResourceExistsException:
         client.put_secret_value(SecretId=name, SecretString=json.dumps(settings))
     out.print(f"{name} is stored; functions see it within a minute.")
+
+
+@orders.command("reread")
+def reread_order(order_id: OrderArgument, tenant: TenantOption, stack: StackOption = None) -> None:
+    """Have the carrier asked how an order stands; what it says is then true of the order here."""
+    deployment = Deployment.named(stack)
+    try:
+        order = operations.reread(deployment.table, deployment.retries, tenant, order_id)
+    except OrderNotFoundError:
+        fail(f"{tenant} has no order {order_id}.")
+    except operations.NotForThisOrderError as error:
+        fail(f"{order_id} is {error.order.status}: there is nothing to be asked that is not asked anyway.")
+    out.print(
+        f"{order_id} is {order.status}; {order.carrier} is asked within seconds, for 12 hours if need be."
+    )
+
+
+@orders.command("close")
+def close_order(
+    order_id: OrderArgument,
+    tenant: TenantOption,
+    not_at_carrier: Annotated[
+        bool, typer.Option("--not-at-carrier", help="You have looked: the carrier does not have it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    stack: StackOption = None,
+) -> None:
+    """End an order that needs attention and is not with the carrier: it fails, its reference is free."""
+    if not not_at_carrier:
+        fail("Look the order up with the carrier first. Does it not have it? Then say --not-at-carrier.")
+    deployment = Deployment.named(stack)
+    if not yes:
+        out.print(
+            f"Closing {order_id} frees its reference. If the carrier has it after all, it is paid twice."
+        )
+        typer.confirm("Close it?", abort=True)
+    try:
+        operations.close(deployment.table, tenant, order_id)
+    except OrderNotFoundError:
+        fail(f"{tenant} has no order {order_id}.")
+    except operations.NotForThisOrderError as error:
+        fail(f"{order_id} is {error.order.status}; only an order that needs attention is closed by hand.")
+    out.print(f"{order_id} is failed; its reference is free.")
 
 
 def _time(moment: datetime | None) -> str:
