@@ -5,6 +5,7 @@ from typing import Any
 from parcelgate.observability.logs import about, log, observed
 from parcelgate.observability.metrics import count
 from parcelgate.services import order_flow
+from parcelgate.services.workflow import execution_input
 
 
 @observed()
@@ -13,6 +14,6 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - L
     detail = event["detail"]
     log.error("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
     count("ExecutionsBroken", status=detail["status"])
-    names = order_flow.execution_input(detail)
+    names = execution_input(detail)
     about(order_id=names.order_id, tenant=names.tenant)
     order_flow.wired().give_up(names.tenant, names.order_id, "workflow_ended")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from parcelgate.carriers.port import Pending
+from parcelgate.carriers.port import NotFound, OrderResult, Pending
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.store.webhook_tokens import Hook
 from tests.support.faulty import unavailable
@@ -228,6 +228,43 @@ def test_an_order_still_pending_when_re_read_is_re_read_later(world: World) -> N
     world.deliver(world.fake.urls[0])
 
     assert world.settle(order).status is OrderStatus.CONFIRMED
+
+
+@pytest.mark.parametrize("answer", [Pending(reason="1024"), NotFound()])
+def test_one_odd_answer_does_not_lose_a_late_callback(answer: OrderResult, world: World) -> None:
+    """Whether it is the success of an order that has failed, or of one that needs attention."""
+    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
+    failed = world.place("failed")
+    assert world.settle(failed).status is OrderStatus.FAILED
+    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    waiting = world.place("waiting")
+    assert world.settle(waiting).status is OrderStatus.NEEDS_ATTENTION
+
+    for order, url in ((failed, world.fake.urls[0]), (waiting, world.fake.urls[1])):
+        world.fake.behaviour = Behaviour(results=[answer])
+        world.deliver(url)
+        world.settle(order)
+
+    ended = world.read(failed)
+    assert ended.attention is not None
+    assert ended.attention.code == "late_success"
+    assert world.read(waiting).status is OrderStatus.CONFIRMED
+
+
+def test_the_number_of_a_late_failure_is_the_orders_own_from_then_on(world: World) -> None:
+    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
+    order = world.place()
+    assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
+    token = "t" * 43
+    world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", order.id))
+    world.fake.orders[order.reference] = "N7"
+    world.fake.behaviour = Behaviour(fails=True)
+
+    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+
+    ended = world.settle(order)
+    assert (ended.status, ended.carrier_order_number) == (OrderStatus.FAILED, "N7")
+    assert world.table.tenant("acme").orders.by_carrier_number("lso", "default", "N7") == order.id
 
 
 def test_a_re_read_that_fails_for_good_after_12_hours_is_a_dead_letter(world: World) -> None:

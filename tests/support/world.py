@@ -41,8 +41,9 @@ from parcelgate.carriers.port import (
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services import changes, order_flow, retries, sweep, webhooks
+from parcelgate.services import changes, label_fetch, order_flow, retries, sweep, webhooks
 from parcelgate.services.batches import Batches, Bodies, FanOut
+from parcelgate.services.label_fetch import LabelFetcher, LabelWorker
 from parcelgate.services.labels import LabelStore
 from parcelgate.services.order_flow import OrderFlow, Parts
 from parcelgate.services.retries import Retrier, RetryQueues
@@ -61,6 +62,7 @@ ENVIRONMENT = {
     "PARCELGATE_TABLE": TABLE_NAME,
     "PARCELGATE_LABEL_BUCKET": "labels",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
+    "PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels",
     "PARCELGATE_INBOX_QUEUE_URL": "https://sqs.test/inbox",
     "PARCELGATE_RETRY_QUEUE_URLS": '{"lso": "https://sqs.test/retry-lso"}',
     "PARCELGATE_RETRY_DEAD_LETTER_URLS": '{"lso": "https://sqs.test/dead-lso"}',
@@ -370,6 +372,7 @@ class World:
             swallows=swallows,
         )
         self.sqs.workers["https://sqs.test/inbox"] = self._function("process_webhook")
+        self.sqs.workers["https://sqs.test/labels"] = self._function("label_order")
         self.sqs.workers["https://sqs.test/retry-lso"] = self._function("retry_order")
         self.sqs.most_receives["https://sqs.test/inbox"] = 5
 
@@ -527,6 +530,14 @@ class World:
             queues=lambda: FanOut(sqs, self.settings),
             clock=self.clock,
         )
+        labeller = LabelWorker(
+            fetcher=LabelFetcher(table=table, carriers=carriers, labels=lambda: labels, clock=self.clock),
+            settings=self.settings,
+            sqs=sqs,
+            clock=self.clock,
+            roll=lambda: 0.999,
+        )
+        patch.setattr(label_fetch, "worker", lambda: labeller)
         router = changes.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
         patch.setattr(order_flow, "wired", lambda: flow)
         patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))

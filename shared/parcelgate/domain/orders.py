@@ -174,7 +174,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
     `document` holds all parcels in parcel order (None for images of several parcels); `parcels` has one
     document for each parcel, in parcel order, once the label is ready. `revision` counts how often the
-    order was changed since: what was fetched for an earlier one is not this order's label.
+    order was changed since: what was fetched for an earlier one is not this order's label. `last_try` is
+    set once the time for it was over and it is being fetched once more.
     """
 
     status: LabelStatus = LabelStatus.PENDING
@@ -184,11 +185,17 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     document: LabelDocument | None = None
     parcels: tuple[LabelDocument, ...] = ()
     revision: int = 0
+    last_try: bool = False
 
     def thrown_away(self) -> Self:
         """The same wish, to be fetched anew."""
         return msgspec.structs.replace(
-            self, status=LabelStatus.PENDING, document=None, parcels=(), revision=self.revision + 1
+            self,
+            status=LabelStatus.PENDING,
+            document=None,
+            parcels=(),
+            revision=self.revision + 1,
+            last_try=False,
         )
 
 

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
-RETRY_SECONDS = 5
-"""How long a client is asked to wait while the carrier is still deciding about the order."""
-
 _CANCELLABLE = (OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION)
 
 
@@ -165,7 +162,8 @@ class Canceller:
             return order
         if order.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):
             detail = "The carrier is still deciding about the order; it can be cancelled afterwards."
-            raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=RETRY_SECONDS)
+            wait = refusals.RETRY_SECONDS
+            raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=wait)
         if order.status is OrderStatus.FAILED:
             detail = "The order has failed; there is nothing to cancel."
         elif order.status is OrderStatus.NEEDS_ATTENTION:

@@ -1,9 +1,9 @@
 """The router of the table's stream: what must follow from a write follows from here.
 
 A new delivery in the inbox goes to the inbox queue; an order that waits for its label, and that no workflow
-fetches one for, goes to the label queue; an order that reached a status others wait for, or got its label, is
-announced on the event bus. Announcements hold ids only. Delivery may repeat and may come out of order:
-`sequence`, the order's version, is what consumers order by.
+fetches one for any more, goes to the label queue; an order that reached a status others wait for, or got
+its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may come out of
+order: `sequence`, the order's version, is what consumers order by.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -179,7 +179,12 @@ def _label_is_due(old: _Order | None, order: _Order) -> bool:
     """Whether the order waits for a label, since this very change, that nobody else fetches."""
     if not _waits(order) or (old is not None and _waits(old) and old.label.revision == order.label.revision):
         return False
-    return order.carrier in registry.CARRIERS and not registry.profile(order.carrier).confirms_later
+    if order.carrier not in registry.CARRIERS:
+        return False
+    # A workflow fetches the label of what it confirms; but it may have ended while the order was being
+    # cancelled, and the carrier would not have that.
+    kept = old is not None and old.status is OrderStatus.CANCELLING
+    return kept or not registry.profile(order.carrier).confirms_later
 
 
 def _waits(order: _Order) -> bool:

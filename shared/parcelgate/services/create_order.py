@@ -15,9 +15,9 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
-from parcelgate.observability.logs import about, log
+from parcelgate.observability.logs import about, anatomy, log
 from parcelgate.observability.metrics import count
-from parcelgate.services import watch
+from parcelgate.services import watch, workflow
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ReferenceTakenError
 
@@ -159,23 +159,11 @@ class Intake:
 
         When it cannot be started now the order stands nevertheless, and the sweep starts it.
         """
-        names = {"tenant": order.tenant, "order_id": order.id}
         try:
-            self._stepfunctions().start_execution(
-                stateMachineArn=self._settings.order_flow_arn,
-                name=order.id,
-                input=msgspec.json.encode(names).decode(),
-            )
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code != "ExecutionAlreadyExists":
-                self._not_started(code)
-        except BotoCoreError as error:
-            self._not_started(type(error).__name__)
-
-    def _not_started(self, reason: str) -> None:
-        log.error("the workflow could not be started; the sweep will", extra={"reason": reason})
-        count("WorkflowsNotStarted")
+            workflow.start(self._stepfunctions(), self._settings.order_flow_arn, order)
+        except (BotoCoreError, ClientError) as error:
+            log.error("the workflow could not be started; the sweep will", extra=anatomy(error))
+            count("WorkflowsNotStarted")
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.carriers.documents import document_format
 from parcelgate.carriers.port import LabelFile, LabelPendingError
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 10 * 1024 * 1024
 """The largest label document."""
 
-_KINDS = (
-    (b"%PDF-", "pdf"),
-    (b"\xff\xd8\xff", "jpg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"^XA", "zpl"),
-)
 _CONTENT_TYPES = {
     "pdf": "application/pdf",
     "jpg": "image/jpeg",
@@ -34,23 +29,13 @@ _CONTENT_TYPES = {
 }
 
 
-def kind_of(content: bytes) -> str | None:
-    """What a document is by its first bytes: pdf, jpg, png or zpl; None when it is no label at all.
-
-    >>> kind_of(b"%PDF-1.4 ..."), kind_of(b"<html>")
-    ('pdf', None)
-    """
-    start = content[:64].lstrip()
-    return next((kind for magic, kind in _KINDS if start.startswith(magic)), None)
-
-
 def in_parcel_order(order: Order, files: list[LabelFile]) -> list[LabelFile]:
     """The files, one for each parcel, in parcel order. Raises LabelPendingError for any that is no label."""
     by_reference = {file.reference: file for file in files}
     wanted = [parcel.reference for parcel in order.parcels]
     if len(files) != len(wanted) or set(by_reference) != set(wanted):
         raise LabelPendingError("not one label for each parcel")
-    kinds = {kind_of(file.content) for file in files}
+    kinds = {document_format(file.content) for file in files}
     if None in kinds or len(kinds) != 1:
         raise LabelPendingError("not documents of one kind")
     if sum(len(file.content) for file in files) > MOST_BYTES:
@@ -65,7 +50,7 @@ def joined(files: list[LabelFile]) -> bytes | None:
     """
     if len(files) == 1:
         return files[0].content
-    kind = kind_of(files[0].content)
+    kind = document_format(files[0].content)
     if kind == "zpl":
         return b"\n".join(file.content for file in files)
     if kind != "pdf":
@@ -103,7 +88,7 @@ class LabelStore:
         """
         files = in_parcel_order(order, files)
         whole = joined(files)
-        kind = kind_of(files[0].content) or order.label.format
+        kind = document_format(files[0].content) or order.label.format
         parcels = tuple(
             self._put(order, f"parcel-{place}", kind, file.content) for place, file in enumerate(files, 1)
         )

@@ -23,6 +23,7 @@ from parcelgate.domain.orders import (
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import Tracking
+from parcelgate.observability.metrics import count
 from parcelgate.services import refusals, watch
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
@@ -58,6 +59,26 @@ def apply(orders: Orders, order: Order, decide: Callable[[Order], Change | None]
             continue
         return change.after
     raise VersionConflictError(order.id)
+
+
+def settle(orders: Orders, order: Order, decide: Callable[[Order], Change | None]) -> tuple[Order, bool]:
+    """`apply`, and whether it was this very call that changed the order.
+
+    What became of an order is counted once, by whoever brought it there.
+    """
+    changed = False
+
+    def noted(order: Order) -> Change | None:
+        nonlocal changed
+        change = decide(order)
+        changed = change is not None
+        return change
+
+    after = apply(orders, order, noted)
+    if changed and after.status not in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):
+        code = after.problem.code if after.problem else "none"
+        count("OrderOutcomes", carrier=after.carrier, status=after.status, problem=code)
+    return after, changed
 
 
 def numbered(order: Order, results: tuple[ParcelResult, ...]) -> tuple[Parcel, ...]:
@@ -127,7 +148,14 @@ def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
     )
 
 
-def failed(order: Order, problem: Problem, *, at: datetime, refund: Refund | None = None) -> Change:
+def failed(
+    order: Order,
+    problem: Problem,
+    *,
+    at: datetime,
+    refund: Refund | None = None,
+    actor: Actor = Actor.WORKFLOW,
+) -> Change:
     """Nothing was bought, or the money is on its way back: the order is over and frees its reference."""
     after = order.move(
         OrderStatus.FAILED,
@@ -137,7 +165,7 @@ def failed(order: Order, problem: Problem, *, at: datetime, refund: Refund | Non
         attention=None,
         refund=order.refund if refund is None else refund,
     )
-    return Change(after=after, event=moved(order, after, "order.failed", words=problem.carrier))
+    return Change(after=after, event=moved(order, after, "order.failed", actor=actor, words=problem.carrier))
 
 
 def failure(words: CarrierWords | None) -> Problem:

@@ -9,14 +9,12 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import about, log
 from parcelgate.services.create_order import Draft, examined
+from parcelgate.services.refusals import RETRY_SECONDS
 from parcelgate.store.errors import TokenBusyError
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts import Carriers, Remaining
     from parcelgate.store.table import Table
-
-RETRY_SECONDS = 5
-"""How long a client is asked to wait when the carrier does not say."""
 
 
 class Quoter:

@@ -7,8 +7,8 @@ handler's own hand, and a person is told.
 ========  ================================================================================================
 create    an order that could not be sent, or may have been: asked about first, then sent; see `sending`
 cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
-reread    the carrier called back after the workflow had gone on: what it says now is what counts, and an
-          order that is confirmed only now gets its label here
+reread    the carrier called back after the workflow had gone on, or a person wants to know: what it says
+          now is what counts; an order that is confirmed, by now or long since, gets its label here
 ========  ================================================================================================
 """
 
@@ -28,12 +28,11 @@ from parcelgate.carriers.port import (
     Cancels,
     Carrier,
     Confirmed,
-    ConfirmsLater,
     Failed,
     LabelPendingError,
+    NotFound,
     OrderResult,
     Pending,
-    ProvidesLabels,
 )
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
@@ -42,7 +41,9 @@ from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count
 from parcelgate.services import outcomes, watch
+from parcelgate.services.asking import ask
 from parcelgate.services.backoff import backoff
+from parcelgate.services.label_fetch import LabelFetcher
 from parcelgate.services.outcomes import Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, OrderNotFoundError, StoreError
@@ -167,7 +168,7 @@ class Retrier:
         self._table = table
         self._carrier_for = carrier_for
         self._settings = settings
-        self._labels = labels
+        self._fetcher = LabelFetcher(table=table, carriers=lambda _: carrier_for, labels=labels, clock=clock)
         self._sqs = sqs
         self._sender = sender
         self._remaining = remaining
@@ -249,39 +250,27 @@ class Retrier:
     def _reread(self, orders: "Orders", order: Order) -> None:
         """What the carrier says now. While the workflow runs it asks by itself."""
         if order.status is OrderStatus.CONFIRMED:
-            # Of this very message, when it came before: the label is all that is left.
-            self._label(orders, order)
+            # The label is all that is left, also of this very message when it came before.
+            self._label(order)
             return
         if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
             return
-        result = self._ask(order)
+        result = ask(self._carrier(order), order)
         if self._belongs_to_another(orders, order, result):
             return
-        if order.status is OrderStatus.FAILED:
-            if isinstance(result, Confirmed):
-                self._late_success(orders, order)
-            return
         match result:
+            case Pending() | NotFound():
+                # Somebody was called because of it; what it will say in the end is still to come.
+                raise _AgainError
+            case Confirmed() if order.status is OrderStatus.FAILED:
+                self._late_success(orders, order)
             case Confirmed():
                 self._confirm_late(orders, order, result)
-            case Failed():
+            case Failed() if order.status is OrderStatus.NEEDS_ATTENTION:
                 self._refund_late(orders, order, result)
-            case Pending():
-                raise _AgainError
 
-    def _label(self, orders: "Orders", order: Order) -> None:
-        if order.status is not OrderStatus.CONFIRMED or order.label.status is not LabelStatus.PENDING:
-            return
-        carrier = self._carrier(order)
-        if not isinstance(carrier, ProvidesLabels):
-            raise LabelPendingError("the carrier gives no labels")
-        label = self._labels().keep(order, carrier.label(order))
-        self._change(
-            orders,
-            order,
-            lambda order: outcomes.label_ready(order, label, at=self._clock()),
-            OrderStatus.CONFIRMED,
-        )
+    def _label(self, order: Order) -> None:
+        self._fetcher.fetch(order.tenant, order.id, self._remaining)
 
     def _late_success(self, orders: "Orders", order: Order) -> None:
         """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
@@ -314,21 +303,24 @@ class Retrier:
             after = outcomes.apply(orders, order, decide)
         except CarrierNumberTakenError:
             return
-        self._label(orders, after)
+        self._label(after)
 
     def _refund_late(self, orders: "Orders", order: Order, result: Failed) -> None:
         """Whatever the order needed attention for, its failure is known now and its money is returned."""
-        if order.carrier_order_number is None and result.carrier_order_number is not None:
-            order = msgspec.structs.replace(order, carrier_order_number=result.carrier_order_number)
+
+        def named(order: Order) -> Order:
+            number = order.carrier_order_number or result.carrier_order_number
+            return msgspec.structs.replace(order, carrier_order_number=number)
+
         carrier = self._carrier(order)
         if not isinstance(carrier, Cancels):
             return
-        refund = outcomes.refund_of(carrier.cancel(order, at=self._clock()), at=self._clock())
+        refund = outcomes.refund_of(carrier.cancel(named(order), at=self._clock()), at=self._clock())
         problem = outcomes.failure(result.words)
         self._change(
             orders,
             order,
-            lambda order: outcomes.failed(order, problem, at=self._clock(), refund=refund),
+            lambda order: outcomes.failed(named(order), problem, at=self._clock(), refund=refund),
             OrderStatus.NEEDS_ATTENTION,
         )
 
@@ -341,12 +333,6 @@ class Retrier:
 
     def _carrier(self, order: Order) -> Carrier:
         return self._carrier_for(order.tenant, order.carrier, order.account)
-
-    def _ask(self, order: Order) -> OrderResult:
-        carrier = self._carrier(order)
-        if order.carrier_order_number is not None and isinstance(carrier, ConfirmsLater):
-            return carrier.order_result(order)
-        return carrier.find_by_reference(order)
 
     def _belongs_to_another(self, orders: "Orders", order: Order, result: OrderResult) -> bool:
         number = getattr(result, "carrier_order_number", None)

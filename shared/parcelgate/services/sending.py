@@ -295,13 +295,13 @@ class Sender:
             return outcomes.confirmed(order, result, at=at, watch_at=due, new_id=new_id)
 
         try:
-            after = outcomes.apply(self._orders(order), order, decide)
+            after, confirmed = outcomes.settle(self._orders(order), order, decide)
         except CarrierNumberTakenError:
             problem = _conflict(result.carrier_order_number)
             return self._settle(order, lambda order: self._attention(order, problem))
-        _counted(after)
-        taken = (after.updated_at - after.created_at).total_seconds()
-        duration("TimeToConfirm", taken, carrier=after.carrier)
+        if confirmed:
+            taken = (after.updated_at - after.created_at).total_seconds()
+            duration("TimeToConfirm", taken, carrier=after.carrier)
         return after
 
     def _refused(self, order: Order, error: RefusedError) -> Change:
@@ -555,10 +555,9 @@ class Sender:
 
     def _settle(self, order: Order, decide: Callable[[Order], Change | None]) -> Order:
         """Write what `decide` makes of an order that is open."""
-        after = outcomes.apply(
+        after, _ = outcomes.settle(
             self._orders(order), order, lambda order: decide(order) if order.status in _OPEN else None
         )
-        _counted(after)
         return after
 
     def _side_by_side[T](self, work: Callable[[T], Order], things: Sequence[T]) -> list[Order]:
@@ -610,7 +609,8 @@ def _unknown(error: CarrierError | None = None) -> Problem:
     return Problem(
         code="outcome_unknown",
         detail="The order was sent and its answer was lost, and what the carrier says since does not settle "
-        "whether it has the order. Look it up with the carrier.",
+        "whether it has the order. It keeps its reference. Ask us to look it up with the carrier: if it is "
+        "there we read it again, and if it is not we close the order.",
         carrier=None if error is None else error.words,
     )
 
@@ -647,12 +647,6 @@ def _stranded(order: Order) -> Problem:
 
 def _event(at: datetime, kind: str, actor: Actor, words: CarrierWords | None = None) -> OrderEvent:
     return OrderEvent(at=at, type=kind, actor=actor, carrier=words)
-
-
-def _counted(order: Order) -> None:
-    if order.status not in _OPEN:
-        code = order.problem.code if order.problem else "none"
-        count("OrderOutcomes", carrier=order.carrier, status=order.status, problem=code)
 
 
 def _name_of(error: BaseException) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The sweep: whatever should have been dealt with by now is resumed, or raised to a person.
 
-It reads the due index, a bounded number of items at each run, the longest overdue first. Every item is
-read anew before anything is done, and one that makes trouble is left behind for the next run.
+It reads the due index until nothing is due or its time is up, the longest overdue first. Every item is read
+anew before anything is done. One that makes trouble is postponed, so that it never stands before the others.
 
 =====================  ==============================================================================
 overdue                what is done
@@ -9,7 +9,7 @@ overdue                what is done
 accepted, processing   its workflow is started, or watched longer while it runs; ended: a person is told;
                        without a workflow it goes to its carrier's retry queue
 cancelling             goes to its carrier's retry queue
-confirmed, no label    the label is given up
+confirmed, no label    it is fetched once more, by the retry queue; the next time it is given up
 confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
 delivery in the inbox  goes to the inbox queue again
 unfinished batch       its entries that nobody has begun go to their queues again, or are given up
@@ -19,17 +19,16 @@ unfinished batch       its entries that nobody has begun go to their queues agai
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count
-from parcelgate.services import outcomes, watch
+from parcelgate.services import outcomes, watch, workflow
 from parcelgate.services.outcomes import Change
 from parcelgate.services.retries import Action, RetryQueues
 from parcelgate.services.settings import Settings
@@ -40,14 +39,21 @@ if TYPE_CHECKING:
 
     from parcelgate.services.batches import Batches
     from parcelgate.services.order_flow import OrderFlow
-    from parcelgate.store.due import DueRef
+    from parcelgate.store.due import DueRef, Kind
     from parcelgate.store.orders import Orders
-    from parcelgate.store.table import Table
+    from parcelgate.store.table import Table, TenantTable
 
-AT_ONCE = 200
-"""Orders, and as many deliveries, that one run looks at."""
+_PAGE = 25
+"""How many items of one kind, from each shard of the index, are taken before those of the next."""
 _SPARE_SECONDS = 10.0
 _INBOX_AGAIN = timedelta(minutes=5)
+
+
+class _Work(NamedTuple):
+    """What is done with one item of a kind, and what postpones it."""
+
+    do: "Callable[[DueRef], None]"
+    postpone: "Callable[[DueRef], Callable[[str, datetime], None]]"
 
 
 class Sweep:
@@ -87,29 +93,52 @@ class Sweep:
         self._clock = clock
 
     def run(self, remaining: Callable[[], float]) -> int:
-        """Take what is overdue, as much as `remaining` seconds allow; how many items were dealt with."""
-        done = self._each("ORDER", self._order, remaining)
-        done += self._each("INBOX", self._delivery, remaining)
-        return done + self._each("BATCH", self._batches.look_after, remaining)
+        """Take whatever is overdue, as much as `remaining` seconds allow; how many items were dealt with.
 
-    def _each(
-        self,
-        kind: Literal["ORDER", "INBOX", "BATCH"],
-        work: "Callable[[DueRef], None]",
-        remaining: Callable[[], float],
-    ) -> int:
+        Orders, deliveries and batches take turns, so that many of one kind do not keep the others waiting.
+        """
+        at = self._clock()
+        kinds: dict[Kind, _Work] = {
+            "ORDER": _Work(self._order, lambda ref: self._of(ref).orders.postpone),
+            "INBOX": _Work(self._delivery, lambda ref: self._of(ref).inbox.postpone),
+            "BATCH": _Work(self._batches.look_after, lambda ref: self._of(ref).batches.watch),
+        }
+        pages = {kind: self._table.due.pages(kind, at, _PAGE) for kind in kinds}
+        done = dict.fromkeys(kinds, 0)
+        while pages and remaining() >= _SPARE_SECONDS:
+            for kind in [*pages]:
+                page = next(pages[kind], None)
+                if page is None:
+                    del pages[kind]
+                else:
+                    done[kind] += self._each(kind, page, kinds[kind], remaining)
+        for kind, number in done.items():
+            count("Swept", number, kind=kind)
+        return sum(done.values())
+
+    def _each(self, kind: "Kind", page: "list[DueRef]", work: "_Work", remaining: Callable[[], float]) -> int:
         done = 0
-        for ref in self._table.due.due(kind, self._clock(), AT_ONCE):
+        for ref in page:
             if remaining() < _SPARE_SECONDS:
                 break
             try:
-                work(ref)
+                work.do(ref)
                 done += 1
             except Exception as error:
                 log.error("left behind", extra={"tenant": ref.tenant, "item": ref.id, **anatomy(error)})
                 count("SweepLeftBehind", kind=kind)
-        count("Swept", done, kind=kind)
+                self._behind_the_others(ref, work)
         return done
+
+    def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
+        """What fails comes again at a later run, after whatever is due by then."""
+        try:
+            work.postpone(ref)(ref.id, self._clock() + self._settings.watch_margin)
+        except Exception as error:
+            log.error("not even postponed", extra={"tenant": ref.tenant, "item": ref.id, **anatomy(error)})
+
+    def _of(self, ref: "DueRef") -> "TenantTable":
+        return self._table.tenant(ref.tenant)
 
     def _order(self, ref: "DueRef") -> None:
         orders = self._table.tenant(ref.tenant).orders
@@ -132,6 +161,12 @@ class Sweep:
                 self._watch(order, watch.cancelling_queued(self._settings, at))
             case OrderStatus.CONFIRMED if order.changing_until is not None:
                 self._lose_the_change(orders, order)
+            case OrderStatus.CONFIRMED if (
+                order.label.status is LabelStatus.PENDING and not order.label.last_try
+            ):
+                self._queues.enqueue(order, Action.REREAD, at=at)
+                label = msgspec.structs.replace(order.label, last_try=True)
+                self._watch(order, watch.label_queued(self._settings, at), label=label)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
                 self._flow.give_up(order.tenant, order.id, "label_unavailable")
             case _:
@@ -158,26 +193,16 @@ class Sweep:
     def _runs(self, order: Order) -> bool:
         """Start the order's workflow unless it was started before; whether it runs now."""
         machine = self._settings.order_flow_arn
-        names = {"tenant": order.tenant, "order_id": order.id}
-        try:
-            self._stepfunctions.start_execution(
-                stateMachineArn=machine, name=order.id, input=msgspec.json.encode(names).decode()
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-                raise
-            execution = f"{machine.replace(':stateMachine:', ':execution:')}:{order.id}"
-            status = self._stepfunctions.describe_execution(executionArn=execution)["status"]
-            return status == "RUNNING"
-        return True
+        started = workflow.start(self._stepfunctions, machine, order)
+        return started or workflow.runs(self._stepfunctions, machine, order)
 
-    def _watch(self, order: Order, until: datetime | None) -> None:
+    def _watch(self, order: Order, until: datetime | None, **facts: Label) -> None:
         """Look again at `until`. To the client nothing has changed, so `updated_at` stays."""
 
         def decide(order: Order) -> Change | None:
             if not self._overdue(order):
                 return None
-            return Change(after=order.changed(at=order.updated_at, watch_at=until))
+            return Change(after=order.changed(at=order.updated_at, watch_at=until, **facts))
 
         outcomes.apply(self._table.tenant(order.tenant).orders, order, decide)
 

@@ -32,6 +32,11 @@ def label(settings: Settings, at: datetime) -> datetime:
     return at + settings.order_deadline + settings.watch_margin
 
 
+def label_queued(settings: Settings, at: datetime) -> datetime:
+    """A label that the retry queue fetches must have come by then; `at` is when it went there."""
+    return at + RETRY_LIFE + settings.watch_margin
+
+
 def refund(settings: Settings, at: datetime) -> datetime:
     """A failed order's refund must have been accepted, or given up, by then; `at` is its beginning."""
     return at + settings.refund_deadline + settings.watch_margin

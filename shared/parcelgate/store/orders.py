@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
 from parcelgate.store import batches, calls, keys, webhook_tokens
-from parcelgate.store.calls import Item, Write
+from parcelgate.store.calls import ConditionFailedError, Item, Write
 from parcelgate.store.errors import (
     BadCursorError,
     CarrierNumberTakenError,
@@ -164,6 +165,18 @@ class Orders:
             # The reference was already another order's: that claim is not ours to free, the rest stands.
             writes = self._changes(before, after, event, trackings, hook, mark, free=False)
             calls.commit(self._client, writes, mark=mark)
+
+    def postpone(self, order_id: str, until: datetime) -> None:
+        """Have an order that is due come again at `until`. It is not read, so it may hold anything."""
+        with suppress(ConditionFailedError):
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._order_key(order_id),
+                UpdateExpression="SET due_at = :until",
+                ConditionExpression="attribute_exists(due_at)",
+                ExpressionAttributeValues={":until": {"S": rfc3339(until)}},
+            )
 
     def page(
         self,

@@ -204,6 +204,15 @@ class TestLabels:
         before = an_order(carrier="ubi", status=OrderStatus.CANCELLING)
         assert len(self.wanted(router, queues, moved(before, status=self.CONFIRMED), before)) == 1
 
+    def test_are_nobody_else_s_once_a_workflow_saw_the_order_being_cancelled(
+        self, router: Router, queues: Queues
+    ) -> None:
+        before = an_order(carrier="lso", status=OrderStatus.CANCELLING)
+        assert len(self.wanted(router, queues, moved(before, status=self.CONFIRMED), before)) == 1
+        ready = msgspec.structs.replace(before.label, status=LabelStatus.READY)
+        after = moved(before, status=self.CONFIRMED, label=ready)
+        assert self.wanted(router, queues, after, before) == []
+
     def test_are_not_wanted_by_any_other_change(self, router: Router, queues: Queues) -> None:
         order = an_order(carrier="ubi", status=self.CONFIRMED)
         ready = msgspec.structs.replace(order.label, status=LabelStatus.READY)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from parcelgate.carriers.documents import document_format
 from parcelgate.carriers.port import LabelFile, LabelPendingError
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, Parcel
-from parcelgate.services.labels import MOST_BYTES, LabelStore, kind_of
+from parcelgate.services.labels import MOST_BYTES, LabelStore
 from tests.support.orders import an_order
 from tests.support.world import FakeS3
 
@@ -54,7 +55,7 @@ def keep(s3: Any, order: Order, *files: LabelFile) -> Any:
     ],
 )
 def test_a_label_is_known_by_its_first_bytes(content: bytes, kind: str | None) -> None:
-    assert kind_of(content) == kind
+    assert document_format(content) == kind
 
 
 def test_labels_are_joined_in_parcel_order_whatever_order_they_came_in(s3: FakeS3) -> None:

@@ -3,20 +3,29 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.services import sweep
 from parcelgate.services.retries import Action, RetryMessage
 from tests.support.faulty import aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, World, worlds
 
+GIVEN_UP = Label(last_try=True)
+"""The label of an order of which nothing more is hoped."""
+
 
 @pytest.fixture
 def world() -> Iterator[World]:
     with worlds() as make:
         yield make()
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_PAGE", 1)
 
 
 def overdue(world: World, reference: str = "R-1", **facts: object) -> Order:
@@ -53,14 +62,21 @@ def test_an_overdue_cancellation_goes_to_its_carriers_queue(world: World) -> Non
     run(world)
 
     (body,) = world.sqs.bodies("https://sqs.test/retry-lso")
-    import msgspec
-
     message = msgspec.json.decode(body, type=RetryMessage)
     assert (message.action, message.order_id) == (Action.CANCEL, order.id)
 
 
-def test_a_label_that_never_came_is_given_up(world: World) -> None:
+def test_a_label_that_never_came_is_fetched_once_more_and_only_then_given_up(world: World) -> None:
+    world.sqs.workers.clear()
     order = overdue(world, status=OrderStatus.CONFIRMED)
+
+    run(world)
+    run(world)
+
+    (body,) = world.sqs.bodies("https://sqs.test/retry-lso")
+    assert msgspec.json.decode(body, type=RetryMessage).action is Action.REREAD
+    assert world.read(order).label.status is LabelStatus.PENDING
+    world.clock.sleep(13 * 3600)
     run(world)
     after = world.read(order)
     assert after.label.status is LabelStatus.UNAVAILABLE
@@ -68,13 +84,61 @@ def test_a_label_that_never_came_is_given_up(world: World) -> None:
     assert after.watch_at is None
 
 
+def test_a_label_that_can_be_had_by_then_is_not_given_up(world: World) -> None:
+    order = overdue(world, status=OrderStatus.CONFIRMED)
+    run(world)
+    assert world.settle(order).label.status is LabelStatus.READY
+
+
 def test_an_item_that_makes_trouble_is_left_behind_alone(world: World) -> None:
-    orders = [overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED) for n in range(5)]
+    orders = [overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED, label=GIVEN_UP) for n in range(5)]
     world.faults.on("transact_write_items", aws_error("AccessDeniedException"))
 
     assert run(world) == 4
 
     assert sorted(world.read(order).label.status for order in orders) == ["pending"] + ["unavailable"] * 4
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_one_run_takes_whatever_is_due_as_long_as_there_is_time(world: World) -> None:
+    for n in range(13):
+        overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED, label=GIVEN_UP)
+
+    assert run(world) == 13
+    assert run(world) == 0
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_what_always_fails_stands_before_nobody(world: World) -> None:
+    """Older than the others, and more of them than a page holds: they are postponed, one by one."""
+    bad = [overdue(world, f"R-{n}", status=OrderStatus.CANCELLING) for n in range(12)]
+    world.clock.sleep(5)
+    good = overdue(world, "good", status=OrderStatus.CONFIRMED, label=GIVEN_UP)
+    world.faults.on("send_message", aws_error("AccessDeniedException"), times=12)
+    left = iter([100.0] * 19 + [0.0] * 1000)
+
+    sweep.wired().run(lambda: next(left))
+    run(world)
+
+    assert world.read(good).label.status is LabelStatus.UNAVAILABLE
+    assert world.table.due.due("ORDER", world.clock.now) == []
+    assert all(world.read(order) == order for order in bad)
+    later = world.clock.now + world.settings.watch_margin
+    assert len(world.table.due.due("ORDER", later, limit=1000)) == 12
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_many_orders_do_not_keep_deliveries_waiting(world: World) -> None:
+    for n in range(12):
+        overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED, label=GIVEN_UP)
+    world.sqs.workers.clear()
+    world.table.tenant("acme").inbox.put(carrier="lso", account="default", body=b"{}", now=world.clock.now)
+    world.clock.sleep(600)
+    left = iter([100.0] * 11 + [0.0] * 1000)
+
+    sweep.wired().run(lambda: next(left))
+
+    assert len(world.sqs.bodies("https://sqs.test/inbox")) == 1
 
 
 def test_a_run_ends_in_time(world: World) -> None:

@@ -32,7 +32,6 @@ from parcelgate.services.order_flow.states import (
     Parts,
     RefundPending,
     Visit,
-    execution_input,
 )
 from parcelgate.services.order_flow.submit import SubmitOrder
 from parcelgate.services.settings import Settings
@@ -52,7 +51,6 @@ __all__ = [
     "Parts",
     "RefundPending",
     "Visit",
-    "execution_input",
     "wired",
 ]
 

@@ -22,6 +22,7 @@ from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services import outcomes, watch
+from parcelgate.services.asking import ask
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.states import (
     AWS_TROUBLE,
@@ -32,8 +33,6 @@ from parcelgate.services.order_flow.states import (
     OrderPending,
     State,
     Visit,
-    ask,
-    counted,
     event,
     name_of,
 )
@@ -121,11 +120,10 @@ class CheckOrder(State):
             due = watch.label(self.parts.settings, at)
             return outcomes.confirmed(order, result, at=at, watch_at=due, new_id=new_id)
 
-        after = outcomes.apply(orders, order, decide)
-        counted(after)
-        duration(
-            "TimeToConfirm", (after.updated_at - after.created_at).total_seconds(), carrier=after.carrier
-        )
+        after, confirmed = outcomes.settle(orders, order, decide)
+        if confirmed:
+            taken = (after.updated_at - after.created_at).total_seconds()
+            duration("TimeToConfirm", taken, carrier=after.carrier)
 
     def _adopt(self, orders: Orders, order: Order, number: str | None) -> None:
         """The carrier has the order after all, under `number`."""
@@ -226,4 +224,4 @@ class CheckOrder(State):
                 order = msgspec.structs.replace(order, carrier_order_number=result.carrier_order_number)
             return self.attention(order, problem)
 
-        counted(outcomes.apply(orders, order, decide))
+        outcomes.settle(orders, order, decide)

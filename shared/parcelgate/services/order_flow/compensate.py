@@ -11,6 +11,7 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import log
 from parcelgate.services import outcomes
+from parcelgate.services.asking import ask
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.check import CheckOrder
 from parcelgate.services.order_flow.states import (
@@ -21,8 +22,6 @@ from parcelgate.services.order_flow.states import (
     RefundPending,
     State,
     Visit,
-    ask,
-    counted,
     name_of,
 )
 from parcelgate.services.outcomes import Change
@@ -105,4 +104,4 @@ class Compensate(State):
         return orders.get(order.id)
 
     def _close(self, orders: Orders, order: Order, end: Callable[[Order], Change]) -> None:
-        counted(outcomes.apply(orders, order, lambda order: end(order) if order.status in OPEN else None))
+        outcomes.settle(orders, order, lambda order: end(order) if order.status in OPEN else None)

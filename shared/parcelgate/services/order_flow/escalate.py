@@ -5,7 +5,7 @@ from __future__ import annotations
 from parcelgate.domain.orders import Order
 from parcelgate.services import outcomes
 from parcelgate.services.order_flow import problems
-from parcelgate.services.order_flow.states import OPEN, State, Visit, counted, wants_label
+from parcelgate.services.order_flow.states import OPEN, State, Visit, wants_label
 from parcelgate.services.outcomes import Change
 
 
@@ -35,6 +35,5 @@ class Escalate(State):
                 return self.attention(order, problems.refund_failed(order, None))
             return self.attention(order, problems.stranded(order, reason))
 
-        after = outcomes.apply(orders, orders.get(order_id), decide)
-        counted(after)
+        after, _ = outcomes.settle(orders, orders.get(order_id), decide)
         return after

@@ -50,7 +50,8 @@ def outcome_unknown() -> Problem:
     return Problem(
         code="outcome_unknown",
         detail="The order was sent and its answer was lost; the carrier says it has no such order. "
-        "It was not sent again. Look it up with the carrier, then cancel it here or wait for its answer.",
+        "It was not sent again and keeps its reference. Ask us to look it up with the carrier: if it is "
+        "there we read it again, and if it is not we close the order.",
     )
 
 

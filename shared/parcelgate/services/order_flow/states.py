@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,11 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers.errors import TransientError
-from parcelgate.carriers.port import Carrier, ConfirmsLater, OrderResult
+from parcelgate.carriers.port import Carrier
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.observability.logs import anatomy, log
-from parcelgate.observability.metrics import count
 from parcelgate.services import outcomes
 from parcelgate.services.labels import LabelStore
 from parcelgate.services.outcomes import Change
@@ -79,18 +78,6 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, event: Any) -> Visit:
         """The visit that a task's payload describes."""
         return msgspec.convert(event, cls)
-
-
-class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What an execution of the order flow begins with."""
-
-    tenant: str
-    order_id: str
-
-
-def execution_input(detail: Mapping[str, Any]) -> Names:
-    """Whose execution a status change is about. Raises KeyError or DecodeError when it does not say."""
-    return msgspec.json.decode(detail["input"], type=Names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +142,7 @@ class State:
 
     def raise_attention(self, orders: Orders, order: Order, problem: Problem) -> None:
         """Make a person look at the order, unless it is settled."""
-        counted(outcomes.apply(orders, order, lambda order: self.attention(order, problem)))
-
-
-def ask(carrier: Carrier, order: Order) -> OrderResult:
-    """How the carrier says the order stands."""
-    if order.carrier_order_number is not None and isinstance(carrier, ConfirmsLater):
-        return carrier.order_result(order)
-    return carrier.find_by_reference(order)
+        outcomes.settle(orders, order, lambda order: self.attention(order, problem))
 
 
 def wants_label(order: Order) -> bool:
@@ -175,14 +155,6 @@ def event(
 ) -> OrderEvent:
     """A line of the audit trail that moves no status."""
     return OrderEvent(at=at, type=kind, actor=actor, carrier=words)
-
-
-def counted(order: Order) -> None:
-    """Count what became of an order that its workflow has settled."""
-    if order.status in OPEN:
-        return
-    code = order.problem.code if order.problem else "none"
-    count("OrderOutcomes", carrier=order.carrier, status=order.status, problem=code)
 
 
 def name_of(error: BaseException) -> dict[str, str]:

@@ -31,7 +31,7 @@ from parcelgate.services import outcomes, watch
 from parcelgate.services.backoff import backoff
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.check import CheckOrder
-from parcelgate.services.order_flow.states import OPEN, Parts, State, Visit, counted, event, name_of
+from parcelgate.services.order_flow.states import OPEN, Parts, State, Visit, event, name_of
 from parcelgate.services.outcomes import Change
 from parcelgate.store.errors import CarrierNumberTakenError
 from parcelgate.store.webhook_tokens import hash_of
@@ -234,11 +234,8 @@ class SubmitOrder(State):
                 return None
             return outcomes.failed(order, problem, at=self.parts.clock())
 
-        after = outcomes.apply(orders, order, decide)
-        if after.status is not OrderStatus.FAILED:
-            return _UNKNOWN
-        counted(after)
-        return _REFUSED
+        after, _ = outcomes.settle(orders, order, decide)
+        return _REFUSED if after.status is OrderStatus.FAILED else _UNKNOWN
 
     def _answered(self, orders: Orders, order: Order, answer: Submitted | Confirmed) -> _Ending | None:
         """Store the carrier's number; from then on CheckOrder asks by it."""

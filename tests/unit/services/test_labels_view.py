@@ -1,0 +1,48 @@
+"""Who asks for a label before it was fetched has it fetched, whichever carrier it is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.services.label_fetch import LabelFetcher
+from parcelgate.services.labels import LabelStore
+from parcelgate.services.labels_view import LabelViewer
+from tests.support.orders import an_event, an_order
+from tests.support.world import Behaviour, FakeS3, World, worlds
+
+
+class Links(FakeS3):
+    """The bucket, and links to it."""
+
+    def generate_presigned_url(self, *_: Any, **given: Any) -> str:
+        return f"https://s3.test/{given['Params']['Key']}"
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with worlds() as make:
+        yield make()
+
+
+@pytest.mark.parametrize("carrier", ["lso", "ubi", "lme"])
+def test_an_early_get_fetches_too(carrier: str, world: World) -> None:
+    s3: Any = Links()
+    fetcher = LabelFetcher(
+        table=world.table,
+        carriers=lambda remaining: lambda *whose: world.carrier,
+        labels=lambda: LabelStore(s3, "labels"),
+        clock=world.clock,
+    )
+    viewer = LabelViewer(world.table, s3, "labels", lambda: fetcher, clock=world.clock)
+    order = an_order(carrier=carrier, status=OrderStatus.CONFIRMED, at=world.clock.now)
+    world.table.tenant("acme").orders.add(order, an_event())
+    world.fake.behaviour = Behaviour(no_label=1)
+
+    assert viewer.label("acme", order.id, lambda: 8.0) is None
+    label = viewer.label("acme", order.id, lambda: 8.0)
+
+    assert label is not None
+    assert label.whole is not None
+    assert world.read(order).label.status is LabelStatus.READY

@@ -1,0 +1,50 @@
+"""What became of an order is counted by whoever brought it there, and by nobody else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.services import order_flow, outcomes
+from tests.support.orders import an_event, an_order
+from tests.support.world import World, worlds
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with worlds() as make:
+        yield make()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found: list[Any] = []
+    monkeypatch.setattr(outcomes, "count", lambda name, **of: found.append((name, of["status"])))
+    return found
+
+
+def given_up(world: World, order: Order) -> Order:
+    return order_flow.wired().give_up(order.tenant, order.id, "workflow_ended")
+
+
+def test_an_order_is_counted_once_however_often_it_is_given_up(world: World, counted: list[Any]) -> None:
+    order = an_order(status=OrderStatus.PROCESSING)
+    world.table.tenant("acme").orders.add(order, an_event())
+
+    for _ in range(3):
+        assert given_up(world, order).status is OrderStatus.NEEDS_ATTENTION
+
+    assert counted == [("OrderOutcomes", OrderStatus.NEEDS_ATTENTION)]
+
+
+def test_what_changes_nothing_is_not_counted(world: World, counted: list[Any]) -> None:
+    order = an_order(status=OrderStatus.CANCELLED)
+    world.table.tenant("acme").orders.add(order, an_event())
+    given_up(world, order)
+    assert counted == []
+
+
+def test_a_whole_order_is_counted_once(world: World, counted: list[Any]) -> None:
+    world.settle(world.place())
+    assert counted == [("OrderOutcomes", OrderStatus.CONFIRMED)]
