@@ -297,6 +297,8 @@ class Lme:
         """
         answer, said = self._ask(call, fields, safe)
         if said is not None and said.kind is ErrorKind.AUTHENTICATION and self._rotated():
+            if isinstance(fields, wire.OrderCreate | wire.OrderQuery) and fields.channel is not None:
+                fields = fields.model_copy(update={"channel": self._keys.app_key})
             answer, said = self._ask(call, fields, safe)
         if said is None:
             assert isinstance(answer, wire.Answer)  # noqa: S101 - for the type checker
