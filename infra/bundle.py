@@ -40,6 +40,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AWS_SERVICES = frozenset(
     {"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"}
 )
+_DROPPED_PACKAGES = frozenset({"cffi", "pycparser"})
+"""What builds a binding: cryptography uses the one that was built, `_cffi_backend`."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
 _DROPPED_METADATA = frozenset(
@@ -211,6 +213,8 @@ def _is_unused(path: Path) -> bool:
     parts = path.parts
     if parts[:2] in {("botocore", "data"), ("boto3", "data")} and len(parts) == 3 and not path.suffix:
         return path.name not in _AWS_SERVICES
+    if parts[0] in _DROPPED_PACKAGES:
+        return True
     if len(parts) == 2 and parts[0].endswith(".dist-info"):
         return path.name in _DROPPED_METADATA
     if path.name in _DROPPED_FOLDERS and not path.suffix:
