@@ -172,7 +172,6 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
             ("ProcessWebhook", "WebhooksInboxQueue"),
             ("LabelOrder", "LabelQueueLabelsQueue"),
             ("RetryOrder", "RetriesLsoQueue"),
-            ("WorkBatch", "BatchesUbiQueue"),
         ):
             (hidden,) = [
                 each["Properties"]["VisibilityTimeout"]
@@ -185,6 +184,18 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
                 if name.startswith(f"Functions{worker}")
             ]
             assert hidden >= 6 * timeout
+
+
+def test_a_dead_workers_entries_come_again_before_the_sweep_takes_them_for_forgotten(aws: Template) -> None:
+    """And never while it may still live. A message is one call, so that none waits within a batch."""
+    worker = aws.functions["work_batch"]
+    hidden = {
+        queue["Properties"]["VisibilityTimeout"]
+        for name, queue in aws.all("SQS::Queue").items()
+        if name.startswith("Batches") and "DeadLetters" not in name
+    }
+    margin = int(worker["Environment"]["Variables"]["PARCELGATE_WATCH_MARGIN"])
+    assert all(worker["Timeout"] < seconds < margin for seconds in hidden)
 
 
 def test_the_stream_is_read_with_care(aws: Template) -> None:
