@@ -7,7 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.http.inputs import read_order
 from parcelgate.services.retries import RetryMessage
 from sandbox.lme.envelope import new_login
 from tests.support.desk import BODIES, CARRIERS, Desk, lme_body, ubi_body
@@ -282,3 +284,96 @@ def test_a_message_of_the_queue_says_since_when_it_is_tried(desk: Desk) -> None:
     order = desk.only_order()
     assert (message.action, message.order_id) == ("create", order.id)
     assert message.first_attempt_at == order.created_at
+
+
+# Many at once
+
+
+def stored(desk: Desk, carrier: str, *references: str) -> list[Order]:
+    """Orders that are stored and not sent yet, as a batch's worker has them."""
+    return [
+        desk.intake.accept(
+            read_order(
+                BODIES[carrier](reference),
+                carriers=CARRIERS,
+                tenant=TENANT,
+                order_id=new_id("ord"),
+                now=desk.clock.now,
+            )
+        )
+        for reference in references
+    ]
+
+
+def sent_many(desk: Desk, orders: list[Order], seconds: float = 60) -> dict[str, OrderStatus]:
+    after = desk.sender.send_many(orders, lambda: seconds)
+    assert [order.id for order in after] == [order.id for order in orders]
+    return {order.reference: order.status for order in after}
+
+
+def test_orders_of_a_batch_go_out_in_one_request_and_end_each_for_itself(desk: Desk) -> None:
+    orders = stored(desk, "ubi", "good", "bad-SBX-REJECT", "better")
+
+    ended = sent_many(desk, orders)
+
+    assert ended == {"good": CONFIRMED, "bad-SBX-REJECT": FAILED, "better": CONFIRMED}
+    assert desk.sent == ["ubi.orders"]
+
+
+def test_orders_of_a_carrier_that_takes_them_one_by_one_are_sent_one_by_one(desk: Desk) -> None:
+    orders = stored(desk, "lme", "good", "bad-SBX-REJECT")
+
+    assert sent_many(desk, orders) == {"good": CONFIRMED, "bad-SBX-REJECT": FAILED}
+    assert desk.sent == ["lme.create", "lme.create"]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize(
+    "kind", ["reset_before", "reset_after", "half_body", "status_500", "429", "unauthorized"]
+)
+def test_a_batch_that_fails_as_a_whole_is_bought_once_order_by_order(
+    kind: str, carrier: str, desk: Desk
+) -> None:
+    orders = stored(desk, carrier, "first", "second", "third")
+    desk.sandbox.fault(carrier, CREATE[carrier], kind, times=len(orders))
+
+    assert set(sent_many(desk, orders).values()) == {PROCESSING}
+
+    for order in orders:
+        assert desk.settle(order).status is CONFIRMED
+        desk.assert_promises(order)
+
+
+def test_a_batch_that_is_sent_twice_is_bought_once(desk: Desk) -> None:
+    orders = stored(desk, "ubi", "first", "second")
+
+    assert set(sent_many(desk, orders).values()) == {CONFIRMED}
+    assert set(sent_many(desk, orders).values()) == {CONFIRMED}
+
+    assert desk.sent == ["ubi.orders"]
+
+
+def test_what_time_does_not_suffice_for_goes_to_the_queue_unsent(desk: Desk) -> None:
+    orders = stored(desk, "ubi", "first", "second")
+
+    sent_many(desk, orders, seconds=1)
+
+    assert desk.sent == []
+    assert len(desk.sqs.bodies("https://sqs.test/retry-ubi")) == len(orders)
+    assert [desk.settle(order).status for order in orders] == [CONFIRMED, CONFIRMED]
+
+
+def test_a_worker_that_dies_in_a_batch_has_bought_nothing_twice(new_desk: Callable[..., Desk]) -> None:
+    whole = new_desk()
+    orders = stored(whole, "ubi", "first-0", "second-0")
+    before = len(whole.faults.calls)
+    sent_many(whole, orders)
+    for n in range(1, len(whole.faults.calls) - before + 1):
+        desk = new_desk()
+        orders = stored(desk, "ubi", f"first-{n}", f"second-{n}")
+        desk.faults.at(len(desk.faults.calls) + n, die(after=bool(n % 2)))
+        with pytest.raises(Killed):
+            sent_many(desk, orders)
+        for order in orders:
+            assert desk.settle(order).status is CONFIRMED, f"died at call {n}"
+            desk.assert_promises(order)

@@ -225,7 +225,7 @@ class Desk(World):
             clock=self.clock,
             roll=lambda: 0.999,
         )
-        self.sender, self.carriers = sender, carriers
+        self.intake, self.sender = intake, sender
         patch.setattr(create_handler, "wired", lambda: intake)
         patch.setattr(cancel_handler, "wired", lambda: canceller)
         patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
