@@ -98,6 +98,8 @@ class ParcelgateStack(Stack):
         for name, queue in retries.queues.items():
             alarms.watch_queue(f"retries-{name}", queue, oldest=Duration.hours(2), in_flight=1000)
         alarms.watch_functions(functions)
+        alarms.watch_stream(changes.function)
+        alarms.watch_orders()
         alarms.watch_order_flow(flow.machine)
         alarms.watch_sweep(sweep.function)
 

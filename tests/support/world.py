@@ -55,7 +55,6 @@ from tests.support.orders import an_event, an_order
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 
 ENVIRONMENT = {
-    "PARCELGATE_STAGE": "test",
     "PARCELGATE_TABLE": TABLE_NAME,
     "PARCELGATE_LABEL_BUCKET": "labels",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,

@@ -2,7 +2,8 @@
 
 A new delivery in the inbox goes to the inbox queue; an order that reached a status others wait for, or
 got its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may
-come out of order: `sequence`, the order's version, is what consumers order by.
+come out of order: `sequence`, the order's version, is what consumers order by. Trouble that a person must
+look at is counted here too, whoever wrote it: alarms ring by these counts.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parcelgate.domain.orders import Label, OrderStatus
+from parcelgate.domain.orders import Label, LabelStatus, OrderStatus
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
@@ -41,8 +42,12 @@ _AT_ONCE = 10
 type Record = dict[str, Any]
 
 
+class _Reason(msgspec.Struct, frozen=True):
+    code: str
+
+
 class _Order(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a stored order as is announced."""
+    """As much of a stored order as is announced or counted."""
 
     id: str
     tenant: str
@@ -51,6 +56,8 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     updated_at: datetime
     label: Label = Label()
+    problem: _Reason | None = None
+    attention: _Reason | None = None
 
 
 class _Letter(msgspec.Struct, frozen=True):
@@ -112,12 +119,16 @@ class Router:
                 parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
-            parcel.events += [_Letter(sequence, event) for event in self._happenings(before, after)]
+            order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+            old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
+            parcel.events += [_Letter(sequence, event) for event in self._happenings(old, order)]
+            for kind in _troubles(old, order):
+                names = {"order_id": order.id, "tenant": order.tenant, "carrier": order.carrier}
+                log.warning("an order needs a person", extra={**names, "trouble": kind})
+                count("OrdersInTrouble", kind=kind)
 
-    def _happenings(self, before: Record | None, after: Record) -> Iterable[dict[str, Any]]:
+    def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
         """The events that a change of an order is worth."""
-        order = msgspec.json.decode(after["doc"]["S"], type=_Order)
-        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
         if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
             yield self._event(_ANNOUNCED[order.status], order)
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
@@ -166,6 +177,21 @@ class Router:
         answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
         results = answer["Entries"]
         return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+
+
+def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
+    """What of the order a person must look at since this very change."""
+    stranded = order.status is OrderStatus.NEEDS_ATTENTION
+    if stranded and (old is None or old.status is not order.status):
+        yield "needs_attention"
+        if order.problem == _Reason("refund_failed"):
+            yield "refund_given_up"
+    late = _Reason("late_success")
+    if order.attention == late and (old is None or old.attention != late):
+        yield "late_success"
+    missing = order.label.status is LabelStatus.UNAVAILABLE
+    if missing and (old is None or old.label.status is not order.label.status):
+        yield "label_unavailable"
 
 
 def _reject(record: Record, error: Exception) -> _Letter:
