@@ -18,6 +18,7 @@ import hashlib
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -203,7 +204,9 @@ def _install(target: Target, folder: Path, root: Path) -> None:
     if target == "aws":
         command += ["--python-platform", _AWS_PLATFORM]
     command += ["-r", str(root / "requirements" / "runtime.txt")]
-    _run(command)
+    # Trust what this machine trusts, as the set-up does: a company's proxy has a certificate of its own.
+    known = ssl.get_default_verify_paths()
+    _run(command, **({"UV_SYSTEM_CERTS": "true"} if known.cafile or known.capath else {}))
     for path in sorted(folder.rglob("*"), reverse=True):
         if _is_unused(path.relative_to(folder)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

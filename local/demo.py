@@ -51,6 +51,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     order: Body = field(default_factory=dict)
     took: float | None = None
+    told: int = 0
     mismatches: list[str] = field(default_factory=list)
 
     @property
@@ -151,7 +152,7 @@ def _table(runs: Sequence[Run]) -> Table:
             run.scenario.reference,
             run.scenario.story,
             f"[{colours.get(status, 'yellow')}]{status}",
-            order.get("label", {}).get("status", ""),
+            order["label"]["status"] if status == "confirmed" else "",
             "\n".join(order.get("tracking_numbers", [])),
             f"{price['amount']} {price['currency']}" if price else "",
             f"{run.took if run.took is not None else time.monotonic() - run.started:.1f}",
@@ -166,18 +167,25 @@ def _post(client: httpx.Client, run: Run) -> None:
     run.order = answer.json()
 
 
-def _follow(client: httpx.Client, runs: Sequence[Run], show: Callable[[], None]) -> None:
-    deadline = time.monotonic() + DEADLINE
+def _follow(client: httpx.Client, runs: Sequence[Run], tell: Callable[[str], None]) -> None:
+    """Follow all orders to their ends, and tell each line of their audit trails as it comes."""
+    began, deadline = time.monotonic(), time.monotonic() + DEADLINE
     while any(not run.settled for run in runs):
         if time.monotonic() > deadline:
             late = ", ".join(run.scenario.reference for run in runs if not run.settled)
             raise RuntimeError(f"not settled within {DEADLINE:.0f} s: {late}")
         for run in runs:
             if not run.settled:
-                run.order = client.get(f"/v1/orders/{run.order['id']}").raise_for_status().json()
+                path = f"/v1/orders/{run.order['id']}"
+                run.order = client.get(path).raise_for_status().json()
+                trail = client.get(f"{path}/events").raise_for_status().json()["data"]
+                for event in trail[run.told :]:
+                    words = event["detail"] or (event["carrier"] or {}).get("message") or ""
+                    at = f"{time.monotonic() - began:5.1f} s"
+                    tell(f"{at}  {run.scenario.reference:20} {event['type']:24} by {event['actor']}  {words}")
+                run.told = len(trail)
                 if run.settled:
                     run.took = time.monotonic() - run.started
-        show()
         time.sleep(POLL)
 
 
@@ -229,6 +237,8 @@ def _summary(console: Console, runs: Sequence[Run], ledger: Ledger) -> bool:
 def main() -> int:
     """Run the demo; 0 when everything ended as it should."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
     began = time.monotonic()
     OUT.mkdir(exist_ok=True)
     with stack.running(Path(".local/demo")) as running:
@@ -238,13 +248,8 @@ def main() -> int:
             runs = [Run(scenario) for scenario in scenarios()]
             with ThreadPoolExecutor(len(runs)) as pool:
                 list(pool.map(lambda run: _post(client, run), runs))
-            if console.is_terminal:
-                with Live(_table(runs), console=console, refresh_per_second=8) as live:
-                    _follow(client, runs, lambda: live.update(_table(runs)))
-                    live.update(_table(runs))
-            else:
-                _follow(client, runs, lambda: None)
-                console.print(_table(runs))
+            with Live(get_renderable=lambda: _table(runs), console=console, refresh_per_second=4):
+                _follow(client, runs, lambda line: console.print(line, markup=False, highlight=False))
             for run in runs:
                 if run.order["label"]["status"] == "ready":
                     _save_label(client, run)

@@ -11,7 +11,7 @@ from parcelgate.services import order_flow
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order whose execution the event is about."""
     detail = event["detail"]
-    log.error("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
+    log.warning("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
     count("ExecutionsBroken", status=detail["status"])
     names = order_flow.execution_input(detail)
     about(order_id=names.order_id, tenant=names.tenant)

@@ -49,8 +49,7 @@ class CarrierQueues(Construct):
         function = functions.add(
             "retry_order",
             *(queue.work_access() for queue in queues),
-            access(back_off),
-            self.send_access(),
+            access(back_off, RETRY_QUEUE_URLS=self._addresses(lambda queue: queue.queue)),
             self.dead_letter_access(),
             *given,
         )

@@ -202,3 +202,18 @@ def test_an_order_whose_workflow_and_backstop_broke_is_raised_by_the_sweep(world
     assert ended.problem is not None
     assert ended.problem.code == "workflow_ended"
     world.assert_promises(order)
+
+
+def test_a_confirmed_order_whose_workflow_and_backstop_broke_says_that_its_label_is_missing(
+    world: World,
+) -> None:
+    world.fake.behaviour = Behaviour(no_label=10**6)
+    world.machine._on_end = lambda execution: None
+    order = world.place()
+    world.clock.after(30, lambda: world.machine.abort(order.id))
+
+    ended = world.settle(order)
+
+    assert ended.status is OrderStatus.CONFIRMED
+    assert ended.label.status is LabelStatus.UNAVAILABLE
+    world.assert_promises(order)

@@ -17,7 +17,7 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from tests.support.faulty import aws_error, fails_with
-from tests.support.world import Behaviour, World
+from tests.support.world import PDF, Behaviour, World
 
 CONFIRMED, FAILED, NEEDS_ATTENTION = (
     OrderStatus.CONFIRMED,
@@ -35,6 +35,7 @@ def test_a_good_order_gets_its_label_in_four_billed_transitions(world: World) ->
     assert execution.path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
     assert execution.transitions == 4
     assert ended.status is CONFIRMED
+    assert (ended.updated_at - ended.created_at).total_seconds() == 1, "the callback has woken the flow"
     assert ended.label.status is LabelStatus.READY
     assert world.s3.objects.keys() == {ended.label.parcels[0].key}
     assert [entry["DetailType"] for entry in world.events.entries] == ["order.confirmed", "label.ready"]
@@ -349,7 +350,7 @@ def test_a_bad_label_counts_as_not_ready(world: World) -> None:
 
     assert world.settle(order).label.status is LabelStatus.READY
 
-    assert len(world.s3.objects) == 1
+    assert list(world.s3.objects.values()) == [PDF]
     world.assert_promises(order)
 
 

@@ -97,7 +97,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "retry_order": {
         "table": SETTLE,
         "labels": {"s3:PutObject"},
-        "retry queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
+        "retry queue": WORK | {"sqs:ChangeMessageVisibility"},
         "retry dead letters": SEND,
         **CALL_CARRIER,
     },

@@ -10,6 +10,8 @@ import pytest
 from local import stack as local_stack
 from local.cli import Deployment
 from parcelgate.services import api_keys
+from tests.stack.cases import Orders, posted
+from tests.stack.shop import Shop
 
 STATES = local_stack.STATE / "tests"
 _STATE = STATES / str(os.getpid())
@@ -21,6 +23,19 @@ def stack() -> Iterator[local_stack.Stack]:
     _end_abandoned_stacks()
     with local_stack.running(_STATE) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shop(stack: local_stack.Stack) -> Shop:
+    """Give a merchant with a key for everything."""
+    return Shop(stack)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def orders(shop: Shop) -> Iterator[Orders]:
+    """Give the ends of all the cases' orders, which take their time while other tests run."""
+    with posted(shop) as ends:
+        yield ends
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from local.stack import Stack
 from tests.stack.shop import Shop, order_body
 
 ORDERS = 50
 
 
-def test_fifty_orders_at_once_are_fifty_labels_and_fifty_commits(stack: Stack) -> None:
-    shop = Shop(stack)
+def test_fifty_orders_at_once_are_fifty_labels_and_fifty_commits(shop: Shop) -> None:
     references = [f"burst-{number}" for number in range(ORDERS)]
 
     with ThreadPoolExecutor(ORDERS) as pool:
@@ -22,8 +20,7 @@ def test_fifty_orders_at_once_are_fifty_labels_and_fifty_commits(stack: Stack) -
     assert sorted(booked) == sorted(references)
 
 
-def test_one_reference_twice_at_the_same_instant_is_one_order_and_one_commit(stack: Stack) -> None:
-    shop = Shop(stack)
+def test_one_reference_twice_at_the_same_instant_is_one_order_and_one_commit(shop: Shop) -> None:
     body = order_body("stack-twice")
 
     with ThreadPoolExecutor(8) as pool:

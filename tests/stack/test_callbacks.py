@@ -11,11 +11,6 @@ from tests.stack.shop import Body, Shop, until
 SUCCESS = {"code": 200, "msg": "success"}
 
 
-@pytest.fixture(scope="module")
-def shop(stack: Stack) -> Shop:
-    return Shop(stack)
-
-
 def callback_of(shop: Shop, reference: str) -> str:
     """The address the carrier was given for an order."""
     (entry,) = until(lambda: shop.booked(reference), bool)

@@ -1,78 +1,19 @@
 """LSO orders through the whole stack: every way the carrier can behave, and how the order ends."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from decimal import Decimal
 from io import BytesIO
-from typing import Any
 
 import httpx
 import pytest
 from pypdf import PdfReader
 
-from local.stack import Stack
-from tests.stack.shop import Body, Shop
-
-
-@dataclass(frozen=True)
-class Case:
-    """One steering reference and its promised end."""
-
-    reference: str
-    status: str
-    boxes: int = 1
-    commits: int = 1
-    label: str | None = "ready"
-    problem: str | None = None
-    changes: tuple[tuple[str, Any], ...] = ()
-
-
-CASES = [
-    Case("stack-one-box", "confirmed"),
-    Case("stack-three-boxes", "confirmed", boxes=3),
-    Case("stack-SBX-PENDING-5", "confirmed"),
-    Case("stack-SBX-NOLABEL-3", "confirmed"),
-    Case("stack-SBX-NOCALLBACK", "confirmed"),
-    Case("stack-SBX-FAIL", "failed", label=None, problem="refused_by_carrier"),
-    Case("stack-SBX-REJECT", "failed", commits=0, label=None, problem="refused_by_carrier"),
-    Case("stack-SBX-LOST", "confirmed"),
-    # The look-up that finds nothing is assumed, so nothing is sent again unless the account allows it.
-    Case("stack-SBX-5XX-2", "needs_attention", commits=0, label=None, problem="outcome_unknown"),
-    Case("stack-SBX-5XX-1", "needs_attention", commits=0, label=None, problem="outcome_unknown"),
-    Case("stack-SBX-BADLABEL", "confirmed", label="unavailable"),
-    Case("stack-SBX-GARBAGE", "confirmed"),
-    Case("stack-SBX-EARLYCALLBACK", "confirmed"),
-    Case(
-        "stack-max-price",
-        "failed",
-        commits=0,
-        label=None,
-        problem="price_above_max",
-        changes=(("options", {"max_price": {"amount": "0.01", "currency": "USD"}}),),
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def shop(stack: Stack) -> Shop:
-    return Shop(stack)
-
-
-@pytest.fixture(scope="module")
-def orders(shop: Shop) -> dict[str, Body]:
-    """Every case's order, posted at once and followed to its end."""
-
-    def run(case: Case) -> Body:
-        created = shop.post(case.reference, boxes=case.boxes, **dict(case.changes))
-        return shop.settled(created["id"], within=240)
-
-    with ThreadPoolExecutor(len(CASES)) as pool:
-        return dict(zip((case.reference for case in CASES), pool.map(run, CASES), strict=True))
+from tests.stack.cases import CASES, Case, Orders
+from tests.stack.shop import Shop
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.reference)
-def test_every_order_ends_as_promised(case: Case, orders: dict[str, Body], shop: Shop) -> None:
-    order = orders[case.reference]
+def test_every_order_ends_as_promised(case: Case, orders: Orders, shop: Shop) -> None:
+    order = orders(case.reference)
 
     assert order["status"] == case.status, order
     assert (order["problem"] or {}).get("code") == case.problem
@@ -88,10 +29,8 @@ def test_every_order_ends_as_promised(case: Case, orders: dict[str, Body], shop:
 
 
 @pytest.mark.parametrize("reference", ["stack-one-box", "stack-three-boxes"])
-def test_a_label_is_one_document_with_a_page_for_each_box(
-    reference: str, orders: dict[str, Body], shop: Shop
-) -> None:
-    order = orders[reference]
+def test_a_label_is_one_document_with_a_page_for_each_box(reference: str, orders: Orders, shop: Shop) -> None:
+    order = orders(reference)
 
     label = shop.http.get(f"/v1/orders/{order['id']}/label").raise_for_status().json()
 
@@ -103,8 +42,8 @@ def test_a_label_is_one_document_with_a_page_for_each_box(
         assert number in page.extract_text()
 
 
-def test_a_client_that_wants_the_document_is_sent_to_it(orders: dict[str, Body], shop: Shop) -> None:
-    path = f"/v1/orders/{orders['stack-one-box']['id']}/label"
+def test_a_client_that_wants_the_document_is_sent_to_it(orders: Orders, shop: Shop) -> None:
+    path = f"/v1/orders/{orders('stack-one-box')['id']}/label"
 
     redirect = shop.http.get(path, headers={"Accept": "application/pdf"})
     refused = shop.http.get(path, headers={"Accept": "image/jpeg"})
@@ -115,15 +54,15 @@ def test_a_client_that_wants_the_document_is_sent_to_it(orders: dict[str, Body],
     assert refused.json()["code"] == "not_acceptable"
 
 
-def test_the_audit_trail_tells_the_order_s_story(orders: dict[str, Body], shop: Shop) -> None:
-    trail = shop.events(orders["stack-one-box"]["id"])
+def test_the_audit_trail_tells_the_order_s_story(orders: Orders, shop: Shop) -> None:
+    trail = shop.events(orders("stack-one-box")["id"])
 
     assert [event["to"] for event in trail if event["to"]] == ["accepted", "processing", "confirmed"]
     assert [event["at"] for event in trail] == sorted(event["at"] for event in trail)
 
 
-def test_a_confirmed_order_lists_a_tracking_for_each_parcel(orders: dict[str, Body], shop: Shop) -> None:
-    order = orders["stack-three-boxes"]
+def test_a_confirmed_order_lists_a_tracking_for_each_parcel(orders: Orders, shop: Shop) -> None:
+    order = orders("stack-three-boxes")
 
     answer = shop.http.get(f"/v1/orders/{order['id']}/tracking").raise_for_status().json()
 
@@ -147,9 +86,9 @@ def test_a_confirmed_order_is_cancelled_and_its_money_comes_back(shop: Shop) -> 
 
 
 def test_a_label_that_never_comes_leaves_the_order_alone_and_asks_for_a_person(
-    orders: dict[str, Body], shop: Shop
+    orders: Orders, shop: Shop
 ) -> None:
-    order = orders["stack-SBX-BADLABEL"]
+    order = orders("stack-SBX-BADLABEL")
 
     answer = shop.http.get(f"/v1/orders/{order['id']}/label")
 

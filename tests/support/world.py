@@ -44,7 +44,7 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.services import changes, order_flow, retries, sweep, webhooks
 from parcelgate.services.batches import Batches, Bodies, FanOut
 from parcelgate.services.labels import LabelStore
-from parcelgate.services.order_flow import OrderFlow
+from parcelgate.services.order_flow import OrderFlow, Parts
 from parcelgate.services.retries import Retrier, RetryQueues
 from parcelgate.services.sending import Sender
 from parcelgate.services.settings import Settings
@@ -57,7 +57,6 @@ from tests.support.orders import an_event, an_order
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 
 ENVIRONMENT = {
-    "PARCELGATE_STAGE": "test",
     "PARCELGATE_TABLE": TABLE_NAME,
     "PARCELGATE_LABEL_BUCKET": "labels",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
@@ -492,7 +491,7 @@ class World:
         def machine() -> Any:
             return wrap(self.machine, "states")
 
-        flow = OrderFlow(
+        parts = Parts(
             table=table,
             carriers=carriers,
             settings=self.settings,
@@ -502,6 +501,7 @@ class World:
             sleep=self.clock.sleep,
             roll=lambda: 0.999,
         )
+        flow = OrderFlow(parts)
         queues = RetryQueues(sqs, self.settings)
         retrier = Retrier(
             table=table,

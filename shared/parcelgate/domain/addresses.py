@@ -50,8 +50,7 @@ _STATES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _CODES = {
-    country: {name.casefold(): code for code, name in states.items()}
-    for country, states in _STATES.items()
+    country: {name.casefold(): code for code, name in states.items()} for country, states in _STATES.items()
 }
 
 

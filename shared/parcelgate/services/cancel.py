@@ -131,14 +131,9 @@ class Canceller:
         def back(order: Order) -> Change | None:
             if order.status is not OrderStatus.CANCELLING:
                 return None
-            at = self._clock()
-            if all(parcel.tracking_id for parcel in order.parcels):
-                return outcomes.cancel_refused(
-                    order, error, at=at, settings=self._settings, actor=Actor.CARRIER
-                )
-            # It came from `needs_attention`, was never confirmed, and is not to look so now.
-            problem = refusals.problem("cannot_cancel", error)
-            return outcomes.needs_attention(order, problem, at=at, actor=Actor.CARRIER)
+            return outcomes.cancel_refused(
+                order, error, at=self._clock(), settings=self._settings, actor=Actor.CARRIER
+            )
 
         after = outcomes.apply(orders, order, back)
         if after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):

@@ -9,6 +9,7 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import about, log
 from parcelgate.services.create_order import Draft, examined
+from parcelgate.store.errors import TokenBusyError
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts import Carriers, Remaining
@@ -46,7 +47,7 @@ class Quoter:
                 errors=error.errors,
                 carrier=error.words,
             ) from None
-        except CarrierError as error:
+        except (CarrierError, TokenBusyError) as error:
             log.warning("no rates", extra={"error": type(error).__name__})
             wait = error.retry_after if isinstance(error, TransientError) else None
             raise ProblemError(

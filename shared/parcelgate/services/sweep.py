@@ -206,7 +206,7 @@ def wired() -> Sweep:
 
     flow = order_flow.wired()
     return Sweep(
-        table=flow.table,
+        table=flow.parts.table,
         flow=flow,
         batches=batches.wired(),
         stepfunctions=client("stepfunctions"),

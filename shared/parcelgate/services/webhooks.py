@@ -20,7 +20,7 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.observability.logs import about, log
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import OrderNotFoundError, StoreError
+from parcelgate.store.errors import OrderNotFoundError, StoreError, ThrottledError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 MOST_BYTES = 256 * 1024
-"""What is kept of a delivery. A longer one is cut there, and parked."""
+"""What is kept of a delivery. One that is as long or longer is cut there, and parked."""
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}", re.ASCII)
@@ -69,15 +69,14 @@ def take_in(table: "Table", path: Mapping[str, Any], body: bytes, *, clock: Cloc
         if hook is None or answer is None:
             return _turned_away(carrier)
         about(order_id=hook.order_id, tenant=hook.tenant, carrier=carrier)
-        at = clock()
-        inbox = table.tenant(hook.tenant).inbox
-        entry = inbox.put(
-            carrier=carrier, account=account, order_id=hook.order_id, body=body[:MOST_BYTES], now=at
+        entry = table.tenant(hook.tenant).inbox.put(
+            carrier=carrier, account=account, order_id=hook.order_id, body=body[:MOST_BYTES], now=clock()
         )
-        if len(body) > MOST_BYTES and entry.is_new:
-            inbox.park(entry.id, "too long", at)
     except StoreError as error:
-        log.error("a delivery could not be stored", extra={"error": type(error).__name__})
+        passing = isinstance(error, ThrottledError)
+        (log.warning if passing else log.error)(
+            "a delivery could not be stored", extra={"error": type(error).__name__}
+        )
         count("WebhooksNotStored", carrier=carrier)
         return _LATER
     count("WebhooksReceived", carrier=carrier, repeat="no" if entry.is_new else "yes")
@@ -195,6 +194,8 @@ def _reread() -> Any:
 
 
 def _unreadable(body: bytes) -> str | None:
+    if len(body) >= MOST_BYTES:
+        return "too long"
     try:
         document = msgspec.json.decode(body)
     except msgspec.DecodeError:

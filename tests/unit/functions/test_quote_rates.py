@@ -8,7 +8,6 @@ import pytest
 from functions.quote_rates import handler
 from parcelgate.carriers.errors import (
     AuthenticationError,
-    CarrierError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -20,6 +19,7 @@ from parcelgate.domain.problems import CarrierWords, FieldError
 from parcelgate.services.accounts import Carriers
 from parcelgate.services.rates import Quoter
 from parcelgate.services.settings import Settings
+from parcelgate.store.errors import TokenBusyError
 from tests.support.http import House, Reply, call, order_body
 
 PRICE = Money(Decimal("12.84"), "USD")
@@ -88,9 +88,14 @@ def test_an_order_that_is_wrong_is_not_priced(house: House, carrier: Carrier) ->
 
 @pytest.mark.parametrize(
     "trouble",
-    [TransientError("down", retry_after=7), UnknownOutcomeError("lost"), AuthenticationError("who?")],
+    [
+        TransientError("down", retry_after=7),
+        UnknownOutcomeError("lost"),
+        AuthenticationError("who?"),
+        TokenBusyError("x"),
+    ],
 )
-def test_a_carrier_in_trouble_is_unavailable(trouble: CarrierError, house: House, carrier: Carrier) -> None:
+def test_a_carrier_in_trouble_is_unavailable(trouble: Exception, house: House, carrier: Carrier) -> None:
     carrier.outcome = trouble
 
     reply = quote()

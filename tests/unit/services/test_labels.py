@@ -89,10 +89,21 @@ def test_the_same_labels_are_stored_once(s3: FakeS3) -> None:
         [("a", b"%PDF-1.4"), ("a", b"%PDF-1.4")],
         [("a", b"%PDF-1.4"), ("b", b"^XA")],
         [("a", b"%PDF-1.4"), ("b", b"<html>")],
+        [("a", b"<html>"), ("b", b"<html>")],
         [("a", b"%PDF-1.4 cut"), ("b", b"%PDF-1.4 cut")],
         [("a", b"%PDF-" + b"x" * MOST_BYTES), ("b", b"%PDF-")],
     ],
-    ids=["none", "one too few", "a stranger", "one twice", "two kinds", "a page", "broken", "too large"],
+    ids=[
+        "none",
+        "one too few",
+        "a stranger",
+        "one twice",
+        "two kinds",
+        "a page",
+        "two pages",
+        "broken",
+        "too large",
+    ],
 )
 def test_what_is_not_one_good_label_for_each_parcel_is_not_ready(
     files: list[tuple[str, bytes]], s3: FakeS3

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from parcelgate.carriers.errors import TransientError
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.services import order_flow
 from parcelgate.services.order_flow import OrderPending, RefundPending, Visit
@@ -45,7 +46,7 @@ def test_compensating_a_live_order_refunds_nothing(world: World) -> None:
 
 def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_lives(world: World) -> None:
     order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
-    world.faults.on("order_result", fails_with(order_flow.TransientError("down")))
+    world.faults.on("order_result", fails_with(TransientError("down")))
 
     with pytest.raises(RefundPending):
         order_flow.wired().compensate(visit(world, order), lambda: 60.0)
