@@ -18,6 +18,7 @@ import hashlib
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -40,6 +41,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AWS_SERVICES = frozenset(
     {"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"}
 )
+_DROPPED_PACKAGES = frozenset({"cffi", "pycparser"})
+"""What builds a binding: cryptography uses the one that was built, `_cffi_backend`."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
 _DROPPED_METADATA = frozenset(
@@ -201,7 +204,9 @@ def _install(target: Target, folder: Path, root: Path) -> None:
     if target == "aws":
         command += ["--python-platform", _AWS_PLATFORM]
     command += ["-r", str(root / "requirements" / "runtime.txt")]
-    _run(command)
+    # Trust what this machine trusts, as the set-up does: a company's proxy has a certificate of its own.
+    known = ssl.get_default_verify_paths()
+    _run(command, **({"UV_SYSTEM_CERTS": "true"} if known.cafile or known.capath else {}))
     for path in sorted(folder.rglob("*"), reverse=True):
         if _is_unused(path.relative_to(folder)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -211,6 +216,8 @@ def _is_unused(path: Path) -> bool:
     parts = path.parts
     if parts[:2] in {("botocore", "data"), ("boto3", "data")} and len(parts) == 3 and not path.suffix:
         return path.name not in _AWS_SERVICES
+    if parts[0] in _DROPPED_PACKAGES:
+        return True
     if len(parts) == 2 and parts[0].endswith(".dist-info"):
         return path.name in _DROPPED_METADATA
     if path.name in _DROPPED_FOLDERS and not path.suffix:

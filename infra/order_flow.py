@@ -6,6 +6,7 @@ functions raise. Nothing of CDK is here: tests run the definition as it is.
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from infra.settings import Settings
@@ -24,7 +25,11 @@ _SERVICE_ERRORS = [
     "Runtime.ExitError",
     "Runtime.OutOfMemory",
 ]
-"""The function was not reached, or died without a word: all but SubmitOrder may simply be called again."""
+"""The function was not reached, or died without a word: all but SubmitOrder may simply be called again.
+
+That goes on for as long as the order, or its refund, may take. An order is not given to a person because
+Lambda was busy for a minute, or a release was bad for ten.
+"""
 
 
 def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, Any]:
@@ -44,13 +49,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
         "MaxAttempts": _UNLIMITED,
         "JitterStrategy": "FULL",
     }
-    again = {
-        "IntervalSeconds": 2,
-        "BackoffRate": 2,
-        "MaxDelaySeconds": 60,
-        "MaxAttempts": 6,
-        "JitterStrategy": "FULL",
-    }
+    last_resort = back_off | {"MaxAttempts": 6}
 
     def task(function: str, *, token: bool = False, **fields: Any) -> dict[str, Any]:
         payload = {
@@ -71,10 +70,14 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
     def retry(errors: list[str], how: dict[str, Any]) -> dict[str, Any]:
         return {"ErrorEquals": errors, **how}
 
+    def called_again(*, seconds: int) -> dict[str, Any]:
+        # Full jitter waits half of the longest delay on average; half as often again, since that is chance.
+        return retry(_SERVICE_ERRORS, back_off | {"MaxAttempts": ceil(3 * seconds / settings.retry_cap)})
+
     def catch(*errors: str, to: str) -> dict[str, Any]:
         return {"ErrorEquals": list(errors), "ResultPath": None, "Next": to}
 
-    called_again = retry(_SERVICE_ERRORS, again)
+    unreached = called_again(seconds=settings.order_deadline)
     return {
         "Comment": "From an accepted order to its label",
         "StartAt": "SubmitOrder",
@@ -89,7 +92,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             ),
             "CheckOrder": task(
                 "check_order",
-                Retry=[retry(["OrderPending"], back_off), called_again],
+                Retry=[retry(["OrderPending"], back_off), unreached],
                 Catch=[
                     catch("OrderFailed", to="Compensate"),
                     catch("NotSubmitted", to="SubmitAgain"),
@@ -102,7 +105,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "SubmitAgain": {"Type": "Wait", "Seconds": settings.resubmit_pause, "Next": "SubmitOrder"},
             "FetchLabel": task(
                 "fetch_label",
-                Retry=[retry(["LabelPending"], back_off), called_again],
+                Retry=[retry(["LabelPending"], back_off), unreached],
                 Catch=[
                     catch("DeadlinePassed", to="NeedsAttention"),
                     catch("States.ALL", to="NeedsAttention"),
@@ -111,13 +114,18 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             ),
             "Compensate": task(
                 "compensate_order",
-                Retry=[retry(["RefundPending"], back_off), called_again],
+                Retry=[
+                    retry(["RefundPending"], back_off),
+                    called_again(seconds=settings.refund_deadline),
+                ],
                 Catch=[
                     catch("DeadlinePassed", to="NeedsAttention"),
                     catch("States.ALL", to="NeedsAttention"),
                 ],
                 End=True,
             ),
-            "NeedsAttention": task("escalate_order", Retry=[retry(["States.ALL"], again)], End=True),
+            "NeedsAttention": task(
+                "escalate_order", Retry=[unreached, retry(["States.ALL"], last_resort)], End=True
+            ),
         },
     }

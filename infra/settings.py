@@ -59,6 +59,13 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
 )
 
 
+_RESERVED: Mapping[str, int] = MappingProxyType(
+    {"submit_order": 50, "check_order": 50, "fetch_label": 25, "compensate_order": 25}
+)
+"""What calls carriers in the order flow may take no more of the account's concurrency than this, however slow
+a carrier is; and has this much for itself. The state machine calls again whoever was turned away."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything about one environment that the stack asks for. Times are in seconds unless named."""
@@ -91,7 +98,9 @@ class Settings:
     carrier_concurrency: int = 5
     label_concurrency: int = 10
     receives_before_dead_letter: int = 5
-    stream_retries: int = 10
+    stream_retries: int | None = None
+    """None: as long as the stream's records are worth it."""
+    reserved_concurrency: Mapping[str, int] = field(default=_RESERVED)
 
     default_throttle: Throttle = Throttle(rate=100, burst=200)
     open_throttle: Throttle = Throttle(rate=20, burst=40)
@@ -104,6 +113,11 @@ class Settings:
     def name(self, part: str) -> str:
         """The fixed name of a thing of this stage, for what others must know before it exists."""
         return f"parcelgate-{self.stage}-{part}"
+
+    @property
+    def metrics_namespace(self) -> str:
+        """Where this stage's metrics are: another stage's ring no alarm of it."""
+        return f"Parcelgate/{self.stage}"
 
     @property
     def submit_timeout(self) -> int:
@@ -142,6 +156,8 @@ def _local() -> Settings:
         queue_concurrency=2,
         carrier_concurrency=2,
         label_concurrency=2,
+        stream_retries=10,
+        reserved_concurrency=MappingProxyType({}),
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),
         webhook_throttle=Throttle(rate=1000, burst=2000),

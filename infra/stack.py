@@ -134,6 +134,8 @@ class ParcelgateStack(Stack):
         for name, queue in batches.queues.items():
             alarms.watch_queue(f"batches-{name}", queue, oldest=Duration.hours(1), in_flight=1000)
         alarms.watch_functions(functions)
+        alarms.watch_stream(changes.function)
+        alarms.watch_orders()
         alarms.watch_order_flow(flow.machine)
         alarms.watch_sweep(sweep.function)
 

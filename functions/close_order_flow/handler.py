@@ -12,7 +12,7 @@ from parcelgate.services.workflow import execution_input
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order whose execution the event is about."""
     detail = event["detail"]
-    log.error("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
+    log.warning("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
     count("ExecutionsBroken", status=detail["status"])
     names = execution_input(detail)
     about(order_id=names.order_id, tenant=names.tenant)

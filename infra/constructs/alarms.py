@@ -19,8 +19,20 @@ from infra.constructs.queues import WorkQueue
 from infra.settings import Settings
 
 EXPECTED_ERRORS = ("check_order", "fetch_label", "compensate_order")
-"""Functions that raise as part of their work. Lambda counts that as errors, so their logs are asked."""
+"""Functions that raise as part of their work. Lambda counts that as errors, so only their logs are asked."""
+LOGLESS = ("authorize",)
+"""Functions without a logger: whatever they raise, Lambda counts."""
 
+TROUBLES = {
+    "needs_attention": ("orders-need-attention", "An order waits for a person."),
+    "refund_given_up": ("refunds-given-up", "The carrier holds money that it does not give back."),
+    "late_success": ("late-success", "The carrier has carried out an order that has failed here."),
+    "label_unavailable": ("labels-unavailable", "A confirmed order never got its label."),
+}
+"""What the router counts of orders, with each one's alarm, which is also its section of the runbook."""
+
+_TURNS = 10
+"""How often, for each call that a function may do at once, it may be turned away in five minutes."""
 _AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 
 
@@ -75,22 +87,58 @@ class Alarms(Construct):
         )
 
     def watch_functions(self, functions: Functions) -> None:
-        """Alarm on errors that nobody expected, and on calls that Lambda turned away."""
+        """Alarm on errors that nobody expected, and on calls that Lambda turned away.
+
+        Most functions answer whatever happens, so Lambda sees no error: their logs tell. What dies, or
+        cannot even start, tells nobody: Lambda does.
+        """
         period = Duration.minutes(5)
         for name, function in functions.by_name.items():
-            expected = name in EXPECTED_ERRORS
-            self._alarm(
-                f"errors-{name}",
-                self._logged_errors(name, functions) if expected else function.metric_errors(period=period),
-                "errors",
-                f"This function met an error that nobody expected: {name}.",
-            )
+            if name not in LOGLESS:
+                self._alarm(
+                    f"errors-{name}",
+                    self._logged_errors(name, functions),
+                    "errors",
+                    f"This function met an error that nobody expected: {name}.",
+                )
+            if name not in EXPECTED_ERRORS:
+                self._alarm(
+                    f"failures-{name}",
+                    function.metric_errors(period=period),
+                    "errors",
+                    f"This function failed, timed out or died: {name}.",
+                )
+            reserved = self._settings.reserved_concurrency.get(name)
             self._alarm(
                 f"throttles-{name}",
                 function.metric_throttles(period=period),
                 "throttles",
                 f"Lambda turned calls of this function away: {name}.",
+                # One with a limit of its own is turned away as part of its work, and called again.
+                threshold=_TURNS * reserved if reserved else 1,
             )
+
+    def watch_orders(self) -> None:
+        """Alarm on every kind of trouble with an order that a person must look at."""
+        for kind, (name, text) in TROUBLES.items():
+            metric = cloudwatch.Metric(
+                namespace=self._settings.metrics_namespace,
+                metric_name="OrdersInTrouble",
+                dimensions_map={"service": "route_changes", "kind": kind},
+                period=Duration.minutes(5),
+                statistic="Sum",
+            )
+            self._alarm(name, metric, name, text)
+
+    def watch_stream(self, function: lambda_.Function) -> None:
+        """Alarm when changes of the table are not passed on: they are tried for as long as they last."""
+        self._alarm(
+            "oldest-change",
+            function.metric("IteratorAge", period=Duration.minutes(5), statistic="Maximum"),
+            "oldest-message",
+            "Changes of the table wait for too long to be passed on.",
+            threshold=Duration.minutes(10).to_milliseconds(),
+        )
 
     def watch_order_flow(self, machine: sfn.StateMachine) -> None:
         """Alarm when an execution ends in a way that the flow does not know."""
@@ -116,13 +164,12 @@ class Alarms(Construct):
 
     def _logged_errors(self, name: str, functions: Functions) -> cloudwatch.Metric:
         metric_name = f"UnexpectedErrors-{name}"
-        namespace = f"Parcelgate/{self._settings.stage}"
-        patterns = {
-            "Logged": logs.FilterPattern.string_value("$.level", "=", "ERROR"),
-            "Died": logs.FilterPattern.any_term(
+        namespace = self._settings.metrics_namespace
+        patterns = {"Logged": logs.FilterPattern.string_value("$.level", "=", "ERROR")}
+        if name in EXPECTED_ERRORS:
+            patterns["Died"] = logs.FilterPattern.any_term(
                 "Task timed out", "Runtime exited", "Runtime.ImportModuleError"
-            ),
-        }
+            )
         for kind, pattern in patterns.items():
             logs.MetricFilter(
                 self,

@@ -40,8 +40,13 @@ class Batches(Construct):
             "Two functions of ours are all who can read it, and they log what they do.",
             "AwsSolutions-S1",
         )
+        # A dead worker's message is back before the sweep takes its orders for forgotten and has them sent
+        # one by one. Nothing waits in front of the function: a message is one call of it.
+        hidden = Duration.seconds(settings.size("work_batch").timeout + 30)
         self.queues = {
-            carrier: WorkQueue(self, carrier.capitalize(), settings=settings, worker="work_batch")
+            carrier: WorkQueue(
+                self, carrier.capitalize(), settings=settings, worker="work_batch", hidden=hidden
+            )
             for carrier in carriers
         }
 

@@ -46,7 +46,7 @@ class Events(Construct):
         reads = allow(
             "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream
         )
-        function = functions.add(
+        self.function = functions.add(
             "route_changes",
             access(
                 reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."
@@ -62,7 +62,7 @@ class Events(Construct):
         lambda_.EventSourceMapping(
             self,
             "Source",
-            target=function,
+            target=self.function,
             event_source_arn=stream,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=100,

@@ -84,15 +84,15 @@ class Functions(Construct):
             layers=self._layers,
             memory_size=settings.size(name).memory,
             timeout=Duration.seconds(settings.size(name).timeout),
+            reserved_concurrent_executions=settings.reserved_concurrency.get(name),
             # Without policy updates: CDK would add statements of its own, wider than ours.
             role=self._make_role(home, log_group, given).without_policy_updates(),
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
             environment={
-                "PARCELGATE_STAGE": settings.stage,
                 "LOG_LEVEL": settings.log_level,
                 "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
+                "POWERTOOLS_METRICS_NAMESPACE": settings.metrics_namespace,
                 # Looking for plugins reads the metadata of every library at import.
                 "PYDANTIC_DISABLE_PLUGINS": "__all__",
                 **{key: value for access in given for key, value in access.environment.items()},

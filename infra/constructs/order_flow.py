@@ -47,7 +47,6 @@ def order_flow_access(scope: Construct, settings: Settings, *operations: str) ->
 def timings(settings: Settings) -> Access:
     """How long everything about an order may take."""
     return access(
-        CALLBACK_WAIT=str(settings.callback_wait),
         ORDER_DEADLINE=str(settings.order_deadline),
         NOT_FOUND_INTERVAL=str(settings.not_found_interval),
         REFUND_DEADLINE=str(settings.refund_deadline),

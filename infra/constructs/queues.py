@@ -29,7 +29,14 @@ class WorkQueue(Construct):
     """A queue whose messages one function works off, each batch answered message by message."""
 
     def __init__(
-        self, scope: Construct, id: str, *, settings: Settings, worker: str, receives: int | None = None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        worker: str,
+        receives: int | None = None,
+        hidden: Duration | None = None,
     ) -> None:
         super().__init__(scope, id)
         self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
@@ -40,7 +47,7 @@ class WorkQueue(Construct):
             enforce_ssl=not settings.local,
             retention_period=_KEPT,
             # What AWS advises: six times the function's time-out.
-            visibility_timeout=Duration.seconds(6 * settings.size(worker).timeout),
+            visibility_timeout=hidden or Duration.seconds(6 * settings.size(worker).timeout),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=receives or settings.receives_before_dead_letter
             ),

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from parcelgate.carriers.port import NotFound, OrderResult, Pending
+from parcelgate.carriers.port import Failed, NotFound, OrderResult, Pending
 from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.domain.problems import CarrierWords
 from parcelgate.store.webhook_tokens import Hook
 from tests.support.faulty import unavailable
 from tests.support.world import Behaviour, World
@@ -193,6 +194,24 @@ def test_a_late_callback_never_adopts_the_number_of_another_order(world: World) 
     world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
 
     assert world.settle(lost).status is OrderStatus.NEEDS_ATTENTION
+
+
+def test_a_late_failure_under_the_number_of_another_order_refunds_nothing(world: World) -> None:
+    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
+    lost = world.place("again")
+    world.settle(lost)
+    token = "t" * 43
+    world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", lost.id))
+    world.fake.behaviour = Behaviour()
+    world.settle(world.place("other"))
+    words = CarrierWords("fake", "1001", "cannot")
+    world.fake.behaviour.results = [Failed(words=words, carrier_order_number="N1")]
+
+    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+
+    assert world.settle(lost).status is OrderStatus.NEEDS_ATTENTION
+    assert world.fake.behaviour.results == [], "the carrier was asked"
+    assert world.fake.money_held == ["N1"]
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:

@@ -105,14 +105,37 @@ def test_what_is_pending_is_asked_again_with_full_jitter(
     }
 
 
-@pytest.mark.parametrize("state", ["CheckOrder", "FetchLabel", "Compensate"])
-def test_a_function_that_was_not_reached_is_called_again(states: dict[str, Any], state: str) -> None:
+@pytest.mark.parametrize("stage", ["production", "local"])
+@pytest.mark.parametrize(
+    ("state", "patience"),
+    [
+        ("CheckOrder", "order_deadline"),
+        ("FetchLabel", "order_deadline"),
+        ("Compensate", "refund_deadline"),
+        ("NeedsAttention", "order_deadline"),
+    ],
+)
+def test_a_function_that_was_not_reached_is_called_again_as_long_as_its_work_may_take(
+    stage: str, state: str, patience: str
+) -> None:
+    settings = settings_for(stage)
+    states = definition(settings, {name: f"arn:{name}" for name in FUNCTIONS})["States"]
     for error in ("Lambda.ServiceException", "Lambda.TooManyRequestsException", "Sandbox.Timedout"):
-        assert retries(states[state])[error]["MaxAttempts"] == 6
+        retry = retries(states[state])[error]
+        assert retry["JitterStrategy"] == "FULL"
+        limits = [
+            min(retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt, retry["MaxDelaySeconds"])
+            for attempt in range(retry["MaxAttempts"])
+        ]
+        # Each wait is anything from nothing to its limit: the least that four of their deviations allow.
+        least = sum(limits) / 2 - 4 * (sum(limit**2 for limit in limits) / 12) ** 0.5
+        assert least >= getattr(settings, patience)
+        assert len(limits) * EVENTS_OF_A_RETRY < HISTORY_LIMIT
 
 
 def test_the_last_resort_is_tried_again_whatever_happens(states: dict[str, Any]) -> None:
     assert retries(states["NeedsAttention"])["States.ALL"]["MaxAttempts"] == 6
+    assert states["NeedsAttention"]["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
     assert "Catch" not in states["NeedsAttention"]
 
 

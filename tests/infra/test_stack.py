@@ -1,15 +1,17 @@
 """What must hold of the stack, whatever else it becomes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.bundle import ROOT
-from infra.constructs.alarms import EXPECTED_ERRORS
+from infra.constructs.alarms import EXPECTED_ERRORS, LOGLESS, TROUBLES
 from infra.constructs.api import ROUTES
 from parcelgate.carriers import registry
+from parcelgate.observability.metrics import count
 from tests.infra.conftest import Synthesis, Template, written
 from tests.support.table import INDEXES
 
@@ -141,6 +143,19 @@ def test_every_queue_gives_up_into_another(aws: Template) -> None:
     assert targets < dead_letters
 
 
+def test_a_carrier_that_is_down_cannot_take_all_of_the_accounts_concurrency(
+    aws: Template, local: Template
+) -> None:
+    limited = {
+        name: each["ReservedConcurrentExecutions"]
+        for name, each in aws.functions.items()
+        if "ReservedConcurrentExecutions" in each
+    }
+    assert set(limited) == {"submit_order", "check_order", "fetch_label", "compensate_order"}
+    assert sum(limited.values()) <= 200
+    assert not any("ReservedConcurrentExecutions" in each for each in local.functions.values())
+
+
 def test_every_carrier_has_a_retry_queue_with_a_concurrency_of_its_own(aws: Template) -> None:
     retry = aws.functions["retry_order"]
     urls = retry["Environment"]["Variables"]["PARCELGATE_RETRY_QUEUE_URLS"]
@@ -172,7 +187,6 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
             ("ProcessWebhook", "WebhooksInboxQueue"),
             ("LabelOrder", "LabelQueueLabelsQueue"),
             ("RetryOrder", "RetriesLsoQueue"),
-            ("WorkBatch", "BatchesUbiQueue"),
         ):
             (hidden,) = [
                 each["Properties"]["VisibilityTimeout"]
@@ -187,10 +201,23 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
             assert hidden >= 6 * timeout
 
 
+def test_a_dead_workers_entries_come_again_before_the_sweep_takes_them_for_forgotten(aws: Template) -> None:
+    """And never while it may still live. A message is one call, so that none waits within a batch."""
+    worker = aws.functions["work_batch"]
+    hidden = {
+        queue["Properties"]["VisibilityTimeout"]
+        for name, queue in aws.all("SQS::Queue").items()
+        if name.startswith("Batches") and "DeadLetters" not in name
+    }
+    margin = int(worker["Environment"]["Variables"]["PARCELGATE_WATCH_MARGIN"])
+    assert all(worker["Timeout"] < seconds < margin for seconds in hidden)
+
+
 def test_the_stream_is_read_with_care(aws: Template) -> None:
     (source,) = sources_of(aws, "RouteChanges")
     assert source["BisectBatchOnFunctionError"] is True
-    assert 0 < source["MaximumRetryAttempts"] <= 100
+    # Tried until it is too old: whatever the bus or a queue suffers from, it is over within a day.
+    assert source.get("MaximumRetryAttempts", -1) == -1
     assert 0 < source["MaximumRecordAgeInSeconds"] < 86_400
     assert "DeadLetters" in written(source["DestinationConfig"]["OnFailure"]["Destination"])
     patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
@@ -300,8 +327,83 @@ class TestAlarms:
         expected = {names[name] for name in EXPECTED_ERRORS}
         assert self.watched(alarms, "Throttles") == set(names.values())
         assert self.watched(alarms, "Errors") == set(names.values()) - expected
-        logged = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"].startswith("Parcelgate")}
-        assert logged == {f"UnexpectedErrors-{name}" for name in EXPECTED_ERRORS}
+
+    def test_a_function_that_answers_whatever_happens_is_watched_by_its_log(
+        self, aws: Template, alarms: list[dict[str, Any]]
+    ) -> None:
+        logging = {
+            path.parent.name
+            for path in (ROOT / "functions").glob("*/handler.py")
+            if re.search(r"parcelgate\.(observability|http\.api)", path.read_text())
+        }
+        assert set(aws.functions) - logging == set(LOGLESS)
+        watched = {
+            (alarm["Namespace"], alarm["MetricName"].removeprefix("UnexpectedErrors-"))
+            for alarm in alarms
+            if alarm["MetricName"].startswith("UnexpectedErrors-")
+        }
+        assert watched == {("Parcelgate/production", name) for name in logging}
+        counted: dict[str, set[str]] = {}
+        for each in aws.properties("Logs::MetricFilter"):
+            (metric,) = each["MetricTransformations"]
+            assert metric["MetricNamespace"] == "Parcelgate/production"
+            name = metric["MetricName"].removeprefix("UnexpectedErrors-")
+            group = aws.functions[name]["LoggingConfig"]["LogGroup"]
+            assert each["LogGroupName"] == group
+            counted.setdefault(name, set()).add(each["FilterPattern"])
+        lines = '{ $.level = "ERROR" }'
+        assert all(lines in counted[name] for name in logging)
+        # Lambda's own count of errors is no use for these, so their deaths are read in the log too.
+        assert {name for name in logging if counted[name] != {lines}} == set(EXPECTED_ERRORS)
+
+    def test_each_trouble_with_an_order_rings_its_own_alarm_and_no_other_stage_s(
+        self,
+        aws: Template,
+        local: Template,
+        alarms: list[dict[str, Any]],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def counted(template: Template) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
+            for name, value in template.functions["route_changes"]["Environment"]["Variables"].items():
+                if name.startswith("POWERTOOLS"):
+                    monkeypatch.setenv(name, value)
+            for kind in TROUBLES:
+                count("OrdersInTrouble", kind=kind)
+            found = set()
+            for line in map(json.loads, capsys.readouterr().out.splitlines()):
+                (told,) = line["_aws"]["CloudWatchMetrics"]
+                (names,) = told["Dimensions"]
+                given = frozenset((each, line[each]) for each in names)
+                found.add((told["Namespace"], told["Metrics"][0]["Name"], given))
+            return found
+
+        watched = {
+            (
+                alarm["Namespace"],
+                alarm["MetricName"],
+                frozenset((each["Name"], each["Value"]) for each in alarm["Dimensions"]),
+            )
+            for alarm in alarms
+            if alarm["MetricName"] == "OrdersInTrouble"
+        }
+        assert watched == counted(aws)
+        assert not watched & counted(local)
+
+    def test_changes_that_wait_are_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
+        (name,) = self.watched(alarms, "IteratorAge")
+        assert name.startswith("FunctionsRouteChanges")
+
+    def test_who_has_a_limit_may_be_turned_away_a_while(
+        self, aws: Template, alarms: list[dict[str, Any]]
+    ) -> None:
+        for name, properties in _named(aws).items():
+            (threshold,) = [
+                alarm["Threshold"]
+                for alarm in alarms
+                if alarm["MetricName"] == "Throttles" and name in str(alarm["Dimensions"])
+            ]
+            assert threshold == 10 * properties.get("ReservedConcurrentExecutions", 0.1)
 
     def test_the_order_flow_and_the_sweep_are_watched(self, alarms: list[dict[str, Any]]) -> None:
         metrics = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "AWS/States"}

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from parcelgate.carriers.bodies import encoded
 from parcelgate.carriers.fields import Place
 from parcelgate.carriers.lme import envelope, mapping, wire
 from parcelgate.carriers.lme.assumed import Settings
@@ -139,7 +140,7 @@ def test_a_valid_order_goes_out_within_lmes_rules_and_comes_back_to_its_parcel(
     fields = mapping.create(
         order, channel=APP_KEY, sender=order.ship_from or sender(), settings=Settings(), now=now
     ).fields()
-    body = json.loads(wire.encoded(fields), parse_float=Decimal)
+    body = json.loads(encoded(fields), parse_float=Decimal)
     assert set(body) >= REQUIRED
     assert set(body) - REQUIRED <= OPTIONAL
     assert (body["outOrderNo"], body["channel"]) == (order.reference, APP_KEY)

@@ -18,7 +18,7 @@ from parcelgate.store import clients
 from sandbox import Settings, serve
 from sandbox.lme import new_login
 from tests.support.http import BUCKET, Body, Context, House, Reply, call, forget, house, premises
-from tests.support.table import all_items
+from tests.support.table import TABLE_NAME, all_items
 
 __all__ = ["house", "premises"]
 
@@ -85,6 +85,14 @@ class Shop:
     def fault(self, carrier: str, name: str, kind: str, **more: Any) -> None:
         given = {"carrier": carrier, "call": name, "kind": kind, **more}
         self.control.post("/faults", json=[given]).raise_for_status()
+
+    def rested(self) -> None:
+        """The time is over for which a carrier that said 429 is left alone."""
+        for item in all_items(self.house.dynamodb):
+            if item["sk"]["S"] == "LIMITS":
+                self.house.dynamodb.delete_item(
+                    TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]}
+                )
 
     def asked(self, carrier: str, name: str) -> int:
         """How often the carrier has been called."""
@@ -373,6 +381,80 @@ class TestAChange:
         stored = shop.order(order.id)
         assert (stored.label.status, stored.attention, stored.watch_at) == (LabelStatus.READY, None, None)
         assert stored.changing_until is None
+
+
+FAULTS = {
+    "reset_before": 503,
+    "reset_after": 503,
+    "timeout": 503,
+    "half_body": 503,
+    "wrong_type": None,
+    "status_500": 503,
+    "html_502": 503,
+    "429": 503,
+    "unauthorized": 503,
+}
+"""What a call answers on which such a fault falls; None: it may have been understood nevertheless."""
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+class TestAFault:
+    """Whatever goes wrong on the way, the order stands, once, and the same request again does it."""
+
+    @pytest.mark.parametrize("carrier", ["ubi", "lme"])
+    def test_of_a_change(self, shop: Shop, carrier: str, kind: str) -> None:
+        order = shop.buys(carrier, "r-1")
+        shop.time_passes()
+        patch = {"ship_to": {"city": "Dandenong"}}
+        shop.fault(carrier, "update", kind, seconds=0.2)
+
+        first = shop.change(order, patch)
+        assert first.status == (FAULTS[kind] or first.status)
+        stored = shop.order(order.id)
+        assert (stored.status, stored.changing_until) == ("confirmed", None)
+        shop.rested()
+        again = shop.change(order, patch)
+
+        assert (again.status, again.json()["attention"]) == (200, None), again.text
+        shop.time_passes()
+        text = PdfReader(io.BytesIO(shop.document(shop.label(order).json()["url"]))).pages[0].extract_text()
+        assert "Dandenong" in text
+        assert len(shop.control.get("/ledger").json()[carrier]["orders"]) == 1
+
+    def test_of_a_hold(self, shop: Shop, kind: str) -> None:
+        order = shop.buys("ubi", "r-1")
+        shop.fault("ubi", "hold", kind, seconds=0.2)
+
+        first = call("POST /v1/orders/{id}/hold", id=order.id)
+
+        assert first.status == (FAULTS[kind] or first.status)
+        shop.rested()
+        assert call("POST /v1/orders/{id}/hold", id=order.id).status == 200
+
+    def test_of_a_manifest(self, shop: Shop, kind: str) -> None:
+        order = shop.buys("ubi", "r-1")
+        shop.fault("ubi", "manifests", kind, seconds=0.2)
+        closing = {"carrier": "ubi", "order_ids": [order.id]}
+
+        first = call("POST /v1/manifests", body=closing)
+
+        assert first.status == (FAULTS[kind] or first.status)
+        shop.rested()
+        again = call("POST /v1/manifests", body=closing)
+        assert again.status == 201
+        (entry,) = again.json()["orders"]
+        # Closed by a call whose answer was lost, an order is refused the second time in the carrier's words.
+        assert entry["status"] == "closed" or entry["problem"]["carrier"]["code"] == "100011"
+        assert shop.change(order, {"ship_to": {"city": "X"}}).code == "cannot_change"
+
+    def test_of_a_label(self, shop: Shop, kind: str) -> None:
+        for carrier, name in (("ubi", "labels"), ("lme", "queryLabel")):
+            order = shop.buys(carrier, "r-1")
+            shop.fault(carrier, name, kind, seconds=0.2)
+
+            assert shop.label(order).status == 202
+            shop.rested()
+            assert shop.label(order).status == 200
 
 
 class TestAHold:

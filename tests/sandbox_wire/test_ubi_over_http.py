@@ -14,6 +14,7 @@ from parcelgate.carriers.errors import (
     CarrierError,
     PartlyRefusedError,
     RefusedError,
+    TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
 )
@@ -229,7 +230,7 @@ def test_after_every_fault_of_the_create_one_order_is_there_at_most(platform: Pl
         assert first is UnknownOutcomeError
         assert isinstance(found, Confirmed)
     else:
-        expected = {"429": TransientError, "code": TransientError, "unauthorized": AuthenticationError}
+        expected = {"429": TooManyRequestsError, "code": TransientError, "unauthorized": AuthenticationError}
         assert first is expected.get(kind, UnknownOutcomeError)
         assert found == NotFound()
     # Sent again, whatever was found: the carrier's own memory of the reference is the last line.

@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from local.cli import Deployment
 from local.stack import Stack
 from parcelgate.services import api_keys
-from tests.stack.shop import Body, Shop, order_body
+from tests.stack.shop import Body, Shop, order_body, until
 
 LIMIT = 256 * 1024
 JSON = {"content-type": "application/json"}
@@ -166,3 +167,18 @@ def test_no_key_at_all_is_refused_by_the_gateway(stack: Stack) -> None:
 @pytest.mark.parametrize("order_id", ["ord_01JD", "..", "%00", "ord_" + "x" * 600])
 def test_an_id_that_names_nothing_is_not_found(order_id: str, shop: Shop) -> None:
     assert shop.http.get(f"/v1/orders/{order_id}").status_code == 404
+
+
+def test_a_revoked_key_stops_working_within_a_minute(
+    stack: Stack, deployment: Deployment, make_key: Callable[..., str]
+) -> None:
+    key = make_key("demo", ["orders:read"])
+    reader = Shop(stack, key)
+    assert reader.http.get("/v1/orders").status_code == 200
+
+    api_keys.revoke(deployment.table, "demo", key.split("_")[1])
+
+    refused = until(
+        lambda: reader.http.get("/v1/orders"), lambda answer: answer.status_code != 200, within=60
+    )
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_key")

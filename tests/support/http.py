@@ -49,6 +49,8 @@ BUCKET = "labels-test"
 FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
 ROUTES = {
     "POST /v1/orders": "create_order",
+    "POST /v1/orders/batch": "create_batch",
+    "GET /v1/batches/{id}": "read_batch",
     "GET /v1/orders": "read_orders",
     "GET /v1/orders/{id}": "read_orders",
     "GET /v1/orders/{id}/events": "read_orders",

@@ -58,7 +58,6 @@ from tests.support.orders import an_event, an_order
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 
 ENVIRONMENT = {
-    "PARCELGATE_STAGE": "test",
     "PARCELGATE_TABLE": TABLE_NAME,
     "PARCELGATE_LABEL_BUCKET": "labels",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
@@ -95,6 +94,8 @@ class FakeSqs:
         self._clock = clock
         self._ids = count(1)
         self._visible_after: dict[str, float] = {}
+        self.hidden: dict[str, float] = {}
+        """How long a queue hides a message that is being worked on, where not the usual time."""
 
     def send_message(
         self,
@@ -161,7 +162,8 @@ class FakeSqs:
         except Killed:
             failed = True
         if failed:
-            after = self._visible_after.pop(message["id"], VISIBILITY_SECONDS)
+            hidden = self.hidden.get(queue, VISIBILITY_SECONDS)
+            after = self._visible_after.pop(message["id"], hidden)
             self._clock.after(after, lambda: self._deliver(queue, message))
         else:
             self.messages[queue].remove(message)
@@ -625,7 +627,7 @@ def _bytes(value: Any) -> Any:
 
 
 @contextmanager
-def worlds() -> Iterator[Callable[..., World]]:
+def worlds() -> Iterator[Callable[..., Any]]:
     """A maker of fresh worlds, all over one moto: each has a table of its own."""
     with aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
@@ -633,9 +635,9 @@ def worlds() -> Iterator[Callable[..., World]]:
         dynamodb = clients.client("dynamodb")
         numbers = count(1)
 
-        def make(**how: Any) -> World:
+        def make(*, kind: Callable[..., World] = World, **how: Any) -> Any:
             name = f"{TABLE_NAME}-{next(numbers)}"
             create_table(dynamodb, name)
-            return World(dynamodb, name, patch, **how)
+            return kind(dynamodb, name, patch, **how)
 
         yield make

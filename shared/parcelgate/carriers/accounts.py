@@ -32,23 +32,6 @@ class AccountError(Exception):
     """A carrier account's secret is not usable: for the operator to mend. Never quotes the secret."""
 
 
-class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One carrier account, as its secret describes it."""
-
-    tenant: str
-    carrier: str
-    name: str
-    credentials: dict[str, str]
-    base_url: str | None = None
-    overrides: dict[str, Any] = {}
-    limits: Limits | None = None
-    ship_from: Address | None = None
-    return_to: Address | None = None
-
-    def __repr__(self) -> str:
-        return f"AccountConfig({self.tenant}/{self.carrier}/{self.name})"
-
-
 class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     credentials: dict[str, str]
     base_url: str | None = None
@@ -56,6 +39,24 @@ class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limits: Limits | None = None
     ship_from: Address | None = None
     return_to: Address | None = None
+
+
+class AccountConfig(_Secret, frozen=True, kw_only=True):
+    """One carrier account, as its secret describes it."""
+
+    tenant: str
+    carrier: str
+    name: str
+
+    def credential(self, name: str) -> str:
+        """One of the credentials. Raises AccountError when it is missing or empty."""
+        found = self.credentials.get(name)
+        if not found:
+            raise AccountError(f"{self}: credentials: {name} is missing")
+        return found
+
+    def __repr__(self) -> str:
+        return f"AccountConfig({self.tenant}/{self.carrier}/{self.name})"
 
 
 class Accounts:

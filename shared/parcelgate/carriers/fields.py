@@ -6,11 +6,11 @@ the carrier's own name of the field, otherwise the reason that the client is tol
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Item, Order
 
@@ -27,7 +27,21 @@ class Place(Enum):
 type Fields = Mapping[str, tuple[Place, str]]
 
 
-def given(order: Order, account: AccountConfig, fields: Fields, place: Place) -> Iterator[tuple[str, str]]:
+class Defaults(Protocol):
+    """The addresses that the contract puts into an order which names none: a carrier account's."""
+
+    @property
+    def ship_from(self) -> Address | None:
+        """Who sends."""
+        ...
+
+    @property
+    def return_to(self) -> Address | None:
+        """Where returns go."""
+        ...
+
+
+def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iterator[tuple[str, str]]:
     """The fields of this kind that the client gave another value than the default: pointer and reason."""
     for pattern, (kind, reason) in fields.items():
         if kind is not place:
@@ -57,7 +71,7 @@ def _struct_default(node: Any, name: str) -> Any:
     return next(field.default for field in msgspec.structs.fields(node) if field.name == name)
 
 
-def _filled_in(pattern: str, order: Order, account: AccountConfig) -> tuple[Any, ...]:
+def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]:
     """What the contract itself puts into a field that the client left out: it is no wish of the client's."""
     match pattern.split("/")[1:]:
         case ["ship_from" | "return_to" as side, *rest]:

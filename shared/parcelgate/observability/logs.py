@@ -1,5 +1,6 @@
 """The one logger, and the decorator every handler but the authorizer wears."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -31,7 +32,8 @@ def anatomy(error: BaseException) -> dict[str, Any]:
     """
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    frames = extract_tb(error.__traceback__)[-8:]
+    # A limit of its own: `observed` takes the process's away.
+    frames = extract_tb(error.__traceback__, limit=-8)
     return {
         "error": type(error).__name__,
         "aws": f"{getattr(error, 'operation_name', '')} {code}" if code else None,
@@ -40,13 +42,20 @@ def anatomy(error: BaseException) -> dict[str, Any]:
     }
 
 
+class UnexpectedError(Exception):
+    """What a handler raises in place of an error that nobody expected, whose class is its whole message."""
+
+
 def observed[**P, R](
     *, expected: tuple[type[BaseException], ...] = ()
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give each invocation of a handler its own log keys, and one line for whatever it raises.
 
     `expected` errors are part of the work (an order that is not ready yet): they get a line of level
-    info. Anything is raised again.
+    info and are raised again, without their message. Anything else becomes an UnexpectedError.
+
+    Lambda's runtime prints the message and the trace of whatever leaves a handler, and a state machine
+    keeps the message. Either may quote what a client or a carrier sent, so neither gets out.
 
     Examples
     --------
@@ -64,12 +73,19 @@ def observed[**P, R](
                 return handler(*args, **kwargs)
             except expected as error:
                 log.info("not yet", extra={"error": type(error).__name__})
-                # Lambda's runtime prints whatever trace an error bears, and this is none to look into.
-                raise error.with_traceback(None) from None
+                error.args = ()
+                _print_no_frames()
+                raise error from None
             except Exception as error:
                 log.error("unexpected error", extra=anatomy(error))
-                raise
+                _print_no_frames()
+                raise UnexpectedError(type(error).__name__) from None
 
         return run
 
     return decorate
+
+
+def _print_no_frames() -> None:
+    """Have the runtime, which asks `traceback` for all frames of what is raised, get none."""
+    sys.tracebacklimit = 0

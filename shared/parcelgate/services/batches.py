@@ -300,7 +300,7 @@ class BatchWorker:
             return
         entries = self._reading.entries(self._bodies.get(batch))
         troubled = 0
-        together = registry.profile(message.carrier).create_batch
+        together = _at_once(message.carrier)
         while left:
             part = left[:together]
             orders = []

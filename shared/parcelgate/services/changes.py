@@ -3,7 +3,8 @@
 A new delivery in the inbox goes to the inbox queue; an order that waits for its label, and that no workflow
 fetches one for any more, goes to the label queue; an order that reached a status others wait for, or got
 its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may come out of
-order: `sequence`, the order's version, is what consumers order by.
+order: `sequence`, the order's version, is what consumers order by. Trouble that a person must look at is
+counted here too, whoever wrote it: alarms ring by these counts.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -43,8 +44,12 @@ _AT_ONCE = 10
 type Record = dict[str, Any]
 
 
+class _Reason(msgspec.Struct, frozen=True):
+    code: str
+
+
 class _Order(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a stored order as is announced."""
+    """As much of a stored order as is announced or counted."""
 
     id: str
     tenant: str
@@ -53,6 +58,8 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     updated_at: datetime
     label: Label = Label()
+    problem: _Reason | None = None
+    attention: _Reason | None = None
 
 
 class _Letter(msgspec.Struct, frozen=True):
@@ -122,6 +129,10 @@ class Router:
             if _label_is_due(old, order):
                 job = {"tenant": order.tenant, "order_id": order.id, "since": order.updated_at}
                 parcel.labels.append(_Letter(sequence, job))
+            for kind in _troubles(old, order):
+                names = {"order_id": order.id, "tenant": order.tenant, "carrier": order.carrier}
+                log.warning("an order needs a person", extra={**names, "trouble": kind})
+                count("OrdersInTrouble", kind=kind)
 
     def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
         """The events that a change of an order is worth."""
@@ -189,6 +200,21 @@ def _label_is_due(old: _Order | None, order: _Order) -> bool:
 
 def _waits(order: _Order) -> bool:
     return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
+
+
+def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
+    """What of the order a person must look at since this very change."""
+    stranded = order.status is OrderStatus.NEEDS_ATTENTION
+    if stranded and (old is None or old.status is not order.status):
+        yield "needs_attention"
+        if order.problem == _Reason("refund_failed"):
+            yield "refund_given_up"
+    late = _Reason("late_success")
+    if order.attention == late and (old is None or old.attention != late):
+        yield "late_success"
+    missing = order.label.status is LabelStatus.UNAVAILABLE
+    if missing and (old is None or old.label.status is not order.label.status):
+        yield "label_unavailable"
 
 
 def _reject(record: Record, error: Exception) -> _Letter:

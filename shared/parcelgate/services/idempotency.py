@@ -30,7 +30,7 @@ RETRY_AFTER = 2
 """Seconds, at most, that a client is asked to wait for the first request's answer."""
 LONGEST_KEY = 255
 
-__all__ = ["Answer", "Claim", "Fresh", "Replay", "Resume", "begin", "finish", "hash_of", "release"]
+__all__ = ["Answer", "Claim", "Fresh", "Replay", "Resume", "begin", "finish", "hash_of"]
 
 _LOOKS = 4
 
@@ -117,11 +117,6 @@ def finish(claim: Claim, answer: Answer, *, now: datetime | None = None) -> bool
         return True
     claim.drop(moment)
     return False
-
-
-def release(claim: Claim, *, now: datetime | None = None) -> None:
-    """Let go of the key without an answer: the request came to nothing that is worth repeating."""
-    claim.drop(now or current_time())
 
 
 def hash_of(body: bytes | str) -> str:

@@ -190,7 +190,7 @@ def cancel_refused(
 ) -> Change:
     """The carrier keeps the order: it is confirmed again, and says why it could not be cancelled."""
     problem = refusals.problem("cannot_cancel", error)
-    if len(order.tracking_numbers) < len(order.parcels):
+    if not all(parcel.tracking_id for parcel in order.parcels):
         # It was never confirmed: it came here from needs_attention, and there it goes back.
         return needs_attention(order, problem, at=at, actor=actor)
     waits = order.label.status is LabelStatus.PENDING

@@ -287,8 +287,6 @@ class Retrier:
             lambda order: outcomes.attention(order, problem, at=self._clock(), actor=Actor.CARRIER),
             OrderStatus.FAILED,
         )
-        log.error("late success of a failed order", extra={"order_id": order.id, "tenant": order.tenant})
-        count("LateSuccess", carrier=order.carrier)
 
     def _confirm_late(self, orders: "Orders", order: Order, result: Confirmed) -> None:
         at = self._clock()
@@ -380,7 +378,7 @@ class Retrier:
         outcomes.apply(orders, orders.get(message.order_id), decide)
 
     def _set_aside(self, carrier: str | None, body: str, reason: str) -> None:
-        log.error("retry set aside", extra={"carrier": carrier, "reason": reason})
+        log.warning("retry set aside", extra={"carrier": carrier, "reason": reason})
         count("RetriesGivenUp", carrier=carrier or "unknown")
         urls = self._settings.retry_dead_letter_urls
         self._sqs.send_message(

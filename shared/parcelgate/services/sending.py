@@ -55,11 +55,11 @@ from parcelgate.carriers.port import (
 )
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Parcel, Submission
-from parcelgate.domain.problems import CarrierWords, Problem
+from parcelgate.domain.orders import Order, OrderStatus, Submission
+from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count, duration
-from parcelgate.services import outcomes, watch
+from parcelgate.services import outcomes, sent, watch
 from parcelgate.services.backoff import backoff
 from parcelgate.services.outcomes import Change
 from parcelgate.services.retries import Action, SendAgainError
@@ -75,6 +75,8 @@ if TYPE_CHECKING:
 type Answer = Submitted | Confirmed | CarrierError
 """What a create can end in."""
 
+type CreateMany = Callable[[Sequence[Order]], Sequence[Answer]]
+
 type Facts = dict[str, Any]
 """What is changed of an order, by the names of its attributes."""
 
@@ -87,7 +89,6 @@ _AFTERLIFE = timedelta(seconds=5)
 _AT_ONCE = 8
 """Orders of a batch that are stored side by side."""
 
-_OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
 _AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 
 
@@ -151,17 +152,17 @@ class Sender:
             carrier = None
         if not isinstance(carrier, CreatesInBatches):
             return self._side_by_side(lambda order: self.send(order, remaining), orders)
-        sent: list[Order] = []
+        after: list[Order] = []
         for some in batched(orders, carrier.create_batch, strict=False):
-            sent += self._send_batch(carrier, some, remaining)
-        return sent
+            after += self._send_batch(carrier, carrier.create_many, some, remaining)
+        return after
 
     def retry(self, order: Order, remaining: Remaining) -> Order:
         """Go on with an order of the retry queue: ask the carrier where it may have it, else send it.
 
         Raises SendAgainError while the order is not settled, and what the store raises.
         """
-        if order.status not in _OPEN:
+        if order.status not in sent.OPEN:
             return order
         if order.submission.compensating_since is not None:
             return self._take_back(order, remaining, queued=True)
@@ -171,7 +172,9 @@ class Sender:
 
     def give_up(self, order: Order) -> Order:
         """The retry queue's time is over: a person must look at the order, if it is still open."""
-        return self._settle(order, lambda order: self._attention(order, _stranded(order)))
+        return self._settle(
+            order, lambda order: outcomes.needs_attention(order, sent.stranded(order), at=self._clock())
+        )
 
     # Sending
 
@@ -200,7 +203,7 @@ class Sender:
         return self._store(marked, self._create(carrier, marked, remaining), remaining, queued=queued)
 
     def _send_batch(
-        self, carrier: CreatesInBatches, orders: Sequence[Order], remaining: Remaining
+        self, carrier: Carrier, create_many: CreateMany, orders: Sequence[Order], remaining: Remaining
     ) -> list[Order]:
         """Send some orders in one request. Only those that could be marked are sent."""
         sender = new_id("snd")
@@ -208,13 +211,13 @@ class Sender:
         def mark(order: Order) -> Order:
             return self._quietly(order, lambda: self._mark(order, sender, remaining, queued=False))
 
-        def store(sent: tuple[Order, Answer]) -> Order:
-            order, answer = sent
+        def store(answered: tuple[Order, Answer]) -> Order:
+            order, answer = answered
             return self._quietly(order, lambda: self._store(order, answer, remaining, queued=False))
 
         marked = self._side_by_side(mark, orders)
         mine = [order for order in marked if order.submission.sender == sender]
-        answers = self._create_many(carrier, mine, remaining) if mine else []
+        answers = self._create_many(carrier, create_many, mine, remaining) if mine else []
         stored = self._side_by_side(store, [*zip(mine, answers, strict=True)])
         after = {order.id: order for order in (*marked, *stored)}
         return [after[order.id] for order in orders]
@@ -223,19 +226,12 @@ class Sender:
         """Claim the sending of the order for `sender`: from here on nobody else sends it."""
 
         def decide(order: Order) -> Change | None:
-            if order.status not in _OPEN or order.submission.sending_at is not None:
+            if order.status not in sent.OPEN or order.submission.sending_at is not None:
                 return None
             at = self._clock()
             until = at + timedelta(seconds=max(remaining(), 0.0)) + _AFTERLIFE
-            submission = Submission(
-                sending_at=at, sender=sender, sender_until=until, lost=order.submission.lost
-            )
             due = self._due(order, until, queued=queued)
-            if order.status is OrderStatus.ACCEPTED:
-                after = order.move(OrderStatus.PROCESSING, at=at, watch_at=due, submission=submission)
-                return Change(after=after, event=outcomes.moved(order, after, "order.processing"))
-            after = order.changed(at=at, watch_at=due, submission=submission)
-            return Change(after=after, event=_event(at, "order.sent_again", Actor.RETRY))
+            return sent.marked(order, sender, at=at, until=until, watch_at=due)
 
         return outcomes.apply(self._orders(order), order, decide)
 
@@ -249,19 +245,21 @@ class Sender:
             return _classed(error)
 
     def _create_many(
-        self, carrier: CreatesInBatches, orders: Sequence[Order], remaining: Remaining
+        self, carrier: Carrier, create_many: CreateMany, orders: Sequence[Order], remaining: Remaining
     ) -> Sequence[Answer]:
+        """Send marked orders together; by themselves when the carrier refuses them all in one word."""
         if remaining() < SEND_SECONDS:
             return [HeldBackError("no time left to send it")] * len(orders)
         try:
-            return carrier.create_many(orders)
+            answers = create_many(orders)
+            if len(answers) != len(orders):
+                raise UnknownOutcomeError(f"{len(answers)} answers for {len(orders)} orders")
         except RefusedError as error:
-            # Nothing was taken, and nobody knows because of which of them.
             log.info("a batch was refused as a whole", extra={"orders": len(orders), **_name_of(error)})
+            return [self._create(carrier, order, remaining) for order in orders]
         except Exception as error:
             return [_classed(error)] * len(orders)
-        alone = self._carrier(orders[0], remaining)
-        return [self._create(alone, order, remaining) for order in orders]
+        return answers
 
     # What an answer makes of the order
 
@@ -271,14 +269,10 @@ class Sender:
             case Confirmed():
                 return self._confirm(order, answer)
             case PartlyRefusedError():
-                order = self._settle(
-                    order, lambda now: self._partly(now, answer) if _same(now, order) else None
-                )
+                order = self._change_mine(order, lambda order: self._partly_refused(order, answer))
                 return self._take_back(order, remaining, queued=queued)
             case RefusedError():
-                return self._settle(
-                    order, lambda now: self._refused(now, answer) if _same(now, order) else None
-                )
+                return self._change_mine(order, lambda order: sent.refused(order, answer, at=self._clock()))
             case TransientError() | AuthenticationError():
                 return self._leave(order, answer, queued=queued, change=self._not_taken(order, answer))
             case UnknownOutcomeError() | Submitted() | CarrierError():
@@ -297,64 +291,15 @@ class Sender:
         try:
             after, confirmed = outcomes.settle(self._orders(order), order, decide)
         except CarrierNumberTakenError:
-            problem = _conflict(result.carrier_order_number)
-            return self._settle(order, lambda order: self._attention(order, problem))
+            return self._give_attention(order, sent.conflict(result.carrier_order_number))
         if confirmed:
             taken = (after.updated_at - after.created_at).total_seconds()
             duration("TimeToConfirm", taken, carrier=after.carrier)
         return after
 
-    def _refused(self, order: Order, error: RefusedError) -> Change:
-        at = self._clock()
-        taken = any(found.code == "reference_in_use" for found in error.errors)
-        if taken and order.submission.lost:
-            # It may well be our own lost create that has the reference.
-            return outcomes.needs_attention(order, _unknown(error), at=at)
-        problem = Problem(
-            code="reference_in_use" if taken and error.words is not None else "refused_by_carrier",
-            detail="The carrier refused the order. Nothing was bought.",
-            errors=error.errors,
-            carrier=error.words,
-        )
-        return outcomes.failed(order, problem, at=at)
-
-    def _partly(self, order: Order, error: PartlyRefusedError) -> Change:
-        """What the carrier took is to be taken back; its numbers are stored for that, and each refusal."""
-        at = self._clock()
-        refused = {found.reference: found for found in error.refused}
-
-        def judged(parcel: Parcel) -> Parcel:
-            found = refused.get(parcel.reference)
-            if found is None:
-                return parcel
-            problem = Problem(
-                code="refused_by_carrier",
-                detail="The carrier refused this parcel.",
-                errors=found.errors,
-                carrier=found.words,
-            )
-            return msgspec.structs.replace(parcel, problem=problem)
-
-        problem = Problem(
-            code="refused_by_carrier",
-            detail=f"The carrier refused {len(refused)} of {len(order.parcels)} parcels, "
-            "so that the order as a whole was taken back.",
-            errors=tuple(dict.fromkeys(one for found in error.refused for one in found.errors)),
-            carrier=error.words,
-        )
-        after = order.changed(
-            at=at,
-            watch_at=at + self._settings.watch_margin,
-            parcels=tuple(judged(parcel) for parcel in outcomes.numbered(order, error.accepted)),
-            carrier_order_number=error.carrier_order_number,
-            problem=problem,
-            submission=msgspec.structs.replace(order.submission, compensating_since=at),
-        )
-        return Change(after=after, event=_event(at, "carrier.refused_parcels", Actor.CARRIER, error.words))
-
     def _take_back(self, order: Order, remaining: Remaining, *, queued: bool) -> Order:
         """Cancel what the carrier took of an order that it cannot carry out, and only then call it failed."""
-        if order.status not in _OPEN or order.submission.compensating_since is None:
+        if order.status not in sent.OPEN or order.submission.compensating_since is None:
             return order
         try:
             carrier = self._carrier(order, remaining)
@@ -362,21 +307,21 @@ class Sender:
                 raise RefusedError("the carrier takes nothing back")
             cancellation = carrier.cancel(order, at=self._clock())
         except RefusedError as error:
-            problem = _not_taken_back(order, error.words)
-            return self._settle(order, lambda order: self._attention(order, problem))
+            return self._give_attention(order, sent.not_taken_back(order, error))
         except Exception as error:
             return self._leave(order, _classed(error), queued=queued)
-        at = self._clock()
-        refund = outcomes.refund_of(cancellation, at=at)
-        problem = order.problem or outcomes.failure(None)
-        return self._settle(order, lambda order: outcomes.failed(_bare(order), problem, at=at, refund=refund))
+        return self._settle(order, lambda order: sent.taken_back(order, cancellation, at=self._clock()))
 
-    def _not_taken(self, sent: Order, error: CarrierError) -> Callable[[Order], Facts]:
+    def _partly_refused(self, order: Order, error: PartlyRefusedError) -> Change:
+        at = self._clock()
+        return sent.partly_refused(order, error, at=at, watch_at=watch.accepted(self._settings, at))
+
+    def _not_taken(self, mine: Order, error: CarrierError) -> Callable[[Order], Facts]:
         """The carrier certainly has nothing: the order may be sent again."""
-        said = self._locked_out(sent, error) if isinstance(error, AuthenticationError) else lambda _: {}
+        said = self._locked_out(mine, error) if isinstance(error, AuthenticationError) else lambda _: {}
 
         def facts(order: Order) -> Facts:
-            if not _same(order, sent):
+            if not sent.bears_the_mark_of(order, mine):
                 return {}
             return {"submission": Submission(lost=order.submission.lost), **said(order)}
 
@@ -386,15 +331,15 @@ class Sender:
         """Alarm somebody: until the account is put right the order waits, and says so."""
         log.error("the carrier does not accept the account's credentials", extra=_whose(order))
         count("CarrierAuthenticationFailed", carrier=order.carrier)
-        problem = _locked_out(error)
+        problem = sent.locked_out(error)
         return lambda _: {"attention": problem}
 
-    def _over(self, sent: Order, answer: Answer) -> Callable[[Order], Facts]:
+    def _over(self, mine: Order, answer: Answer) -> Callable[[Order], Facts]:
         """Nobody knows what came of it; but its sender does no more, so that the carrier can be asked."""
         number = answer.carrier_order_number if isinstance(answer, Submitted) else None
 
         def facts(order: Order) -> Facts:
-            if not _same(order, sent) or order.submission.over_at is not None:
+            if not sent.bears_the_mark_of(order, mine) or order.submission.over_at is not None:
                 return {}
             submission = msgspec.structs.replace(order.submission, over_at=self._clock())
             return {"submission": submission} | ({"carrier_order_number": number} if number else {})
@@ -419,14 +364,14 @@ class Sender:
 
         def decide(order: Order) -> Change | None:
             facts = change(order)
-            if order.status not in _OPEN or (queued and not facts):
+            if order.status not in sent.OPEN or (queued and not facts):
                 return None
             at = self._clock()
             due = self._due(order, at, queued=waiting)
             return Change(after=order.changed(at=at, watch_at=due, **facts))
 
         order = outcomes.apply(self._orders(order), order, decide)
-        if order.status not in _OPEN:
+        if order.status not in sent.OPEN:
             return order
         raise SendAgainError(order, after)
 
@@ -468,7 +413,7 @@ class Sender:
                 order = self._settle(order, lambda order: self._failing(order, result))
                 return self._take_back(order, remaining, queued=True)
             case Mismatch():
-                return self._settle(order, lambda order: self._attention(order, _mismatch(result)))
+                return self._give_attention(order, sent.mismatch(result))
 
     def _unless_anothers(self, order: Order, result: OrderResult) -> OrderResult:
         """What the carrier says, unless it speaks of an earlier order of ours that is over there."""
@@ -479,23 +424,12 @@ class Sender:
                 return NotFound()
         return result
 
-    def _failing(self, order: Order, result: Failed) -> Change:
-        at = self._clock()
-        after = order.changed(
-            at=at,
-            watch_at=at + self._settings.watch_margin,
-            problem=outcomes.failure(result.words),
-            carrier_order_number=order.carrier_order_number or result.carrier_order_number,
-            submission=msgspec.structs.replace(order.submission, compensating_since=at),
-        )
-        return Change(after=after, event=_event(at, "carrier.failed", Actor.CARRIER, result.words))
-
     def _not_found(self, order: Order, remaining: Remaining) -> Order:
         """Believe the carrier only when it has said so twice, long after the sender's death; then send."""
         interval, at = self._settings.not_found_interval, self._clock()
         submission = order.submission
         if order.carrier_order_number is not None or submission.sender_until is None:
-            return self._settle(order, lambda order: self._attention(order, _unknown()))
+            return self._give_attention(order, sent.unknown())
         believed_from = (
             submission.sender_until + interval
             if submission.not_found_at is None
@@ -504,31 +438,14 @@ class Sender:
         if at < believed_from:
             raise SendAgainError(order, (believed_from - at).total_seconds())
         if submission.not_found_at is None:
-            raise SendAgainError(self._remember_not_found(order), interval.total_seconds())
-        return self._send(self._forget(order), remaining, queued=True)
+            order = self._change_mine(order, lambda order: sent.not_found(order, at=at))
+            raise SendAgainError(order, interval.total_seconds())
+        order = self._change_mine(order, lambda order: sent.unmarked(order, at=at))
+        return self._send(order, remaining, queued=True)
 
-    def _remember_not_found(self, order: Order) -> Order:
-        def decide(now: Order) -> Change | None:
-            if not _same(now, order) or now.submission.not_found_at is not None:
-                return None
-            at = self._clock()
-            submission = msgspec.structs.replace(now.submission, not_found_at=at)
-            after = now.changed(at=at, submission=submission)
-            return Change(after=after, event=_event(at, "carrier.not_found", Actor.CARRIER))
-
-        return outcomes.apply(self._orders(order), order, decide)
-
-    def _forget(self, order: Order) -> Order:
-        """Take the mark away: the carrier has nothing of the create that was lost."""
-
-        def decide(now: Order) -> Change | None:
-            if not _same(now, order):
-                return None
-            at = self._clock()
-            after = now.changed(at=at, submission=Submission(lost=True))
-            return Change(after=after, event=_event(at, "order.to_be_sent_again", Actor.RETRY))
-
-        return outcomes.apply(self._orders(order), order, decide)
+    def _failing(self, order: Order, result: Failed) -> Change:
+        at = self._clock()
+        return sent.failing(order, result, at=at, watch_at=watch.accepted(self._settings, at))
 
     # Common
 
@@ -550,15 +467,24 @@ class Sender:
             return watch.retrying(self._settings, order.created_at, at)
         return watch.accepted(self._settings, at)
 
-    def _attention(self, order: Order, problem: Problem) -> Change:
-        return outcomes.needs_attention(order, problem, at=self._clock())
-
     def _settle(self, order: Order, decide: Callable[[Order], Change | None]) -> Order:
         """Write what `decide` makes of an order that is open."""
         after, _ = outcomes.settle(
-            self._orders(order), order, lambda order: decide(order) if order.status in _OPEN else None
+            self._orders(order), order, lambda now: decide(now) if now.status in sent.OPEN else None
         )
         return after
+
+    def _change_mine(self, mine: Order, decide: Callable[[Order], Change]) -> Order:
+        """Write what `decide` makes of the order while it bears the mark that `mine` bears."""
+
+        def still(order: Order) -> Change | None:
+            return decide(order) if sent.bears_the_mark_of(order, mine) else None
+
+        after, _ = outcomes.settle(self._orders(mine), mine, still)
+        return after
+
+    def _give_attention(self, order: Order, problem: Problem) -> Order:
+        return self._settle(order, lambda order: outcomes.needs_attention(order, problem, at=self._clock()))
 
     def _side_by_side[T](self, work: Callable[[T], Order], things: Sequence[T]) -> list[Order]:
         if self._workers == 1 or len(things) < 2:
@@ -567,86 +493,12 @@ class Sender:
             return [*pool.map(work, things)]
 
 
-def _same(order: Order, sent: Order) -> bool:
-    """Whether `order` still bears the mark under which `sent` was sent."""
-    mine = sent.submission.sender
-    return order.status in _OPEN and mine is not None and order.submission.sender == mine
-
-
 def _classed(error: Exception) -> CarrierError:
     """Only a CarrierError says that nothing came of a call; whatever else it was, something may have."""
     if isinstance(error, CarrierError):
         return error
     log.error("a call to the carrier broke off", extra=anatomy(error))
     return UnknownOutcomeError(type(error).__name__)
-
-
-def _bare(order: Order) -> Order:
-    """The order without numbers that lead nowhere any more."""
-    parcels = tuple(
-        msgspec.structs.replace(parcel, tracking_number=None, master_tracking_number=None)
-        for parcel in order.parcels
-    )
-    return msgspec.structs.replace(order, parcels=parcels)
-
-
-def _conflict(number: str) -> Problem:
-    return Problem(
-        code="carrier_order_conflict",
-        detail=f"The carrier answers with its order {number}, which belongs to another order here.",
-    )
-
-
-def _mismatch(result: Mismatch) -> Problem:
-    number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
-    return Problem(
-        code="answer_mismatch",
-        detail=f"What the carrier has under this reference is not this order: {result.detail}.{number}",
-    )
-
-
-def _unknown(error: CarrierError | None = None) -> Problem:
-    return Problem(
-        code="outcome_unknown",
-        detail="The order was sent and its answer was lost, and what the carrier says since does not settle "
-        "whether it has the order. It keeps its reference. Ask us to look it up with the carrier: if it is "
-        "there we read it again, and if it is not we close the order.",
-        carrier=None if error is None else error.words,
-    )
-
-
-def _locked_out(error: AuthenticationError) -> Problem:
-    return Problem(
-        code="carrier_unavailable",
-        detail="The carrier does not accept the account's credentials. The order waits until it does.",
-        carrier=error.words,
-    )
-
-
-def _not_taken_back(order: Order, words: CarrierWords | None) -> Problem:
-    return Problem(
-        code="refund_failed",
-        detail="The carrier could not carry out the order as a whole and keeps what it took of it. "
-        "Cancel that with the carrier.",
-        errors=order.problem.errors if order.problem else (),
-        carrier=words or (order.problem.carrier if order.problem else None),
-    )
-
-
-def _stranded(order: Order) -> Problem:
-    """Why nothing more can be done for an open order by itself."""
-    if order.submission.compensating_since is not None:
-        return _not_taken_back(order, None)
-    if order.submission.sending_at is not None:
-        return _unknown()
-    detail = "The order could not be sent for 12 hours, and the carrier has not got it. Cancel it here."
-    return Problem(
-        code="deadline_passed", detail=detail, carrier=order.attention.carrier if order.attention else None
-    )
-
-
-def _event(at: datetime, kind: str, actor: Actor, words: CarrierWords | None = None) -> OrderEvent:
-    return OrderEvent(at=at, type=kind, actor=actor, carrier=words)
 
 
 def _name_of(error: BaseException) -> dict[str, str]:

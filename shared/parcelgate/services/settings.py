@@ -21,7 +21,7 @@ class MissingSettingError(Exception):
 class Settings:
     """Typed settings over an environment.
 
-    >>> Settings({"PARCELGATE_CALLBACK_WAIT": "5"}).callback_wait.total_seconds()
+    >>> Settings({"PARCELGATE_RETRY_CAP": "5"}).retry_cap.total_seconds()
     5.0
     """
 
@@ -39,11 +39,6 @@ class Settings:
 
     def _urls(self, name: str) -> dict[str, str]:
         return msgspec.json.decode(self._text(name), type=dict[str, str])
-
-    @property
-    def stage(self) -> str:
-        """The environment's name, such as `local` or `production`."""
-        return self._text("PARCELGATE_STAGE", "local")
 
     @property
     def table(self) -> str:
@@ -114,11 +109,6 @@ class Settings:
     def secret_prefix(self) -> str:
         """What the names of the carrier accounts' secrets begin with."""
         return self._text("PARCELGATE_SECRET_PREFIX", "parcelgate")
-
-    @property
-    def callback_wait(self) -> timedelta:
-        """How long the flow waits for the carrier's callback before it asks by itself."""
-        return self._seconds("PARCELGATE_CALLBACK_WAIT", 20)
 
     @property
     def order_deadline(self) -> timedelta:

@@ -20,7 +20,7 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.observability.logs import about, log
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import OrderNotFoundError, StoreError
+from parcelgate.store.errors import OrderNotFoundError, StoreError, ThrottledError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -73,7 +73,10 @@ def take_in(table: "Table", path: Mapping[str, Any], body: bytes, *, clock: Cloc
             carrier=carrier, account=account, order_id=hook.order_id, body=body[:MOST_BYTES], now=clock()
         )
     except StoreError as error:
-        log.error("a delivery could not be stored", extra={"error": type(error).__name__})
+        passing = isinstance(error, ThrottledError)
+        (log.warning if passing else log.error)(
+            "a delivery could not be stored", extra={"error": type(error).__name__}
+        )
         count("WebhooksNotStored", carrier=carrier)
         return _LATER
     count("WebhooksReceived", carrier=carrier, repeat="no" if entry.is_new else "yes")

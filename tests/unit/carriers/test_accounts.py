@@ -166,4 +166,4 @@ def test_without_overrides_the_assumptions_stand() -> None:
     settings = assumed.settings(lso_account())
     assert {call: settings.path(call) for call in assumed.Call} == dict(assumed.PATHS)
     assert (settings.currency, settings.track_batch, settings.refund_status) == ("USD", 30, "requested")
-    assert assumed.base_url(lso_account(base_url="http://127.0.0.1:80/lso/")) == "http://127.0.0.1:80/lso"
+    assert assumed.base_url(lso_account(base_url="http://127.0.0.1:8080/lso/")) == "http://127.0.0.1:8080/lso"

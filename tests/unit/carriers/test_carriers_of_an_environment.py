@@ -12,6 +12,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.services.accounts import Carriers, Remaining
 from parcelgate.services.settings import Settings
 from parcelgate.store import clients
+from parcelgate.store.limits import Entry
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
 
 
@@ -23,6 +24,15 @@ class Secrets:
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's own name
         self.asked.append(SecretId)
         return {"SecretString": json.dumps(self.secret)}
+
+
+class NoLimits:
+    """An account that may be asked as often as anybody likes."""
+
+    def enter(self, at: Any, **_: Any) -> Entry:
+        return Entry()
+
+    def succeeded(self, *, probe: bool) -> None: ...
 
 
 class Tables:
@@ -39,6 +49,9 @@ class Tables:
     @property
     def tokens(self) -> "Tables":
         return self
+
+    def limits(self, carrier: str, account: str) -> NoLimits:
+        return NoLimits()
 
     def vault(self, carrier: str, account: str, *, key_id: str, **_: Any) -> FakeVault:
         self.vaults.append((self.tenants, carrier, account, key_id))

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches, ProvidesLabels
+from sandbox.lme.envelope import new_login
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_account
 
 
@@ -19,11 +20,24 @@ def test_every_carrier_has_a_profile_of_its_own_name() -> None:
         assert set(profile.capabilities) <= set(profile.grades)
 
 
-def test_a_carrier_is_built_for_an_account() -> None:
-    carrier = registry.build(
-        "lso", lso_account(), send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON
-    )
+LOGINS = {
+    "lso": {"app_id": "app-7", "app_secret": "made-up"},
+    "ubi": {"token": "t-7", "secret": "made-up"},
+    "lme": new_login(),
+}
+
+
+@pytest.mark.parametrize("code", registry.names())
+def test_a_profile_says_what_the_adapter_can_do(code: str) -> None:
+    account = lso_account(carrier=code, credentials=LOGINS[code])
+    carrier = registry.build(code, account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    profile = registry.profile(code)
+
     assert isinstance(carrier, Carrier)
+    assert isinstance(carrier, ConfirmsLater) is profile.confirms_later
+    assert isinstance(carrier, CreatesInBatches) is ("batch" in profile.capabilities)
+    assert isinstance(carrier, Cancels) is ("cancel" in profile.capabilities)
+    assert isinstance(carrier, ProvidesLabels) is ("label" in profile.capabilities)
 
 
 def test_an_unknown_carrier_is_an_error() -> None:
@@ -41,7 +55,7 @@ def test_the_answer_to_a_callback_is_the_platforms() -> None:
     ("code", "unwanted"),
     [
         (
-            "from parcelgate.carriers import registry; registry.profile('lso')",
+            "from parcelgate.carriers import registry; [registry.profile(code) for code in registry.names()]",
             "pydantic httpx boto3 botocore",
         ),
         ("import parcelgate.services.accounts", "pydantic httpx boto3"),

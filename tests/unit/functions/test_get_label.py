@@ -8,7 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from parcelgate.carriers.accounts import AccountError
+from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError
+from parcelgate.carriers.port import LabelPendingError
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
+from parcelgate.services import label_fetch, labels_view
 from tests.support.http import House, Reply, call
 from tests.support.orders import an_event, an_order
 
@@ -61,16 +65,76 @@ def test_links_end_with_the_credentials_that_sign_them(house: House, monkeypatch
     assert int(parse_qs(urlsplit(label["url"]).query)["X-Amz-Expires"][0]) <= 180
 
 
+class Fetcher:
+    """Fetches what a test says, or not yet."""
+
+    def __init__(self) -> None:
+        self.outcome: Exception | Callable[[], Order] = LabelPendingError("1115")
+        self.asked: list[str] = []
+
+    def fetch(self, tenant: str, order_id: str, remaining: Callable[[], float]) -> Order:
+        assert 0 < remaining() <= 10
+        self.asked.append(order_id)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome()
+
+
+@pytest.fixture
+def fetcher(house: House, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
+    fetcher = Fetcher()
+    monkeypatch.setattr(label_fetch, "wired", lambda: fetcher)
+    labels_view.wired.cache_clear()
+    return fetcher
+
+
 @pytest.mark.parametrize(
     "status",
     [OrderStatus.ACCEPTED, OrderStatus.PROCESSING, OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION],
 )
 @pytest.mark.parametrize("accept", ["application/json", "application/pdf"])
-def test_a_label_in_the_making_is_waited_for(accept: str, status: OrderStatus, house: House) -> None:
+def test_a_label_in_the_making_is_waited_for(
+    accept: str, status: OrderStatus, house: House, fetcher: Fetcher
+) -> None:
     reply = get(an_order_with(house, Label(), status), accept)
 
     assert (reply.status, reply.json()) == (202, {"status": "pending"})
     assert int(reply.headers["retry-after"]) > 0
+
+
+def test_whoever_asks_before_it_was_fetched_has_it_fetched(house: House, fetcher: Fetcher) -> None:
+    order = an_order_with(house, Label())
+    fetcher.outcome = lambda: msgspec.structs.replace(order, label=READY)
+
+    assert get(order).json()["status"] == "ready"
+    assert fetcher.asked == [order.id]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [TransientError("down"), RefusedError("no"), AuthenticationError("who?"), AccountError("mend it")],
+)
+def test_trouble_with_the_carrier_is_no_trouble_of_the_client(
+    trouble: Exception, house: House, fetcher: Fetcher
+) -> None:
+    fetcher.outcome = trouble
+
+    assert get(an_order_with(house, Label())).status == 202
+
+
+def test_an_order_that_was_cancelled_meanwhile_shows_none(house: House, fetcher: Fetcher) -> None:
+    order = an_order_with(house, Label())
+    fetcher.outcome = lambda: msgspec.structs.replace(order, status=OrderStatus.CANCELLED)
+
+    assert get(order).code == "order_not_live"
+
+
+@pytest.mark.parametrize("label", [READY, Label(status=LabelStatus.UNAVAILABLE)])
+def test_nobody_is_asked_for_what_is_there_or_never_comes(
+    label: Label, house: House, fetcher: Fetcher
+) -> None:
+    get(an_order_with(house, label))
+    assert fetcher.asked == []
 
 
 @pytest.mark.parametrize("status", [OrderStatus.FAILED, OrderStatus.CANCELLED])

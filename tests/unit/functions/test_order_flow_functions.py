@@ -1,7 +1,7 @@
 """The handlers of the order flow, its queues and its sweep, each with its sample event."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
+from parcelgate.services import webhooks
 from parcelgate.services.order_flow import DeadlinePassed
+from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
 
@@ -117,6 +119,33 @@ def test_process_webhook_reports_only_the_message_that_failed(world: World, orde
 
 def test_retry_order_lets_a_message_go_that_needs_nothing_more(world: World, order: Order) -> None:
     assert call("retry_order") == {"batchItemFailures": []}
+
+
+ERROR = '"level":"ERROR"'
+"""What an alarm looks for in the log of every function."""
+
+
+def test_what_has_an_alarm_of_its_own_is_no_error_of_the_function(
+    world: World, order: Order, logged: Callable[[], str]
+) -> None:
+    call("close_order_flow")
+    (message,) = sample("retry_order")["Records"]
+    call("retry_order", {"Records": [message | {"body": "not json"}]})
+    assert world.sqs.bodies("https://sqs.test/dead-lso") == ["not json"]
+    assert ERROR not in logged()
+
+
+@pytest.mark.parametrize(("error", "is_fault"), [(ThrottledError, False), (StoreUnavailableError, True)])
+def test_a_store_that_is_busy_is_no_error_of_the_door(
+    error: type[Exception], is_fault: bool, logged: Callable[[], str]
+) -> None:
+    def find(*_: str) -> None:
+        raise error("busy")
+
+    table: Any = SimpleNamespace(webhook_tokens=SimpleNamespace(find=find))
+    path = {"carrier": "lso", "account": "default", "token": "t" * 32}
+    assert webhooks.take_in(table, path, b"{}").status == 503
+    assert (ERROR in logged()) == is_fault
 
 
 def test_route_changes_sends_a_delivery_on(world: World) -> None:

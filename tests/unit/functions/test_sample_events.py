@@ -15,6 +15,11 @@ from tests.support.http import House, send
         ("read_orders", 200),
         ("get_label", 404),
         ("cancel_order", 404),
+        ("change_order", 404),
+        ("hold_order", 404),
+        ("close_manifest", 422),
+        ("validate_address", 200),
+        ("list_services", 200),
         ("describe_service", 200),
     ],
 )

@@ -1,10 +1,13 @@
 """The door: what every answer has in common."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from awslambdaric.bootstrap import StandardLogSink, handle_event_request
+from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import Answer, Api, Call, answer
@@ -101,18 +104,72 @@ def test_a_budget_ends_before_the_invocation() -> None:
     assert Call(api_event(ROUTE, id="x")).within(5)() <= 5
 
 
-def test_what_is_expected_bears_no_trace_for_the_runtime_to_print() -> None:
-    def deep() -> None:
-        raise KeyError("not yet")
+class Runtime:
+    """AWS's own runtime client, with what it would post to Lambda."""
 
-    @observed(expected=(KeyError,))
-    def handler(event: dict[str, str], context: Context) -> None:
+    def __init__(self) -> None:
+        self.marshaller = LambdaMarshaller()
+        self.posted: list[str] = []
+
+    def post_invocation_error(self, request_id: str, error: str, fault: str, *_: Any) -> None:
+        self.posted += [error, fault]
+
+    def run(self, handler: Callable[[Any, Any], Any]) -> dict[str, Any]:
+        """What a state machine gets of an invocation that fails."""
+        handle_event_request(
+            self, handler, "id", b"{}", "application/json", None, None, "arn", 0, None, StandardLogSink()
+        )
+        error: dict[str, Any] = json.loads(self.posted[0])
+        return error
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
+    return Runtime()
+
+
+def raised_deep_inside(error: Exception) -> Callable[[dict[str, str], object], None]:
+    def deep() -> None:
+        raise error from ValueError("Ada Byrd, 401 Congress Ave")
+
+    @observed(expected=(TimeoutError,))
+    def handler(event: dict[str, str], context: object) -> None:
         deep()
 
-    with pytest.raises(KeyError) as raised:
-        handler({}, Context())
+    return handler
 
-    assert [entry.name for entry in raised.traceback][1:] == ["run"]
+
+def test_an_expected_error_is_one_line_of_ours_and_its_name(
+    runtime: Runtime, logged: Callable[[], str]
+) -> None:
+    error = runtime.run(raised_deep_inside(TimeoutError("Ada Byrd is not ready")))
+
+    assert (error["errorType"], error["errorMessage"], error["stackTrace"]) == ("TimeoutError", "", [])
+    ours, theirs = logged().strip().split("\n")
+    assert (json.loads(ours)["level"], json.loads(ours)["error"]) == ("INFO", "TimeoutError")
+    assert theirs.split("\r") == ["[ERROR] TimeoutError", "Traceback (most recent call last):"]
+    assert "Ada" not in ours + theirs + str(runtime.posted)
+
+
+def test_what_nobody_expected_leaves_the_function_as_its_class_alone(
+    runtime: Runtime, logged: Callable[[], str]
+) -> None:
+    for _ in range(2):
+        error = runtime.run(raised_deep_inside(KeyError("Ada Byrd")))
+
+    assert (error["errorType"], error["errorMessage"], error["stackTrace"]) == (
+        "UnexpectedError",
+        "KeyError",
+        [],
+    )
+    told = logged()
+    assert "Ada" not in told + str(runtime.posted)
+    _, ours, _, theirs = told.strip().split("\n")
+    # Also the second time: what the runtime is kept from, our own line still has.
+    assert (json.loads(ours)["level"], json.loads(ours)["error"]) == ("ERROR", "KeyError")
+    assert json.loads(ours)["where"][-1].endswith(" deep")
+    assert theirs.split("\r") == ["[ERROR] UnexpectedError: KeyError", "Traceback (most recent call last):"]
 
 
 def test_one_invocation_s_ids_are_not_on_the_next_one_s_lines(logged: Callable[[], str]) -> None:

@@ -1,13 +1,15 @@
 """The stream's router: what it sends on, and what it does with what it cannot."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.domain.problems import Problem
 from parcelgate.services.changes import Router
 from parcelgate.services.settings import Settings
 from tests.support.orders import an_order
@@ -111,6 +113,38 @@ def test_a_label_that_is_ready_is_announced(router: Router, bus: FakeEvents) -> 
     label = msgspec.structs.replace(order.label, status=LabelStatus.READY)
     router.route([record(1, image(moved(order, label=label)), image(order))])
     assert bus.kinds == ["label.ready"]
+
+
+REFUND = Problem(code="refund_failed", detail="-")
+LATE = Problem(code="late_success", detail="-")
+NO_LABEL = Label(status=LabelStatus.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "kinds"),
+    [
+        ({"status": OrderStatus.NEEDS_ATTENTION}, ["needs_attention"]),
+        (
+            {"status": OrderStatus.NEEDS_ATTENTION, "problem": REFUND},
+            ["needs_attention", "refund_given_up"],
+        ),
+        ({"status": OrderStatus.FAILED, "attention": LATE}, ["late_success"]),
+        ({"status": OrderStatus.CONFIRMED, "label": NO_LABEL}, ["label_unavailable"]),
+        ({"status": OrderStatus.CONFIRMED}, []),
+    ],
+)
+def test_what_a_person_must_look_at_is_counted_once(
+    facts: dict[str, Any], kinds: list[str], router: Router, logged: Callable[[], str]
+) -> None:
+    order = an_order()
+    troubled = moved(order, **facts)
+    router.route([record(1, image(troubled), image(order))])
+    router.route([record(2, image(moved(troubled)), image(troubled))])
+
+    lines = [json.loads(line) for line in logged().splitlines()]
+    assert [line["kind"] for line in lines if "OrdersInTrouble" in line] == kinds
+    told = [(line["level"], line["order_id"], line["trouble"]) for line in lines if "trouble" in line]
+    assert told == [("WARNING", order.id, kind) for kind in kinds]
 
 
 def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(

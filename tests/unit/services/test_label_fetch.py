@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -65,7 +66,7 @@ class Visibility:
 
     def change_message_visibility(self, **given: Any) -> None:
         assert given["QueueUrl"] == "https://sqs.test/labels"
-        assert given["ReceiptHandle"] == "handle"
+        assert given["ReceiptHandle"]
         self.seconds.append(given["VisibilityTimeout"])
 
 
@@ -227,17 +228,9 @@ def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: 
     monkeypatch.setattr(label_fetch, "worker", lambda: desk.worker)
     good = json.dumps({"tenant": "acme", "order_id": desk.order.id, "since": desk.since.isoformat()})
     gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": desk.since.isoformat()})
-    records = [
-        {
-            "messageId": name,
-            "receiptHandle": "handle",
-            "body": body,
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:labels",
-        }
-        for name, body in {"bad": "{", "gone": gone, "good": good}.items()
-    ]
+    (sample,) = json.loads(Path("events/label_order.json").read_text())["Records"]
+    bodies = {"bad": "{", "gone": gone, "good": good}
+    records = [{**sample, "messageId": name, "body": body} for name, body in bodies.items()]
 
     class Context:
         aws_request_id = "request"

@@ -150,3 +150,22 @@ def test_what_is_not_due_is_left_alone(world: World) -> None:
     order = world.place()
     assert run(world) == 0
     assert world.read(order).version == order.version
+
+
+def test_a_change_whose_function_died_is_told_and_the_label_fetched_anew(world: World) -> None:
+    order = overdue(
+        world,
+        status=OrderStatus.CONFIRMED,
+        label=Label(status=LabelStatus.READY),
+        changing_until=world.clock.now - timedelta(seconds=1),
+    )
+
+    run(world)
+
+    after = world.read(order)
+    assert after.changing_until is None
+    assert after.attention is not None
+    assert after.attention.code == "change_unknown"
+    assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
+    assert after.watch_at is not None
+    assert after.watch_at > world.clock.now

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from parcelgate.carriers import documents
 from parcelgate.carriers.accounts import AccountConfig, AccountError
 from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
@@ -13,6 +14,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from parcelgate.carriers.likeness import as_it_was
 from parcelgate.carriers.lme import assumed, codes, envelope, mapping, rules, wire
 from parcelgate.carriers.lme.assumed import Call, ErrorKind, ErrorMeaning
 from parcelgate.carriers.lme.client import Client, Keys, Unread
@@ -189,11 +191,18 @@ class Lme:
             raise self._refusal(Call.UPDATE, answer, said)
         data = mapping.order_data(answer)
         if data is None or data.order_no is None:
-            return mapping.as_it_was(order)
+            return self._as_it_was(order)
         result = mapping.confirmed(order, data)
         if not isinstance(result, Confirmed):
             raise UnknownOutcomeError(f"{Call.UPDATE}: the answer is about another order")
         return result
+
+    @staticmethod
+    def _as_it_was(order: Order) -> Confirmed:
+        before = as_it_was(order)
+        if before is None:
+            raise UnknownOutcomeError(f"{Call.UPDATE}: success without the order's number")
+        return before
 
     def label(self, order: Order) -> list[LabelFile]:
         """The parcel's label (all of it assumed).
@@ -211,12 +220,12 @@ class Lme:
             data = mapping.label_data(answer)
             if data.order_no not in {None, order.carrier_order_number}:
                 raise LabelPendingError("the label is another order's")
-            content = mapping.label_content(data)
+            content = documents.from_base64(data.label_data)
             if content is None and data.label_url:
                 content = self._client.fetch_label(data.label_url)
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
-        document = mapping.label_file(order, content or b"")
+        document = mapping.label_file(order, content)
         if document is None:
             raise LabelPendingError("what came is no label")
         return [document]
@@ -297,6 +306,8 @@ class Lme:
         """
         answer, said = self._ask(call, fields, safe)
         if said is not None and said.kind is ErrorKind.AUTHENTICATION and self._rotated():
+            if isinstance(fields, wire.OrderCreate | wire.OrderQuery) and fields.channel is not None:
+                fields = fields.model_copy(update={"channel": self._keys.app_key})
             answer, said = self._ask(call, fields, safe)
         if said is None:
             assert isinstance(answer, wire.Answer)  # noqa: S101 - for the type checker

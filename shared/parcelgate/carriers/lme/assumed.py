@@ -14,12 +14,12 @@ of it in its secret, without a release::
 from datetime import time
 from enum import StrEnum
 from typing import Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError, where_wrong
+from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.overrides import read_base_url, read_overrides
 
 BASE_URL = "https://open-gateway.fh.express/"
 """Production (public: a client of the API). The test system is https://test.open-gateway.fh.express/."""
@@ -129,14 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def settings(account: AccountConfig) -> Settings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    try:
-        found = msgspec.convert(account.overrides, Settings)
-    except msgspec.ValidationError as error:
-        raise AccountError(f"{account}: overrides: {where_wrong(error)}") from None
-    try:
-        ZoneInfo(found.default_time_zone)
-    except (KeyError, ValueError, OSError):
-        raise AccountError(f"{account}: overrides.default_time_zone: no such zone") from None
+    found = read_overrides(account, Settings)
     try:
         begins, ends = found.window
     except ValueError:
@@ -150,12 +143,4 @@ def settings(account: AccountConfig) -> Settings:
 
 def base_url(account: AccountConfig) -> str:
     """Where LME is for this account, with one slash at its end. Raises AccountError."""
-    url = account.base_url or BASE_URL
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise AccountError(f"{account}: base_url: http or https, a host, and at most a path")
-    return url.rstrip("/") + "/"
+    return read_base_url(account, BASE_URL) + "/"

@@ -7,8 +7,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.bodies import UnreadableError, decoded, encoded, renamed
 from parcelgate.carriers.calls import MIB, Request, Transport
-from parcelgate.carriers.label_addresses import label_request
+from parcelgate.carriers.label_addresses import fetch_label
 from parcelgate.carriers.lme import envelope, wire
 from parcelgate.carriers.lme.assumed import Call, Settings
 from parcelgate.domain.clock import Clock
@@ -30,19 +31,15 @@ class Keys(NamedTuple):
     @classmethod
     def of(cls, account: AccountConfig) -> "Keys":
         """Read them. Raises AccountError, which never quotes them."""
-        found = account.credentials
-        for name in ("app_key", "client_private", "lme_public"):
-            if not found.get(name):
-                raise AccountError(f"{account}: credentials: {name} is missing")
         try:
-            ours = envelope.private_key(found["client_private"])
+            ours = envelope.private_key(account.credential("client_private"))
         except envelope.KeyFormatError as error:
             raise AccountError(f"{account}: credentials: client_private: {error}") from None
         try:
-            theirs = envelope.public_key(found["lme_public"])
+            theirs = envelope.public_key(account.credential("lme_public"))
         except envelope.KeyFormatError as error:
             raise AccountError(f"{account}: credentials: lme_public: {error}") from None
-        return cls(found["app_key"], ours, theirs)
+        return cls(account.credential("app_key"), ours, theirs)
 
     def __repr__(self) -> str:
         return "Keys(...)"
@@ -66,14 +63,14 @@ class Client:
     def ask(self, call: Call, fields: Mapping[str, Any], keys: Keys, *, safe: bool) -> wire.Answer | Unread:
         """LME's answer, opened. Raises what the transport raises."""
         ours_to_theirs = self._settings.fields.get(call, {})
-        data = envelope.seal(wire.encoded(wire.renamed(fields, ours_to_theirs)), keys.theirs)
+        data = envelope.seal(encoded(renamed(fields, ours_to_theirs)), keys.theirs)
         timestamp = envelope.milliseconds(self._clock())
         request = Request(
             call=f"lme.{call}",
             method="POST",
             url=self._base_url + self._settings.path(call),
             headers=envelope.headers(keys.app_key, data, timestamp, keys.ours),
-            body=wire.encoded({"data": data}),
+            body=encoded({"data": data}),
             safe=safe,
             max_bytes=_LABEL_ANSWER_BYTES if call is Call.LABEL else _ANSWER_BYTES,
         )
@@ -86,10 +83,10 @@ class Client:
             return wire.Answer(answer.code, answer.message)
         try:
             opened = self._opened(answer.data, keys)
-        except envelope.UnreadableError:
+        except UnreadableError:
             return Unread(response.status)
         theirs_to_ours = {theirs: ours for ours, theirs in ours_to_theirs.items()}
-        return wire.Answer(answer.code, answer.message, wire.renamed(opened, theirs_to_ours))
+        return wire.Answer(answer.code, answer.message, renamed(opened, theirs_to_ours))
 
     @staticmethod
     def _opened(data: Any, keys: Keys) -> Any:
@@ -99,17 +96,13 @@ class Client:
         """
         if not isinstance(data, str) or not data.strip():
             return data or None
-        opened = envelope.decoded(envelope.unseal(data, keys.ours))
+        opened = decoded(envelope.unseal(data, keys.ours))
         if opened is not None and not isinstance(opened, dict | list):
-            raise envelope.UnreadableError("neither an object nor a list")
+            raise UnreadableError("neither an object nor a list")
         return opened
 
     def fetch_label(self, url: str) -> bytes | None:
         """The document at a label's own address; None when it is not to be trusted or there is none."""
-        request = label_request(
-            "lme.label_file", url, base_url=self._base_url, hosts=self._settings.label_hosts
+        return fetch_label(
+            self._send, "lme.label_file", url, base_url=self._base_url, hosts=self._settings.label_hosts
         )
-        if request is None:
-            return None
-        answer = self._send.send(request)
-        return answer.body if answer.status == 200 else None

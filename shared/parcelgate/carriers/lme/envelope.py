@@ -9,10 +9,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from parcelgate.carriers.bodies import UnreadableError, decoded
 from parcelgate.carriers.port import Trust
 
 VERSION = "1"
@@ -31,10 +30,6 @@ _LONGEST_PUSH = 64 * 1024
 
 class KeyFormatError(ValueError):
     """A text that is no RSA key. Says nothing of what the text holds."""
-
-
-class UnreadableError(ValueError):
-    """Something that was not sealed for this key, or is not JSON once it is open."""
 
 
 # Keys.
@@ -110,18 +105,6 @@ def unseal(text: str, key: RSAPrivateKey) -> bytes:
         return b"".join(key.decrypt(block, padding.PKCS1v15()) for block in blocks)
     except ValueError:
         raise UnreadableError("not sealed for this key") from None
-
-
-def decoded(content: bytes) -> Any:
-    """JSON with its decimals digit by digit. Raises UnreadableError."""
-    try:
-        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        raise UnreadableError("not JSON") from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)
 
 
 # Signing.

@@ -3,20 +3,16 @@
 What is sent is public save where it says assumed; see `rules.FIELDS` for every field of ours.
 """
 
-import base64
-import binascii
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.documents import document_format
-from parcelgate.carriers.label_addresses import MAX_LABEL_BYTES
+from parcelgate.carriers import documents
+from parcelgate.carriers.likeness import bare, plain_details
 from parcelgate.carriers.lme import codes, wire
 from parcelgate.carriers.lme.assumed import Settings
 from parcelgate.carriers.lme.countries import NAMES, country_code
@@ -33,6 +29,7 @@ from parcelgate.carriers.port import (
     Pending,
     ProofOfDelivery,
 )
+from parcelgate.carriers.times import offset_text, read_zone
 from parcelgate.domain.addresses import Address, state_code, state_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
@@ -196,23 +193,7 @@ def _is_ours(order: Order, told: wire.Party) -> bool:
     to = order.ship_to
     pairs = ((told.contact, to.name), (told.address, lines(to)), (told.post_code, to.postcode))
     return all(
-        theirs is None or "*" in theirs or not ours or _bare(theirs) == _bare(ours) for theirs, ours in pairs
-    )
-
-
-def _bare(text: str) -> str:
-    normal = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in normal if character.isalnum())
-
-
-def as_it_was(order: Order) -> Confirmed:
-    """The order's own numbers, after a change whose answer brought none."""
-    return Confirmed(
-        carrier_order_number=order.carrier_order_number or "",
-        parcels=tuple(
-            ParcelResult(reference=parcel.reference, tracking_number=parcel.tracking_number)
-            for parcel in order.parcels
-        ),
+        theirs is None or "*" in theirs or not ours or bare(theirs) == bare(ours) for theirs, ours in pairs
     )
 
 
@@ -220,17 +201,12 @@ _ELSEWHERE = {
     "orderNo", "outOrderNo", "channel", "preTimeStart", "preTimeEnd", "totalLength", "totalWidth",
     "totalHeight", "totalWeight", "cargoDesc", "cargoDetail", "remark",
 }  # fmt: skip
-_LONGEST_DETAIL = 500
 
 
 def _rest(data: wire.OrderData) -> dict[str, Any]:
     """What LME added, by its own names: plain values alone, decimals as text."""
     told = {**data.model_dump(by_alias=True, exclude={"receiver"}), **(data.model_extra or {})}
-    return {
-        key: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
-        for key, value in told.items()
-        if key not in _ELSEWHERE and isinstance(value, str | int | Decimal)
-    }
+    return plain_details(told, _ELSEWHERE)
 
 
 # Theirs to ours: addresses and labels.
@@ -260,11 +236,11 @@ def _suggested(address: Address, told: wire.Suggestion) -> Address | None:
     changes: dict[str, Any] = {
         name: value
         for name, value in theirs.items()
-        if value is not None and _bare(value) != _bare(getattr(address, name) or "")
+        if value is not None and bare(value) != bare(getattr(address, name) or "")
     }
     if "state" in changes and address.state and state_code(country, address.state) == state:
         del changes["state"]
-    if told.address and _bare(told.address) != _bare(lines(address)):
+    if told.address and bare(told.address) != bare(lines(address)):
         changes |= {"line1": told.address, "line2": None, "line3": None}
     return msgspec.structs.replace(address, **changes) if changes else None
 
@@ -277,23 +253,9 @@ def label_data(answer: wire.Answer) -> wire.LabelData:
     return wire.LabelData.model_validate(data if isinstance(data, dict) else {})
 
 
-def label_content(data: wire.LabelData) -> bytes | None:
-    """The document that an answer carries in itself; None when it carries none that can be read."""
-    text = data.label_data or ""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode("".join(text.split()), validate=True) or None
-    except (binascii.Error, ValueError):
-        return None
-
-
-def label_file(order: Order, content: bytes) -> LabelFile | None:
+def label_file(order: Order, content: bytes | None) -> LabelFile | None:
     """The file, checked by its first bytes and its size; None when it is no label."""
-    form = document_format(content)
-    if form is None or len(content) > MAX_LABEL_BYTES:
-        return None
-    return LabelFile(reference=order.parcels[0].reference, format=form, content=content)
+    return documents.label_file(order.parcels[0].reference, content)
 
 
 # Theirs to ours: journeys.
@@ -424,10 +386,6 @@ def _between(local: datetime, in_utc: datetime) -> tzinfo | None:
 
 
 _EPOCH_DIGITS = re.compile(r"\d{10}(\d{3})?", re.ASCII)
-_OFFSET = re.compile(
-    r"(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?::?([0-5]\d)|\.(5|25|75))?", re.ASCII | re.IGNORECASE
-)
-_FRACTIONS = {"5": 30, "25": 15, "75": 45}
 
 
 def read_time(text: str | None) -> datetime | None:
@@ -443,27 +401,3 @@ def read_time(text: str | None) -> datetime | None:
         return None
     # An empty date of .NET is the year 1.
     return moment if 2000 <= moment.year < 2200 else None
-
-
-def read_zone(text: str | None) -> tzinfo | None:
-    """The zone named `UTC+10`, `GMT+08:00` or `Australia/Sydney`; None when it cannot be read."""
-    word = (text or "").strip()
-    if word.upper() in {"UTC", "GMT", "Z"}:
-        return UTC
-    if match := _OFFSET.fullmatch(word):
-        sign, hours, minutes, fraction = match.groups()
-        away = timedelta(hours=int(hours), minutes=int(minutes or _FRACTIONS.get(fraction, 0)))
-        return timezone(-away if sign == "-" else away) if away <= timedelta(hours=14) else None
-    if "/" not in word:
-        # Names such as EST mean several zones.
-        return None
-    try:
-        return ZoneInfo(word)
-    except (KeyError, ValueError, OSError):
-        return None
-
-
-def offset_text(away: timedelta) -> str:
-    """An offset as the contract writes it: `+10:00`."""
-    minutes = round(away.total_seconds() / 60)
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -1,48 +1,30 @@
 """LME's bodies, by its own names. What we send is strict; what we read forgives.
 
 Requests: public (the vendor's SDK and pages), those of `update`, `validate_address` and `label` assumed.
-Decimals go as JSON numbers, absent members are left out, as the SDK does. Answers: a number may come as a
-string and a string as a number, anything may be null or missing, and what is of a wrong type counts as
-missing, so that one odd field never hides its neighbours.
+Decimals go as JSON numbers, absent members are left out, as the SDK does.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from parcelgate.carriers.lme.envelope import UnreadableError, decoded
+from parcelgate.carriers.bodies import UnreadableError, decoded
+from parcelgate.carriers.models import Read, Required, Sent, Text, an_object, text
 
 LONGEST_SIDE_METRES = 2
 """Length, width and height of a parcel each (public: createOrder's page)."""
 
 # What we send.
 
-Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Metres = Annotated[Decimal, Field(strict=True, gt=0, le=LONGEST_SIDE_METRES, decimal_places=3)]
 Kilograms = Annotated[Decimal, Field(strict=True, gt=0, decimal_places=3)]
 Time = Annotated[str, StringConstraints(strict=True, pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")]
 Country = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-    def fields(self) -> dict[str, Any]:
-        """The members that are sent, by LME's names."""
-        return self.model_dump(by_alias=True, exclude_none=True)
-
-
-class Contact(_Sent):
+class Contact(Sent):
     """`poster` or `receiver`: country and province by their full names, the code beside them."""
 
     contact: Required
@@ -57,7 +39,7 @@ class Contact(_Sent):
     post_code: Required | None = None
 
 
-class OrderCreate(_Sent):
+class OrderCreate(Sent):
     """An order of one parcel: metres and kilograms."""
 
     out_order_no: Required
@@ -81,7 +63,7 @@ class OrderUpdate(OrderCreate):
     order_no: Required
 
 
-class OrderQuery(_Sent):
+class OrderQuery(Sent):
     """Which order is meant, by either number."""
 
     out_order_no: Required | None = None
@@ -89,7 +71,7 @@ class OrderQuery(_Sent):
     order_no: Required | None = None
 
 
-class AddressQuery(_Sent):
+class AddressQuery(Sent):
     """An address to be checked (assumed)."""
 
     country: Required
@@ -99,34 +81,20 @@ class AddressQuery(_Sent):
     address: Required
 
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-def encoded(fields: Mapping[str, Any]) -> bytes:
-    """The members as JSON, decimals as numbers with the digits they have."""
-    return _encoder.encode(fields)
-
-
 # What we read.
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    return str(value).strip() or None
 
 
 def _code(value: Any) -> str | None:
     """A code, which may be a number: 0, 0.0 and "0" are the same."""
-    text = _text(value)
-    if text is None:
+    told = text(value)
+    if told is None:
         return None
     try:
-        number = Decimal(text)
+        number = Decimal(told)
     except InvalidOperation:
-        return text
+        return told
     whole = number.is_finite() and number.adjusted() < 12 and number == number.to_integral_value()
-    return str(int(number)) if whole else text
+    return str(int(number)) if whole else told
 
 
 def _flag(value: Any) -> bool | None:
@@ -138,29 +106,20 @@ def _flag(value: Any) -> bool | None:
     return None
 
 
-def _object(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
-
-
 def _first_address(value: Any) -> str | None:
     """A web address that may come alone, among several in one text, or in a list."""
     if isinstance(value, list):
-        value = next((item for item in value if _text(item)), None)
-    text = _text(value)
-    return None if text is None else text.split(",")[0].strip() or None
+        value = next((item for item in value if text(item)), None)
+    told = text(value)
+    return None if told is None else told.split(",")[0].strip() or None
 
 
-Text = Annotated[str | None, BeforeValidator(_text)]
 Code = Annotated[str | None, BeforeValidator(_code)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Link = Annotated[str | None, BeforeValidator(_first_address)]
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
-
-
-class Party(_Read):
+class Party(Read):
     """A poster or receiver as a found order has it."""
 
     contact: Text = None
@@ -169,31 +128,31 @@ class Party(_Read):
     post_code: Text = None
 
 
-class OrderData(_Read):
+class OrderData(Read):
     """An order as create, detail and update answer it."""
 
     order_no: Text = None
     out_order_no: Text = None
     order_stage: Code = None
-    receiver: Annotated[Party, BeforeValidator(_object)] = Party()
+    receiver: Annotated[Party, BeforeValidator(an_object)] = Party()
 
 
-class CancelData(_Read):
+class CancelData(Read):
     """The answer to a cancel."""
 
     order_no: Text = None
     is_true: Flag = None
 
 
-class AddressData(_Read):
+class AddressData(Read):
     """The answer to an address check (assumed)."""
 
     is_valid: Flag = None
     message: Text = None
-    suggest: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    suggest: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
 
 
-class Suggestion(_Read):
+class Suggestion(Read):
     """The address that LME would rather have (assumed)."""
 
     country: Text = None
@@ -203,7 +162,7 @@ class Suggestion(_Read):
     address: Text = None
 
 
-class LabelData(_Read):
+class LabelData(Read):
     """The label, in the answer itself or at an address (assumed)."""
 
     order_no: Text = None
@@ -212,7 +171,7 @@ class LabelData(_Read):
     label_url: Text = None
 
 
-class RouteEvent(_Read):
+class RouteEvent(Read):
     """One event of a push or a route, version 1 or 2; see `mapping` for which name wins."""
 
     channel: Text = None
@@ -246,7 +205,7 @@ class Answer(msgspec.Struct, frozen=True):
     data: Any = None
 
 
-class _Envelope(_Read):
+class _Envelope(Read):
     code: Code = None
     message: Text = None
     msg: Text = None
@@ -274,12 +233,3 @@ def objects(data: Any, *names: str) -> list[dict[str, Any]] | None:
     if not isinstance(data, list):
         return None
     return [item for item in data if isinstance(item, dict)]
-
-
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """`value` with the keys of its objects, at every level, by their other `names`."""
-    if isinstance(value, Mapping):
-        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [renamed(item, names) for item in value]
-    return value

@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers import documents
+from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
     AuthenticationError,
@@ -74,7 +75,7 @@ class Lso:
 
         Raises RefusedError, AuthenticationError or TransientError.
         """
-        answer = self._settled(Call.FEE_PREVIEW, wire.body(mapping.fee_preview(order)))
+        answer = self._settled(Call.FEE_PREVIEW, mapping.fee_preview(order).fields())
         if answer.code != codes.OK:
             raise _refused(Call.FEE_PREVIEW, answer, order)
         rate = mapping.rate(answer, order, self._settings)
@@ -90,7 +91,7 @@ class Lso:
         and holds money: its result will say how it failed. Code 1024, 500 to 599, success without an
         order number and whatever cannot be read leave it open whether the order was taken.
         """
-        body = wire.body(mapping.order_commit(order, callback_url))
+        body = mapping.order_commit(order, callback_url).fields()
         answer = self._settled(Call.ORDER_COMMIT, body, safe=False)
         taken = mapping.submitted(answer, order)
         if taken is not None:
@@ -186,12 +187,12 @@ class Lso:
 
     def _document(self, parcel: Parcel, entry: wire.LabelEntry) -> LabelFile:
         try:
-            content = mapping.label_content(entry)
+            content = documents.from_base64(entry.label_base64)
             if content is None and entry.label_url:
                 content = self._client.fetch_label(entry.label_url)
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
-        document = mapping.label_file(parcel, content or b"")
+        document = documents.label_file(parcel.reference, content)
         if document is None:
             raise LabelPendingError("what came is no label")
         return document
@@ -272,10 +273,7 @@ class Lso:
 
 
 def _credentials(account: AccountConfig) -> tuple[str, str]:
-    try:
-        return account.credentials["app_id"], account.credentials["app_secret"]
-    except KeyError as error:
-        raise AccountError(f"{account}: credentials: {error.args[0]} is missing") from None
+    return account.credential("app_id"), account.credential("app_secret")
 
 
 def _refusal(answer: wire.Answer) -> bool:

@@ -11,12 +11,11 @@ changes any of it in its secret, without a release::
 import re
 from enum import StrEnum
 from typing import Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError, where_wrong
+from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.overrides import read_base_url, read_overrides
 from parcelgate.domain.trackings import TrackingStatus
 
 BASE_URL = "https://syco-api.logssc.com"
@@ -90,10 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def settings(account: AccountConfig) -> Settings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    try:
-        found = msgspec.convert(account.overrides, Settings)
-    except msgspec.ValidationError as error:
-        raise AccountError(f"{account}: overrides: {where_wrong(error)}") from None
+    found = read_overrides(account, Settings)
     if not re.fullmatch("[A-Z]{3}", found.currency):
         raise AccountError(f"{account}: overrides.currency: three capital letters")
     if not set(found.tracking_statuses.values()) <= set(TrackingStatus):
@@ -102,21 +98,9 @@ def settings(account: AccountConfig) -> Settings:
         raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
     if found.track_batch < 1:
         raise AccountError(f"{account}: overrides.track_batch: at least 1")
-    try:
-        ZoneInfo(found.default_time_zone)
-    except (KeyError, ValueError, OSError):
-        raise AccountError(f"{account}: overrides.default_time_zone: no such zone") from None
     return found
 
 
 def base_url(account: AccountConfig) -> str:
     """Where the platform is for this account, without a slash at its end. Raises AccountError."""
-    url = account.base_url or BASE_URL
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or "@" in parts.netloc:
-        raise AccountError(f"{account}: base_url: http or https, a host, and at most a path")
-    return url.rstrip("/")
+    return read_base_url(account, BASE_URL)

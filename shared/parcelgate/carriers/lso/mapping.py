@@ -1,21 +1,18 @@
 """Between our words and the platform's, both ways. Pure: no I/O, no clock."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from parcelgate.carriers.documents import document_format
+from parcelgate.carriers.likeness import plain_details
 from parcelgate.carriers.lso import codes, wire
 from parcelgate.carriers.lso.assumed import Settings
 from parcelgate.carriers.lso.rules import COUNTRY
 from parcelgate.carriers.port import (
     Confirmed,
     Failed,
-    LabelFile,
     Mismatch,
     OrderResult,
     ParcelHistory,
@@ -31,7 +28,6 @@ from parcelgate.domain.problems import CarrierWords, FieldError
 from parcelgate.domain.trackings import TrackingEvent
 
 CARRIER = "lso"
-MAX_LABEL_BYTES = 10 * 1024 * 1024
 
 
 # Ours to theirs.
@@ -194,7 +190,7 @@ def result(answer: wire.Answer, order: Order, settings: Settings) -> OrderResult
         price=_price(data.prepaid_price, data.commission, settings),
         charges=_charges(amounts, settings),
         billable_weight=_billable(data),
-        details=_rest(answer.data),
+        details=plain_details(answer.data, _ELSEWHERE),
     )
 
 
@@ -243,27 +239,6 @@ _ELSEWHERE = {
     "masterServiceNumbers",
     "details",
 }
-_LONGEST_DETAIL = 500
-
-
-def _rest(data: dict[str, Any]) -> dict[str, Any]:
-    """Everything else of the answer, by its own names: plain values alone, decimals as text."""
-    return {
-        key: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
-        for key, value in data.items()
-        if key not in _ELSEWHERE and isinstance(value, str | int | Decimal)
-    }
-
-
-def label_content(entry: wire.LabelEntry) -> bytes | None:
-    """The document that an entry carries in itself; None when it carries none that can be read."""
-    text = entry.label_base64 or ""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode("".join(text.split()), validate=True) or None
-    except (binascii.Error, ValueError):
-        return None
 
 
 def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | None:
@@ -280,14 +255,6 @@ def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | 
     found = [by_number.get(parcel.tracking_number) for parcel in order.parcels if parcel.tracking_number]
     fitting = [entry for entry in found if entry is not None]
     return fitting if len(fitting) == len(entries) else None
-
-
-def label_file(parcel: Parcel, content: bytes) -> LabelFile | None:
-    """The file, checked by its first bytes and its size; None when it is no label."""
-    form = document_format(content)
-    if form is None or len(content) > MAX_LABEL_BYTES:
-        return None
-    return LabelFile(reference=parcel.reference, format=form, content=content)
 
 
 def histories(

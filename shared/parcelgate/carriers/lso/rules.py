@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from enum import Enum
-from typing import Any
 
-import msgspec
-
+from parcelgate.carriers import fields
 from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.fields import Place
 from parcelgate.carriers.port import Examination
 from parcelgate.domain.addresses import state_code
 from parcelgate.domain.measures import Money
-from parcelgate.domain.orders import Item, Order
+from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, Notice
 
 SERVICE = "GroundBasic"
@@ -26,18 +24,9 @@ MAX_PARCELS = 50
 _POSTCODE = re.compile(r"\d{5}(-\d{4})?", re.ASCII)
 
 
-class Place(Enum):
-    """What becomes of a field."""
-
-    SENT = "sent to the carrier"
-    OURS = "kept and used by Parcelgate alone"
-    REFUSED = "LSO has no place for it, and without it service, money or safety would be other than asked"
-    NOT_SENT = "LSO has no place for it, and it only informs"
-
-
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
-FIELDS: dict[str, tuple[Place, str]] = {
+FIELDS: fields.Fields = {
     "/carrier": (OURS, "chooses this adapter"),
     "/account": (OURS, "chooses the login"),
     "/service": (SENT, "lsoServiceType"),
@@ -104,7 +93,7 @@ def examine(order: Order, account: AccountConfig, currency: str) -> Examination:
 
 
 def _refused(order: Order, account: AccountConfig) -> Iterator[FieldError]:
-    for pointer, reason in _present(order, account, REFUSED):
+    for pointer, reason in fields.given(order, account, FIELDS, REFUSED):
         yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
     if order.label.format != "pdf":
         yield FieldError("/label/format", "not_supported_by_carrier", "LSO's labels are PDF.")
@@ -116,7 +105,7 @@ def _warnings(order: Order, account: AccountConfig) -> Iterator[Notice]:
     if not order.ship_to.company:
         message = "LSO wants a company: the name is sent in its place."
         yield Notice("/ship_to/company", "defaulted", message)
-    for pointer, reason in _present(order, account, NOT_SENT):
+    for pointer, reason in fields.given(order, account, FIELDS, NOT_SENT):
         yield Notice(pointer, "not_sent", f"{reason}.")
 
 
@@ -165,59 +154,3 @@ def _money(money: Money | None, pointer: str, currency: str) -> Iterator[FieldEr
         yield FieldError(f"{pointer}/currency", "currency_mismatch", message)
     if money.amount < 0:
         yield FieldError(f"{pointer}/amount", "out_of_range", "It must not be below 0.")
-
-
-def _present(order: Order, account: AccountConfig, place: Place) -> Iterator[tuple[str, str]]:
-    """The fields of this kind that the client gave another value than the default."""
-    for pattern, (kind, reason) in FIELDS.items():
-        if kind is place:
-            for pointer, value in _values(order, "", pattern.split("/")[1:]):
-                if value != _filled_in(pattern, order, account):
-                    yield pointer, reason
-
-
-def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any]]:
-    """Every place that a pattern leads to and that holds something else than the field's own default."""
-    if node is None:
-        return
-    head, *rest = path
-    if head == "*":
-        for index, item in enumerate(node):
-            yield from _values(item, f"{pointer}/{index}", rest)
-        return
-    value = getattr(node, head)
-    if rest:
-        yield from _values(value, f"{pointer}/{head}", rest)
-    elif value and value != _struct_default(node, head):
-        yield f"{pointer}/{head}", value
-
-
-def _struct_default(node: Any, name: str) -> Any:
-    return next(field.default for field in msgspec.structs.fields(node) if field.name == name)
-
-
-def _filled_in(pattern: str, order: Order, account: AccountConfig) -> Any:
-    """What the contract itself puts into a field that the client left out: it is no wish of the client's."""
-    match pattern:
-        case "/ship_from":
-            return account.ship_from
-        case "/return_to":
-            return account.return_to
-        case "/customs/description":
-            return next((item.description for item in _items(order)), None)
-        case "/customs/value":
-            return _items_value(order)
-    return None
-
-
-def _items(order: Order) -> Iterator[Item]:
-    return (item for parcel in order.parcels for item in parcel.items)
-
-
-def _items_value(order: Order) -> Money | None:
-    values = [
-        Money(item.unit_value.amount * item.quantity, item.unit_value.currency) for item in _items(order)
-    ]
-    if len({value.currency for value in values}) != 1:
-        return None
-    return sum(values[1:], values[0])

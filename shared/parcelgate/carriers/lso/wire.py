@@ -2,39 +2,26 @@
 
 Requests: documented (lso-order-commit, "request parameters"). Numbers go as JSON numbers with two
 decimals, as the document's table has them (Decimal); its sample puts placeholders in quotes.
-Answers: documented where orderCommit and the callback show them, otherwise assumed. A number may come
-as a string and a string as a number, anything may be null or missing, and what is of a wrong type
-counts as missing, so that one odd field never hides its neighbours.
+Answers: documented where orderCommit and the callback show them, otherwise assumed.
 """
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field
+
+from parcelgate.carriers.bodies import UnreadableError, decoded, renamed
+from parcelgate.carriers.models import Read, Required, Sent, Text, an_object, text
 
 _LONGEST_NUMBER = 40
 
 # What we send.
 
-Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
 TwoDecimals = Annotated[Decimal, Field(strict=True, gt=0, decimal_places=2)]
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
-
-
-class Box(_Sent):
+class Box(Sent):
     """One line of `orderDetails`: pounds and inches."""
 
     pack_weight: TwoDecimals
@@ -48,7 +35,7 @@ class Box(_Sent):
     lso_declared_value: TwoDecimals | None = None
 
 
-class FeePreview(_Sent):
+class FeePreview(Sent):
     """The fee preview: orderCommit without its `url` and `customerNumber` (assumed)."""
 
     province: Required
@@ -72,34 +59,15 @@ class OrderCommit(FeePreview):
     url: Required | None = None
 
 
-def body(fields: _Sent | Mapping[str, Any]) -> dict[str, Any]:
-    """The fields by the platform's names; absent ones are left out."""
-    return fields.model_dump(by_alias=True, exclude_none=True) if isinstance(fields, _Sent) else dict(fields)
-
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-def encoded(fields: Mapping[str, Any]) -> bytes:
-    """The fields as JSON, decimals as numbers with the digits they have."""
-    return _encoder.encode(fields)
-
-
 # What we read.
 
 
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    return str(value).strip() or None
-
-
 def _decimal(value: Any) -> Decimal | None:
-    text = _text(value)
-    if text is None or len(text) > _LONGEST_NUMBER:
+    told = text(value)
+    if told is None or len(told) > _LONGEST_NUMBER:
         return None
     try:
-        number = Decimal(text)
+        number = Decimal(told)
     except InvalidOperation:
         return None
     # Money and weights lie well inside; an exponent beyond would only blow up on writing.
@@ -111,35 +79,26 @@ def _whole(value: Any) -> int | None:
     return None if number is None or number != number.to_integral_value() else int(number)
 
 
-def _object(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
-
-
 def _objects(value: Any) -> Any:
-    return [_object(item) for item in value] if isinstance(value, list) else []
+    return [an_object(item) for item in value] if isinstance(value, list) else []
 
 
 def _texts(value: Any) -> Any:
-    return [text for item in value if (text := _text(item))] if isinstance(value, list) else []
+    return [told for item in value if (told := text(item))] if isinstance(value, list) else []
 
 
-Text = Annotated[str | None, BeforeValidator(_text)]
 Number = Annotated[Decimal | None, BeforeValidator(_decimal)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
-
-
-class TokenData(_Read):
+class TokenData(Read):
     """A new token; its life in seconds (assumed)."""
 
     token: Text = None
     expires_in: Number = None
 
 
-class FeeData(_Read):
+class FeeData(Read):
     """A price preview (assumed)."""
 
     prepaid_price: Number = None
@@ -147,21 +106,21 @@ class FeeData(_Read):
     close_weight_all: Number = None
 
 
-class CommittedBox(_Read):
+class CommittedBox(Read):
     """One box of a taken order (documented)."""
 
     reference_no1: Text = None
     detail_number: Text = None
 
 
-class CommittedData(_Read):
+class CommittedData(Read):
     """orderCommit's answer (documented)."""
 
     order_number: Text = None
     order_details: Annotated[tuple[CommittedBox, ...], BeforeValidator(_objects)] = ()
 
 
-class ResultBox(_Read):
+class ResultBox(Read):
     """One box of a finished order (documented). Its measures are not read."""
 
     service_number: Text = None
@@ -169,7 +128,7 @@ class ResultBox(_Read):
     reference_no1: Text = None
 
 
-class ResultData(_Read):
+class ResultData(Read):
     """The order's result: the callback's bodies of success and of failure (documented)."""
 
     order_number: Text = None
@@ -188,7 +147,7 @@ class ResultData(_Read):
     details: Annotated[tuple[ResultBox, ...], BeforeValidator(_objects)] = ()
 
 
-class LabelEntry(_Read):
+class LabelEntry(Read):
     """One label, in the answer itself or at an address (assumed)."""
 
     service_number: Text = None
@@ -196,13 +155,13 @@ class LabelEntry(_Read):
     label_url: Text = None
 
 
-class LabelData(_Read):
+class LabelData(Read):
     """The label call's answer (assumed)."""
 
     labels: Annotated[tuple[LabelEntry, ...], BeforeValidator(_objects)] = ()
 
 
-class TrackEvent(_Read):
+class TrackEvent(Read):
     """One event of a journey (assumed)."""
 
     time: Text = None
@@ -212,31 +171,31 @@ class TrackEvent(_Read):
     state: Text = None
 
 
-class Track(_Read):
+class Track(Read):
     """One parcel's journey (assumed)."""
 
     service_number: Text = None
     events: Annotated[tuple[TrackEvent, ...], BeforeValidator(_objects)] = ()
 
 
-class TrackingData(_Read):
+class TrackingData(Read):
     """The tracking call's answer (assumed)."""
 
     tracks: Annotated[tuple[Track, ...], BeforeValidator(_objects)] = ()
 
 
-class Answer(_Read):
+class Answer(Read):
     """The envelope of every answer: `code`, `data`, `err`, `msg` (documented)."""
 
     code: Annotated[int, BeforeValidator(_whole)]
-    data: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    data: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
     err: Text = None
     msg: Text = None
 
     @property
     def message(self) -> str:
         """The platform's own words, the most precise there are."""
-        return _text(self.data.get("errorMessage")) or self.err or self.msg or ""
+        return text(self.data.get("errorMessage")) or self.err or self.msg or ""
 
 
 def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | None:
@@ -245,22 +204,9 @@ def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | Non
     `names` maps an account's other field names back to those used here.
     """
     try:
-        found = json.loads(content, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        found = decoded(content)
+    except UnreadableError:
         return None
     if not isinstance(found, dict) or _whole(found.get("code")) is None:
         return None
     return Answer.model_validate(renamed(found, names) if names else found)
-
-
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """`value` with the keys of its objects, at every level, by their other `names`."""
-    if isinstance(value, Mapping):
-        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [renamed(item, names) for item in value]
-    return value
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(name)

@@ -7,6 +7,7 @@ from itertools import batched
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.likeness import as_it_was
 from parcelgate.carriers.port import (
     Cancellation,
     Confirmed,
@@ -16,7 +17,6 @@ from parcelgate.carriers.port import (
     NotFound,
     OrderResult,
     ParcelHistory,
-    ParcelResult,
     Service,
     Submitted,
 )
@@ -329,20 +329,7 @@ def _closed(order: Order, envelope: Envelope) -> CarrierError | None:
 
 
 def _as_it_was(order: Order) -> Confirmed:
-    """The order's own numbers, after a change whose answer brought none."""
-    if order.carrier_order_number is None or not all(parcel.tracking_number for parcel in order.parcels):
+    before = as_it_was(order)
+    if before is None:
         raise UnknownOutcomeError("UBI took the change and gave no numbers")
-    return Confirmed(
-        carrier_order_number=order.carrier_order_number,
-        parcels=tuple(
-            ParcelResult(
-                reference=parcel.reference,
-                tracking_number=parcel.tracking_number,
-                master_tracking_number=parcel.master_tracking_number,
-                carrier_parcel_number=parcel.carrier_parcel_number,
-            )
-            for parcel in order.parcels
-        ),
-        master_tracking_numbers=order.master_tracking_numbers,
-        details=order.carrier_details,
-    )
+    return before

@@ -8,12 +8,11 @@ An account changes any of it in its secret, without a release::
 
 from decimal import Decimal
 from enum import StrEnum
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError, where_wrong
+from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.overrides import read_base_url, read_overrides
 from parcelgate.domain.addresses import Address
 
 
@@ -46,65 +45,45 @@ PATHS = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules and the mapping need to know of an account.
+class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an account may decide. See the comment of each."""
 
-    Attributes
-    ----------
-    ship_from, return_to
-        The addresses of orders that name none. Without a return address none is sent, although the
-        given table calls it mandatory: the given samples leave it out too (assumed).
-    master_repeats_first_piece
-        Whether the order above several pieces repeats its first piece, as in the given sample, or
-        carries their sums (the default). Assumed either way.
-    max_weight_kg
-        The heaviest parcel (public: error 120053, over 40 kg).
-    banned_words
-        Words the carrier does not take in an item's description; its list is not given.
-    default_time_zone
-        The zone of event times that come without one.
-    update_as_list
-        Whether an update is sent as a list of one order (as one client does) or as the bare order
-        (the default). Assumed either way.
-    paths
-        Calls whose path below the base URL differs from `PATHS`.
-    """
-
-    ship_from: Address | None = None
-    return_to: Address | None = None
-    master_repeats_first_piece: bool = False
-    max_weight_kg: Decimal = Decimal(40)
-    banned_words: tuple[str, ...] = ()
-    default_time_zone: str = "UTC"
-    update_as_list: bool = False
+    # The path of each call below the base URL; `{id}` is the order's number.
     paths: dict[Call, str] = {}
+    # Whether the order above several pieces repeats its first piece, as in the given sample, or carries
+    # their sums. Assumed either way.
+    master_repeats_first_piece: bool = False
+    # The heaviest parcel (public: error 120053, over 40 kg).
+    max_weight_kg: Decimal = Decimal(40)
+    # Words the carrier does not take in an item's description (documented that there are such words; the
+    # list is not given).
+    banned_words: tuple[str, ...] = ()
+    # The zone of event times that come without one.
+    default_time_zone: str = "UTC"
+    # Whether an update is sent as a list of one order (as one client does) or as the bare order.
+    update_as_list: bool = False
 
     def path(self, call: Call) -> str:
         """The path of `call` for this account."""
         return self.paths.get(call, PATHS[call])
 
 
-class _Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    master_repeats_first_piece: bool = False
-    max_weight_kg: Decimal = Decimal(40)
-    banned_words: tuple[str, ...] = ()
-    default_time_zone: str = "UTC"
-    update_as_list: bool = False
-    paths: dict[Call, str] = {}
+class Settings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same with the account's own addresses, for orders that name none.
+
+    Without a return address none is sent, although the given table calls it mandatory: the given samples
+    leave it out too (assumed).
+    """
+
+    ship_from: Address | None = None
+    return_to: Address | None = None
 
 
 def settings(account: AccountConfig) -> Settings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    try:
-        overrides = msgspec.convert(account.overrides, _Overrides)
-    except msgspec.ValidationError as error:
-        raise AccountError(f"{account}: overrides: {where_wrong(error)}") from None
+    overrides = read_overrides(account, Overrides)
     if not all(path.startswith("/") for path in overrides.paths.values()):
         raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    try:
-        ZoneInfo(overrides.default_time_zone)
-    except (KeyError, ValueError, OSError):
-        raise AccountError(f"{account}: overrides.default_time_zone: no such zone") from None
     return Settings(
         ship_from=account.ship_from, return_to=account.return_to, **msgspec.structs.asdict(overrides)
     )
@@ -116,15 +95,4 @@ def base_url(account: AccountConfig) -> str:
     There is no default: eTower has a host for each region (public: cn, us and au.etowertech.com, and
     qa.etowertech.com to try things out). The host is spelt as it is called, since it is signed.
     """
-    unusable = AccountError(f"{account}: base_url: http or https, the region's host, and at most a path")
-    try:
-        parts = urlsplit(account.base_url or "")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise unusable from None
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
-        raise unusable
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    name = f"[{host}]" if ":" in host else host
-    where = name if port in (None, usual) else f"{name}:{port}"
-    return f"{parts.scheme}://{where}{parts.path}".rstrip("/")
+    return read_base_url(account)

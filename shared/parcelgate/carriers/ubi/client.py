@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from urllib.parse import quote
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.bodies import UnreadableError
 from parcelgate.carriers.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.errors import AuthenticationError, CarrierError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.ubi import outcomes, signing
 from parcelgate.carriers.ubi.assumed import Call, base_url, settings
 from parcelgate.carriers.ubi.codes import ErrorClass, classify
-from parcelgate.carriers.ubi.wire import Envelope, UnreadableError, read_envelope
+from parcelgate.carriers.ubi.wire import Envelope, read_envelope
 from parcelgate.domain.clock import Clock
 
 _METHODS = {Call.SERVICE_CATALOG: "GET", Call.DELETE_ORDER: "DELETE"}
@@ -34,10 +35,7 @@ class Client:
         self._use(account)
 
     def _use(self, account: AccountConfig) -> None:
-        try:
-            self._token, self._secret = account.credentials["token"], account.credentials["secret"]
-        except KeyError as missing:
-            raise AccountError(f"{account}: credentials: no {missing}") from None
+        self._token, self._secret = account.credential("token"), account.credential("secret")
         self._base_url = base_url(account)
         self._settings = settings(account)
 

@@ -5,20 +5,19 @@ the body. The same `Sourced` values tell `rules` which field of our body each on
 Back: `OrderAnswer` and its like become results of the port; everything is matched by `referenceNo`.
 """
 
-import base64
-import binascii
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.documents import document_format
+from parcelgate.carriers.documents import from_base64, label_file
+from parcelgate.carriers.likeness import bare
 from parcelgate.carriers.port import (
     Confirmed,
     LabelFile,
@@ -28,6 +27,7 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
+from parcelgate.carriers.times import offset_text, read_zone
 from parcelgate.carriers.ubi.assumed import Settings
 from parcelgate.carriers.ubi.codes import EVENTS, LABEL_FORMATS, LABEL_TYPES
 from parcelgate.carriers.ubi.wire import (
@@ -564,12 +564,7 @@ def is_ours(order: Order, found: FoundOrder) -> bool:
         (found.postcode, address.postcode),
         (found.country, address.country),
     )
-    return all(told is None or _bare(told) == _bare(ours or "") for told, ours in pairs)
-
-
-def _bare(text: str) -> str:
-    normal = unicodedata.normalize("NFC", text).casefold()
-    return "".join(character for character in normal if character.isalnum())
+    return all(told is None or bare(told) == bare(ours or "") for told, ours in pairs)
 
 
 def label_files(order: Order, numbers: Sequence[str], answers: Sequence[LabelAnswer]) -> list[LabelFile]:
@@ -582,25 +577,15 @@ def label_files(order: Order, numbers: Sequence[str], answers: Sequence[LabelAns
     files = []
     for parcel, number in zip(order.parcels, numbers, strict=True):
         found = by_number.get(number) or by_number.get(parcel.tracking_number or "")
-        content = None if found is None else _label_content(found)
-        kind = None if content is None else document_format(content)
-        if content is not None and kind in LABEL_FORMATS:
-            files.append(LabelFile(reference=parcel.reference, format=kind, content=content))
+        file = None if found is None else label_file(parcel.reference, _content(found))
+        if file is not None and file.format in LABEL_FORMATS:
+            files.append(file)
     return files
 
 
-def _label_content(answer: LabelAnswer) -> bytes | None:
+def _content(answer: LabelAnswer) -> bytes | None:
     contents = [content for content in answer.label_contents if content]
-    text = answer.label_content or (contents[0] if len(contents) == 1 else None)
-    if text is None:
-        return None
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
-        return None
-
-
-_OFFSET = re.compile(r"(?:GMT|UTC)?\s*(?:([+-])(\d{1,2}):?(\d{2})?)?", re.IGNORECASE | re.ASCII)
+    return from_base64(answer.label_content or (contents[0] if len(contents) == 1 else None))
 
 
 def histories(
@@ -631,7 +616,7 @@ def event(answer: EventAnswer, settings: Settings) -> TrackingEvent | None:
         return None
     local = False
     if moment.tzinfo is None:
-        zone = _zone(answer.time_zone)
+        zone = read_zone(answer.time_zone)
         local = zone is None
         moment = moment.replace(tzinfo=zone or ZoneInfo(settings.default_time_zone))
     offset = moment.utcoffset()
@@ -642,28 +627,8 @@ def event(answer: EventAnswer, settings: Settings) -> TrackingEvent | None:
         description=answer.activity or "",
         status=status,
         sub_status=sub_status,
-        utc_offset=None if local or offset is None else _written(offset),
+        utc_offset=None if local or offset is None else offset_text(offset),
         at_is_local=local,
         country=answer.country,
         place=answer.location,
     )
-
-
-def _zone(text: str | None) -> tzinfo | None:
-    """The zone named `GMT+08:00` or the like; None when there is none or it cannot be read."""
-    if text is None:
-        return None
-    found = _OFFSET.fullmatch(text.strip())
-    if found is None:
-        return None
-    sign, hours, minutes = found.groups()
-    if sign is None:
-        return UTC
-    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-    return timezone(-offset if sign == "-" else offset) if offset < timedelta(hours=24) else None
-
-
-def _written(offset: timedelta) -> str:
-    sign = "-" if offset < timedelta(0) else "+"
-    minutes = abs(int(offset.total_seconds())) // 60
-    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from parcelgate.carriers import fields
+from parcelgate.carriers.fields import Place
 from parcelgate.carriers.port import Examination
 from parcelgate.carriers.ubi import mapping
 from parcelgate.carriers.ubi.assumed import Settings
@@ -23,6 +25,90 @@ MAX_PIECES = 50
 _VALUE_TOLERANCE = Decimal("0.1")
 _FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
 _NO_BATTERY = "No Battery"
+
+
+SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
+
+FIELDS: fields.Fields = {
+    "/carrier": (OURS, "chooses this adapter"),
+    "/account": (OURS, "chooses the login"),
+    "/service": (SENT, "serviceCode"),
+    "/reference": (SENT, "referenceNo, word for word"),
+    "/ship_to/name": (SENT, "recipientName"),
+    "/ship_to/company": (SENT, "recipientCompany"),
+    "/ship_to/phone": (SENT, "phone"),
+    "/ship_to/email": (SENT, "email"),
+    "/ship_to/line1": (SENT, "addressLine1"),
+    "/ship_to/line2": (SENT, "addressLine2"),
+    "/ship_to/line3": (SENT, "addressLine3"),
+    "/ship_to/city": (SENT, "city"),
+    "/ship_to/state": (SENT, "state, in full where a code was given"),
+    "/ship_to/postcode": (SENT, "postcode"),
+    "/ship_to/country": (SENT, "country"),
+    "/ship_to/tax_id": (SENT, "recipientTaxId"),
+    "/ship_from/name": (SENT, "shipperName"),
+    "/ship_from/company": (NOT_SENT, "UBI takes no company of the sender"),
+    "/ship_from/phone": (SENT, "shipperPhone"),
+    "/ship_from/email": (NOT_SENT, "UBI takes no e-mail address of the sender"),
+    "/ship_from/line1": (SENT, "shipperAddressLine1"),
+    "/ship_from/line2": (SENT, "shipperAddressLine2"),
+    "/ship_from/line3": (SENT, "shipperAddressLine3"),
+    "/ship_from/city": (SENT, "shipperCity"),
+    "/ship_from/state": (SENT, "shipperState"),
+    "/ship_from/postcode": (SENT, "shipperPostcode"),
+    "/ship_from/country": (SENT, "shipperCountry"),
+    "/ship_from/tax_id": (SENT, "senderTaxId, when customs has none (assumed)"),
+    "/return_to/name": (SENT, "returnName"),
+    "/return_to/company": (NOT_SENT, "UBI takes no company to return to"),
+    "/return_to/phone": (NOT_SENT, "UBI takes no phone to return to"),
+    "/return_to/email": (NOT_SENT, "UBI takes no e-mail address to return to"),
+    "/return_to/line1": (SENT, "returnAddressLine1"),
+    "/return_to/line2": (SENT, "returnAddressLine2"),
+    "/return_to/line3": (SENT, "returnAddressLine3"),
+    "/return_to/city": (SENT, "returnCity"),
+    "/return_to/state": (SENT, "returnState"),
+    "/return_to/postcode": (SENT, "returnPostcode"),
+    "/return_to/country": (SENT, "returnCountry"),
+    "/return_to/tax_id": (NOT_SENT, "UBI takes no tax number to return to"),
+    "/parcels/*/weight": (SENT, "weight, weightUnit; ounces as pounds"),
+    "/parcels/*/dimensions": (SENT, "length, width, height, dimensionUnit; metres or centimetres"),
+    "/parcels/*/volume": (SENT, "volume"),
+    "/parcels/*/reference": (SENT, "referenceNo of its piece; a parcel alone goes under the order's"),
+    "/parcels/*/secondary_reference": (SENT, "referenceNo1"),
+    "/parcels/*/tracking_number": (SENT, "trackingNo"),
+    "/parcels/*/description": (SENT, "description of its piece"),
+    "/parcels/*/native_description": (SENT, "nativeDescription of its piece"),
+    "/parcels/*/sku_on_label": (SENT, "sku"),
+    "/parcels/*/declared_value": (SENT, "invoiceValue of a parcel without items; with items, held to it"),
+    "/parcels/*/items": (SENT, "orderItems, and their sum as invoiceValue"),
+    "/customs/description": (SENT, "description"),
+    "/customs/native_description": (SENT, "nativeDescription"),
+    "/customs/value": (SENT, "invoiceValue, invoiceCurrency"),
+    "/customs/incoterm": (SENT, "incoterm"),
+    "/customs/battery": (SENT, "batteryType, batteryPacking"),
+    "/customs/dangerous_goods": (SENT, "dangerousGoods"),
+    "/customs/vendor_id": (SENT, "vendorid"),
+    "/customs/gst_exemption_code": (SENT, "gstexemptioncode"),
+    "/customs/abn": (SENT, "abnnumber"),
+    "/customs/sender_tax_id": (SENT, "senderTaxId (at the top: assumed)"),
+    "/customs/inject_port": (SENT, "extendData.injectPort"),
+    "/options/authority_to_leave": (SENT, "authorityToLeave"),
+    "/options/locker": (SENT, "lockerService"),
+    "/options/pick_up": (SENT, "pickUp"),
+    "/options/instruction": (SENT, "instruction"),
+    "/options/sender_name": (NOT_SENT, "UBI shows the name of ship_from"),
+    "/options/facility": (SENT, "facility"),
+    "/options/platform": (SENT, "platform"),
+    "/options/service_option": (SENT, "serviceOption"),
+    "/options/return_option": (SENT, "returnOption"),
+    "/options/delivery_window": (REFUSED, "UBI cannot be told when to deliver"),
+    "/options/max_price": (REFUSED, "UBI names no price that it could be held against"),
+    "/label/format": (SENT, "labelFormat"),
+    "/label/size": (SENT, "labelType"),
+    "/label/dpi": (SENT, "dpi, 300 when none is given"),
+    "/metadata": (OURS, "kept with the order"),
+}
+"""The create body, field by field. The word after SENT is eTower's name for it."""
 
 
 class Letters(Enum):
@@ -302,37 +388,31 @@ class _Findings:
 
     def unsent(self, given: Order, settings: Settings) -> None:
         """Fields that eTower has no place for: refused when they matter, else told to whoever gave them."""
-        for name in ("delivery_window", "max_price"):
-            if getattr(given.options, name) is not None:
-                text = "UBI does not offer this."
-                self._error(f"/options/{name}", "not_supported_by_carrier", text)
-        unsent = [("/options/sender_name", given.options.sender_name)]
-        sender = ["company", "email"]
-        if given.customs is not None and given.customs.sender_tax_id:
-            sender.append("tax_id")
-        for side, names in (("ship_from", sender), ("return_to", ["company", "email", "phone", "tax_id"])):
-            address, own = getattr(given, side), getattr(settings, side)
-            for name in names:
-                value = getattr(address, name, None)
-                if value != getattr(own, name, None):
-                    unsent.append((f"/{side}/{name}", value))
+        for pointer, reason in fields.given(given, settings, FIELDS, REFUSED):
+            self._error(pointer, "not_supported_by_carrier", f"{reason}.")
+        unsent = dict(fields.given(given, settings, FIELDS, NOT_SENT))
+        own, usual = (side and side.tax_id for side in (given.ship_from, settings.ship_from))
+        if own and own != usual and given.customs is not None and given.customs.sender_tax_id:
+            unsent["/ship_from/tax_id"] = "UBI takes one tax number, and customs.sender_tax_id is it"
         if len(given.parcels) == 1:
-            unsent += self._unsent_of_single(given)
-        for pointer, value in unsent:
-            if value:
-                self.warnings.append(Notice(pointer, "not_sent", "UBI has no place for this."))
+            unsent |= self._unsent_of_single(given)
+        for pointer, reason in unsent.items():
+            self.warnings.append(Notice(pointer, "not_sent", f"{reason}."))
 
     @staticmethod
-    def _unsent_of_single(given: Order) -> list[tuple[str, str | None]]:
+    def _unsent_of_single(given: Order) -> dict[str, str]:
         """A parcel alone goes out under the order's reference and description."""
         parcel = given.parcels[0]
-        unsent: list[tuple[str, str | None]] = []
+        unsent = {}
         if parcel.reference not in (given.reference, f"{given.reference}-1"):
-            unsent.append(("/parcels/0/reference", parcel.reference))
-        if parcel.description != mapping.description(given).value:
-            unsent.append(("/parcels/0/description", parcel.description))
-        if parcel.native_description != mapping.native_description(given).value:
-            unsent.append(("/parcels/0/native_description", parcel.native_description))
+            unsent["/parcels/0/reference"] = "A parcel alone goes out under the order's reference"
+        described = (
+            ("description", mapping.description(given).value),
+            ("native_description", mapping.native_description(given).value),
+        )
+        for name, sent in described:
+            if (own := getattr(parcel, name)) and own != sent:
+                unsent[f"/parcels/0/{name}"] = "A parcel alone goes out under the order's description"
         return unsent
 
     def money(self) -> None:

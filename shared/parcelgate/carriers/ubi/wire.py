@@ -1,8 +1,8 @@
 """What goes over the wire to eTower and back, in eTower's own names.
 
-What is sent has one model per object of the given table. What is read is read tolerantly: fields nobody
-knows are passed over, a null is an empty list, an error may be a list, an object or a bare string, and
-each entry of a list is read by itself, so that a bad one does not spoil its neighbours.
+What is sent has one model per object of the given table. What is read is read tolerantly: a null is an
+empty list, an error may be a list, an object or a bare string, and each entry of a list is read by itself,
+so that a bad one does not spoil its neighbours.
 """
 
 from collections.abc import Iterable
@@ -10,38 +10,21 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from parcelgate.carriers.bodies import UnreadableError, encoded
+from parcelgate.carriers.models import Read, Sent, Text, an_object
 
 MAX_ORDERS = 300
 """Orders in one create (public)."""
 MAX_TRACKED = 30
 """Numbers in one tracking call (public: error 950003)."""
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class UnreadableError(ValueError):
-    """An answer that is not what eTower sends."""
-
 
 # Sent.
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(serialization_alias=to_camel),
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-    )
-
-    def fields(self) -> dict[str, Any]:
-        """The fields that are sent, by their names on the wire."""
-        return self.model_dump(by_alias=True, exclude_none=True)
-
-
-class WireItem(_Sent):
+class WireItem(Sent):
     """One of `orderItems` (given table; the samples' name, not `items`). `weight` is in kilograms."""
 
     item_no: str | None = None
@@ -57,13 +40,13 @@ class WireItem(_Sent):
     weight: Decimal | None = None
 
 
-class ExtendData(_Sent):
+class ExtendData(Sent):
     """`extendData` as the samples have it."""
 
     inject_port: str | None = None
 
 
-class WireOrder(_Sent):
+class WireOrder(Sent):
     """An order, or one of its `pieces`: the table says that both have the same fields."""
 
     order_id: str | None = None
@@ -133,7 +116,7 @@ class WireOrder(_Sent):
     pieces: tuple["WireOrder", ...] | None = None
 
 
-class LabelRequest(_Sent):
+class LabelRequest(Sent):
     """The body of a label call (public, "Print Label")."""
 
     order_ids: tuple[str, ...]
@@ -144,28 +127,21 @@ class LabelRequest(_Sent):
     merged: bool = False
 
 
-class HoldRequest(_Sent):
+class HoldRequest(Sent):
     """The body of a hold; type 1 holds, type 2 (release) is not enabled (public, "Hold")."""
 
     order_ids: tuple[str, ...]
     hold_type: int = 1
 
 
-def encode(body: _Sent | Iterable[_Sent | str]) -> bytes:
+def encode(body: Sent | Iterable[Sent | str]) -> bytes:
     """The JSON of a body, its decimals as numbers digit by digit."""
-    if isinstance(body, _Sent):
-        return _encoder.encode(body.fields())
-    return _encoder.encode([part.fields() if isinstance(part, _Sent) else part for part in body])
+    if isinstance(body, Sent):
+        return encoded(body.fields())
+    return encoded([part.fields() if isinstance(part, Sent) else part for part in body])
 
 
 # Read.
-
-
-def _text(value: Any) -> str | None:
-    """A string, also when a number was sent; blank, and anything else, counts as nothing."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    return str(value).strip() or None
 
 
 def _list(value: Any) -> Any:
@@ -181,23 +157,7 @@ def _troubles(value: Any) -> Any:
     return [part for part in spelt if isinstance(part, dict | BaseModel)]
 
 
-def _object(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
-
-
-Text = Annotated[str | None, BeforeValidator(_text)]
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(validation_alias=to_camel),
-        frozen=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
-
-
-class Trouble(_Read):
+class Trouble(Read):
     """One entry of `errors` or `warnings`."""
 
     code: Text = None
@@ -207,7 +167,7 @@ class Trouble(_Read):
 Troubles = Annotated[tuple[Trouble, ...], BeforeValidator(_troubles)]
 
 
-class OrderAnswer(_Read):
+class OrderAnswer(Read):
     """What became of one order or one piece."""
 
     status: Text = None
@@ -218,10 +178,10 @@ class OrderAnswer(_Read):
     tracking_no: Text = None
     connote_id: Text = None
     pieces_result: Annotated[tuple["OrderAnswer", ...], BeforeValidator(_objects)] = ()
-    extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    extra_property: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
 
 
-class FoundOrder(_Read):
+class FoundOrder(Read):
     """An order as `queryorders` tells it (assumed: the fields of the create, and the numbers)."""
 
     status: Text = None
@@ -237,10 +197,10 @@ class FoundOrder(_Read):
     country: Text = None
     pieces: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
     pieces_result: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
-    extra_property: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    extra_property: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
 
 
-class LabelAnswer(_Read):
+class LabelAnswer(Read):
     """One label, in Base64."""
 
     status: Text = None
@@ -252,7 +212,7 @@ class LabelAnswer(_Read):
     label_contents: Annotated[tuple[Text, ...], BeforeValidator(_list)] = ()
 
 
-class EventAnswer(_Read):
+class EventAnswer(Read):
     """One event of a journey; `event_time` has no offset, `time_zone` may."""
 
     tracking_no: Text = None
@@ -266,7 +226,7 @@ class EventAnswer(_Read):
     time_zone: Text = None
 
 
-class ServiceAnswer(_Read):
+class ServiceAnswer(Read):
     """One service of the catalogue."""
 
     service_code: Text = None
@@ -274,7 +234,7 @@ class ServiceAnswer(_Read):
     native_name: Text = None
 
 
-class TrackAnswer(_Read):
+class TrackAnswer(Read):
     """The journey of one number; its events are read one by one."""
 
     status: Text = None
@@ -283,7 +243,7 @@ class TrackAnswer(_Read):
     events: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
 
 
-class ChangeAnswer(_Read):
+class ChangeAnswer(Read):
     """What became of one order in a manifest, a hold or a deletion."""
 
     status: Text = None
@@ -293,7 +253,7 @@ class ChangeAnswer(_Read):
     tracking_no: Text = None
 
 
-class Envelope(_Read):
+class Envelope(Read):
     """The outside of every answer. The entries of `data` are read one by one."""
 
     status: Text = None

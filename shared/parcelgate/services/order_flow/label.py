@@ -8,7 +8,7 @@ from parcelgate.carriers.errors import CarrierError
 from parcelgate.carriers.port import LabelPendingError, ProvidesLabels
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import log
-from parcelgate.observability.metrics import count, duration
+from parcelgate.observability.metrics import duration
 from parcelgate.services import outcomes
 from parcelgate.services.order_flow.states import (
     AWS_TROUBLE,
@@ -73,4 +73,3 @@ class FetchLabel(State):
             return outcomes.label_unavailable(order, at=self.parts.clock())
 
         outcomes.apply(orders, order, decide)
-        count("LabelsUnavailable", carrier=order.carrier)

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from parcelgate.carriers.bodies import encoded
+from parcelgate.carriers.documents import from_base64
 from parcelgate.carriers.lme import mapping, wire
 from parcelgate.carriers.lme.assumed import Settings
 from parcelgate.carriers.port import (
@@ -41,7 +43,7 @@ def created(order: Order, *, now: datetime = NOON, **settings: Any) -> dict[str,
     fields = mapping.create(
         order, channel=APP_KEY, sender=sender(), settings=Settings(**settings), now=now
     ).fields()
-    found: dict[str, Any] = json.loads(wire.encoded(fields), parse_float=Decimal)
+    found: dict[str, Any] = json.loads(encoded(fields), parse_float=Decimal)
     return found
 
 
@@ -55,7 +57,7 @@ def test_measures_are_metres_and_kilograms_of_three_decimals() -> None:
         weight=Weight(Decimal(1), WeightUnit.OZ),
         dimensions=Dimensions(Decimal(12), Decimal("0.001"), Decimal("78.7"), LengthUnit.IN),
     )
-    body = wire.encoded(
+    body = encoded(
         mapping.create(
             order_of(parcels=(heavy,)), channel=APP_KEY, sender=sender(), settings=Settings(), now=NOON
         ).fields()
@@ -194,14 +196,14 @@ def test_an_answer_that_does_not_say_is_none(data: Any) -> None:
 @pytest.mark.parametrize("prefix", ["", "data:application/pdf;base64,"])
 def test_a_label_is_checked_by_its_first_bytes(prefix: str) -> None:
     text = prefix + base64.encodebytes(b"%PDF-1.4 " + b"x" * 200).decode()
-    content = mapping.label_content(wire.LabelData.model_validate({"labelData": text}))
+    content = from_base64(text)
     assert content is not None
     found = mapping.label_file(confirmed_order(), content)
     assert found is not None
     assert (found.reference, found.format) == ("SDK-1-1", "pdf")
     assert mapping.label_file(confirmed_order(), b"<html>") is None
     assert mapping.label_file(confirmed_order(), b"%PDF-" + b"x" * (10 * 1024 * 1024)) is None
-    assert mapping.label_content(wire.LabelData.model_validate({"labelData": "&&&"})) is None
+    assert from_base64("&&&") is None
 
 
 # Journeys.

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.lso.rules import FIELDS, Place
+from parcelgate.carriers.fields import Place
+from parcelgate.carriers.lso.rules import FIELDS
 from parcelgate.carriers.port import Examination
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import (

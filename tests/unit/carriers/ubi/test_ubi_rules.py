@@ -1,16 +1,20 @@
 """Every row of the given table at its limit and one past it, and the rules around the table."""
 
 import copy
+import re
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
+from parcelgate.carriers.fields import Place
 from parcelgate.carriers.port import Examination
 from parcelgate.carriers.ubi import rules
 from parcelgate.carriers.ubi.assumed import Settings
 from parcelgate.carriers.ubi.mapping import prepared, wire_order
 from parcelgate.domain.addresses import Address
+from parcelgate.domain.orders import Customs, Options, Parcel
 from tests.unit.carriers.ubi.orders import Body, body, full_body, item, order_of, parcel
 
 USD = {"currency": "USD"}
@@ -444,3 +448,38 @@ def test_an_examination_does_not_change_the_order() -> None:
     before = copy.deepcopy(order)
     rules.examine(order, Settings())
     assert order == before
+
+
+def test_every_field_of_the_create_body_is_in_the_table_of_fields() -> None:
+    leaves = {
+        f"{pointer}/{field.encode_name}"
+        for pointer, kind in (
+            ("/ship_to", Address),
+            ("/ship_from", Address),
+            ("/return_to", Address),
+            ("/parcels/*", Parcel),
+            ("/customs", Customs),
+            ("/options", Options),
+        )
+        for field in msgspec.structs.fields(kind)
+    }
+    given_later = {
+        "master_tracking_number",
+        "carrier_parcel_number",
+        "tracking_id",
+        "delivery_status",
+        "problem",
+    }
+    leaves -= {f"/parcels/*/{name}" for name in given_later}
+    leaves |= {f"/{name}" for name in ("carrier", "account", "service", "reference", "metadata")}
+    leaves |= {f"/label/{name}" for name in ("format", "size", "dpi")}
+    assert set(rules.FIELDS) == leaves
+    assert {place for place, _ in rules.FIELDS.values()} == set(Place)
+
+
+def test_what_the_table_sends_is_a_field_of_the_wire() -> None:
+    names = {row.name for rows in (rules.ORDER, rules.RETURN, rules.EXTEND) for row in rows}
+    names |= {"abnnumber", "extendData", "orderItems", "labelFormat", "labelType", "dpi"}
+    for place, word in rules.FIELDS.values():
+        if place is Place.SENT:
+            assert re.split(r"\W", word)[0] in names, word

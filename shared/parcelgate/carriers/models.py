@@ -1,0 +1,51 @@
+"""What the wire models of all carriers rest on. What we send is strict; what we read forgives.
+
+A number may come as a string and a string as a number, anything may be null or missing, and what is of a
+wrong type counts as missing, so that one odd field never hides its neighbours.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+
+class Sent(BaseModel):
+    """A body, or a part of one, that we send: made with our names, written with the carrier's."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(serialization_alias=to_camel),
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """The members that are sent, by the carrier's names; absent ones are left out."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Read(BaseModel):
+    """A body, or a part of one, that a carrier sent. Members nobody knows are kept in `model_extra`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
+
+
+def text(value: Any) -> str | None:
+    """A string, also when a number came; None for a blank one and for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    return str(value).strip() or None
+
+
+def an_object(value: Any) -> Any:
+    """An object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
+"""A text that is sent and is not empty."""
+
+Text = Annotated[str | None, BeforeValidator(text)]
+"""A text that is read, if it can be."""

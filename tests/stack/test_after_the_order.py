@@ -1,0 +1,115 @@
+"""On the running stack: labels come by themselves, and orders are changed, held, closed and taken back."""
+
+import io
+from uuid import uuid4
+
+import httpx
+import pytest
+from pypdf import PdfReader
+
+from local.stack import Stack
+from tests.stack.shop import BOX, Body, Shop, until
+
+RECEIVER: Body = {
+    "name": "Corrie McKee",
+    "line1": "3 Lakeside Drive",
+    "city": "Berwick",
+    "state": "VIC",
+    "postcode": "3806",
+    "country": "AU",
+    "phone": "0403536112",
+}
+SENDER: Body = {
+    "name": "Jiang Yuanfei",
+    "line1": "Sanshui Park",
+    "city": "Foshan",
+    "state": "Guangdong",
+    "postcode": "528100",
+    "country": "CN",
+    "phone": "02586707811",
+}
+ITEM: Body = {
+    "description": "Cotton dress",
+    "quantity": 2,
+    "unit_value": {"amount": "10.00", "currency": "AUD"},
+    "origin_country": "CN",
+}
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Shop:
+    return Shop(stack)
+
+
+def bought(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:
+    """An order that the carrier has confirmed within the request."""
+    body: Body = {
+        "carrier": carrier,
+        "reference": f"after-{uuid4().hex[:12]}",
+        "ship_to": RECEIVER,
+        "ship_from": SENDER,
+        "parcels": [BOX | {"items": [ITEM]} if carrier == "ubi" else BOX] * boxes,
+        **({"service": "UBI.AU2AU.AUPOST.1"} if carrier == "ubi" else {}),
+        **more,
+    }
+    answer = shop.http.post("/v1/orders", json=body)
+    assert answer.status_code == 201, answer.text
+    order: Body = answer.json()
+    return order
+
+
+def labelled(shop: Shop, order: Body) -> Body:
+    """The order once its label has come, which nobody asked for."""
+    return until(lambda: shop.get(order["id"]), lambda order: bool(order["label"]["status"] == "ready"))
+
+
+def text_of_label(shop: Shop, order: Body) -> list[str]:
+    label = shop.http.get(f"/v1/orders/{order['id']}/label").json()
+    pages = PdfReader(io.BytesIO(httpx.get(label["url"], trust_env=False).content)).pages
+    return [page.extract_text() for page in pages]
+
+
+@pytest.mark.parametrize(("carrier", "boxes"), [("ubi", 2), ("lme", 1)])
+def test_a_label_comes_by_itself_and_follows_a_change(shop: Shop, carrier: str, boxes: int) -> None:
+    order = labelled(shop, bought(shop, carrier, boxes))
+    assert len(text_of_label(shop, order)) == boxes
+
+    patch = {"ship_to": {"city": "Dandenong"}, "metadata": {"why": "moved"}}
+    changed = shop.http.patch(f"/v1/orders/{order['id']}", json=patch)
+
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["metadata"] == {"why": "moved"}
+    after = labelled(shop, changed.json())
+    assert after["tracking_numbers"] == order["tracking_numbers"]
+    assert all("Dandenong" in text for text in text_of_label(shop, after))
+
+
+def test_orders_are_held_and_closed_and_stay_as_they_are_then(shop: Shop) -> None:
+    orders = [bought(shop, "ubi"), bought(shop, "ubi")]
+    first = orders[0]["id"]
+    assert shop.http.post(f"/v1/orders/{first}/hold").status_code == 200
+
+    ids = [order["id"] for order in orders]
+    closed = shop.http.post("/v1/manifests", json={"carrier": "ubi", "order_ids": ids})
+
+    assert closed.status_code == 201, closed.text
+    assert [entry["status"] for entry in closed.json()["orders"]] == ["closed", "closed"]
+    change = shop.http.patch(f"/v1/orders/{first}", json={"ship_to": {"city": "Dandenong"}})
+    assert (change.status_code, change.json()["code"]) == (409, "cannot_change")
+    cancel = shop.http.post(f"/v1/orders/{first}/cancel")
+    assert (cancel.status_code, cancel.json()["code"]) == (409, "cannot_cancel")
+
+
+@pytest.mark.parametrize("carrier", ["ubi", "lme"])
+def test_orders_are_taken_back(shop: Shop, carrier: str) -> None:
+    order = bought(shop, carrier)
+    cancelled = shop.http.post(f"/v1/orders/{order['id']}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+
+
+def test_addresses_and_services_are_asked_of_the_carrier_that_knows(shop: Shop) -> None:
+    check = shop.http.post("/v1/addresses/validate", json={"carrier": "lme", "address": RECEIVER})
+    assert (check.status_code, check.json()["checked_by"]) == (200, "carrier"), check.text
+    services = shop.http.get("/v1/carriers/ubi/services").json()
+    assert services["source"] == "carrier"
+    assert len(services["data"]) > 2

@@ -1,0 +1,109 @@
+"""Three hundred orders at once, on the whole stack."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from local.stack import Stack
+from tests.stack.shop import Body, Shop, order_body, until
+from tests.unit.carriers.ubi.orders import body as ubi_body
+
+SECONDS = 60
+"""What three hundred orders may take here, from the request to the last confirmation."""
+
+
+def batch(shop: Shop, entries: list[Any], **headers: str) -> httpx.Response:
+    return shop.http.post("/v1/orders/batch", json={"orders": entries}, headers=headers)
+
+
+def finished(shop: Shop, address: str, *, within: float = 240) -> Body:
+    def look() -> Body:
+        seen: Body = shop.http.get(address).raise_for_status().json()
+        counts = (seen[name] for name in ("confirmed", "processing", "failed", "needs_attention"))
+        assert sum(counts) == seen["total"] == len(seen["orders"])
+        return seen
+
+    return until(look, lambda seen: seen["status"] == "finished", within=within)
+
+
+def bought(shop: Shop, carrier: str, start: str) -> Counter[str]:
+    ledger = httpx.get(f"{shop.stack.sandbox_url}/_sandbox/ledger", timeout=30).raise_for_status().json()
+    references = (entry["reference"] for entry in ledger[carrier]["orders"] if not entry["refunded"])
+    return Counter(reference for reference in references if reference.startswith(start))
+
+
+def test_three_hundred_orders_with_ten_bad_ones(
+    stack: Stack, record_property: Callable[[str, object], None]
+) -> None:
+    shop = Shop(stack)
+    entries = [ubi_body(reference=f"stack-batch-{n}") for n in range(300)]
+    for place, n in enumerate(range(7, 300, 30)):
+        entries[n] = (
+            entries[n]
+            | [
+                {"parcels": []},
+                {"ship_to": entries[n]["ship_to"] | {"postcode": "x" * 40}},
+                {"reference": f"stack-batch-SBX-REJECT-{n}"},
+                {"carrier": "nobody"},
+                {"service": None},
+            ][place % 5]
+        )
+    bad = set(range(7, 300, 30))
+
+    started = time.monotonic()
+    taken = batch(shop, entries, **{"idempotency-key": "stack-batch"})
+    answered = time.monotonic() - started
+    assert taken.status_code == 202, taken.text
+    seen = finished(shop, taken.headers["location"])
+    took = time.monotonic() - started
+    record_property("seconds", round(took, 1))
+    print(f"300 orders: answered after {answered:.1f} s, over after {took:.1f} s")
+
+    assert (seen["confirmed"], seen["failed"], seen["needs_attention"]) == (290, 10, 0)
+    good = Counter(entry["reference"] for n, entry in enumerate(entries) if n not in bad)
+    assert bought(shop, "ubi", "stack-batch") == good, "each once, and no other"
+    for row, entry in zip(seen["orders"], entries, strict=True):
+        assert row["reference"] == entry["reference"]
+        if row["index"] in bad:
+            assert row["status"] == "failed"
+            assert {error["pointer"] for error in row["problem"]["errors"]} & {
+                "/parcels",
+                "/ship_to/postcode",
+                "/service",
+                "/carrier",
+            }
+        else:
+            assert (row["status"], row["problem"]) == ("confirmed", None)
+    again = batch(shop, entries, **{"idempotency-key": "stack-batch"})
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json() == taken.json()
+    assert took < SECONDS
+
+
+def test_orders_of_several_carriers_go_their_own_ways(stack: Stack) -> None:
+    shop = Shop(stack)
+    entries = [order_body(f"stack-mixed-lso-{n}") for n in range(3)]
+    entries += [ubi_body(reference=f"stack-mixed-ubi-{n}") for n in range(3)]
+
+    taken = batch(shop, entries)
+    seen = finished(shop, taken.headers["location"])
+
+    assert (seen["confirmed"], seen["total"]) == (6, 6)
+    for carrier in ("lso", "ubi"):
+        assert bought(shop, carrier, "stack-mixed") == Counter(
+            entry["reference"] for entry in entries if entry["carrier"] == carrier
+        )
+    orders = [shop.get(row["id"]) for row in seen["orders"]]
+    assert [order["reference"] for order in orders] == [entry["reference"] for entry in entries]
+    assert all(order["tracking_numbers"] for order in orders)
+
+
+def test_nobody_elses_batch_is_there(stack: Stack, make_key: Any) -> None:
+    shop = Shop(stack)
+    taken = batch(shop, [{"carrier": "nobody"}])
+    stranger = Shop(stack, make_key("stranger", ["orders:read"]))
+    assert stranger.http.get(taken.headers["location"]).status_code == 404
+    assert finished(shop, taken.headers["location"])["failed"] == 1

@@ -1,0 +1,117 @@
+"""Pigeon Post behind the carrier port."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from parcelgate.carriers import documents
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.calls import Transport
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    Refusal,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.port import (
+    Cancellation,
+    Confirmed,
+    Examination,
+    LabelFile,
+    LabelPendingError,
+    NotFound,
+    OrderResult,
+    ParcelHistory,
+    Pending,
+)
+from parcelgate.domain.orders import Order
+from tests.toy_carrier.pigeon import assumed, codes, mapping, rules, wire
+from tests.toy_carrier.pigeon.assumed import Call
+from tests.toy_carrier.pigeon.client import Client
+
+
+class Pigeon:
+    """One account with the post: Carrier, Cancels and ProvidesLabels. Raises AccountError."""
+
+    def __init__(
+        self, account: AccountConfig, *, send: Transport, reread: Callable[[], AccountConfig] | None = None
+    ) -> None:
+        self._account = account
+        self._settings = assumed.settings(account)
+        self._client = Client(assumed.base_url(account), self._settings, send)
+        self._key = account.credential("key")
+        self._reread = reread
+
+    def examine(self, order: Order) -> Examination:
+        """Hold the order against the post's fields and limits."""
+        return rules.examine(order, self._account, self._settings)
+
+    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
+        """Send a flight, once (documented)."""
+        answer = self._ask(Call.CREATE, body=mapping.flight(order))
+        if answer.code == codes.WINGS_FULL:
+            raise TransientError("create: no pigeon can fly now", words=mapping.words(answer))
+        if answer.code == codes.TAKEN:
+            return self._adopted(order, answer)
+        if answer.code is not None:
+            errors = mapping.refused_fields(answer)
+            raise RefusedError("create: the post refused", words=mapping.words(answer), errors=errors)
+        result = mapping.result(order, answer)
+        if isinstance(result, Confirmed):
+            return result
+        raise UnknownOutcomeError("create: taken, but not every bag has its ring")
+
+    def _adopted(self, order: Order, answer: wire.Answer) -> Confirmed:
+        """The post has the reference already: ours, or somebody else's?"""
+        found = self.find_by_reference(order)
+        if isinstance(found, Confirmed):
+            return found
+        if isinstance(found, Pending):
+            raise UnknownOutcomeError("create: taken before, by whom cannot be asked now")
+        raise RefusedError("create: the reference is taken", words=mapping.words(answer))
+
+    def find_by_reference(self, order: Order) -> OrderResult:
+        """Ask for the flight under our reference (documented)."""
+        try:
+            answer = self._ask(Call.FIND, number=order.reference)
+        except TransientError as error:
+            return Pending(reason=str(error))
+        return NotFound() if answer.code == codes.UNKNOWN_FLIGHT else mapping.result(order, answer)
+
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
+        """Call the pigeons back (documented); an unknown flight is cancelled already."""
+        answer = self._ask(Call.CANCEL, number=order.carrier_order_number or "")
+        if answer.code == codes.LANDED:
+            raise RefusedError(
+                "cancel: it has landed", words=mapping.words(answer), reason=Refusal.ALREADY_CLOSED
+            )
+        return Cancellation()
+
+    def label(self, order: Order) -> list[LabelFile]:
+        """The label of every bag, in parcel order (assumed)."""
+        try:
+            answer = self._ask(Call.LABEL, number=order.carrier_order_number or "")
+        except TransientError as error:
+            raise LabelPendingError(str(error)) from None
+        labels = {ring.bag_ref: documents.from_base64(ring.label) for ring in answer.rings}
+        files = [documents.label_file(ref, labels.get(ref)) for ref in (p.reference for p in order.parcels)]
+        found = [file for file in files if file is not None]
+        if len(found) < len(files):
+            raise LabelPendingError("not a label for every bag")
+        return found
+
+    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
+        """The pigeons' journeys, one call each (documented)."""
+        return [mapping.history(ring, self._ask(Call.TRACK, number=ring)) for ring in tracking_numbers]
+
+    def _ask(self, call: Call, *, number: str = "", body: wire.Flight | None = None) -> wire.Answer:
+        """Ask; a key that is refused is read again, and the call made once more if it is another by now."""
+        try:
+            return self._client.ask(call, self._key, number=number, body=body)
+        except AuthenticationError:
+            before = self._key
+            if self._reread is not None:
+                self._key = self._reread().credential("key")
+            if self._key == before:
+                raise
+        return self._client.ask(call, self._key, number=number, body=body)

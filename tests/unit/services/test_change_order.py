@@ -1,0 +1,291 @@
+"""Changing an order: one at a time, and whoever dies on the way leaves nothing untold."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    Refusal,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.port import Confirmed, Examination, ParcelResult
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
+from parcelgate.services import watch
+from parcelgate.services.change_order import LONGEST_CHANGE, Amendment, OrderChanger
+from parcelgate.services.create_order import Draft
+from parcelgate.services.settings import Settings
+from parcelgate.store.table import Table
+from tests.support.clock import FakeClock
+from tests.support.faulty import Faults, Killed, die
+from tests.support.orders import an_event, an_order
+from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.world import ENVIRONMENT
+
+__all__ = ["dynamodb", "table"]
+
+SETTINGS = Settings(ENVIRONMENT)
+
+
+class Carrier:
+    """Lets orders be changed, or does what a test says."""
+
+    def __init__(self) -> None:
+        self.trouble: Exception | None = None
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.told: list[Order] = []
+        self.number = "T-1"
+
+    def examine(self, order: Order) -> Examination:
+        return Examination()
+
+    def update(self, order: Order) -> Confirmed:
+        self.told.append(order)
+        self.meanwhile()
+        if self.trouble is not None:
+            raise self.trouble
+        reference = order.parcels[0].reference
+        return Confirmed(
+            carrier_order_number=order.carrier_order_number or "",
+            parcels=(ParcelResult(reference=reference, tracking_number=self.number),),
+        )
+
+
+class Account:
+    ship_from = None
+    return_to = None
+
+
+class Desk:
+    """A changer with one confirmed order before it."""
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.clock, self.carrier = table, FakeClock(), Carrier()
+        self.orders = table.tenant("acme").orders
+        order = an_order(carrier="ubi")
+        self.orders.add(order, an_event())
+        parcel = msgspec.structs.replace(order.parcels[0], tracking_number="T-1", tracking_id="trk_1")
+        self.order = self.put(
+            order,
+            status=OrderStatus.CONFIRMED,
+            parcels=(parcel,),
+            carrier_order_number="N-1",
+            label=Label(status=LabelStatus.READY),
+            watch_at=None,
+        )
+        self.changer = self.over(table)
+
+    def over(self, table: Table) -> OrderChanger:
+        carriers: Any = self
+        return OrderChanger(table=table, carriers=carriers, settings=SETTINGS, clock=self.clock)
+
+    # What the changer wants of `Carriers`.
+
+    def within(self, remaining: Any) -> Any:
+        return self.carrier_for
+
+    def carrier_for(self, *whose: str) -> Any:
+        return self.carrier
+
+    def account(self, *whose: str) -> Any:
+        return Account()
+
+    def put(self, order: Order, **facts: Any) -> Order:
+        after = msgspec.structs.replace(order, version=order.version + 1, **facts)
+        self.orders.save(order, after)
+        return after
+
+    def read(self) -> Order:
+        return self.orders.get(self.order.id)
+
+    def change(self, city: str = "Dallas", changer: OrderChanger | None = None) -> Order:
+        def draft(order: Order) -> Draft:
+            to = msgspec.structs.replace(order.ship_to, city=city)
+            return Draft(msgspec.structs.replace(order, ship_to=to, warnings=()))
+
+        amendment = Amendment(draft, metadata_only=False)
+        return (changer or self.changer).change("acme", self.order.id, amendment, lambda: 8.0)
+
+    def refused(self, city: str = "Dallas") -> ProblemError:
+        with pytest.raises(ProblemError) as caught:
+            self.change(city)
+        return caught.value
+
+
+@pytest.fixture
+def desk(table: Table, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
+    return Desk(table)
+
+
+def test_the_order_is_marked_before_the_carrier_is_told(desk: Desk) -> None:
+    marks: list[Order] = []
+    desk.carrier.meanwhile = lambda: marks.append(desk.read())
+
+    after = desk.change()
+
+    (marked,) = marks
+    assert marked.changing_until is not None
+    assert marked.watch_at is not None
+    assert (marked.ship_to.city, marked.updated_at) == ("Austin", desk.order.updated_at)
+    assert (after.ship_to.city, after.changing_until) == ("Dallas", None)
+    assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
+    assert after.watch_at == watch.label(SETTINGS, desk.clock.now)
+    event = desk.orders.events(after.id)[-1]
+    assert (event.type, event.detail, event.actor) == ("order.changed", "ship_to", "client")
+
+
+def test_two_changes_at_once_are_made_one_after_the_other(desk: Desk) -> None:
+    others: list[ProblemError] = []
+
+    def another() -> None:
+        desk.carrier.meanwhile = lambda: None
+        others.append(desk.refused("Houston"))
+
+    desk.carrier.meanwhile = another
+
+    assert desk.change().ship_to.city == "Dallas"
+    assert others[0].problem.code == "cannot_change"
+    assert others[0].retry_after
+    assert [order.ship_to.city for order in desk.carrier.told] == ["Dallas"]
+    assert desk.change("Houston").ship_to.city == "Houston"
+
+
+def test_a_number_that_changes_is_followed_from_then_on(desk: Desk) -> None:
+    desk.carrier.number = "T-2"
+
+    after = desk.change()
+
+    (parcel,) = after.parcels
+    assert (parcel.tracking_number, parcel.tracking_id != "trk_1") == ("T-2", True)
+    (tracking,) = desk.orders.trackings(after)
+    assert (tracking.tracking_number, tracking.order_id) == ("T-2", after.id)
+
+
+@pytest.mark.parametrize("trouble", [TransientError("busy", retry_after=7), AuthenticationError("who?")])
+def test_what_certainly_did_nothing_leaves_the_order_as_it_was(desk: Desk, trouble: Exception) -> None:
+    desk.carrier.trouble = trouble
+
+    error = desk.refused()
+
+    assert error.problem.code == "carrier_unavailable"
+    assert error.retry_after == (7 if isinstance(trouble, TransientError) else 5)
+    assert facts(desk.read()) == facts(desk.order)
+
+
+@pytest.mark.parametrize("trouble", [UnknownOutcomeError("lost"), ValueError("a mistake of ours")])
+def test_what_may_have_been_done_is_told_and_costs_the_label(desk: Desk, trouble: Exception) -> None:
+    desk.carrier.trouble = trouble
+    with pytest.raises((ProblemError, ValueError)):
+        desk.change()
+
+    order = desk.read()
+    assert (order.status, order.ship_to.city) == (OrderStatus.CONFIRMED, "Austin")
+    assert order.attention is not None
+    assert order.attention.code == "change_unknown"
+    assert (order.label.status, order.label.revision) == (LabelStatus.PENDING, 1)
+    assert order.watch_at is not None
+    desk.carrier.trouble = None
+    assert desk.change().attention is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "errors"),
+    [
+        (RefusedError("no", reason=Refusal.ALREADY_CLOSED), "cannot_change", ["already_closed"]),
+        (RefusedError("no", reason=Refusal.UNKNOWN_ORDER), "cannot_change", ["unknown_order"]),
+        (RefusedError("no", reason=Refusal.NOT_PERMITTED), "cannot_change", ["not_permitted"]),
+        (RefusedError("no", reason=Refusal.ALREADY_CANCELLED), "cannot_change", ["already_cancelled"]),
+        (RefusedError("no"), "cannot_change", []),
+        (RefusedError("no", errors=[FieldError("/ship_to/city", "x", "?")]), "refused_by_carrier", ["x"]),
+    ],
+)
+def test_the_carrier_s_refusals_are_told_apart(
+    desk: Desk, error: RefusedError, code: str, errors: list[str]
+) -> None:
+    error.words = CarrierWords("ubi", "1", "no")
+    desk.carrier.trouble = error
+
+    problem = desk.refused().problem
+
+    assert (problem.code, [each.code for each in problem.errors]) == (code, errors)
+    assert problem.carrier == error.words
+    assert facts(desk.read()) == facts(desk.order)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("accepted", "not_yet_confirmed"),
+        ("processing", "not_yet_confirmed"),
+        ("cancelling", "cannot_change"),
+        ("cancelled", "cannot_change"),
+        ("failed", "cannot_change"),
+        ("needs_attention", "cannot_change"),
+    ],
+)
+def test_only_a_confirmed_order_can_change(desk: Desk, status: str, code: str) -> None:
+    desk.put(desk.order, status=OrderStatus(status))
+
+    error = desk.refused()
+
+    assert (error.problem.code, error.problem.status) == (code, 409)
+    assert error.order_id == desk.order.id
+    assert desk.carrier.told == []
+
+
+def test_an_order_that_was_cancelled_meanwhile_stays_cancelled(desk: Desk) -> None:
+    desk.carrier.meanwhile = lambda: desk.put(desk.read(), status=OrderStatus.CANCELLING)
+
+    assert desk.refused().problem.code == "cannot_change"
+    order = desk.read()
+    assert (order.status, order.ship_to.city) == (OrderStatus.CANCELLING, "Austin")
+
+
+def test_other_trouble_of_the_order_outlives_a_change(desk: Desk) -> None:
+    trouble = Problem(code="refund_failed", detail="?")
+    desk.put(desk.order, attention=trouble)
+    assert desk.change().attention == trouble
+
+
+def test_wherever_the_function_dies_the_order_can_be_changed_again_and_says_what_is_unknown(
+    desk: Desk, dynamodb: Any
+) -> None:
+    """Promise 1: whatever dies at whatever line, the client can read why, and go on."""
+    n, finished = 0, False
+    while not finished:
+        n += 1
+        for after in (False, True):
+            before = desk.read()
+            faults = Faults().at(n, die(after=after))
+            store = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
+            told = len(desk.carrier.told)
+            try:
+                desk.change(f"City {n} {after}", desk.over(store))
+                finished = True
+            except Killed:
+                pass
+            order = desk.read()
+            if order.ship_to.city != f"City {n} {after}":
+                was_told = len(desk.carrier.told) > told
+                assert not was_told or order.changing_until is not None
+                if order.changing_until is not None:
+                    assert order.watch_at is not None
+                    assert order.watch_at <= desk.clock.now + LONGEST_CHANGE + timedelta(seconds=1)
+                else:
+                    assert facts(order) == facts(before)
+                desk.clock.sleep(LONGEST_CHANGE.total_seconds() + 1)
+            assert desk.change(f"Again {n} {after}").ship_to.city == f"Again {n} {after}"
+    assert n > 3
+
+
+def facts(order: Order) -> Any:
+    """Everything but how often the order was written."""
+    return msgspec.structs.replace(order, version=0)
