@@ -18,11 +18,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from moto.sqs.models import sqs_backends
 
+from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderEvent
 from parcelgate.http.openapi import document
 from parcelgate.observability.logs import log
 from parcelgate.services import (
     addresses,
+    batches,
     cancel,
     catalogue,
     change_order,
@@ -46,6 +48,7 @@ DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
 EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage"
 TENANT = "acme"
 BUCKET = "labels-test"
+BODIES = "bodies-test"
 FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
 ROUTES = {
     "POST /v1/orders": "create_order",
@@ -239,13 +242,26 @@ class House:
         """What lies in LSO's retry queue, also what is not to be seen yet."""
         return [json.loads(message.body) for message in _messages()]
 
+    def batch_messages(self) -> list[Body]:
+        """What lies in the carriers' batch queues."""
+        return [json.loads(one.body) for carrier in registry.names() for one in _messages(f"batch-{carrier}")]
+
+    def bodies(self) -> dict[str, bytes]:
+        """The bodies of batches that are kept, by their keys."""
+        listed = self._made["s3"].list_objects_v2(Bucket=BODIES).get("Contents", [])
+        keys = [one["Key"] for one in listed]
+        return {key: self._made["s3"].get_object(Bucket=BODIES, Key=key)["Body"].read() for key in keys}
+
     def tidy(self) -> None:
         """Make it as it was."""
         for service, client in self._made.items():
             clients.put(service, client)
         for item in all_items(self.dynamodb):
             self.dynamodb.delete_item(TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]})
-        _messages().clear()
+        for queue in ("retry-lso", *(f"batch-{carrier}" for carrier in registry.names())):
+            _messages(queue).clear()
+        for key in self.bodies():
+            self._made["s3"].delete_object(Bucket=BODIES, Key=key)
         self._earlier |= set(self.executions())
         forget()
 
@@ -273,10 +289,18 @@ def premises() -> Iterator[House]:
             roleArn="arn:aws:iam::123456789012:role/flow",
         )
         queue = made["sqs"].create_queue(QueueName="retry-lso")["QueueUrl"]
+        batches_of = {
+            name: made["sqs"].create_queue(QueueName=f"batch-{name}")["QueueUrl"] for name in registry.names()
+        }
+        made["s3"].create_bucket(
+            Bucket=BODIES, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
         settings = {
             "PARCELGATE_TABLE": TABLE_NAME,
             "PARCELGATE_ORDER_FLOW_ARN": FLOW,
             "PARCELGATE_LABEL_BUCKET": BUCKET,
+            "PARCELGATE_BATCH_BUCKET": BODIES,
+            "PARCELGATE_BATCH_QUEUE_URLS": json.dumps(batches_of),
             "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"lso": queue}),
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
@@ -308,6 +332,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 def forget() -> None:
     """Have every function wired anew, as in a fresh environment."""
     for wired in (
+        batches.wired,
         addresses.wired,
         cancel.wired,
         catalogue.wired,
@@ -328,9 +353,9 @@ def forget() -> None:
     handler.table.cache_clear()
 
 
-def _messages() -> list[Any]:
-    """The messages in the retry queue: moto's own list, as only one purge a minute is allowed."""
-    messages: list[Any] = sqs_backends["123456789012"][REGION].queues["retry-lso"]._messages
+def _messages(queue: str = "retry-lso") -> list[Any]:
+    """The messages in a queue: moto's own list, as only one purge a minute is allowed."""
+    messages: list[Any] = sqs_backends["123456789012"][REGION].queues[queue]._messages
     return messages
 
 

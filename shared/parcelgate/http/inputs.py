@@ -116,6 +116,13 @@ def _country(value: object) -> object:
     return _upper(value)
 
 
+def _origin(value: object) -> object:
+    """Two letters are a country's code, more are its name as the carrier will have it."""
+    if isinstance(value, str) and len(value) <= 2:
+        return _country(value)
+    return _one_line(value)
+
+
 def _one_line(value: object) -> object:
     if isinstance(value, str) and _CONTROL.search(value):
         raise PydanticCustomError("format", "Must be one line without control characters.")
@@ -148,11 +155,17 @@ Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 # The length stands before the validator: so it is the text's own, and the validator sees the text first.
 Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
 _Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
+_Long = Annotated[str, Field(max_length=128), BeforeValidator(_one_line)]
 _Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
 _Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
 _Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
 _Country = Annotated[
     str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
+]
+_Origin = Annotated[
+    str,
+    Field(max_length=60, description="A country's two letters (ISO 3166-1), or its name."),
+    BeforeValidator(_origin),
 ]
 _Measure = Annotated[
     Decimal,
@@ -247,7 +260,7 @@ class AddressInput(Input):
     line3: _Line | None = None
     state: _Short | None = None
     postcode: Code | None = None
-    tax_id: Code | None = None
+    tax_id: _Short | None = None
 
     def to_domain(self) -> addresses.Address:
         """The address."""
@@ -263,19 +276,19 @@ class ItemInput(Input):
     number: (
         Annotated[
             str,
-            Field(max_length=50),
+            Field(max_length=128),
             BeforeValidator(_place_number),
-            WithJsonSchema({"type": ["string", "integer"], "maxLength": 50}),
+            WithJsonSchema({"type": ["string", "integer"], "maxLength": 128}),
         ]
         | None
     ) = Field(None, description="Default: its place in the parcel, from 1.")
-    sku: _Short | None = Field(None, description="Default: the number.")
+    sku: _Long | None = Field(None, description="Default: the number.")
     native_description: _Text | None = None
-    hs_code: Code | None = None
-    origin_country: _Country | None = None
+    hs_code: _Short | None = None
+    origin_country: _Origin | None = None
     weight: WeightInput | None = None
     url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
-    warehouse_number: Code | None = None
+    warehouse_number: _Line | None = None
 
     def to_domain(self, place: int) -> orders.Item:
         """The line, with defaults for its place in the parcel."""
@@ -308,7 +321,7 @@ class ParcelInput(Input):
     tracking_number: _Short | None = Field(None, description="A number that you already hold.")
     description: _Text | None = None
     native_description: _Text | None = None
-    sku_on_label: _Short | None = None
+    sku_on_label: _Long | None = None
     declared_value: MoneyInput | None = None
     items: Annotated[list[ItemInput], Field(max_length=500)] = []
 
@@ -332,8 +345,8 @@ class ParcelInput(Input):
 class BatteryInput(Input):
     """What battery travels along, and how it is packed."""
 
-    type: Code
-    packing: Code | None = None
+    type: _Short
+    packing: _Short | None = None
 
 
 class CustomsInput(Input):
@@ -348,8 +361,8 @@ class CustomsInput(Input):
     vendor_id: Code | None = None
     gst_exemption_code: Code | None = None
     abn: Code | None = None
-    sender_tax_id: Code | None = None
-    inject_port: Code | None = None
+    sender_tax_id: _Line | None = None
+    inject_port: Annotated[str, Field(max_length=256), BeforeValidator(_one_line)] | None = None
 
 
 class DeliveryWindowInput(Input):

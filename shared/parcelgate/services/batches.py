@@ -142,6 +142,11 @@ def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
     ]
 
 
+def seconds_to_send(count: int) -> float:
+    """What a worker must have left to send so many orders. Its function must live much longer than that."""
+    return _SPARE_SECONDS + _SECONDS_EACH * count
+
+
 def _at_once(carrier: str) -> int:
     most = registry.profile(carrier).create_batch
     return most if most > 1 else _ONE_BY_ONE
@@ -305,7 +310,7 @@ class BatchWorker:
             part = left[:together]
             orders = []
             for index in part:
-                if remaining() < _SPARE_SECONDS + _SECONDS_EACH * len(part):
+                if remaining() < seconds_to_send(len(part)):
                     log.info("the rest of a batch is handed on", extra={"entries": len(left)})
                     if not self._queues.send(batch, left):
                         raise EntriesLeftError(batch.id)

@@ -12,6 +12,8 @@ from tests.support.http import House, send
     ("name", "status"),
     [
         ("create_order", 202),
+        ("create_batch", 202),
+        ("read_batch", 404),
         ("read_orders", 200),
         ("get_label", 404),
         ("cancel_order", 404),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from parcelgate.carriers.ubi import rules
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.http.inputs import read_order
@@ -188,6 +189,43 @@ class TestTheRest:
         draft = read({"carrier": "pigeon"})
 
         assert [error.code for error in draft.errors] == ["unknown_carrier", "missing", "missing", "missing"]
+
+
+class TestLengths:
+    @pytest.mark.parametrize(
+        "row",
+        [row for row in (*rules.ORDER, *rules.RETURN, *rules.EXTEND, *rules.ITEM) if row.longest],
+        ids=lambda row: row.source,
+    )
+    def test_are_never_narrower_than_a_carrier_s(self, row: rules.Row) -> None:
+        pointer = row.source.format_map(
+            {
+                "parcel": "/parcels/0",
+                "item": "/parcels/0/items/0",
+                "reference": "/reference",
+                "description": "/customs/description",
+                "native_description": "/customs/native_description",
+                "value": "/customs/value/currency",
+                "sender_tax_id": "/customs/sender_tax_id",
+            }
+        )
+        body = order_body(parcels=[a_box(items=[an_item()])])
+        *way, name = pointer.split("/")[1:]
+        place: Any = body
+        for step in way:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        place[name] = "x" * row.longest  # type: ignore[operator]
+
+        errors = [error for error in read(body).errors if error.pointer == pointer]
+
+        assert "too_long" not in {error.code for error in errors}
+
+    def test_of_where_a_thing_comes_from_allow_its_name(self) -> None:
+        for given, understood in [("de", "DE"), ("People's Republic of China", None)]:
+            order = good(order_body(parcels=[a_box(items=[an_item(origin_country=given)])]))
+            assert order.parcels[0].items[0].origin_country == (understood or given)
+        draft = read(order_body(parcels=[a_box(items=[an_item(origin_country="QQ")])]))
+        assert [error.code for error in draft.errors] == ["format"]
 
 
 class TestTheDescription:

@@ -1,0 +1,211 @@
+"""Giving a batch in and asking how far it is: what is taken, what is refused, and nothing is half made."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.batches import BatchRow
+from parcelgate.domain.orders import OrderStatus
+from parcelgate.domain.problems import FieldError, Problem
+from parcelgate.store import clients
+from tests.support.faulty import Faults, Killed, aws_error, die
+from tests.support.http import Body, House, Reply, call, forget, order_body
+from tests.support.table import TABLE_NAME as TABLE
+
+CREATE, READ = "POST /v1/orders/batch", "GET /v1/batches/{id}"
+LIMIT = 5 * 1024 * 1024
+
+
+def create(*entries: Any, **more: Any) -> Reply:
+    return call(CREATE, body={"orders": list(entries)}, **more)
+
+
+def read(batch_id: str, **more: Any) -> Reply:
+    return call(READ, id=batch_id, **more)
+
+
+def keyed(key: str = "k-1") -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+class TestABatch:
+    def test_is_kept_whole_before_it_is_answered_and_then_worked_off(self, house: House) -> None:
+        entries = [order_body(f"shop-{n}") for n in range(3)]
+
+        reply = create(*entries)
+
+        batch_id = reply.json()["id"]
+        assert (reply.status, reply.json()["total"]) == (202, 3)
+        assert reply.headers["location"] == f"/v1/batches/{batch_id}"
+        assert {key: json.loads(body) for key, body in house.bodies().items()} == {
+            f"acme/{batch_id}.json": {"orders": entries}
+        }
+        assert house.batch_messages() == [
+            {"tenant": "acme", "batch_id": batch_id, "carrier": "lso", "entries": [0, 1, 2]}
+        ]
+        assert house.stored("order") == []
+
+    def test_is_split_by_carrier_account_as_its_carrier_takes_it(self, house: House) -> None:
+        singly = [order_body(f"lso-{n}") for n in range(12)]
+        together = [order_body(f"ubi-{n}", carrier="ubi") for n in range(40)]
+        elsewhere = [order_body(f"west-{n}", carrier="ubi", account="west") for n in range(2)]
+
+        create(*singly, *together, {"carrier": "nobody"}, *elsewhere, "rubbish")
+
+        found = [(message["carrier"], message["entries"]) for message in house.batch_messages()]
+        assert sorted(found) == [
+            ("lso", [*range(10)]),
+            ("lso", [10, 11, 52, 55]),
+            ("ubi", [*range(12, 52)]),
+            ("ubi", [53, 54]),
+        ]
+
+    def test_shows_every_entry_from_the_beginning(self, house: House) -> None:
+        batch_id = create(order_body("shop-1"), {"reference": 7}, "rubbish").json()["id"]
+
+        reply = read(batch_id)
+
+        assert reply.status == 200
+        assert reply.json() == {
+            "id": batch_id,
+            "status": "processing",
+            "total": 3,
+            "confirmed": 0,
+            "processing": 3,
+            "failed": 0,
+            "needs_attention": 0,
+            "orders": [
+                {"index": n, "reference": name, "id": None, "status": "accepted", "problem": None}
+                for n, name in enumerate(["shop-1", None, None])
+            ],
+        }
+
+    def test_says_what_is_wrong_with_an_entry_in_the_form_of_an_error(self, house: House) -> None:
+        batch_id = create(order_body("shop-1")).json()["id"]
+        batch, _ = house.tenant().batches.read(batch_id)
+        error = FieldError("/parcels", "missing", "Is required.")
+        problem = Problem(code="validation_failed", detail="1 field is not valid.", errors=(error,))
+        row = BatchRow(index=0, reference="shop-1", status=OrderStatus.FAILED, problem=problem)
+        house.tenant().batches.settle(batch, row)
+
+        seen = read(batch_id).json()
+
+        assert (seen["status"], seen["failed"], seen["processing"]) == ("finished", 1, 0)
+        (entry,) = seen["orders"]
+        assert entry["problem"]["code"] == "validation_failed"
+        assert entry["problem"]["type"].endswith("/problems/validation_failed")
+        assert [one["pointer"] for one in entry["problem"]["errors"]] == ["/parcels"]
+
+    def test_may_be_as_large_as_the_contract_says_and_no_larger(self, house: House) -> None:
+        body = json.dumps({"orders": [order_body("shop-1", metadata={"a": ""})]})
+        fits = body.replace('"a": ""', f'"a": "{"x" * (LIMIT - len(body))}"')
+        assert len(fits) == LIMIT
+        assert call(CREATE, body=fits).status == 202
+        assert call(CREATE, body=fits.replace("xx", "xxx", 1)).code == "body_too_large"
+
+    def test_is_found_by_its_own_tenant_alone(self, house: House) -> None:
+        batch_id = create(order_body()).json()["id"]
+        for reply in (read(batch_id, tenant="other"), read("bat_unknown"), read("no id at all")):
+            assert (reply.status, reply.code) == (404, "not_found")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("body", "pointer", "code"),
+        [
+            ({}, "/orders", "missing"),
+            ({"orders": []}, "/orders", "missing"),
+            ({"orders": None}, "/orders", "missing"),
+            ({"orders": {}}, "/orders", "type"),
+            ({"orders": [{}] * 301}, "/orders", "too_many"),
+            ({"orders": [{}], "order": 1}, "/order", "unknown_field"),
+            ([], "", "type"),
+            ("text", "", "type"),
+        ],
+    )
+    def test_what_is_no_batch(self, body: Any, pointer: str, code: str, house: House) -> None:
+        reply = call(CREATE, body=json.dumps(body), headers=keyed())
+        assert (reply.status, reply.errors) == (422, {pointer: code})
+        assert house.bodies() == {}
+        assert house.stored("batch") == []
+        assert call(CREATE, body={"orders": [order_body()]}, headers=keyed()).status == 202, "the key is free"
+
+    def test_three_hundred_entries_are_not_too_many(self, house: House) -> None:
+        assert create(*[{}] * 300).json()["total"] == 300
+
+    def test_what_is_no_json(self, house: House) -> None:
+        assert call(CREATE, body='{"orders": [').code == "not_json"
+        reply = call(CREATE, body="{}", headers={"content-type": "text/csv"})
+        assert reply.code == "unsupported_media_type"
+
+    def test_without_the_scope(self, house: House) -> None:
+        assert create(order_body(), scopes="orders:read").code == "missing_scope"
+        assert read("bat_1", scopes="orders:write").code == "missing_scope"
+        assert create(order_body(), tenant=None).code == "invalid_key"
+
+
+class TestOnce:
+    def test_the_same_request_is_one_batch(self, house: House) -> None:
+        first = create(order_body(), headers=keyed())
+        second = create(order_body(), headers=keyed())
+        assert second.headers["idempotent-replayed"] == "true"
+        assert (second.status, second.json()) == (first.status, first.json())
+        assert len(house.stored("batch")) == len(house.batch_messages()) == 1
+
+    def test_another_body_under_the_same_key_is_refused(self, house: House) -> None:
+        create(order_body(), headers=keyed())
+        assert create(order_body("other"), headers=keyed()).code == "idempotency_key_reused"
+
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+    def test_a_request_whose_function_died_is_resumed_and_makes_one_batch(
+        self, after: bool, house: House
+    ) -> None:
+        for n in range(1, 9):
+            house.tidy()
+            faults = Faults().at(n, die(after=after))
+            for service in ("dynamodb", "s3", "sqs"):
+                clients.put(service, faults.wrap(clients.client(service), service))  # type: ignore[call-overload]
+            forget()
+            try:
+                create(order_body(), headers=keyed())
+            except Killed:
+                lapse(house)
+                reply = create(order_body(), headers=keyed())
+                assert reply.status == 202
+            assert len(house.stored("batch")) == 1
+            (batch_id,) = {message["batch_id"] for message in house.batch_messages()}
+            assert f"acme/{batch_id}.json" in house.bodies()
+        assert len(faults.calls) < 9, "every call was a place to die"
+
+    def test_a_batch_that_cannot_be_sent_on_now_is_taken_nevertheless(self, house: House) -> None:
+        """The sweep will: the batch is in the due index."""
+        faults = Faults().on("send_message_batch", aws_error("AccessDenied"), times=9)
+        clients.put("sqs", faults.wrap(clients.client("sqs"), "sqs"))
+        forget()
+        assert create(order_body()).status == 202
+        assert house.batch_messages() == []
+        assert len(house.table.due.due("BATCH", datetime(2999, 1, 1, tzinfo=UTC))) == 1
+
+    def test_a_body_that_cannot_be_kept_is_not_taken(self, house: House) -> None:
+        faults = Faults().on("put_object", aws_error("AccessDenied"), times=9)
+        clients.put("s3", faults.wrap(clients.client("s3"), "s3"))
+        forget()
+        assert create(order_body()).status == 500
+        assert house.stored("batch") == []
+
+
+def lapse(house: House) -> None:
+    """End the lease of the dead function's claim."""
+    for item in house.dynamodb.scan(TableName=TABLE)["Items"]:
+        if "lease_until" in item:
+            house.dynamodb.put_item(TableName=TABLE, Item=item | {"lease_until": {"N": "1"}})
+
+
+def test_no_answer_and_no_log_says_who_the_parcel_is_for(house: House, logged: Any) -> None:
+    body: Body = order_body("shop-1")
+    batch_id = create(body).json()["id"]
+    said = logged() + read(batch_id).text
+    for secret in (body["ship_to"][name] for name in ("name", "phone", "line1")):
+        assert secret not in said

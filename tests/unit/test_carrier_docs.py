@@ -1,0 +1,138 @@
+"""`docs/carriers.md` says of each carrier what its code says."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.fields import Place
+from parcelgate.carriers.port import Limits
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+GRADES = {"documented", "public", "assumed"}
+
+type Row = list[str]
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def section(code: str) -> str:
+    """What stands under the heading that ends with the carrier's code."""
+    found = re.search(rf"^## [^\n]*\(`{code}`\)\n(.*?)(?=^## |\Z)", text("carriers.md"), re.M | re.S)
+    assert found, f"no section for {code}"
+    return found[1]
+
+
+def rows(content: str, first: str) -> list[Row]:
+    """The rows of the table whose first column is called so."""
+    table = re.search(rf"^\| {first} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", content, re.M)
+    assert table, f"no table of {first}"
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1].splitlines()]
+
+
+def named(row: Row) -> str:
+    """The name in code at the beginning of a row."""
+    found = re.match(r"\|? ?`(\w+)`", row[0])
+    return found[1] if found else ""
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list | dict):
+        return ", ".join(str(part) for part in value) or "none"
+    return str(value)
+
+
+def overrides(code: str) -> type[msgspec.Struct]:
+    """The overrides that a carrier's account may hold."""
+    assumed = import_module(f"{registry.CARRIERS[code]}.assumed")
+    found: type[msgspec.Struct] = getattr(assumed, "Overrides", assumed.Settings)
+    return found
+
+
+@pytest.mark.parametrize("code", registry.CARRIERS)
+def test_every_grade_of_a_profile_is_told_as_it_is(code: str) -> None:
+    told = {named(row): row[1] for row in rows(section(code), "call")}
+    grades = registry.profile(code).grades
+    assert {name: told.get(name) for name in grades} == grades
+    assert {grade for _, grade in told.items()} <= GRADES
+
+
+@pytest.mark.parametrize("code", registry.CARRIERS)
+def test_every_override_is_told_with_its_default(code: str) -> None:
+    told = {named(row): row for row in rows(section(code), "override")}
+    fields = {field.name: field for field in msgspec.structs.fields(overrides(code))}
+    assert set(told) == set(fields)
+    for name, field in fields.items():
+        assert any(grade in told[name][2] for grade in GRADES), name
+        if name != "paths":
+            default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+            assert told[name][1] == shown(default), name
+
+
+@pytest.mark.parametrize("code", registry.CARRIERS)
+def test_every_path_is_told(code: str) -> None:
+    (row,) = (row for row in rows(section(code), "override") if named(row) == "paths")
+    paths = import_module(f"{registry.CARRIERS[code]}.assumed").PATHS
+    assert re.findall(r"`(\w+)` `([^`]+)`", row[1]) == [(str(call), path) for call, path in paths.items()]
+
+
+@pytest.mark.parametrize("code", registry.CARRIERS)
+def test_the_table_of_fields_is_where_it_is_said_to_be(code: str) -> None:
+    rules = import_module(f"{registry.CARRIERS[code]}.rules")
+    assert f"shared/parcelgate/carriers/{code}/rules.py" in section(code)
+    assert {place for place, _ in rules.FIELDS.values()} == set(Place)
+
+
+def test_the_limits_are_told_with_their_defaults() -> None:
+    told = {named(row): row[1] for row in rows(text("carriers.md"), "limit")}
+    defaults = {name: float(value) for name, value in msgspec.structs.asdict(Limits()).items()}
+    assert {name: float(value) for name, value in told.items()} == defaults
+    for code in registry.CARRIERS:
+        assert registry.profile(code).limits == Limits(), f"{code} has limits of its own: say them"
+
+
+def test_every_carrier_has_its_row_in_the_overview() -> None:
+    overview = rows(text("carriers.md"), "carrier")
+    links = [re.findall(r"\(#([\w-]+)\)", row[0])[0] for row in overview]
+    headings = re.findall(r"^## ([^\n]*\(`\w+`\))$", text("carriers.md"), re.M)
+    anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    assert links == anchors
+    assert len(links) == len(registry.CARRIERS)
+
+
+@pytest.mark.parametrize("name", ["carriers.md", "adding-a-carrier.md"])
+def test_what_is_pointed_at_exists(name: str) -> None:
+    content = text(name)
+    for link in re.findall(r"\]\(([^)#]+)\)", content):
+        assert (DOCS / link).exists(), link
+    for path in re.findall(r"`((?:shared|tests|sandbox|local|functions|docs)/[\w./-]+)`", content):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"`(\w+\.py)`", content):
+        assert any(ROOT.glob(f"shared/parcelgate/carriers/**/{path}")), path
+
+
+def test_the_code_of_the_guide_is_the_toy_carriers() -> None:
+    quoted = re.findall(r"```python\n(.*?)```", text("adding-a-carrier.md"), re.S)
+    assert len(quoted) > 2
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "toy_carrier").rglob("*.py")]
+    for code in quoted:
+        assert any(code in source for source in sources), code
+
+
+def test_the_guide_names_every_room_and_every_capability() -> None:
+    guide = text("adding-a-carrier.md")
+    toy = {path.name for path in (ROOT / "tests" / "toy_carrier" / "pigeon").glob("*.py")}
+    assert {named_room for named_room in toy if f"| `{named_room}` |" not in guide} == set()
+    port = import_module("parcelgate.carriers.port")
+    protocols = {name for name, found in vars(port).items() if getattr(found, "_is_runtime_protocol", False)}
+    assert len(protocols) > 10
+    assert {name for name in protocols if f"`{name}`" not in guide and f"`{name}`:" not in guide} == set()
