@@ -6,6 +6,8 @@ Every command works on the stack that `make up` started, when there is one, or o
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -29,7 +31,7 @@ LOCAL_NAME = "parcelgate-local"
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
 accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
-orders = typer.Typer(help='Orders that need a person; see "Needs attention" in docs/runbook.md.')
+orders = typer.Typer(help="Orders: many at once, or one that needs a person.")
 app.add_typer(keys, name="keys", no_args_is_help=True)
 app.add_typer(accounts, name="accounts", no_args_is_help=True)
 app.add_typer(orders, name="orders", no_args_is_help=True)
@@ -92,10 +94,10 @@ class Deployment:
         return RetryQueues(self.client("sqs"), settings)
 
 
-def fail(message: str) -> NoReturn:
+def fail(message: str, *, code: int = 1) -> NoReturn:
     """End the command with one line that says what to do."""
-    err.print(message, style="red")
-    raise typer.Exit(1)
+    err.print(message, style="red", markup=False, highlight=False)
+    raise typer.Exit(code)
 
 
 @keys.command("create")
@@ -208,6 +210,64 @@ def close_order(
     except operations.NotForThisOrderError as error:
         fail(f"{order_id} is {error.order.status}; only an order that needs attention is closed by hand.")
     out.print(f"{order_id} is failed; its reference is free.")
+
+
+@orders.command("import")
+def import_orders(
+    file: Annotated[Path, typer.Argument(help="Orders as CSV or JSON; docs/importing.md says how.")],
+    key: Annotated[str | None, typer.Option(envvar="PARCELGATE_KEY", help="An API key.")] = None,
+    url: Annotated[str | None, typer.Option(envvar="PARCELGATE_URL", help="The API, without /v1.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose orders: instead of a key, by whoever may make keys.")
+    ] = None,
+    stack: StackOption = None,
+) -> None:
+    """Create orders from a file, show how far they are, and write what became of each beside the file.
+
+    Ends with 0 when every order was confirmed, with 1 when some were not. It can be interrupted: the
+    same command goes on. Run again later, it sends what is new in the file and what had failed.
+    """
+    from local import importing
+    from local.order_files import FileError, results_path
+
+    try:
+        with _door(key, url, tenant, stack) as (address, secret):
+            whole = importing.run(file, importing.Api(address, secret), err)
+    except (FileError, OSError) as error:
+        fail(str(error), code=2)
+    except importing.ImportFailedError as error:
+        fail(f"{error} The same command goes on from here.", code=2)
+    except KeyboardInterrupt:
+        fail("Interrupted; the same command goes on from here.", code=130)
+    out.print(str(results_path(file)), soft_wrap=True, highlight=False, markup=False)
+    if not whole:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _door(
+    key: str | None, url: str | None, tenant: str | None, stack: str | None
+) -> Iterator[tuple[str, str]]:
+    """Where the API is, and a key: the given ones, the local stack's, or one made for the occasion."""
+    if key and url:
+        yield url, key
+        return
+    if tenant is None and stack is None and LOCAL_STACK.exists():
+        here = json.loads(LOCAL_STACK.read_text())
+        yield url or here["api_url"], key or here["api_key"]
+        return
+    deployment = Deployment.named(stack)
+    address = url or deployment.outputs["ApiUrl"]
+    if key is not None:
+        yield address, key
+        return
+    if tenant is None:
+        fail("Say whose orders these are: give --key, or --tenant.")
+    made = api_keys.create(deployment.table, tenant, ["orders:read", "orders:write"], "an import")
+    try:
+        yield address, made
+    finally:
+        api_keys.revoke(deployment.table, tenant, made.split("_")[1])
 
 
 def _time(moment: datetime | None) -> str:

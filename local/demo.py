@@ -1,10 +1,12 @@
-"""The demo: several LSO orders at once, from create to label, held against the carrier's own ledger.
+"""The demo: orders for every carrier at once, from create to label, held against the carriers' own ledgers.
 
-It starts a stack of its own, posts one order of each kind, shows a live table of how they go, writes the
-labels to `out/`, and then compares what Parcelgate says with what the sandbox (the carrier) has in its
-books. It exits non-zero on any difference.
+It starts a stack of its own, posts one order of each kind (among them the orders of `events/orders`, which
+are the examples of UBI's own document), shows a live table of how they go, writes the labels to `out/`, and
+then compares what Parcelgate says with what the sandbox (the carriers) has in its books. It exits non-zero
+on any difference.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +25,7 @@ from rich.table import Table
 from local import stack
 
 OUT = Path("out")
+ORDERS = Path("events/orders")
 DEADLINE = 120.0
 POLL = 0.25
 
@@ -53,6 +56,11 @@ class Run:
     took: float | None = None
     told: int = 0
     mismatches: list[str] = field(default_factory=list)
+
+    @property
+    def carrier(self) -> str:
+        """Who carries it."""
+        return str(self.scenario.body["carrier"])
 
     @property
     def settled(self) -> bool:
@@ -90,12 +98,20 @@ def _body(reference: str, parcels: Sequence[Body], **options: Any) -> Body:
     }
 
 
+def _example(name: str, story: str) -> Scenario:
+    body: Body = json.loads((ORDERS / f"{name}.json").read_text(encoding="utf-8"))
+    return Scenario(body["reference"], story, body, "confirmed", True)
+
+
 def scenarios() -> list[Scenario]:
     """Give the orders of the demo. The words `SBX-...` tell the sandbox how to behave."""
     one = [_box("1.25", "30", "20", "10")]
     three = [_box("1.25", "30", "20", "10"), _box("0.8", "25", "18", "9"), _box("4", "40", "30", "30")]
     cheap = {"amount": "0.01", "currency": "USD"}
     return [
+        _example("ubi-one-parcel", "UBI's own example: one parcel to Australia"),
+        _example("ubi-four-pieces", "UBI's own example: four pieces to Canada"),
+        _example("lme-australia", "one parcel to Australia"),
         Scenario("DEMO-ONE-BOX", "one box", _body("DEMO-ONE-BOX", one), "confirmed", True),
         Scenario("DEMO-THREE-BOXES", "three boxes", _body("DEMO-THREE-BOXES", three), "confirmed", True),
         Scenario(
@@ -140,8 +156,17 @@ def scenarios() -> list[Scenario]:
 
 
 def _table(runs: Sequence[Run]) -> Table:
-    table = Table(title="LSO orders, live", expand=False)
-    for column in ("reference", "what happens", "status", "label", "tracking numbers", "price", "seconds"):
+    table = Table(title="Orders, live", expand=False)
+    for column in (
+        "carrier",
+        "reference",
+        "what happens",
+        "status",
+        "label",
+        "tracking numbers",
+        "price",
+        "seconds",
+    ):
         table.add_column(column, overflow="fold")
     colours = {"confirmed": "green", "failed": "red", "needs_attention": "magenta"}
     for run in runs:
@@ -149,6 +174,7 @@ def _table(runs: Sequence[Run]) -> Table:
         status = order.get("status", "posting")
         price = order.get("price")
         table.add_row(
+            run.carrier,
             run.scenario.reference,
             run.scenario.story,
             f"[{colours.get(status, 'yellow')}]{status}",
@@ -162,7 +188,7 @@ def _table(runs: Sequence[Run]) -> Table:
 
 def _post(client: httpx.Client, run: Run) -> None:
     answer = client.post("/v1/orders", json=run.scenario.body)
-    if answer.status_code != 202:
+    if answer.status_code not in {201, 202}:
         raise RuntimeError(f"{run.scenario.reference}: {answer.status_code} {answer.text}")
     run.order = answer.json()
 
@@ -198,10 +224,10 @@ def _save_label(client: httpx.Client, run: Run) -> None:
         run.mismatches.append(f"{path} has {pages} pages")
 
 
-def _compare(run: Run, ledger: Ledger) -> None:
-    """Hold what Parcelgate says of one order against the carrier's books."""
+def _compare(run: Run, ledgers: Ledger) -> None:
+    """Hold what Parcelgate says of one order against its carrier's books."""
     scenario, order = run.scenario, run.order
-    booked = [entry for entry in ledger["orders"] if entry["reference"] == scenario.reference]
+    booked = [entry for entry in ledgers[run.carrier]["orders"] if entry["reference"] == scenario.reference]
     say = run.mismatches.append
     if order["status"] != scenario.status:
         say(f"is {order['status']}, expected {scenario.status}")
@@ -217,21 +243,31 @@ def _compare(run: Run, ledger: Ledger) -> None:
             say(f"tracking numbers {order['tracking_numbers']}, the carrier says {numbers}")
         if Decimal(entry["held"]):
             say(f"the carrier still holds {entry['held']}")
-        if scenario.status == "confirmed" and Decimal(entry["charged"]) != Decimal(order["price"]["amount"]):
+        paid = Decimal(order["price"]["amount"]) if order["price"] else Decimal(0)
+        if scenario.status == "confirmed" and Decimal(entry["charged"]) != paid:
             say(f"price {order['price']}, the carrier charged {entry['charged']}")
 
 
-def _summary(console: Console, runs: Sequence[Run], ledger: Ledger) -> bool:
+def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
+    good = True
     for run in runs:
         words = "; ".join(run.mismatches) or "as it should be"
         mark = "[red]✗" if run.mismatches else "[green]✓"
-        console.print(f"{mark} {run.scenario.reference}: {run.order['status']} — {words}")
-    money = ledger["money"]
-    console.print(
-        f"The carrier's books: {len(ledger['orders'])} orders, {money['charged']} charged, "
-        f"{money['returned']} returned, {money['held']} still held."
-    )
-    return not any(run.mismatches for run in runs)
+        console.print(f"{mark} {run.scenario.reference}: {run.order['status']}, {words}")
+        for warning in run.order["warnings"]:
+            console.print(f"    told: {warning['pointer']} {warning['message']}", style="dim", markup=False)
+    for carrier, ledger in ledgers.items():
+        known = {run.scenario.reference for run in runs if run.carrier == carrier}
+        money, orders, twice = ledger["money"], ledger["orders"], ledger["duplicates"]
+        strangers = {entry["reference"] for entry in orders} - known
+        console.print(
+            f"{carrier}'s books: {len(orders)} orders, {money['charged']} charged, "
+            f"{money['returned']} returned, {money['held']} still held."
+        )
+        for wrong in (*strangers, *twice):
+            console.print(f"[red]✗ {carrier} has {wrong} and should not")
+        good = good and not (strangers or twice or Decimal(money["held"]))
+    return good and not any(run.mismatches for run in runs)
 
 
 def main() -> int:
@@ -253,11 +289,11 @@ def main() -> int:
             for run in runs:
                 if run.order["label"]["status"] == "ready":
                     _save_label(client, run)
-        ledger = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()["lso"]
+        ledgers = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()
         for run in runs:
-            _compare(run, ledger)
+            _compare(run, ledgers)
         done = time.monotonic()
-        good = _summary(console, runs, ledger)
+        good = _summary(console, runs, ledgers)
     console.print(
         f"{len(runs)} orders in {done - ready:.1f} s; stack ready after {ready - began:.1f} s; "
         f"labels are in {OUT}/."

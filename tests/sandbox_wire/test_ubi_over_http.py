@@ -25,7 +25,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
-from tests.unit.carriers.ubi.orders import NOON, Body, account, body, fixture, order_of
+from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
 
 LOGIN = {"token": "t-7", "secret": "made-up"}
 
@@ -88,11 +88,11 @@ def pieces(reference: str, count: int = 1) -> Order:
     return order_of(body(count, reference=reference))
 
 
-@pytest.mark.parametrize("name", ["single_order_ours", "four_pieces_order_ours"])
+@pytest.mark.parametrize("name", ["ubi-one-parcel", "ubi-four-pieces"])
 @pytest.mark.parametrize("repeats", [False, True])
 def test_the_given_orders_go_from_create_to_delivery(platform: Platform, name: str, repeats: bool) -> None:
     platform.carrier = platform.adapter(overrides={"master_repeats_first_piece": repeats})
-    order = order_of(fixture(name))
+    order = order_of(example(name))
     assert platform.carrier.examine(order).errors == ()
     order = platform.confirmed(order)
     labels = platform.carrier.label(order)

@@ -1,16 +1,21 @@
 """Three hundred orders at once, on the whole stack."""
 
+import csv
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+from typer.testing import CliRunner
 
+from local import cli
 from local.stack import Stack
 from tests.stack.shop import Body, Shop, order_body, until
 from tests.unit.carriers.ubi.orders import body as ubi_body
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "orders.csv"
 SECONDS = 60
 """What three hundred orders may take here, from the request to the last confirmation."""
 
@@ -107,3 +112,21 @@ def test_nobody_elses_batch_is_there(stack: Stack, make_key: Any) -> None:
     stranger = Shop(stack, make_key("stranger", ["orders:read"]))
     assert stranger.http.get(taken.headers["location"]).status_code == 404
     assert finished(shop, taken.headers["location"])["failed"] == 1
+
+
+def test_a_file_is_imported_and_its_results_stand_beside_it(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(EXAMPLE.read_text().replace("web-100", "stack-import-") + "stack-import-bad,ubi\n")
+    command = ["orders", "import", str(file), "--url", stack.api_url, "--key", stack.api_key]
+
+    done = CliRunner().invoke(cli.app, command)
+
+    assert done.exit_code == 1, done.output
+    rows = list(csv.DictReader((tmp_path / "orders.results.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["status"] for row in rows] == ["confirmed", "confirmed", "confirmed", "failed"]
+    assert [len(row["tracking_numbers"].split()) for row in rows] == [1, 2, 1, 0]
+    assert "/parcels" in rows[3]["errors"]
+    file.write_text(file.read_text().replace("stack-import-bad,ubi\n", ""))
+    assert CliRunner().invoke(cli.app, command).exit_code == 0
+    shop = Shop(stack)
+    assert set((bought(shop, "ubi", "stack-import") + bought(shop, "lso", "stack-import")).values()) == {1}

@@ -14,6 +14,7 @@ from parcelgate.carriers.ubi.adapter import Ubi
 from parcelgate.domain.orders import Order
 
 FIXTURES = Path(__file__).parent / "fixtures"
+EXAMPLES = Path(__file__).parents[4] / "events" / "orders"
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 type Body = dict[str, Any]
@@ -21,6 +22,11 @@ type Body = dict[str, Any]
 
 def fixture(name: str) -> Any:
     return json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"), parse_float=Decimal)
+
+
+def example(name: str) -> Any:
+    """One of the given document's orders, as the contract says it."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"), parse_float=Decimal)
 
 
 def order_of(body: Body, **changes: Any) -> Order:

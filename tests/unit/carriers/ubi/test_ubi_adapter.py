@@ -28,6 +28,7 @@ from tests.unit.carriers.ubi.orders import (
     account,
     adapter,
     body,
+    example,
     fixture,
     order_of,
 )
@@ -162,7 +163,7 @@ def test_an_account_may_have_paths_and_settings_of_its_own() -> None:
 
 
 def test_the_given_answer_confirms_the_given_order() -> None:
-    content = fixture("four_pieces_order_ours")
+    content = example("ubi-four-pieces")
     content["reference"] = "MAC20220411010121"
     for number, one in enumerate(content["parcels"], 1):
         one["reference"] = f"MAC20220411010121-{number}"

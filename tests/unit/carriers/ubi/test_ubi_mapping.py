@@ -16,7 +16,17 @@ from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, O
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.inputs import read_order
-from tests.unit.carriers.ubi.orders import NOON, Body, body, fixture, full_body, item, order_of, parcel
+from tests.unit.carriers.ubi.orders import (
+    NOON,
+    Body,
+    body,
+    example,
+    fixture,
+    full_body,
+    item,
+    order_of,
+    parcel,
+)
 
 NOTHING = ("", None, [], {})
 
@@ -119,7 +129,7 @@ def test_the_shape_of_a_full_order() -> None:
 
 def test_the_given_single_order_goes_out_as_given() -> None:
     (sample,) = without_the_empty(fixture("single_order"))
-    ours = wired(fixture("single_order_ours"))
+    ours = wired(example("ubi-one-parcel"))
     # The table has G, not g; the contract's addresses have a country, the sample's sender has none.
     assert (ours.pop("weightUnit"), sample.pop("weightUnit")) == ("G", "g")
     assert ours.pop("shipperCountry") == "CN"
@@ -129,7 +139,7 @@ def test_the_given_single_order_goes_out_as_given() -> None:
 @pytest.mark.parametrize("repeats", [True, False])
 def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None:
     (sample,) = without_the_empty(fixture("four_pieces_order"))
-    ours = wired(fixture("four_pieces_order_ours"), master_repeats_first_piece=repeats)
+    ours = wired(example("ubi-four-pieces"), master_repeats_first_piece=repeats)
     for given in (sample, *sample["pieces"]):
         # The sample's state begins with a blank, its item numbers are numbers: the table wants strings.
         given["state"] = given["state"].strip()
@@ -149,22 +159,22 @@ def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None
     assert plain == sample
 
 
-@pytest.mark.parametrize("name", ["single_order_ours", "four_pieces_order_ours"])
+@pytest.mark.parametrize("name", ["ubi-one-parcel", "ubi-four-pieces"])
 def test_the_given_orders_pass_although_they_lack_what_the_table_calls_mandatory(name: str) -> None:
-    found = rules.examine(order_of(fixture(name)), Settings())
+    found = rules.examine(order_of(example(name)), Settings())
     assert found.errors == ()
     # The four-piece sample puts 6 kg of goods into a parcel of 1 kg.
     heavy = "four" in name
     assert {warning.code for warning in found.warnings} == ({"items_heavier"} if heavy else set())
 
 
-@pytest.mark.parametrize("name", ["single_order_ours", "four_pieces_order_ours"])
+@pytest.mark.parametrize("name", ["ubi-one-parcel", "ubi-four-pieces"])
 def test_the_given_orders_go_out_the_same_when_they_come_in_over_the_contract(name: str) -> None:
-    draft = read_order(fixture(name), carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON)
+    draft = read_order(example(name), carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON)
     assert draft.order is not None
     assert not draft.errors
     ready = mapping.prepared(draft.order, Settings()).order
-    assert mapping.wire_order(ready, Settings()).fields() == wired(fixture(name))
+    assert mapping.wire_order(ready, Settings()).fields() == wired(example(name))
 
 
 def test_one_parcel_goes_out_without_pieces_under_the_orders_reference() -> None:
@@ -323,7 +333,7 @@ def result(content: Body, answer: Body) -> Any:
 
 def test_the_given_answer_gives_every_piece_its_numbers() -> None:
     (answer,) = fixture("create_answer")["data"]
-    content = copy.deepcopy(fixture("four_pieces_order_ours"))
+    content = copy.deepcopy(example("ubi-four-pieces"))
     for number, one in enumerate(content["parcels"], 1):
         one["reference"] = f"MAC20220411010121-{number}"
     found = result(content, answer)
