@@ -239,7 +239,7 @@ def _made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
-    """Return where a carrier is: at the server that ``PARCELGATE_<CARRIER>_URL`` names, else in the sandbox."""
+    """Return the server that ``PARCELGATE_<CARRIER>_URL`` names, else the sandbox."""
     return env.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
 
 
