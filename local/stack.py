@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,6 +41,18 @@ STATE = ROOT / ".local"
 TENANT = "demo"
 CARRIERS = ("lso", "ubi", "lme")
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
+
+_WANTS_SENDER = {"ubi", "lme"}
+_WAREHOUSE = {
+    "name": "Jiang Yuanfei",
+    "line1": "Sanshui Industrial Park",
+    "city": "Foshan",
+    "state": "Guangdong",
+    "postcode": "528100",
+    "country": "CN",
+    "phone": "02586707811",
+}
+"""Where the parcels of an account come from whose orders do not say."""
 
 _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
 """The bucket that ``cdk deploy`` uploads to: all of ``cdk bootstrap`` that is needed here."""
@@ -226,14 +238,21 @@ def _made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
     return {"lso": {"default": lso}, "ubi": {"default": ubi}, "lme": {"default": new_login()}}
 
 
+def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
+    """Return the server that ``PARCELGATE_<CARRIER>_URL`` names, else the sandbox."""
+    return env.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
+
+
 def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandbox_url: str) -> None:
     client = _client("secretsmanager", endpoint)
     accounts = json.loads(files.accounts.read_text())
     for carrier in CARRIERS:
-        base_url = os.environ.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
+        settings: dict[str, Any] = {"base_url": carrier_url(carrier, sandbox_url, os.environ)}
+        if carrier in _WANTS_SENDER:
+            settings["ship_from"] = _WAREHOUSE
         for account, credentials in accounts[carrier].items():
             name = f"{outputs['SecretPrefix']}/{TENANT}/{carrier}/{account}"
-            text = json.dumps({"base_url": base_url, "credentials": credentials})
+            text = json.dumps({**settings, "credentials": credentials})
             try:
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:

@@ -28,6 +28,7 @@ TROUBLES = {
     "refund_given_up": ("refunds-given-up", "The carrier holds money that it does not give back."),
     "late_success": ("late-success", "The carrier has carried out an order that has failed here."),
     "label_unavailable": ("labels-unavailable", "A confirmed order never got its label."),
+    "credentials_refused": ("credentials-refused", "A carrier does not accept an account's credentials."),
 }
 """What the router counts of orders, with each one's alarm, which is also its section of the runbook."""
 

@@ -202,6 +202,12 @@ def _waits(order: _Order) -> bool:
     return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
 
 
+_ATTENTION = {
+    _Reason("late_success"): "late_success",
+    _Reason("carrier_unavailable"): "credentials_refused",
+}
+
+
 def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
     """What of the order a person must look at since this very change."""
     stranded = order.status is OrderStatus.NEEDS_ATTENTION
@@ -209,9 +215,9 @@ def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
         yield "needs_attention"
         if order.problem == _Reason("refund_failed"):
             yield "refund_given_up"
-    late = _Reason("late_success")
-    if order.attention == late and (old is None or old.attention != late):
-        yield "late_success"
+    for reason, kind in _ATTENTION.items():
+        if order.attention == reason and (old is None or old.attention != reason):
+            yield kind
     missing = order.label.status is LabelStatus.UNAVAILABLE
     if missing and (old is None or old.label.status is not order.label.status):
         yield "label_unavailable"

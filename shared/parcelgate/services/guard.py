@@ -140,7 +140,7 @@ class Guard:
                 cool_down=timedelta(seconds=limits.cool_down),
             )
             if down:
-                log.error(
+                log.warning(
                     "the carrier counts as down",
                     extra={"carrier": self._carrier, "call": request.call, "last": what},
                 )

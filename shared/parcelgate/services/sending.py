@@ -328,8 +328,8 @@ class Sender:
         return facts
 
     def _locked_out(self, order: Order, error: AuthenticationError) -> Callable[[Order], Facts]:
-        """Alarm somebody: until the account is put right the order waits, and says so."""
-        log.error("the carrier does not accept the account's credentials", extra=_whose(order))
+        """Until the account is put right the order waits and says so; the router alarms somebody of that."""
+        log.warning("the carrier does not accept the account's credentials", extra=_whose(order))
         count("CarrierAuthenticationFailed", carrier=order.carrier)
         problem = sent.locked_out(error)
         return lambda _: {"attention": problem}

@@ -117,6 +117,7 @@ def test_a_label_that_is_ready_is_announced(router: Router, bus: FakeEvents) -> 
 
 REFUND = Problem(code="refund_failed", detail="-")
 LATE = Problem(code="late_success", detail="-")
+LOCKED_OUT = Problem(code="carrier_unavailable", detail="-")
 NO_LABEL = Label(status=LabelStatus.UNAVAILABLE)
 
 
@@ -130,6 +131,7 @@ NO_LABEL = Label(status=LabelStatus.UNAVAILABLE)
         ),
         ({"status": OrderStatus.FAILED, "attention": LATE}, ["late_success"]),
         ({"status": OrderStatus.CONFIRMED, "label": NO_LABEL}, ["label_unavailable"]),
+        ({"status": OrderStatus.PROCESSING, "attention": LOCKED_OUT}, ["credentials_refused"]),
         ({"status": OrderStatus.CONFIRMED}, []),
     ],
 )
