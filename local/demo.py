@@ -109,8 +109,11 @@ def scenarios() -> list[Scenario]:
     three = [_box("1.25", "30", "20", "10"), _box("0.8", "25", "18", "9"), _box("4", "40", "30", "30")]
     cheap = {"amount": "0.01", "currency": "USD"}
     return [
-        _example("ubi-one-parcel", "UBI's own example: one parcel to Australia"),
-        _example("ubi-four-pieces", "UBI's own example: four pieces to Canada"),
+        _example(
+            "ubi-one-parcel",
+            "UBI's own example; it lacks the return address of UBI's own table, and none is made up",
+        ),
+        _example("ubi-four-pieces", "UBI's own example of four pieces"),
         _example("lme-australia", "one parcel to Australia"),
         Scenario("DEMO-ONE-BOX", "one box", _body("DEMO-ONE-BOX", one), "confirmed", True),
         Scenario("DEMO-THREE-BOXES", "three boxes", _body("DEMO-THREE-BOXES", three), "confirmed", True),
