@@ -1,6 +1,5 @@
 """The adapter and the real transport against the carrier sandbox, over HTTP."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,12 +12,12 @@ from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.lme.adapter import Lme
 from parcelgate.carriers.port import Confirmed, LabelPendingError, NotFound, Pending
-from parcelgate.carriers.transport import HttpTransport
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Options, Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
 from sandbox.lme import new_login
+from tests.support.carrier import Impatient
 from tests.unit.carriers.lme.orders import account, order_of, parcel, receiver
 
 
@@ -47,13 +46,13 @@ class Platform:
     def adapter(
         self,
         *,
-        remaining: Callable[[], float] | None = None,
+        patience: float | None = None,
         reread: Callable[[], AccountConfig] | None = None,
         login: dict[str, str] | None = None,
         **overrides: Any,
     ) -> Lme:
         config = self.account(login, **overrides)
-        return Lme(config, send=HttpTransport(remaining), clock=now, reread=reread)
+        return Lme(config, send=Impatient(patience), clock=now, reread=reread)
 
     def account(self, login: dict[str, str] | None = None, **overrides: Any) -> AccountConfig:
         login = login or self.login
@@ -206,8 +205,7 @@ def test_whatever_goes_wrong_with_a_create_there_is_one_order_at_most(platform: 
     if not word:
         assert platform.carrier.create(asked).carrier_order_number
         return
-    ends_at = time.monotonic() + 1
-    hurried = platform.adapter(remaining=lambda: ends_at - time.monotonic())
+    hurried = platform.adapter(patience=0.5)
     carrier = hurried if word == "timeout" else platform.carrier
     with pytest.raises(UnknownOutcomeError):
         carrier.create(asked)

@@ -14,13 +14,12 @@ from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.lso.adapter import Lso
 from parcelgate.carriers.port import Confirmed, Failed, LabelPendingError, NotFound, OrderResult, Pending
-from parcelgate.carriers.transport import HttpTransport
 from parcelgate.domain.clock import now
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
-from tests.support.carrier import NOON, FakeVault, dollars, lso_account, lso_order, lso_parcel
+from tests.support.carrier import NOON, FakeVault, Impatient, dollars, lso_account, lso_order, lso_parcel
 
 LOGIN = {"app_id": "app-7", "app_secret": "made-up"}
 
@@ -34,9 +33,9 @@ class Platform:
         self.vault = FakeVault(None)
         self.carrier = self.adapter()
 
-    def adapter(self, *, remaining: Callable[[], float] | None = None, **account: Any) -> Lso:
+    def adapter(self, *, patience: float | None = None, **account: Any) -> Lso:
         config: AccountConfig = lso_account(**{"base_url": f"{self.url}/lso", "credentials": LOGIN} | account)
-        return Lso(config, send=HttpTransport(remaining), tokens=self.vault, clock=now)
+        return Lso(config, send=Impatient(patience), tokens=self.vault, clock=now)
 
     def fault(self, call: str, kind: str, **more: Any) -> None:
         fault = {"carrier": "lso", "call": call, "kind": kind} | more
@@ -173,7 +172,7 @@ def test_a_commit_is_over_when_its_time_is(platform: Platform) -> None:
     platform.carrier.rates(order)
     # Whoever waits for longer gets a good answer.
     with pytest.raises(UnknownOutcomeError):
-        platform.adapter(remaining=lambda: 1).create(order)
+        platform.adapter(patience=1).create(order)
     assert len(platform.ledger()["orders"]) == 1
 
 

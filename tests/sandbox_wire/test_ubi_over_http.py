@@ -25,6 +25,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
+from tests.support.carrier import Impatient
 from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
 
 LOGIN = {"token": "t-7", "secret": "made-up"}
@@ -38,9 +39,9 @@ class Platform:
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self.carrier = self.adapter()
 
-    def adapter(self, remaining: Callable[[], float] | None = None, **changes: Any) -> Ubi:
+    def adapter(self, patience: float | None = None, **changes: Any) -> Ubi:
         config: AccountConfig = account(**{"base_url": f"{self.url}/ubi", "credentials": LOGIN, **changes})
-        return Ubi(config, send=HttpTransport(remaining), clock=now)
+        return Ubi(config, send=Impatient(patience), clock=now)
 
     def fault(self, call: str, kind: str, **more: Any) -> None:
         fault = {"carrier": "ubi", "call": call, "kind": kind, **more}
@@ -222,7 +223,7 @@ def outcome(call: Callable[[], Any]) -> type:
 def test_after_every_fault_of_the_create_one_order_is_there_at_most(platform: Platform, kind: str) -> None:
     """Promise 2: what may have been taken is asked for before it is sent again, and is never bought twice."""
     order = pieces("r", 3)
-    impatient = platform.adapter(remaining=lambda: 0.5)
+    impatient = platform.adapter(patience=0.5)
     platform.fault("orders", kind, **FAULTS[kind])
     first = outcome(lambda: impatient.create(order))
     found = platform.carrier.find_by_reference(order)
@@ -262,7 +263,7 @@ def test_a_question_that_met_a_fault_is_just_asked_again(platform: Platform, cal
 
     platform.fault(call, kind, **FAULTS[kind])
     try:
-        spoilt = ask(platform.adapter(remaining=lambda: 0.5))
+        spoilt = ask(platform.adapter(patience=0.5))
     except (LabelPendingError, CarrierError):
         pass
     else:
@@ -290,7 +291,7 @@ def test_a_change_that_met_a_fault_is_never_taken_for_done(platform: Platform, c
         }[call]()
 
     platform.fault(call, kind, **FAULTS[kind])
-    ended = outcome(lambda: change(platform.adapter(remaining=lambda: 0.5)))
+    ended = outcome(lambda: change(platform.adapter(patience=0.5)))
     if kind == "wrong_type":
         # The outside says Success, and that may be all there is to know.
         assert ended in (type(None), Cancellation, Confirmed, UnknownOutcomeError)
@@ -310,7 +311,7 @@ def test_the_runs_of_all_faults_end_with_one_order_each(
     for kind, more in FAULTS.items():
         order = pieces(f"run-{kind}")
         platform.fault("orders", kind, **more)
-        first = outcome(lambda order=order: platform.adapter(remaining=lambda: 0.5).create(order))
+        first = outcome(lambda order=order: platform.adapter(patience=0.5).create(order))
         found = type(platform.carrier.find_by_reference(order))
         platform.carrier.create(order)
         rows.append((kind, first.__name__, found.__name__, platform.living().count(order.reference)))
