@@ -7,7 +7,6 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
-from local.stack import Stack
 from tests.stack.shop import BOX, Body, Shop, until
 
 RECEIVER: Body = {
@@ -34,11 +33,6 @@ ITEM: Body = {
     "unit_value": {"amount": "10.00", "currency": "AUD"},
     "origin_country": "CN",
 }
-
-
-@pytest.fixture
-def shop(stack: Stack) -> Shop:
-    return Shop(stack)
 
 
 def bought(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:

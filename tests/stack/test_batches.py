@@ -16,8 +16,6 @@ from tests.stack.shop import Body, Shop, order_body, until
 from tests.unit.carriers.ubi.orders import body as ubi_body
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "orders.csv"
-SECONDS = 60
-"""What three hundred orders may take here, from the request to the last confirmation."""
 
 
 def batch(shop: Shop, entries: list[Any], **headers: str) -> httpx.Response:
@@ -85,7 +83,6 @@ def test_three_hundred_orders_with_ten_bad_ones(
     again = batch(shop, entries, **{"idempotency-key": "stack-batch"})
     assert again.headers["idempotent-replayed"] == "true"
     assert again.json() == taken.json()
-    assert took < SECONDS
 
 
 def test_orders_of_several_carriers_go_their_own_ways(stack: Stack) -> None:

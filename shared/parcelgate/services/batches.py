@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
 
-MOST_ERRORS = 100
-"""What is wrong with an entry is kept up to this many errors."""
+MOST_ERRORS = 20
+"""What is wrong with an entry is kept up to this many errors: all entries' are told in one answer."""
+LONGEST_POINTER = 300
+"""Characters of a pointer that are kept; it may name whatever the client took for a field."""
 
 _ONE_BY_ONE = 10
 """Entries in one message for a carrier that takes orders singly."""
@@ -231,8 +233,11 @@ def _unbegun(batch: Batch, rows: Iterable[BatchRow]) -> list[int]:
 
 
 def _refused(batch: Batch, index: int, problem: Problem, about: str | None = None) -> BatchRow:
-    if len(problem.errors) > MOST_ERRORS:
-        problem = msgspec.structs.replace(problem, errors=problem.errors[:MOST_ERRORS])
+    errors = tuple(
+        msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
+        for error in problem.errors[:MOST_ERRORS]
+    )
+    problem = msgspec.structs.replace(problem, errors=errors)
     return BatchRow(
         index=index,
         reference=batch.lines[index].reference,

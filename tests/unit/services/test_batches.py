@@ -135,6 +135,14 @@ class TestTheWorker:
         assert far.confirmed == 5
         assert set(depot.bought().values()) == {1}
 
+    def test_an_entry_of_nothing_but_errors_is_told_in_a_few_words(self, depot: Depot) -> None:
+        batch = depot.submit([{"x" * 500_000: 1, **{f"field-{n}": n for n in range(500)}}, *good(1)])
+
+        far = depot.settle(batch)
+
+        assert (far.failed, far.confirmed) == (1, 1)
+        assert len(msgspec.json.encode(far.rows[0])) < 10_000
+
     def test_does_nothing_the_second_time(self, depot: Depot) -> None:
         batch = depot.submit(good(3))
         (message,) = depot.sqs.bodies("https://sqs.test/batch-ubi")
