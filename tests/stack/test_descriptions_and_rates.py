@@ -1,16 +1,10 @@
 """Over real HTTP: what the service says of itself, and what an order would cost."""
 
 import httpx
-import pytest
 from openapi_spec_validator import validate
 
 from local.stack import Stack
 from tests.stack.shop import Shop, order_body
-
-
-@pytest.fixture(scope="module")
-def shop(stack: Stack) -> Shop:
-    return Shop(stack)
 
 
 def test_what_is_open_needs_no_key(stack: Stack) -> None:
