@@ -10,7 +10,7 @@ export PATH := $(VENV)/bin:$(PATH)
 CDK := node infra/node_modules/aws-cdk/bin/cdk
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint deploy lock
+.PHONY: help setup demo test up down lint bench deploy lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: setup ## Check format, style, types and which part imports which
 	ruff check
 	mypy
 	lint-imports
+
+bench: setup ## Measure cold starts and the way from order to label
+	@$(VENV)/bin/python -m bench
 
 deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
 	$(CDK) deploy --all -c stage=$(STAGE)

@@ -1,0 +1,1 @@
+"""Figures that stand in docs/performance.md, made by `make bench`."""
