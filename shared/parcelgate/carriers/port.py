@@ -5,9 +5,9 @@ one carrier account, raise the errors of `parcelgate.carriers.errors`, and never
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -15,7 +15,7 @@ from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
-from parcelgate.domain.trackings import TrackingEvent
+from parcelgate.domain.trackings import Customer, OtherNumber, ProofOfDelivery, TrackingEvent
 
 if TYPE_CHECKING:
     from parcelgate.carriers.errors import CarrierError
@@ -106,26 +106,12 @@ class LabelPendingError(Exception):
     """The carrier has no usable label yet: ask again."""
 
 
-class OtherNumber(msgspec.Struct, frozen=True):
-    """A number under which another carrier takes the parcel on; `carrier` where it is known."""
-
-    number: str
-    carrier: str | None = None
-
-
-class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of the delivery, at the carrier's own addresses, which open them until `expires_at`."""
-
-    image_url: str | None = None
-    address_image_url: str | None = None
-    expires_at: datetime | None = None
-
-
 class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier knows of one number's journey."""
+    """What the carrier knows of one number's journey; `carrier_code` is an aggregator's courier."""
 
     tracking_number: str
     events: tuple[TrackingEvent, ...]
+    carrier_code: str | None = None
     other_numbers: tuple[OtherNumber, ...] = ()
     proof: ProofOfDelivery | None = None
 
@@ -143,11 +129,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     `rate` calls a second on the average, `burst` of them at once. After `failures` calls in a row that
     failed within `window` seconds, by whomever they were made, nobody calls for `cool_down` seconds; then
-    one call tries whether the carrier is back.
+    one call tries whether the carrier is back. After a 429 that does not say for how long, nobody calls for
+    `rest` seconds. `lanes` are narrower limits, in calls a second, that some kinds of call have besides.
     """
 
     rate: float = 25.0
     burst: int = 100
+    rest: float = 5.0
+    lanes: dict[str, float] = {}
     failures: int = 10
     window: float = 60.0
     cool_down: float = 30.0
@@ -158,7 +147,8 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     `grades` maps a call (create, cancel, label, ...) to documented, public or assumed. `confirms_later`
     tells what `ConfirmsLater` tells of the adapter, where there is none at hand; `create_batch` what
-    `CreatesInBatches` tells, 1 for a carrier that takes orders singly.
+    `CreatesInBatches` tells, 1 for a carrier that takes orders singly; `track_batch` how many numbers one
+    question after their journeys takes.
     """
 
     code: str
@@ -171,12 +161,26 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     grades: dict[str, str]
     confirms_later: bool = False
     create_batch: int = 1
+    track_batch: int = 1
     limits: Limits = Limits()
 
 
 @runtime_checkable
-class Carrier(Protocol):
-    """The required port."""
+class Tracks(Protocol):
+    """Whoever can be asked where parcels are: every carrier, and an aggregator."""
+
+    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
+        """Ask for the journeys of several parcels at once, at most `track_batch` of them.
+
+        A number that is not known comes back without events, or not at all. Raises RefusedError,
+        AuthenticationError or TransientError for all of them.
+        """
+        ...
+
+
+@runtime_checkable
+class Carrier(Tracks, Protocol):
+    """The required port of whoever takes orders."""
 
     def examine(self, order: Order) -> Examination:
         """Hold `order` against the carrier's limits and fields. Pure: calls nobody."""
@@ -192,10 +196,6 @@ class Carrier(Protocol):
 
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask the carrier what it has under the order's reference (or its number, when known)."""
-        ...
-
-    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        """Ask for the journeys of several parcels at once, at most `track_batch` of them."""
         ...
 
 
@@ -353,4 +353,157 @@ class VerifiesWebhooks(Protocol):
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """Read a delivery exactly as it came. Never raises for anything that a stranger could send."""
+        ...
+
+
+# Aggregators: whoever follows anybody's parcel for us.
+
+
+class Waybill(NamedTuple):
+    """A parcel as an aggregator knows it: with which courier, under which number."""
+
+    carrier_code: str
+    tracking_number: str
+
+
+class Following(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel to be followed, and what the aggregator is told of it.
+
+    `ship_date` and `order_created_at` are handed on in the aggregator's own form. With `auto_correct` it
+    may find that another courier has the parcel.
+    """
+
+    waybill: Waybill
+    destination_country: str | None = None
+    special_destination: str | None = None
+    postcode: str | None = None
+    ship_date: date | None = None
+    account_number: str | None = None
+    auto_correct: bool = True
+    title: str | None = None
+    logistics_channel: str | None = None
+    customer: Customer | None = None
+    order_reference: str | None = None
+    order_created_at: datetime | None = None
+    note: str | None = None
+    lang: str | None = None
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """The aggregator follows the parcel; `already` when it did so before. `history` as far as it was told."""
+
+    waybill: Waybill
+    already: bool = False
+    history: ParcelHistory | None = None
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be changed of a followed parcel; None leaves a thing as it is."""
+
+    waybill: Waybill
+    title: str | None = None
+    logistics_channel: str | None = None
+    customer: Customer | None = None
+    order_reference: str | None = None
+    note: str | None = None
+    destination_country: str | None = None
+    archived: bool | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """From where to where, with which courier: countries as two letters."""
+
+    origin: str
+    destination: str
+    carrier_code: str
+
+
+class TransitTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How long parcels take on a route: of `total`, `delivered` are; shares by range, as it names them."""
+
+    total: int
+    delivered: int
+    ranges: tuple[dict[str, Any], ...] = ()
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of which one wants to know whether a courier calls it remote."""
+
+    country: str
+    postcode: str
+    company: str | None = None
+
+
+class Courier(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody whose parcels an aggregator can follow."""
+
+    code: str
+    name: str
+    type: str | None = None
+    phone: str | None = None
+    homepage: str | None = None
+    picture: str | None = None
+
+
+@runtime_checkable
+class Aggregates(Tracks, Protocol):
+    """A service that follows parcels of many couriers. Lists of results are in the order of what was given.
+
+    What holds for a single parcel comes back in its place, as a CarrierError; what holds for all is raised.
+    """
+
+    def follow(self, parcels: Sequence[Following]) -> "list[Followed | CarrierError]":
+        """Follow up to 40 parcels. One that is followed already is no error."""
+        ...
+
+    def history(self, waybill: Waybill) -> ParcelHistory | None:
+        """All that is known of one parcel; None when it is not followed."""
+        ...
+
+    def realtime(self, waybill: Waybill) -> ParcelHistory | None:
+        """Have the courier itself asked, now. The two hours between such calls are the caller's to keep."""
+        ...
+
+    def amend(self, amendments: Sequence[Amendment]) -> "list[CarrierError | None]":
+        """Change what is kept of up to 40 parcels."""
+        ...
+
+    def correct(self, waybill: Waybill, carrier_code: str) -> None:
+        """Follow the parcel with another courier. Raises RefusedError when there is no such parcel."""
+        ...
+
+    def forget(self, waybills: Sequence[Waybill]) -> "list[CarrierError | None]":
+        """Follow up to 40 parcels no more, and forget them. One that is not followed is no error."""
+        ...
+
+    def pause(self, waybills: Sequence[Waybill]) -> "list[CarrierError | None]":
+        """Ask the couriers no more, and keep what is known."""
+        ...
+
+    def transit_times(self, routes: Sequence[Route]) -> list[TransitTimes]:
+        """How long parcels take."""
+        ...
+
+    def remote_areas(self, areas: Sequence[Area]) -> list[dict[str, Any]]:
+        """Which of the places couriers call remote, in the aggregator's own words."""
+        ...
+
+    def air_cargo(self, awb: str) -> dict[str, Any]:
+        """The journey of an air waybill, in the aggregator's own words."""
+        ...
+
+    def usage(self) -> dict[str, Any]:
+        """What is left of the account's quota."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """How many parcels stand how, by our statuses."""
+        ...
+
+    def detect(self, tracking_number: str) -> list[Courier]:
+        """Whose number it may be, the likeliest first."""
+        ...
+
+    def couriers(self, lang: str | None = None) -> list[Courier]:
+        """Whose parcels can be followed."""
         ...

@@ -1,10 +1,18 @@
-"""How a parcel travels: statuses, events, and whose parcel is furthest behind."""
+"""How a parcel travels: statuses, events, and whose parcel is furthest behind.
 
-from collections.abc import Iterable
-from datetime import datetime
+A timeline is a set of events. Whatever is told of a parcel, in whatever order, however often, by webhook or
+by poll, is joined to that set; all else (status, times, numbers) follows from the set alone. So a late or a
+repeated delivery can change nothing that it should not.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
+
+from parcelgate.domain.clock import rfc3339
 
 
 class TrackingStatus(StrEnum):
@@ -25,6 +33,21 @@ class TrackingStatus(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is expected to happen to the parcel, so that nobody asks any more."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        TrackingStatus.DELIVERED,
+        TrackingStatus.RETURNED,
+        TrackingStatus.LOST,
+        TrackingStatus.CANCELLED,
+        TrackingStatus.EXPIRED,
+    }
+)
 
 _FURTHEST_BEHIND = (
     TrackingStatus.LOST,
@@ -49,12 +72,28 @@ def furthest_behind(statuses: Iterable[TrackingStatus]) -> TrackingStatus:
     return min(statuses, key=_FURTHEST_BEHIND.index, default=TrackingStatus.PENDING)
 
 
+class Source(StrEnum):
+    """Who told us first."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+
+
+SILENCE = timedelta(days=60)
+"""A parcel of which nothing is heard for so long has expired."""
+SILENCE_CODE = "parcelgate.silence"
+"""The code of the event that says so: the only event that no carrier told us."""
+MOST_EVENTS = 500
+"""Events kept of one parcel, the newest: a stored item has its limits."""
+
+
 class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a parcel.
 
     `at` is the instant in UTC. `utc_offset` (such as `+08:00`) is the local offset where it is known;
     `at_is_local` marks a time that came without any zone. `status` is None when the carrier's `code`
-    is in no table: it is shown, and never guessed.
+    is in no table: it is shown, and never guessed. `id` and `source` are given when the event joins a
+    timeline.
     """
 
     at: datetime
@@ -70,10 +109,35 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None = None
     place: str | None = None
     visible_to_recipient: bool = True
+    id: str = ""
+    source: Source | None = None
+
+
+class OtherNumber(msgspec.Struct, frozen=True, order=True):
+    """A number under which another carrier takes the parcel on; `carrier` where it is known."""
+
+    number: str
+    carrier: str | None = None
+
+
+class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of the delivery, at the carrier's own addresses, which open them until `expires_at`."""
+
+    image_url: str | None = None
+    address_image_url: str | None = None
+    expires_at: datetime | None = None
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a followed parcel is for."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
 
 
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):
-    """One followed parcel."""
+    """One followed parcel. `carrier_code` is the courier an aggregator follows it with."""
 
     id: str
     tenant: str
@@ -85,6 +149,166 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     carrier_code: str | None = None
     status: TrackingStatus = TrackingStatus.PENDING
     sub_status: str | None = None
+    events: tuple[TrackingEvent, ...] = ()
+    other_numbers: tuple[OtherNumber, ...] = ()
+    proof: ProofOfDelivery | None = None
+    title: str | None = None
+    customer: Customer | None = None
+    order_reference: str | None = None
+    order_created_at: datetime | None = None
+    note: str | None = None
+    destination_country: str | None = None
+    destination_state: str | None = None
+    archived: bool = False
+    paused: bool = False
+    metadata: dict[str, str] = {}
     version: int = 1
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def last_event_at(self) -> datetime | None:
+        """When the newest thing happened that a carrier told us."""
+        return max((event.at for event in self.events if event.code != SILENCE_CODE), default=None)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When the parcel was delivered, if that is how it stands."""
+        newest = _newest(self.events)
+        return newest.at if newest is not None and newest.status is TrackingStatus.DELIVERED else None
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether its carrier tells us of it unasked: it has done so before."""
+        return any(event.source is Source.WEBHOOK for event in self.events)
+
+
+def merge(
+    tracking: Tracking,
+    events: Iterable[TrackingEvent],
+    *,
+    source: Source,
+    at: datetime,
+    other_numbers: Sequence[OtherNumber] = (),
+    proof: ProofOfDelivery | None = None,
+) -> Tracking:
+    """`tracking` with what was told of it joined in; the very same object when nothing of it is new.
+
+    Joining is free of order and of repeats: the result (save `source`, `version` and `updated_at`) depends
+    on what was told and not on when, how often or by whom.
+    """
+    known = {event.id: event for event in tracking.events}
+    for event in events:
+        told = msgspec.structs.replace(event, id=_identity(tracking, event), source=source)
+        known[told.id] = _joined(known[told.id], told) if told.id in known else told
+    timeline = _kept(known.values())
+    newest = _newest(timeline)
+    after = msgspec.structs.replace(
+        tracking,
+        events=timeline,
+        status=newest.status if newest and newest.status else TrackingStatus.PENDING,
+        sub_status=newest.sub_status if newest else None,
+        other_numbers=_numbers({*tracking.other_numbers, *other_numbers}),
+        proof=_proof(tracking.proof, proof),
+    )
+    if after == tracking:
+        return tracking
+    return msgspec.structs.replace(after, version=tracking.version + 1, updated_at=at)
+
+
+def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
+    """The event that ends a parcel of which nothing was heard for `SILENCE`; None while it is not due."""
+    since = tracking.last_event_at or tracking.created_at
+    if tracking.status.final or now - since < SILENCE:
+        return None
+    return TrackingEvent(
+        at=since + SILENCE,
+        code=SILENCE_CODE,
+        description=f"Nothing was heard of the parcel for {SILENCE.days} days.",
+        status=TrackingStatus.EXPIRED,
+    )
+
+
+def _identity(tracking: Tracking, event: TrackingEvent) -> str:
+    """What makes an event the same event: carrier, number, instant, code and place.
+
+    The place is the carrier's own text where there is one. Capitals and spaces do not make another.
+    """
+    place = event.place or "|".join(
+        part or "" for part in (event.city, event.state, event.postcode, event.country)
+    )
+    parts = (
+        tracking.carrier,
+        tracking.tracking_number,
+        rfc3339(event.at),
+        event.code,
+        " ".join(place.casefold().split()),
+    )
+    return "evt_" + sha256("\0".join(parts).encode()).hexdigest()[:26]
+
+
+def _joined(one: TrackingEvent, other: TrackingEvent) -> TrackingEvent:
+    """Two tellings of one event: the fuller one, told by whoever was first."""
+    fuller = max(_bare(one), _bare(other), key=_fullness)
+    return msgspec.structs.replace(fuller, source=one.source)
+
+
+def _bare(event: TrackingEvent) -> TrackingEvent:
+    return msgspec.structs.replace(event, source=None)
+
+
+def _fullness(event: TrackingEvent) -> tuple[int, bytes]:
+    filled = sum(value not in (None, "") for value in msgspec.structs.astuple(event))
+    return filled, msgspec.json.encode(event)
+
+
+def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
+    """The timeline, oldest first: the newest events there are room for, and no silence that was none."""
+    ordered = sorted(events, key=lambda event: (event.at, event.id))
+    told = [event for event in ordered if event.code != SILENCE_CODE]
+    return tuple(event for event in ordered if event.code != SILENCE_CODE or _was_silent(event.at, told))[
+        -MOST_EVENTS:
+    ]
+
+
+def _was_silent(until: datetime, told: Sequence[TrackingEvent]) -> bool:
+    return not any(until - SILENCE < event.at <= until for event in told)
+
+
+def _newest(events: Iterable[TrackingEvent]) -> TrackingEvent | None:
+    """The event that says how the parcel stands: the newest by its own time that has a status.
+
+    Of equal times the status further along wins, then the code that comes first in the alphabet.
+    """
+    last: TrackingEvent | None = None
+    for event in events:
+        if event.status is not None and (last is None or _is_ahead(event, last)):
+            last = event
+    return last
+
+
+def _is_ahead(event: TrackingEvent, other: TrackingEvent) -> bool:
+    mine, its = _along(event), _along(other)
+    return mine > its if mine != its else (event.code, event.id) < (other.code, other.id)
+
+
+def _along(event: TrackingEvent) -> tuple[datetime, int]:
+    return event.at, _FURTHEST_BEHIND.index(event.status) if event.status else -1
+
+
+def _numbers(numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
+    return tuple(sorted(numbers, key=lambda other: (other.number, other.carrier or "")))
+
+
+def _proof(one: ProofOfDelivery | None, other: ProofOfDelivery | None) -> ProofOfDelivery | None:
+    """The later of two proofs: its pictures open longer."""
+    found = [proof for proof in (one, other) if proof is not None]
+    return max(found, key=_lasting, default=None)
+
+
+def _lasting(proof: ProofOfDelivery) -> tuple[str, str, str]:
+    return (
+        rfc3339(proof.expires_at) if proof.expires_at else "",
+        proof.image_url or "",
+        proof.address_image_url or "",
+    )

@@ -23,18 +23,16 @@ from parcelgate.carriers.port import (
     LabelFile,
     Mismatch,
     OrderResult,
-    OtherNumber,
     ParcelHistory,
     ParcelResult,
     Pending,
-    ProofOfDelivery,
 )
 from parcelgate.carriers.times import offset_text, read_zone
 from parcelgate.domain.addresses import Address, state_code, state_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError
-from parcelgate.domain.trackings import TrackingEvent
+from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, TrackingEvent
 
 CARRIER = "lme"
 

@@ -26,6 +26,7 @@ PROFILE = CarrierProfile(
     services=(Service(code="GroundBasic", name="LSO Ground", countries=("US",)),),
     countries=("US",),
     max_parcels=50,
+    track_batch=30,
     label_formats=("pdf",),
     capabilities=("create", "find_by_reference", "track", "cancel", "label", "rates"),
     grades={

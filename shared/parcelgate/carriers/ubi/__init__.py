@@ -32,6 +32,7 @@ PROFILE = CarrierProfile(
     countries=("AU", "CA"),
     max_parcels=50,
     create_batch=300,
+    track_batch=30,
     label_formats=("pdf", "jpg", "zpl"),
     capabilities=(
         "create",

@@ -17,14 +17,12 @@ from parcelgate.carriers.port import (
     Confirmed,
     Failed,
     Mismatch,
-    OtherNumber,
     ParcelResult,
     Pending,
-    ProofOfDelivery,
 )
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, Options, Order
-from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, TrackingStatus
 from tests.support.carrier import NOON
 from tests.unit.carriers.lme.orders import (
     APP_KEY,
