@@ -29,6 +29,9 @@ or inside a test::
 `POST /_sandbox/advance`          ``{"seconds": n}`` moves the sandbox's clock forward
 `POST /_sandbox/faults`           injects faults on the next calls (`sandbox.faults`); `GET` shows
                                   those that are left, `DELETE` drops them
+`POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.webhooks`); `GET`
+                                  shows it, `DELETE` drops it, a reset does not
+`GET  /_sandbox/truth`            what has truly happened to every parcel so far, per carrier
 ================================  ================================================================
 
 **Time.** Everything reads one clock. Parcels move `acceleration` times faster than in life;

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.calls import Carrier, route
+from sandbox.calls import Carrier, KnowsTheTruth, route
 from sandbox.faults import read_faults
 from sandbox.lme import Lme
 from sandbox.lso import Lso
 from sandbox.ubi import Ubi
+from sandbox.webhooks import read_webhooks
 from sandbox.world import Settings, World
 
 CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi)
@@ -72,12 +73,30 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
             return _wrong(str(error))
         return JSONResponse({"faults": world.faults.left()})
 
+    async def webhooks(request: Request) -> Response:
+        try:
+            if request.method == "POST":
+                for name, urls in read_webhooks(await request.json(), world.settings.accounts).items():
+                    world.webhooks.setdefault(name, {}).update(urls)
+            elif request.method == "DELETE":
+                world.webhooks.clear()
+        except ValueError as error:
+            return _wrong(str(error))
+        return JSONResponse(world.webhooks)
+
+    async def truth(_: Request) -> Response:
+        return JSONResponse(
+            {carrier.name: carrier.truth() for carrier in carriers if isinstance(carrier, KnowsTheTruth)}
+        )
+
     return [
         Route("/_sandbox/health", health),
         Route("/_sandbox/ledger", ledger),
         Route("/_sandbox/reset", reset, methods=["POST"]),
         Route("/_sandbox/advance", advance, methods=["POST"]),
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/webhooks", webhooks, methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/truth", truth),
     ]
 
 

@@ -1,7 +1,7 @@
 """Telling a client over HTTP, again and again until it has understood."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -14,7 +14,10 @@ _ANSWER_KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A message for a client, and what counts as its having been understood."""
+    """A message for a client, and what counts as its having been understood.
+
+    `pause` gives the time before an attempt, by the number of attempts made, in callback intervals.
+    """
 
     carrier: str
     order_number: str
@@ -23,6 +26,8 @@ class Callback:
     content: bytes
     attempts: int
     accepted: Callable[[httpx.Response], bool]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pause: Callable[[int], float] = lambda _: 1.0
 
 
 class Callbacks:
@@ -38,7 +43,7 @@ class Callbacks:
         """Send it, from attempt `start` on, until it is accepted or its attempts are used up."""
         for number in range(start, callback.attempts + 1):
             if number > 1:
-                await self._clock.sleep(self._interval)
+                await self._clock.sleep(self._interval * callback.pause(number - 1))
             if await self.attempt(callback, number):
                 return
 
@@ -50,7 +55,7 @@ class Callbacks:
             response = await self._client.post(
                 callback.url,
                 content=callback.content,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", **callback.headers},
             )
             status, answer = response.status_code, response.text[:_ANSWER_KEPT]
             accepted = callback.accepted(response)

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -64,6 +64,18 @@ class Carrier(Protocol):
 
     def reset(self) -> None:
         """Forget everything."""
+
+
+@runtime_checkable
+class KnowsTheTruth(Protocol):
+    """A carrier whose parcels travel."""
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Tell of every parcel what has happened to it so far, and nothing late, twice or in disorder.
+
+        Each is ``{"tracking_number", "carrier_code", "events": [{"at", "code", "stage"}], "status"}``,
+        oldest event first: `at` in ISO 8601 and UTC, `code` and `status` in the carrier's own words.
+        """
 
 
 def route(world: World, carrier: Carrier, call: Call) -> Route:

@@ -59,9 +59,11 @@ class World:
         self.tally = Tally()
         self.tasks = Tasks()
         self.callbacks = Callbacks(self.clock, self.ledger, settings.callback_interval)
+        #: Carrier name → account name → where that account's parcels are told of unasked.
+        self.webhooks: dict[str, dict[str, str]] = {}
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything but what belongs to the accounts: their webhooks stay."""
         self.tasks.cancel()
         self.clock.reset()
         self.ledger.reset()

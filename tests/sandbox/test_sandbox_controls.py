@@ -183,3 +183,28 @@ def test_a_taken_port_is_said_in_one_line(sandbox_url):
     assert ended.returncode == 1
     assert ended.stderr.startswith("sandbox: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_webhooks_are_entered_by_carrier_and_account_and_outlive_a_reset(http):
+    url = "https://shop.example/hook"
+    assert http.post("/_sandbox/webhooks", json={"lso": {"default": url}}).json() == {"lso": {"default": url}}
+    assert http.post("/_sandbox/webhooks", json={}).json() == {"lso": {"default": url}}
+    http.post("/_sandbox/reset")
+    assert http.get("/_sandbox/webhooks").json() == {"lso": {"default": url}}
+    assert http.delete("/_sandbox/webhooks").json() == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"lso": "https://shop.example"},
+        {"lso": {"nobody": "https://shop.example"}},
+        {"dhl": {"default": "https://shop.example"}},
+        {"lso": {"default": "/hook"}},
+        {"lso": {"default": None}},
+    ],
+)
+def test_a_webhook_that_cannot_be_is_refused(http, body):
+    assert http.post("/_sandbox/webhooks", json=body).status_code == 422
+    assert http.get("/_sandbox/webhooks").json() == {}
