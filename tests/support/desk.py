@@ -33,6 +33,7 @@ from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
 from tests.support.http import TENANT, Reply, api_event
+from tests.support.orders import trackings_of
 from tests.support.world import FUNCTION_SECONDS, World, worlds
 
 type Body = dict[str, Any]
@@ -155,7 +156,7 @@ class Desk(World):
         living = [entry for entry in bought if not entry["refunded"]]
         if order.status is OrderStatus.CONFIRMED:
             assert [entry["order_number"] for entry in living] == [order.carrier_order_number]
-            assert len(orders.trackings(order)) == len(order.parcels)
+            assert len(trackings_of(self.table, order)) == len(order.parcels)
         if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
             assert living == [], "the carrier still has it"
 

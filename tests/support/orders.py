@@ -8,6 +8,8 @@ from parcelgate.domain.addresses import Address
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Parcel
+from parcelgate.domain.trackings import Tracking
+from parcelgate.store.table import Table
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -36,6 +38,12 @@ def an_order(tenant: str = "acme", *, reference: str = "R-1", at: datetime = NOO
         "watch_at": at + timedelta(minutes=2),
     }
     return Order(**facts | more)
+
+
+def trackings_of(table: Table, order: Order) -> list[Tracking]:
+    """What is known of the order's parcels, in parcel order."""
+    ids = [parcel.tracking_id for parcel in order.parcels if parcel.tracking_id]
+    return table.tenant(order.tenant).trackings.many(ids)
 
 
 def an_event(kind: str = "order.accepted", *, at: datetime = NOON, **more: Any) -> OrderEvent:

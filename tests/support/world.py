@@ -54,7 +54,7 @@ from parcelgate.store.table import Table
 from tests.support.asl import MACHINE, Execution, StepFunctions
 from tests.support.clock import FakeClock
 from tests.support.faulty import Call, Faults, Killed
-from tests.support.orders import an_event, an_order
+from tests.support.orders import an_event, an_order, trackings_of
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 
 ENVIRONMENT = {
@@ -463,7 +463,7 @@ class World:
             assert order.problem.title
             assert order.problem.detail
         if order.status is OrderStatus.CONFIRMED:
-            assert len(orders.trackings(order)) == len(order.parcels)
+            assert len(trackings_of(self.table, order)) == len(order.parcels)
             assert order.label.status is not LabelStatus.PENDING
             assert (order.label.status is LabelStatus.READY) != (order.attention is not None)
         assert order.watch_at is None, "nobody is to look after a settled order"

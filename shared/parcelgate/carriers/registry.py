@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from parcelgate.carriers.accounts import AccountConfig
     from parcelgate.carriers.calls import Transport
-    from parcelgate.carriers.port import Carrier, CarrierProfile
+    from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile
     from parcelgate.carriers.tokens import TokenVault
     from parcelgate.domain.clock import Clock
 
@@ -19,6 +19,10 @@ CARRIERS = {
     "ubi": "parcelgate.carriers.ubi",
     "lme": "parcelgate.carriers.lme",
 }
+
+
+AGGREGATORS = {"trackingmore": "parcelgate.carriers.trackingmore"}
+"""Those that take no orders, and follow anybody's parcels."""
 
 
 class UnknownCarrierError(Exception):
@@ -39,14 +43,19 @@ class CarrierPackage(Protocol):
         tokens: TokenVault,
         clock: Clock,
         reread: Callable[[], AccountConfig] | None = None,
-    ) -> Carrier:
+    ) -> Carrier | Aggregates:
         """The adapter for one account."""
         ...
 
 
 def names() -> tuple[str, ...]:
-    """The codes of all carriers, in the order of the registry."""
+    """The codes of all carriers that take orders, in the order of the registry."""
     return tuple(CARRIERS)
+
+
+def trackers() -> tuple[str, ...]:
+    """The codes of all that can be asked where parcels are: the carriers, then the aggregators."""
+    return (*CARRIERS, *AGGREGATORS)
 
 
 def profile(code: str) -> CarrierProfile:
@@ -67,8 +76,8 @@ def build(
     tokens: TokenVault,
     clock: Clock,
     reread: Callable[[], AccountConfig] | None = None,
-) -> Carrier:
-    """The carrier's adapter for one account.
+) -> Carrier | Aggregates:
+    """The adapter of a carrier, or of an aggregator, for one account.
 
     `reread` fetches the account afresh: adapters call it when the carrier does not accept the
     credentials they have, so that a rotated secret is used at once. Raises UnknownCarrierError, and
@@ -79,6 +88,6 @@ def build(
 
 def _package(code: str) -> CarrierPackage:
     try:
-        return cast(CarrierPackage, import_module(CARRIERS[code]))
+        return cast(CarrierPackage, import_module({**CARRIERS, **AGGREGATORS}[code]))
     except KeyError:
         raise UnknownCarrierError(code) from None

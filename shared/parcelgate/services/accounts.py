@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig, Accounts
 from parcelgate.carriers.calls import Request, Response, Transport
-from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.port import Aggregates, Carrier
 from parcelgate.carriers.tokens import TokenVault
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.problems import FieldError, ProblemError
@@ -83,6 +83,32 @@ class Carriers:
         if carrier not in registry.CARRIERS:
             error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
             raise ProblemError("validation_failed", "The carrier is not known.", errors=[error])
+        return cast("Carrier", self._adapter(tenant, carrier, account, remaining, self._clock))
+
+    def aggregator_for(
+        self, tenant: str, aggregator: str, account: str, *, remaining: Remaining | None = None
+    ) -> Aggregates:
+        """Who follows anybody's parcels, speaking for one account. Raises what `carrier_for` raises."""
+        return cast("Aggregates", self._adapter(tenant, aggregator, account, remaining, self._clock))
+
+    def tracker_for(
+        self,
+        tenant: str,
+        carrier: str,
+        account: str,
+        *,
+        remaining: Remaining | None = None,
+        clock: Clock | None = None,
+    ) -> Carrier | Aggregates:
+        """Whoever can be asked where a parcel is, or has told us. Raises what `carrier_for` raises.
+
+        With another `clock` it judges by that time: a delivery is as fresh as it was when it came.
+        """
+        return self._adapter(tenant, carrier, account, remaining, clock or self._clock)
+
+    def _adapter(
+        self, tenant: str, carrier: str, account: str, remaining: Remaining | None, clock: Clock
+    ) -> Carrier | Aggregates:
         config = self.account(tenant, carrier, account)
         guard = Guard(
             self._transport(remaining),
@@ -98,7 +124,7 @@ class Carriers:
             config,
             send=guard,
             tokens=_LateVault(lambda: self._vault((tenant, carrier, account))),
-            clock=self._clock,
+            clock=clock,
             reread=lambda: self.account(tenant, carrier, account, fresh=True),
         )
 

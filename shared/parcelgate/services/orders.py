@@ -61,8 +61,9 @@ class OrderReader:
 
     def trackings(self, tenant: str, order_id: str) -> list[Tracking]:
         """Read the trackings of an order's parcels, in parcel order. Raises OrderNotFoundError."""
-        orders = self._table.tenant(tenant).orders
-        return orders.trackings(orders.get(order_id))
+        of_tenant = self._table.tenant(tenant)
+        parcels = of_tenant.orders.get(order_id).parcels
+        return of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
 
 
 @cache

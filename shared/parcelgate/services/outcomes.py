@@ -143,6 +143,8 @@ def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
         tracking_number=parcel.tracking_number or "",
         order_id=order.id,
         parcel_reference=parcel.reference,
+        destination_country=order.ship_to.country,
+        destination_state=order.ship_to.state,
         created_at=at,
         updated_at=at,
     )

@@ -91,6 +91,21 @@ class Settings:
         return self._text("PARCELGATE_LABEL_QUEUE_URL")
 
     @property
+    def poll_queue_url(self) -> str:
+        """The queue of parcels that are to be asked about at once."""
+        return self._text("PARCELGATE_POLL_QUEUE_URL")
+
+    @property
+    def poll_workers(self) -> int:
+        """Among how many workers the parcels that are due are shared out."""
+        return int(self._text("PARCELGATE_POLL_WORKERS", "4"))
+
+    @property
+    def poll_pace(self) -> float:
+        """How many times faster than in life the parcels of this environment travel."""
+        return float(self._text("PARCELGATE_POLL_PACE", "1"))
+
+    @property
     def event_bus(self) -> str:
         """The bus on which domain events are published."""
         return self._text("PARCELGATE_EVENT_BUS")

@@ -27,6 +27,8 @@ ATTEMPTS = 5
 """How often a write is tried that collides with a transaction."""
 ASKED = 2
 """How often a transaction is sent that nobody answers; the client itself has tried it thrice each time."""
+_READ_AT_ONCE = 100
+"""Items of one BatchGetItem, which DynamoDB takes no more of."""
 FIRST_PAUSE = 0.025
 """Seconds at most before the second attempt; the bound doubles each time (full jitter)."""
 
@@ -149,6 +151,31 @@ def queried(client: "DynamoDBClient", request: dict[str, Any]) -> Iterator[Item]
         if "LastEvaluatedKey" not in answer:
             return
         request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def read_many(client: "DynamoDBClient", table: str, wanted: Sequence[Item]) -> list[Item]:
+    """The items of these keys that there are, in the order they were asked for."""
+    found: dict[tuple[str, str], Item] = {}
+    for start in range(0, len(wanted), _READ_AT_ONCE):
+        left = list(wanted[start : start + _READ_AT_ONCE])
+        attempt = 0
+        while left:
+            with translated():
+                answer = client.batch_get_item(RequestItems={table: {"Keys": left, "ConsistentRead": True}})
+            got = answer["Responses"].get(table, [])
+            found |= {_place(item): item for item in got}
+            rest = answer["UnprocessedKeys"].get(table)
+            left = list(rest["Keys"]) if rest else []
+            if left and not got:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise ThrottledError("no items were read")
+                pause(attempt)
+    return [found[_place(key)] for key in wanted if _place(key) in found]
+
+
+def _place(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]
 
 
 def pause(attempt: int) -> None:

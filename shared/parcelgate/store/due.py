@@ -1,6 +1,6 @@
-"""What somebody must have dealt with by now: orders, batches, and deliveries nobody has worked on."""
+"""What somebody must have dealt with by now: orders, batches, deliveries, and parcels to ask about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,6 +19,14 @@ class DueRef(NamedTuple):
 
     tenant: str
     id: str
+
+
+class PollRef(NamedTuple):
+    """The way to one parcel to be asked about. It is `planned` once it has a next poll of its own."""
+
+    tenant: str
+    id: str
+    planned: bool
 
 
 class DueIndex:
@@ -41,16 +49,31 @@ class DueIndex:
 
         Each page is read when it is asked for, and no item comes twice, whatever became of it meanwhile.
         """
-        starts: dict[int, Item | None] = dict.fromkeys(range(keys.SHARDS))
+        for page in self._pages([keys.due(kind, shard) for shard in range(keys.SHARDS)], before, size):
+            yield [DueRef(name.tenant, name.id) for name, _ in page]
+
+    def polls(self, worker: int, workers: int, before: datetime, size: int = 100) -> Iterator[list[PollRef]]:
+        """The parcels that one of several workers is to ask about by `before`; pages as in `pages`.
+
+        The workers' shares do not overlap, and together they are everything.
+        """
+        shards = range(worker, keys.POLL_SHARDS, workers)
+        for page in self._pages([keys.due(keys.POLL, shard) for shard in shards], before, size):
+            yield [PollRef(name.tenant, name.id, sk == keys.POLL) for name, sk in page]
+
+    def _pages(
+        self, partitions: Iterable[str], before: datetime, size: int
+    ) -> Iterator[list[tuple[keys.ItemName, str]]]:
+        starts: dict[str, Item | None] = dict.fromkeys(partitions)
         while starts:
-            found: list[tuple[str, str]] = []
-            for shard, start in [*starts.items()]:
+            found: list[tuple[str, str, str]] = []
+            for partition, start in [*starts.items()]:
                 query: dict[str, Any] = {
                     "TableName": self._name,
                     "IndexName": "due",
                     "KeyConditionExpression": "due_pk = :shard AND due_at <= :before",
                     "ExpressionAttributeValues": {
-                        ":shard": {"S": keys.due(kind, shard)},
+                        ":shard": {"S": partition},
                         ":before": {"S": rfc3339(before)},
                     },
                     "Limit": size,
@@ -59,10 +82,10 @@ class DueIndex:
                     query["ExclusiveStartKey"] = start
                 with calls.translated():
                     answer = self._client.query(**query)
-                found += [(item["due_at"]["S"], item["pk"]["S"]) for item in answer["Items"]]
-                starts[shard] = answer.get("LastEvaluatedKey")
-                if starts[shard] is None:
-                    del starts[shard]
-            names = [keys.parse(pk) for _, pk in sorted(found)]
-            if names:
-                yield [DueRef(name.tenant, name.id) for name in names if name is not None]
+                found += [(item["due_at"]["S"], item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
+                starts[partition] = answer.get("LastEvaluatedKey")
+                if starts[partition] is None:
+                    del starts[partition]
+            page = [(name, sk) for _, pk, sk in sorted(found) if (name := keys.parse(pk)) is not None]
+            if page:
+                yield page

@@ -17,6 +17,18 @@ class RowTakenError(StoreError):
     """The entry of the batch was given up before its order was stored; nothing was written."""
 
 
+class TrackingNotFoundError(StoreError):
+    """The tenant has no such tracking."""
+
+
+class AlreadyFollowedError(StoreError):
+    """The tenant follows the parcel already: `tracking_id`, where it is known."""
+
+    def __init__(self, tracking_id: str | None) -> None:
+        super().__init__("the parcel is followed already")
+        self.tracking_id = tracking_id
+
+
 class KeyNotFoundError(StoreError):
     """The tenant has no such API key."""
 

@@ -14,10 +14,17 @@ from parcelgate.domain.clock import rfc3339
 
 SHARDS = 4
 """Partitions of the due index for each kind of item; the sweep asks all of them."""
+POLL_SHARDS = 32
+"""Partitions for parcels that are to be asked about: each poll worker takes its share of them.
+
+Never fewer than before: what waits in a partition that nobody asks is not polled.
+"""
 
 ORDER = "ORDER"
 INBOX = "INBOX"
 BATCH = "BATCH"
+TRACKING = "TRACKING"
+POLL = "POLL"
 ROUTING_PREFIXES = ("KEY#", "HOOK#")
 """The partition keys that do not begin with a tenant: they hold no more than the way to one."""
 
@@ -64,9 +71,14 @@ def due(kind: str, shard: int) -> str:
     return f"DUE#{kind}#{shard}"
 
 
-def shard_of(item_id: str) -> int:
+def shard_of(item_id: str, shards: int = SHARDS) -> int:
     """The shard of the due index that an item belongs to: always the same one."""
-    return crc32(item_id.encode()) % SHARDS
+    return crc32(item_id.encode()) % shards
+
+
+def poll_partition(tracking_id: str) -> str:
+    """The partition of the due index in which a parcel waits to be asked about."""
+    return due(POLL, shard_of(tracking_id, POLL_SHARDS))
 
 
 def list_position(created_at: datetime, item_id: str) -> str:

@@ -16,6 +16,7 @@ from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
 from parcelgate.store import batches, calls, keys, webhook_tokens
+from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import ConditionFailedError, Item, Write
 from parcelgate.store.errors import (
     BadCursorError,
@@ -25,7 +26,6 @@ from parcelgate.store.errors import (
     ReferenceTakenError,
     RowTakenError,
     StoreError,
-    ThrottledError,
     VersionConflictError,
 )
 from parcelgate.store.idempotency import Claim
@@ -38,8 +38,6 @@ HOOK_LIFE = timedelta(days=60)
 LONGEST_REFERENCE = 80
 """Characters. A longer reference is nobody's, and is not asked for."""
 
-_BATCH = 100
-"""Items of one BatchGetItem, which DynamoDB takes no more of."""
 _MOST_QUERIES = 50
 """Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
 _LOWEST, _HIGHEST = "0", "~"
@@ -49,7 +47,6 @@ _PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
 
 _orders = msgspec.json.Decoder(Order)
 _events = msgspec.json.Decoder(OrderEvent)
-_trackings = msgspec.json.Decoder(Tracking)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -235,13 +232,6 @@ class Orders:
             raise OrderNotFoundError("the tenant has no such order")
         return found
 
-    def trackings(self, order: Order) -> list[Tracking]:
-        """The trackings of the order's parcels, in parcel order; those that have none are left out."""
-        self._owned(order)
-        ids = [parcel.tracking_id for parcel in order.parcels if parcel.tracking_id]
-        wanted = [self._tracking_key(tracking_id) for tracking_id in ids]
-        return [_trackings.decode(item["doc"]["S"]) for item in self._read_many(wanted)]
-
     def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
         """The id of the order that has this number with the carrier."""
         return self._order_id(keys.key(self._tenant, "NUMBER", carrier, account, number), "NUMBER")
@@ -295,13 +285,7 @@ class Orders:
             }
             writes.append(Write({"Delete": delete}, lambda item: _NotOursError() if item else conflict))
         for tracking in trackings:
-            item = {
-                **self._tracking_key(tracking.id),
-                "type": {"S": "tracking"},
-                "status": {"S": tracking.status},
-                "version": {"N": str(tracking.version)},
-                "doc": {"S": _encoder.encode(tracking).decode()},
-            }
+            item = trackings_store.tracking_item(tracking)
             writes.append(self._put(item, "attribute_not_exists(pk)", lambda _: conflict))
         if after.batch and (after.status, after.problem) != (before.status, before.problem):
             writes.append(
@@ -406,30 +390,10 @@ class Orders:
         return positions, last["list_sk"]["S"] if last else None
 
     def _documents(self, order_ids: Sequence[str]) -> list[Order]:
-        items = self._read_many([self._order_key(order_id) for order_id in order_ids])
+        items = calls.read_many(
+            self._client, self._name, [self._order_key(order_id) for order_id in order_ids]
+        )
         return [_orders.decode(item["doc"]["S"]) for item in items]
-
-    def _read_many(self, wanted: Sequence[Item]) -> list[Item]:
-        """The items that there are, in the order they were asked for."""
-        found: dict[str, Item] = {}
-        for start in range(0, len(wanted), _BATCH):
-            left = list(wanted[start : start + _BATCH])
-            attempt = 0
-            while left:
-                with calls.translated():
-                    answer = self._client.batch_get_item(
-                        RequestItems={self._name: {"Keys": left, "ConsistentRead": True}}
-                    )
-                got = answer["Responses"].get(self._name, [])
-                found |= {item["pk"]["S"]: item for item in got}
-                rest = answer["UnprocessedKeys"].get(self._name)
-                left = list(rest["Keys"]) if rest else []
-                if left and not got:
-                    attempt += 1
-                    if attempt == calls.ATTEMPTS:
-                        raise ThrottledError("no items were read")
-                    calls.pause(attempt)
-        return [found[key["pk"]["S"]] for key in wanted if key["pk"]["S"] in found]
 
     def _read(self, key: Item) -> Item | None:
         with calls.translated():
@@ -441,9 +405,6 @@ class Orders:
 
     def _order_key(self, order_id: str) -> Item:
         return {"pk": {"S": keys.key(self._tenant, keys.ORDER, order_id)}, "sk": {"S": "ORDER"}}
-
-    def _tracking_key(self, tracking_id: str) -> Item:
-        return {"pk": {"S": keys.key(self._tenant, "TRACKING", tracking_id)}, "sk": {"S": "TRACKING"}}
 
     def _reference(self, order: Order) -> str:
         return keys.key(self._tenant, "REFERENCE", order.carrier, order.account, order.reference)

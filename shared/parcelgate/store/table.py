@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from parcelgate.store.limits import AccountLimits
     from parcelgate.store.orders import Orders
     from parcelgate.store.platform_tokens import PlatformTokens
+    from parcelgate.store.trackings import Trackings
     from parcelgate.store.webhook_tokens import WebhookTokens
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
@@ -69,7 +70,7 @@ class TenantTable:
 
     @cached_property
     def orders(self) -> "Orders":
-        """Orders, their events and trackings."""
+        """Orders and their events."""
         from parcelgate.store.orders import Orders
 
         return Orders(self._client, self._name, self.tenant)
@@ -107,6 +108,13 @@ class TenantTable:
         from parcelgate.store.inbox import Inbox
 
         return Inbox(self._client, self._name, self.tenant)
+
+    @cached_property
+    def trackings(self) -> "Trackings":
+        """Followed parcels, and when each is asked about."""
+        from parcelgate.store.trackings import Trackings
+
+        return Trackings(self._client, self._name, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":

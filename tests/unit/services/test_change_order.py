@@ -24,7 +24,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
 from tests.support.faulty import Faults, Killed, die
-from tests.support.orders import an_event, an_order
+from tests.support.orders import an_event, an_order, trackings_of
 from tests.support.table import TABLE_NAME, dynamodb, table
 from tests.support.world import ENVIRONMENT
 
@@ -165,7 +165,7 @@ def test_a_number_that_changes_is_followed_from_then_on(desk: Desk) -> None:
 
     (parcel,) = after.parcels
     assert (parcel.tracking_number, parcel.tracking_id != "trk_1") == ("T-2", True)
-    (tracking,) = desk.orders.trackings(after)
+    (tracking,) = trackings_of(desk.table, after)
     assert (tracking.tracking_number, tracking.order_id) == ("T-2", after.id)
 
 

@@ -38,7 +38,7 @@ from tests.support.faulty import (
     time_out,
     unavailable,
 )
-from tests.support.orders import NOON, an_event, an_order
+from tests.support.orders import NOON, an_event, an_order, trackings_of
 from tests.support.table import TABLE_NAME, all_items
 
 
@@ -133,8 +133,8 @@ def test_trackings_come_in_parcel_order(table: Table) -> None:
     parcels = tuple(msgspec.structs.replace(parcel, reference=n, tracking_id=n) for n in ids)
     after = msgspec.structs.replace(confirmed(order), parcels=parcels)
     orders.save(order, after, an_event(), trackings=[a_tracking(order, n) for n in ids])
-    assert [tracking.id for tracking in orders.trackings(after)] == ids
-    assert orders.trackings(order) == []
+    assert [tracking.id for tracking in trackings_of(table, after)] == ids
+    assert trackings_of(table, order) == []
 
 
 # Promise 1: stored together with the time by which somebody must have dealt with it

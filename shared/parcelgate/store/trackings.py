@@ -1,0 +1,362 @@
+"""Trackings: the parcels that are followed, and when each is to be asked about.
+
+A parcel is two items. TRACKING holds what is known of it, and is written over the version it was made
+from. POLL is small and holds the next poll and who is about to make it: that is all a poll without news
+writes. A new parcel waits for its first poll in its TRACKING item, which is written along with the order;
+the first worker that finds it there makes its POLL.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.store import calls, keys
+from parcelgate.store.calls import ConditionFailedError, Item, Write
+from parcelgate.store.errors import (
+    AlreadyFollowedError,
+    StoreError,
+    TrackingNotFoundError,
+    VersionConflictError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_trackings = msgspec.json.Decoder(Tracking)
+_encoder = msgspec.json.Encoder(decimal_format="string")
+_FOLLOWED = "FOLLOWED"
+
+
+class Claim(NamedTuple):
+    """The right, of one worker and until a moment, to ask about a parcel that was due at `due_at`.
+
+    `misses` is how many polls in a row had no answer.
+    """
+
+    tracking_id: str
+    claimant: str
+    until: datetime
+    due_at: str
+    misses: int
+
+
+class Trackings:
+    """The trackings of one tenant."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
+        self._client = client
+        self._name = name
+        self._tenant = tenant
+
+    # What is known.
+
+    def get(self, tracking_id: str) -> Tracking:
+        """The tracking as it stands now. Raises TrackingNotFoundError, also for another tenant's."""
+        if keys.is_id(tracking_id):
+            with calls.translated():
+                item = self._client.get_item(
+                    TableName=self._name, Key=key(self._tenant, tracking_id), ConsistentRead=True
+                ).get("Item")
+            if item is not None:
+                return _trackings.decode(item["doc"]["S"])
+        raise TrackingNotFoundError("the tenant has no such tracking")
+
+    def many(self, tracking_ids: Iterable[str]) -> list[Tracking]:
+        """Those of the trackings that there are, in the order they were asked for."""
+        wanted = [key(self._tenant, tracking_id) for tracking_id in dict.fromkeys(tracking_ids)]
+        items = calls.read_many(self._client, self._name, wanted)
+        return [_trackings.decode(item["doc"]["S"]) for item in items]
+
+    def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
+        """How the parcels stand, by tracking id; those that there are not are left out."""
+        return {tracking.id: tracking.status for tracking in self.many(tracking_ids)}
+
+    def find(self, account: str, carrier_code: str, number: str) -> str | None:
+        """The id under which an aggregator's account follows this parcel for us."""
+        with calls.translated():
+            item = self._client.get_item(
+                TableName=self._name,
+                Key=self._followed(account, carrier_code, number),
+                ConsistentRead=True,
+            ).get("Item")
+        return None if item is None else item["tracking_id"]["S"]
+
+    def add(self, tracking: Tracking) -> None:
+        """Store a parcel that is no order's. Raises AlreadyFollowedError; nothing was written then."""
+        self._owned(tracking)
+        mark = uuid4().hex
+        writes = [
+            Write(
+                {"Put": self._condition(tracking_item(tracking) | {"mark": {"S": mark}})},
+                lambda _: VersionConflictError(tracking.id),
+            ),
+            self._claimed(tracking),
+        ]
+        calls.commit(self._client, writes, mark=mark)
+
+    def save(self, before: Tracking, after: Tracking) -> None:
+        """Store `after` over `before`. Its next poll stays as it is. Raises VersionConflictError."""
+        self._owned(before, after)
+        values = _facts(after)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": key(self._tenant, after.id),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            "ConditionExpression": "#version = :before",
+            "ExpressionAttributeNames": {f"#{name}": name for name in values},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}
+            | {":before": {"N": str(before.version)}},
+        }
+        try:
+            calls.write(self._client.update_item, **request)
+        except (ConditionFailedError, calls.CollisionError) as error:
+            raise VersionConflictError(f"{after.id} is not at version {before.version} any more") from error
+
+    def recode(self, before: Tracking, after: Tracking) -> None:
+        """Store that another courier has the parcel. Raises VersionConflictError and AlreadyFollowedError."""
+        self._owned(before, after)
+        mark = uuid4().hex
+        conflict = VersionConflictError(f"{after.id} is not at version {before.version} any more")
+        item = tracking_item(after) | {"mark": {"S": mark}}
+        put = self._condition(item, "version = :before", {":before": {"N": str(before.version)}})
+        writes = [
+            Write({"Put": put}, lambda _: conflict),
+            self._claimed(after),
+            Write({"Delete": self._unfollowed(before)}, lambda _: conflict),
+        ]
+        calls.commit(self._client, writes, mark=mark)
+
+    def remove(self, tracking: Tracking) -> None:
+        """Forget a parcel that is no order's. Again is the same as once."""
+        self._owned(tracking)
+        conflict = VersionConflictError(f"{tracking.id} is being followed anew")
+        places = (key(self._tenant, tracking.id), self._poll(tracking.id))
+        writes = [
+            *(
+                Write({"Delete": {"TableName": self._name, "Key": place}}, lambda _: conflict)
+                for place in places
+            ),
+            Write({"Delete": self._unfollowed(tracking)}, lambda _: conflict),
+        ]
+        calls.commit(self._client, writes, mark=uuid4().hex)
+
+    # When it is asked about.
+
+    def polls(self, tracking_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """When each parcel is to be asked about next; None: not any more."""
+        ids = list(dict.fromkeys(tracking_ids))
+        due: dict[str, datetime | None] = dict.fromkeys(ids)
+        planned = set()
+        for item in calls.read_many(self._client, self._name, [self._poll(one) for one in ids]):
+            name = keys.parse(item["pk"]["S"])
+            if name is not None:
+                planned.add(name.id)
+                due[name.id] = _moment(item)
+        fresh = [key(self._tenant, one) for one in ids if one not in planned]
+        for item in calls.read_many(self._client, self._name, fresh):
+            name = keys.parse(item["pk"]["S"])
+            if name is not None:
+                due[name.id] = _moment(item)
+        return due
+
+    def schedule(self, tracking_id: str, at: datetime | None) -> None:
+        """Have the parcel asked about at `at`, whatever was planned before; None: not any more."""
+        change, values = _next(tracking_id, at)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": self._poll(tracking_id),
+            "UpdateExpression": change,
+        }
+        if values:
+            request["ExpressionAttributeValues"] = values
+        calls.write(self._client.update_item, **request)
+
+    def plan(self, tracking_id: str, at: datetime | None) -> None:
+        """Give a new parcel its first poll, unless it has got one meanwhile. Again is the same as once."""
+        change, values = _next(tracking_id, at)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": self._poll(tracking_id),
+            "UpdateExpression": change,
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        if values:
+            request["ExpressionAttributeValues"] = values
+        with suppress(ConditionFailedError):
+            calls.write(self._client.update_item, **request)
+        with suppress(ConditionFailedError):
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=key(self._tenant, tracking_id),
+                UpdateExpression="REMOVE due_pk, due_at",
+                ConditionExpression="attribute_exists(due_pk)",
+            )
+
+    def claim(self, tracking_id: str, *, at: datetime, until: datetime, claimant: str) -> Claim | None:
+        """The right to ask about a parcel that is due; None when it is not, or another has that right.
+
+        Whoever dies with it loses it at `until`, and the parcel is still due.
+        """
+        try:
+            answer = calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._poll(tracking_id),
+                UpdateExpression="SET claim = :claimant, claim_until = :until",
+                ConditionExpression="due_at <= :at AND "
+                "(attribute_not_exists(claim_until) OR claim_until <= :at)",
+                ExpressionAttributeValues={
+                    ":claimant": {"S": claimant},
+                    ":until": {"S": rfc3339(until)},
+                    ":at": {"S": rfc3339(at)},
+                },
+                ReturnValues="ALL_NEW",
+            )
+        except ConditionFailedError:
+            return None
+        item = answer["Attributes"]
+        misses = int(item["misses"]["N"]) if "misses" in item else 0
+        return Claim(tracking_id, claimant, until, item["due_at"]["S"], misses)
+
+    def settle(self, claim: Claim, next_at: datetime | None, *, at: datetime, misses: int = 0) -> None:
+        """Give a claim back, with the next poll. One that somebody set meanwhile stands instead of it."""
+        change, values = _next(claim.tracking_id, next_at)
+        values |= {
+            ":claimant": {"S": claim.claimant},
+            ":at": {"S": rfc3339(at)},
+            ":misses": {"N": str(misses)},
+        }
+        done = "polled_at = :at, misses = :misses"
+        change = f"{change}, {done}" if next_at else f"SET {done} {change}"
+        change += " REMOVE claim, claim_until" if next_at else ", claim, claim_until"
+        try:
+            self._settle(claim, change, values, "claim = :claimant AND due_at = :was")
+        except ConditionFailedError:
+            kept = {name: values[name] for name in (":claimant", ":at", ":misses")}
+            with suppress(ConditionFailedError):
+                self._settle(claim, f"SET {done} REMOVE claim, claim_until", kept, "claim = :claimant")
+
+    def _settle(self, claim: Claim, change: str, values: Item, condition: str) -> None:
+        if ":was" in condition:
+            values = values | {":was": {"S": claim.due_at}}
+        calls.write(
+            self._client.update_item,
+            TableName=self._name,
+            Key=self._poll(claim.tracking_id),
+            UpdateExpression=change,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=values,
+        )
+
+    def forget_poll(self, tracking_id: str) -> None:
+        """Ask no more about a parcel that there is not any more."""
+        with calls.translated():
+            self._client.delete_item(TableName=self._name, Key=self._poll(tracking_id))
+
+    def realtime(self, tracking_id: str, *, at: datetime, interval: timedelta) -> float:
+        """Take the one realtime call that a parcel has in each `interval`.
+
+        0 when it may be made now, and is noted as made; else in how many seconds it may.
+        """
+        try:
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._poll(tracking_id),
+                UpdateExpression="SET realtime_at = :at",
+                ConditionExpression="attribute_not_exists(realtime_at) OR realtime_at <= :before",
+                ExpressionAttributeValues={
+                    ":at": {"S": rfc3339(at)},
+                    ":before": {"S": rfc3339(at - interval)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ConditionFailedError as error:
+            last = datetime.fromisoformat((error.item or {})["realtime_at"]["S"])
+            return max((last + interval - at).total_seconds(), 0.001)
+        return 0.0
+
+    def _poll(self, tracking_id: str) -> Item:
+        return key(self._tenant, tracking_id) | {"sk": {"S": keys.POLL}}
+
+    def _followed(self, account: str, carrier_code: str, number: str) -> Item:
+        pk = keys.key(self._tenant, _FOLLOWED, account, carrier_code, number)
+        return {"pk": {"S": pk}, "sk": {"S": _FOLLOWED}}
+
+    def _claimed(self, tracking: Tracking) -> Write:
+        place = self._followed(tracking.account, tracking.carrier_code or "", tracking.tracking_number)
+        put = self._condition(place | {"tracking_id": {"S": tracking.id}})
+
+        def refused(item: Item | None) -> StoreError:
+            return AlreadyFollowedError(item["tracking_id"]["S"] if item else None)
+
+        return Write({"Put": put}, refused)
+
+    def _unfollowed(self, tracking: Tracking) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "Key": self._followed(tracking.account, tracking.carrier_code or "", tracking.tracking_number),
+            "ConditionExpression": "attribute_not_exists(pk) OR tracking_id = :tracking",
+            "ExpressionAttributeValues": {":tracking": {"S": tracking.id}},
+        }
+
+    def _condition(
+        self, item: Item, condition: str = "attribute_not_exists(pk)", values: Item | None = None
+    ) -> dict[str, Any]:
+        put: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return put | ({"ExpressionAttributeValues": values} if values else {})
+
+    def _owned(self, *trackings: Tracking) -> None:
+        if any(tracking.tenant != self._tenant for tracking in trackings):
+            raise ValueError("another tenant's tracking was given to this tenant's store")
+
+
+def key(tenant: str, tracking_id: str) -> Item:
+    """Where a tracking is."""
+    return {"pk": {"S": keys.key(tenant, keys.TRACKING, tracking_id)}, "sk": {"S": keys.TRACKING}}
+
+
+def tracking_item(tracking: Tracking) -> Item:
+    """A new tracking as it is stored: due, for its first poll to be planned."""
+    return {
+        **key(tracking.tenant, tracking.id),
+        "type": {"S": "tracking"},
+        "carrier": {"S": tracking.carrier},
+        "list_pk": {"S": keys.key(tracking.tenant, "TRACKINGS")},
+        "list_sk": {"S": keys.list_position(tracking.created_at, tracking.id)},
+        "due_pk": {"S": keys.poll_partition(tracking.id)},
+        "due_at": {"S": rfc3339(tracking.created_at)},
+        **_facts(tracking),
+    }
+
+
+def _facts(tracking: Tracking) -> Item:
+    return {
+        "status": {"S": tracking.status},
+        "status_pk": {"S": keys.key(tracking.tenant, "TRACKINGS", "STATUS", tracking.status)},
+        "version": {"N": str(tracking.version)},
+        "doc": {"S": _encoder.encode(tracking).decode()},
+    }
+
+
+def _next(tracking_id: str, at: datetime | None) -> tuple[str, Item]:
+    if at is None:
+        return "REMOVE due_pk, due_at", {}
+    values = {":due_pk": {"S": keys.poll_partition(tracking_id)}, ":due_at": {"S": rfc3339(at)}}
+    return "SET due_pk = :due_pk, due_at = :due_at", values
+
+
+def _moment(item: Item) -> datetime | None:
+    return datetime.fromisoformat(item["due_at"]["S"]) if "due_at" in item else None
