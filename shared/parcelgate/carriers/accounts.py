@@ -36,7 +36,7 @@ class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     credentials: dict[str, str]
     base_url: str | None = None
     overrides: dict[str, Any] = {}
-    limits: Limits | None = None
+    limits: dict[str, Any] = {}
     ship_from: Address | None = None
     return_to: Address | None = None
 
@@ -54,6 +54,10 @@ class AccountConfig(_Secret, frozen=True, kw_only=True):
         if not found:
             raise AccountError(f"{self}: credentials: {name} is missing")
         return found
+
+    def limits_over(self, carriers: Limits) -> Limits:
+        """The carrier's limits, and in their place those that the account has of its own."""
+        return msgspec.convert({**msgspec.to_builtins(carriers), **self.limits}, Limits)
 
     def __repr__(self) -> str:
         return f"AccountConfig({self.tenant}/{self.carrier}/{self.name})"
@@ -115,9 +119,11 @@ class Accounts:
 
 def _parsed(name: str, text: str) -> _Secret:
     try:
-        return msgspec.json.decode(text, type=_Secret)
+        secret = msgspec.json.decode(text, type=_Secret)
+        msgspec.convert(secret.limits, Limits)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise AccountError(f"secret {name}: {where_wrong(error)}") from None
+    return secret
 
 
 def where_wrong(error: Exception) -> str:

@@ -5,7 +5,7 @@ a broken connection is trouble that passes or an outcome nobody knows.
 """
 
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +16,17 @@ MIB = 1024 * KIB
 UNSAFE_SECONDS = 3.0
 """A call that may buy or change something is not begun with less time left to read its answer."""
 _LONGEST_RETRY_AFTER = 3600.0
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Response(status={self.status}, {len(self.body)} bytes)"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +46,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         An unsafe call is not begun with less time left, and never with less than `UNSAFE_SECONDS`.
     public_only
         Connect only to an address of the public internet, and to the very address that was checked.
+    lane
+        Which of the account's narrower limits the call falls under besides, see `port.Limits.lanes`.
+    verdict
+        Reads the status that counts out of an answer, for a carrier whose HTTP status means nothing: 429
+        and 500 to 599 as in HTTP.
     """
 
     call: str
@@ -47,20 +63,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int = 2 * MIB
     least_seconds: float = 0.0
     public_only: bool = False
+    lane: str | None = None
+    verdict: Callable[[Response], int] | None = None
 
     def __repr__(self) -> str:
         return f"Request(call={self.call!r}, safe={self.safe})"
-
-
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str] = {}
-    body: bytes = b""
-
-    def __repr__(self) -> str:
-        return f"Response(status={self.status}, {len(self.body)} bytes)"
 
 
 class Transport(Protocol):

@@ -113,7 +113,7 @@ class Carriers:
         guard = Guard(
             self._transport(remaining),
             carrier=carrier,
-            limits=config.limits or registry.profile(carrier).limits,
+            limits=config.limits_over(registry.profile(carrier).limits),
             account=self._table.tenant(tenant).limits(carrier, account),
             remaining=remaining,
             clock=self._clock,

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """How many seconds a call waits for its turn before its caller is told to come again."""
-REST = timedelta(seconds=5)
-"""How long a carrier is left alone that has too many requests and does not say for how long."""
 PROBE_LIFE = timedelta(seconds=60)
 """How long the one that tries whether a carrier is back may take; then another one tries."""
+LANE_USE = 0.9
+"""How much of a lane is used: the carrier counts arrivals, which are less even than departures."""
 
 
 class Guard:
@@ -89,8 +89,13 @@ class Guard:
         except (TransientError, UnknownOutcomeError) as error:
             self._failed(request, entry, type(error).__name__)
             raise
-        if response.status >= 500:
-            self._failed(request, entry, f"HTTP {response.status}")
+        status = response.status if request.verdict is None else request.verdict(response)
+        if status == 429:
+            self._passed(entry)
+            self._rest(None)
+            raise TooManyRequestsError(f"{request.call}: too many requests", retry_after=self._limits.rest)
+        if 500 <= status < 600:
+            self._failed(request, entry, f"status {status}")
             wanted = retry_after(response.headers.get("retry-after"))
             if wanted is not None:
                 self._rest(wanted)
@@ -99,11 +104,20 @@ class Guard:
         return response
 
     def _enter(self, request: Request) -> Entry:
+        limits = self._limits
+        doors = [(self._account, limits.rate, limits.burst)]
+        if request.lane in limits.lanes:
+            # First, since a turn in it that is not taken harms nobody, and one to try for all would.
+            lane = self._account.lane(request.lane)
+            doors.insert(0, (lane, limits.lanes[request.lane] * LANE_USE, 1))
         waited = 0.0
         while True:
-            entry = self._asked()
+            entry = self._asked(*doors[0])
             if entry.reason is None:
-                return entry
+                del doors[0]
+                if not doors:
+                    return entry
+                continue
             wait = entry.wait
             left = PATIENCE - waited
             if self._remaining is not None:
@@ -114,12 +128,9 @@ class Guard:
             self._sleep(wait)
             waited += wait
 
-    def _asked(self) -> Entry:
-        limits = self._limits
+    def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
         try:
-            return self._account.enter(
-                self._clock(), rate=limits.rate, burst=limits.burst, probe_life=PROBE_LIFE
-            )
+            return door.enter(self._clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
         except StoreError as error:
             # Without the count nobody knows what others do; and the order could not be stored either.
             raise HeldBackError(f"the limits cannot be read: {type(error).__name__}") from None
@@ -149,7 +160,7 @@ class Guard:
         self._note(note)
 
     def _rest(self, seconds: float | None) -> None:
-        wanted = REST if seconds is None else timedelta(seconds=seconds)
+        wanted = timedelta(seconds=self._limits.rest if seconds is None else seconds)
         self._note(lambda: self._account.rest(self._clock(), wanted))
 
     def _note(self, write: Callable[[], None]) -> None:

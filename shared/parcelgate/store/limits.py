@@ -1,5 +1,7 @@
 """How much is asked of a carrier account, counted over all environments in one small item.
 
+A narrower limit of some of its calls, a lane, is a bucket in an item of its own beside it.
+
 The item holds the token bucket as the one moment at which it would be full again (so that a call is one
 conditional update, whatever the rate), a moment before which the carrier wants to be left alone, and the
 circuit breaker: how many calls have failed in a row, until when nobody calls, and who tries whether the
@@ -45,10 +47,25 @@ class Entry(NamedTuple):
 class AccountLimits:
     """One carrier account's item. All times given are the caller's."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str, carrier: str, account: str) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        tenant: str,
+        carrier: str,
+        account: str,
+        *,
+        lane: str | None = None,
+    ) -> None:
         self._client = client
         self._name = name
-        self._key = {"pk": {"S": keys.key(tenant, _SK, carrier, account)}, "sk": {"S": _SK}}
+        self._whose = tenant, carrier, account
+        sort_key = _SK if lane is None else f"LANE#{lane}"
+        self._key = {"pk": {"S": keys.key(tenant, _SK, carrier, account)}, "sk": {"S": sort_key}}
+
+    def lane(self, name: str) -> "AccountLimits":
+        """The bucket of the account's calls of one kind."""
+        return AccountLimits(self._client, self._name, *self._whose, lane=name)
 
     def enter(self, at: datetime, *, rate: float, burst: int, probe_life: timedelta) -> Entry:
         """Take one call out of the bucket, or say why not. Raises StoreError."""

@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from parcelgate.carriers.accounts import AccountError, Accounts
 from parcelgate.carriers.lso import assumed
+from parcelgate.carriers.port import Limits
 from parcelgate.domain.problems import ProblemError
 from tests.support.carrier import FakeTransport, lso, lso_account
 
@@ -78,6 +79,16 @@ def test_an_account_is_remembered_for_a_minute(secrets: Secrets) -> None:
         assert secrets.reads == reads
 
 
+def test_an_account_that_has_limits_of_its_own_keeps_the_carriers_others(secrets: Secrets) -> None:
+    carriers = Limits(rest=120, lanes={"list": 1.0})
+    secrets.put(SECRET)
+    assert secrets.accounts.read("acme", "lso", "default").limits_over(carriers) == carriers
+
+    secrets.put({**SECRET, "limits": {"rate": 5, "burst": 20}}, "parcelgate/acme/lso/slow")
+    slow = secrets.accounts.read("acme", "lso", "slow")
+    assert slow.limits_over(carriers) == Limits(rate=5, burst=20, rest=120, lanes={"list": 1.0})
+
+
 def test_a_rotated_secret_is_seen_at_once_when_asked_for_afresh(secrets: Secrets) -> None:
     secrets.put(SECRET)
     secrets.accounts.read("acme", "lso", "default")
@@ -125,6 +136,7 @@ def test_a_name_that_could_lead_elsewhere_is_never_looked_up(
         {"credentials": {"app_id": 7, "app_secret": "s3cr3t"}},
         {"credentials": {"app_id": "a"}, "s3cr3t": 1},
         {"credentials": {}, "ship_from": {"name": "s3cr3t"}},
+        {"credentials": {}, "limits": {"rate": "s3cr3t"}},
     ],
 )
 def test_a_malformed_secret_is_an_operators_error_that_quotes_nothing(secret: Any, secrets: Secrets) -> None:

@@ -2,8 +2,10 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from parcelgate.carriers.calls import Request, Response
@@ -14,7 +16,7 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.port import Limits
-from parcelgate.services.guard import PATIENCE, PROBE_LIFE, Guard
+from parcelgate.services.guard import LANE_USE, PATIENCE, PROBE_LIFE, Guard
 from parcelgate.store.limits import AccountLimits
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -74,9 +76,9 @@ def street(table: Table) -> Street:  # noqa: F811
     return Street(table)
 
 
-def held_back(guard: Guard) -> HeldBackError:
+def held_back(guard: Guard, call: Request = CALL) -> HeldBackError:
     with pytest.raises(HeldBackError) as caught:
-        guard.send(CALL)
+        guard.send(call)
     return caught.value
 
 
@@ -225,7 +227,105 @@ def test_a_carrier_out_of_service_says_for_how_long(street: Street) -> None:
     assert held_back(street.environment()).retry_after == 90.0
 
 
+LONG_REST = Limits(rate=10, burst=4, rest=120)
+
+
+def test_how_long_a_carrier_rests_that_names_no_time_is_its_limits_affair(street: Street) -> None:
+    street.carrier.answer = TooManyRequestsError("429")
+    with pytest.raises(TooManyRequestsError):
+        street.environment(limits=LONG_REST).send(CALL)
+
+    assert held_back(street.environment(limits=LONG_REST)).retry_after == 120.0
+
+
+def saying(verdict: int) -> Request:
+    return msgspec.structs.replace(CALL, verdict=lambda answer: verdict)
+
+
+def test_an_answer_that_says_too_many_requests_in_its_body_rests_the_account(street: Street) -> None:
+    with pytest.raises(TooManyRequestsError) as caught:
+        street.environment(limits=LONG_REST).send(saying(429))
+
+    assert caught.value.retry_after == 120.0
+    assert held_back(street.environment(limits=LONG_REST)).retry_after == 120.0
+    street.clock.sleep(120)
+    assert street.environment(limits=LONG_REST).send(CALL) == OK
+
+
+def test_what_an_answer_says_of_itself_counts_and_not_its_http_status(street: Street) -> None:
+    street.carrier.answer = Response(status=500)
+    for _ in range(3 * LIMITS.failures):
+        street.environment().send(saying(200))
+        street.environment().send(saying(4016))
+    street.carrier.answer = OK
+    for _ in range(LIMITS.failures):
+        street.environment().send(saying(503))
+
+    held_back(street.environment())
+
+
 # The rate
+
+
+LANES = Limits(rate=10, burst=4, lanes={"list": 1.0, "realtime": 3.0})
+LIST = msgspec.structs.replace(CALL, lane="list")
+REALTIME = msgspec.structs.replace(CALL, lane="realtime")
+
+
+@pytest.mark.parametrize(("call", "rate"), [(LIST, 1.0), (REALTIME, 3.0)])
+def test_a_lane_is_kept_over_all_environments_and_never_used_up(
+    call: Request, rate: float, street: Street
+) -> None:
+    sent = []
+    for _ in range(12):
+        street.environment(limits=LANES).send(call)
+        sent.append(street.clock.now)
+
+    gaps = [(later - one).total_seconds() for one, later in pairwise(sent)]
+    assert min(gaps) >= 1 / rate
+    assert sum(gaps) == pytest.approx(11 / rate / LANE_USE, rel=0.05)
+
+
+def test_a_full_lane_holds_up_nobody_else(street: Street) -> None:
+    guard = street.environment(limits=LANES, remaining=lambda: 0.1)
+    guard.send(LIST)
+    held_back_at = held_back(guard, LIST)
+    assert held_back_at.retry_after == pytest.approx(1 / LANE_USE, rel=0.01)
+
+    guard.send(REALTIME)
+    guard.send(CALL)
+    assert street.environment("second", limits=LANES, remaining=lambda: 0.1).send(LIST) == OK
+
+
+def test_calls_of_a_lane_count_for_the_account_too(street: Street) -> None:
+    limits = Limits(rate=1, burst=2, lanes={"realtime": 30.0})
+    guard = street.environment(limits=limits)
+    guard.send(REALTIME)
+    guard.send(CALL)
+
+    begun = street.clock.now
+    guard.send(REALTIME)
+    assert (street.clock.now - begun).total_seconds() == pytest.approx(1, abs=0.05)
+
+
+def test_a_lane_that_the_limits_do_not_name_is_as_wide_as_the_account(street: Street) -> None:
+    guard = street.environment(remaining=lambda: 0.1)
+    for _ in range(LIMITS.burst):
+        guard.send(LIST)
+
+
+def test_who_waits_for_a_lane_does_not_try_whether_the_carrier_is_back(street: Street) -> None:
+    street.environment(limits=LANES).send(LIST)
+    street.go_down()
+    street.clock.sleep(LIMITS.cool_down)
+    street.environment(limits=LANES)._account.lane("list").enter(
+        street.clock(), rate=0.1, burst=1, probe_life=PROBE_LIFE
+    )
+    street.carrier.answer = OK
+
+    held_back(street.environment(limits=LANES), LIST)
+
+    assert street.environment(limits=LANES).send(CALL) == OK, "nobody holds the turn to try"
 
 
 def test_the_rate_holds_over_all_environments(street: Street) -> None:
