@@ -3,7 +3,6 @@
 What is sent is public save where it says assumed; see `rules.FIELDS` for every field of ours.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -27,7 +26,7 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
-from parcelgate.carriers.times import offset_text, read_zone
+from parcelgate.carriers.times import offset_text, read_time, read_zone
 from parcelgate.domain.addresses import Address, state_code, state_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
@@ -381,21 +380,3 @@ def _between(local: datetime, in_utc: datetime) -> tzinfo | None:
     away = local - in_utc.replace(tzinfo=None)
     whole = away % timedelta(minutes=15) == timedelta(0)
     return timezone(away) if whole and abs(away) <= timedelta(hours=14) else None
-
-
-_EPOCH_DIGITS = re.compile(r"\d{10}(\d{3})?", re.ASCII)
-
-
-def read_time(text: str | None) -> datetime | None:
-    """A time as LME may write it: with a blank or a `T`, with up to seven digits of a second, in ms or s."""
-    if text is None:
-        return None
-    try:
-        if _EPOCH_DIGITS.fullmatch(text):
-            moment = datetime.fromtimestamp(int(text[:10]), UTC)
-        else:
-            moment = datetime.fromisoformat(text.replace("/", "-"))
-    except (ValueError, OverflowError):
-        return None
-    # An empty date of .NET is the year 1.
-    return moment if 2000 <= moment.year < 2200 else None

@@ -1,7 +1,7 @@
 """Between our words and the platform's, both ways. Pure: no I/O, no clock."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from parcelgate.carriers.port import (
     Rate,
     Submitted,
 )
+from parcelgate.carriers.times import offset_text, read_time
 from parcelgate.domain.addresses import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel
@@ -276,22 +277,20 @@ def histories(
 
 def _event(event: wire.TrackEvent, settings: Settings) -> TrackingEvent | None:
     """One event; None without a readable time. A status in no table stays None (never guessed)."""
-    try:
-        moment = datetime.fromisoformat(event.time or "")
-        at_is_local = moment.tzinfo is None
-        if at_is_local:
-            moment = moment.replace(tzinfo=ZoneInfo(settings.default_time_zone))
-        at = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    moment = read_time(event.time)
+    if moment is None:
         return None
+    offset = moment.utcoffset()
+    at_is_local = offset is None
+    if at_is_local:
+        moment = moment.replace(tzinfo=ZoneInfo(settings.default_time_zone))
     code = event.status or ""
-    offset = None if at_is_local else moment.isoformat()[-6:]
     return TrackingEvent(
-        at=at,
+        at=moment.astimezone(UTC),
         code=code,
         description=event.description or code,
         status=codes.tracking_status(code, settings.tracking_statuses),
-        utc_offset=offset,
+        utc_offset=None if offset is None else offset_text(offset),
         at_is_local=at_is_local,
         city=event.city,
         state=event.state,

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
-from parcelgate.carriers.times import offset_text, read_zone
+from parcelgate.carriers.times import offset_text, read_time, read_zone
 from parcelgate.carriers.ubi.assumed import Settings
 from parcelgate.carriers.ubi.codes import EVENTS, LABEL_FORMATS, LABEL_TYPES
 from parcelgate.carriers.ubi.wire import (
@@ -608,11 +608,8 @@ def histories(
 
 def event(answer: EventAnswer, settings: Settings) -> TrackingEvent | None:
     """One event, its time read in its own zone; None when it has no readable time or code."""
-    if answer.event_time is None or answer.event_code is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(answer.event_time.replace("/", "-"))
-    except ValueError:
+    moment = read_time(answer.event_time)
+    if moment is None or answer.event_code is None:
         return None
     local = False
     if moment.tzinfo is None:

@@ -16,6 +16,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from parcelgate.carriers.lso import codes
 from parcelgate.carriers.port import (
     Confirmed,
     Failed,
@@ -478,15 +479,33 @@ def test_at_most_thirty_numbers_are_asked_about_at_once() -> None:
     assert [len(sent["serviceNumbers"]) for sent in transport.bodies(TRACKING)] == [30, 30, 5]
 
 
+WORDS = [
+    ("Label created", TrackingStatus.INFO_RECEIVED),
+    ("Picked up", TrackingStatus.IN_TRANSIT),
+    ("In transit", TrackingStatus.IN_TRANSIT),
+    ("Out for delivery", TrackingStatus.OUT_FOR_DELIVERY),
+    ("Attempted", TrackingStatus.ATTEMPT_FAILED),
+    ("Attempted delivery", TrackingStatus.ATTEMPT_FAILED),
+    ("Delivery attempted", TrackingStatus.ATTEMPT_FAILED),
+    ("Delivered", TrackingStatus.DELIVERED),
+    ("Exception", TrackingStatus.EXCEPTION),
+    ("Delivery exception", TrackingStatus.EXCEPTION),
+    ("Returned", TrackingStatus.RETURNED),
+    ("Returned to sender", TrackingStatus.RETURNED),
+]
+
+
+def test_the_table_has_twelve_words() -> None:
+    assert len(WORDS) == len(codes.TRACKING_STATUSES) == 12
+    assert {codes.plain(word): status for word, status in WORDS} == codes.TRACKING_STATUSES
+
+
 @pytest.mark.parametrize(
     ("word", "status"),
     [
-        ("Picked Up", TrackingStatus.IN_TRANSIT),
+        *WORDS,
         ("IN_TRANSIT", TrackingStatus.IN_TRANSIT),
         ("out-for-delivery", TrackingStatus.OUT_FOR_DELIVERY),
-        ("Attempted", TrackingStatus.ATTEMPT_FAILED),
-        ("exception", TrackingStatus.EXCEPTION),
-        ("Returned", TrackingStatus.RETURNED),
         ("Vaporised", TrackingStatus.LOST),
         ("undelivered", None),
         ("delivered?", None),

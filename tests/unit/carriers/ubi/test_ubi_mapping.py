@@ -12,6 +12,7 @@ import pytest
 from parcelgate.carriers.port import Confirmed, Examination, Mismatch, ParcelResult, Pending
 from parcelgate.carriers.ubi import mapping, rules
 from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.ubi.codes import EVENTS
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
@@ -457,11 +458,24 @@ def event(**changes: Any) -> Any:
         ("UTC-5", datetime(2020, 8, 6, 19, 47, 4, tzinfo=UTC), "-05:00"),
         ("+0930", datetime(2020, 8, 6, 5, 17, 4, tzinfo=UTC), "+09:30"),
         ("GMT", datetime(2020, 8, 6, 14, 47, 4, tzinfo=UTC), "+00:00"),
+        ("UTC+10", datetime(2020, 8, 6, 4, 47, 4, tzinfo=UTC), "+10:00"),
+        ("America/Toronto", datetime(2020, 8, 6, 18, 47, 4, tzinfo=UTC), "-04:00"),
     ],
 )
 def test_an_events_time_is_read_in_its_zone(zone: str, at: datetime, offset: str) -> None:
     found = event(timeZone=zone)
     assert (found.at, found.utc_offset, found.at_is_local) == (at, offset, False)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00", "9999-12-31T23:59:59", "soon", "", None])
+def test_a_time_that_cannot_be_meant_spoils_its_event_alone(time: str | None) -> None:
+    assert event(eventTime=time) is None
+
+
+def test_a_time_with_seven_digits_of_a_second_and_an_offset_is_read() -> None:
+    found = event(eventTime="2020-08-06T14:47:04.1234567+10:00", timeZone=None)
+    assert found.at == datetime(2020, 8, 6, 4, 47, 4, 123456, tzinfo=UTC)
+    assert (found.utc_offset, found.at_is_local) == ("+10:00", False)
 
 
 @pytest.mark.parametrize("zone", [None, "", "somewhere", "GMT+99:00"])
@@ -471,22 +485,28 @@ def test_a_time_without_a_zone_is_read_in_the_accounts_and_marked(zone: str | No
     assert (found.utc_offset, found.at_is_local) == (None, True)
 
 
+CODES = [
+    ("INF", TrackingStatus.INFO_RECEIVED, None),
+    ("RCV", TrackingStatus.IN_TRANSIT, None),
+    ("SCN", TrackingStatus.IN_TRANSIT, None),
+    ("CCD", TrackingStatus.IN_TRANSIT, "customs_cleared"),
+    ("DVR", TrackingStatus.IN_TRANSIT, None),
+    ("HLD", TrackingStatus.EXCEPTION, "customs_hold"),
+    ("DLV", TrackingStatus.ATTEMPT_FAILED, None),
+    ("CRD", TrackingStatus.AVAILABLE_FOR_PICKUP, None),
+    ("DLD", TrackingStatus.DELIVERED, None),
+    ("RTN", TrackingStatus.RETURNED, None),
+]
+
+
+def test_the_table_has_ten_codes() -> None:
+    assert len(CODES) == 10
+    assert {code for code, *_ in CODES} == set(EVENTS)
+
+
 @pytest.mark.parametrize(
     ("code", "status", "sub_status"),
-    [
-        ("INF", TrackingStatus.INFO_RECEIVED, None),
-        ("RCV", TrackingStatus.IN_TRANSIT, None),
-        ("SCN", TrackingStatus.IN_TRANSIT, None),
-        ("CCD", TrackingStatus.IN_TRANSIT, "customs_cleared"),
-        ("DVR", TrackingStatus.IN_TRANSIT, None),
-        ("HLD", TrackingStatus.EXCEPTION, "customs_hold"),
-        ("DLV", TrackingStatus.ATTEMPT_FAILED, None),
-        ("CRD", TrackingStatus.AVAILABLE_FOR_PICKUP, None),
-        ("DLD", TrackingStatus.DELIVERED, None),
-        ("RTN", TrackingStatus.RETURNED, None),
-        ("DEL", None, None),
-        ("XYZ", None, None),
-    ],
+    [*CODES, ("dld", *CODES[8][1:]), ("DEL", None, None), ("XYZ", None, None)],
 )
 def test_an_events_code_means_what_the_table_says_and_nothing_else(
     code: str, status: Any, sub_status: Any
