@@ -9,7 +9,7 @@ import msgspec
 
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
-from parcelgate.store.orders import Page
+from parcelgate.store.lists import Page
 
 if TYPE_CHECKING:
     from parcelgate.store.table import Table

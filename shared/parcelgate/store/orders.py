@@ -1,13 +1,9 @@
 """Orders, each change of one in one transaction with everything that must be true along with it."""
 
-import base64
-import binascii
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
@@ -15,11 +11,10 @@ import msgspec
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
-from parcelgate.store import batches, calls, keys, webhook_tokens
+from parcelgate.store import batches, calls, keys, lists, webhook_tokens
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import ConditionFailedError, Item, Write
 from parcelgate.store.errors import (
-    BadCursorError,
     CarrierNumberTakenError,
     ClaimTakenError,
     OrderNotFoundError,
@@ -29,6 +24,7 @@ from parcelgate.store.errors import (
     VersionConflictError,
 )
 from parcelgate.store.idempotency import Claim
+from parcelgate.store.lists import Listing, Lists, Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,23 +34,9 @@ HOOK_LIFE = timedelta(days=60)
 LONGEST_REFERENCE = 80
 """Characters. A longer reference is nobody's, and is not asked for."""
 
-_MOST_QUERIES = 50
-"""Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
-_LOWEST, _HIGHEST = "0", "~"
-"""Around every list position: positions begin with a digit."""
-_CHECKSUM = 12
-_PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
-
 _orders = msgspec.json.Decoder(Order)
 _events = msgspec.json.Decoder(OrderEvent)
 _encoder = msgspec.json.Encoder(decimal_format="string")
-
-
-class Page[T](NamedTuple):
-    """One page of a list; `next_cursor` is None on the last one."""
-
-    data: list[T]
-    next_cursor: str | None
 
 
 class Orders:
@@ -64,6 +46,7 @@ class Orders:
         self._client = client
         self._name = name
         self._tenant = tenant
+        self._lists = Lists(client, name)
 
     def add(self, order: Order, event: OrderEvent, claim: Claim | None = None) -> None:
         """Store a new order with its first event, and claim its reference and the idempotency key.
@@ -191,31 +174,27 @@ class Orders:
         Pages are full save the last one. `limit` may change from page to page, the filters may not.
         Raises BadCursorError for a cursor that this list has not given out.
         """
-        filters = _fingerprint(self._tenant, status, carrier, reference, created_after, created_before)
-        low = _LOWEST if created_after is None else f"{rfc3339(created_after)}$"
-        high = _HIGHEST if created_before is None else _first_instant_not_before(created_before)
-        if cursor is not None:
-            position = _position(cursor, filters)
-            high = min(high, _just_below(position))
         if len(reference or "") > LONGEST_REFERENCE:
             return Page([], None)
 
-        found: list[Order] = []
-        reached: str | None = None
-        for _ in range(_MOST_QUERIES):
-            if low > high:
-                return Page(found, None)
-            want = limit + 1 - len(found)
-            positions, reached = self._positions(status, carrier, reference, low, high, want)
-            ids = [position.partition("#")[2] for position in positions]
-            found += [order for order in self._documents(ids) if _passes(order, status, reference)]
-            if len(found) > limit:
-                return Page(found[:limit], _cursor(_place(found[limit - 1]), filters))
-            if reached is None:
-                return Page(found, None)
-            high = _just_below(reached)
-        # Too few among too many: a short page, and the list goes on behind what was looked at.
-        return Page(found, reached and _cursor(reached, filters))
+        def read(order_ids: Sequence[str]) -> list[Order]:
+            return [order for order in self._documents(order_ids) if _passes(order, status, reference)]
+
+        return self._lists.page(
+            Listing(
+                *self._list(status, reference),
+                carrier,
+                low=lists.LOWEST if created_after is None else lists.after(created_after),
+                high=lists.HIGHEST if created_before is None else lists.before(created_before),
+            ),
+            lists.fingerprint(
+                "orders", self._tenant, status, carrier, reference, created_after, created_before
+            ),
+            limit=limit,
+            cursor=cursor,
+            read=read,
+            place=_place,
+        )
 
     def events(self, order_id: str) -> list[OrderEvent]:
         """The order's audit trail, oldest first. Raises OrderNotFoundError."""
@@ -349,45 +328,13 @@ class Orders:
         conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
         return self._put(item, "attribute_not_exists(pk)", lambda _: conflict)
 
-    def _positions(
-        self,
-        status: str | None,
-        carrier: str | None,
-        reference: str | None,
-        low: str,
-        high: str,
-        want: int,
-    ) -> tuple[list[str], str | None]:
-        """Positions between `low` and `high`, newest first, and the last one looked at if there are more."""
-        index, attribute, partition = "by_time", "list_pk", keys.key(self._tenant, "ORDERS")
+    def _list(self, status: str | None, reference: str | None) -> tuple[str, str, str]:
+        """The narrowest of the lists that have all orders with these."""
         if reference is not None:
-            index, attribute, partition = "by_reference", "reference_pk", self._reference_list(reference)
-        elif status is not None:
-            index, attribute, partition = "by_status", "status_pk", self._status_list(status)
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "IndexName": index,
-            "KeyConditionExpression": f"{attribute} = :list AND list_sk BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":list": {"S": partition},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            "ScanIndexForward": False,
-        }
-        if carrier is None:
-            request["Limit"] = want
-        else:
-            # A limit counts what was looked at, not what passed; so none is set, and the pass is long.
-            request["FilterExpression"] = "carrier = :carrier"
-            request["ExpressionAttributeValues"][":carrier"] = {"S": carrier}
-        with calls.translated():
-            answer = self._client.query(**request)
-        positions = [item["list_sk"]["S"] for item in answer["Items"]]
-        if len(positions) > want:
-            return positions[:want], positions[want - 1]
-        last = answer.get("LastEvaluatedKey")
-        return positions, last["list_sk"]["S"] if last else None
+            return "by_reference", "reference_pk", self._reference_list(reference)
+        if status is not None:
+            return "by_status", "status_pk", self._status_list(status)
+        return "by_time", "list_pk", keys.key(self._tenant, "ORDERS")
 
     def _documents(self, order_ids: Sequence[str]) -> list[Order]:
         items = calls.read_many(
@@ -431,42 +378,3 @@ def _place(order: Order) -> str:
 def _passes(order: Order, status: str | None, reference: str | None) -> bool:
     """Whether the order still passes; the index may be a moment behind the order."""
     return (status is None or order.status == status) and (reference is None or order.reference == reference)
-
-
-def _first_instant_not_before(moment: datetime) -> str:
-    """A bound below all positions of the first whole millisecond at or after `moment`."""
-    short = moment.microsecond % 1000
-    return rfc3339(moment + timedelta(microseconds=1000 - short) if short else moment)
-
-
-def _just_below(position: str) -> str:
-    """A bound that leaves out `position` and all that is newer, and nothing else."""
-    return f"{position[:-1]}{chr(ord(position[-1]) - 1)}\uffff"
-
-
-def _fingerprint(*filters: object) -> bytes:
-    texts = [rfc3339(part) if isinstance(part, datetime) else part for part in filters]
-    return msgspec.json.encode(texts)
-
-
-def _cursor(position: str, filters: bytes) -> str:
-    """The place of the last order given out, and a checksum over it and the filters: nothing else.
-
-    No secret is needed: a forged cursor can only begin the caller's own list at another place.
-    """
-    return base64.urlsafe_b64encode(_checksum(position, filters) + position.encode()).decode().rstrip("=")
-
-
-def _position(cursor: str, filters: bytes) -> str:
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        position = raw[_CHECKSUM:].decode()
-    except (binascii.Error, ValueError) as error:
-        raise BadCursorError("the cursor cannot be read") from error
-    if not _PLACE.fullmatch(position) or _cursor(position, filters) != cursor:
-        raise BadCursorError("the cursor belongs to another list")
-    return position
-
-
-def _checksum(position: str, filters: bytes) -> bytes:
-    return sha256(filters + b"\0" + position.encode()).digest()[:_CHECKSUM]

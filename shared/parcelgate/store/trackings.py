@@ -6,7 +6,7 @@ writes. A new parcel waits for its first poll in its TRACKING item, which is wri
 the first worker that finds it there makes its POLL.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.trackings import Tracking, TrackingStatus
-from parcelgate.store import calls, keys
+from parcelgate.store import calls, keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Write
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -24,6 +24,7 @@ from parcelgate.store.errors import (
     TrackingNotFoundError,
     VersionConflictError,
 )
+from parcelgate.store.lists import Listing, Lists, Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _trackings = msgspec.json.Decoder(Tracking)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _FOLLOWED = "FOLLOWED"
+_LIST = "TRACKINGS"
 
 
 class Claim(NamedTuple):
@@ -53,6 +55,7 @@ class Trackings:
         self._client = client
         self._name = name
         self._tenant = tenant
+        self._lists = Lists(client, name)
 
     # What is known.
 
@@ -69,13 +72,43 @@ class Trackings:
 
     def many(self, tracking_ids: Iterable[str]) -> list[Tracking]:
         """Those of the trackings that there are, in the order they were asked for."""
-        wanted = [key(self._tenant, tracking_id) for tracking_id in dict.fromkeys(tracking_ids)]
+        ids = [tracking_id for tracking_id in dict.fromkeys(tracking_ids) if keys.is_id(tracking_id)]
+        wanted = [key(self._tenant, tracking_id) for tracking_id in ids]
         items = calls.read_many(self._client, self._name, wanted)
         return [_trackings.decode(item["doc"]["S"]) for item in items]
 
     def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
         """How the parcels stand, by tracking id; those that there are not are left out."""
         return {tracking.id: tracking.status for tracking in self.many(tracking_ids)}
+
+    def page(
+        self,
+        *,
+        status: TrackingStatus | str | None = None,
+        carrier: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Tracking]:
+        """One page of the trackings that pass all filters, newest first.
+
+        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        Raises BadCursorError for a cursor that this list has not given out.
+        """
+        where = ("by_time", "list_pk", keys.key(self._tenant, _LIST))
+        if status is not None:
+            where = ("by_status", "status_pk", _status_list(self._tenant, status))
+
+        def read(tracking_ids: Sequence[str]) -> list[Tracking]:
+            return [found for found in self.many(tracking_ids) if status in (None, found.status)]
+
+        return self._lists.page(
+            Listing(*where, carrier),
+            lists.fingerprint("trackings", self._tenant, status, carrier),
+            limit=limit,
+            cursor=cursor,
+            read=read,
+            place=_place,
+        )
 
     def find(self, account: str, carrier_code: str, number: str) -> str | None:
         """The id under which an aggregator's account follows this parcel for us."""
@@ -334,8 +367,8 @@ def tracking_item(tracking: Tracking) -> Item:
         **key(tracking.tenant, tracking.id),
         "type": {"S": "tracking"},
         "carrier": {"S": tracking.carrier},
-        "list_pk": {"S": keys.key(tracking.tenant, "TRACKINGS")},
-        "list_sk": {"S": keys.list_position(tracking.created_at, tracking.id)},
+        "list_pk": {"S": keys.key(tracking.tenant, _LIST)},
+        "list_sk": {"S": _place(tracking)},
         "due_pk": {"S": keys.poll_partition(tracking.id)},
         "due_at": {"S": rfc3339(tracking.created_at)},
         **_facts(tracking),
@@ -345,10 +378,18 @@ def tracking_item(tracking: Tracking) -> Item:
 def _facts(tracking: Tracking) -> Item:
     return {
         "status": {"S": tracking.status},
-        "status_pk": {"S": keys.key(tracking.tenant, "TRACKINGS", "STATUS", tracking.status)},
+        "status_pk": {"S": _status_list(tracking.tenant, tracking.status)},
         "version": {"N": str(tracking.version)},
         "doc": {"S": _encoder.encode(tracking).decode()},
     }
+
+
+def _place(tracking: Tracking) -> str:
+    return keys.list_position(tracking.created_at, tracking.id)
+
+
+def _status_list(tenant: str, status: str) -> str:
+    return keys.key(tenant, _LIST, "STATUS", status)
 
 
 def _next(tracking_id: str, at: datetime | None) -> tuple[str, Item]:

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.store import calls, orders
+from parcelgate.store import calls, lists, orders
 from parcelgate.store.errors import BadCursorError, ThrottledError
-from parcelgate.store.orders import Orders, Page
+from parcelgate.store.lists import Page
+from parcelgate.store.orders import Orders
 from parcelgate.store.table import Table
 from tests.support.faulty import Faults
 from tests.support.orders import NOON, an_event, an_order
@@ -95,7 +96,7 @@ def test_a_carrier_among_endless_others_gives_a_short_page_and_a_way_on(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB hands out 1 MB at a time; here each such part is two entries."""
-    monkeypatch.setattr(orders, "_MOST_QUERIES", 3)
+    monkeypatch.setattr(lists, "_MOST_QUERIES", 3)
     real_query = dynamodb.query
 
     class Short:
@@ -282,10 +283,10 @@ def test_a_cursor_changed_in_any_place_is_refused(table: Table, cursor: str) -> 
 @given(st.text(max_size=60))
 def test_a_forged_place_is_either_a_place_or_refused(position: str) -> None:
     """A forger who knows how cursors are made can only name a place in his own list."""
-    filters = orders._fingerprint("acme", None)
-    forged = orders._cursor(position.encode(errors="replace").decode(), filters)
+    filters = lists.fingerprint("acme", None)
+    forged = lists._cursor(position.encode(errors="replace").decode(), filters)
     with pytest.raises(BadCursorError):
-        orders._position(forged, filters)
+        lists._position(forged, filters)
 
 
 # The whole of it

@@ -1,0 +1,165 @@
+"""Lists of what a tenant has: newest first, full pages, and cursors that open nothing but their own list.
+
+A list is a partition of an index. The index gives places (`keys.list_position`) and no documents, and may
+be a moment behind them; so what a place leads to is read, and looked at again, before it is given out.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.store import calls
+from parcelgate.store.errors import BadCursorError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LOWEST, HIGHEST = "0", "~"
+"""Around every place: places begin with a digit."""
+
+_MOST_QUERIES = 50
+"""Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
+_CHECKSUM = 12
+_PLACE = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z#[A-Za-z0-9._-]{1,80}")
+
+
+class Page[T](NamedTuple):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class Listing(NamedTuple):
+    """Where a list is: an index, the attribute that is its partition key, and the partition.
+
+    `carrier` narrows it, which every list's index allows; `low` and `high` are bounds of places.
+    """
+
+    index_name: str
+    attribute: str
+    partition: str
+    carrier: str | None = None
+    low: str = LOWEST
+    high: str = HIGHEST
+
+
+class Lists:
+    """Reads the lists of one table page by page."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def page[T](
+        self,
+        listing: Listing,
+        filters: bytes,
+        *,
+        limit: int,
+        cursor: str | None,
+        read: Callable[[Sequence[str]], list[T]],
+        place: Callable[[T], str],
+    ) -> Page[T]:
+        """One page, newest first, full unless it is the last.
+
+        `read` gives those of these ids that are there and pass all filters, in the same order; `place` is
+        where in the list a thing is; `filters` (a `fingerprint`) is what a cursor is good for. Raises
+        BadCursorError for a cursor that this list has not given out.
+        """
+        low, high = listing.low, listing.high
+        if cursor is not None:
+            high = min(high, _just_below(_position(cursor, filters)))
+        found: list[T] = []
+        reached: str | None = None
+        for _ in range(_MOST_QUERIES):
+            if low > high:
+                return Page(found, None)
+            positions, reached = self._positions(listing, low, high, limit + 1 - len(found))
+            found += read([position.partition("#")[2] for position in positions])
+            if len(found) > limit:
+                return Page(found[:limit], _cursor(place(found[limit - 1]), filters))
+            if reached is None:
+                return Page(found, None)
+            high = _just_below(reached)
+        # Too few among too many: a short page, and the list goes on behind what was looked at.
+        return Page(found, reached and _cursor(reached, filters))
+
+    def _positions(self, listing: Listing, low: str, high: str, want: int) -> tuple[list[str], str | None]:
+        """Places between `low` and `high`, newest first, and the last one looked at if there are more."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": listing.index_name,
+            "KeyConditionExpression": f"{listing.attribute} = :list AND list_sk BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":list": {"S": listing.partition},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+            "ScanIndexForward": False,
+        }
+        if listing.carrier is None:
+            request["Limit"] = want
+        else:
+            # A limit counts what was looked at, not what passed; so none is set, and the pass is long.
+            request["FilterExpression"] = "carrier = :carrier"
+            request["ExpressionAttributeValues"][":carrier"] = {"S": listing.carrier}
+        with calls.translated():
+            answer = self._client.query(**request)
+        positions = [item["list_sk"]["S"] for item in answer["Items"]]
+        if len(positions) > want:
+            return positions[:want], positions[want - 1]
+        last = answer.get("LastEvaluatedKey")
+        return positions, last["list_sk"]["S"] if last else None
+
+
+def after(moment: datetime) -> str:
+    """The lowest bound of what was made after `moment`."""
+    return f"{rfc3339(moment)}$"
+
+
+def before(moment: datetime) -> str:
+    """The highest bound of what was made before `moment`, of which only whole milliseconds are stored."""
+    short = moment.microsecond % 1000
+    return rfc3339(moment + timedelta(microseconds=1000 - short) if short else moment)
+
+
+def fingerprint(*filters: object) -> bytes:
+    """Whose list this is and how it is filtered: what a cursor belongs to."""
+    texts = [rfc3339(part) if isinstance(part, datetime) else part for part in filters]
+    return msgspec.json.encode(texts)
+
+
+def _just_below(position: str) -> str:
+    """A bound that leaves out `position` and all that is newer, and nothing else."""
+    return f"{position[:-1]}{chr(ord(position[-1]) - 1)}\uffff"
+
+
+def _cursor(position: str, filters: bytes) -> str:
+    """The place of the last thing given out, and a checksum over it and the filters: nothing else.
+
+    No secret is needed: a forged cursor can only begin the caller's own list at another place.
+    """
+    return base64.urlsafe_b64encode(_checksum(position, filters) + position.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str, filters: bytes) -> str:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        position = raw[_CHECKSUM:].decode()
+    except (binascii.Error, ValueError) as error:
+        raise BadCursorError("the cursor cannot be read") from error
+    if not _PLACE.fullmatch(position) or _cursor(position, filters) != cursor:
+        raise BadCursorError("the cursor belongs to another list")
+    return position
+
+
+def _checksum(position: str, filters: bytes) -> bytes:
+    return sha256(filters + b"\0" + position.encode()).digest()[:_CHECKSUM]
