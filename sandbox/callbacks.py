@@ -16,7 +16,8 @@ _ANSWER_KEPT = 500
 class Callback:
     """A message for a client, and what counts as its having been understood.
 
-    `pause` gives the time before an attempt, by the number of attempts made, in callback intervals.
+    `about` is the carrier's code of the event that is told, if it is one. `pause` gives the time before an
+    attempt, by the number of attempts made, in callback intervals.
     """
 
     carrier: str
@@ -28,6 +29,7 @@ class Callback:
     accepted: Callable[[httpx.Response], bool]
     headers: Mapping[str, str] = field(default_factory=dict)
     pause: Callable[[int], float] = lambda _: 1.0
+    about: str = ""
 
 
 class Callbacks:
@@ -65,6 +67,7 @@ class Callbacks:
             CallbackAttempt(
                 order_number=callback.order_number,
                 reference=callback.reference,
+                about=callback.about,
                 url=callback.url,
                 attempt=number,
                 at=at,

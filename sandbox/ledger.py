@@ -10,8 +10,8 @@
       "money": {"held", "charged", "returned"},
       "calls": {"orderCommit": 3},
       "calls_by_reference": {"<reference>": {"orderCommit": 1, "orderResult": 2}},
-      "callbacks": [{"order_number", "reference", "url", "attempt", "at", "status", "answer",
-                     "accepted"}],
+      "callbacks": [{"order_number", "reference", "about", "url", "attempt", "at", "status",
+                     "answer", "accepted"}],
       "duplicates": {"<reference>": ["<order number>", ...]}}}
 
 Amounts are strings of two decimals, times ISO 8601 in UTC. `account` is the login the order was
@@ -103,7 +103,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class CallbackAttempt:
-    """One try to tell a client something; `status` is None when no answer came."""
+    """One try to tell a client something; `status` is None when no answer came.
+
+    `about` is the carrier's code of the event that was told, and empty for the outcome of an order.
+    """
 
     order_number: str
     reference: str
@@ -113,6 +116,7 @@ class CallbackAttempt:
     status: int | None
     answer: str
     accepted: bool
+    about: str = ""
 
 
 @dataclass(slots=True)
@@ -203,6 +207,7 @@ def _callback(attempt: CallbackAttempt) -> dict[str, Any]:
     return {
         "order_number": attempt.order_number,
         "reference": attempt.reference,
+        "about": attempt.about,
         "url": attempt.url,
         "attempt": attempt.attempt,
         "at": _instant(attempt.at),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 #: The steering words, each to be prefixed with ``SBX-``. `n` is a number and is 1 when left out.
 #: Words that a carrier has no use for (LSO is the only one with callbacks to an address given in
-#: the order) do nothing there.
+#: the order) do nothing there. Of several words that choose a journey the first one here counts.
 WORDS: Mapping[str, str] = {
     "REJECT": "the create is refused with a readable code and message; nothing is bought",
     "FAIL": "committed, money held, fails later (LSO: code 1001)",
@@ -23,7 +23,17 @@ WORDS: Mapping[str, str] = {
     "SPOILT-n": "the first n answers to the label call hold something that is no document",
     "LABELURL": "the label comes as an address, not in Base64",
     "COLLECTED": "the parcel counts as collected at once: it can be neither cancelled nor changed (LME)",
-    "DISORDER": "tracking events come late, repeated and shuffled",
+    "ATTEMPT": "the first delivery fails, the second one succeeds",
+    "CUSTOMS": "held by the customs, then released",
+    "PARCELLOST": "the parcel is lost on its way",
+    "DAMAGED": "the parcel is damaged and not delivered",
+    "RETURN": "two deliveries fail, the parcel goes back to its sender",
+    "COLLECTPOINT": "nobody is there, a card is left, the parcel waits to be collected, and is",
+    "DISORDER": "tracking events come late, repeated and shuffled, in answers and in pushes",
+    "NOPUSH": "tracking is not pushed (LME): only who asks is told",
+    "UNSIGNED": "tracking is pushed encrypted, but without signature headers (LME)",
+    "PLAINPUSH": "tracking is pushed as plain JSON (LME)",
+    "PUSHV1": "tracking is pushed with the fields of the older version (LME)",
     "EARLYCALLBACK": "finishes and calls back before the create is answered",
     "LIAR": "fails, and the callback says that it succeeded",
     "RESULT-c": "the first question after the order is answered c: 401 (the token is struck as "

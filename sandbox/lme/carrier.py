@@ -13,10 +13,11 @@ from sandbox.calls import Call, Sealed, created
 from sandbox.connection import bad_gateway
 from sandbox.labels import NO_DOCUMENT
 from sandbox.ledger import Entry, Parcel
-from sandbox.lme import envelope, wire
+from sandbox.lme import envelope, pushes, tracking, wire
 from sandbox.lme.envelope import Login
 from sandbox.lme.orders import Numbers, Order, checked_address
 from sandbox.lme.wire import Code, JsonObject, RefusedError
+from sandbox.routes import story
 from sandbox.steering import Steering
 from sandbox.world import World
 
@@ -30,8 +31,10 @@ class Lme:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        logins = [Login.of(account) for account in world.settings.accounts.get(self.name, {}).values()]
-        self._logins = {login.app_key: login for login in logins}
+        accounts = world.settings.accounts.get(self.name, {})
+        logins = {name: Login.of(account) for name, account in accounts.items()}
+        self._logins = {login.app_key: login for login in logins.values()}
+        self._accounts = {login.app_key: name for name, login in logins.items()}
         self._numbers = Numbers()
         # The SDK reads `code` as text, the pages show a number: both come, in turn.
         self._as_number = itertools.cycle((False, True))
@@ -51,6 +54,13 @@ class Lme:
     def reset(self) -> None:
         """Forget every order."""
         self._forget()
+
+    def truth(self) -> list[JsonObject]:
+        """Tell what has truly happened to every parcel."""
+        return [
+            story(number, order.entry.reference, tracking.happened(order, self._time()))
+            for number, order in self._by_number.items()
+        ]
 
     def _forget(self) -> None:
         self._by_number: dict[str, Order] = {}
@@ -151,6 +161,8 @@ class Lme:
         self._world.ledger.book(self.name).orders.append(entry)
         self._by_number[number] = order
         self._by_reference[login.app_key, wanted.reference] = order
+        if not words.has("NOPUSH"):
+            self._world.tasks.spawn(pushes.push(self._world, order, login, self._accounts[login.app_key]))
         return order
 
     async def _query(self, login: Login, body: JsonObject, _: Request) -> Response:
@@ -191,7 +203,7 @@ class Lme:
         return self._ok(login, order.data())
 
     def _must_be_here(self, order: Order) -> None:
-        if order.is_out(self._world.clock.now(), self._world.settings.acceleration):
+        if tracking.is_away(order, self._time()):
             raise RefusedError(Code.COLLECTED, "the parcel has been collected")
 
     async def _route(self, login: Login, body: JsonObject, _: Request) -> Response:
@@ -205,8 +217,10 @@ class Lme:
     def _told(self, login: Login, body: JsonObject, version: int) -> list[JsonObject]:
         wire.required(body, "orderNo")
         order = self._named(login, body)
-        events = order.events(self._world.clock.now(), self._world.settings.acceleration)
-        return order.route(events, version=version)
+        return tracking.route(order, self._time(), version=version)
+
+    def _time(self) -> tracking.Time:
+        return self._world.clock.now(), self._world.settings.acceleration
 
     async def _address(self, login: Login, body: JsonObject, _: Request) -> Response:
         return self._ok(

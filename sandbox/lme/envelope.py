@@ -93,12 +93,10 @@ def opened(
         raise RefusedError(Code.UNAUTHORIZED, "timestamp is out of its window: unauthorized")
     try:
         sign = base64.b64decode(headers.get("sign", ""), validate=True)
-        text = f"appKey={app_key}&data={data}&timeStamp={stamp}"
-        login.client.verify(sign, text.encode(), PKCS1v15(), hashes.SHA256())
+        login.client.verify(sign, _signed(app_key, data, stamp), PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, binascii.Error):
         raise RefusedError(Code.UNAUTHORIZED, "验签失败: invalid signature") from None
-    expected = hashlib.md5(f"{app_key}.{stamp}.{data}".encode(), usedforsecurity=False).hexdigest()
-    if headers.get("requestid") != expected:
+    if headers.get("requestid") != _request_id(app_key, data, stamp):
         raise RefusedError(Code.BAD_FIELD, "requestid is wrong")
     return login, _json(_decrypted(data, login.lme), "解密失败: data cannot be decrypted")
 
@@ -130,3 +128,24 @@ def sealed(value: Any, key: RSAPublicKey) -> str:
     content, size = json.dumps(value, ensure_ascii=False).encode(), key.key_size // 8 - 11
     parts = [key.encrypt(content[at : at + size], PKCS1v15()) for at in range(0, len(content), size)]
     return base64.b64encode(b"".join(parts)).decode()
+
+
+def signature(login: Login, data: str) -> dict[str, str]:
+    """Make the headers of what LME pushes: those of a request, by LME's key, at the real time (assumed)."""
+    stamp = str(int(time.time() * 1000))
+    sign = login.lme.sign(_signed(login.app_key, data, stamp), PKCS1v15(), hashes.SHA256())
+    return {
+        "appkey": login.app_key,
+        "timestamp": stamp,
+        "version": "1",
+        "sign": base64.b64encode(sign).decode(),
+        "requestid": _request_id(login.app_key, data, stamp),
+    }
+
+
+def _signed(app_key: str, data: str, stamp: str) -> bytes:
+    return f"appKey={app_key}&data={data}&timeStamp={stamp}".encode()
+
+
+def _request_id(app_key: str, data: str, stamp: str) -> str:
+    return hashlib.md5(f"{app_key}.{stamp}.{data}".encode(), usedforsecurity=False).hexdigest()

@@ -1,28 +1,28 @@
-"""LME's orders: their numbers, what is said about them, and how their parcels travel."""
+"""LME's orders: their numbers, and what is said about them."""
 
 import itertools
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 from sandbox.labels import Label
 from sandbox.ledger import Entry
 from sandbox.lme.wire import Contact, OrderRequest
-from sandbox.routes import Event, Place, Stage, belated, disordered, journey
+from sandbox.places import ahead_of_utc
+from sandbox.routes import Place
 from sandbox.steering import Steering
 
 JsonObject = dict[str, Any]
 
 _CREATED, _CANCELLED = 10, 90
 _WAREHOUSES = {
-    "AU": (Place("Melbourne", "Victoria"), "3000", 10),
-    "NZ": (Place("Auckland", "Auckland"), "1010", 12),
-    "US": (Place("Los Angeles", "California"), "90001", -8),
-    "CA": (Place("Toronto", "Ontario"), "M5H 2N2", -5),
+    "AU": Place("Melbourne", "Victoria", "3000", "AU", ahead_of_utc("AU", "Victoria")),
+    "NZ": Place("Auckland", "Auckland", "1010", "NZ", ahead_of_utc("NZ", "Auckland")),
+    "US": Place("Los Angeles", "California", "90001", "US", ahead_of_utc("US", "California")),
+    "CA": Place("Toronto", "Ontario", "M5H 2N2", "CA", ahead_of_utc("CA", "Ontario")),
 }
 _POSTCODES = {
     "AU": r"\d{4}",
@@ -59,7 +59,7 @@ class Order:
     def data(self) -> JsonObject:
         """Give the order's fields as create, update and query answer them."""
         asked = {key: _plain(value) for key, value in self.request.body.items()}
-        warehouse, _, _ = _warehouse(self.request.receiver)
+        center = warehouse(self.request.receiver)
         volume = Decimal(1)
         for side in self.request.sides:
             volume *= side
@@ -68,7 +68,7 @@ class Order:
             "orderNo": self.number,
             "outOrderNo": self.entry.reference,
             "preCenterWarehouseId": 101,
-            "preCenterWarehouseName": f"{warehouse.city} Center",
+            "preCenterWarehouseName": f"{center.city} Center",
             "preDeliverWarehouseId": 201,
             "preDeliverWarehouseName": f"{self.request.receiver.city} Delivery",
             "parcelQty": 1,
@@ -77,85 +77,6 @@ class Order:
             "orderStage": _CREATED if self.entry.living else _CANCELLED,
             "stageStatus": 1,
         }
-
-    def events(self, now: datetime, acceleration: float) -> list[Event]:
-        """Tell what has happened to the parcel by now, as the steering words want it."""
-        origin, _, _ = _warehouse(self.request.receiver)
-        to = self.request.receiver
-        whole = journey(
-            self.number, self.entry.committed_at, origin, Place(to.city, to.province), acceleration
-        )
-        until = min(now, self.entry.refunded_at or now)
-        if self.words.has("DISORDER"):
-            seen = [event for event in belated(whole) if event.seen_at <= until]
-            return disordered(seen, f"{self.number} {now}")
-        return [event for event in whole if event.seen_at <= until]
-
-    def is_out(self, now: datetime, acceleration: float) -> bool:
-        """Say whether it is too late to cancel or to change the order."""
-        out = {Stage.OUT_FOR_DELIVERY, Stage.DELIVERED}
-        return self.words.has("COLLECTED") or any(
-            event.stage in out for event in self.events(now, acceleration)
-        )
-
-    def route(self, events: Iterable[Event], *, version: int) -> list[JsonObject]:
-        """Tell the events in LME's words, in either version of its route."""
-        return [self._told(event, version) for event in events]
-
-    def _told(self, event: Event, version: int) -> JsonObject:
-        origin, postcode, offset = _warehouse(self.request.receiver)
-        to = self.request.receiver
-        there = event.place != origin
-        code, text = self._words(event, origin)
-        zone = timezone(timedelta(hours=offset))
-        local = f"{event.at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-        image = f"https://pictures.example/{self.number}.jpg" if code == "sign_image" else None
-        told: JsonObject = {
-            "orderNo": self.number,
-            "outOrderNo": self.entry.reference,
-            "action": code,
-            "operatorTime": local,
-            "utcOperatorTime": f"{event.at:%Y-%m-%d %H:%M:%S}",
-            "timeZone": f"UTC{offset:+d}",
-            "routingDescription": text,
-            "orderLocation": f"{event.place.city}, {event.place.state}",
-        }
-        if version == 1:
-            return told | {"updatedTime": int(event.seen_at.timestamp() * 1000), "imageUrls": image}
-        return told | {
-            "channel": self.entry.account,
-            "eventCode": code,
-            "eventTime": local,
-            "event": text,
-            "eventCity": event.place.city,
-            "eventState": event.place.state,
-            "eventZipCode": to.postcode if there else postcode,
-            "eventCountry": to.country,
-            "updateTime": f"{event.seen_at.astimezone(zone):%Y-%m-%dT%H:%M:%S}.{event.seen_at:%f}0",
-            "imageUrl": image,
-            "shippingAddressImageUrl": None,
-            "trackNo": None,
-            "driverPrivacyMobile": "0400000000" if code == "out_warehorse_2" else None,
-        }
-
-    def _words(self, event: Event, origin: Place) -> tuple[str, str]:
-        city = event.place.city
-        match event.stage:
-            case Stage.LABEL_CREATED:
-                return "create_order", f"Order created by {self.request.poster.contact}"
-            case Stage.PICKED_UP:
-                return "collect_order", f"Parcel arrived at warehouse {city}"
-            case Stage.AT_FACILITY if event.place == origin:
-                return "order_sorting_finish", "Warehouse sorting completed"
-            case Stage.AT_FACILITY:
-                text = f"Parcel arrived at warehouse {city}. We will deliver within 3 working days"
-                return "allocate_in", text
-            case Stage.IN_TRANSIT:
-                text = f"Parcel left warehouse {city} and being transported to {self.request.receiver.city}"
-                return "allocate_out", text
-            case Stage.OUT_FOR_DELIVERY:
-                return "out_warehorse_2", f"Parcel left warehouse {city} and being delivered by Liu"
-        return "sign_image", "Your parcel has been delivered."
 
     def label(self) -> Label:
         """Lay out the parcel's label."""
@@ -176,7 +97,8 @@ class Order:
         )
 
 
-def _warehouse(to: Contact) -> tuple[Place, str, int]:
+def warehouse(to: Contact) -> Place:
+    """Find the warehouse that a parcel starts from; it is in the country of its receiver."""
     return _WAREHOUSES.get(to.zone_code, _WAREHOUSES["AU"])
 
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,24 +16,15 @@ from sandbox.calls import Call, Handler, created
 from sandbox.connection import bad_gateway
 from sandbox.labels import NO_DOCUMENT
 from sandbox.ledger import Entry, Status
-from sandbox.lso import wire
+from sandbox.lso import tracking, wire
 from sandbox.lso.orders import JsonObject, Numbers, Order, Price
 from sandbox.lso.wire import Code, RefusedError, Shipment
-from sandbox.routes import Event, Place, Stage, belated, disordered, journey
+from sandbox.routes import story
 from sandbox.steering import Steering
 from sandbox.world import World
 
 _CALLBACK_ATTEMPTS = 5
 _PASSING_RESULTS = frozenset({"HTML", "401", "404", "1024"})
-_ORIGIN = Place("Houston", "TX")
-_STATUS = {
-    Stage.LABEL_CREATED: ("Label Created", "Shipping label created"),
-    Stage.PICKED_UP: ("Picked Up", "Picked up from shipper"),
-    Stage.AT_FACILITY: ("In Transit", "Arrived at LSO facility"),
-    Stage.IN_TRANSIT: ("In Transit", "Departed LSO facility"),
-    Stage.OUT_FOR_DELIVERY: ("Out for Delivery", "With courier for delivery"),
-    Stage.DELIVERED: ("Delivered", "Delivered"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +82,15 @@ class Lso:
     def reset(self) -> None:
         """Forget every token, preview and order."""
         self._forget()
+
+    def truth(self) -> list[JsonObject]:
+        """Tell what has truly happened to every parcel."""
+        return [
+            story(
+                number, order.entry.parcels[index].reference, tracking.happened(order, number, self._time())
+            )
+            for number, (order, index) in self._by_service.items()
+        ]
 
     def _forget(self) -> None:
         self._tokens: dict[str, tuple[str, float]] = {}
@@ -322,26 +322,11 @@ class Lso:
     def _track(self, app_id: str, number: str) -> JsonObject:
         order, _ = self._by_service.get(number, (None, 0))
         known = order is not None and order.entry.account == app_id
-        events = self._events(order, number) if order and known else []
-        return {"serviceNumber": number, "events": [_told(event) for event in events]}
+        events = tracking.told(order, number, self._time()) if order and known else []
+        return {"serviceNumber": number, "events": events}
 
-    def _events(self, order: Order, number: str) -> Iterable[Event]:
-        entry, shipment = order.entry, order.request.shipment
-        if entry.status is not Status.COMPLETED or entry.finished_at is None:
-            return []
-        events: Iterable[Event] = journey(
-            number,
-            entry.finished_at,
-            _ORIGIN,
-            Place(shipment.city, shipment.province),
-            self._world.settings.acceleration,
-        )
-        now = self._world.clock.now()
-        until = min(now, entry.refunded_at or now)
-        if order.words.has("DISORDER"):
-            seen = [event for event in belated(list(events)) if event.seen_at <= until]
-            return disordered(seen, f"{number} {now}")
-        return [event for event in events if event.seen_at <= until]
+    def _time(self) -> tracking.Time:
+        return self._world.clock.now(), self._world.settings.acceleration
 
 
 def _ok(data: JsonObject) -> Response:
@@ -370,14 +355,3 @@ def _accepted(response: httpx.Response) -> bool:
     except ValueError:
         return False
     return response.status_code == 200 and isinstance(body, dict) and body.get("code") == 200
-
-
-def _told(event: Event) -> JsonObject:
-    status, description = _STATUS[event.stage]
-    return {
-        "time": f"{event.at:%Y-%m-%d %H:%M:%S}",
-        "status": status,
-        "description": description,
-        "city": event.place.city,
-        "state": event.place.state,
-    }

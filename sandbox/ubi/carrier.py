@@ -2,9 +2,7 @@
 
 import base64
 import hmac
-import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -16,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 from sandbox.calls import Call, Handler, created
 from sandbox.labels import NO_DOCUMENT
 from sandbox.ledger import Entry, Parcel
+from sandbox.routes import Stage, story
 from sandbox.steering import Steering
-from sandbox.ubi import wire
+from sandbox.ubi import tracking, wire
 from sandbox.ubi.labels import FORMATS, RESOLUTIONS, SIZES, pdf
-from sandbox.ubi.orders import Event, Numbers, Order, Piece, State, journey, refused, told
+from sandbox.ubi.orders import Numbers, Order, Piece, State, refused
 from sandbox.ubi.wire import JsonObject, RefusedError, Wrong
 from sandbox.world import World
 
@@ -31,8 +30,6 @@ _SERVICES = {
     "UBI.CN2AU.AUPOST": "China to Australia, Australia Post",
 }
 _HOLD, _RELEASE = 1, 2
-_HANDLED = frozenset({"RCV", "SCN", "DVR", "CCD", "DLV", "DLD"})
-"""Events that count as operation history: an order that has any cannot be held."""
 
 _Act = Callable[[str, Request], Awaitable[Response]]
 
@@ -64,6 +61,18 @@ class Ubi:
     def reset(self) -> None:
         """Forget every order."""
         self._forget()
+
+    def truth(self) -> list[JsonObject]:
+        """Tell what has truly happened to every parcel."""
+        parcels = {
+            piece.tracking_number: (order, piece)
+            for order, _ in self._found.values()
+            for piece in order.parcels
+        }
+        return [
+            story(number, piece.reference, tracking.happened(order, piece, self._time()))
+            for number, (order, piece) in parcels.items()
+        ]
 
     def _forget(self) -> None:
         self._found: dict[tuple[str, str], tuple[Order, Piece]] = {}
@@ -191,7 +200,7 @@ class Ubi:
         data = []
         for number in numbers:
             order, piece = self._found.get((token, str(number)), (None, None))
-            events = self._events(order, piece) if order and piece else []
+            events = tracking.told(order, piece, self._time()) if order and piece else []
             wrong = Wrong(wire.NO_EVENTS, f"no event for {number}")
             data.append(
                 {
@@ -364,35 +373,15 @@ class Ubi:
         return Piece(self._numbers.order_id(), number, fields)
 
     def _handled(self, order: Order) -> bool:
-        now = self._world.clock.now()
-        acceleration = self._world.settings.acceleration
+        """Whether it has an operation history, and cannot be held."""
         return any(
-            event.code in _HANDLED and event.seen_at <= now
+            event.stage is not Stage.LABEL_CREATED
             for piece in order.parcels
-            for event in journey(piece, order.made_at, acceleration)
+            for event, _ in tracking.happened(order, piece, self._time())
         )
 
-    def _events(self, order: Order, piece: Piece) -> list[JsonObject]:
-        """Tell what has happened so far, newest first; nothing happens to an order that is gone or held."""
-        if not order.living:
-            return []
-        now = self._world.clock.now()
-        events = journey(piece, order.made_at, self._world.settings.acceleration)
-        if order.state is State.HELD:
-            events = events[:1]
-        if order.words.has("DISORDER"):
-            late: list[Event] = [
-                replace(event, seen_at=events[place + 1].at)
-                if place % 2 and place + 1 < len(events)
-                else event
-                for place, event in enumerate(events)
-            ]
-            seen = [event for event in late if event.seen_at <= now]
-            seen += seen[::2]
-            random.Random(f"{piece.tracking_number} {now}").shuffle(seen)  # noqa: S311
-        else:
-            seen = [event for event in events if event.seen_at <= now][::-1]
-        return [told(event, piece) for event in seen]
+    def _time(self) -> tracking.Time:
+        return self._world.clock.now(), self._world.settings.acceleration
 
 
 def _called(request: Request) -> str:

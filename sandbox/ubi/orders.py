@@ -1,12 +1,11 @@
 """Orders that UBI has taken: their numbers, their state and the way of their parcels."""
 
 import itertools
-import random
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -149,70 +148,3 @@ class Numbers:
     def tracking_number(self) -> str:
         """Give the next number."""
         return f"TBV{next(self._counter) % 10**9:09d}"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A step of the way; `seen_at` is when UBI gets to know of it."""
-
-    code: str
-    activity: str
-    at: datetime
-    seen_at: datetime
-    place: str
-    country: str
-    zone: timezone
-
-
-#: Hours after the order, code, words, and whether it happens where the parcel goes to.
-_STEPS = (
-    (0.0, "INF", "Shipment information received", False),
-    (6.0, "RCV", "Received by UBI facility", False),
-    (10.0, "SCN", "Processed at origin hub", False),
-    (52.0, "DVR", "Collected from airport terminal", True),
-    (56.0, "CCD", "Customs cleared", True),
-    (80.0, "DLD", "Delivered", True),
-)
-#: One parcel in four is not met at the first attempt.
-_ATTEMPT = (76.0, "DLV", "Delivery attempted, nobody home", True)
-_ATTEMPTS = 4
-_ZONES = {"AU": 10, "CA": -5, "US": -5, "NZ": 12}
-_ORIGIN, _ORIGIN_COUNTRY, _ORIGIN_ZONE = "Shenzhen", "CN", timezone(timedelta(hours=8))
-_SHORTEST_STEP = timedelta(seconds=1)
-
-
-def journey(piece: Piece, start: datetime, acceleration: float) -> list[Event]:
-    """Plan all that will happen to a parcel, oldest first; the same number always travels alike."""
-    chance = random.Random(piece.tracking_number)  # noqa: S311
-    pace = chance.uniform(0.8, 1.2) / acceleration
-    steps = [*_STEPS]
-    if chance.randrange(_ATTEMPTS) == 0:
-        steps.insert(-1, _ATTEMPT)
-    country = str(piece.fields["country"])
-    there = timezone(timedelta(hours=_ZONES.get(country, 0)))
-    events: list[Event] = []
-    for hours, code, activity, far in steps:
-        at = start + timedelta(hours=hours * pace)
-        if events:
-            at = max(at, events[-1].at + _SHORTEST_STEP)
-        where = (
-            (str(piece.fields["city"]), country, there) if far else (_ORIGIN, _ORIGIN_COUNTRY, _ORIGIN_ZONE)
-        )
-        events.append(Event(code, activity, at, at, *where))
-    return events
-
-
-def told(event: Event, piece: Piece) -> JsonObject:
-    """Tell an event as eTower does: local time without an offset, the zone beside it."""
-    offset = event.at.astimezone(event.zone).strftime("%z")
-    return {
-        "trackingNo": piece.tracking_number,
-        "eventTime": f"{event.at.astimezone(event.zone):%Y-%m-%dT%H:%M:%S}",
-        "eventCode": event.code,
-        "activity": event.activity,
-        "location": event.place,
-        "referenceTrackingNo": None,
-        "destCountry": str(piece.fields["country"]),
-        "country": event.country,
-        "timeZone": f"GMT{offset[:3]}:{offset[3:]}",
-    }

@@ -99,10 +99,7 @@ def test_an_order_from_its_creation_to_its_delivery(platform: Platform) -> None:
     (journey,) = platform.carrier.track([number])
     assert [event.status for event in journey.events] == [
         TrackingStatus.INFO_RECEIVED,
-        TrackingStatus.IN_TRANSIT,
-        TrackingStatus.IN_TRANSIT,
-        TrackingStatus.IN_TRANSIT,
-        TrackingStatus.IN_TRANSIT,
+        *[TrackingStatus.IN_TRANSIT] * 6,
         TrackingStatus.OUT_FOR_DELIVERY,
         TrackingStatus.DELIVERED,
     ]
