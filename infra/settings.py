@@ -55,6 +55,8 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "close_manifest": Size(1024, 28),
         "validate_address": Size(1024, 25),
         "list_services": Size(512, 25),
+        "poll_trackings": Size(1769, 60),
+        "poll_nudged": Size(1024, 60),
     }
 )
 
@@ -93,6 +95,14 @@ class Settings:
     watch_margin: int = 300
     resubmit_pause: int = 5
     sweep_minutes: int = 5
+
+    poll_minutes: int = 5
+    poll_workers: int = 4
+    """Among how many functions at once the parcels that are due are shared out; 32 at most."""
+    poll_pace: int = 1
+    """How many times faster than in life parcels travel here."""
+    poll_concurrency: int = 5
+    """How many functions at once ask about nudged parcels."""
 
     queue_concurrency: int = 20
     carrier_concurrency: int = 5
@@ -153,6 +163,11 @@ def _local() -> Settings:
         resubmit_pause=1,
         watch_margin=45,
         sweep_minutes=1,
+        poll_minutes=1,
+        poll_workers=2,
+        # The sandbox's parcels live a day in a minute.
+        poll_pace=1440,
+        poll_concurrency=2,
         queue_concurrency=2,
         carrier_concurrency=2,
         label_concurrency=2,

@@ -17,8 +17,9 @@ from infra.constructs.function import Functions
 from infra.constructs.label_queue import LabelQueue
 from infra.constructs.labels import Labels
 from infra.constructs.order_flow import OrderFlow, order_flow_access, order_flow_arn, timings
-from infra.constructs.store import Store
+from infra.constructs.store import DUE, Store
 from infra.constructs.sweep import Sweep
+from infra.constructs.tracking_polls import TrackingPolls
 from infra.constructs.webhooks import Inbox
 from infra.settings import Settings
 
@@ -43,6 +44,7 @@ class ParcelgateStack(Stack):
         inbox = Inbox(self, "Webhooks", settings=settings)
         retries = CarrierQueues(self, "Retries", settings=settings, carriers=carriers)
         batches = Batches(self, "Batches", settings=settings, carriers=carriers)
+        polls = TrackingPolls(self, "TrackingPolls", settings=settings)
         api = Api(
             self,
             "Api",
@@ -105,7 +107,12 @@ class ParcelgateStack(Stack):
             retries.send_access(),
             timings(settings),
         )
-
+        polls.work_off(
+            functions,
+            store.access("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem", query=[DUE]),
+            store.key_access(),
+            account_access(self, settings),
+        )
         label_queue.work_off(
             functions,
             store.access("GetItem", "PutItem", "UpdateItem"),
@@ -123,12 +130,14 @@ class ParcelgateStack(Stack):
                 "labels": label_queue.work.dead_letters,
                 "order-flow": flow.dead_letters,
                 "sweep": sweep.dead_letters,
+                "nudges": polls.nudged.dead_letters,
                 **{f"retries-{name}": queue.dead_letters for name, queue in retries.queues.items()},
                 **{f"batches-{name}": queue.dead_letters for name, queue in batches.queues.items()},
             }
         )
         alarms.watch_queue("inbox", inbox.work, oldest=Duration.minutes(10), in_flight=1000)
         alarms.watch_queue("labels", label_queue.work, oldest=Duration.hours(1), in_flight=5000)
+        alarms.watch_queue("nudges", polls.nudged, oldest=Duration.minutes(30), in_flight=5000)
         for name, queue in retries.queues.items():
             alarms.watch_queue(f"retries-{name}", queue, oldest=Duration.hours(2), in_flight=1000)
         for name, queue in batches.queues.items():

@@ -53,14 +53,17 @@ class WorkQueue(Construct):
             ),
         )
 
-    def feed(self, function: lambda_.Function, *, batch_size: int, concurrency: int) -> None:
-        """Have `function` called with this queue's messages."""
+    def feed(
+        self, function: lambda_.Function, *, batch_size: int, concurrency: int, window: Duration | None = None
+    ) -> None:
+        """Have `function` called with this queue's messages, after waiting for more of them for `window`."""
         source = lambda_.EventSourceMapping(
             self,
             "Source",
             target=function,
             event_source_arn=self.queue.queue_arn,
             batch_size=batch_size,
+            max_batching_window=window,
             max_concurrency=concurrency,
             report_batch_item_failures=True,
         )

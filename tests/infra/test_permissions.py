@@ -15,6 +15,8 @@ CHANGE = WRITE | {"dynamodb:UpdateItem"}
 """Changing also what is claimed for a while: a carrier's token, an idempotency key, a delivery."""
 SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
+POLL = {f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem")}
+"""Asking about parcels, many of which are read at once; forgetting those that are gone."""
 CALL_CARRIER = {"accounts": {"secretsmanager:GetSecretValue"}, "key": {"kms:Encrypt", "kms:Decrypt"}}
 SEND = {"sqs:SendMessage"}
 BATCHES = {"route_changes", "sweep", "create_batch", "work_batch"}
@@ -94,6 +96,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "label queue": WORK | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
+    "poll_trackings": {"table": POLL, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
+    "poll_nudged": {
+        "table": POLL,
+        "table due": {"dynamodb:Query"},
+        "nudge queue": WORK | {"sqs:ChangeMessageVisibility"},
+        **CALL_CARRIER,
+    },
     "retry_order": {
         "table": SETTLE,
         "labels": {"s3:PutObject"},
@@ -119,6 +128,7 @@ def names(aws: Template) -> dict[str, str]:
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",
             "label queue": "LabelQueueLabelsQueue",
+            "nudge queue": "TrackingPollsNudgedQueue",
             "order flow dead letters": "OrderFlowDeadLetters",
             "changes dead letters": "EventsDeadLetters",
         },
