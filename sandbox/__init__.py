@@ -31,6 +31,8 @@ or inside a test::
                                   those that are left, `DELETE` drops them
 `POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.webhooks`); `GET`
                                   shows it, `DELETE` drops it, a reset does not
+`POST /_sandbox/parcels`          lets accounts have followed parcels before: ``{"trackingmore": {"default":
+                                  [{"tracking_number", "carrier_code"}]}}``
 `GET  /_sandbox/truth`            what has truly happened to every parcel so far, per carrier
 ================================  ================================================================
 

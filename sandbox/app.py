@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.calls import Carrier, KnowsTheTruth, route
+from sandbox.calls import Carrier, KnowsTheTruth, TakesParcels, route
 from sandbox.faults import read_faults
 from sandbox.lme import Lme
 from sandbox.lso import Lso
+from sandbox.trackingmore import TrackingMore
 from sandbox.ubi import Ubi
 from sandbox.webhooks import read_webhooks
 from sandbox.world import Settings, World
 
-CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi)
+CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi, TrackingMore)
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -89,6 +90,16 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
             {carrier.name: carrier.truth() for carrier in carriers if isinstance(carrier, KnowsTheTruth)}
         )
 
+    async def parcels(request: Request) -> Response:
+        takers = {carrier.name: carrier for carrier in carriers if isinstance(carrier, TakesParcels)}
+        try:
+            for name, accounts in (await request.json()).items():
+                for account, entered in accounts.items():
+                    takers[name].enter(account, entered)
+        except (ValueError, KeyError, AttributeError) as error:
+            return _wrong(f'{{"<carrier>": {{"<account>": [parcel, ...]}}}} is wanted ({error})')
+        return JSONResponse({"status": "ok"})
+
     return [
         Route("/_sandbox/health", health),
         Route("/_sandbox/ledger", ledger),
@@ -97,6 +108,7 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/webhooks", webhooks, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/truth", truth),
+        Route("/_sandbox/parcels", parcels, methods=["POST"]),
     ]
 
 

@@ -73,9 +73,17 @@ class KnowsTheTruth(Protocol):
     def truth(self) -> list[dict[str, Any]]:
         """Tell of every parcel what has happened to it so far, and nothing late, twice or in disorder.
 
-        Each is ``{"tracking_number", "carrier_code", "events": [{"at", "code", "stage"}], "status"}``,
-        oldest event first: `at` in ISO 8601 and UTC, `code` and `status` in the carrier's own words.
+        Each is at least ``{"tracking_number", "reference", "events": [{"at", "code", "stage"}]}``, oldest
+        event first: `at` in ISO 8601 and UTC, `code` in the carrier's own words.
         """
+
+
+@runtime_checkable
+class TakesParcels(Protocol):
+    """A carrier that can have got parcels from an account before anybody called it."""
+
+    def enter(self, account: str, parcels: Any) -> None:
+        """Enter parcels, written as its own create has them; raise ValueError for what is none."""
 
 
 def route(world: World, carrier: Carrier, call: Call) -> Route:

@@ -20,6 +20,7 @@ def default_accounts() -> Accounts:
     return {
         "lso": {"default": {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}},
         "ubi": {"default": {"token": "sandbox-token", "secret": "sandbox-secret"}},
+        "trackingmore": {"default": {"api_key": "sandbox-key", "email": "shop@example.com"}},
     }
 
 
@@ -36,7 +37,7 @@ class Settings:
     acceleration
         How many times faster than in life parcels move; at 1440 a day passes in a minute.
     processing_seconds
-        How long an asynchronous order takes to finish.
+        How long an asynchronous order takes to finish, and TrackingMore to look at a new parcel.
     token_seconds
         How long a token lives, which is also what is said in `expiresIn`.
     """

@@ -21,7 +21,10 @@ def inject(http, **fault):
 
 
 def test_health_names_the_carriers(http):
-    assert http.get("/_sandbox/health").json() == {"status": "ok", "carriers": ["lso", "lme", "ubi"]}
+    assert http.get("/_sandbox/health").json() == {
+        "status": "ok",
+        "carriers": ["lso", "lme", "ubi", "trackingmore"],
+    }
 
 
 def test_reset_forgets_everything(lso, http):

@@ -1,0 +1,29 @@
+"""TrackingMore v2, under `/trackingmore`: it follows anybody's parcels.
+
+**Documented** (trackingmore-v2-trackings): the sixteen calls, their header, the fields of a parcel to be
+followed, the array that `batch` reads, its two answers, and that `auto_correct` 1 means that the courier is
+**not** corrected.
+
+**Public** (the vendor's pages, several clients, answers captured by them): the codes, that the HTTP status
+says nothing, 40 parcels in a call, one `get` and three `realtime` in a second and one `realtime` of a parcel
+in two hours, the parameters of `get` and its `total` that is text, the fields of an item with `singed_by`,
+`trackinfo` that is null where there is none and times without a zone, to the minute or to the second, the
+answers of `remote`, `realtime`, `notupdate` and of a single delete, the array of numbers that `aircargo`
+reads, statuses and sub-statuses, the couriers, and the webhook's signature, which covers the time alone.
+
+**Assumed**, as nobody we can reach has written it down: which HTTP status goes with which code, the answers
+of `delete` and `updatemore` to several parcels, of `update`, `costtime` and `aircargo` in their details,
+that a courier is corrected at the first look and only when the number is unmistakably another's, that times
+are in UTC, that `realtime` answers for parcels that are not followed too, and that a webhook that was not
+answered with HTTP 200 is sent again 14 times, after 1, 2, 4... minutes in life.
+
+A login is `{"api_key", "email"}`, and `"quota"` where it is to have an end. Steering words are found in a
+parcel's `order_id`, its `title` and its number. A parcel begins its way when it is first followed, or asked
+for by `realtime`; it is `pending` for the time of `Settings.processing_seconds`. One that is deleted and
+followed again has gone on meanwhile.
+"""
+
+from sandbox.trackingmore.carrier import TrackingMore
+from sandbox.trackingmore.pushes import signature
+
+__all__ = ["TrackingMore", "signature"]

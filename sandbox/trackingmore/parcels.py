@@ -1,0 +1,379 @@
+"""Followed parcels: how they travel, and what is said of them at a moment."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.routes import (
+    Event,
+    Kind,
+    Leg,
+    Stage,
+    belated,
+    disordered,
+    journey,
+    known,
+    so_far,
+    story,
+)
+from sandbox.steering import Steering
+from sandbox.trackingmore.couriers import COUNTRIES, Courier, corrected, places
+from sandbox.trackingmore.wire import JsonObject, Wanted
+
+STATUSES = (
+    "pending",
+    "notfound",
+    "transit",
+    "pickup",
+    "delivered",
+    "undelivered",
+    "exception",
+    "expired",
+)
+"""Where a parcel can stand, in the service's own words: `pickup` is out for delivery."""
+
+_SET_BY_HAND = {4: "delivered", 7: "exception"}
+_NODES = (
+    "ItemReceived",
+    "ItemDispatched",
+    "DepartfromAirport",
+    "ArrivalfromAbroad",
+    "CustomsClearance",
+    "DestinationArrived",
+)
+_BLURRED = 60
+"""How much faster than in life parcels may move for a time to the minute to tell their steps apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is said of a step: status, sub-status where there is one, text, and the milestone it is."""
+
+    status: str
+    sub_status: str | None
+    text: str
+    node: str | None = None
+
+
+_WORDS: Mapping[Stage, _Words] = {
+    Stage.LABEL_CREATED: _Words("notfound", "notfound001", "Shipment information received"),
+    Stage.PICKED_UP: _Words("transit", "transit001", "Item accepted by courier", "ItemReceived"),
+    Stage.AT_FACILITY: _Words("transit", "transit002", "Arrived at hub"),
+    Stage.IN_TRANSIT: _Words("transit", "transit001", "Departed, on the way"),
+    Stage.CUSTOMS_HELD: _Words("exception", "exception006", "Retained by customs"),
+    Stage.CUSTOMS_CLEARED: _Words("transit", "transit005", "Customs cleared", "CustomsClearance"),
+    Stage.FORWARDED: _Words("transit", "transit001", "Handed over to partner courier"),
+    Stage.OUT_FOR_DELIVERY: _Words("pickup", None, "Out for delivery"),
+    Stage.ATTEMPTED: _Words("undelivered", None, "Delivery attempt failed, nobody at home"),
+    Stage.REFUSED: _Words("exception", "exception009", "Refused by recipient"),
+    Stage.REDELIVERY: _Words(
+        "transit", "transit003", "Back at delivery facility, delivery will be attempted again"
+    ),
+    Stage.CARDED: _Words("undelivered", None, "Delivery attempt failed, card left"),
+    Stage.READY_TO_COLLECT: _Words("pickup", None, "Ready for collection at the post office"),
+    Stage.COLLECTED: _Words("delivered", "delivered002", "Collected by recipient"),
+    Stage.DAMAGED: _Words("exception", "exception007", "Parcel damaged"),
+    Stage.UNDELIVERABLE: _Words("exception", "exception005", "Parcel damaged, cannot be delivered"),
+    Stage.LOST: _Words("exception", "exception007", "Parcel lost"),
+    Stage.RETURNING: _Words("exception", "exception011", "Returning to sender"),
+    Stage.RETURNED: _Words("exception", "exception010", "Returned to sender"),
+    Stage.DELIVERED: _Words("delivered", "delivered001", "Delivered"),
+}
+_ENDS = frozenset({Stage.COLLECTED, Stage.DELIVERED, Stage.LOST, Stage.RETURNED})
+_AT_DELIVERY = _Words("transit", "transit003", "Arrived at delivery facility", "DestinationArrived")
+_FROM_ABROAD = _Words("transit", "transit004", "Arrived in destination country", "ArrivalfromAbroad")
+_TO_ABROAD = _Words("transit", "transit001", "Departed from airport", "DepartfromAirport")
+_DISPATCHED = _Words("transit", "transit001", "Dispatched from origin", "ItemDispatched")
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One parcel that an account follows.
+
+    The courier that was named counts until the first look, at `looked_at`; then the one that has it.
+    """
+
+    account: str
+    number: str
+    named: Courier
+    owner: Courier
+    fields: JsonObject
+    words: Steering
+    events: tuple[Event, ...]
+    abroad: bool
+    created_at: datetime
+    looked_at: datetime
+    acceleration: float
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    archived: bool = False
+    by_hand: str | None = None
+    stopped_at: datetime | None = None
+    gone: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        wanted: Wanted,
+        account: str,
+        began: datetime,
+        now: datetime,
+        moment: timedelta,
+        acceleration: float,
+    ) -> "Parcel":
+        """Follow a parcel whose way began earlier or begins now, to be looked at in a moment."""
+        owner = corrected(wanted.courier, wanted.number) if wanted.auto_correct else wanted.courier
+        words = steering(wanted.number, wanted.fields)
+        country = wanted.destination or owner.country
+        first, hub, last = places(owner.country, country)
+        way = journey(
+            wanted.number,
+            began,
+            first,
+            last,
+            acceleration,
+            kind=Kind.of(words),
+            hub=hub,
+            abroad=country != owner.country,
+        )
+        return cls(
+            account=account,
+            number=wanted.number,
+            named=wanted.courier,
+            owner=owner,
+            fields=wanted.fields,
+            words=words,
+            events=way,
+            abroad=country != owner.country,
+            created_at=now,
+            looked_at=now + moment,
+            acceleration=acceleration,
+        )
+
+    @property
+    def reference(self) -> str:
+        """The client's own word for it, else its number."""
+        return self.fields.get("order_id") or self.number
+
+    def courier(self, now: datetime) -> Courier:
+        """Give the courier it is followed with."""
+        return self.owner if now >= self.looked_at else self.named
+
+    @property
+    def told_events(self) -> Sequence[Event]:
+        """The steps as they become known: late where SBX-DISORDER wants it."""
+        return belated(self.events) if self.words.has("DISORDER") else self.events
+
+    def known(self, now: datetime) -> list[Event]:
+        """Give the steps that are known, oldest first; after updates were stopped nothing is added."""
+        if now < self.looked_at:
+            return []
+        return known(self.told_events, min(now, self.stopped_at or now))
+
+    def moments(self) -> list[tuple[datetime, datetime]]:
+        """Foretell when it is to be told of, and as of when: after every change.
+
+        With SBX-DISORDER every second change is told only after the next one, and the others twice.
+        """
+        changes = {max(event.seen_at, self.looked_at) for event in self.told_events}
+        if self.events[-1].stage not in _ENDS:
+            changes.add(max(self._expiry(self.events[-1]), self.looked_at))
+        inorder = sorted(changes)
+        if not self.words.has("DISORDER"):
+            return [(at, at) for at in inorder]
+        moments: list[tuple[datetime, datetime]] = []
+        for place in range(0, len(inorder), 2):
+            at = inorder[place]
+            moments += [(at, at)] * 2
+            if place:
+                moments.append((at, inorder[place - 1]))
+        return moments if len(inorder) % 2 else [*moments, (inorder[-1], inorder[-1])]
+
+    def _expiry(self, last: Event) -> datetime:
+        return last.at + self.owner.patience / self.acceleration
+
+    def updated_at(self, now: datetime) -> datetime | None:
+        """Give the time when something became known last."""
+        known_at = [event.seen_at for event in self.known(now)]
+        return max([*known_at, self.looked_at]) if known_at else None
+
+    def standing(self, now: datetime) -> tuple[str, str | None]:
+        """Give status and sub-status as they are told."""
+        if self.by_hand:
+            return self.by_hand, None
+        if now < self.looked_at:
+            return "pending", None
+        return self._standing(self.known(now), min(now, self.stopped_at or now))
+
+    def _standing(self, events: Sequence[Event], now: datetime) -> tuple[str, str | None]:
+        if not events:
+            return "notfound", "notfound002"
+        last = max(events, key=lambda event: event.at)
+        if last.stage not in _ENDS and now >= self._expiry(last):
+            return "expired", None
+        words = self._words(last)
+        return words.status, words.sub_status
+
+    def _words(self, event: Event) -> _Words:
+        match event.stage, event.leg:
+            case Stage.AT_FACILITY, Leg.DESTINATION:
+                return _AT_DELIVERY
+            case Stage.AT_FACILITY, Leg.HUB if self.abroad:
+                return _FROM_ABROAD
+            case Stage.IN_TRANSIT, Leg.ORIGIN:
+                return _TO_ABROAD if self.abroad else _DISPATCHED
+        return _WORDS[event.stage]
+
+    def set_by_hand(self, status: int) -> None:
+        """Let the client say how it stands: 4 delivered, 7 exception, 8 as it was."""
+        self.by_hand = _SET_BY_HAND.get(status)
+
+    # What is said of it.
+
+    def entered(self, now: datetime) -> JsonObject:
+        """Give what post and batch answer."""
+        fields = self.fields
+        return {
+            "id": self.id,
+            "tracking_number": self.number,
+            "carrier_code": self.courier(now).code,
+            "order_create_time": fields.get("order_create_time"),
+            "status": self.standing(now)[0],
+            "created_at": _instant(self.created_at),
+            "customer_email": fields.get("customer_email"),
+            "customer_name": fields.get("customer_name"),
+            "customer_phone": fields.get("customer_phone"),
+            "order_id": fields.get("order_id"),
+            "comment": fields.get("comment"),
+            "title": fields.get("title"),
+            "logistics_channel": fields.get("logistics_channel"),
+        }
+
+    def amended(self, now: datetime) -> JsonObject:
+        """Give what PUT and updatemore answer."""
+        return {
+            **self.entered(now),
+            "updated_at": _instant(now),
+            "destination_code": self.fields.get("destination_code"),
+            "archived": self.archived,
+        }
+
+    def item(self, now: datetime) -> JsonObject:
+        """Give all that is known of it, as `get` answers it."""
+        events, fields = self.known(now), self.fields
+        status, sub_status = self.standing(now)
+        here = [event for event in events if not self.abroad or event.leg is Leg.ORIGIN]
+        there = [event for event in events if event not in here]
+        last = max(events, key=lambda event: event.at, default=None)
+        updated = self.updated_at(now)
+        email = fields.get("customer_email")
+        return {
+            "id": self.id,
+            "tracking_number": self.number,
+            "carrier_code": self.courier(now).code,
+            "status": status,
+            "substatus": sub_status,
+            "track_update": self.stopped_at is None and (last is None or last.stage not in _ENDS),
+            "created_at": _instant(self.created_at),
+            "updated_at": _instant(updated) if updated else None,
+            "order_create_time": fields.get("order_create_time"),
+            "customer_email": [email] if email else "",
+            "title": fields.get("title") or "",
+            "order_id": fields.get("order_id"),
+            "comment": fields.get("comment"),
+            "customer_name": fields.get("customer_name"),
+            "customer_phone": fields.get("customer_phone"),
+            "logistics_channel": fields.get("logistics_channel"),
+            "archived": self.archived,
+            "original_country": COUNTRIES.get(self.owner.country, self.owner.country) if events else "",
+            "destination_country": COUNTRIES.get(fields.get("destination_code") or "", ""),
+            "itemTimeLength": _days(events[0].at, last.at, self.acceleration) if last else None,
+            "stayTimeLength": _days(last.at, now, self.acceleration) if last else None,
+            "service_code": None,
+            "status_info": None,
+            "singed_by": self._signed_by(last),
+            "origin_info": self._info(here, now, self.courier(now)),
+            "destination_info": self._info(there, now, None),
+            "lastEvent": self._last_event(last),
+            "lastUpdateTime": self._date(last.at) if last else None,
+        }
+
+    def _signed_by(self, last: Event | None) -> str | None:
+        delivered = last is not None and last.stage in {Stage.DELIVERED, Stage.COLLECTED}
+        return (self.fields.get("customer_name") or "Recipient") if delivered else None
+
+    def _last_event(self, last: Event | None) -> str:
+        return f"{self._words(last).text},{last.place.city},{self._date(last.at)}" if last else ""
+
+    def _info(self, events: Sequence[Event], now: datetime, courier: Courier | None) -> JsonObject:
+        """Tell one country's part of the way, the newest step first; all is null where there is none."""
+        nodes: JsonObject = dict.fromkeys(("ReferenceNumber", *_NODES))
+        for event in events:
+            if (node := self._words(event).node) and nodes[node] is None:
+                nodes[node] = self._date(event.at)
+        told = sorted(events, key=lambda event: event.at, reverse=True)
+        if self.words.has("DISORDER"):
+            told = disordered(told, f"{self.number} {now}")
+        return {
+            **nodes,
+            "weblink": courier.homepage if courier else None,
+            "phone": (courier.phone or None) if courier else None,
+            "carrier_code": courier.code if courier else None,
+            "trackinfo": [self._row(event) for event in told] or None,
+        }
+
+    def _row(self, event: Event) -> JsonObject:
+        words = self._words(event)
+        return {
+            "Date": self._date(event.at),
+            "StatusDescription": words.text,
+            "Details": event.place.city,
+            "checkpoint_status": words.status,
+            "substatus": self._spelt(words.sub_status),
+            **({"ItemNode": words.node} if words.node else {}),
+        }
+
+    def _spelt(self, sub_status: str | None) -> str | None:
+        """Write `notfound001` as v2's own page does, for every other parcel."""
+        divided = sub_status == "notfound001" and sum(self.number.encode()) % 2
+        return "not found001" if divided else sub_status
+
+    def _date(self, at: datetime) -> str:
+        """Tell a time without a zone: posts to the minute, express couriers to the second.
+
+        Where life is so fast that a minute holds several steps, all tell it to the second.
+        """
+        to_the_minute = self.owner.post and self.acceleration <= _BLURRED
+        return (
+            f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+            if to_the_minute
+            else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        )
+
+    def truth(self, now: datetime) -> JsonObject:
+        """Tell what has happened to it, whatever is known of it."""
+        happened = so_far(self.events, now)
+        codes = [self._words(event) for event in happened]
+        told = story(
+            self.number,
+            self.reference,
+            [(event, words.sub_status or words.status) for event, words in zip(happened, codes, strict=True)],
+        )
+        return {**told, "carrier_code": self.owner.code, "status": self._standing(happened, now)[0]}
+
+
+def steering(number: str, fields: Mapping[str, Any]) -> Steering:
+    """Find the steering words of a parcel: in its order_id, its title or its number."""
+    return Steering(
+        " ".join(str(part) for part in (fields.get("order_id"), fields.get("title"), number) if part)
+    )
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _days(since: datetime, until: datetime, acceleration: float) -> int:
+    """Count the days of a parcel's life between two instants."""
+    return int((until - since).total_seconds() * acceleration // 86400)

@@ -1,0 +1,91 @@
+"""Telling an account of its parcels unasked: the body of a webhook and its signature."""
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from datetime import datetime
+
+import httpx
+
+from sandbox.callbacks import Callback
+from sandbox.trackingmore.parcels import Parcel
+from sandbox.trackingmore.wire import Code, JsonObject, meta
+from sandbox.world import World
+
+_ATTEMPTS = 1 + 14
+_SECONDS_OF_LIFE = 300
+"""What the callback interval is in life: the pauses between attempts are in proportion to it."""
+
+
+class Pushes:
+    """Tells accounts of every change of their parcels."""
+
+    def __init__(self, world: World, carrier: str, emails: dict[str, str]) -> None:
+        self._world = world
+        self._carrier = carrier
+        self._emails = emails
+        # Receivers are known that read it at the top level, and others that read it in the data.
+        self._inside = itertools.cycle((False, True))
+
+    async def follow(self, parcel: Parcel) -> None:
+        """Tell of a parcel whenever something has changed, until it is followed no more."""
+        clock = self._world.clock
+        shown: datetime | None = None
+        content = b""
+        if parcel.words.has("NOCALLBACK") or parcel.words.has("NOPUSH"):
+            return
+        for due, as_of in parcel.moments():
+            await clock.sleep((due - clock.now()).total_seconds())
+            if parcel.gone or parcel.stopped_at:
+                return
+            url = self._world.webhooks.get(self._carrier, {}).get(parcel.account)
+            if url is None:
+                continue
+            if as_of != shown:
+                shown, content = as_of, self._body(parcel.item(as_of), self._emails[parcel.account])
+            await self._send(parcel, url, content)
+
+    async def _send(self, parcel: Parcel, url: str, content: bytes) -> None:
+        """Send it once, so that the next one comes after it, and again later if it was not taken."""
+        callback = Callback(
+            carrier=self._carrier,
+            order_number=parcel.number,
+            reference=parcel.reference,
+            url=url,
+            content=content,
+            attempts=_ATTEMPTS,
+            accepted=_accepted,
+            pause=_pause,
+        )
+        if not await self._world.callbacks.attempt(callback, 1):
+            self._world.tasks.spawn(self._world.callbacks.deliver(callback, start=2))
+
+    def _body(self, item: JsonObject, email: str) -> bytes:
+        """Sign it with the time that it truly is, however far the sandbox's own clock was moved."""
+        stamp = int(time.time())
+        inside = next(self._inside)
+        verify = {"timeStr": str(stamp) if inside else stamp, "signature": signature(email, str(stamp))}
+        if inside:
+            return _json({"meta": meta(Code.SUCCESS), "data": {**item, "verifyInfo": verify}})
+        return _json({"meta": meta(Code.SUCCESS), "data": item, "verifyInfo": verify})
+
+
+def signature(email: str, stamp: str) -> str:
+    """Sign a time, and nothing but the time, with an account's e-mail address."""
+    return hmac.new(email.encode(), stamp.encode(), hashlib.sha256).hexdigest()
+
+
+def _json(body: JsonObject) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _accepted(response: httpx.Response) -> bool:
+    return response.status_code == httpx.codes.OK
+
+
+def _pause(made: int) -> float:
+    """Wait 2^n times half a minute before the nth repetition (as v4 does; for v2 it is assumed)."""
+    seconds: float = 30 * 2**made
+    return seconds / _SECONDS_OF_LIFE
