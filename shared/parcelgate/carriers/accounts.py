@@ -6,7 +6,8 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
      "credentials": {"app_id": "...", "app_secret": "..."},
      "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `assumed` module
      "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.port.Limits`
-     "ship_from": {address}, "return_to": {address}}       optional: the account's defaults
+     "ship_from": {address}, "return_to": {address},       optional: the account's defaults
+     "webhook_token": "..."}                               optional: see `parcelgate.services.webhook_urls`
 """
 
 import re
@@ -39,6 +40,7 @@ class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limits: dict[str, Any] = {}
     ship_from: Address | None = None
     return_to: Address | None = None
+    webhook_token: str | None = None
 
 
 class AccountConfig(_Secret, frozen=True, kw_only=True):

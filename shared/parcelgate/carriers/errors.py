@@ -67,6 +67,10 @@ class HeldBackError(TransientError):
     """The call was not made, for a reason of ours: no time, a carrier that is down, a limit of its own."""
 
 
+class OverLimitError(HeldBackError):
+    """The call was not made: the account asks as often as it may, or its carrier asked for a rest."""
+
+
 class UnknownOutcomeError(CarrierError):
     """The call may or may not have reached the carrier: ask before doing it again."""
 

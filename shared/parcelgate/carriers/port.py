@@ -18,6 +18,7 @@ from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 from parcelgate.domain.trackings import Customer, OtherNumber, ProofOfDelivery, TrackingEvent
 
 if TYPE_CHECKING:
+    from parcelgate.carriers.accounts import AccountConfig
     from parcelgate.carriers.errors import CarrierError
 
 
@@ -353,6 +354,30 @@ class VerifiesWebhooks(Protocol):
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """Read a delivery exactly as it came. Never raises for anything that a stranger could send."""
+        ...
+
+
+class AtTheDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery's own proof says of it before it is stored.
+
+    `refused`: it is forged. With a `reason` it is taken, and set aside without effect. `proof` names what
+    came with this delivery and is good for no other.
+    """
+
+    refused: bool = False
+    reason: str | None = None
+    proof: str | None = None
+
+
+@runtime_checkable
+class ChecksAtTheDoor(Protocol):
+    """The package (not the adapter) of a carrier whose deliveries can be told forged by themselves.
+
+    It is asked while the carrier waits for an answer: no pydantic, no httpx, no cryptography.
+    """
+
+    def check_at_the_door(self, body: bytes, account: "AccountConfig", now: datetime) -> AtTheDoor:
+        """Look at a delivery exactly as it came. Raises AccountError for an account that cannot check it."""
         ...
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from parcelgate.carriers.accounts import AccountConfig
     from parcelgate.carriers.calls import Transport
-    from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile
+    from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
     from parcelgate.carriers.tokens import TokenVault
     from parcelgate.domain.clock import Clock
 
@@ -30,7 +30,11 @@ class UnknownCarrierError(Exception):
 
 
 class CarrierPackage(Protocol):
-    """What the package of a carrier must hold. Importing it must stay cheap: no pydantic, no httpx."""
+    """What the package of a carrier must hold. Importing it must stay cheap: no pydantic, no httpx.
+
+    It may hold besides `WEBHOOK_HEADERS`, the headers that prove something of a webhook, in lower case, and
+    what makes it a `ChecksAtTheDoor`.
+    """
 
     PROFILE: CarrierProfile
     WEBHOOK_ANSWER: bytes | None
@@ -66,6 +70,24 @@ def profile(code: str) -> CarrierProfile:
 def webhook_answer(code: str) -> bytes | None:
     """The JSON body the carrier expects in answer to a webhook; None when it sends none to orders."""
     return _package(code).WEBHOOK_ANSWER
+
+
+def webhook_headers(code: str) -> tuple[str, ...]:
+    """The headers of a webhook that prove something, in lower case: they are kept with it."""
+    return getattr(_package(code), "WEBHOOK_HEADERS", ())
+
+
+def pushes(code: str) -> bool:
+    """Whether the carrier tells an account of its parcels unasked, at one address for all of them."""
+    return "verify_webhook" in profile(code).capabilities
+
+
+def doorkeeper(code: str) -> ChecksAtTheDoor | None:
+    """Who checks the carrier's webhooks before they are stored; None where that cannot be done."""
+    from parcelgate.carriers.port import ChecksAtTheDoor
+
+    package = _package(code)
+    return package if isinstance(package, ChecksAtTheDoor) else None
 
 
 def build(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 _OFFSET = re.compile(
@@ -14,6 +15,25 @@ _MOMENT = re.compile(
     r"(?:(?:T|\s+)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([AP]M\b)?\s*(\S.*)?)?",
     re.ASCII | re.IGNORECASE,
 )
+
+
+class Moment(NamedTuple):
+    """An instant in UTC, with the local offset where it is known, or marked as read in no known zone."""
+
+    at: datetime
+    utc_offset: str | None
+    at_is_local: bool
+
+
+def read_moment(text: str | None, default: tzinfo) -> Moment | None:
+    """An event's time; one without a zone is read in the `default` one and marked. None: see `read_time`."""
+    moment = read_time(text)
+    if moment is None:
+        return None
+    away = moment.utcoffset()
+    if away is None:
+        return Moment(moment.replace(tzinfo=default).astimezone(UTC), None, True)
+    return Moment(moment.astimezone(UTC), offset_text(away), False)
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -55,6 +55,8 @@ PROFILE = CarrierProfile(
 
 WEBHOOK_ANSWER = b'{"code": 200, "message": "SUCCESS"}'
 """What LME is answered when it pushes (documented); with any other code it repeats the push 20 times."""
+WEBHOOK_HEADERS = ("appkey", "timestamp", "sign")
+"""With these a push is signed, if it is (assumed: made as for a request)."""
 
 
 def build(

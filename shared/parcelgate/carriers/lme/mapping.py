@@ -26,7 +26,7 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
-from parcelgate.carriers.times import offset_text, read_time, read_zone
+from parcelgate.carriers.times import Moment, offset_text, read_time, read_zone
 from parcelgate.domain.addresses import Address, state_code, state_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
@@ -342,14 +342,6 @@ def event(told: wire.RouteEvent, settings: Settings) -> TrackingEvent | None:
         place=place or ", ".join(part for part in (told.event_city, told.event_state) if part) or None,
         visible_to_recipient=known.shown if known else True,
     )
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """An instant in UTC, with the local offset where it is known, or marked as read in no known zone."""
-
-    at: datetime
-    utc_offset: str | None
-    at_is_local: bool
 
 
 def read_moment(told: wire.RouteEvent, settings: Settings) -> Moment | None:

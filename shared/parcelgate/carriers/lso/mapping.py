@@ -1,7 +1,6 @@
 """Between our words and the platform's, both ways. Pure: no I/O, no clock."""
 
 from collections.abc import Sequence
-from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ from parcelgate.carriers.port import (
     Rate,
     Submitted,
 )
-from parcelgate.carriers.times import offset_text, read_time
+from parcelgate.carriers.times import read_moment
 from parcelgate.domain.addresses import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel
@@ -277,21 +276,17 @@ def histories(
 
 def _event(event: wire.TrackEvent, settings: Settings) -> TrackingEvent | None:
     """One event; None without a readable time. A status in no table stays None (never guessed)."""
-    moment = read_time(event.time)
+    moment = read_moment(event.time, ZoneInfo(settings.default_time_zone))
     if moment is None:
         return None
-    offset = moment.utcoffset()
-    at_is_local = offset is None
-    if at_is_local:
-        moment = moment.replace(tzinfo=ZoneInfo(settings.default_time_zone))
     code = event.status or ""
     return TrackingEvent(
-        at=moment.astimezone(UTC),
+        at=moment.at,
         code=code,
         description=event.description or code,
         status=codes.tracking_status(code, settings.tracking_statuses),
-        utc_offset=None if offset is None else offset_text(offset),
-        at_is_local=at_is_local,
+        utc_offset=moment.utc_offset,
+        at_is_local=moment.at_is_local,
         city=event.city,
         state=event.state,
         country=COUNTRY if event.city or event.state else None,

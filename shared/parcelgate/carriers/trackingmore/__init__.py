@@ -1,0 +1,90 @@
+"""TrackingMore v2: follows the parcels of many couriers for us, and takes no orders.
+
+The rooms: `wire` the bodies as TrackingMore writes them, `mapping` between its words and ours, `outcomes`
+what its refusals mean and of which parcel they speak, `codes` its tables, `verification` the webhook's
+signature (all pure), `assumed` what nobody has written down, `client` the bytes and paths of its eighteen
+calls, `adapter` all of it behind the aggregator port.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers.port import CarrierProfile, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.calls import Transport
+    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.trackingmore.adapter import TrackingMore
+    from parcelgate.domain.clock import Clock
+
+PROFILE = CarrierProfile(
+    code="trackingmore",
+    name="TrackingMore",
+    services=(),
+    countries=(),
+    max_parcels=0,
+    track_batch=40,
+    label_formats=(),
+    capabilities=(
+        "follow",
+        "track",
+        "history",
+        "realtime",
+        "amend",
+        "correct",
+        "forget",
+        "pause",
+        "transit_times",
+        "remote_areas",
+        "air_cargo",
+        "usage",
+        "counts",
+        "detect",
+        "couriers",
+        "verify_webhook",
+    ),
+    grades={
+        "follow": "documented",
+        "authentication": "documented",
+        "track": "public",
+        "history": "public",
+        "realtime": "public",
+        "amend": "public",
+        "correct": "public",
+        "forget": "assumed",
+        "pause": "public",
+        "transit_times": "public",
+        "remote_areas": "public",
+        "air_cargo": "public",
+        "usage": "public",
+        "counts": "public",
+        "detect": "public",
+        "couriers": "public",
+        "webhook": "assumed",
+        "verify_webhook": "public",
+        "limits": "public",
+    },
+    # Public: the list once a second, realtime three times a second; after a 429 two minutes' rest.
+    limits=Limits(rest=120.0, lanes={"list": 1.0, "realtime": 3.0}),
+)
+
+WEBHOOK_ANSWER: bytes | None = b"{}"
+"""TrackingMore looks at the status of the answer alone, which must be 200 (public)."""
+
+
+def build(
+    account: AccountConfig,
+    *,
+    send: Transport,
+    tokens: TokenVault,  # noqa: ARG001 - every call carries the key itself
+    clock: Clock,
+    reread: Callable[[], AccountConfig] | None = None,
+) -> TrackingMore:
+    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
+    from parcelgate.carriers.trackingmore.adapter import TrackingMore
+
+    return TrackingMore(account, send=send, clock=clock, reread=reread)

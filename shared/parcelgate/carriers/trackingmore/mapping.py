@@ -1,0 +1,325 @@
+"""Between our words and TrackingMore's, both ways. Pure: no I/O, no clock."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from parcelgate.carriers.port import (
+    Amendment,
+    Area,
+    Courier,
+    Following,
+    ParcelHistory,
+    Route,
+    TransitTimes,
+    Waybill,
+)
+from parcelgate.carriers.times import Moment, read_moment
+from parcelgate.carriers.trackingmore import codes, wire
+from parcelgate.carriers.trackingmore.assumed import Settings
+from parcelgate.domain.trackings import (
+    Customer,
+    OtherNumber,
+    Source,
+    Tracking,
+    TrackingEvent,
+    TrackingStatus,
+    merge,
+)
+
+_INSTANT = timedelta(milliseconds=1)
+_NOTHING_YET = frozenset({TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED})
+
+
+# Ours to theirs.
+
+
+def pair(waybill: Waybill) -> wire.Pair:
+    """The parcel that is meant."""
+    return wire.Pair(tracking_number=waybill.tracking_number, carrier_code=waybill.carrier_code)
+
+
+def new_tracking(parcel: Following, settings: Settings) -> wire.NewTracking:
+    """A parcel to be followed, in the document's own forms; absent things are left out."""
+    customer = parcel.customer or Customer()
+    return wire.NewTracking(
+        tracking_number=parcel.waybill.tracking_number,
+        carrier_code=parcel.waybill.carrier_code,
+        destination_code=_country(parcel.destination_country),
+        title=parcel.title or None,
+        logistics_channel=parcel.logistics_channel or None,
+        customer_name=customer.name or None,
+        customer_email=customer.email or None,
+        customer_phone=customer.phone or None,
+        order_id=parcel.order_reference or None,
+        order_create_time=order_time(parcel.order_created_at, settings) if parcel.order_created_at else None,
+        tracking_ship_date=f"{parcel.ship_date:%Y%m%d}" if parcel.ship_date else None,
+        tracking_postal_code=parcel.postcode or None,
+        tracking_account_number=parcel.account_number or None,
+        special_destination=parcel.special_destination or None,
+        lang=parcel.lang or None,
+        # The word says the contrary of what 1 does (documented).
+        auto_correct=None if parcel.auto_correct else 1,
+        comment=parcel.note or None,
+    )
+
+
+def order_time(moment: datetime, settings: Settings) -> str:
+    """A time as `2017/8/27 16:51` (documented), in the account's zone (assumed)."""
+    there = moment.astimezone(settings.zone) if moment.tzinfo else moment
+    return f"{there.year}/{there.month}/{there.day} {there:%H:%M}"
+
+
+def changes(amendment: Amendment) -> dict[str, Any]:
+    """What is to be changed, by the names of `wire.Changes`."""
+    customer = amendment.customer or Customer()
+    archived = {None: None, True: "true", False: "false"}[amendment.archived]
+    told = {
+        "title": amendment.title,
+        "logistics_channel": amendment.logistics_channel,
+        "customer_name": customer.name,
+        "customer_email": customer.email,
+        "customer_phone": customer.phone,
+        "order_id": amendment.order_reference,
+        "destination_code": _country(amendment.destination_country),
+        "archived": archived,
+        "comment": amendment.note,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def route_question(route: Route) -> wire.RouteQuestion:
+    """A route as costtime is asked for it."""
+    return wire.RouteQuestion(
+        original=route.origin, destination=route.destination, carrier_code=route.carrier_code
+    )
+
+
+def area_question(area: Area) -> wire.AreaQuestion:
+    """A place as remote is asked for it."""
+    return wire.AreaQuestion(country=area.country, postcode=area.postcode, company=area.company or None)
+
+
+def _country(code: str | None) -> str | None:
+    # In small letters, as in the document's sample.
+    return code.casefold() if code else None
+
+
+# Theirs to ours: journeys.
+
+
+class _Step(NamedTuple):
+    """An event, and the words it had."""
+
+    event: TrackingEvent
+    word: str
+
+
+def history(told: wire.Item, settings: Settings, *, number: str | None = None) -> tuple[ParcelHistory, int]:
+    """All that an item tells of its parcel, and how many of its checkpoints had to be set aside.
+
+    The lists of both countries are one journey. How the parcel stands is an event of its own where the
+    checkpoints do not say it. `number` is how we spell the parcel's number.
+    """
+    checkpoints = [*told.origin_info.trackinfo, *told.destination_info.trackinfo]
+    read = [_step(entry, settings) for entry in checkpoints]
+    steps = [step for step in read if step is not None]
+    standing = _standing(told, steps, settings)
+    events = dict.fromkeys(step.event for step in steps)
+    if standing is not None:
+        events[standing] = None
+    found = ParcelHistory(
+        tracking_number=number or told.tracking_number or "",
+        carrier_code=told.carrier_code,
+        events=tuple(sorted(events, key=lambda event: event.at)),
+        other_numbers=_other_numbers(told),
+    )
+    return found, len(checkpoints) - len(steps)
+
+
+def _step(entry: Any, settings: Settings) -> _Step | None:
+    """One checkpoint; None without a readable time."""
+    if not isinstance(entry, dict):
+        return None
+    told = wire.Checkpoint.model_validate(entry)
+    moment = read_moment(told.date, settings.zone)
+    if moment is None:
+        return None
+    word = told.status or told.sub_status or ""
+    text = " ".join(part for part in (told.description, told.details) if part)
+    meaning = codes.meaning(told.status, told.sub_status, text)
+    code = told.sub_status or told.status or ""
+    return _Step(_event(moment, code, meaning, told.description or told.details, told.details), word)
+
+
+def _event(
+    moment: Moment, code: str, meaning: codes.Meaning, description: str | None, place: str | None = None
+) -> TrackingEvent:
+    return TrackingEvent(
+        at=moment.at,
+        code=code,
+        description=description or code,
+        status=meaning.status,
+        sub_status=meaning.sub_status,
+        utc_offset=moment.utc_offset,
+        at_is_local=moment.at_is_local,
+        place=place,
+    )
+
+
+def _standing(told: wire.Item, steps: Sequence[_Step], settings: Settings) -> TrackingEvent | None:
+    """How the parcel stands, as an event; None where its newest checkpoint says so already.
+
+    It is dated so that every poll dates it alike: one event is told, and not one by each poll.
+    """
+    if told.status is None and told.sub_status is None:
+        return None
+    last = _newest(steps)
+    text = told.last_event or ""
+    if last is not None:
+        text = f"{text} {last.event.description} {last.event.place or ''}"
+    meaning = codes.meaning(told.status, told.sub_status, text)
+    if last is not None and not _differs(told, meaning, last):
+        return None
+    moment = _stands_since(told, meaning, steps, settings)
+    if moment is None:
+        return None
+    return _event(moment, told.sub_status or told.status or "", meaning, told.last_event)
+
+
+def _newest(steps: Sequence[_Step]) -> _Step | None:
+    """The checkpoint by which the parcel would stand, were there nothing else."""
+    known = [step for step in steps if step.event.status is not None]
+    if not known:
+        return None
+    start = min(step.event.at for step in known)
+    blank = Tracking(
+        id="", tenant="", carrier="", account="", tracking_number="", created_at=start, updated_at=start
+    )
+    stands = merge(blank, [step.event for step in known], source=Source.POLL, at=start)
+    end = max(step.event.at for step in known)
+    return next((step for step in known if (step.event.at, step.event.status) == (end, stands.status)), None)
+
+
+def _differs(told: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
+    """Whether the parcel stands otherwise than by its newest checkpoint."""
+    if meaning.status is TrackingStatus.PENDING:
+        # That nothing is known is no news of a parcel of which something is.
+        return False
+    if told.sub_status is None and codes.family(told.status) == codes.family(last.word):
+        # The checkpoint may say more than the status to which it belongs.
+        return False
+    return meaning.status is not last.event.status or meaning.sub_status not in {None, last.event.sub_status}
+
+
+def _stands_since(
+    told: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: Settings
+) -> Moment | None:
+    """Since when it is so: right after the newest checkpoint, unless a later time is told.
+
+    Nothing is told later than `lastUpdateTime`, which is the newest checkpoint's. `updated_at` moves with
+    every look of TrackingMore's, and so is taken only for what is not seen to begin: that a parcel has
+    expired, and a journey without any checkpoint.
+    """
+    created, updated, changed = (
+        read_moment(text, settings.zone) for text in (told.created_at, told.updated_at, told.last_update_time)
+    )
+    if not steps:
+        if meaning.status in _NOTHING_YET:
+            return created or updated or changed
+        return changed or updated or created
+    last = max((step.event for step in steps), key=lambda event: event.at)
+    later = updated if meaning.status is TrackingStatus.EXPIRED else changed
+    if later is not None and later.at > last.at:
+        return later
+    return Moment(last.at + _INSTANT, last.utc_offset, last.at_is_local)
+
+
+def _other_numbers(told: wire.Item) -> tuple[OtherNumber, ...]:
+    """The numbers under which other couriers have the parcel, where they are given."""
+    there = told.destination_info.carrier_code
+    found = [
+        OtherNumber(number, there)
+        for number in (
+            told.destination_number,
+            told.origin_info.destination_number,
+            told.destination_info.destination_number,
+        )
+        if number
+    ]
+    found += [
+        OtherNumber(number)
+        for number in (
+            told.exchange_number,
+            told.origin_info.exchange_number,
+            told.destination_info.exchange_number,
+        )
+        if number and number not in {other.number for other in found}
+    ]
+    return tuple(dict.fromkeys(other for other in found if other.number != told.tracking_number))
+
+
+# Theirs to ours: all else.
+
+
+def transit_times(routes: Sequence[Route], data: Any) -> list[TransitTimes]:
+    """How long parcels take on each route; nothing is known of one of which nothing is told."""
+    told = [wire.Range.model_validate(entry) for entry in wire.objects(data, "items")]
+    by_route = {_route_key(one.original, one.destination, one.carrier_code): one for one in told}
+    found = [
+        by_route.get(_route_key(route.origin, route.destination, route.carrier_code)) for route in routes
+    ]
+    return [TransitTimes(total=0, delivered=0) if one is None else _transit_times(one) for one in found]
+
+
+def _route_key(*parts: str | None) -> tuple[str, ...]:
+    return tuple((part or "").casefold() for part in parts)
+
+
+def _transit_times(told: wire.Range) -> TransitTimes:
+    ranges = {name: share for name, share in (told.model_extra or {}).items() if name.startswith("range")}
+    return TransitTimes(
+        total=told.total or 0,
+        delivered=told.delivered or 0,
+        ranges=tuple({"range": name, "share": ranges[name]} for name in sorted(ranges)),
+    )
+
+
+def couriers(data: Any) -> list[Courier]:
+    """The couriers of a list; one without a code is left out."""
+    told = [wire.CourierTold.model_validate(entry) for entry in wire.objects(data, "items")]
+    return [
+        Courier(
+            code=one.code,
+            name=one.name or one.code,
+            type=one.type,
+            phone=one.phone,
+            homepage=one.homepage,
+            picture=one.picture,
+        )
+        for one in told
+        if one.code
+    ]
+
+
+def counts(data: Any) -> dict[str, int]:
+    """How many parcels stand how, by our statuses; what is no status is left out."""
+    found: dict[str, int] = {}
+    for word, told in data.items() if isinstance(data, dict) else ():
+        status = codes.meaning(word).status
+        number = wire.number(told)
+        if status is not None and number is not None:
+            found[status.value] = found.get(status.value, 0) + number
+    return found
+
+
+_OF_THE_HOLDER = frozenset({"email", "phone"})
+
+
+def usage(data: Any) -> dict[str, Any]:
+    """The account's quota, in TrackingMore's own words.
+
+    Not its holder's e-mail address and phone: the address is the key of the webhooks' signature.
+    """
+    told = data if isinstance(data, dict) else {}
+    return {name: value for name, value in told.items() if name not in _OF_THE_HOLDER}

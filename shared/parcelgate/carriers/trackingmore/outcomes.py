@@ -1,0 +1,154 @@
+"""What TrackingMore's refusals mean, and of which parcel they speak. Pure.
+
+Every answer may be a success as a whole and a failure for each of its parcels (documented: 201 with nothing
+added). Parcels are told apart by number and courier, never by their place in a list.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    CarrierError,
+    Refusal,
+    RefusedError,
+    TooManyRequestsError,
+    TransientError,
+)
+from parcelgate.carriers.port import Waybill
+from parcelgate.carriers.trackingmore import codes
+from parcelgate.carriers.trackingmore.codes import Kind
+from parcelgate.carriers.trackingmore.wire import Answer, Item, items
+from parcelgate.domain.problems import CarrierWords, FieldError
+
+CARRIER = "trackingmore"
+
+_COUNTS = ("change", "changed", "update", "updated", "delete", "deleted", "added")
+
+
+def error(code: str, message: str) -> CarrierError:
+    """The error that a code is, of a whole answer or of one parcel; pointers into one parcel's body."""
+    words = CarrierWords(CARRIER, code, message)
+    match codes.kind(code):
+        case Kind.AUTHENTICATION:
+            return AuthenticationError("TrackingMore does not accept the key", words=words)
+        case Kind.TOO_MANY:
+            return TooManyRequestsError("TrackingMore was asked too often", words=words)
+        case Kind.TRANSIENT:
+            return TransientError("TrackingMore is in trouble", words=words)
+        case Kind.NOT_FOLLOWED:
+            reason: Refusal | None = Refusal.UNKNOWN_ORDER
+        case _:
+            reason = None
+    meaning = codes.MEANINGS.get(code, "TrackingMore refused")
+    pointer = codes.POINTERS.get(code)
+    errors = [] if pointer is None else [FieldError(pointer, "refused_by_carrier", message or meaning)]
+    return RefusedError(meaning, words=words, errors=errors, reason=reason)
+
+
+def done(answer: Answer) -> bool:
+    """Whether the answer as a whole says yes."""
+    return codes.kind(answer.code) is Kind.DONE
+
+
+def nothing_told() -> CarrierError:
+    """A parcel of which an answer says nothing. All that we ask may be asked again without harm."""
+    return TransientError("TrackingMore's answer says nothing of this parcel")
+
+
+def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill, Item | CarrierError | None]:
+    """What became of each parcel that was to be followed: an item, an error, or None: it was followed before.
+
+    `corrected` tells for each parcel whether TrackingMore may find that another courier has it. Raises the
+    error of a refusal that is about all of several.
+    """
+    kind = codes.kind(answer.code)
+    if len(corrected) == 1 and kind not in {Kind.DONE, Kind.PARTLY}:
+        (waybill,) = corrected
+        return {waybill: None if kind is Kind.FOLLOWED else error(answer.code, answer.message)}
+    if kind not in {Kind.DONE, Kind.PARTLY, Kind.FOLLOWED} or not (kind is Kind.DONE or answer.data):
+        raise error(answer.code, answer.message)
+    refused = matched(corrected, _refused(answer.data))
+    added = matched(
+        {waybill: may for waybill, may in corrected.items() if waybill not in refused},
+        [item for item in items(answer.data, "trackings") if item.code is None],
+    )
+    found: dict[Waybill, Item | CarrierError | None] = {waybill: nothing_told() for waybill in corrected}
+    for waybill, item in refused.items():
+        code = item.code or ""
+        found[waybill] = None if codes.kind(code) is Kind.FOLLOWED else error(code, item.message or "")
+    return found | added
+
+
+def changed(
+    waybills: Collection[Waybill], answer: Answer, *, forgotten: bool = False
+) -> dict[Waybill, CarrierError | None]:
+    """What became of each parcel that was to be changed: an error, or None.
+
+    With `forgotten` one that is not followed is none. An answer without lists speaks of all alike (the reply
+    to a deletion is assumed), and so does one that counts all of them and lists none. Raises the error of a
+    refusal that is about all of several.
+    """
+    if not done(answer):
+        trouble = _trouble(answer.code, answer.message, forgotten)
+        if trouble is not None and len(waybills) > 1:
+            raise trouble
+        return dict.fromkeys(waybills, trouble)
+    data = answer.data if isinstance(answer.data, dict) else {}
+    refused = matched(dict.fromkeys(waybills, False), _refused(data))
+    found = {
+        waybill: _trouble(item.code or "", item.message or "", forgotten) for waybill, item in refused.items()
+    }
+    rest = [waybill for waybill in waybills if waybill not in found]
+    listed = items(data, "trackings") if "trackings" in data else None
+    if listed is None or (not listed and _count(data) == len(rest)):
+        return dict.fromkeys(rest) | found
+    told = matched(dict.fromkeys(rest, False), listed)
+    return {waybill: None if waybill in told else nothing_told() for waybill in rest} | found
+
+
+def _trouble(code: str, message: str, forgotten: bool) -> CarrierError | None:
+    if forgotten and codes.kind(code) is Kind.NOT_FOLLOWED:
+        return None
+    return error(code, message)
+
+
+def _refused(data: Any) -> list[Item]:
+    return items(data, "errors") if isinstance(data, dict) and "errors" in data else []
+
+
+def _count(data: Mapping[str, Any]) -> int | None:
+    counts = [data[name] for name in _COUNTS if isinstance(data.get(name), int)]
+    return counts[0] if counts else None
+
+
+def matched(waybills: Mapping[Waybill, bool], told: Iterable[Item]) -> dict[Waybill, Item]:
+    """Which item is about which parcel, by number and courier.
+
+    What is left is matched by the number, where that is one parcel's alone, and the item names no courier,
+    or may name another (True in `waybills`). Capitals do not matter.
+    """
+    found: dict[Waybill, Item] = {}
+    rest = []
+    by_key = {_key(waybill.tracking_number, waybill.carrier_code): waybill for waybill in waybills}
+    for item in told:
+        waybill = by_key.get(_key(item.tracking_number, item.carrier_code))
+        if waybill is None:
+            rest.append(item)
+        else:
+            found[waybill] = item
+    numbers = [_key(waybill.tracking_number) for waybill in waybills]
+    left = {
+        _key(waybill.tracking_number): (waybill, may)
+        for waybill, may in waybills.items()
+        if waybill not in found and numbers.count(_key(waybill.tracking_number)) == 1
+    }
+    for item in rest:
+        waybill, may = left.get(_key(item.tracking_number), (None, False))
+        if waybill is not None and (may or item.carrier_code is None):
+            found[waybill] = item
+    return found
+
+
+def _key(*parts: str | None) -> tuple[str, ...]:
+    return tuple((part or "").strip().casefold() for part in parts)

@@ -1,0 +1,103 @@
+"""The signature of TrackingMore's webhooks. Pure, and cheap to import: the door itself uses it.
+
+A delivery carries `verifyInfo {timeStr, signature}`, at its top or inside `data`; the signature is the
+lower-case hex HMAC-SHA256 of `timeStr` under the account's e-mail address (public). **The body is not
+signed**: whoever has seen one pair can put it on any body. So a delivery proves nothing of what it says, and
+is at most a reason to ask; and a pair that was seen before on another body is to be refused by whoever
+remembers the pairs, by `Proof.digest`.
+
+>>> match door(body, email):
+...     case Flaw.MALFORMED: ...         # keep it, with its reason, for somebody to look at; answer 200
+...     case Flaw.WRONG_SIGNATURE: ...   # answer 401
+...     case Proof() as proof: ...       # known on another body: 401; else take it, see `is_fresh`
+"""
+
+import hmac
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from parcelgate.carriers.bodies import UnreadableError, decoded
+from parcelgate.carriers.times import read_time
+
+
+class Proof(NamedTuple):
+    """What a delivery offers as proof: the text of its `timeStr`, and the signature of that."""
+
+    time: str
+    signature: str
+
+    @property
+    def digest(self) -> str:
+        """What the pair is remembered by."""
+        return sha256(f"{self.time}\0{self.signature}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Flaw(StrEnum):
+    """Why a delivery is not let in, in a few words."""
+
+    MALFORMED = "not a JSON object"
+    WRONG_SIGNATURE = "without a good signature"
+
+
+def door(body: bytes, email: str) -> Proof | Flaw:
+    """The delivery's proof if it is a good one, however old; else what is wrong.
+
+    A JSON object without any proof, or with half of one, has no good signature.
+    """
+    content = _content(body)
+    if content is None:
+        return Flaw.MALFORMED
+    proof = _proof(content)
+    return proof if proof is not None and is_signed(proof, email) else Flaw.WRONG_SIGNATURE
+
+
+def read_proof(body: bytes) -> Proof | None:
+    """What the delivery offers as proof, good or not; None when there is none."""
+    content = _content(body)
+    return None if content is None else _proof(content)
+
+
+def is_signed(proof: Proof, email: str) -> bool:
+    """Whether the signature is that of the time, for the account of this e-mail address; in constant time."""
+    if not email:
+        return False
+    expected = hmac.new(email.encode(), proof.time.encode("utf-8", "surrogatepass"), sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), proof.signature.encode("utf-8", "surrogatepass"))
+
+
+def is_fresh(proof: Proof, now: datetime, tolerance: timedelta) -> bool:
+    """Whether the time (seconds or milliseconds since 1970, or a date in UTC) is that near to `now`."""
+    time = read_time(proof.time)
+    if time is None:
+        return False
+    return abs((time if time.tzinfo else time.replace(tzinfo=UTC)) - now) <= tolerance
+
+
+def _content(body: bytes) -> dict[str, Any] | None:
+    try:
+        content = decoded(body)
+    except UnreadableError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _proof(content: dict[str, Any]) -> Proof | None:
+    data = content.get("data")
+    for place in (content, data if isinstance(data, dict) else {}):
+        info = place.get("verifyInfo")
+        if isinstance(info, dict):
+            time, signature = _text(info.get("timeStr")), info.get("signature")
+            return Proof(time, signature) if time and isinstance(signature, str) and signature else None
+    return None
+
+
+def _text(value: Any) -> str | None:
+    """A time as it is signed: a text to the letter, a number by its digits."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
+    return None
