@@ -48,7 +48,7 @@ _BLURRED = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """What is said of a step: status, sub-status where there is one, text, and the milestone it is."""
 
     status: str
@@ -57,35 +57,35 @@ class _Words:
     node: str | None = None
 
 
-_WORDS: Mapping[Stage, _Words] = {
-    Stage.LABEL_CREATED: _Words("notfound", "notfound001", "Shipment information received"),
-    Stage.PICKED_UP: _Words("transit", "transit001", "Item accepted by courier", "ItemReceived"),
-    Stage.AT_FACILITY: _Words("transit", "transit002", "Arrived at hub"),
-    Stage.IN_TRANSIT: _Words("transit", "transit001", "Departed, on the way"),
-    Stage.CUSTOMS_HELD: _Words("exception", "exception006", "Retained by customs"),
-    Stage.CUSTOMS_CLEARED: _Words("transit", "transit005", "Customs cleared", "CustomsClearance"),
-    Stage.FORWARDED: _Words("transit", "transit001", "Handed over to partner courier"),
-    Stage.OUT_FOR_DELIVERY: _Words("pickup", None, "Out for delivery"),
-    Stage.ATTEMPTED: _Words("undelivered", None, "Delivery attempt failed, nobody at home"),
-    Stage.REFUSED: _Words("exception", "exception009", "Refused by recipient"),
-    Stage.REDELIVERY: _Words(
+WORDS: Mapping[Stage, Words] = {
+    Stage.LABEL_CREATED: Words("notfound", "notfound001", "Shipment information received"),
+    Stage.PICKED_UP: Words("transit", "transit001", "Item accepted by courier", "ItemReceived"),
+    Stage.AT_FACILITY: Words("transit", "transit002", "Arrived at hub"),
+    Stage.IN_TRANSIT: Words("transit", "transit001", "Departed, on the way"),
+    Stage.CUSTOMS_HELD: Words("exception", "exception006", "Retained by customs"),
+    Stage.CUSTOMS_CLEARED: Words("transit", "transit005", "Customs cleared", "CustomsClearance"),
+    Stage.FORWARDED: Words("transit", "transit001", "Handed over to partner courier"),
+    Stage.OUT_FOR_DELIVERY: Words("pickup", None, "Out for delivery"),
+    Stage.ATTEMPTED: Words("undelivered", None, "Delivery attempt failed, nobody at home"),
+    Stage.REFUSED: Words("exception", "exception009", "Refused by recipient"),
+    Stage.REDELIVERY: Words(
         "transit", "transit003", "Back at delivery facility, delivery will be attempted again"
     ),
-    Stage.CARDED: _Words("undelivered", None, "Delivery attempt failed, card left"),
-    Stage.READY_TO_COLLECT: _Words("pickup", None, "Ready for collection at the post office"),
-    Stage.COLLECTED: _Words("delivered", "delivered002", "Collected by recipient"),
-    Stage.DAMAGED: _Words("exception", "exception007", "Parcel damaged"),
-    Stage.UNDELIVERABLE: _Words("exception", "exception005", "Parcel damaged, cannot be delivered"),
-    Stage.LOST: _Words("exception", "exception007", "Parcel lost"),
-    Stage.RETURNING: _Words("exception", "exception011", "Returning to sender"),
-    Stage.RETURNED: _Words("exception", "exception010", "Returned to sender"),
-    Stage.DELIVERED: _Words("delivered", "delivered001", "Delivered"),
+    Stage.CARDED: Words("undelivered", None, "Delivery attempt failed, card left"),
+    Stage.READY_TO_COLLECT: Words("pickup", None, "Ready for collection at the post office"),
+    Stage.COLLECTED: Words("delivered", "delivered002", "Collected by recipient"),
+    Stage.DAMAGED: Words("exception", "exception007", "Parcel damaged"),
+    Stage.UNDELIVERABLE: Words("exception", "exception005", "Parcel damaged, cannot be delivered"),
+    Stage.LOST: Words("exception", "exception007", "Parcel lost"),
+    Stage.RETURNING: Words("exception", "exception011", "Returning to sender"),
+    Stage.RETURNED: Words("exception", "exception010", "Returned to sender"),
+    Stage.DELIVERED: Words("delivered", "delivered001", "Delivered"),
 }
 _ENDS = frozenset({Stage.COLLECTED, Stage.DELIVERED, Stage.LOST, Stage.RETURNED})
-_AT_DELIVERY = _Words("transit", "transit003", "Arrived at delivery facility", "DestinationArrived")
-_FROM_ABROAD = _Words("transit", "transit004", "Arrived in destination country", "ArrivalfromAbroad")
-_TO_ABROAD = _Words("transit", "transit001", "Departed from airport", "DepartfromAirport")
-_DISPATCHED = _Words("transit", "transit001", "Dispatched from origin", "ItemDispatched")
+_AT_DELIVERY = Words("transit", "transit003", "Arrived at delivery facility", "DestinationArrived")
+_FROM_ABROAD = Words("transit", "transit004", "Arrived in destination country", "ArrivalfromAbroad")
+_TO_ABROAD = Words("transit", "transit001", "Departed from airport", "DepartfromAirport")
+_DISPATCHED = Words("transit", "transit001", "Dispatched from origin", "ItemDispatched")
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +158,7 @@ class Parcel:
 
     def courier(self, now: datetime) -> Courier:
         """Give the courier it is followed with."""
-        return self.owner if now >= self.looked_at else self.named
+        return self.owner if self._until(now) >= self.looked_at else self.named
 
     @property
     def told_events(self) -> Sequence[Event]:
@@ -166,10 +166,13 @@ class Parcel:
         return belated(self.events) if self.words.has("DISORDER") else self.events
 
     def known(self, now: datetime) -> list[Event]:
-        """Give the steps that are known, oldest first; after updates were stopped nothing is added."""
-        if now < self.looked_at:
-            return []
-        return known(self.told_events, min(now, self.stopped_at or now))
+        """Give the steps that are known, oldest first."""
+        until = self._until(now)
+        return known(self.told_events, until) if until >= self.looked_at else []
+
+    def _until(self, now: datetime) -> datetime:
+        """Give the time up to which one knows: nothing is added after updates were stopped."""
+        return min(now, self.stopped_at or now)
 
     def moments(self) -> list[tuple[datetime, datetime]]:
         """Foretell when it is to be told of, and as of when: after every change.
@@ -202,9 +205,10 @@ class Parcel:
         """Give status and sub-status as they are told."""
         if self.by_hand:
             return self.by_hand, None
-        if now < self.looked_at:
+        until = self._until(now)
+        if until < self.looked_at:
             return "pending", None
-        return self._standing(self.known(now), min(now, self.stopped_at or now))
+        return self._standing(self.known(now), until)
 
     def _standing(self, events: Sequence[Event], now: datetime) -> tuple[str, str | None]:
         if not events:
@@ -215,7 +219,7 @@ class Parcel:
         words = self._words(last)
         return words.status, words.sub_status
 
-    def _words(self, event: Event) -> _Words:
+    def _words(self, event: Event) -> Words:
         match event.stage, event.leg:
             case Stage.AT_FACILITY, Leg.DESTINATION:
                 return _AT_DELIVERY
@@ -223,7 +227,7 @@ class Parcel:
                 return _FROM_ABROAD
             case Stage.IN_TRANSIT, Leg.ORIGIN:
                 return _TO_ABROAD if self.abroad else _DISPATCHED
-        return _WORDS[event.stage]
+        return WORDS[event.stage]
 
     def set_by_hand(self, status: int) -> None:
         """Let the client say how it stands: 4 delivered, 7 exception, 8 as it was."""
