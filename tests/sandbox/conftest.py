@@ -132,6 +132,7 @@ class Receiver:
 
     url: str = ""
     got: list[JsonObject] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     answers: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -141,6 +142,7 @@ def receiver() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            receiver.headers.append({name.lower(): value for name, value in self.headers.items()})
             receiver.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             usual = (200, '{"code": 200, "msg": "success"}')
             status, body = receiver.answers.pop(0) if receiver.answers else usual
