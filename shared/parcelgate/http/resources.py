@@ -15,11 +15,18 @@ from parcelgate.carriers.port import CarrierProfile, Rate, Service
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import Batch, Progress
-from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.clock import Clock, now, rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem
-from parcelgate.domain.trackings import Tracking, TrackingStatus, furthest_behind
+from parcelgate.domain.trackings import (
+    Customer,
+    Source,
+    Tracking,
+    TrackingEvent,
+    TrackingStatus,
+    furthest_behind,
+)
 
 if TYPE_CHECKING:
     from parcelgate.services.manifests import Manifest
@@ -255,33 +262,84 @@ class EventList(msgspec.Struct, frozen=True):
 
 
 class SecondaryNumber(msgspec.Struct, frozen=True):
-    """Another carrier's number of the same parcel."""
+    """Another carrier's number of the same parcel; `carrier` where it is known."""
 
-    carrier: str
+    carrier: str | None
     number: str
 
 
-class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
-    """One followed parcel."""
+class ProofResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of the delivery, at the carrier's own addresses, which open them until `expires_at`."""
+
+    image_url: str | None
+    address_image_url: str | None
+    expires_at: Time | None
+
+
+class LocationResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something happened; `text` in the carrier's own words."""
+
+    city: str | None
+    state: str | None
+    postcode: str | None
+    country: str | None
+    text: str | None
+
+
+class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a parcel.
+
+    `status` is null when the carrier's `code` is not known here. `at_is_local` marks a time that came
+    without a zone, and was read in the account's.
+    """
 
     id: str
+    at: Time
+    utc_offset: str | None
+    at_is_local: bool
+    status: TrackingStatus | None
+    sub_status: str | None
+    code: str
+    description: str
+    location: LocationResource
+    visible_to_recipient: bool
+    source: Source | None
+
+
+class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One followed parcel; its events oldest first.
+
+    `next_poll_at` is null when nobody asks about it any more; `proof_of_delivery` as soon as its pictures
+    cannot be opened any more.
+    """
+
+    id: str
+    object: str = "tracking"
     order_id: str | None
     parcel_reference: str | None
     carrier: str
     carrier_code: str | None
     account: str
     tracking_number: str
-    secondary_tracking_numbers: tuple[SecondaryNumber, ...] = ()
-    title: str | None = None
+    secondary_tracking_numbers: tuple[SecondaryNumber, ...]
+    title: str | None
     status: TrackingStatus
     sub_status: str | None
-    estimated_delivery: Time | None = None
-    delivered_at: Time | None = None
-    last_event_at: Time | None = None
-    next_poll_at: Time | None = None
-    proof_of_delivery: dict[str, Any] | None = None
-    events: tuple[dict[str, Any], ...] = ()
-    metadata: dict[str, str] = {}
+    estimated_delivery: Time | None
+    delivered_at: Time | None
+    last_event_at: Time | None
+    next_poll_at: Time | None
+    proof_of_delivery: ProofResource | None
+    events: tuple[TrackingEventResource, ...]
+    customer: Customer | None
+    order_reference: str | None
+    order_created_at: Time | None
+    note: str | None
+    destination_country: str | None
+    destination_state: str | None
+    archived: bool
+    paused: bool
+    metadata: dict[str, str]
     created_at: Time
     updated_at: Time
 
@@ -489,8 +547,13 @@ def event_resource(event: OrderEvent) -> EventResource:
     )
 
 
-def tracking_resource(tracking: Tracking) -> TrackingResource:
-    """One followed parcel."""
+def tracking_resource(
+    tracking: Tracking, next_poll_at: datetime | None = None, *, clock: Clock = now
+) -> TrackingResource:
+    """One followed parcel, as it is shown at this moment."""
+    proof = tracking.proof
+    if proof is not None and proof.expires_at is not None and proof.expires_at <= clock():
+        proof = None
     return TrackingResource(
         id=tracking.id,
         order_id=tracking.order_id,
@@ -499,8 +562,33 @@ def tracking_resource(tracking: Tracking) -> TrackingResource:
         carrier_code=tracking.carrier_code,
         account=tracking.account,
         tracking_number=tracking.tracking_number,
+        secondary_tracking_numbers=tuple(
+            SecondaryNumber(other.carrier, other.number) for other in tracking.other_numbers
+        ),
+        title=tracking.title,
         status=tracking.status,
         sub_status=tracking.sub_status,
+        estimated_delivery=None,
+        delivered_at=_time(tracking.delivered_at),
+        last_event_at=_time(tracking.last_event_at),
+        next_poll_at=_time(next_poll_at),
+        proof_of_delivery=ProofResource(
+            image_url=proof.image_url,
+            address_image_url=proof.address_image_url,
+            expires_at=_time(proof.expires_at),
+        )
+        if proof
+        else None,
+        events=tuple(map(_tracking_event, tracking.events)),
+        customer=tracking.customer,
+        order_reference=tracking.order_reference,
+        order_created_at=_time(tracking.order_created_at),
+        note=tracking.note,
+        destination_country=tracking.destination_country,
+        destination_state=tracking.destination_state,
+        archived=tracking.archived,
+        paused=tracking.paused,
+        metadata=tracking.metadata,
         created_at=rfc3339(tracking.created_at),
         updated_at=rfc3339(tracking.updated_at),
     )
@@ -582,6 +670,28 @@ def _charges(charges: Sequence[orders.Charge]) -> tuple[ChargeResource, ...]:
 
 def _problem(problem: Problem | None, order: Order, site: Site) -> ProblemResource | None:
     return problem_resource(problem, site, order_id=order.id) if problem else None
+
+
+def _tracking_event(event: TrackingEvent) -> TrackingEventResource:
+    return TrackingEventResource(
+        id=event.id,
+        at=rfc3339(event.at),
+        utc_offset=event.utc_offset,
+        at_is_local=event.at_is_local,
+        status=event.status,
+        sub_status=event.sub_status,
+        code=event.code,
+        description=event.description,
+        location=LocationResource(
+            city=event.city,
+            state=event.state,
+            postcode=event.postcode,
+            country=event.country,
+            text=event.place,
+        ),
+        visible_to_recipient=event.visible_to_recipient,
+        source=event.source,
+    )
 
 
 def _parcel(parcel: orders.Parcel, order: Order, site: Site) -> ParcelResource:
