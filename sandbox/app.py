@@ -40,7 +40,7 @@ def build_app(settings: Settings) -> Starlette:
 
 
 def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
-    calls = {carrier.name: [call.name for call in carrier.calls] for carrier in carriers}
+    calls = {carrier.name: list(dict.fromkeys(call.name for call in carrier.calls)) for carrier in carriers}
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "carriers": list(calls)})

@@ -1,4 +1,4 @@
-"""TrackingMore v2, under `/trackingmore`: it follows anybody's parcels.
+"""TrackingMore v2, under `/trackingmore/v2`, and `/trackingmore` too: it follows anybody's parcels.
 
 **Documented** (trackingmore-v2-trackings): the sixteen calls, their header, the fields of a parcel to be
 followed, the array that `batch` reads, its two answers, and that `auto_correct` 1 means that the courier is

@@ -19,6 +19,8 @@ from sandbox.trackingmore.pushes import Pushes
 from sandbox.trackingmore.wire import Amended, Code, JsonObject, RefusedError, Wanted, answer
 from sandbox.world import World
 
+_PREFIXES = ("/v2", "")
+"""What every path begins with: the version's, as in life, or nothing for whoever calls that the host's."""
 _USUAL_QUOTA = 1_000_000
 _LISTED, _MOST_LISTED = 100, 2000
 _LISTS_A_SECOND, _REALTIMES_A_SECOND = 1, 3
@@ -54,27 +56,31 @@ class TrackingMore:
         self._pushes = Pushes(world, self.name, {login.name: login.email for login in logins})
         self._opened = world.clock.now()
         self._forget()
-        one = "/trackings/{carrier_code}/{tracking_number}"
-        self.calls = (
-            self._call("post", "POST", "/trackings/post", self._post, outage=True),
-            self._call("batch", "POST", "/trackings/batch", self._batch, outage=True),
-            self._call("get", "GET", "/trackings/get", self._get),
-            self._call("updatemore", "POST", "/trackings/updatemore", self._updatemore),
-            self._call("delete", "POST", "/trackings/delete", self._delete),
-            self._call("realtime", "POST", "/trackings/realtime", self._realtime),
-            self._call("update", "POST", "/trackings/update", self._update),
-            self._call("getuserinfo", "GET", "/trackings/getuserinfo", self._getuserinfo),
-            self._call("getstatusnumber", "GET", "/trackings/getstatusnumber", self._getstatusnumber),
-            self._call("notupdate", "POST", "/trackings/notupdate", self._notupdate),
-            self._call("remote", "POST", "/trackings/remote", self._remote),
-            self._call("costtime", "POST", "/trackings/costtime", self._costtime),
-            self._call("aircargo", "POST", "/trackings/aircargo", self._aircargo),
+        self.calls = tuple(call for prefix in _PREFIXES for call in self._all(prefix))
+
+    def _all(self, prefix: str) -> Iterable[Call]:
+        trackings = f"{prefix}/trackings"
+        one = f"{trackings}/{{carrier_code}}/{{tracking_number}}"
+        return (
+            self._call("post", "POST", f"{trackings}/post", self._post, outage=True),
+            self._call("batch", "POST", f"{trackings}/batch", self._batch, outage=True),
+            self._call("get", "GET", f"{trackings}/get", self._get),
+            self._call("updatemore", "POST", f"{trackings}/updatemore", self._updatemore),
+            self._call("delete", "POST", f"{trackings}/delete", self._delete),
+            self._call("realtime", "POST", f"{trackings}/realtime", self._realtime),
+            self._call("update", "POST", f"{trackings}/update", self._update),
+            self._call("getuserinfo", "GET", f"{trackings}/getuserinfo", self._getuserinfo),
+            self._call("getstatusnumber", "GET", f"{trackings}/getstatusnumber", self._getstatusnumber),
+            self._call("notupdate", "POST", f"{trackings}/notupdate", self._notupdate),
+            self._call("remote", "POST", f"{trackings}/remote", self._remote),
+            self._call("costtime", "POST", f"{trackings}/costtime", self._costtime),
+            self._call("aircargo", "POST", f"{trackings}/aircargo", self._aircargo),
             self._call("getOne", "GET", one, self._get_one, outage=True),
             self._call("getOne", "GET", f"{one}/{{lang}}", self._get_one, outage=True),
             self._call("putOne", "PUT", one, self._put_one),
             self._call("deleteOne", "DELETE", one, self._delete_one),
-            self._call("carriers", "GET", "/carriers", self._carriers),
-            self._call("detect", "POST", "/carriers/detect", self._detect),
+            self._call("carriers", "GET", f"{prefix}/carriers", self._carriers),
+            self._call("detect", "POST", f"{prefix}/carriers/detect", self._detect),
         )
 
     def reset(self) -> None:

@@ -84,6 +84,12 @@ def test_a_wrong_key_is_refused_by_its_code(http, key):
     assert answer.json()["meta"]["code"] == 4001
 
 
+def test_it_answers_with_the_version_in_the_path_and_without(client):
+    client.post("post", parcel())
+    path = "/trackings/singapore-post/RP893531375SG"
+    assert client.send("GET", f"/v2{path}").json() == client.send("GET", path).json()
+
+
 def test_the_http_status_of_a_refusal_means_nothing(client):
     assert client.send("POST", "/trackings/post", parcel()).status_code == 200
     again = client.send("POST", "/trackings/post", parcel())
