@@ -36,6 +36,9 @@ or inside a test::
 `GET  /_sandbox/truth`            what has truly happened to every parcel so far, per carrier
 ================================  ================================================================
 
+**Journeys.** A parcel is picked up, sorted and delivered, unless a word has it otherwise (`sandbox.routes`):
+attempts, customs, losses, returns. The same number always travels alike.
+
 **Time.** Everything reads one clock. Parcels move `acceleration` times faster than in life;
 tokens, processing and callbacks keep ordinary time, scaled by their own settings.
 

@@ -8,7 +8,7 @@ label padded to 4x6, several boxes per order split under several master numbers.
 **Assumed**, as nobody we can reach has written it down: every other path and body, that answers
 come with HTTP status 200, the codes 401 and 404 and those of a refused create (`wire.Code`), the
 order of boxes and how many share a master number, prices, the words in `status`, the form of all
-numbers, and the times of tracking events, which are in UTC.
+numbers, the words of tracking events, and their times, which are in UTC.
 """
 
 from sandbox.lso.carrier import Lso

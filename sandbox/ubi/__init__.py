@@ -12,7 +12,8 @@ tracking call, label formats and sizes, the error codes, that a closed order can
 update, manifest and `queryorders`, that a duplicate and too many orders are told in a body with HTTP
 status 200, that a master is made when some of its pieces are refused, that a deleted order frees its
 references, that pieces are deleted through their master alone, that what an order costs is told nowhere
-(the ledger counts no money), and where and when a parcel moves.
+(the ledger counts no money), where and when a parcel moves, that every parcel comes from China, and the
+codes `LST` (lost) and `DMG` (damaged), which are in no list that is public.
 
 Steering words act on an order's reference; `SBX-REJECT` in a piece's own reference refuses that piece.
 """

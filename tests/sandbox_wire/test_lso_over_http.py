@@ -247,6 +247,25 @@ def test_disordered_journeys_are_read_like_any_others(platform: Platform) -> Non
     assert all(isinstance(event.at, datetime) for event in history.events)
 
 
+@pytest.mark.parametrize(
+    ("word", "statuses"),
+    [
+        ("SBX-ATTEMPT", ["attempt_failed", "in_transit", "out_for_delivery", "delivered"]),
+        ("SBX-CUSTOMS", ["exception", *["in_transit"] * 3, "out_for_delivery", "delivered"]),
+        ("SBX-PARCELLOST", ["exception"]),
+        ("SBX-DAMAGED", ["exception", "exception"]),
+        ("SBX-RETURN", ["attempt_failed", "exception", "returned"]),
+        # A word in no table: shown, and never guessed.
+        ("SBX-COLLECTPOINT", ["attempt_failed", None, "delivered"]),
+    ],
+)
+def test_every_journey_ends_as_it_should(platform: Platform, word: str, statuses: list[str | None]) -> None:
+    order = platform.confirmed(boxes(word, 1))
+    platform.control.post("/advance", json={"seconds": 86_400}).raise_for_status()
+    (history,) = platform.carrier.track(order.tracking_numbers)
+    assert [event.status for event in history.events][-len(statuses) :] == statuses
+
+
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after", "half_body", "html_502", "429"])
 @pytest.mark.parametrize("call", ["label", "refund", "tracking", "feePreview", "getToken"])
 def test_no_fault_of_any_question_is_more_than_passing(call: str, kind: str, platform: Platform) -> None:

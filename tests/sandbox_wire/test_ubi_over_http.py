@@ -194,6 +194,25 @@ def test_disordered_journeys_come_out_in_order(platform: Platform) -> None:
     assert history.events[-1].status is TrackingStatus.DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("word", "statuses"),
+    [
+        ("SBX-ATTEMPT", ["attempt_failed", "delivered"]),
+        ("SBX-CUSTOMS", ["exception", "in_transit", "in_transit", "delivered"]),
+        # eTower's codes for these are in no list: they are shown, and never guessed.
+        ("SBX-PARCELLOST", ["in_transit", None]),
+        ("SBX-DAMAGED", ["in_transit", None]),
+        ("SBX-RETURN", ["attempt_failed", "attempt_failed", "returned"]),
+        ("SBX-COLLECTPOINT", ["attempt_failed", "available_for_pickup", "delivered"]),
+    ],
+)
+def test_every_journey_ends_as_it_should(platform: Platform, word: str, statuses: list[str | None]) -> None:
+    order = platform.confirmed(pieces(word))
+    platform.control.post("/advance", json={"seconds": 86_400})
+    (history,) = platform.carrier.track(order.tracking_numbers)
+    assert [event.status for event in history.events][-len(statuses) :] == statuses
+
+
 # Faults.
 
 FAULTS: dict[str, Body] = {
