@@ -86,8 +86,10 @@ class ParcelgateStack(Stack):
         )
         inbox.work_off(
             functions,
-            store.access("GetItem", "PutItem", "UpdateItem"),
+            store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
+            account_access(self, settings),
             order_flow_access(self, settings, "SendTaskSuccess"),
+            polls.nudge_access(),
             retries.send_access(),
             timings(settings),
         )

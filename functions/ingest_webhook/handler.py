@@ -10,7 +10,7 @@ from parcelgate.services import webhooks
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Take the delivery in. Nothing is done about it here."""
     path = event.get("pathParameters") or {}
-    answer = webhooks.take_in(webhooks.wired_table(), path, webhooks.body_of(event))
+    answer = webhooks.wired().take_in(path, webhooks.body_of(event), event.get("headers"))
     return {
         "statusCode": answer.status,
         "headers": {"content-type": answer.content_type},

@@ -1,4 +1,4 @@
-"""The inbox queue's worker: has the carrier asked about whatever a stored delivery speaks of."""
+"""The inbox queue's worker: does what a carrier's stored delivery is worth."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.observability.logs import anatomy, log, observed
-from parcelgate.services import webhooks
+from parcelgate.services import deliveries
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -15,7 +15,7 @@ def process(record: SQSRecord) -> None:
     """Work one message off: the way to one delivery."""
     try:
         message = record.json_body
-        webhooks.wired().process(message["tenant"], message["id"])
+        deliveries.wired().process(message["tenant"], message["id"])
     except Exception as error:
         log.error("a delivery was not worked off", extra=anatomy(error))
         raise

@@ -142,7 +142,7 @@ class Api(Construct):
         functions.add("validate_address", settles, *with_carrier)
         functions.add("list_services", store.access("GetItem", "PutItem", "UpdateItem"), *with_carrier)
         functions.add("describe_service")
-        functions.add("ingest_webhook", store.access("GetItem", "PutItem"))
+        functions.add("ingest_webhook", store.access("GetItem", "PutItem", "UpdateItem"), accounts)
         self._add_routes()
         self._add_stage()
 

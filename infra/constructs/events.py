@@ -18,9 +18,15 @@ from infra.settings import Settings
 
 _OF_INTEREST = (
     {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["ORDER"]}}}},
-    {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["ENTRY"]}}}},
+    {
+        "eventName": ["INSERT", "MODIFY"],
+        "dynamodb": {
+            "Keys": {"sk": {"S": ["ENTRY"]}},
+            "NewImage": {"entry_state": {"S": ["received"]}},
+        },
+    },
 )
-"""Orders as they change, and deliveries as they come in. Claims, expiry and all else stay out."""
+"""Orders as they change, deliveries as they come in or come again. Claims, expiry and all else stay out."""
 
 
 class Events(Construct):

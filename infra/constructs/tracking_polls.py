@@ -25,9 +25,13 @@ class TrackingPolls(Construct):
         self.nudged = WorkQueue(self, "Nudged", settings=settings, worker="poll_nudged", receives=_RECEIVES)
 
     def nudge_access(self) -> Access:
-        """Having a parcel asked about at once."""
+        """Having a parcel asked about at once, or when the plan says so."""
         queue = self.nudged.queue
-        return access(allow("sqs:SendMessage", on=queue.queue_arn), POLL_QUEUE_URL=queue.queue_url)
+        return access(
+            allow("sqs:SendMessage", on=queue.queue_arn),
+            POLL_QUEUE_URL=queue.queue_url,
+            POLL_PACE=str(self._settings.poll_pace),
+        )
 
     def work_off(self, functions: Functions, *given: Access) -> None:
         """Make the functions that ask."""

@@ -18,9 +18,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.order_flow import definition as order_flow_definition
 from infra.settings import settings_for
+from parcelgate.carriers.accounts import Accounts
 from parcelgate.carriers.errors import RefusedError, UnknownOutcomeError
 from parcelgate.carriers.port import (
     Cancellation,
@@ -41,7 +43,8 @@ from parcelgate.carriers.port import (
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services import changes, label_fetch, order_flow, retries, sweep, webhooks
+from parcelgate.services import changes, deliveries, label_fetch, order_flow, retries, sweep, webhooks
+from parcelgate.services.accounts import Carriers
 from parcelgate.services.batches import Batches, Bodies, FanOut
 from parcelgate.services.label_fetch import LabelFetcher, LabelWorker
 from parcelgate.services.labels import LabelStore
@@ -49,6 +52,7 @@ from parcelgate.services.order_flow import OrderFlow, Parts
 from parcelgate.services.retries import Retrier, RetryQueues
 from parcelgate.services.sending import Sender
 from parcelgate.services.settings import Settings
+from parcelgate.services.trackings import Timelines
 from parcelgate.store import clients
 from parcelgate.store.table import Table
 from tests.support.asl import MACHINE, Execution, StepFunctions
@@ -63,6 +67,7 @@ ENVIRONMENT = {
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
     "PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels",
     "PARCELGATE_INBOX_QUEUE_URL": "https://sqs.test/inbox",
+    "PARCELGATE_POLL_QUEUE_URL": "https://sqs.test/polls",
     "PARCELGATE_RETRY_QUEUE_URLS": '{"lso": "https://sqs.test/retry-lso"}',
     "PARCELGATE_RETRY_DEAD_LETTER_URLS": '{"lso": "https://sqs.test/dead-lso"}',
     "PARCELGATE_CHANGES_DEAD_LETTER_URL": "https://sqs.test/dead-changes",
@@ -74,7 +79,6 @@ STATES = ("submit_order", "check_order", "fetch_label", "compensate_order", "esc
 FUNCTION_SECONDS = 60.0
 SWEEP_SECONDS = 300.0
 VISIBILITY_SECONDS = 360.0
-_take_in = webhooks.take_in
 PDF = b"%PDF-1.4 a label"
 
 
@@ -193,6 +197,23 @@ class FakeS3:
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
         assert Bucket == "labels"
         self.objects[Key] = Body
+
+
+class FakeSecrets:
+    """The secrets of carrier accounts, by their whole names."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        if SecretId not in self.texts:
+            error = {"Code": "ResourceNotFoundException", "Message": "made up by a test"}
+            raise ClientError({"Error": error}, "GetSecretValue")
+        return {"SecretString": self.texts[SecretId]}
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
+        assert SecretId in self.texts
+        self.texts[SecretId] = SecretString
 
 
 class Behaviour(msgspec.Struct, kw_only=True):
@@ -353,6 +374,7 @@ class World:
         self.settings = Settings(ENVIRONMENT | (environment or {}))
         self.table = Table(dynamodb, table_name)
         self.sqs, self.events, self.s3 = FakeSqs(self.clock), FakeEvents(), FakeS3()
+        self.secrets = FakeSecrets()
         self.fake = FakeCarrier(self)
         self.carrier: Carrier = carrier(self) if carrier else self.fake
         self.sweep_seconds = SWEEP_SECONDS
@@ -408,11 +430,14 @@ class World:
         if (answer is None or answer["statusCode"] != 200) and attempt < 5:
             self.clock.after(300, lambda: self.call_back(url, body, attempt=attempt + 1))
 
-    def deliver(self, url: str, body: bytes = b"{}") -> dict[str, Any] | None:
+    def deliver(
+        self, url: str, body: bytes = b"{}", headers: dict[str, str] | None = None
+    ) -> dict[str, Any] | None:
         """One delivery to the address; the answer, None when our function died."""
         *_, carrier, account, token = url.split("/")
         event = {
             "pathParameters": {"carrier": carrier, "account": account, "token": token},
+            "headers": {"content-type": "application/json", **(headers or {})},
             "body": body.decode(errors="surrogateescape"),
             "isBase64Encoded": False,
         }
@@ -544,11 +569,27 @@ class World:
         patch.setattr(order_flow, "wired", lambda: flow)
         patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
         patch.setattr(changes, "wired", lambda: router)
-        patch.setattr(webhooks, "wired_table", lambda: table)
+        secrets = wrap(self.secrets, "secrets")
+        clients.put("secretsmanager", secrets)
+        accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
         patch.setattr(
             webhooks,
             "wired",
-            lambda: webhooks.Nudges(table=table, stepfunctions=machine(), queues=queues, clock=self.clock),
+            lambda: webhooks.Door(table=table, accounts=lambda: accounts, clock=self.clock),
+        )
+        self.trackers = Carriers(table, self.settings, clock=self.clock)
+        timelines = Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock)
+        patch.setattr(
+            deliveries,
+            "wired",
+            lambda: deliveries.Deliveries(
+                table=table,
+                carriers=self.trackers,
+                timelines=timelines,
+                stepfunctions=machine(),
+                queues=queues,
+                clock=self.clock,
+            ),
         )
         patch.setattr(
             sweep,
@@ -564,7 +605,6 @@ class World:
                 clock=self.clock,
             ),
         )
-        patch.setattr(webhooks, "take_in", lambda *given: _take_in(*given, clock=self.clock))
 
     def _function(self, name: str) -> Callable[[dict[str, Any]], Any]:
         handler = import_module(f"functions.{name}.handler").handler

@@ -1,10 +1,11 @@
 """The router of the table's stream: what must follow from a write follows from here.
 
-A new delivery in the inbox goes to the inbox queue; an order that waits for its label, and that no workflow
-fetches one for any more, goes to the label queue; an order that reached a status others wait for, or got
-its label, is announced on the event bus. Announcements hold ids only. Delivery may repeat and may come out of
-order: `sequence`, the order's version, is what consumers order by. Trouble that a person must look at is
-counted here too, whoever wrote it: alarms ring by these counts.
+A delivery that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
+queue; an order that waits for its label, and that no workflow fetches one for any more, goes to the label
+queue; an order that reached a status others wait for, or got its label, is announced on the event bus.
+Announcements hold ids only. Delivery may repeat and may come out of order: `sequence`, the order's version,
+is what consumers order by. Trouble that a person must look at is counted here too, whoever wrote it: alarms
+ring by these counts.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -119,7 +120,7 @@ class Router:
             return
         sequence = change["SequenceNumber"]
         if name.kind == keys.INBOX:
-            if record["eventName"] == "INSERT" and "due_pk" in after:
+            if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
                 parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
@@ -184,6 +185,11 @@ class Router:
         answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
         results = answer["Entries"]
         return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+
+
+def _sent_on_its_way(old: dict[str, Any] | None, delivery: dict[str, Any]) -> bool:
+    """Whether a delivery has come in, or come again, or is to be worked on again, by this very change."""
+    return old is None or old.get("again_at") != delivery.get("again_at")
 
 
 def _label_is_due(old: _Order | None, order: _Order) -> bool:

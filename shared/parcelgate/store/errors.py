@@ -29,6 +29,13 @@ class AlreadyFollowedError(StoreError):
         self.tracking_id = tracking_id
 
 
+class ProofTakenError(StoreError):
+    """A proof that is good for one delivery alone has come with another one before."""
+
+    def __init__(self) -> None:
+        super().__init__("another delivery came with this proof")
+
+
 class KeyNotFoundError(StoreError):
     """The tenant has no such API key."""
 

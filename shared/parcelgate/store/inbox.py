@@ -1,29 +1,42 @@
 """The inbox: every delivery of a carrier, as it came, stored before it is acknowledged.
 
 An entry is named by what was delivered, so a repeat finds the first delivery. It is due five minutes
-after it came until it was worked on, and kept for thirty days to be read again.
+after it came until it was worked on, and kept for thirty days to be read again. What nothing can be done
+with is parked, with the reason, until a person has it worked on again.
+
+A proof that is good for one delivery alone is claimed in the write that stores the delivery, so that no
+other delivery can ever come with it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import batched
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item
+from parcelgate.store.calls import ConditionFailedError, Item, Write
+from parcelgate.store.errors import ProofTakenError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
+MOST_BYTES = 256 * 1024
+"""What is kept of a delivery. One that is as long or longer was cut there, and can only be parked."""
 
 RECEIVED = "received"
 PROCESSED = "processed"
 PARKED = "parked"
 
 _SK = "ENTRY"
+_PROOF = "PROOF"
+_AT_ONCE = 100
+_NEW = "attribute_not_exists(pk) OR expires_at <= :now"
+"""What has expired may stand there still; it counts as gone."""
 
 
 class InboxEntry(NamedTuple):
@@ -39,6 +52,7 @@ class InboxEntry(NamedTuple):
     received_at: datetime
     state: str
     reason: str | None
+    closed_at: datetime | None = None
     is_new: bool = False
 
 
@@ -59,15 +73,21 @@ class Inbox:
         now: datetime,
         order_id: str | None = None,
         headers: Mapping[str, str] | None = None,
+        proof: str | None = None,
+        parked: str | None = None,
     ) -> InboxEntry:
         """Store a delivery in one conditional write, and return the entry that stands then.
 
-        `is_new` is False for a repeat; its `state` says whether the first one was worked on. Give
-        only those `headers` that prove something: they are kept with the body.
+        `is_new` is False for a repeat; its `state` says whether the first one was worked on. One that
+        nobody has worked on yet is sent on its way again. Give only those `headers` that prove something:
+        they are kept with the body. With a reason to be `parked` nothing more happens to the delivery.
+
+        `proof` names what is good for this delivery alone. Raises ProofTakenError when another delivery
+        came with it; then nothing was written.
         """
-        digest = keys.digest(body, order_id or "", account)
+        proven = [part for pair in sorted((headers or {}).items()) for part in pair]
         entry = InboxEntry(
-            id=f"{carrier}#{digest}",
+            id=f"{carrier}#{keys.digest(body, order_id or '', account, *proven)}",
             tenant=self._tenant,
             carrier=carrier,
             account=account,
@@ -75,24 +95,50 @@ class Inbox:
             body=body,
             headers=dict(headers or {}),
             received_at=now,
-            state=RECEIVED,
-            reason=None,
+            state=PARKED if parked else RECEIVED,
+            reason=parked,
+            closed_at=now if parked else None,
             is_new=True,
         )
         try:
-            calls.write(
-                self._client.put_item,
-                TableName=self._name,
-                Item=self._item(entry),
-                # What has expired may stand there still; it counts as gone.
-                ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now",
-                ExpressionAttributeValues={":now": {"N": str(math.floor(now.timestamp()))}},
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ConditionFailedError as error:
+            if proof is None:
+                calls.write(self._client.put_item, **self._new(self._item(entry), now))
+            else:
+                self._put_with_proof(entry, proof)
+        except (ConditionFailedError, _RepeatError) as error:
             first = self._entry(error.item) if error.item else self.get(entry.id)
-            return first or entry
+            if first is None:
+                return entry
+            if first.state == RECEIVED:
+                self._update(
+                    entry.id,
+                    "SET again_at = :now",
+                    {":now": {"S": rfc3339(now)}, ":received": {"S": RECEIVED}},
+                    " AND entry_state = :received",
+                )
+            return first
         return entry
+
+    def _put_with_proof(self, entry: InboxEntry, proof: str) -> None:
+        mark = uuid4().hex
+        claim: Item = {
+            "pk": {"S": keys.key(self._tenant, _PROOF, entry.carrier, keys.digest(proof))},
+            "sk": {"S": _PROOF},
+            "entry": {"S": entry.id},
+            "mark": {"S": mark},
+            "expires_at": _expiry(entry),
+        }
+
+        def refused(item: Item | None) -> StoreError:
+            if item is None:
+                return calls.CollisionError("the same proof came twice at once")
+            return _RepeatError(None) if item["entry"]["S"] == entry.id else ProofTakenError()
+
+        writes = [
+            Write({"Put": self._new(claim, entry.received_at)}, refused),
+            Write({"Put": self._new(self._item(entry), entry.received_at)}, _RepeatError),
+        ]
+        calls.commit(self._client, writes, mark=mark)
 
     def get(self, entry_id: str) -> InboxEntry | None:
         """The entry as it stands; None when it has expired or never was."""
@@ -102,13 +148,61 @@ class Inbox:
             ).get("Item")
         return None if item is None else self._entry(item)
 
+    def parked(self) -> Iterator[InboxEntry]:
+        """Everything that is parked, the newest delivery first. The list may lag a second."""
+        positions = calls.queried(
+            self._client,
+            {
+                "TableName": self._name,
+                "IndexName": "by_time",
+                "KeyConditionExpression": "list_pk = :list",
+                "ExpressionAttributeValues": {":list": {"S": self._list}},
+                "ScanIndexForward": False,
+            },
+        )
+        for page in batched(positions, _AT_ONCE, strict=False):
+            places = [{"pk": item["pk"], "sk": item["sk"]} for item in page]
+            for item in calls.read_many(self._client, self._name, places):
+                entry = self._entry(item)
+                if entry.state == PARKED:
+                    yield entry
+
     def processed(self, entry_id: str, now: datetime) -> None:
         """The entry was worked on: it is due no more. Again is the same as once."""
-        self._close(entry_id, PROCESSED, None, now)
+        self._update(
+            entry_id,
+            "SET entry_state = :state, closed_at = :now REMOVE due_pk, due_at, reason, list_pk, list_sk",
+            {":state": {"S": PROCESSED}, ":now": {"S": rfc3339(now)}},
+        )
 
     def park(self, entry_id: str, reason: str, now: datetime) -> None:
         """Nothing can be done with the entry: set it aside with the reason. It is due no more."""
-        self._close(entry_id, PARKED, reason, now)
+        self._update(
+            entry_id,
+            "SET entry_state = :state, closed_at = :now, reason = :reason, list_pk = :list, "
+            "list_sk = received_at REMOVE due_pk, due_at",
+            {
+                ":state": {"S": PARKED},
+                ":now": {"S": rfc3339(now)},
+                ":reason": {"S": reason},
+                ":list": {"S": self._list},
+            },
+        )
+
+    def replay(self, entry_id: str, now: datetime) -> None:
+        """Have an entry worked on again, as if it had just come in: it is due, and sent on its way."""
+        values = {
+            ":received": {"S": RECEIVED},
+            ":now": {"S": rfc3339(now)},
+            ":due_pk": {"S": _shard(entry_id)},
+            ":due_at": {"S": rfc3339(now + DUE_AFTER)},
+        }
+        self._update(
+            entry_id,
+            "SET entry_state = :received, again_at = :now, due_pk = :due_pk, due_at = :due_at "
+            "REMOVE reason, closed_at, list_pk, list_sk",
+            values,
+        )
 
     def postpone(self, entry_id: str, until: datetime) -> None:
         """An entry that is still unprocessed is due again at `until`."""
@@ -118,14 +212,6 @@ class Inbox:
             {":until": {"S": rfc3339(until)}},
             " AND attribute_exists(due_at)",
         )
-
-    def _close(self, entry_id: str, state: str, reason: str | None, now: datetime) -> None:
-        values: Item = {":state": {"S": state}, ":now": {"S": rfc3339(now)}}
-        change = "SET entry_state = :state, closed_at = :now"
-        if reason is not None:
-            change += ", reason = :reason"
-            values[":reason"] = {"S": reason}
-        self._update(entry_id, f"{change} REMOVE due_pk, due_at", values)
 
     def _update(self, entry_id: str, change: str, values: Item, condition: str = "") -> None:
         try:
@@ -140,9 +226,22 @@ class Inbox:
         except ConditionFailedError:
             return  # It has expired, or was closed meanwhile: nothing is left to be done.
 
+    @property
+    def _list(self) -> str:
+        return keys.key(self._tenant, "PARKED")
+
     def _key(self, entry_id: str) -> Item:
         carrier, _, digest = entry_id.partition("#")
         return {"pk": {"S": keys.key(self._tenant, keys.INBOX, carrier, digest)}, "sk": {"S": _SK}}
+
+    def _new(self, item: Item, now: datetime) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "Item": item,
+            "ConditionExpression": _NEW,
+            "ExpressionAttributeValues": {":now": {"N": str(math.floor(now.timestamp()))}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
 
     def _item(self, entry: InboxEntry) -> Item:
         item: Item = {
@@ -154,11 +253,18 @@ class Inbox:
             "headers": {"M": {name: {"S": value} for name, value in entry.headers.items()}},
             "received_at": {"S": rfc3339(entry.received_at)},
             "entry_state": {"S": entry.state},
-            "due_pk": {"S": keys.due(keys.INBOX, keys.shard_of(entry.id))},
-            "due_at": {"S": rfc3339(entry.received_at + DUE_AFTER)},
-            "expires_at": {"N": str(math.ceil((entry.received_at + KEPT).timestamp()))},
+            "expires_at": _expiry(entry),
         }
-        return item if entry.order_id is None else item | {"order_id": {"S": entry.order_id}}
+        if entry.order_id is not None:
+            item["order_id"] = {"S": entry.order_id}
+        if entry.reason is None:
+            item["due_pk"] = {"S": _shard(entry.id)}
+            item["due_at"] = {"S": rfc3339(entry.received_at + DUE_AFTER)}
+        else:
+            item["reason"] = {"S": entry.reason}
+            item["closed_at"] = item["list_sk"] = {"S": rfc3339(entry.received_at)}
+            item["list_pk"] = {"S": self._list}
+        return item
 
     def _entry(self, item: Item) -> InboxEntry:
         name = keys.parse(item["pk"]["S"])
@@ -170,7 +276,28 @@ class Inbox:
             order_id=item["order_id"]["S"] if "order_id" in item else None,
             body=bytes(item["body"]["B"]),
             headers={name: value["S"] for name, value in item["headers"]["M"].items()},
-            received_at=datetime.fromisoformat(item["received_at"]["S"]).astimezone(UTC),
+            received_at=_moment(item["received_at"]),
             state=item["entry_state"]["S"],
             reason=item["reason"]["S"] if "reason" in item else None,
+            closed_at=_moment(item["closed_at"]) if "closed_at" in item else None,
         )
+
+
+class _RepeatError(StoreError):
+    """The delivery was stored before: as `item`, where that is known."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("the delivery was stored before")
+        self.item = item
+
+
+def _moment(value: Item) -> datetime:
+    return datetime.fromisoformat(value["S"]).astimezone(UTC)
+
+
+def _shard(entry_id: str) -> str:
+    return keys.due(keys.INBOX, keys.shard_of(entry_id))
+
+
+def _expiry(entry: InboxEntry) -> Item:
+    return {"N": str(math.ceil((entry.received_at + KEPT).timestamp()))}

@@ -152,9 +152,21 @@ def test_what_a_person_must_look_at_is_counted_once(
 def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
     router: Router, queues: Queues
 ) -> None:
-    changed = delivery(2)
-    changed["eventName"] = "MODIFY"
-    assert router.route([delivery(1), changed]) == []
+    came = delivery(1)
+    before = came["dynamodb"]["NewImage"]
+    put_off = record(2, before | {"due_at": {"S": "later"}}, before)
+    closed = record(3, {name: value for name, value in before.items() if name != "due_pk"}, before)
+    assert router.route([came, put_off, closed]) == []
+    assert queues.sent == [("inbox", {"tenant": "acme", "id": "lso#abc"})]
+
+
+def test_a_delivery_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
+    router: Router, queues: Queues
+) -> None:
+    before = delivery(1)["dynamodb"]["NewImage"]
+    again = before | {"again_at": {"S": "now"}}
+    closed = {name: value for name, value in again.items() if name != "due_pk"}
+    assert router.route([record(2, again, before), record(3, closed, again)]) == []
     assert queues.sent == [("inbox", {"tenant": "acme", "id": "lso#abc"})]
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parcelgate.carriers.port import CarrierProfile, Limits
+from parcelgate.carriers.port import AtTheDoor, CarrierProfile, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from parcelgate.carriers.accounts import AccountConfig
     from parcelgate.carriers.calls import Transport
@@ -74,6 +75,25 @@ PROFILE = CarrierProfile(
 
 WEBHOOK_ANSWER: bytes | None = b"{}"
 """TrackingMore looks at the status of the answer alone, which must be 200 (public)."""
+
+
+def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtTheDoor:
+    """Hold a delivery's signature against the account; see `verification`.
+
+    A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
+    """
+    from parcelgate.carriers.trackingmore import assumed, verification
+
+    found = verification.door(body, account.credential("email"))
+    if found is verification.Flaw.WRONG_SIGNATURE and verification.read_proof(body) is None:
+        return AtTheDoor(reason="not signed")
+    if found is verification.Flaw.WRONG_SIGNATURE:
+        return AtTheDoor(refused=True)
+    if isinstance(found, verification.Flaw):
+        return AtTheDoor(reason=found.value)
+    tolerance = assumed.settings(account).webhook_tolerance
+    is_fresh = verification.is_fresh(found, now, tolerance)
+    return AtTheDoor(proof=found.digest, reason=None if is_fresh else "its time is too far from ours")
 
 
 def build(

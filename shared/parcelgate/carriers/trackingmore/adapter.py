@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from itertools import batched
 from typing import Any
 
@@ -263,8 +262,7 @@ class TrackingMore:
         proof = verification.door(body, self._account.credential("email"))
         if isinstance(proof, verification.Flaw):
             return WebhookReading(trust=Trust.UNREADABLE, reason=proof.value)
-        tolerance = timedelta(seconds=self._settings.webhook_tolerance_seconds)
-        if not verification.is_fresh(proof, self._clock(), tolerance):
+        if not verification.is_fresh(proof, self._clock(), self._settings.webhook_tolerance):
             return WebhookReading(trust=Trust.UNREADABLE, reason="its time is too far from ours")
         waybill = _pushed(body)
         if waybill is None:

@@ -7,6 +7,7 @@ changes any of it in its secret, without a release::
      "overrides": {"key_header": "Tracking-Api-Key", "version": "v2", "default_time_zone": "Asia/Shanghai"}}
 """
 
+from datetime import timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -86,6 +87,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def path(self, call: Call) -> str:
         """The path of `call` for this account."""
         return self.paths.get(call, PATHS[call])
+
+    @property
+    def webhook_tolerance(self) -> timedelta:
+        """How far a webhook's time may be off."""
+        return timedelta(seconds=self.webhook_tolerance_seconds)
 
     @property
     def zone(self) -> ZoneInfo:
