@@ -16,7 +16,8 @@ or inside a test::
     with serve(Settings(callback_interval=0.2)) as url:
         httpx.get(f"{url}/_sandbox/ledger").json()
 
-**Steering.** Words anywhere in an order's reference choose what happens to it, and combine.
+**Steering.** Words anywhere in an order's reference choose what happens to it, and combine; for a parcel
+that TrackingMore follows they stand in its order_id, its title or its number.
 `sandbox.steering.WORDS` is the table; `python -m sandbox --help` prints it.
 
 **Controls**

@@ -30,7 +30,7 @@ WORDS: Mapping[str, str] = {
     "RETURN": "two deliveries fail, the parcel goes back to its sender",
     "COLLECTPOINT": "nobody is there, a card is left, the parcel waits to be collected, and is",
     "DISORDER": "tracking events come late, repeated and shuffled, in answers and in pushes",
-    "NOPUSH": "tracking is not pushed (LME): only who asks is told",
+    "NOPUSH": "tracking is not pushed (LME, TrackingMore): only who asks is told",
     "UNSIGNED": "tracking is pushed encrypted, but without signature headers (LME)",
     "PLAINPUSH": "tracking is pushed as plain JSON (LME)",
     "PUSHV1": "tracking is pushed with the fields of the older version (LME)",

@@ -343,6 +343,10 @@ class Parcel:
         divided = sub_status == "notfound001" and sum(self.number.encode()) % 2
         return "not found001" if divided else sub_status
 
+    def _code(self, event: Event) -> str:
+        words = self._words(event)
+        return self._spelt(words.sub_status) or words.status
+
     def _date(self, at: datetime) -> str:
         """Tell a time without a zone: posts to the minute, express couriers to the second.
 
@@ -358,12 +362,7 @@ class Parcel:
     def truth(self, now: datetime) -> JsonObject:
         """Tell what has happened to it, whatever is known of it."""
         happened = so_far(self.events, now)
-        codes = [self._words(event) for event in happened]
-        told = story(
-            self.number,
-            self.reference,
-            [(event, words.sub_status or words.status) for event, words in zip(happened, codes, strict=True)],
-        )
+        told = story(self.number, self.reference, [(event, self._code(event)) for event in happened])
         return {**told, "carrier_code": self.owner.code, "status": self._standing(happened, now)[0]}
 
 

@@ -202,6 +202,8 @@ def test_half_of_the_parcels_have_the_other_spelling_of_an_announced_one(client)
     client.later(5)
     told = [rows(client.item(number, "dhl"))[0]["substatus"] for number in ("1234567890", "1234567891")]
     assert sorted(told) == ["not found001", "notfound001"]
+    truth = client.http.get("/_sandbox/truth").json()["trackingmore"]
+    assert [parcel["events"][0]["code"] for parcel in truth] == told
 
 
 @pytest.mark.parametrize("stage", Stage)
