@@ -293,6 +293,11 @@ def test_without_a_hub_a_parcel_goes_straight_to_where_it_goes(kind: Kind) -> No
     assert len(passed) == len(set(passed)) or kind in {Kind.ATTEMPT, Kind.RETURN}
 
 
+def test_a_parcel_that_is_lost_on_a_straight_way_never_arrived() -> None:
+    events = journey("N1", START, HOUSTON, AUSTIN, 1, kind=Kind.LOST)
+    assert {event.place for event in events} == {HOUSTON}
+
+
 @pytest.mark.parametrize(
     ("country", "state", "hours"),
     [
