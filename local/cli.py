@@ -4,11 +4,13 @@ Every command works on the stack that `make up` started, when there is one, or o
 `--stack` with the AWS credentials of the environment.
 """
 
+import base64
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -19,11 +21,14 @@ from rich.table import Table as Grid
 
 from local import emulator
 from parcelgate.carriers import registry
-from parcelgate.services import api_keys, operations
+from parcelgate.domain.clock import rfc3339
+from parcelgate.services import api_keys, operations, webhook_urls
 from parcelgate.services.retries import RetryQueues
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
+from parcelgate.store.inbox import InboxEntry
 from parcelgate.store.table import Table
+from parcelgate.store.webhook_tokens import Hook
 
 LOCAL_STACK = Path(".local/stack.json")
 LOCAL_NAME = "parcelgate-local"
@@ -32,9 +37,11 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
 accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
 orders = typer.Typer(help="Orders: many at once, or one that needs a person.")
+inbox = typer.Typer(help="What carriers told us unasked, and nothing could be done with: the parking lot.")
 app.add_typer(keys, name="keys", no_args_is_help=True)
 app.add_typer(accounts, name="accounts", no_args_is_help=True)
 app.add_typer(orders, name="orders", no_args_is_help=True)
+app.add_typer(inbox, name="inbox", no_args_is_help=True)
 
 out = Console()
 err = Console(stderr=True)
@@ -44,6 +51,7 @@ StackOption = Annotated[
     typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
 ]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
+DELIVERY_HELP = "The delivery's id, or enough of its beginning: `lme#3f9a`."
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
 
@@ -143,7 +151,7 @@ def revoke_key(
 
 @accounts.command("put")
 def put_account(
-    carrier: Annotated[str, typer.Argument(help="lso")],
+    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))],
     tenant: TenantOption,
     file: Annotated[
         Path, typer.Option(help="JSON with the credentials; - for standard input.", allow_dash=True)
@@ -152,8 +160,8 @@ def put_account(
     stack: StackOption = None,
 ) -> None:
     """Store a carrier account's credentials and settings in Secrets Manager, or replace them."""
-    if carrier not in registry.names():
-        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.names())}.")
+    if carrier not in registry.trackers():
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
     text = sys.stdin.read() if str(file) == "-" else file.read_text()
     try:
         settings: Any = json.loads(text)
@@ -162,11 +170,143 @@ def put_account(
     deployment = Deployment.named(stack)
     name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
     client = deployment.client("secretsmanager")
+    if isinstance(settings, dict):
+        settings = webhook_urls.with_its_token(client, name, settings)
     try:
         client.create_secret(Name=name, SecretString=json.dumps(settings))
     except client.exceptions.ResourceExistsException:
         client.put_secret_value(SecretId=name, SecretString=json.dumps(settings))
     out.print(f"{name} is stored; functions see it within a minute.")
+
+
+@accounts.command("webhook-url")
+def webhook_url(
+    carrier: Annotated[str, typer.Argument(help="The carrier that is to tell us of parcels.")],
+    tenant: TenantOption,
+    account: Annotated[str, typer.Option(help="The name orders use for the account.")] = "default",
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a new address; nothing is taken in at the old one.")
+    ] = False,
+    stack: StackOption = None,
+) -> None:
+    """Print, alone to standard output, the address to enter in the carrier's portal. It is a secret."""
+    deployment = Deployment.named(stack)
+    try:
+        url = webhook_urls.webhook_url(
+            deployment.table,
+            deployment.client("secretsmanager"),
+            Hook(tenant, carrier, account),
+            secret_prefix=deployment.outputs["SecretPrefix"],
+            base_url=deployment.outputs["WebhookBaseUrl"],
+            rotate=rotate,
+        )
+    except webhook_urls.NoAddressError:
+        has = ", ".join(name for name in registry.trackers() if registry.pushes(name))
+        fail(f"{carrier} takes no address for a whole account; these do: {has}. {_instead(carrier)}".strip())
+    except webhook_urls.NoAccountError:
+        fail(f"{tenant} has no account {account} with {carrier}; store it first: `parcelgate accounts put`.")
+    if rotate:
+        err.print("Nothing is taken in at the old address any more: enter this one in the carrier's portal.")
+    sys.stdout.write(url + "\n")
+
+
+def _instead(carrier: str) -> str:
+    if carrier not in registry.trackers():
+        return f"There is no carrier {carrier}."
+    if registry.webhook_answer(carrier) is not None:
+        return "It is given an address with each order, by Parcelgate itself."
+    return "It tells nothing unasked, and is asked instead."
+
+
+@inbox.command("list")
+def list_parked(
+    tenant: TenantOption,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show no more than the newest so many.")] = None,
+    stack: StackOption = None,
+) -> None:
+    """Show the deliveries that are parked, the newest first, each with the reason."""
+    grid = Grid("delivery", "received", "account", "order", "reason")
+    entries = Deployment.named(stack).table.tenant(tenant).inbox.parked()
+    for entry in islice(entries, limit):
+        order = entry.order_id or ""
+        grid.add_row(_short(entry), _time(entry.received_at), entry.account, order, entry.reason)
+    if grid.row_count:
+        out.print(grid)
+    else:
+        out.print("Nothing is parked.")
+
+
+@inbox.command("show")
+def show_delivery(
+    delivery: Annotated[str, typer.Argument(help=DELIVERY_HELP)],
+    tenant: TenantOption,
+    stack: StackOption = None,
+) -> None:
+    """Show one delivery: why it is parked, when it came, and what it said. That may be personal data."""
+    entry = _delivery(Deployment.named(stack).table, tenant, delivery)
+    body, form = _legible(entry.body)
+    facts = {
+        "delivery": entry.id,
+        "carrier": entry.carrier,
+        "account": entry.account,
+        "order": entry.order_id,
+        "state": entry.state,
+        "reason": entry.reason,
+        "received": rfc3339(entry.received_at),
+        "closed": rfc3339(entry.closed_at) if entry.closed_at else None,
+        "headers": ", ".join(sorted(entry.headers)) or None,
+        "body": f"{len(entry.body)} bytes{form}",
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            sys.stdout.write(f"{name:10}{fact}\n")
+    sys.stdout.write(f"\n{body}\n")
+
+
+@inbox.command("replay")
+def replay_deliveries(
+    tenant: TenantOption,
+    delivery: Annotated[str | None, typer.Argument(help=DELIVERY_HELP)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    stack: StackOption = None,
+) -> None:
+    """Have a parked delivery worked on again, or all of them. It is as fresh as it was when it came."""
+    if (delivery is None) is not everything:
+        fail("Name one delivery (see `parcelgate inbox list`), or say --all.")
+    table = Deployment.named(stack).table
+    if delivery is not None:
+        entry = _delivery(table, tenant, delivery)
+        operations.replay(table, tenant, entry.id)
+        out.print(f"{_short(entry)} is worked on within seconds; if nothing can be done, it is parked again.")
+        return
+    entries = [entry.id for entry in table.tenant(tenant).inbox.parked()]
+    for entry_id in entries:
+        operations.replay(table, tenant, entry_id)
+    out.print(f"{len(entries)} deliveries are worked on again; see `parcelgate inbox list` in a minute.")
+
+
+def _delivery(table: Table, tenant: str, name: str) -> InboxEntry:
+    try:
+        return operations.delivery(table, tenant, name)
+    except operations.NoSuchDeliveryError as error:
+        if error.several:
+            fail(f"Several parked deliveries begin with {name}: give more of the id.")
+        fail(f"{tenant} has no delivery {name}; see `parcelgate inbox list --tenant {tenant}`.")
+
+
+def _short(entry: InboxEntry) -> str:
+    return entry.id[: len(entry.carrier) + 13]
+
+
+def _legible(body: bytes) -> tuple[str, str]:
+    """A body as text that does nothing to a terminal, and how that was done."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(letter.isprintable() or letter in "\n\t" for letter in text):
+        return text, ""
+    return base64.b64encode(body).decode(), ", in Base64"
 
 
 @orders.command("reread")

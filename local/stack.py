@@ -29,9 +29,11 @@ import httpx
 from rich.console import Console
 
 from local import emulator, node, processes
+from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
-from parcelgate.services import api_keys
+from parcelgate.services import api_keys, webhook_urls
 from parcelgate.store.table import Table
+from parcelgate.store.webhook_tokens import Hook
 from sandbox.lme.envelope import new_login
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,7 @@ STATE = ROOT / ".local"
 """The state folder of ``make up``."""
 
 TENANT = "demo"
-CARRIERS = ("lso", "ubi", "lme")
+CARRIERS = ("lso", "ubi", "lme", "trackingmore")
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
 
 _WANTS_SENDER = {"ubi", "lme"}
@@ -171,7 +173,7 @@ def down(state: Path = STATE) -> None:
 
 def _start(files: _Files, callback_interval: float) -> Stack:
     gateway, side = processes.port("PARCELGATE_PORT"), processes.port("PARCELGATE_SANDBOX_PORT")
-    files.accounts.write_text(json.dumps(_made_up_accounts(), indent=2))
+    files.accounts.write_text(json.dumps(made_up_accounts(), indent=2))
     with _phase("emulator and sandbox"):
         programs = []
         with _undisturbed():
@@ -195,6 +197,7 @@ def _start(files: _Files, callback_interval: float) -> Stack:
             sandbox_url=sandbox_url,
             aws_endpoint_url=endpoint,
             webhook_base_url=outputs["WebhookBaseUrl"],
+            webhook_urls=_enter_webhooks(files, endpoint, outputs, sandbox_url),
         )
     _wait_for_api(files, stack, programs[0])
     files.stack.write_text(json.dumps(asdict(stack), indent=2))
@@ -206,6 +209,7 @@ def _bring_up_to_date(files: _Files, stack: Stack) -> None:
     if files.deployed.read_text() != _code_hash():
         outputs = _deploy(files, stack.aws_endpoint_url)
     _store_accounts(files, stack.aws_endpoint_url, outputs, stack.sandbox_url)
+    _enter_webhooks(files, stack.aws_endpoint_url, outputs, stack.sandbox_url)
     _wait_for_api(files, stack, processes.remembered(files.programs)[0])
 
 
@@ -232,10 +236,13 @@ def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
     return dict(outputs)
 
 
-def _made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
+def made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
+    """Make up a login at every carrier, by carrier and account: what ``accounts.json`` holds."""
     lso = {"app_id": f"app_{secrets.token_hex(6)}", "app_secret": secrets.token_hex(24)}
     ubi = {"token": secrets.token_hex(16), "secret": secrets.token_hex(24)}
-    return {"lso": {"default": lso}, "ubi": {"default": ubi}, "lme": {"default": new_login()}}
+    trackingmore = {"api_key": secrets.token_hex(18), "email": f"{TENANT}@shop.example"}
+    logins = {"lso": lso, "ubi": ubi, "lme": new_login(), "trackingmore": trackingmore}
+    return {carrier: {"default": login} for carrier, login in logins.items()}
 
 
 def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
@@ -252,11 +259,36 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
             settings["ship_from"] = _WAREHOUSE
         for account, credentials in accounts[carrier].items():
             name = f"{outputs['SecretPrefix']}/{TENANT}/{carrier}/{account}"
-            text = json.dumps({**settings, "credentials": credentials})
+            whole = {**settings, "credentials": credentials}
+            text = json.dumps(webhook_urls.with_its_token(client, name, whole))
             try:
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:
                 client.put_secret_value(SecretId=name, SecretString=text)
+
+
+def _enter_webhooks(
+    files: _Files, endpoint: str, outputs: dict[str, str], sandbox_url: str
+) -> dict[str, dict[str, str]]:
+    """Make the addresses at which carriers tell of parcels, and enter them with the sandbox."""
+    table = Table(_client("dynamodb", endpoint), outputs["TableName"])
+    client = _client("secretsmanager", endpoint)
+    urls = {
+        carrier: {
+            account: webhook_urls.webhook_url(
+                table,
+                client,
+                Hook(TENANT, carrier, account),
+                secret_prefix=outputs["SecretPrefix"],
+                base_url=outputs["WebhookBaseUrl"],
+            )
+            for account in accounts
+        }
+        for carrier, accounts in json.loads(files.accounts.read_text()).items()
+        if registry.pushes(carrier)
+    }
+    httpx.post(f"{sandbox_url}/_sandbox/webhooks", json=urls, timeout=_READY_SECONDS).raise_for_status()
+    return urls
 
 
 def _make_key(endpoint: str, outputs: dict[str, str]) -> str:

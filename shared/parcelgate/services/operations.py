@@ -1,7 +1,8 @@
-"""What a person does with an order that the machinery could not settle.
+"""What a person does with an order or a delivery that the machinery could not settle.
 
 Nothing here sends an order again. `reread` has the carrier asked how it stands; `close` ends an order of
-which a person knows that the carrier does not have it.
+which a person knows that the carrier does not have it. A delivery of a carrier that was parked is found by
+`delivery`, and worked on again after `replay`.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from parcelgate.services.outcomes import Change
 from parcelgate.services.retries import Action, RetryQueues
 
 if TYPE_CHECKING:
+    from parcelgate.store.inbox import InboxEntry
     from parcelgate.store.table import Table
 
 _READABLE = (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED, OrderStatus.CONFIRMED)
@@ -25,6 +27,14 @@ class NotForThisOrderError(Exception):
     def __init__(self, order: Order) -> None:
         super().__init__(f"the order is {order.status}")
         self.order = order
+
+
+class NoSuchDeliveryError(Exception):
+    """No delivery is meant by a name, or several are: `several` says which."""
+
+    def __init__(self, several: bool) -> None:
+        super().__init__("several deliveries" if several else "no delivery")
+        self.several = several
 
 
 def reread(table: "Table", queues: RetryQueues, tenant: str, order_id: str, *, clock: Clock = now) -> Order:
@@ -66,3 +76,20 @@ def close(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) -> 
     if after.status is not OrderStatus.FAILED:
         raise NotForThisOrderError(after)
     return after
+
+
+def delivery(table: "Table", tenant: str, name: str) -> "InboxEntry":
+    """The delivery of that id, or the parked one whose id begins so. Raises NoSuchDeliveryError."""
+    inbox = table.tenant(tenant).inbox
+    found = inbox.get(name)
+    if found is not None:
+        return found
+    meant = [entry for entry in inbox.parked() if entry.id.startswith(name)]
+    if len(meant) != 1:
+        raise NoSuchDeliveryError(several=bool(meant))
+    return meant[0]
+
+
+def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:
+    """Have a delivery worked on again as if it came now, though as old as it is. Again does no harm."""
+    table.tenant(tenant).inbox.replay(entry_id, clock())
