@@ -3,8 +3,8 @@
 **Public** (the vendor's SDK and pages, several clients): the envelope both ways, the paths of create, query,
 cancel, queryRoute and queryRouteV2, their fields, `code` 0 as text or number, metres and kilograms, sides of
 at most 2 m, an outOrderNo that is unique per channel, the fields of a push of the older version, that pushes
-are sealed with the client's public key. **Documented** (lme-tracing-push-v2): the codes of events and their words,
-the fields of a push, that it is repeated 20 times at a fixed interval until its answer says code 200.
+are sealed with the client's public key. **Documented** (lme-tracing-push-v2): the codes of events and their
+words, the fields of a push, that it is repeated 20 times at a fixed interval until its answer says code 200.
 
 **Assumed**, as nobody we can reach has written it down: update, address/validate and queryLabel, every code
 but 0 (`wire.Code`), that a wrong signature and a time more than five minutes off are HTTP 401 and everything
