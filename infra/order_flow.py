@@ -14,7 +14,7 @@ from infra.settings import Settings
 _UNLIMITED = 99_999_999
 """The most that Step Functions takes. The functions know the deadline and raise it."""
 
-_SERVICE_ERRORS = [
+SERVICE_ERRORS = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -72,7 +72,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
 
     def called_again(*, seconds: int) -> dict[str, Any]:
         # Full jitter waits half of the longest delay on average; half as often again, since that is chance.
-        return retry(_SERVICE_ERRORS, back_off | {"MaxAttempts": ceil(3 * seconds / settings.retry_cap)})
+        return retry(SERVICE_ERRORS, back_off | {"MaxAttempts": ceil(3 * seconds / settings.retry_cap)})
 
     def catch(*errors: str, to: str) -> dict[str, Any]:
         return {"ErrorEquals": list(errors), "ResultPath": None, "Next": to}

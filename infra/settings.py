@@ -55,6 +55,10 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "close_manifest": Size(1024, 28),
         "validate_address": Size(1024, 25),
         "list_services": Size(512, 25),
+        "follow_parcels": Size(1024, 28),
+        "read_trackings": Size(512, 10),
+        "change_trackings": Size(1024, 28),
+        "ask_aggregator": Size(1024, 25),
         "poll_trackings": Size(1769, 60),
         "poll_nudged": Size(1024, 60),
     }
@@ -128,6 +132,14 @@ class Settings:
     def metrics_namespace(self) -> str:
         """Where this stage's metrics are: another stage's ring no alarm of it."""
         return f"Parcelgate/{self.stage}"
+
+    @property
+    def poll_round(self) -> int:
+        """How long after its beginning a round of polls begins new runs of its workers.
+
+        The last of them ends before the next round, and within the five minutes that a round may take.
+        """
+        return max(0, min(60 * self.poll_minutes, 300) - self.size("poll_trackings").timeout - 15)
 
     @property
     def submit_timeout(self) -> int:

@@ -17,7 +17,7 @@ from infra.constructs.function import Functions
 from infra.constructs.label_queue import LabelQueue
 from infra.constructs.labels import Labels
 from infra.constructs.order_flow import OrderFlow, order_flow_access, order_flow_arn, timings
-from infra.constructs.store import DUE, Store
+from infra.constructs.store import Store
 from infra.constructs.sweep import Sweep
 from infra.constructs.tracking_polls import TrackingPolls
 from infra.constructs.webhooks import Inbox
@@ -54,6 +54,7 @@ class ParcelgateStack(Stack):
             labels=labels,
             carrier_queues=retries,
             batches=batches,
+            polls=polls,
         )
         flow = OrderFlow(
             self,
@@ -109,12 +110,7 @@ class ParcelgateStack(Stack):
             retries.send_access(),
             timings(settings),
         )
-        polls.work_off(
-            functions,
-            store.access("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem", query=[DUE]),
-            store.key_access(),
-            account_access(self, settings),
-        )
+        polls.work_off(functions, store=store)
         label_queue.work_off(
             functions,
             store.access("GetItem", "PutItem", "UpdateItem"),
@@ -133,6 +129,7 @@ class ParcelgateStack(Stack):
                 "order-flow": flow.dead_letters,
                 "sweep": sweep.dead_letters,
                 "nudges": polls.nudged.dead_letters,
+                "tracking-polls": polls.dead_letters,
                 **{f"retries-{name}": queue.dead_letters for name, queue in retries.queues.items()},
                 **{f"batches-{name}": queue.dead_letters for name, queue in batches.queues.items()},
             }
@@ -149,6 +146,7 @@ class ParcelgateStack(Stack):
         alarms.watch_orders()
         alarms.watch_order_flow(flow.machine)
         alarms.watch_sweep(sweep.function)
+        alarms.watch_polls(polls.function)
 
         self._say(
             ApiUrl=api.url,
@@ -158,6 +156,7 @@ class ParcelgateStack(Stack):
             LabelBucket=labels.bucket.bucket_name,
             KeyArn=store.key.key_arn,
             OrderFlowArn=order_flow_arn(self, settings),
+            TrackingPollArn=polls.machine.state_machine_arn,
             EventBus=changes.bus.event_bus_name,
             InboxQueueUrl=inbox.queue.queue_url,
             SecretPrefix=settings.secret_prefix,

@@ -3,9 +3,14 @@
 from typing import Any
 
 from parcelgate.observability.logs import observed
+from parcelgate.services import polls
+from parcelgate.services.invocation import Context, time_left
+from parcelgate.services.polls import Nudge
 
 
 @observed()
-def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ARG001 - Lambda gives it
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Ask about a batch; what another worker is asking about right now comes again."""
-    return {"batchItemFailures": []}
+    nudges = [Nudge(each["messageId"], each["receiptHandle"], each["body"]) for each in event["Records"]]
+    again = polls.wired().nudged(nudges, time_left(context))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

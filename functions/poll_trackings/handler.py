@@ -1,11 +1,16 @@
 """A worker of the tracking polls: asks about its share of the parcels that are due."""
 
+from datetime import datetime
 from typing import Any
 
 from parcelgate.observability.logs import observed
+from parcelgate.services import polls
+from parcelgate.services.invocation import Context, time_left
 
 
 @observed()
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
-    """Make one run; `more` when something is left and there is time for another."""
-    return {**event, "more": False}
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Make one run; `more` when another is to follow at once."""
+    worker, workers, started_at = event["worker"], event["workers"], event["started_at"]
+    more = polls.wired().run(worker, workers, datetime.fromisoformat(started_at), time_left(context))
+    return {"worker": worker, "workers": workers, "started_at": started_at, "more": more}

@@ -163,6 +163,40 @@ class Alarms(Construct):
             missing=cloudwatch.TreatMissingData.BREACHING,
         )
 
+    def watch_polls(self, function: lambda_.Function) -> None:
+        """Alarm when parcels are asked about late, or not at all: by nobody, or not for some account."""
+        self._alarm(
+            "polls-missing",
+            function.metric_invocations(period=Duration.minutes(3 * self._settings.poll_minutes)),
+            "polls-missing",
+            "Nobody asks carriers about parcels any more.",
+            when=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            missing=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+        def told(metric: str, statistic: str) -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=self._settings.metrics_namespace,
+                metric_name=metric,
+                dimensions_map={"service": "poll_trackings"},
+                period=Duration.minutes(15),
+                statistic=statistic,
+            )
+
+        self._alarm(
+            "polls-late",
+            told("PollLag", "Maximum"),
+            "polls-late",
+            "Parcels are asked about much later than planned.",
+            threshold=Duration.hours(1).to_seconds(),
+        )
+        self._alarm(
+            "polls-not-allowed",
+            told("PollsNotAllowed", "Sum"),
+            "polls-not-allowed",
+            "An account cannot be used to ask about its parcels.",
+        )
+
     def _logged_errors(self, name: str, functions: Functions) -> cloudwatch.Metric:
         metric_name = f"UnexpectedErrors-{name}"
         namespace = self._settings.metrics_namespace

@@ -36,7 +36,11 @@ def catches(state: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_what_is_deployed_is_this_definition(aws: Template, settings: Settings) -> None:
-    machine = aws.only("StepFunctions::StateMachine")
+    (machine,) = [
+        each
+        for each in aws.properties("StepFunctions::StateMachine")
+        if each["StateMachineName"].endswith("order-flow")
+    ]
     deployed = json.loads(written(machine["DefinitionString"]))
     tasks = [state for state in deployed["States"].values() if state["Type"] == "Task"]
     arns = [task["Parameters"]["FunctionName"] for task in tasks]

@@ -17,7 +17,9 @@ SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
 POLL = {f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem")}
 """Asking about parcels, many of which are read at once; forgetting those that are gone."""
-CALL_CARRIER = {"accounts": {"secretsmanager:GetSecretValue"}, "key": {"kms:Encrypt", "kms:Decrypt"}}
+READ_ACCOUNT = {"accounts": {"secretsmanager:GetSecretValue"}}
+"""Enough for an aggregator, which has no token to be kept."""
+CALL_CARRIER = {**READ_ACCOUNT, "key": {"kms:Encrypt", "kms:Decrypt"}}
 SEND = {"sqs:SendMessage"}
 BATCHES = {"route_changes", "sweep", "create_batch", "work_batch"}
 """Those who send many messages in one call."""
@@ -59,6 +61,18 @@ MAY: dict[str, dict[str, set[str]]] = {
     "close_manifest": {"table": SETTLE | {"dynamodb:BatchGetItem"}, **CALL_CARRIER},
     "validate_address": {"table": SETTLE, **CALL_CARRIER},
     "list_services": {"table": CHANGE, **CALL_CARRIER},
+    "follow_parcels": {"table": SETTLE | {"dynamodb:BatchGetItem"}, **READ_ACCOUNT},
+    "change_trackings": {
+        "table": SETTLE | {"dynamodb:BatchGetItem"},
+        "nudge queue": SEND,
+        **READ_ACCOUNT,
+    },
+    "ask_aggregator": {"table": SETTLE, **READ_ACCOUNT},
+    "read_trackings": {
+        "table": READ | {"dynamodb:BatchGetItem"},
+        "table by_time": {"dynamodb:Query"},
+        "table by_status": {"dynamodb:Query"},
+    },
     "describe_service": {},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
     "process_webhook": {
@@ -101,7 +115,6 @@ MAY: dict[str, dict[str, set[str]]] = {
     "poll_trackings": {"table": POLL, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
     "poll_nudged": {
         "table": POLL,
-        "table due": {"dynamodb:Query"},
         "nudge queue": WORK | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
@@ -214,6 +227,21 @@ def test_the_scheduler_may_call_the_sweep_alone(aws: Template) -> None:
     (letters,) = [name for name in allowed if "SweepDeadLetters" in name]
     assert allowed == {sweep: {"lambda:InvokeFunction"}, letters: SEND}
     trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_a_round_of_polls_may_be_started_by_the_scheduler_and_calls_its_worker_alone(aws: Template) -> None:
+    roles = {name: role["Properties"] for name, role in aws.all("IAM::Role").items()}
+    (machine,) = [role for name, role in roles.items() if name.startswith("TrackingPollsRole")]
+    allowed = granted(machine["Policies"][0]["PolicyDocument"]["Statement"], {})
+    assert list(allowed.values()) == [{"lambda:InvokeFunction"}]
+    assert "FunctionsPollTrackingsFunction" in next(iter(allowed))
+    (scheduler,) = [role for name, role in roles.items() if name.startswith("TrackingPollsSchedulerRole")]
+    allowed = granted(scheduler["Policies"][0]["PolicyDocument"]["Statement"], {})
+    (started,) = [name for name in allowed if "TrackingPollsMachine" in name]
+    (letters,) = [name for name in allowed if "TrackingPollsDeadLetters" in name]
+    assert allowed == {started: {"states:StartExecution"}, letters: SEND}
+    trust = scheduler["AssumeRolePolicyDocument"]["Statement"][0]
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 

@@ -187,6 +187,7 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
             ("ProcessWebhook", "WebhooksInboxQueue"),
             ("LabelOrder", "LabelQueueLabelsQueue"),
             ("RetryOrder", "RetriesLsoQueue"),
+            ("PollNudged", "TrackingPollsNudgedQueue"),
         ):
             (hidden,) = [
                 each["Properties"]["VisibilityTimeout"]
@@ -228,10 +229,14 @@ def test_the_stream_is_read_with_care(aws: Template) -> None:
     assert by_kind["ENTRY"]["dynamodb"]["NewImage"] == {"entry_state": {"S": ["received"]}}
 
 
-def test_the_sweep_runs_every_few_minutes(aws: Template, local: Template) -> None:
-    assert aws.only("Scheduler::Schedule")["ScheduleExpression"] == "rate(5 minutes)"
-    assert local.only("Scheduler::Schedule")["ScheduleExpression"] == "rate(1 minute)"
-    assert aws.only("Scheduler::Schedule")["Target"]["DeadLetterConfig"]
+@pytest.mark.parametrize("name", ["sweep", "tracking-poll"])
+def test_the_sweep_and_the_polls_run_every_few_minutes(aws: Template, local: Template, name: str) -> None:
+    for template, stage, rate in ((aws, "production", "5 minutes"), (local, "local", "1 minute")):
+        schedules = {each["Name"]: each for each in template.properties("Scheduler::Schedule")}
+        assert len(schedules) == 2
+        schedule = schedules[f"parcelgate-{stage}-{name}"]
+        assert schedule["ScheduleExpression"] == f"rate({rate})"
+        assert schedule["Target"]["DeadLetterConfig"]
 
 
 def test_broken_executions_reach_the_backstop(aws: Template) -> None:
@@ -409,11 +414,22 @@ class TestAlarms:
             ]
             assert threshold == 10 * properties.get("ReservedConcurrentExecutions", 0.1)
 
-    def test_the_order_flow_and_the_sweep_are_watched(self, alarms: list[dict[str, Any]]) -> None:
+    def test_the_order_flow_the_sweep_and_the_polls_are_watched(self, alarms: list[dict[str, Any]]) -> None:
         metrics = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "AWS/States"}
         assert metrics == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
-        (missing,) = [alarm for alarm in alarms if alarm["MetricName"] == "Invocations"]
-        assert missing["TreatMissingData"] == "breaching"
+        missing = [alarm for alarm in alarms if alarm["MetricName"] == "Invocations"]
+        assert {alarm["AlarmName"].rpartition("production-")[2] for alarm in missing} == {
+            "sweep-missing",
+            "polls-missing",
+        }
+        assert {alarm["TreatMissingData"] for alarm in missing} == {"breaching"}
+
+    def test_polls_that_are_late_or_not_allowed_ring(self, alarms: list[dict[str, Any]]) -> None:
+        watched = {alarm["MetricName"]: alarm for alarm in alarms if alarm["MetricName"].startswith("Poll")}
+        assert set(watched) == {"PollLag", "PollsNotAllowed"}
+        for alarm in watched.values():
+            assert alarm["Namespace"] == "Parcelgate/production"
+            assert alarm["Dimensions"] == [{"Name": "service", "Value": "poll_trackings"}]
 
     def test_each_tells_people_and_names_a_section_of_the_runbook(
         self, aws: Template, alarms: list[dict[str, Any]]
@@ -435,6 +451,7 @@ def test_the_outputs_tell_where_everything_is(aws: Template, local: Template) ->
             "LabelBucket",
             "KeyArn",
             "OrderFlowArn",
+            "TrackingPollArn",
             "EventBus",
             "InboxQueueUrl",
             "RetryQueueUrlLso",

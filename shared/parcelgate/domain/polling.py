@@ -1,8 +1,107 @@
-"""The plan: when a parcel is asked about next. One pure function; docs/scale.md has its table."""
+"""The plan: when a parcel is asked about next. One pure function over a table; docs/scale.md shows it.
+
+Asked often is a parcel of which news is likely and matters: one that is out for delivery, by day. Asked
+seldom is one that nobody has handed over yet, one of which nothing was heard for long, and one whose carrier
+tells us by itself.
+"""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
+from zlib import crc32
 
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain import zones
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+
+
+class Step(NamedTuple):
+    """How often a parcel is asked about that stands so.
+
+    It holds while the newest news of the parcel, or else its record, is younger than `younger_than` (None:
+    for good). `pushed` is for a parcel of which its carrier has told us unasked.
+    """
+
+    younger_than: timedelta | None
+    every: timedelta
+    pushed: timedelta
+
+
+class Stage(NamedTuple):
+    """A part of a parcel's journey, with its steps by age."""
+
+    name: str
+    statuses: frozenset[TrackingStatus]
+    steps: tuple[Step, ...]
+    by_day: bool = False
+    """Whether news is made only while the recipient is awake, so that nobody asks at night."""
+
+
+def _steps(*steps: tuple[timedelta | None, timedelta, timedelta]) -> tuple[Step, ...]:
+    return tuple(Step(*step) for step in steps)
+
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+FOLLOWED = Stage(
+    "newly followed by an aggregator, nothing known",
+    frozenset({TrackingStatus.PENDING}),
+    _steps((30 * _MINUTE, 10 * _MINUTE, 10 * _MINUTE)),
+)
+"""What an aggregator is given to follow it looks up within minutes. Later the parcel is as any other."""
+STAGES = (
+    Stage(
+        "not yet handed over",
+        frozenset({TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED}),
+        _steps((3 * _DAY, 12 * _HOUR, 24 * _HOUR), (None, 24 * _HOUR, 48 * _HOUR)),
+    ),
+    Stage(
+        "in transit",
+        frozenset({TrackingStatus.IN_TRANSIT}),
+        _steps(
+            (2 * _DAY, 4 * _HOUR, 12 * _HOUR),
+            (10 * _DAY, 8 * _HOUR, 24 * _HOUR),
+            (None, 12 * _HOUR, 24 * _HOUR),
+        ),
+    ),
+    Stage(
+        "out for delivery",
+        frozenset({TrackingStatus.OUT_FOR_DELIVERY}),
+        _steps(
+            (12 * _HOUR, 30 * _MINUTE, 2 * _HOUR),
+            (2 * _DAY, 4 * _HOUR, 12 * _HOUR),
+            (None, 12 * _HOUR, 24 * _HOUR),
+        ),
+        by_day=True,
+    ),
+    Stage(
+        "attempt failed, available for pickup",
+        frozenset({TrackingStatus.ATTEMPT_FAILED, TrackingStatus.AVAILABLE_FOR_PICKUP}),
+        _steps((3 * _DAY, 4 * _HOUR, 12 * _HOUR), (None, 12 * _HOUR, 24 * _HOUR)),
+        by_day=True,
+    ),
+    Stage(
+        "exception, damaged, returning",
+        frozenset({TrackingStatus.EXCEPTION, TrackingStatus.DAMAGED, TrackingStatus.RETURNING}),
+        _steps(
+            (3 * _DAY, 6 * _HOUR, 12 * _HOUR),
+            (14 * _DAY, 12 * _HOUR, 24 * _HOUR),
+            (None, 24 * _HOUR, 24 * _HOUR),
+        ),
+    ),
+)
+_STAGE_OF = {status: stage for stage in STAGES for status in stage.statuses}
+
+AGGREGATORS_PACE = 3 * _HOUR
+"""An aggregator asks couriers no more often itself (public: express every 3 hours, postal every 6)."""
+FIRST_MISS = 5 * _MINUTE
+"""How soon a parcel comes again whose poll had no answer; twice as late each time, and never later than the
+plan has it."""
+_MOST_DOUBLINGS = 12
+SPREAD = 0.3
+"""By how much of the interval the parcels of one minute are spread out, each by its own id."""
+NIGHT_FROM, NIGHT_TO = 21 * _HOUR, 7 * _HOUR
+"""When nobody delivers, by the recipient's clock."""
+MORNING = 2 * _HOUR
+"""Over how long after the night the parcels are spread that waited for its end."""
 
 
 def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float = 1.0) -> datetime | None:
@@ -13,4 +112,64 @@ def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float
     """
     if tracking.status.final or tracking.paused:
         return None
-    return now + timedelta(hours=4) / pace
+    age = (now - (tracking.last_event_at or tracking.created_at)) * pace
+    stage, wait = _planned(tracking, age)
+    if misses:
+        wait = min(wait, FIRST_MISS * 2 ** min(misses - 1, _MOST_DOUBLINGS))
+    share = _share(tracking.id)
+    wait *= 1 + SPREAD * (share - 0.5)
+    if stage.by_day:
+        wait = _by_day(tracking, now, wait, share)
+    return now + wait / pace
+
+
+def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
+    """Where in its journey the parcel is, and how long to wait there."""
+    stage = _STAGE_OF[tracking.status]
+    followed = tracking.carrier_code is not None
+    if followed and tracking.status in FOLLOWED.statuses:
+        step = _step(FOLLOWED, age)
+        if step is not None:
+            return stage, step.every
+    step = _step(stage, age) or stage.steps[-1]
+    wait = step.pushed if tracking.is_pushed else step.every
+    return stage, max(wait, AGGREGATORS_PACE) if followed else wait
+
+
+def _step(stage: Stage, age: timedelta) -> Step | None:
+    return next((step for step in stage.steps if step.younger_than is None or age < step.younger_than), None)
+
+
+def _by_day(tracking: Tracking, now: datetime, wait: timedelta, share: float) -> timedelta:
+    """The wait, or a longer one into the morning when it would be over in the recipient's night."""
+    ahead = _recipients_offset(tracking)
+    if ahead is None:
+        return wait
+    there = now + wait + ahead
+    hour = timedelta(hours=there.hour, minutes=there.minute, seconds=there.second)
+    if NIGHT_TO <= hour < NIGHT_FROM:
+        return wait
+    until_morning = (NIGHT_TO - hour) % _DAY
+    return wait + until_morning + MORNING * share
+
+
+def _recipients_offset(tracking: Tracking) -> timedelta | None:
+    """How far the recipient's clock is ahead of UTC: as the newest event tells, else by the country."""
+    for event in reversed(tracking.events):
+        if event.utc_offset is not None:
+            told = _offset(event.utc_offset)
+            if told is not None:
+                return told
+    return zones.offset(tracking.destination_country, tracking.destination_state)
+
+
+def _offset(text: str) -> timedelta | None:
+    try:
+        return datetime.strptime(text, "%z").utcoffset()
+    except ValueError:
+        return None
+
+
+def _share(tracking_id: str) -> float:
+    """A number from 0 up to 1 that is always the same for one parcel."""
+    return crc32(tracking_id.encode()) / 2**32

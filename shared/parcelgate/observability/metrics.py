@@ -1,8 +1,12 @@
 """Metrics in business terms, as embedded metric format: one log line each, nothing to flush."""
 
 import os
+from threading import Lock
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+_line = Lock()
+"""A metric is one line of output, also when several threads write."""
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:
@@ -17,6 +21,6 @@ def duration(name: str, seconds: float, **dimensions: str) -> None:
 
 def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
     namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
-    with single_metric(name=name, unit=unit, value=value, namespace=namespace) as metric:
+    with _line, single_metric(name=name, unit=unit, value=value, namespace=namespace) as metric:
         for key, text in dimensions.items():
             metric.add_dimension(name=key, value=text)

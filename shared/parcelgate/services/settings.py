@@ -96,9 +96,9 @@ class Settings:
         return self._text("PARCELGATE_POLL_QUEUE_URL")
 
     @property
-    def poll_workers(self) -> int:
-        """Among how many workers the parcels that are due are shared out."""
-        return int(self._text("PARCELGATE_POLL_WORKERS", "4"))
+    def poll_round(self) -> timedelta:
+        """How long after the beginning of a round of polls its workers may still begin another run."""
+        return self._seconds("PARCELGATE_POLL_ROUND", 225)
 
     @property
     def poll_pace(self) -> float:

@@ -44,15 +44,25 @@ class Timelines:
         self._settings = settings
         self._clock = clock
 
-    def take(self, tenant: str, tracking_id: str, told: ParcelHistory, source: Source) -> Tracking:
+    def take(
+        self,
+        tenant: str,
+        tracking_id: str,
+        told: ParcelHistory,
+        source: Source,
+        *,
+        known: Tracking | None = None,
+    ) -> Tracking:
         """Join what a carrier told of the parcel to its timeline; the tracking as it then stands.
 
-        When the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
+        `known` is the tracking as the caller has read it, which spares a reading: a timeline only grows, so
+        what is no news to an old one is none to the new, and news are written over no other version. When
+        the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
         VersionConflictError when there is no end of others who write.
         """
         store = self._table.tenant(tenant).trackings
         for attempt in range(1, _ATTEMPTS + 1):
-            before = store.get(tracking_id)
+            before = known if known is not None and attempt == 1 else store.get(tracking_id)
             after = timeline.merge(
                 before,
                 told.events,

@@ -276,6 +276,22 @@ class Trackings:
             with suppress(ConditionFailedError):
                 self._settle(claim, f"SET {done} REMOVE claim, claim_until", kept, "claim = :claimant")
 
+    def release(self, claim: Claim, *, due: datetime | None = None) -> None:
+        """Give a claim back without having asked. The parcel stays due as it was, or from `due` on.
+
+        One that somebody has set anew meanwhile, or has the claim of, is left alone.
+        """
+        change, values = _next(claim.tracking_id, due) if due else ("", {})
+        values[":claimant"] = {"S": claim.claimant}
+        try:
+            self._settle(
+                claim, f"{change} REMOVE claim, claim_until", values, "claim = :claimant AND due_at = :was"
+            )
+        except ConditionFailedError:
+            with suppress(ConditionFailedError):
+                kept = {":claimant": values[":claimant"]}
+                self._settle(claim, "REMOVE claim, claim_until", kept, "claim = :claimant")
+
     def _settle(self, claim: Claim, change: str, values: Item, condition: str) -> None:
         if ":was" in condition:
             values = values | {":was": {"S": claim.due_at}}
@@ -315,6 +331,18 @@ class Trackings:
             last = datetime.fromisoformat((error.item or {})["realtime_at"]["S"])
             return max((last + interval - at).total_seconds(), 0.001)
         return 0.0
+
+    def realtime_unused(self, tracking_id: str, *, at: datetime) -> None:
+        """Give back the realtime call that was taken at `at` and certainly not made."""
+        with suppress(ConditionFailedError):
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._poll(tracking_id),
+                UpdateExpression="REMOVE realtime_at",
+                ConditionExpression="realtime_at = :at",
+                ExpressionAttributeValues={":at": {"S": rfc3339(at)}},
+            )
 
     def _poll(self, tracking_id: str) -> Item:
         return key(self._tenant, tracking_id) | {"sk": {"S": keys.POLL}}
