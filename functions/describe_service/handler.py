@@ -49,7 +49,7 @@ def problem(call: Call) -> Answer:
 @api.route("GET /v1/carriers")
 def carriers(call: Call) -> Answer:  # noqa: ARG001
     """Give what each carrier here can do."""
-    return answer(CarrierList(tuple(registry.profile(name) for name in registry.names())))
+    return answer(CarrierList(tuple(registry.profile(name) for name in registry.trackers())))
 
 
 @cache

@@ -18,6 +18,7 @@ from infra.constructs.labels import Labels
 from infra.constructs.order_flow import order_flow_access, timings
 from infra.constructs.policy import acknowledge
 from infra.constructs.store import LISTS, Store
+from infra.constructs.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
 
 
@@ -44,6 +45,21 @@ ROUTES: Sequence[Route] = (
     Route("POST /v1/manifests", "close_manifest"),
     Route("POST /v1/addresses/validate", "validate_address"),
     Route("POST /v1/rates", "quote_rates"),
+    Route("POST /v1/trackings", "follow_parcels"),
+    Route("GET /v1/trackings", "read_trackings"),
+    Route("GET /v1/trackings/{id}", "read_trackings"),
+    Route("PATCH /v1/trackings/{id}", "change_trackings"),
+    Route("DELETE /v1/trackings/{id}", "change_trackings"),
+    Route("POST /v1/trackings/{id}/pause", "change_trackings"),
+    Route("POST /v1/trackings/{id}/refresh", "change_trackings"),
+    Route("POST /v1/trackings/update", "change_trackings"),
+    Route("POST /v1/trackings/delete", "change_trackings"),
+    Route("POST /v1/trackings/transit-times", "ask_aggregator"),
+    Route("POST /v1/trackings/remote-areas", "ask_aggregator"),
+    Route("POST /v1/trackings/detect", "ask_aggregator"),
+    Route("GET /v1/trackings/air-cargo/{awb}", "ask_aggregator"),
+    Route("GET /v1/trackings/usage", "ask_aggregator"),
+    Route("GET /v1/trackings/summary", "ask_aggregator"),
     Route("GET /v1/carriers", "describe_service"),
     Route("GET /v1/carriers/{carrier}/services", "list_services"),
     Route("GET /v1/health", "describe_service", open=True),
@@ -81,6 +97,7 @@ class Api(Construct):
         labels: Labels,
         carrier_queues: CarrierQueues,
         batches: Batches,
+        polls: TrackingPolls,
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
@@ -141,6 +158,13 @@ class Api(Construct):
         )
         functions.add("validate_address", settles, *with_carrier)
         functions.add("list_services", store.access("GetItem", "PutItem", "UpdateItem"), *with_carrier)
+        follows = store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
+        functions.add("follow_parcels", follows, accounts)
+        functions.add("change_trackings", follows, accounts, polls.nudge_access(), polls.pace())
+        functions.add("ask_aggregator", settles, accounts)
+        functions.add(
+            "read_trackings", store.access("GetItem", "BatchGetItem", query=("by_time", "by_status"))
+        )
         functions.add("describe_service")
         functions.add("ingest_webhook", store.access("GetItem", "PutItem", "UpdateItem"), accounts)
         self._add_routes()

@@ -28,9 +28,12 @@ HEAVY = (
 MAY_LOAD = {
     name: {"pydantic"}
     for name in (
+        "ask_aggregator",
         "change_order",
+        "change_trackings",
         "close_manifest",
         "create_order",
+        "follow_parcels",
         "quote_rates",
         "validate_address",
         "work_batch",

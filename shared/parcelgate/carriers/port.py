@@ -494,7 +494,10 @@ class Aggregates(Tracks, Protocol):
         ...
 
     def correct(self, waybill: Waybill, carrier_code: str) -> None:
-        """Follow the parcel with another courier. Raises RefusedError when there is no such parcel."""
+        """Follow the parcel with another courier; done before, it is no error.
+
+        Raises RefusedError when there is no such parcel, under either courier.
+        """
         ...
 
     def forget(self, waybills: Sequence[Waybill]) -> "list[CarrierError | None]":

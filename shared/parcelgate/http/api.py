@@ -30,7 +30,12 @@ from parcelgate.http.resources import Site, encode, problem_resource
 from parcelgate.http.texts import pointer
 from parcelgate.observability.logs import about, anatomy, log
 from parcelgate.observability.metrics import count
-from parcelgate.store.errors import OrderNotFoundError, StoreUnavailableError, ThrottledError
+from parcelgate.store.errors import (
+    OrderNotFoundError,
+    StoreUnavailableError,
+    ThrottledError,
+    TrackingNotFoundError,
+)
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 2
@@ -225,6 +230,8 @@ def problem_of(error: Exception) -> ProblemError:
         return error
     if isinstance(error, OrderNotFoundError):
         return ProblemError("not_found", "There is no such order.")
+    if isinstance(error, TrackingNotFoundError):
+        return ProblemError("not_found", "There is no such tracking.")
     if isinstance(error, ThrottledError):
         count("Throttled")
         return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)

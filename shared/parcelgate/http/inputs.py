@@ -35,6 +35,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from parcelgate.carriers import registry
 from parcelgate.domain import addresses, orders
 from parcelgate.domain.countries import COUNTRIES
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
@@ -154,12 +155,12 @@ def _place_number(value: object) -> object:
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 # The length stands before the validator: so it is the text's own, and the validator sees the text first.
 Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
-_Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
+Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
 _Long = Annotated[str, Field(max_length=128), BeforeValidator(_one_line)]
-_Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
-_Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
+Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
+Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
 _Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
-_Country = Annotated[
+Country = Annotated[
     str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
 ]
 _Origin = Annotated[
@@ -178,7 +179,7 @@ _Volume = Annotated[
 _Amount = Annotated[
     Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
 ]
-_Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Input(BaseModel):
@@ -249,18 +250,18 @@ class DimensionsInput(Input):
 class AddressInput(Input):
     """A postal address. States of the US, Canada and Australia may be given as code or name."""
 
-    name: _Line
-    line1: _Line
-    city: _Short
-    country: _Country
-    company: _Line | None = None
+    name: Line
+    line1: Line
+    city: Short
+    country: Country
+    company: Line | None = None
     phone: Code | None = None
-    email: Annotated[_Line, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
-    line2: _Line | None = None
-    line3: _Line | None = None
-    state: _Short | None = None
+    email: Annotated[Line, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    line2: Line | None = None
+    line3: Line | None = None
+    state: Short | None = None
     postcode: Code | None = None
-    tax_id: _Short | None = None
+    tax_id: Short | None = None
 
     def to_domain(self) -> addresses.Address:
         """The address."""
@@ -270,7 +271,7 @@ class AddressInput(Input):
 class ItemInput(Input):
     """One line of a parcel's contents; value and weight are for one piece."""
 
-    description: _Text
+    description: Text
     quantity: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
     unit_value: MoneyInput
     number: (
@@ -283,12 +284,12 @@ class ItemInput(Input):
         | None
     ) = Field(None, description="Default: its place in the parcel, from 1.")
     sku: _Long | None = Field(None, description="Default: the number.")
-    native_description: _Text | None = None
-    hs_code: _Short | None = None
+    native_description: Text | None = None
+    hs_code: Short | None = None
     origin_country: _Origin | None = None
     weight: WeightInput | None = None
     url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
-    warehouse_number: _Line | None = None
+    warehouse_number: Line | None = None
 
     def to_domain(self, place: int) -> orders.Item:
         """The line, with defaults for its place in the parcel."""
@@ -318,9 +319,9 @@ class ParcelInput(Input):
         None, description="Default: the order's reference, a dash, its place."
     )
     secondary_reference: _Reference | None = None
-    tracking_number: _Short | None = Field(None, description="A number that you already hold.")
-    description: _Text | None = None
-    native_description: _Text | None = None
+    tracking_number: Short | None = Field(None, description="A number that you already hold.")
+    description: Text | None = None
+    native_description: Text | None = None
     sku_on_label: _Long | None = None
     declared_value: MoneyInput | None = None
     items: Annotated[list[ItemInput], Field(max_length=500)] = []
@@ -345,15 +346,15 @@ class ParcelInput(Input):
 class BatteryInput(Input):
     """What battery travels along, and how it is packed."""
 
-    type: _Short
-    packing: _Short | None = None
+    type: Short
+    packing: Short | None = None
 
 
 class CustomsInput(Input):
     """What customs wants to know of the whole order."""
 
-    description: _Text | None = Field(None, description="Default: the first item's.")
-    native_description: _Text | None = None
+    description: Text | None = Field(None, description="Default: the first item's.")
+    native_description: Text | None = None
     value: MoneyInput | None = Field(None, description="Default: the sum of the items.")
     incoterm: Literal["DDU", "DDP"] | None = None
     battery: BatteryInput | None = None
@@ -361,15 +362,15 @@ class CustomsInput(Input):
     vendor_id: Code | None = None
     gst_exemption_code: Code | None = None
     abn: Code | None = None
-    sender_tax_id: _Line | None = None
+    sender_tax_id: Line | None = None
     inject_port: Annotated[str, Field(max_length=256), BeforeValidator(_one_line)] | None = None
 
 
 class DeliveryWindowInput(Input):
     """When the parcel should come."""
 
-    from_: _Time = Field(alias="from")
-    to: _Time
+    from_: Time = Field(alias="from")
+    to: Time
 
     @model_validator(mode="after")
     def _forwards(self) -> "DeliveryWindowInput":
@@ -384,12 +385,12 @@ class OptionsInput(Input):
     authority_to_leave: bool = False
     locker: bool = False
     pick_up: bool = False
-    instruction: _Text | None = None
-    sender_name: _Line | None = None
-    facility: _Short | None = None
-    platform: _Short | None = None
-    service_option: _Short | None = None
-    return_option: _Short | None = None
+    instruction: Text | None = None
+    sender_name: Line | None = None
+    facility: Short | None = None
+    platform: Short | None = None
+    service_option: Short | None = None
+    return_option: Short | None = None
     delivery_window: DeliveryWindowInput | None = None
     max_price: MoneyInput | None = None
 
@@ -417,12 +418,15 @@ def _without_absent_values(value: object) -> object:
     return value
 
 
+Metadata = Annotated[dict[Short, Text], Field(max_length=50), BeforeValidator(_without_absent_values)]
+
+
 class OrderInput(Input):
     """An order to be bought from a carrier. Carriers narrow further what they take."""
 
     carrier: Code
     account: Account = "default"
-    service: _Short | None = Field(None, description="The carrier's service code.")
+    service: Short | None = Field(None, description="The carrier's service code.")
     reference: _Reference = Field(description="Your own, sent to the carrier word for word.")
     ship_to: AddressInput
     ship_from: AddressInput | None = Field(None, description="Default: the account's.")
@@ -431,11 +435,7 @@ class OrderInput(Input):
     customs: CustomsInput | None = None
     options: OptionsInput = OptionsInput()
     label: LabelInput = LabelInput()
-    metadata: Annotated[
-        dict[_Short, _Text],
-        Field(max_length=50),
-        BeforeValidator(_without_absent_values),
-    ] = {}
+    metadata: Metadata = {}
 
 
 def read_order(
@@ -465,19 +465,22 @@ def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
     carrier = body.get("carrier") if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
+    if carrier in registry.AGGREGATORS:
+        message = "It carries nothing, and follows anybody's parcels: see /v1/trackings."
+        return [FieldError("/carrier", "not_supported_by_carrier", message)]
     return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
 
 
 type _Place = tuple[int | str, ...]
 
 
-def checked[T: Input](model: type[T], body: object) -> tuple[T | None, list[FieldError]]:
+def checked[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[FieldError]]:
     """What `body` says in the form of `model`, or everything that is wrong with it."""
     found, mistakes = _validate(model, body)
     return found, [error for _, error in mistakes]
 
 
-def _validate[T: Input](model: type[T], body: object) -> tuple[T | None, list[tuple[_Place, FieldError]]]:
+def _validate[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[tuple[_Place, FieldError]]]:
     try:
         return model.model_validate(body), []
     except ValidationError as error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,12 +23,24 @@ from parcelgate.domain.batches import MOST_ORDERS, Batch, BatchLine, progress
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CODES, FieldError, Problem
+from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http import resources
 from parcelgate.http.accept import DOCUMENTS
 from parcelgate.http.bodies import JSON, MERGE_PATCH
 from parcelgate.http.forms import AddressCheckInput, AmendmentInput, ManifestInput
 from parcelgate.http.inputs import OrderInput, read_order
+from parcelgate.http.parcels import (
+    AreaInput,
+    FollowingInput,
+    NumberInput,
+    RefreshInput,
+    RouteInput,
+    TrackingChange,
+    TrackingName,
+    TrackingPatch,
+)
 from parcelgate.http.resources import Site, encode, order_resource, problem_resource
+from parcelgate.services.followings import MOST
 
 type Json = dict[str, Any]
 
@@ -38,6 +50,13 @@ _SHOWN = (
     resources.OrderList,
     resources.EventList,
     resources.TrackingList,
+    resources.TrackingPage,
+    resources.TrackingResults,
+    resources.TransitTimesResource,
+    resources.RemoteAreas,
+    resources.Told,
+    resources.TrackingCounts,
+    resources.CourierList,
     resources.LabelResource,
     resources.PendingLabel,
     resources.TakenBatch,
@@ -87,6 +106,13 @@ ORDER_EXAMPLE: Json = {
     "options": {"max_price": {"amount": "25.00", "currency": "USD"}},
     "metadata": {"channel": "web"},
 }
+PARCEL_EXAMPLE: Json = {
+    "carrier_code": "china-ems",
+    "tracking_number": "LK664578623CN",
+    "title": "Two dresses",
+    "customer": {"name": "Ada Byrd", "email": "ada@example.com"},
+    "order_reference": "shop-1018",
+}
 
 
 class BatchInput(BaseModel):
@@ -107,6 +133,7 @@ def document() -> Json:
             {"name": "Orders", "description": "What is bought from a carrier."},
             {"name": "Addresses", "description": "Where it would go."},
             {"name": "Rates", "description": "What it would cost."},
+            {"name": "Trackings", "description": "How parcels travel, whoever carries them."},
             {"name": "Carriers", "description": "Who carries, and what each can do."},
             {"name": "Service", "description": "This API itself; no key is needed."},
         ],
@@ -116,10 +143,16 @@ def document() -> Json:
             "responses": {
                 f"Problem{status}": _problem(status, codes) for status, codes in _by_status().items()
             },
-            "parameters": {"OrderId": _parameter("id", "path", {"type": "string"}, "The order's id.")}
-            | {"IdempotencyKey": _idempotency_key()},
+            "parameters": {
+                "OrderId": _parameter("id", "path", {"type": "string"}, "The order's id."),
+                "TrackingId": _parameter("id", "path", {"type": "string"}, "The tracking's id."),
+                "Account": _parameter(
+                    "account", "query", {"type": "string"}, "Whose account is asked; default `default`."
+                ),
+                "IdempotencyKey": _idempotency_key(),
+            },
             "headers": {
-                "Location": _header("string", "Where the order is to be found."),
+                "Location": _header("string", "Where the order or the tracking is to be found."),
                 "RetryAfter": _header("integer", "Seconds to wait before the next try."),
                 "IdempotentReplayed": _header(
                     "string", "`true` when this is the answer to an earlier request."
@@ -339,6 +372,7 @@ def _paths() -> Json:
                 problems=(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
             )
         },
+        **_tracking_paths(),
         "/v1/carriers": {
             "get": _operation(
                 "listCarriers",
@@ -406,7 +440,216 @@ def _paths() -> Json:
     }
 
 
+def _tracking_paths() -> Json:
+    read, write = "trackings:read", "trackings:write"
+    shown = _answer("The tracking.", resources.TrackingResource)
+    unkeyed = (401, 403, 422, 429, 500, 503)
+    posted = (400, 401, 403, 409, 413, 415, 422, 429, 500, 503)
+    changed = (*posted, 404)
+    return {
+        "/v1/trackings": {
+            "post": _operation(
+                "followParcels",
+                "Trackings",
+                "Follow parcels",
+                f"One parcel, or a list of up to {MOST}, of whatever courier the account's aggregator knows. "
+                "A parcel that is followed already is given as it is. A list is 201 when all are "
+                "followed; 207 with each one's own status when some are not.",
+                scope=write,
+                body=(FollowingInput, PARCEL_EXAMPLE),
+                lists="also",
+                answers={
+                    "200": _answer("It was followed already.", resources.TrackingResource),
+                    "201": _answer("Followed.", resources.TrackingResource, several=resources.TrackingList),
+                    "207": _answer("What became of each.", resources.TrackingResults),
+                },
+                problems=posted,
+            ),
+            "get": _operation(
+                "listTrackings",
+                "Trackings",
+                "List trackings",
+                "Newest first, those of orders among them. A list may lag a second behind.",
+                scope=read,
+                parameters=_tracking_filters(),
+                answers={"200": _answer("A page of trackings.", resources.TrackingPage)},
+                problems=(401, 403, 422, 429, 500),
+            ),
+        },
+        "/v1/trackings/{id}": {
+            "get": _operation(
+                "readTracking",
+                "Trackings",
+                "Read a tracking",
+                "A parcel with its whole timeline, oldest first.",
+                scope=read,
+                parameters=[_TRACKING_ID],
+                answers={"200": shown},
+                problems=(401, 403, 404, 429, 500),
+            ),
+            "patch": _operation(
+                "changeTracking",
+                "Trackings",
+                "Change a tracking",
+                "What is absent stays; null takes a thing back. Another `carrier_code` corrects the courier: "
+                "what the wrong one told is dropped, and the right one asked. Courier and destination of an "
+                "order's parcel are the order's. `paused: false` resumes such a parcel; any other cannot be "
+                "resumed, but forgotten and followed anew.",
+                scope=write,
+                parameters=[_TRACKING_ID],
+                body=(TrackingPatch, {"title": "Two dresses and a hat", "note": None}),
+                patch=True,
+                answers={"200": shown},
+                problems=changed,
+            ),
+            "delete": _operation(
+                "forgetTracking",
+                "Trackings",
+                "Follow a parcel no more",
+                "It is forgotten, here and with the aggregator. Parcels of orders stay with their orders.",
+                scope=write,
+                parameters=[_TRACKING_ID],
+                answers={"204": {"description": "Forgotten."}},
+                problems=(401, 403, 404, 409, 422, 429, 500, 503),
+            ),
+        },
+        "/v1/trackings/{id}/pause": {
+            "post": _operation(
+                "pauseTracking",
+                "Trackings",
+                "Pause a tracking",
+                "Nobody asks about the parcel any more; what is known of it stays. May be repeated.",
+                scope=write,
+                parameters=[_TRACKING_ID],
+                answers={"200": shown},
+                idempotent=True,
+                problems=changed,
+            )
+        },
+        "/v1/trackings/{id}/refresh": {
+            "post": _operation(
+                "refreshTracking",
+                "Trackings",
+                "Ask about a parcel now",
+                "Has the carrier asked in a moment, whatever the plan; read the tracking for what came of it."
+                " A paused parcel is asked about once, and stays paused. With `realtime` the aggregator asks "
+                "the courier itself while you wait: once in two hours for each parcel, else 429.",
+                scope=write,
+                parameters=[_TRACKING_ID],
+                body=(RefreshInput, {"realtime": True}),
+                answers={"202": _answer("The tracking as it is known now.", resources.TrackingResource)},
+                problems=changed,
+            )
+        },
+        "/v1/trackings/update": {
+            "post": _operation(
+                "changeTrackings",
+                "Trackings",
+                "Change several trackings",
+                f"Up to {MOST}, each for itself, like one; `id` says which.",
+                scope=write,
+                body=(TrackingChange, {"id": "trk_01KAJ2W3X4Y5Z6A7B8C9D0E1F4", "archived": True}),
+                lists="only",
+                answers={"207": _answer("What became of each.", resources.TrackingResults)},
+                problems=posted,
+            )
+        },
+        "/v1/trackings/delete": {
+            "post": _operation(
+                "forgetTrackings",
+                "Trackings",
+                "Follow several parcels no more",
+                f"Up to {MOST}, each for itself, like one. An entry may be a bare id.",
+                scope=write,
+                body=(TrackingName, {"id": "trk_01KAJ2W3X4Y5Z6A7B8C9D0E1F4"}),
+                lists="only",
+                answers={"207": _answer("What became of each.", resources.TrackingResults)},
+                problems=posted,
+            )
+        },
+        "/v1/trackings/transit-times": {
+            "post": _operation(
+                "readTransitTimes",
+                "Trackings",
+                "Ask how long parcels take",
+                "Of the parcels of a courier on a route: how many were delivered within which time.",
+                scope=read,
+                body=(RouteInput, {"origin": "CN", "destination": "US", "carrier_code": "china-ems"}),
+                answers={"200": _answer("The times.", resources.TransitTimesResource)},
+                problems=posted,
+            )
+        },
+        "/v1/trackings/remote-areas": {
+            "post": _operation(
+                "readRemoteAreas",
+                "Trackings",
+                "Ask which places are remote",
+                f"Up to {MOST} places, for the couriers that charge more for what they call remote.",
+                scope=read,
+                parameters=[_ACCOUNT],
+                body=(AreaInput, {"country": "US", "postcode": "99501", "company": "DHL"}),
+                lists="only",
+                answers={"200": _answer("What is known of them.", resources.RemoteAreas)},
+                problems=posted,
+            )
+        },
+        "/v1/trackings/detect": {
+            "post": _operation(
+                "detectCourier",
+                "Trackings",
+                "Ask whose a number is",
+                "The couriers that such a number may belong to, the likeliest first.",
+                scope=read,
+                body=(NumberInput, {"tracking_number": "LK664578623CN"}),
+                answers={"200": _answer("The couriers.", resources.CourierList)},
+                problems=posted,
+            )
+        },
+        "/v1/trackings/air-cargo/{awb}": {
+            "get": _operation(
+                "readAirCargo",
+                "Trackings",
+                "Follow an air waybill",
+                "Its journey, as the aggregator tells it.",
+                scope=read,
+                parameters=[
+                    _parameter("awb", "path", {"type": "string"}, "The waybill, such as 016-10354966."),
+                    _ACCOUNT,
+                ],
+                answers={"200": _answer("The journey.", resources.Told)},
+                problems=unkeyed,
+            )
+        },
+        "/v1/trackings/usage": {
+            "get": _operation(
+                "readUsage",
+                "Trackings",
+                "Read the account's quota",
+                "What is left of what the aggregator's account may ask.",
+                scope=read,
+                parameters=[_ACCOUNT],
+                answers={"200": _answer("The quota.", resources.Told)},
+                problems=unkeyed,
+            )
+        },
+        "/v1/trackings/summary": {
+            "get": _operation(
+                "readSummary",
+                "Trackings",
+                "Count parcels by status",
+                "How many of the parcels that the aggregator's account follows stand how.",
+                scope=read,
+                parameters=[_ACCOUNT],
+                answers={"200": _answer("The counts.", resources.TrackingCounts)},
+                problems=unkeyed,
+            )
+        },
+    }
+
+
 _ORDER_ID: Json = {"$ref": "#/components/parameters/OrderId"}
+_TRACKING_ID: Json = {"$ref": "#/components/parameters/TrackingId"}
+_ACCOUNT: Json = {"$ref": "#/components/parameters/Account"}
 _RETRY_AFTER: Json = {"$ref": "#/components/headers/RetryAfter"}
 
 
@@ -421,6 +664,7 @@ def _operation(
     open_to_all: bool = False,
     parameters: Sequence[Json] = (),
     body: tuple[type[Any], Json] | None = None,
+    lists: Literal["never", "also", "only"] = "never",
     idempotent: bool = False,
     patch: bool = False,
     located: Sequence[str] = (),
@@ -450,11 +694,15 @@ def _operation(
         given["headers"] = given.get("headers", {}) | location
     if body is not None:
         model, shown = body
-        schema = {"$ref": _REFERENCE.format(name=model.__name__)}
+        schema: Json = {"$ref": _REFERENCE.format(name=model.__name__)}
+        if lists != "never":
+            several = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST}
+            schema = several if lists == "only" else {"anyOf": [schema, several]}
+        example: Any = [shown] if lists == "only" else shown
         types = (MERGE_PATCH, JSON) if patch else (JSON,)
         operation["requestBody"] = {
             "required": True,
-            "content": {name: {"schema": schema, "example": shown} for name in types},
+            "content": {name: {"schema": schema, "example": example} for name in types},
         }
     if parameters:
         operation["parameters"] = parameters
@@ -468,8 +716,12 @@ def _page(name: str, summary: str, description: str, **more: Any) -> Json:
     return _operation(name, "Service", summary, description, open_to_all=True, answers={"200": shown}, **more)
 
 
-def _answer(description: str, resource: type[Any], example: Any = None) -> Json:
+def _answer(
+    description: str, resource: type[Any], example: Any = None, *, several: type[Any] | None = None
+) -> Json:
     content: Json = {"schema": {"$ref": _REFERENCE.format(name=resource.__name__)}}
+    if several is not None:
+        content["schema"] = {"anyOf": [content["schema"], {"$ref": _REFERENCE.format(name=several.__name__)}]}
     if example is not None:
         content["example"] = example
     return {"description": description, "content": {"application/json": content}}
@@ -519,7 +771,21 @@ def _problem(status: int, codes: Sequence[str]) -> Json:
 
 def _schemas() -> Json:
     _, shown = msgspec.json.schema_components(_SHOWN, ref_template=_REFERENCE)
-    forms = (OrderInput, BatchInput, AmendmentInput, ManifestInput, AddressCheckInput)
+    forms = (
+        OrderInput,
+        BatchInput,
+        AmendmentInput,
+        ManifestInput,
+        AddressCheckInput,
+        FollowingInput,
+        TrackingPatch,
+        TrackingChange,
+        TrackingName,
+        RefreshInput,
+        RouteInput,
+        AreaInput,
+        NumberInput,
+    )
     inputs: list[tuple[type[BaseModel], Any]] = [(form, "validation") for form in forms]
     _, given = models_json_schema(inputs, ref_template=_REFERENCE.replace("{name}", "{model}"))
     return {**given["$defs"], **_numbers(shown)}
@@ -555,13 +821,29 @@ def _idempotency_key() -> Json:
 
 def _filters() -> list[Json]:
     time = {"type": "string", "format": "date-time"}
-    limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     return [
         _parameter("status", "query", {"type": "string", "enum": list(OrderStatus)}, "Only of this status."),
         _parameter("carrier", "query", {"type": "string"}, "Only with this carrier."),
         _parameter("reference", "query", {"type": "string"}, "Only of this reference."),
         _parameter("created_after", "query", time, "Only later than this."),
         _parameter("created_before", "query", time, "Only earlier than this."),
+        *_page_of_a_list(),
+    ]
+
+
+def _tracking_filters() -> list[Json]:
+    return [
+        _parameter(
+            "status", "query", {"type": "string", "enum": list(TrackingStatus)}, "Only of this status."
+        ),
+        _parameter("carrier", "query", {"type": "string"}, "Only with this carrier or aggregator."),
+        *_page_of_a_list(),
+    ]
+
+
+def _page_of_a_list() -> list[Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    return [
         _parameter("limit", "query", limit, "How many at most."),
         _parameter("cursor", "query", {"type": "string"}, "`next_cursor` of the page before, same filters."),
     ]
@@ -610,7 +892,7 @@ def _rates() -> Json:
 
 
 def _carriers() -> Json:
-    return _plain(resources.CarrierList(tuple(registry.profile(name) for name in registry.names())))
+    return _plain(resources.CarrierList(tuple(registry.profile(name) for name in registry.trackers())))
 
 
 def _plain(resource: Any) -> Json:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.texts import WrongTextError, is_absent, parse_time, pointer
 from parcelgate.services.orders import OrderFilter
+from parcelgate.services.tracking_reader import TrackingFilter
 
 MOST = 100
 DEFAULT = 20
@@ -21,39 +24,34 @@ class OrderQuery(NamedTuple):
     cursor: str | None
 
 
+class TrackingQuery(NamedTuple):
+    """Which trackings are wanted, how many of them, and from where on."""
+
+    filter: TrackingFilter
+    limit: int
+    cursor: str | None
+
+
 def read_order_query(query: Mapping[str, str]) -> OrderQuery:
     """Read the query of the list of orders. Raises ProblemError naming every parameter that is wrong."""
-    errors: list[FieldError] = []
-    given = {name: text for name, text in query.items() if not is_absent(text)}
-
-    def read[T](name: str, parse: Callable[[str], T]) -> T | None:
-        text = given.pop(name, None)
-        if text is None:
-            return None
-        try:
-            return parse(text)
-        except WrongTextError as error:
-            errors.append(FieldError(pointer([name]), error.code, error.message))
-            return None
-
+    given = _Given(query)
     wanted = OrderFilter(
-        status=read("status", _status),
-        carrier=read("carrier", str),
-        reference=read("reference", str),
-        created_after=read("created_after", _time),
-        created_before=read("created_before", _time),
+        status=given.read("status", _one_of(OrderStatus)),
+        carrier=given.read("carrier", str),
+        reference=given.read("reference", str),
+        created_after=given.read("created_after", _time),
+        created_before=given.read("created_before", _time),
     )
-    limit = read("limit", _limit)
-    cursor = read("cursor", str)
-    known = (*OrderFilter.__struct_fields__, "limit", "cursor")
-    errors += [
-        FieldError(pointer([name]), "unknown_field", "There is no such parameter.")
-        for name in query
-        if name not in known
-    ]
-    if errors:
-        raise invalid(errors)
-    return OrderQuery(wanted, limit or DEFAULT, cursor)
+    return OrderQuery(wanted, *given.page())
+
+
+def read_tracking_query(query: Mapping[str, str]) -> TrackingQuery:
+    """Read the query of the list of trackings. Raises ProblemError naming every parameter that is wrong."""
+    given = _Given(query)
+    wanted = TrackingFilter(
+        status=given.read("status", _one_of(TrackingStatus)), carrier=given.read("carrier", str)
+    )
+    return TrackingQuery(wanted, *given.page())
 
 
 def read_account_query(query: Mapping[str, str]) -> str | None:
@@ -72,12 +70,47 @@ def bad_cursor() -> Exception:
     return invalid([FieldError("/cursor", "format", message)])
 
 
-def _status(text: str) -> OrderStatus:
-    try:
-        return OrderStatus(text)
-    except ValueError:
-        known = ", ".join(OrderStatus)
-        raise WrongTextError("unknown_value", f"Must be one of: {known}.") from None
+class _Given:
+    """The parameters of a list's query, read one by one."""
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._query = query
+        self._known: set[str] = set()
+        self._errors: list[FieldError] = []
+
+    def read[T](self, name: str, parse: Callable[[str], T]) -> T | None:
+        """One parameter, or None when it is absent or wrong."""
+        self._known.add(name)
+        text = self._query.get(name)
+        if text is None or is_absent(text):
+            return None
+        try:
+            return parse(text)
+        except WrongTextError as error:
+            self._errors.append(FieldError(pointer([name]), error.code, error.message))
+            return None
+
+    def page(self) -> tuple[int, str | None]:
+        """Limit and cursor, after all else. Raises ProblemError naming every parameter that is wrong."""
+        limit, cursor = self.read("limit", _limit), self.read("cursor", str)
+        self._errors += [
+            FieldError(pointer([name]), "unknown_field", "There is no such parameter.")
+            for name in self._query
+            if name not in self._known
+        ]
+        if self._errors:
+            raise invalid(self._errors)
+        return limit or DEFAULT, cursor
+
+
+def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
+    def parse(text: str) -> E:
+        try:
+            return kind(text)
+        except ValueError:
+            raise WrongTextError("unknown_value", f"Must be one of: {', '.join(kind)}.") from None
+
+    return parse
 
 
 def _time(text: str) -> datetime:

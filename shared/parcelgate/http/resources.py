@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from parcelgate.carriers.port import CarrierProfile, Rate, Service
+from parcelgate.carriers.port import CarrierProfile, Courier, Rate, Service, TransitTimes
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import Batch, Progress
 from parcelgate.domain.clock import Clock, now, rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
-from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem
+from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem, ProblemError
 from parcelgate.domain.trackings import (
     Customer,
     Source,
@@ -345,9 +345,62 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackingList(msgspec.Struct, frozen=True):
-    """Parcels' timelines, in parcel order."""
+    """Parcels' timelines, in the order of the parcels."""
 
     data: tuple[TrackingResource, ...]
+
+
+class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of trackings; `next_cursor` leads to the next one, null on the last."""
+
+    data: tuple[TrackingResource, ...]
+    next_cursor: str | None
+
+
+class TrackingResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one entry of a list, as the status that it would have had alone."""
+
+    status: int
+    id: str | None = None
+    tracking: TrackingResource | None = None
+    problem: ProblemResource | None = None
+    retry_after: int | None = None
+
+
+class TrackingResults(msgspec.Struct, frozen=True):
+    """What became of each entry of a list, in its order."""
+
+    data: tuple[TrackingResult, ...]
+
+
+class TransitTimesResource(msgspec.Struct, frozen=True):
+    """How long parcels take on a route."""
+
+    data: TransitTimes
+
+
+class RemoteAreas(msgspec.Struct, frozen=True):
+    """Which places couriers call remote, in the aggregator's own words."""
+
+    data: tuple[dict[str, Any], ...]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What an aggregator says, by its own names."""
+
+    data: dict[str, Any]
+
+
+class TrackingCounts(msgspec.Struct, frozen=True):
+    """How many of an account's parcels stand how."""
+
+    data: dict[TrackingStatus, int]
+
+
+class CourierList(msgspec.Struct, frozen=True):
+    """Whose a number may be, the likeliest first."""
+
+    data: tuple[Courier, ...]
 
 
 class ParcelLabelResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -591,6 +644,16 @@ def tracking_resource(
         metadata=tracking.metadata,
         created_at=rfc3339(tracking.created_at),
         updated_at=rfc3339(tracking.updated_at),
+    )
+
+
+def failed_result(error: ProblemError, site: Site, tracking_id: str | None = None) -> TrackingResult:
+    """What became of an entry of a list that failed."""
+    return TrackingResult(
+        status=error.problem.status,
+        id=tracking_id,
+        problem=problem_resource(error.problem, site, order_id=error.order_id),
+        retry_after=error.retry_after,
     )
 
 

@@ -50,13 +50,16 @@ class Catalogue:
     def services(self, tenant: str, carrier: str, account: str | None, remaining: "Remaining") -> Catalogued:
         """The services that the account may use; without `account`, the default one if there is one.
 
-        Raises ProblemError: `not_found` for an unknown carrier, `validation_failed` for an unknown account
-        that was named, `refused_by_carrier`, or `carrier_unavailable`.
+        Raises ProblemError: `not_found` for an unknown carrier, `not_supported_by_carrier` for one that
+        carries nothing, `validation_failed` for an unknown account that was named, `refused_by_carrier`, or
+        `carrier_unavailable`.
         """
         try:
             profile = registry.profile(carrier)
         except registry.UnknownCarrierError:
             raise ProblemError("not_found", "There is no such carrier.") from None
+        if carrier in registry.AGGREGATORS:
+            raise ProblemError("not_supported_by_carrier", "It follows parcels, and sells no services.")
         known = Catalogued(profile.services, "parcelgate")
         if "services" not in profile.capabilities:
             return known

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from parcelgate.carriers.calls import Request, Response, Transport, retry_after
 from parcelgate.carriers.errors import (
     HeldBackError,
+    OverLimitError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
@@ -124,7 +125,8 @@ class Guard:
                 left = min(left, self._remaining() / 2)
             if entry.reason is not Reason.BUSY or wait > left:
                 count("CallsHeldBack", carrier=self._carrier, reason=entry.reason.name.lower())
-                raise HeldBackError(f"{request.call}: {entry.reason}", retry_after=wait)
+                kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError
+                raise kind(f"{request.call}: {entry.reason}", retry_after=wait)
             self._sleep(wait)
             waited += wait
 

@@ -1,0 +1,72 @@
+"""`POST /v1/trackings`: follow anybody's parcels."""
+
+from parcelgate.domain.clock import now
+from parcelgate.domain.problems import ProblemError
+from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.idempotency import do_once
+from parcelgate.http.parcels import Several, read_following, read_followings
+from parcelgate.http.resources import (
+    TrackingList,
+    TrackingResource,
+    TrackingResult,
+    TrackingResults,
+    failed_result,
+    tracking_resource,
+)
+from parcelgate.services.followings import Followings, Taken, Wanted, wired
+
+CARRIER_SECONDS = 12.0
+"""How long the client waits for the aggregator; each parcel is then stored by itself."""
+
+api = Api()
+
+
+@api.route("POST /v1/trackings", scope="trackings:write")
+def follow_parcels(call: Call) -> Answer:
+    """Follow one parcel, or each of a list for itself."""
+    followings = wired()
+
+    def follow() -> Answer:
+        if isinstance(call.body, list):
+            return _follow_several(call, followings, read_followings(call.body))
+        return _follow_one(call, followings, read_following(call.body))
+
+    _ = call.body  # what is no JSON says nothing about an earlier request
+    return do_once(call, followings.table.tenant(call.tenant), now(), follow)
+
+
+def _follow_one(call: Call, followings: Followings, wanted: Wanted) -> Answer:
+    (result,) = followings.follow(call.tenant, [wanted], call.within(CARRIER_SECONDS))
+    if isinstance(result, ProblemError):
+        raise result
+    resource = _resources(call, followings, [result])[result.tracking.id]
+    return answer(resource, _status(result), {"location": f"/v1/trackings/{result.tracking.id}"})
+
+
+def _follow_several(call: Call, followings: Followings, wanted: Several[Wanted]) -> Answer:
+    told = followings.follow(call.tenant, wanted.good, call.within(CARRIER_SECONDS))
+    results = wanted.answered(told)
+    taken = [result for result in results if isinstance(result, Taken)]
+    shown = _resources(call, followings, taken)
+    if len(taken) == len(results):
+        return answer(TrackingList(tuple(shown[one.tracking.id] for one in taken)), 201)
+    followings.raise_if_none_was_heard(results)
+    data = tuple(
+        TrackingResult(status=_status(result), tracking=shown[result.tracking.id])
+        if isinstance(result, Taken)
+        else failed_result(result, call.site)
+        for result in results
+    )
+    return answer(TrackingResults(data), 207)
+
+
+def _resources(call: Call, followings: Followings, taken: list[Taken]) -> dict[str, TrackingResource]:
+    planned = followings.planned(call.tenant, [one.tracking for one in taken])
+    return {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
+
+
+def _status(taken: Taken) -> int:
+    return 200 if taken.already else 201
+
+
+handler = api.handler

@@ -1,0 +1,41 @@
+"""`GET /v1/trackings` and one of them: reading."""
+
+from itertools import accumulate
+
+from parcelgate.domain.trackings import Tracking
+from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.queries import bad_cursor, read_tracking_query
+from parcelgate.http.resources import TrackingPage, encode, tracking_resource
+from parcelgate.services.tracking_reader import wired
+from parcelgate.store.errors import BadCursorError
+
+LARGEST_PAGE = 4_000_000
+"""Bytes of trackings in one answer, of which Lambda takes 6 MB."""
+
+api = Api()
+
+
+@api.route("GET /v1/trackings", scope="trackings:read")
+def list_trackings(call: Call) -> Answer:
+    """Give a page of trackings, newest first."""
+    query = read_tracking_query(call.query)
+    try:
+        page = wired().page(call.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
+    except BadCursorError:
+        raise bad_cursor() from None
+    data = tuple(tracking_resource(tracking, at) for tracking, at in page.data)
+    return answer(TrackingPage(data=data, next_cursor=page.next_cursor))
+
+
+@api.route("GET /v1/trackings/{id}", scope="trackings:read")
+def read_tracking(call: Call) -> Answer:
+    """Give one tracking with its timeline."""
+    return answer(tracking_resource(*wired().tracking(call.tenant, call.parameters["id"])))
+
+
+def _fits(trackings: list[Tracking]) -> int:
+    sizes = accumulate(len(encode(tracking_resource(tracking))) for tracking in trackings)
+    return sum(size <= LARGEST_PAGE for size in sizes)
+
+
+handler = api.handler
