@@ -85,6 +85,16 @@ SILENCE_CODE = "parcelgate.silence"
 """The code of the event that says so: the only event that no carrier told us."""
 MOST_EVENTS = 500
 """Events kept of one parcel, the newest: a stored item has its limits."""
+_LONGEST = {
+    "code": 100,
+    "description": 1000,
+    "city": 100,
+    "state": 100,
+    "postcode": 100,
+    "country": 100,
+    "place": 300,
+}
+"""Characters kept of each text of an event, for the same reason."""
 
 
 class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +209,7 @@ def merge(
     """
     known = {event.id: event for event in tracking.events}
     for event in events:
-        told = msgspec.structs.replace(event, id=_identity(tracking, event), source=source)
+        told = _entry(tracking, event, source)
         known[told.id] = _joined(known[told.id], told) if told.id in known else told
     timeline = _kept(known.values())
     newest = _newest(timeline)
@@ -208,7 +218,7 @@ def merge(
         events=timeline,
         status=newest.status if newest and newest.status else TrackingStatus.PENDING,
         sub_status=newest.sub_status if newest else None,
-        other_numbers=_numbers({*tracking.other_numbers, *other_numbers}),
+        other_numbers=_numbers(tracking, {*tracking.other_numbers, *other_numbers}),
         proof=_proof(tracking.proof, proof),
     )
     if after == tracking:
@@ -218,7 +228,7 @@ def merge(
 
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
     """The event that ends a parcel of which nothing was heard for `SILENCE`; None while it is not due."""
-    since = tracking.last_event_at or tracking.created_at
+    since = max(tracking.last_event_at or tracking.created_at, tracking.created_at)
     if tracking.status.final or now - since < SILENCE:
         return None
     return TrackingEvent(
@@ -226,6 +236,22 @@ def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
         code=SILENCE_CODE,
         description=f"Nothing was heard of the parcel for {SILENCE.days} days.",
         status=TrackingStatus.EXPIRED,
+    )
+
+
+def _entry(tracking: Tracking, event: TrackingEvent, source: Source) -> TrackingEvent:
+    """The event as it stands in a timeline: its time in whole milliseconds, its texts of a sane length."""
+    texts = {
+        name: text[:longest]
+        for name, longest in _LONGEST.items()
+        if (text := getattr(event, name)) and len(text) > longest
+    }
+    return msgspec.structs.replace(
+        event,
+        **texts,
+        at=event.at.replace(microsecond=event.at.microsecond // 1000 * 1000),
+        id=_identity(tracking, event),
+        source=source,
     )
 
 
@@ -241,63 +267,97 @@ def _identity(tracking: Tracking, event: TrackingEvent) -> str:
         tracking.carrier,
         tracking.tracking_number,
         rfc3339(event.at),
-        event.code,
-        " ".join(place.casefold().split()),
+        _plain(event.code),
+        _plain(place),
     )
-    return "evt_" + sha256("\0".join(parts).encode()).hexdigest()[:26]
+    return "evt_" + sha256(msgspec.json.encode(parts)).hexdigest()[:26]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _joined(one: TrackingEvent, other: TrackingEvent) -> TrackingEvent:
-    """Two tellings of one event: the fuller one, told by whoever was first."""
-    fuller = max(_bare(one), _bare(other), key=_fullness)
-    return msgspec.structs.replace(fuller, source=one.source)
+    """Two tellings of one event: everything that either tells, the fuller text of both.
+
+    It is told by whoever was first, hidden where either hides it, and local only while no zone is known.
+    A status goes with its own sub-status; of two, that further along. Each fact is joined by itself, so that
+    any number of tellings comes to the same in any order.
+    """
+    stands = max(one, other, key=_standing)
+    zoned = max(one, other, key=_zoning)
+    return msgspec.structs.replace(
+        one,
+        **{name: _fuller(getattr(one, name), getattr(other, name)) for name in _LONGEST},
+        status=stands.status,
+        sub_status=stands.sub_status,
+        utc_offset=zoned.utc_offset,
+        at_is_local=zoned.at_is_local,
+        visible_to_recipient=one.visible_to_recipient and other.visible_to_recipient,
+    )
 
 
-def _bare(event: TrackingEvent) -> TrackingEvent:
-    return msgspec.structs.replace(event, source=None)
+def _standing(event: TrackingEvent) -> tuple[int, str]:
+    return _rank(event.status), event.sub_status or ""
 
 
-def _fullness(event: TrackingEvent) -> tuple[int, bytes]:
-    filled = sum(value not in (None, "") for value in msgspec.structs.astuple(event))
-    return filled, msgspec.json.encode(event)
+def _zoning(event: TrackingEvent) -> tuple[bool, str]:
+    return not event.at_is_local, event.utc_offset or ""
+
+
+def _fuller(one: str | None, other: str | None) -> str | None:
+    return max(one, other, key=lambda text: (len(text or ""), text or "", text is not None))
 
 
 def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
     """The timeline, oldest first: the newest events there are room for, and no silence that was none."""
-    ordered = sorted(events, key=lambda event: (event.at, event.id))
-    told = [event for event in ordered if event.code != SILENCE_CODE]
-    return tuple(event for event in ordered if event.code != SILENCE_CODE or _was_silent(event.at, told))[
-        -MOST_EVENTS:
-    ]
+    ordered = _ordered(events)
+    told = [event for event in ordered if event.code != SILENCE_CODE][-MOST_EVENTS:]
+    kept = {event.id for event in told}
+    since = told[0].at if len(told) == MOST_EVENTS else None
+    return tuple(
+        event
+        for event in ordered
+        if event.id in kept or (event.code == SILENCE_CODE and _was_silent(event.at, told, since))
+    )
 
 
-def _was_silent(until: datetime, told: Sequence[TrackingEvent]) -> bool:
-    return not any(until - SILENCE < event.at <= until for event in told)
+def _was_silent(until: datetime, told: Sequence[TrackingEvent], since: datetime | None) -> bool:
+    """Whether nothing happened for so long `until` then, as far back as is known (`since`)."""
+    happened = any(until - SILENCE < event.at <= until for event in told)
+    return not happened and (since is None or since <= until)
 
 
-def _newest(events: Iterable[TrackingEvent]) -> TrackingEvent | None:
+def _ordered(events: Iterable[TrackingEvent]) -> list[TrackingEvent]:
+    """Oldest first, so that the last one that has a status counts.
+
+    Of equal times that is the status further along, then the code that comes first in the alphabet.
+    """
+    by_code = sorted(events, key=lambda event: (event.code, event.id), reverse=True)
+    return sorted(by_code, key=lambda event: (event.at, _rank(event.status)))
+
+
+def _newest(timeline: Sequence[TrackingEvent]) -> TrackingEvent | None:
     """The event that says how the parcel stands: the newest by its own time that has a status.
 
-    Of equal times the status further along wins, then the code that comes first in the alphabet.
+    That nothing is known, `pending`, is no news of a parcel of which something is: an aggregator says so when
+    it begins to look, and what it finds is older.
     """
-    last: TrackingEvent | None = None
-    for event in events:
-        if event.status is not None and (last is None or _is_ahead(event, last)):
-            last = event
-    return last
+    told = [event for event in timeline if event.status is not None]
+    known = [event for event in told if event.status is not TrackingStatus.PENDING]
+    return next(reversed(known or told), None)
 
 
-def _is_ahead(event: TrackingEvent, other: TrackingEvent) -> bool:
-    mine, its = _along(event), _along(other)
-    return mine > its if mine != its else (event.code, event.id) < (other.code, other.id)
+def _rank(status: TrackingStatus | None) -> int:
+    return -1 if status is None else _FURTHEST_BEHIND.index(status)
 
 
-def _along(event: TrackingEvent) -> tuple[datetime, int]:
-    return event.at, _FURTHEST_BEHIND.index(event.status) if event.status else -1
-
-
-def _numbers(numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
-    return tuple(sorted(numbers, key=lambda other: (other.number, other.carrier or "")))
+def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
+    """The other numbers, each with its carriers, where any is known."""
+    others = {other for other in numbers if other.number and other.number != tracking.tracking_number}
+    named = {other.number for other in others if other.carrier}
+    found = [other for other in others if other.carrier or other.number not in named]
+    return tuple(sorted(found, key=lambda other: (other.number, other.carrier or "")))
 
 
 def _proof(one: ProofOfDelivery | None, other: ProofOfDelivery | None) -> ProofOfDelivery | None:

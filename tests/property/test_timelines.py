@@ -1,0 +1,454 @@
+"""Promise 5: any order of arrival, any repeats, give the same timeline, and status never runs backwards."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parcelgate.domain import trackings
+from parcelgate.domain.trackings import (
+    MOST_EVENTS,
+    SILENCE,
+    SILENCE_CODE,
+    OtherNumber,
+    ProofOfDelivery,
+    Source,
+    Tracking,
+    TrackingEvent,
+    TrackingStatus,
+    furthest_behind,
+    merge,
+    silence,
+)
+from tests.support.orders import NOON
+from tests.support.trackings import a_tracking, seen
+
+PARCEL = a_tracking(id="trk_1")
+ALONG = sorted(
+    TrackingStatus, key=lambda one: [furthest_behind([one, other]) for other in TrackingStatus].count(one)
+)
+"""All statuses, those further along first: a status is furthest behind among those further along than it."""
+MEANING: dict[str, tuple[TrackingStatus | None, str | None]] = {
+    "ACC": (TrackingStatus.INFO_RECEIVED, None),
+    "HUB": (TrackingStatus.IN_TRANSIT, "arrived_at_hub"),
+    "MOV": (TrackingStatus.IN_TRANSIT, None),
+    "OUT": (TrackingStatus.OUT_FOR_DELIVERY, None),
+    "TRY": (TrackingStatus.ATTEMPT_FAILED, None),
+    "DEL": (TrackingStatus.DELIVERED, None),
+    "EXP": (TrackingStatus.EXPIRED, None),
+    "?A": (None, None),
+    "?B": (None, None),
+}
+"""A carrier's table. Codes of which it has no status begin with a question mark."""
+
+
+class Delivery(NamedTuple):
+    """What is told at once, by webhook or by poll."""
+
+    source: Source
+    events: Sequence[TrackingEvent] = ()
+    numbers: Sequence[OtherNumber] = ()
+    proof: ProofOfDelivery | None = None
+
+
+def taken(deliveries: Iterable[Delivery], parcel: Tracking = PARCEL) -> Tracking:
+    """The parcel after all of it was told, one delivery after the other."""
+    for number, delivery in enumerate(deliveries):
+        parcel = merge(
+            parcel,
+            delivery.events,
+            source=delivery.source,
+            at=NOON + timedelta(seconds=number),
+            other_numbers=delivery.numbers,
+            proof=delivery.proof,
+        )
+    return parcel
+
+
+def facts(parcel: Tracking) -> Tracking:
+    """The parcel without what may depend on when and by whom things were told."""
+    events = tuple(msgspec.structs.replace(event, source=None) for event in parcel.events)
+    return msgspec.structs.replace(parcel, events=events, version=0, updated_at=NOON)
+
+
+def statuses_at_the_end(events: Sequence[TrackingEvent]) -> list[TrackingEvent]:
+    """Of the events with a status, those of the latest time."""
+    known = [event for event in events if event.status is not None]
+    latest = max((event.at for event in known), default=None)
+    return [event for event in known if event.at == latest]
+
+
+# Few moments, codes and places, so that they meet: equal instants, and the same event told again.
+MOMENTS = st.one_of(
+    st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours)),
+    st.integers(-80, 200).map(lambda days: NOON + timedelta(days=days)),
+    st.integers(0, 2999).map(lambda micro: NOON + timedelta(microseconds=micro)),
+)
+PLACES = st.sampled_from([None, "Austin, TX", "austin,  tx", "Shenzhen", "深圳"])
+
+
+@st.composite
+def told_events(draw: st.DrawFn) -> TrackingEvent:
+    """One telling of one event; another may tell more of the very same."""
+    code = draw(st.sampled_from([*MEANING, "del"]))
+    status, sub_status = MEANING[code.upper()]
+    offset = draw(st.sampled_from([None, "+08:00"]))
+    return TrackingEvent(
+        at=draw(MOMENTS).astimezone(draw(st.sampled_from([UTC, timezone(timedelta(hours=8))]))),
+        code=code,
+        description=draw(st.sampled_from(["", "Moved", "Moved on", "x" * 2000])),
+        status=status,
+        sub_status=draw(st.sampled_from([None, sub_status])),
+        utc_offset=offset,
+        at_is_local=offset is None and draw(st.booleans()),
+        city=draw(st.sampled_from([None, "Austin"])),
+        country=draw(st.sampled_from([None, "US"])),
+        place=draw(PLACES),
+        visible_to_recipient=draw(st.booleans()),
+    )
+
+
+@st.composite
+def quiet_events(draw: st.DrawFn) -> TrackingEvent:
+    """Our own saying that a parcel has expired, whether or not it was silent then."""
+    event = silence(PARCEL, now=NOON + timedelta(days=1000))
+    assert event is not None
+    return msgspec.structs.replace(event, at=draw(MOMENTS))
+
+
+EVENTS = st.one_of(told_events(), told_events(), told_events(), quiet_events())
+NUMBERS = st.builds(
+    OtherNumber, st.sampled_from(["", "1Z", "92001", "X1"]), st.sampled_from([None, "usps", "gls"])
+)
+PROOFS = st.builds(
+    ProofOfDelivery,
+    image_url=st.sampled_from([None, "https://a.test/1", "https://a.test/2"]),
+    address_image_url=st.sampled_from([None, "https://a.test/3"]),
+    expires_at=st.sampled_from([None, NOON, NOON + timedelta(days=30)]),
+)
+DELIVERIES = st.builds(
+    Delivery,
+    st.sampled_from(Source),
+    st.lists(EVENTS, max_size=5),
+    st.lists(NUMBERS, max_size=2),
+    st.none() | PROOFS,
+)
+STORIES = st.lists(DELIVERIES, max_size=6)
+
+
+@st.composite
+def retold(draw: st.DrawFn, story: Sequence[Delivery]) -> list[Delivery]:
+    """The same story otherwise: shuffled, repeated, in other parts and from other sources."""
+    parts: list[Delivery] = []
+    for delivery in story:
+        for event in delivery.events:
+            parts += [Delivery(draw(st.sampled_from(Source)), [event])] * draw(st.integers(1, 2))
+        parts += [Delivery(Source.POLL, numbers=[number]) for number in delivery.numbers]
+        parts += [Delivery(Source.WEBHOOK, proof=delivery.proof)]
+    shuffled = draw(st.permutations(parts))
+    whole: list[Delivery] = []
+    while shuffled:
+        several = draw(st.integers(1, len(shuffled)))
+        batch, shuffled = shuffled[:several], shuffled[several:]
+        proofs = [part for part in batch if part.proof is not None]
+        whole += [
+            Delivery(
+                batch[0].source,
+                [event for part in batch for event in part.events],
+                [number for part in batch for number in part.numbers],
+            ),
+            *proofs,
+        ]
+    return whole
+
+
+@given(st.data())
+def test_promise_5_any_order_and_any_repeats_give_the_same_timeline(data: st.DataObject) -> None:
+    """ "Any order of arrival, any repeats, give the same timeline." """
+    story = data.draw(STORIES)
+    expected = facts(taken(story))
+    assert facts(taken(data.draw(retold(story)))) == expected
+    assert facts(taken(story + story)) == expected
+
+
+@given(st.data())
+def test_a_timeline_has_room_for_the_newest_events_in_any_order(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trackings, "MOST_EVENTS", 3)
+        story = data.draw(STORIES)
+        told = taken(story)
+        assert facts(taken(data.draw(retold(story)))) == facts(told)
+        assert len([event for event in told.events if event.code != SILENCE_CODE]) <= 3
+
+
+@given(STORIES)
+def test_what_is_no_news_changes_nothing_at_all(story: list[Delivery]) -> None:
+    told = taken(story)
+    assert all(taken([delivery], told) is told for delivery in story)
+
+
+@given(STORIES)
+def test_what_was_stored_and_read_again_is_the_same(story: list[Delivery]) -> None:
+    told = taken(story)
+    read = msgspec.json.decode(msgspec.json.encode(told), type=Tracking)
+    assert read == told
+    assert all(taken([delivery], read) is read for delivery in story)
+
+
+@given(STORIES)
+def test_promise_5_the_status_is_that_of_the_newest_event_that_has_one(story: list[Delivery]) -> None:
+    """ "A tracking's status is that of the newest event by event time"; of equal ones that further along."""
+    told = taken(story)
+    latest = statuses_at_the_end(told.events)
+    if not latest:
+        assert (told.status, told.sub_status) == (TrackingStatus.PENDING, None)
+        return
+    furthest = min((event.status for event in latest if event.status), key=ALONG.index)
+    winner = min(
+        (event for event in latest if event.status is furthest), key=lambda event: (event.code, event.id)
+    )
+    assert (told.status, told.sub_status) == (winner.status, winner.sub_status)
+    assert told.delivered_at == (winner.at if winner.status is TrackingStatus.DELIVERED else None)
+
+
+@given(STORIES)
+def test_a_timeline_is_oldest_first_and_ends_with_what_counts(story: list[Delivery]) -> None:
+    told = taken(story)
+    assert [event.at for event in told.events] == sorted(event.at for event in told.events)
+    known = [event.status for event in told.events if event.status is not None]
+    assert told.status is (known[-1] if known else TrackingStatus.PENDING)
+    assert len({event.id for event in told.events}) == len(told.events)
+
+
+@given(STORIES, told_events())
+def test_an_unknown_code_never_changes_the_status(story: list[Delivery], event: TrackingEvent) -> None:
+    before = taken(story, PARCEL)
+    unknown = msgspec.structs.replace(event, code="?NEW", status=None, sub_status=None)
+    # What happened shows that a silence was none: that is the one thing an unknown code can tell.
+    if any(one.at - SILENCE < unknown.at <= one.at for one in before.events if one.code == SILENCE_CODE):
+        return
+    after = taken([Delivery(Source.POLL, [unknown])], before)
+    assert (after.status, after.sub_status, after.delivered_at) == (
+        before.status,
+        before.sub_status,
+        before.delivered_at,
+    )
+    (shown,) = [one for one in after.events if one.code == "?NEW"]
+    assert shown.status is None
+
+
+@given(STORIES, told_events(), st.integers(1, 100_000))
+def test_a_late_older_event_joins_the_timeline_and_changes_nothing_else(
+    story: list[Delivery], event: TrackingEvent, earlier: int
+) -> None:
+    before = taken([*story, Delivery(Source.POLL, [seen("in_transit", hours=10_000)])])
+    last = max(one.at for one in before.events)
+    late = msgspec.structs.replace(event, at=last - timedelta(seconds=earlier), place="elsewhere")
+    after = taken([Delivery(Source.WEBHOOK, [late])], before)
+    assert len([one for one in after.events if one.place == "elsewhere"]) == 1
+    assert msgspec.structs.replace(after, events=(), version=0, updated_at=NOON) == msgspec.structs.replace(
+        before, events=(), version=0, updated_at=NOON
+    )
+
+
+@given(STORIES, st.permutations(range(3)))
+def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
+    story: list[Delivery], order: list[int]
+) -> None:
+    short = seen("out_for_delivery", code="OUT", hours=9000, description="", city=None, place="Dock 7")
+    tellings = [
+        msgspec.structs.replace(short, description="On the van", at_is_local=True, place="DOCK 7"),
+        msgspec.structs.replace(short, city="Austin", status=None, utc_offset="-06:00"),
+        msgspec.structs.replace(short, visible_to_recipient=False, code="out", at_is_local=True),
+    ]
+    told = taken([*story, *(Delivery(Source.WEBHOOK, [tellings[one]]) for one in order)])
+    (event,) = [one for one in told.events if one.at == short.at]
+    assert msgspec.structs.replace(
+        event, id="", source=None, code="OUT", place="Dock 7"
+    ) == msgspec.structs.replace(
+        short, description="On the van", city="Austin", utc_offset="-06:00", visible_to_recipient=False
+    )
+    assert told.status is TrackingStatus.OUT_FOR_DELIVERY
+
+
+@given(STORIES)
+def test_whoever_told_an_event_first_stays_its_source(story: list[Delivery]) -> None:
+    told = taken(
+        [*story, Delivery(Source.WEBHOOK, [seen(hours=9000)]), Delivery(Source.POLL, [seen(hours=9000)])]
+    )
+    assert told.events[-1].source is Source.WEBHOOK
+    first = {event.id: event.source for event in taken(story).events}
+    assert all(first.get(event.id, event.source) is event.source for event in told.events)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_equal_times_the_status_further_along_wins_and_then_the_code(turn: int) -> None:
+    """ "Equal times: the status further along wins, then the code in alphabetical order." """
+    events = [
+        seen("out_for_delivery", code="B", sub_status="second"),
+        seen("out_for_delivery", code="A", sub_status="first"),
+        seen("exception", code="0"),
+        seen("in_transit", code="0"),
+        seen(None, code="0"),
+    ]
+    told = taken([Delivery(Source.POLL, [event]) for event in events[::turn]])
+    assert (told.status, told.sub_status) == (TrackingStatus.OUT_FOR_DELIVERY, "first")
+    assert [event.status for event in told.events] == [
+        None,
+        "exception",
+        "in_transit",
+        *["out_for_delivery"] * 2,
+    ]
+
+
+def test_the_newest_events_are_those_that_are_kept() -> None:
+    events = [seen("in_transit", hours=hours) for hours in range(MOST_EVENTS + 3)]
+    for story in (events, events[::-1]):
+        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        assert [event.at for event in told.events] == [event.at for event in events[3:]]
+
+
+# Silence
+
+
+def test_a_parcel_of_which_nothing_is_heard_for_sixty_days_expires() -> None:
+    moment = timedelta(milliseconds=1)
+    parcel = taken([Delivery(Source.POLL, [seen("in_transit", hours=24)])])
+    end = NOON + timedelta(hours=24) + SILENCE
+    assert silence(parcel, now=end - moment) is None
+    event = silence(parcel, now=end)
+    assert event is not None
+    expired = taken([Delivery(Source.POLL, [event])], parcel)
+    assert (expired.status, expired.status.final) == (TrackingStatus.EXPIRED, True)
+    assert expired.last_event_at == NOON + timedelta(hours=24)
+    assert silence(expired, now=end + 2 * SILENCE) is None
+
+
+@pytest.mark.parametrize("status", ["delivered", "returned", "lost", "cancelled", "expired"])
+def test_a_parcel_that_has_come_to_its_end_does_not_expire(status: str) -> None:
+    parcel = taken([Delivery(Source.POLL, [seen(status)])])
+    assert silence(parcel, now=NOON + 10 * SILENCE) is None
+
+
+def test_a_parcel_expires_no_sooner_than_sixty_days_after_it_is_followed() -> None:
+    """What happened to it last may be long ago by then."""
+    old = taken([Delivery(Source.POLL, [seen("in_transit", hours=-24 * 70)])])
+    assert silence(old, now=NOON + SILENCE - timedelta(seconds=1)) is None
+    event = silence(old, now=NOON + SILENCE)
+    assert event is not None
+    assert event.at == NOON + SILENCE
+    fresh = silence(PARCEL, now=NOON + SILENCE)
+    assert fresh == event
+
+
+@given(STORIES, st.integers(1, 400 * 24))
+def test_a_real_event_reopens_an_expired_parcel(story: list[Delivery], hours: int) -> None:
+    before = taken(story)
+    event = silence(before, now=NOON + timedelta(days=500))
+    if event is None:
+        return
+    expired = taken([Delivery(Source.POLL, [event])], before)
+    assert expired.status is TrackingStatus.EXPIRED
+    real = msgspec.structs.replace(seen("in_transit", place="depot"), at=event.at + timedelta(hours=hours))
+    assert taken([Delivery(Source.WEBHOOK, [real])], expired).status is TrackingStatus.IN_TRANSIT
+
+
+@given(STORIES, st.integers(0, 59))
+def test_a_silence_that_was_none_is_taken_back(story: list[Delivery], days: int) -> None:
+    """A delivery that was lost on its way tells what happened in those sixty days."""
+    before = taken(story)
+    event = silence(before, now=NOON + timedelta(days=500))
+    if event is None:
+        return
+    expired = taken([Delivery(Source.POLL, [event])], before)
+    lost = msgspec.structs.replace(seen("in_transit", place="depot"), at=event.at - timedelta(days=days))
+    after = taken([Delivery(Source.WEBHOOK, [lost])], expired)
+    assert event.at not in {one.at for one in after.events if one.code == SILENCE_CODE}
+    assert facts(after) == facts(taken([Delivery(Source.WEBHOOK, [lost])], before))
+
+
+# What identifies an event
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"description": "Otherwise said"}, True),
+        ({"sub_status": "arrived_at_hub"}, True),
+        ({"utc_offset": "+08:00", "at_is_local": True}, True),
+        ({"place": "austin,   TX"}, True),
+        ({"code": "mov"}, True),
+        ({"at": NOON.astimezone(timezone(timedelta(hours=8)))}, True),
+        ({"at": NOON + timedelta(microseconds=999)}, True),
+        ({"at": NOON + timedelta(milliseconds=1)}, False),
+        ({"code": "HUB"}, False),
+        ({"place": "Dallas, TX"}, False),
+    ],
+)
+def test_an_event_is_the_same_by_its_instant_code_and_place(change: dict[str, object], same: bool) -> None:
+    event = seen("in_transit", code="MOV", place="Austin, TX")
+    other = msgspec.structs.replace(event, **change)
+    told = taken([Delivery(Source.POLL, [event, other])])
+    assert len(told.events) == (1 if same else 2)
+
+
+@given(st.text(max_size=6), st.text(max_size=6), st.text(max_size=6), st.text(max_size=6))
+def test_no_code_and_place_look_like_another_code_and_place(
+    code: str, place: str, other_code: str, other_place: str
+) -> None:
+    def plain(text: str) -> str:
+        return " ".join(text.casefold().split())
+
+    def event(code: str, place: str) -> TrackingEvent:
+        return TrackingEvent(at=NOON, code=code, description="", place=place or "-")
+
+    told = taken([Delivery(Source.POLL, [event(code, place), event(other_code, other_place)])])
+    same = (plain(code), plain(place or "-")) == (plain(other_code), plain(other_place or "-"))
+    assert len(told.events) == (1 if same else 2)
+
+
+def test_the_same_event_of_another_parcel_is_another_event() -> None:
+    event = seen("in_transit")
+    ids = {
+        taken([Delivery(Source.POLL, [event])], parcel).events[0].id
+        for parcel in (
+            PARCEL,
+            a_tracking(tracking_number="1Y"),
+            a_tracking(carrier="ubi"),
+            a_tracking(id="trk_2"),
+        )
+    }
+    assert len(ids) == 3, "carrier and number tell parcels apart"
+
+
+# Other numbers and pictures
+
+
+def test_other_numbers_are_told_apart_and_named_where_their_carrier_is_known() -> None:
+    numbers = [OtherNumber("92001"), OtherNumber("92001", "usps"), OtherNumber("1Z"), OtherNumber("")]
+    told = taken([Delivery(Source.POLL, numbers=[number, OtherNumber("A1")]) for number in numbers])
+    assert told.other_numbers == (OtherNumber("92001", "usps"), OtherNumber("A1"))
+
+
+def test_of_two_proofs_that_counts_whose_pictures_open_longer() -> None:
+    def proof(days: int) -> ProofOfDelivery:
+        return ProofOfDelivery(image_url=f"https://a.test/{days}", expires_at=NOON + timedelta(days=days))
+
+    for proofs in ([proof(1), proof(30)], [proof(30), proof(1)]):
+        assert taken([Delivery(Source.WEBHOOK, proof=one) for one in proofs]).proof == proof(30)
+
+
+def test_texts_of_any_length_leave_room_for_the_rest() -> None:
+    endless = seen("in_transit", description="x" * 1_000_000, place="y" * 1_000_000)
+    (event,) = taken([Delivery(Source.POLL, [endless])]).events
+    assert len(msgspec.json.encode(event)) < 2000
+
+
+def test_a_moment_is_kept_as_it_is_shown() -> None:
+    told = taken([Delivery(Source.POLL, [seen(at=datetime(2026, 11, 21, 12, 0, 0, 123_999, tzinfo=UTC))])])
+    assert told.last_event_at == datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)
