@@ -292,8 +292,8 @@ def test_of_equal_times_the_status_further_along_wins_and_then_the_code(turn: in
         seen("out_for_delivery", code="B", sub_status="second"),
         seen("out_for_delivery", code="A", sub_status="first"),
         seen("exception", code="0"),
-        seen("in_transit", code="0"),
-        seen(None, code="0"),
+        seen("in_transit", code="00"),
+        seen(None, code="000"),
     ]
     told = taken([Delivery(Source.POLL, [event]) for event in events[::turn]])
     assert (told.status, told.sub_status) == (TrackingStatus.OUT_FOR_DELIVERY, "first")
