@@ -57,7 +57,7 @@ class Pushes:
             content=content,
             attempts=_ATTEMPTS,
             accepted=_accepted,
-            pause=_pause,
+            pause=pause_after,
         )
         if not await self._world.callbacks.attempt(callback, 1):
             self._world.tasks.spawn(self._world.callbacks.deliver(callback, start=2))
@@ -85,7 +85,7 @@ def _accepted(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.OK
 
 
-def _pause(made: int) -> float:
+def pause_after(made: int) -> float:
     """Wait 2^n times half a minute before the nth repetition (as v4 does; for v2 it is assumed)."""
     seconds: float = 30 * 2**made
     return seconds / _SECONDS_OF_LIFE

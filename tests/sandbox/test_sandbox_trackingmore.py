@@ -222,6 +222,19 @@ def test_a_list_is_chosen_from_and_comes_in_pages(client):
     assert client.list(created_at_max=int(time.time()) - 60)["meta"]["code"] == 4031
 
 
+def test_a_list_is_chosen_from_by_what_was_archived_and_when_something_became_known(client):
+    client.batch(parcel(), parcel("1234567890", "dhl"))
+    client.later(61)
+    client.send("PUT", "/trackings/dhl/1234567890", {"archived": "true"})
+    for query, number in (("true", "1234567890"), ("false", "RP893531375SG")):
+        (item,) = client.list(archived=query)["data"]["items"]
+        assert item["tracking_number"] == number
+        client.later(1)
+    assert client.list(archived="all", update_time_min=int(time.time()) - 60)["data"]["total"] == "2"
+    client.later(1)
+    assert client.list(update_time_max=int(time.time()) - 60)["meta"]["code"] == 4031
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -13,6 +13,7 @@ import pytest
 from sandbox import Settings, serve
 from sandbox.routes import Stage
 from sandbox.trackingmore.parcels import STATUSES, WORDS
+from sandbox.trackingmore.pushes import pause_after
 
 JsonObject = dict[str, Any]
 
@@ -271,6 +272,10 @@ def test_it_is_repeated_until_http_200(client, receiver, eventually):
     eventually(lambda: receiver.got.count(receiver.got[0]) > 1)
 
 
+def test_the_pause_between_repetitions_doubles_from_a_minute_in_life():
+    assert [300 * pause_after(made) for made in (1, 2, 3, 14)] == [60, 120, 240, 30 * 2**14]
+
+
 def test_it_gives_up_after_fourteen_repetitions(client, eventually):
     client.listen("http://127.0.0.1:9/nobody")
     client.follow("1234567890", "dhl")
@@ -299,25 +304,36 @@ def test_it_is_told_when_a_parcel_has_expired(client, receiver, eventually):
     eventually(lambda: receiver.got and receiver.got[-1]["data"]["status"] == "expired")
 
 
-def test_a_parcel_that_is_deleted_or_stopped_is_told_of_no_more(client, receiver):
+def told_of(receiver: Any) -> set[str]:
+    return {body["data"]["tracking_number"] for body in receiver.got}
+
+
+def is_over(receiver: Any, number: str) -> bool:
+    said = [body["data"] for body in receiver.got]
+    return any(item["tracking_number"] == number and item["status"] == "delivered" for item in said)
+
+
+def test_a_parcel_that_is_deleted_or_stopped_is_told_of_no_more(client, receiver, eventually):
     client.listen(receiver.url)
-    client.follow("1234567890", "dhl")
-    client.follow()
-    client.http.request("DELETE", "/trackingmore/trackings/singapore-post/RP893531375SG", headers=HEADERS)
+    for number in ("1234567890", "1234567891", "1234567892"):
+        client.follow(number, "dhl")
+    client.http.request("DELETE", "/trackingmore/trackings/dhl/1234567891", headers=HEADERS)
     pairs = [{"tracking_number": "1234567890", "carrier_code": "dhl"}]
     client.http.post("/trackingmore/trackings/notupdate", json=pairs, headers=HEADERS)
     client.later(A_WEEK)
     assert client.item("1234567890", "dhl")["status"] == "pending"
-    assert receiver.got == []
+    eventually(lambda: is_over(receiver, "1234567892"))
+    assert told_of(receiver) == {"1234567892"}
 
 
 @pytest.mark.parametrize("word", ["NOCALLBACK", "NOPUSH"])
-def test_a_steering_word_keeps_it_silent(client, receiver, word):
+def test_a_steering_word_keeps_it_silent(client, receiver, eventually, word):
     client.listen(receiver.url)
     client.follow("1234567890", "dhl", order_id=f"SBX-{word}")
+    client.follow("1234567891", "dhl")
     client.later(A_WEEK)
-    assert client.item("1234567890", "dhl")["status"] == "delivered"
-    assert receiver.got == []
+    eventually(lambda: is_over(receiver, "1234567891"))
+    assert told_of(receiver) == {"1234567891"}
 
 
 def test_nobody_is_told_without_an_address(client):
