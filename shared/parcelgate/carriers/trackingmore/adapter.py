@@ -70,8 +70,7 @@ class TrackingMore:
         made again. With `auto_correct` the courier in the answer may be another than the one that was asked
         for. A parcel that stands in neither list of the answer is an error of its own.
         """
-        if not (wanted := _at_most({parcel.waybill: parcel for parcel in reversed(parcels)})):
-            return []
+        wanted = _at_most({parcel.waybill: parcel for parcel in parcels})
         results: dict[Waybill, Followed | CarrierError] = {}
         bodies: dict[Waybill, wire.NewTracking] = {}
         for waybill, parcel in wanted.items():

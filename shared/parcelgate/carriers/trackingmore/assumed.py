@@ -21,7 +21,7 @@ BASE_URL = "https://api.trackingmore.com"
 
 
 class Call(StrEnum):
-    """TrackingMore's calls, by the last words of their paths; those on a parcel's own path by what they do."""
+    """TrackingMore's calls, by the last word of their paths, or by what they do on a parcel's own."""
 
     POST = "post"
     GET_ONE = "get_one"

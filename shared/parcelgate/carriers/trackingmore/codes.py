@@ -63,6 +63,7 @@ POINTERS: Mapping[str, str] = {
 """Which field of a parcel's body a code is about (assumed)."""
 
 MEANINGS: Mapping[str, str] = {
+    "202": "it is beyond a limit of the account",
     "402": "the account has to be paid for",
     "4012": "TrackingMore misses something in the request",
     "4013": "there is no tracking number",

@@ -63,11 +63,13 @@ def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill,
     error of a refusal that is about all of several.
     """
     kind = codes.kind(answer.code)
-    if len(corrected) == 1 and kind not in {Kind.DONE, Kind.PARTLY}:
-        (waybill,) = corrected
-        return {waybill: None if kind is Kind.FOLLOWED else error(answer.code, answer.message)}
-    if kind not in {Kind.DONE, Kind.PARTLY, Kind.FOLLOWED} or not (kind is Kind.DONE or answer.data):
-        raise error(answer.code, answer.message)
+    if len(corrected) == 1 and kind is Kind.FOLLOWED:
+        return dict.fromkeys(corrected)
+    if kind is not Kind.DONE and not (answer.data and kind in {Kind.PARTLY, Kind.FOLLOWED}):
+        trouble = error(answer.code, answer.message)
+        if len(corrected) > 1:
+            raise trouble
+        return dict.fromkeys(corrected, trouble)
     refused = matched(corrected, _refused(answer.data))
     added = matched(
         {waybill: may for waybill, may in corrected.items() if waybill not in refused},
