@@ -29,6 +29,7 @@ from parcelgate.services import (
     catalogue,
     change_order,
     create_order,
+    followings,
     hold_order,
     label_fetch,
     labels_view,
@@ -36,6 +37,8 @@ from parcelgate.services import (
     orders,
     rates,
     retries,
+    tracking_reader,
+    trackings,
 )
 from parcelgate.store import clients
 from parcelgate.store.table import Table, TenantTable
@@ -257,6 +260,10 @@ class House:
         """What lies in LSO's retry queue, also what is not to be seen yet."""
         return [json.loads(message.body) for message in _messages()]
 
+    def nudges(self) -> list[Body]:
+        """What lies in the queue of nudged parcels."""
+        return [json.loads(message.body) for message in _messages("nudges")]
+
     def batch_messages(self) -> list[Body]:
         """What lies in the carriers' batch queues."""
         return [json.loads(one.body) for carrier in registry.names() for one in _messages(f"batch-{carrier}")]
@@ -273,7 +280,7 @@ class House:
             clients.put(service, client)
         for item in all_items(self.dynamodb):
             self.dynamodb.delete_item(TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]})
-        for queue in ("retry-lso", *(f"batch-{carrier}" for carrier in registry.names())):
+        for queue in ("retry-lso", "nudges", *(f"batch-{carrier}" for carrier in registry.names())):
             _messages(queue).clear()
         for key in self.bodies():
             self._made["s3"].delete_object(Bucket=BODIES, Key=key)
@@ -298,12 +305,17 @@ def premises() -> Iterator[House]:
             made["secretsmanager"].create_secret(
                 Name=f"parcelgate/{tenant}/lso/default", SecretString=json.dumps(secret)
             )
+        for tenant, account in ((TENANT, "default"), (TENANT, "second"), ("other", "default")):
+            made["secretsmanager"].create_secret(
+                Name=f"parcelgate/{tenant}/trackingmore/{account}", SecretString='{"credentials": {}}'
+            )
         made["stepfunctions"].create_state_machine(
             name="order-flow",
             definition='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
             roleArn="arn:aws:iam::123456789012:role/flow",
         )
         queue = made["sqs"].create_queue(QueueName="retry-lso")["QueueUrl"]
+        nudges = made["sqs"].create_queue(QueueName="nudges")["QueueUrl"]
         batches_of = {
             name: made["sqs"].create_queue(QueueName=f"batch-{name}")["QueueUrl"] for name in registry.names()
         }
@@ -317,6 +329,7 @@ def premises() -> Iterator[House]:
             "PARCELGATE_BATCH_BUCKET": BODIES,
             "PARCELGATE_BATCH_QUEUE_URLS": json.dumps(batches_of),
             "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"lso": queue}),
+            "PARCELGATE_POLL_QUEUE_URL": nudges,
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
         }
@@ -353,6 +366,7 @@ def forget() -> None:
         catalogue.wired,
         change_order.wired,
         create_order.wired,
+        followings.wired,
         hold_order.wired,
         label_fetch.wired,
         label_fetch.worker,
@@ -361,6 +375,8 @@ def forget() -> None:
         orders.wired,
         rates.wired,
         retries.queues,
+        tracking_reader.wired,
+        trackings.wired,
     ):
         wired.cache_clear()
     from functions.authorize import handler

@@ -150,6 +150,11 @@ WRONG: dict[str, tuple[Callable[[Body], object], str, str]] = {
     "no country at all": (lambda body: body["ship_to"].update(country="XX"), "/ship_to/country", "format"),
     "no telephone": (lambda body: body["ship_to"].update(phone="  "), "/ship_to/phone", "missing"),
     "unknown carrier": (lambda body: body.update(carrier="pigeon"), "/carrier", "unknown_carrier"),
+    "who only follows parcels": (
+        lambda body: body.update(carrier="trackingmore"),
+        "/carrier",
+        "not_supported_by_carrier",
+    ),
     "unknown service": (lambda body: body.update(service="Overnight"), "/service", "unknown_value"),
     "unknown account": (lambda body: body.update(account="nobody"), "/account", "unknown_account"),
     "an account that climbs": (lambda body: body.update(account="../other"), "/account", "format"),

@@ -9,6 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from functions.describe_service import handler
+from parcelgate.carriers import registry
 from parcelgate.domain.problems import CODES
 from parcelgate.http.openapi import document, main
 from parcelgate.http.pages import EXPLANATIONS
@@ -88,6 +89,15 @@ def test_the_carriers_are_listed_with_how_sure_we_are_of_each_call() -> None:
 
     assert lso["code"] == "lso"
     assert lso["grades"]["create"] == "documented"
+
+
+def test_who_only_follows_parcels_is_listed_too_and_sells_no_services() -> None:
+    listed = call("GET /v1/carriers").json()["data"]
+
+    assert [one["code"] for one in listed] == list(registry.trackers())
+    for code in registry.AGGREGATORS:
+        reply = call("GET /v1/carriers/{carrier}/services", carrier=code)
+        assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
 
 
 def test_a_carrier_s_services_are_listed() -> None:

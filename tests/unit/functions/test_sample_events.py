@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.exchange import Exchange
 from tests.support.http import House, send
 
 
@@ -23,7 +24,12 @@ from tests.support.http import House, send
         ("validate_address", 200),
         ("list_services", 200),
         ("describe_service", 200),
+        ("follow_parcels", 201),
+        ("read_trackings", 200),
+        ("change_trackings", 404),
+        ("ask_aggregator", 200),
     ],
 )
 def test_a_sample_event_is_answered(name: str, status: int, house: House) -> None:
-    assert send(json.loads(Path(f"events/{name}.json").read_text())).status == status
+    with Exchange().in_place():
+        assert send(json.loads(Path(f"events/{name}.json").read_text())).status == status

@@ -1,0 +1,181 @@
+"""An aggregator in memory: `Exchange().in_place()` lets it stand in the registry where the real one does.
+
+It can be told to refuse a number, to be down, and to do what it is asked while its answer is lost.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.errors import CarrierError, RefusedError
+from parcelgate.carriers.port import (
+    Amendment,
+    Area,
+    CarrierProfile,
+    Courier,
+    Followed,
+    Following,
+    ParcelHistory,
+    Route,
+    TransitTimes,
+    Waybill,
+)
+from parcelgate.domain.problems import CarrierWords, FieldError
+
+NAME = "trackingmore"
+PROFILE = CarrierProfile(
+    code=NAME,
+    name="Exchange",
+    services=(),
+    countries=(),
+    max_parcels=0,
+    label_formats=(),
+    capabilities=("follow",),
+    grades={"follow": "documented"},
+    track_batch=40,
+)
+WEBHOOK_ANSWER = None
+
+
+class Exchange:
+    """Everything that was told to it, and by which calls, over all its accounts."""
+
+    def __init__(self) -> None:
+        self.followed: dict[tuple[str, Waybill], Following] = {}
+        self.amended: list[Amendment] = []
+        self.paused: list[Waybill] = []
+        self.forgotten: list[Waybill] = []
+        self.calls: Counter[str] = Counter()
+        self.sizes: list[int] = []
+        self.refused: dict[str, CarrierError] = {}
+        self.histories: dict[str, ParcelHistory] = {}
+        self.corrects: dict[str, str] = {}
+        self.down: CarrierError | None = None
+        self.afterwards: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def in_place(self) -> Iterator["Exchange"]:
+        """Stand where the real aggregator stands."""
+        global _standing
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(registry.AGGREGATORS, NAME, __name__)
+            _standing = self
+            yield self
+
+    def refuse(self, number: str) -> None:
+        error = FieldError("/tracking_number", "invalid", "It says: no such number.")
+        words = CarrierWords("Exchange", "4014", "tracking_number invalid")
+        self.refused[number] = RefusedError("no", words=words, errors=[error])
+
+    def called(self, name: str, size: int = 1) -> None:
+        self.calls[name] += 1
+        self.sizes.append(size)
+        if self.down is not None:
+            raise self.down
+
+    def each(self, name: str, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
+        self.called(name, len(waybills))
+        return [self.refused.get(waybill.tracking_number) for waybill in waybills]
+
+
+_standing = Exchange()
+
+
+class Account:
+    """One account's adapter."""
+
+    def __init__(self, name: str, exchange: Exchange) -> None:
+        self._name = name
+        self._exchange = exchange
+
+    def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
+        self._exchange.called("follow", len(parcels))
+        answers = [self._follow(parcel) for parcel in parcels]
+        self._exchange.afterwards()
+        return answers
+
+    def _follow(self, parcel: Following) -> Followed | CarrierError:
+        code, number = parcel.waybill
+        if number in self._exchange.refused:
+            return self._exchange.refused[number]
+        waybill = Waybill(self._exchange.corrects.get(number, code), number)
+        already = (self._name, waybill) in self._exchange.followed
+        self._exchange.followed[self._name, waybill] = parcel
+        history = None if already else self._exchange.histories.get(number)
+        return Followed(waybill=waybill, already=already, history=history)
+
+    def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
+        self._exchange.called("track", len(tracking_numbers))
+        return []
+
+    def history(self, waybill: Waybill) -> ParcelHistory | None:
+        self._exchange.called("history")
+        return self._exchange.histories.get(waybill.tracking_number)
+
+    def realtime(self, waybill: Waybill) -> ParcelHistory | None:
+        self._exchange.called("realtime")
+        return self._exchange.histories.get(waybill.tracking_number)
+
+    def amend(self, amendments: Sequence[Amendment]) -> list[CarrierError | None]:
+        answers = self._exchange.each("amend", [amendment.waybill for amendment in amendments])
+        self._exchange.amended += amendments
+        return answers
+
+    def correct(self, waybill: Waybill, carrier_code: str) -> None:
+        (error,) = self._exchange.each("correct", [waybill])
+        if error is not None:
+            raise error
+        there = (self._name, Waybill(carrier_code, waybill.tracking_number))
+        if there not in self._exchange.followed:
+            self._exchange.followed[there] = self._exchange.followed.pop((self._name, waybill))
+        self._exchange.afterwards()
+
+    def forget(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
+        answers = self._exchange.each("forget", waybills)
+        for waybill, answer in zip(waybills, answers, strict=True):
+            if answer is None:
+                self._exchange.followed.pop((self._name, waybill), None)
+                self._exchange.forgotten.append(waybill)
+        self._exchange.afterwards()
+        return answers
+
+    def pause(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
+        answers = self._exchange.each("pause", waybills)
+        self._exchange.paused += [w for w, answer in zip(waybills, answers, strict=True) if answer is None]
+        return answers
+
+    def transit_times(self, routes: Sequence[Route]) -> list[TransitTimes]:
+        self._exchange.called("transit_times")
+        return [TransitTimes(total=100, delivered=90, ranges=({"range": "1-7", "share": 0.4},))]
+
+    def remote_areas(self, areas: Sequence[Area]) -> list[dict[str, Any]]:
+        self._exchange.called("remote_areas", len(areas))
+        return [{"country": area.country, "postcode": area.postcode, "remote": True} for area in areas]
+
+    def air_cargo(self, awb: str) -> dict[str, Any]:
+        self._exchange.called("air_cargo")
+        return {"track_number": awb}
+
+    def usage(self) -> dict[str, Any]:
+        self._exchange.called("usage")
+        return {"left": 17}
+
+    def counts(self) -> dict[str, int]:
+        self._exchange.called("counts")
+        return {"pending": 3, "delivered": 1}
+
+    def detect(self, tracking_number: str) -> list[Courier]:
+        self._exchange.called("detect")
+        return [Courier(code="china-ems", name="China EMS")]
+
+    def couriers(self, lang: str | None = None) -> list[Courier]:
+        return []
+
+
+def build(account: AccountConfig, **_: Any) -> Account:
+    return Account(account.name, _standing)

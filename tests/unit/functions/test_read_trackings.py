@@ -1,0 +1,142 @@
+"""Reading trackings: one with its timeline, and lists."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.read_trackings import handler
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+from tests.support.http import House, call
+from tests.support.orders import NOON
+from tests.support.trackings import a_followed, a_tracking, seen
+
+
+def some(house: House, count: int, **more: Any) -> list[Tracking]:
+    """Trackings a minute apart, oldest first."""
+    made = [a_followed(f"N{number}", at=NOON + timedelta(minutes=number), **more) for number in range(count)]
+    for tracking in made:
+        house.tenant().trackings.add(tracking)
+    return made
+
+
+class TestOne:
+    def test_is_shown_with_its_timeline_and_its_next_poll(self, house: House) -> None:
+        tracking = a_followed(status=TrackingStatus.IN_TRANSIT, events=(seen("in_transit"),))
+        house.tenant().trackings.add(tracking)
+
+        shown = call("GET /v1/trackings/{id}", id=tracking.id).json()
+
+        assert (shown["id"], shown["status"]) == (tracking.id, "in_transit")
+        assert [event["status"] for event in shown["events"]] == ["in_transit"]
+        assert shown["next_poll_at"] == shown["created_at"]
+        house.tenant().trackings.schedule(tracking.id, None)
+        assert call("GET /v1/trackings/{id}", id=tracking.id).json()["next_poll_at"] is None
+
+    @pytest.mark.parametrize("tracking_id", ["trk_1", "x" * 600, "..", "a b", "T#acme#TRACKING", "ümlaut"])
+    def test_that_there_is_not_is_not_found(self, tracking_id: str, house: House) -> None:
+        assert call("GET /v1/trackings/{id}", id=tracking_id).code == "not_found"
+
+    def test_of_another_tenant_is_not_found(self, house: House) -> None:
+        (tracking,) = some(house, 1)
+
+        assert call("GET /v1/trackings/{id}", id=tracking.id, tenant="other").code == "not_found"
+
+    @pytest.mark.parametrize("path", ["", "/{id}"])
+    def test_is_read_with_the_scope_for_it(self, path: str, house: House) -> None:
+        (tracking,) = some(house, 1)
+        parameters = {"id": tracking.id} if path else {}
+
+        assert call(f"GET /v1/trackings{path}", scopes="trackings:read", **parameters).status == 200
+        refused = call(f"GET /v1/trackings{path}", scopes="trackings:write", **parameters)
+        assert refused.code == "missing_scope"
+        assert call(f"GET /v1/trackings{path}", tenant=None, **parameters).code == "invalid_key"
+
+
+class TestTheList:
+    def test_comes_newest_first_in_full_pages(self, house: House) -> None:
+        trackings = some(house, 5)
+        seen_ids: list[str] = []
+        query = {"limit": "2"}
+        sizes = []
+        while True:
+            page = call("GET /v1/trackings", query=query).json()
+            sizes.append(len(page["data"]))
+            seen_ids += [one["id"] for one in page["data"]]
+            if page["next_cursor"] is None:
+                break
+            query = {"limit": "2", "cursor": page["next_cursor"]}
+
+        assert sizes == [2, 2, 1]
+        assert seen_ids == [tracking.id for tracking in reversed(trackings)]
+
+    def test_is_filtered_by_status_and_carrier(self, house: House) -> None:
+        some(house, 2)
+        store = house.tenant().trackings
+        own = a_tracking(order_id="ord_1")
+        store.add(own)
+        there = a_followed("THERE", status=TrackingStatus.DELIVERED)
+        store.add(there)
+
+        def ids(**query: str) -> set[str]:
+            return {one["id"] for one in call("GET /v1/trackings", query=query).json()["data"]}
+
+        assert ids(status="delivered") == {there.id}
+        assert ids(carrier="lso") == {own.id}
+        assert len(ids(carrier="trackingmore")) == 3
+        assert ids(carrier="trackingmore", status="delivered") == {there.id}
+        assert ids(carrier="nobody") == set()
+
+    def test_shows_the_next_poll_of_each(self, house: House) -> None:
+        first, _ = some(house, 2)
+        house.tenant().trackings.schedule(first.id, None)
+
+        data = call("GET /v1/trackings").json()["data"]
+
+        assert [one["next_poll_at"] is None for one in data] == [False, True]
+
+    def test_of_long_timelines_is_cut_to_what_an_answer_can_hold(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trackings = some(house, 3)
+        monkeypatch.setattr(handler, "LARGEST_PAGE", 1500)
+
+        page = call("GET /v1/trackings").json()
+
+        assert [one["id"] for one in page["data"]] == [t.id for t in (trackings[2], trackings[1])]
+        rest = call("GET /v1/trackings", query={"cursor": page["next_cursor"]}).json()
+        assert [one["id"] for one in rest["data"]] == [trackings[0].id]
+        assert rest["next_cursor"] is None
+
+    @pytest.mark.parametrize(
+        ("query", "errors"),
+        [
+            ({"status": "lovely"}, {"/status": "unknown_value"}),
+            ({"status": "accepted"}, {"/status": "unknown_value"}),
+            ({"limit": "0"}, {"/limit": "out_of_range"}),
+            ({"limit": "101"}, {"/limit": "out_of_range"}),
+            ({"limit": "many"}, {"/limit": "type"}),
+            ({"cursor": "nonsense"}, {"/cursor": "format"}),
+            ({"reference": "R"}, {"/reference": "unknown_field"}),
+            ({"limit": "0", "colour": "red"}, {"/limit": "out_of_range", "/colour": "unknown_field"}),
+        ],
+    )
+    def test_refuses_what_it_does_not_know(
+        self, query: dict[str, str], errors: dict[str, str], house: House
+    ) -> None:
+        reply = call("GET /v1/trackings", query=query)
+
+        assert (reply.status, reply.errors) == (422, errors)
+
+    def test_gives_no_page_for_the_cursor_of_another_list(self, house: House) -> None:
+        some(house, 2)
+        cursor = call("GET /v1/trackings", query={"limit": "1"}).json()["next_cursor"]
+
+        reply = call("GET /v1/trackings", query={"cursor": cursor, "carrier": "lso"})
+
+        assert reply.errors == {"/cursor": "format"}
+
+    def test_is_the_tenants_own(self, house: House) -> None:
+        some(house, 1)
+
+        assert call("GET /v1/trackings", tenant="other").json() == {"data": [], "next_cursor": None}
