@@ -153,15 +153,24 @@ def queried(client: "DynamoDBClient", request: dict[str, Any]) -> Iterator[Item]
         request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def read_many(client: "DynamoDBClient", table: str, wanted: Sequence[Item]) -> list[Item]:
-    """The items of these keys that there are, in the order they were asked for."""
+def read_many(
+    client: "DynamoDBClient", table: str, wanted: Sequence[Item], attributes: Sequence[str] = ()
+) -> list[Item]:
+    """The items of these keys that there are, in the order they were asked for.
+
+    With `attributes` no more than these and the keys is sent.
+    """
+    asked: Any = {"ConsistentRead": True}
+    if attributes:
+        names = {f"#{name}": name for name in ("pk", "sk", *attributes)}
+        asked |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     found: dict[tuple[str, str], Item] = {}
     for start in range(0, len(wanted), _READ_AT_ONCE):
         left = list(wanted[start : start + _READ_AT_ONCE])
         attempt = 0
         while left:
             with translated():
-                answer = client.batch_get_item(RequestItems={table: {"Keys": left, "ConsistentRead": True}})
+                answer = client.batch_get_item(RequestItems={table: asked | {"Keys": left}})
             got = answer["Responses"].get(table, [])
             found |= {_place(item): item for item in got}
             rest = answer["UnprocessedKeys"].get(table)

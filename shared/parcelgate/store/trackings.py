@@ -33,6 +33,10 @@ _trackings = msgspec.json.Decoder(Tracking)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
+_PLANNED: Item = {"planned": {"BOOL": True}}
+"""Of a POLL: its parcel waits for its first poll in the TRACKING no more."""
+_ATTEMPTS = 5
+"""How often a removal is tried that meets another courier each time."""
 
 
 class Claim(NamedTuple):
@@ -78,8 +82,10 @@ class Trackings:
         return [_trackings.decode(item["doc"]["S"]) for item in items]
 
     def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
-        """How the parcels stand, by tracking id; those that there are not are left out."""
-        return {tracking.id: tracking.status for tracking in self.many(tracking_ids)}
+        """How the parcels stand, by tracking id, without their timelines; those unknown are left out."""
+        ids = [tracking_id for tracking_id in dict.fromkeys(tracking_ids) if keys.is_id(tracking_id)]
+        found = self._read([key(self._tenant, tracking_id) for tracking_id in ids], "status")
+        return {tracking_id: TrackingStatus(item["status"]["S"]) for tracking_id, item in found.items()}
 
     def page(
         self,
@@ -135,7 +141,7 @@ class Trackings:
 
     def save(self, before: Tracking, after: Tracking) -> None:
         """Store `after` over `before`. Its next poll stays as it is. Raises VersionConflictError."""
-        self._owned(before, after)
+        self._follows(before, after)
         values = _facts(after)
         request: dict[str, Any] = {
             "TableName": self._name,
@@ -153,7 +159,10 @@ class Trackings:
 
     def recode(self, before: Tracking, after: Tracking) -> None:
         """Store that another courier has the parcel. Raises VersionConflictError and AlreadyFollowedError."""
-        self._owned(before, after)
+        if after.carrier_code == before.carrier_code:
+            self.save(before, after)
+            return
+        self._follows(before, after)
         mark = uuid4().hex
         conflict = VersionConflictError(f"{after.id} is not at version {before.version} any more")
         item = tracking_item(after) | {"mark": {"S": mark}}
@@ -166,63 +175,60 @@ class Trackings:
         calls.commit(self._client, writes, mark=mark)
 
     def remove(self, tracking: Tracking) -> None:
-        """Forget a parcel that is no order's. Again is the same as once."""
+        """Forget a parcel that is no order's, however it stands by now. Again is the same as once.
+
+        Raises VersionConflictError when there is no end of others who change its courier.
+        """
         self._owned(tracking)
-        conflict = VersionConflictError(f"{tracking.id} is being followed anew")
-        places = (key(self._tenant, tracking.id), self._poll(tracking.id))
-        writes = [
-            *(
-                Write({"Delete": {"TableName": self._name, "Key": place}}, lambda _: conflict)
-                for place in places
-            ),
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                calls.commit(self._client, self._removal(tracking), mark=uuid4().hex)
+            except VersionConflictError:
+                if attempt == _ATTEMPTS:
+                    raise
+                try:
+                    tracking = self.get(tracking.id)
+                except TrackingNotFoundError:
+                    return  # It was removed before, and somebody follows the parcel anew.
+            else:
+                return
+
+    def _removal(self, tracking: Tracking) -> list[Write]:
+        conflict = VersionConflictError(f"another courier has {tracking.id}")
+        place = {
+            "TableName": self._name,
+            "Key": key(self._tenant, tracking.id),
+            "ConditionExpression": "attribute_not_exists(pk) OR carrier_code = :code",
+            "ExpressionAttributeValues": {":code": {"S": tracking.carrier_code or ""}},
+        }
+        poll = {"TableName": self._name, "Key": self._poll(tracking.id)}
+        return [
+            Write({"Delete": place}, lambda _: conflict),
+            Write({"Delete": poll}, lambda _: conflict),
             Write({"Delete": self._unfollowed(tracking)}, lambda _: conflict),
         ]
-        calls.commit(self._client, writes, mark=uuid4().hex)
 
     # When it is asked about.
 
     def polls(self, tracking_ids: Iterable[str]) -> dict[str, datetime | None]:
         """When each parcel is to be asked about next; None: not any more."""
-        ids = list(dict.fromkeys(tracking_ids))
-        due: dict[str, datetime | None] = dict.fromkeys(ids)
-        planned = set()
-        for item in calls.read_many(self._client, self._name, [self._poll(one) for one in ids]):
-            name = keys.parse(item["pk"]["S"])
-            if name is not None:
-                planned.add(name.id)
-                due[name.id] = _moment(item)
+        ids = [*dict.fromkeys(tracking_ids)]
+        polls = self._read([self._poll(one) for one in ids], "due_at", "planned")
+        planned = {one: item for one, item in polls.items() if "planned" in item}
         fresh = [key(self._tenant, one) for one in ids if one not in planned]
-        for item in calls.read_many(self._client, self._name, fresh):
-            name = keys.parse(item["pk"]["S"])
-            if name is not None:
-                due[name.id] = _moment(item)
-        return due
+        found = planned | self._read(fresh, "due_at")
+        return {one: _moment(found.get(one, {})) for one in ids}
 
     def schedule(self, tracking_id: str, at: datetime | None) -> None:
         """Have the parcel asked about at `at`, whatever was planned before; None: not any more."""
-        change, values = _next(tracking_id, at)
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "Key": self._poll(tracking_id),
-            "UpdateExpression": change,
-        }
-        if values:
-            request["ExpressionAttributeValues"] = values
-        calls.write(self._client.update_item, **request)
+        self._replan(tracking_id, *_next(tracking_id, at), sets=_PLANNED)
 
     def plan(self, tracking_id: str, at: datetime | None) -> None:
         """Give a new parcel its first poll, unless it has got one meanwhile. Again is the same as once."""
-        change, values = _next(tracking_id, at)
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "Key": self._poll(tracking_id),
-            "UpdateExpression": change,
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
-        if values:
-            request["ExpressionAttributeValues"] = values
         with suppress(ConditionFailedError):
-            calls.write(self._client.update_item, **request)
+            self._replan(
+                tracking_id, *_next(tracking_id, at), sets=_PLANNED, condition="attribute_not_exists(planned)"
+            )
         with suppress(ConditionFailedError):
             calls.write(
                 self._client.update_item,
@@ -238,71 +244,76 @@ class Trackings:
         Whoever dies with it loses it at `until`, and the parcel is still due.
         """
         try:
-            answer = calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._poll(tracking_id),
-                UpdateExpression="SET claim = :claimant, claim_until = :until",
-                ConditionExpression="due_at <= :at AND "
-                "(attribute_not_exists(claim_until) OR claim_until <= :at)",
-                ExpressionAttributeValues={
-                    ":claimant": {"S": claimant},
-                    ":until": {"S": rfc3339(until)},
-                    ":at": {"S": rfc3339(at)},
-                },
-                ReturnValues="ALL_NEW",
+            item = self._replan(
+                tracking_id,
+                {"claim": {"S": claimant}, "claim_until": {"S": rfc3339(until)}},
+                condition="due_at <= :at AND (attribute_not_exists(claim_until) OR claim_until <= :at)",
+                values={":at": {"S": rfc3339(at)}},
             )
         except ConditionFailedError:
             return None
-        item = answer["Attributes"]
         misses = int(item["misses"]["N"]) if "misses" in item else 0
         return Claim(tracking_id, claimant, until, item["due_at"]["S"], misses)
 
     def settle(self, claim: Claim, next_at: datetime | None, *, at: datetime, misses: int = 0) -> None:
         """Give a claim back, with the next poll. One that somebody set meanwhile stands instead of it."""
-        change, values = _next(claim.tracking_id, next_at)
-        values |= {
-            ":claimant": {"S": claim.claimant},
-            ":at": {"S": rfc3339(at)},
-            ":misses": {"N": str(misses)},
-        }
-        done = "polled_at = :at, misses = :misses"
-        change = f"{change}, {done}" if next_at else f"SET {done} {change}"
-        change += " REMOVE claim, claim_until" if next_at else ", claim, claim_until"
-        try:
-            self._settle(claim, change, values, "claim = :claimant AND due_at = :was")
-        except ConditionFailedError:
-            kept = {name: values[name] for name in (":claimant", ":at", ":misses")}
-            with suppress(ConditionFailedError):
-                self._settle(claim, f"SET {done} REMOVE claim, claim_until", kept, "claim = :claimant")
+        done = {"polled_at": {"S": rfc3339(at)}, "misses": {"N": str(misses)}}
+        self._give_back(claim, *_next(claim.tracking_id, next_at), done=done)
 
     def release(self, claim: Claim, *, due: datetime | None = None) -> None:
         """Give a claim back without having asked. The parcel stays due as it was, or from `due` on.
 
         One that somebody has set anew meanwhile, or has the claim of, is left alone.
         """
-        change, values = _next(claim.tracking_id, due) if due else ("", {})
-        values[":claimant"] = {"S": claim.claimant}
+        self._give_back(claim, *(_next(claim.tracking_id, due) if due else ({}, ())))
+
+    def _give_back(self, claim: Claim, then: Item, gone: Sequence[str], *, done: Item | None = None) -> None:
+        free = ("claim", "claim_until")
+        mine = {":claimant": {"S": claim.claimant}}
         try:
-            self._settle(
-                claim, f"{change} REMOVE claim, claim_until", values, "claim = :claimant AND due_at = :was"
+            self._replan(
+                claim.tracking_id,
+                then,
+                (*gone, *free),
+                sets=done,
+                condition="claim = :claimant AND due_at = :was",
+                values=mine | {":was": {"S": claim.due_at}},
             )
         except ConditionFailedError:
             with suppress(ConditionFailedError):
-                kept = {":claimant": values[":claimant"]}
-                self._settle(claim, "REMOVE claim, claim_until", kept, "claim = :claimant")
+                self._replan(claim.tracking_id, done or {}, free, condition="claim = :claimant", values=mine)
 
-    def _settle(self, claim: Claim, change: str, values: Item, condition: str) -> None:
-        if ":was" in condition:
-            values = values | {":was": {"S": claim.due_at}}
-        calls.write(
-            self._client.update_item,
-            TableName=self._name,
-            Key=self._poll(claim.tracking_id),
-            UpdateExpression=change,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=values,
-        )
+    def _replan(
+        self,
+        tracking_id: str,
+        then: Item,
+        gone: Sequence[str] = (),
+        *,
+        sets: Item | None = None,
+        condition: str | None = None,
+        values: Item | None = None,
+    ) -> Item:
+        """Change a parcel's POLL: `then` and `sets` are set, `gone` is taken away. The item as it is then."""
+        sets = then | (sets or {})
+        change = []
+        if sets:
+            change.append("SET " + ", ".join(f"{name} = :{name}" for name in sets))
+        if gone:
+            change.append("REMOVE " + ", ".join(gone))
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": self._poll(tracking_id),
+            "UpdateExpression": " ".join(change),
+            "ReturnValues": "ALL_NEW",
+        }
+        if condition:
+            request["ConditionExpression"] = condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        given = {f":{name}": value for name, value in sets.items()} | (values or {})
+        if given:
+            request["ExpressionAttributeValues"] = given
+        item: Item = calls.write(self._client.update_item, **request)["Attributes"]
+        return item
 
     def forget_poll(self, tracking_id: str) -> None:
         """Ask no more about a parcel that there is not any more."""
@@ -315,17 +326,11 @@ class Trackings:
         0 when it may be made now, and is noted as made; else in how many seconds it may.
         """
         try:
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._poll(tracking_id),
-                UpdateExpression="SET realtime_at = :at",
-                ConditionExpression="attribute_not_exists(realtime_at) OR realtime_at <= :before",
-                ExpressionAttributeValues={
-                    ":at": {"S": rfc3339(at)},
-                    ":before": {"S": rfc3339(at - interval)},
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            self._replan(
+                tracking_id,
+                {"realtime_at": {"S": rfc3339(at)}},
+                condition="attribute_not_exists(realtime_at) OR realtime_at <= :before",
+                values={":before": {"S": rfc3339(at - interval)}},
             )
         except ConditionFailedError as error:
             last = datetime.fromisoformat((error.item or {})["realtime_at"]["S"])
@@ -335,14 +340,22 @@ class Trackings:
     def realtime_unused(self, tracking_id: str, *, at: datetime) -> None:
         """Give back the realtime call that was taken at `at` and certainly not made."""
         with suppress(ConditionFailedError):
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._poll(tracking_id),
-                UpdateExpression="REMOVE realtime_at",
-                ConditionExpression="realtime_at = :at",
-                ExpressionAttributeValues={":at": {"S": rfc3339(at)}},
+            self._replan(
+                tracking_id,
+                {},
+                ["realtime_at"],
+                condition="realtime_at = :at",
+                values={":at": {"S": rfc3339(at)}},
             )
+
+    def _read(self, places: Sequence[Item], *attributes: str) -> dict[str, Item]:
+        """Some attributes of the items at these places that there are, by the ids of their trackings."""
+        found = {}
+        for item in calls.read_many(self._client, self._name, places, attributes):
+            name = keys.parse(item["pk"]["S"])
+            if name is not None:
+                found[name.id] = item
+        return found
 
     def _poll(self, tracking_id: str) -> Item:
         return key(self._tenant, tracking_id) | {"sk": {"S": keys.POLL}}
@@ -379,6 +392,11 @@ class Trackings:
         }
         return put | ({"ExpressionAttributeValues": values} if values else {})
 
+    def _follows(self, before: Tracking, after: Tracking) -> None:
+        self._owned(before, after)
+        if after.id != before.id or after.version <= before.version:
+            raise ValueError("`after` must be a later version of `before`")
+
     def _owned(self, *trackings: Tracking) -> None:
         if any(tracking.tenant != self._tenant for tracking in trackings):
             raise ValueError("another tenant's tracking was given to this tenant's store")
@@ -395,6 +413,7 @@ def tracking_item(tracking: Tracking) -> Item:
         **key(tracking.tenant, tracking.id),
         "type": {"S": "tracking"},
         "carrier": {"S": tracking.carrier},
+        "carrier_code": {"S": tracking.carrier_code or ""},
         "list_pk": {"S": keys.key(tracking.tenant, _LIST)},
         "list_sk": {"S": _place(tracking)},
         "due_pk": {"S": keys.poll_partition(tracking.id)},
@@ -420,11 +439,11 @@ def _status_list(tenant: str, status: str) -> str:
     return keys.key(tenant, _LIST, "STATUS", status)
 
 
-def _next(tracking_id: str, at: datetime | None) -> tuple[str, Item]:
+def _next(tracking_id: str, at: datetime | None) -> tuple[Item, Sequence[str]]:
+    """What of a POLL is to be set, and taken away, for a next poll at `at`; None: there is no next one."""
     if at is None:
-        return "REMOVE due_pk, due_at", {}
-    values = {":due_pk": {"S": keys.poll_partition(tracking_id)}, ":due_at": {"S": rfc3339(at)}}
-    return "SET due_pk = :due_pk, due_at = :due_at", values
+        return {}, ("due_pk", "due_at")
+    return {"due_pk": {"S": keys.poll_partition(tracking_id)}, "due_at": {"S": rfc3339(at)}}, ()
 
 
 def _moment(item: Item) -> datetime | None:

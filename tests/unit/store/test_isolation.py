@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 import parcelgate.store
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import Source, merge
 from parcelgate.services import api_keys, idempotency
 from parcelgate.store import clients, keys
-from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
+from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError, TrackingNotFoundError
 from parcelgate.store.table import Table
 from parcelgate.store.webhook_tokens import Hook, hash_of
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
+from tests.support.trackings import a_followed, a_tracking, seen
 
 ROUTING = {
     "KEY#": {"pk", "sk", "tenant", "scopes", "secret_hash", "mark", "revoked_at"},
@@ -36,18 +37,18 @@ def fill(table: Table, tenant: str) -> str:
     assert isinstance(begun, idempotency.Fresh)
     own.orders.add(order, an_event(), begun.claim)
     idempotency.finish(begun.claim, idempotency.Answer(201, {}, "{}"), now=NOON)
-    tracking = Tracking(
-        id="trk_1",
-        tenant=tenant,
-        carrier="lso",
-        account="default",
-        tracking_number="Z1",
-        created_at=NOON,
-        updated_at=NOON,
-    )
+    tracking = a_tracking(tenant, id="trk_1")
     named = order.changed(at=NOON, carrier_order_number="N-1")
     own.orders.save(order, named, an_event(), trackings=[tracking], hook=hash_of(f"{tenant} order"))
     own.orders.save(named, named.move(OrderStatus.NEEDS_ATTENTION, at=NOON, watch_at=None), an_event())
+    followed = a_followed(tenant=tenant, id="trk_2")
+    own.trackings.add(followed)
+    told = merge(followed, [seen("in_transit")], source=Source.POLL, at=NOON)
+    own.trackings.save(followed, told)
+    own.trackings.recode(told, msgspec.structs.replace(told, carrier_code="dhl", version=told.version + 1))
+    own.trackings.plan("trk_2", NOON)
+    own.trackings.claim("trk_2", at=NOON, until=NOON + timedelta(minutes=1), claimant="one")
+    own.trackings.realtime("trk_2", at=NOON, interval=timedelta(hours=2))
     other = an_order(tenant, reference="R-2")
     own.orders.add(other, an_event())
     own.orders.save(other, other.move(OrderStatus.FAILED, at=NOON, watch_at=None), an_event())
@@ -55,6 +56,7 @@ def fill(table: Table, tenant: str) -> str:
     own.inbox.put(carrier="lso", account="default", body=b"{}", now=NOON)
     entry = own.inbox.put(carrier="lso", account="default", body=b"[]", now=NOON)
     own.inbox.park(entry.id, "why", NOON)
+    own.inbox.put(carrier="lso", account="default", body=b"1", now=NOON, proof="p", parked="why")
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])
     kms = clients.client("kms")
@@ -83,11 +85,13 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
     assert kinds == {
         "ORDER",
         "TRACKING",
+        "FOLLOWED",
         "REFERENCE",
         "NUMBER",
         "IDEMPOTENCY",
         "TOKEN",
         "INBOX",
+        "PROOF",
         "KEY",
         "HOOK",
     }
@@ -102,7 +106,14 @@ def test_promise_7_a_tenant_whose_name_begins_like_anothers_sees_nothing_of_it(t
         assert own.orders.page(reference="R-1").data == []
         assert own.orders.by_reference("lso", "default", "R-1") is None
         assert own.orders.by_carrier_number("lso", "default", "N-1") is None
+        assert own.trackings.page().data == []
+        assert own.trackings.page(status="in_transit").data == []
+        assert own.trackings.many(["trk_1", "trk_2"]) == []
+        assert own.trackings.statuses(["trk_1", "trk_2"]) == {}
+        assert own.trackings.polls(["trk_2"]) == {"trk_2": None}
+        assert own.trackings.find("default", "dhl", "RR1CN") is None
         assert own.api_keys.all() == []
+        assert list(own.inbox.parked()) == []
 
 
 def test_promise_7_another_tenants_things_are_not_there(table: Table) -> None:
@@ -121,6 +132,27 @@ def test_promise_7_another_tenants_things_are_not_there(table: Table) -> None:
             theirs.save(order, order.changed(at=NOON))
         with pytest.raises(ValueError, match="another tenant"):
             theirs.save(order, msgspec.structs.replace(order.changed(at=NOON), tenant="other"))
+    own, others = table.tenant("acme").trackings, table.tenant("other").trackings
+    assert len(own.page().data) == 2
+    for tracking in own.page().data:
+        assert tracking.tenant == "acme"
+        later = msgspec.structs.replace(tracking, version=tracking.version + 1)
+        for refused in (
+            lambda one=tracking: others.add(one),
+            lambda one=tracking, after=later: others.save(one, after),
+            lambda one=tracking, after=later: others.recode(
+                one, msgspec.structs.replace(after, carrier_code="ups")
+            ),
+            lambda one=tracking: others.remove(one),
+        ):
+            with pytest.raises(ValueError, match="another tenant"):
+                refused()
+    others.schedule("trk_2", None)
+    others.remove(others.get("trk_2"))
+    assert own.polls(["trk_2"]) == {"trk_2": NOON}
+    with pytest.raises(TrackingNotFoundError):
+        others.get("trk_2")
+    assert own.get("trk_2").tenant == "acme"
     with pytest.raises(KeyNotFoundError):
         api_keys.revoke(table, "other", key.split("_")[1])
 
@@ -134,6 +166,12 @@ def test_the_due_index_leads_to_each_tenants_own_item(table: Table) -> None:
         assert entry.tenant == tenant
     for tenant, order_id in table.due.due("ORDER", NOON + timedelta(days=1)):
         assert table.tenant(tenant).orders.get(order_id).tenant == tenant
+    polls = [ref for page in table.due.polls(0, 1, NOON) for ref in page]
+    assert sorted((ref.tenant, ref.id) for ref in polls) == [
+        (tenant, tracking_id) for tenant in ("acme", "other") for tracking_id in ("trk_1", "trk_2")
+    ]
+    for tenant, tracking_id, _ in polls:
+        assert table.tenant(tenant).trackings.get(tracking_id).tenant == tenant
 
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,20}\Z")
