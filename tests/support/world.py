@@ -68,7 +68,9 @@ ENVIRONMENT = {
     "PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels",
     "PARCELGATE_INBOX_QUEUE_URL": "https://sqs.test/inbox",
     "PARCELGATE_POLL_QUEUE_URL": "https://sqs.test/polls",
-    "PARCELGATE_RETRY_QUEUE_URLS": '{"lso": "https://sqs.test/retry-lso"}',
+    "PARCELGATE_RETRY_QUEUE_URLS": (
+        '{"lso": "https://sqs.test/retry-lso", "lme": "https://sqs.test/retry-lme"}'
+    ),
     "PARCELGATE_RETRY_DEAD_LETTER_URLS": '{"lso": "https://sqs.test/dead-lso"}',
     "PARCELGATE_CHANGES_DEAD_LETTER_URL": "https://sqs.test/dead-changes",
     "PARCELGATE_EVENT_BUS": "bus",
@@ -204,12 +206,18 @@ class FakeSecrets:
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.exceptions = SimpleNamespace(ResourceExistsException=type("Exists", (Exception,), {}))
 
     def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
         if SecretId not in self.texts:
             error = {"Code": "ResourceNotFoundException", "Message": "made up by a test"}
             raise ClientError({"Error": error}, "GetSecretValue")
         return {"SecretString": self.texts[SecretId]}
+
+    def create_secret(self, *, Name: str, SecretString: str) -> None:  # noqa: N803
+        if Name in self.texts:
+            raise self.exceptions.ResourceExistsException
+        self.texts[Name] = SecretString
 
     def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
         assert SecretId in self.texts
@@ -416,10 +424,14 @@ class World:
 
     def settle(self, order: Order, *, hours: float = 30) -> Order:
         """Let time pass until the order is settled and nothing is under way; the order as it then is."""
-        self.clock.after(self.sweep_seconds, self._sweep)
+        self.start_sweeping()
         self.clock.run(until=lambda: self._settled(order), hours=hours)
         self.stream()
         return self.read(order)
+
+    def start_sweeping(self) -> None:
+        """Have the sweep run every so often from now on."""
+        self.clock.after(self.sweep_seconds, self._sweep)
 
     def read(self, order: Order) -> Order:
         return self.table.tenant(order.tenant).orders.get(order.id)
@@ -466,6 +478,12 @@ class World:
             self._images[name] = item
         if records:
             self._route(records)
+
+    def forget_accounts(self) -> None:
+        """A minute passes, after which carrier accounts are read anew."""
+        for accounts in (self.accounts, self.trackers._accounts):
+            if accounts is not None:
+                accounts._kept.clear()
 
     def items(self) -> list[dict[str, Any]]:
         """Everything in the table."""
@@ -571,7 +589,7 @@ class World:
         patch.setattr(changes, "wired", lambda: router)
         secrets = wrap(self.secrets, "secrets")
         clients.put("secretsmanager", secrets)
-        accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
+        self.accounts = accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
         patch.setattr(
             webhooks,
             "wired",

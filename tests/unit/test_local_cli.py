@@ -1,7 +1,9 @@
 """What an operator's commands say and ask before they do anything to an order."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from local import cli
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.services.retries import RetryQueues
+from parcelgate.store.inbox import RECEIVED, InboxEntry
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
 
@@ -21,7 +24,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with worlds() as make:
         world = make()
         queues = RetryQueues(world.sqs, world.settings)
-        deployment = SimpleNamespace(table=world.table, retries=queues)
+        deployment = SimpleNamespace(
+            table=world.table,
+            retries=queues,
+            client=lambda service: world.secrets,
+            outputs={"SecretPrefix": "parcelgate", "WebhookBaseUrl": "https://hooks.test"},
+        )
         monkeypatch.setattr(cli.Deployment, "named", lambda stack: deployment)
         yield world
 
@@ -32,8 +40,8 @@ def stored(world: World, status: OrderStatus = OrderStatus.NEEDS_ATTENTION) -> O
     return order
 
 
-def run(*words: str, answer: str = "") -> Any:
-    return CliRunner().invoke(cli.app, ["orders", *words, "--tenant", "acme"], input=answer)
+def run(*words: str, answer: str = "", of: str = "orders") -> Any:
+    return CliRunner().invoke(cli.app, [of, *words, "--tenant", "acme"], input=answer)
 
 
 def test_nothing_is_closed_that_nobody_has_looked_up(world: World) -> None:
@@ -73,3 +81,130 @@ def test_the_queues_are_those_the_stack_names() -> None:
     deployment._endpoint = None
     deployment.outputs = {f"RetryQueueUrl{name.capitalize()}": f"q-{name}" for name in registry.names()}
     assert set(deployment.retries._settings.retry_queue_urls) == set(registry.names())
+
+
+# The parking lot
+
+
+def parked(world: World, body: bytes = b"{}", *, reason: str = "no such parcel", **more: Any) -> InboxEntry:
+    facts = {"carrier": "lme", "account": "default", "now": world.clock.now, "headers": {"sign": "s3cret"}}
+    return world.table.tenant("acme").inbox.put(body=body, parked=reason, **facts | more)
+
+
+def test_what_is_parked_is_listed_newest_first_with_its_reason(world: World) -> None:
+    assert "Nothing is parked" in run("list", of="inbox").output
+    first = parked(world, b"1")
+    world.clock.sleep(60)
+    second = parked(world, b"2", reason="not JSON")
+
+    rows = run("list", of="inbox").output
+
+    assert rows.index(second.id[:16]) < rows.index(first.id[:16])
+    assert "not JSON" in rows
+    assert "no such parcel" in rows
+    newest = run("list", "--limit", "1", of="inbox").output
+    assert second.id[:16] in newest
+    assert first.id[:16] not in newest
+
+
+def test_a_delivery_is_shown_without_what_proves_it(world: World) -> None:
+    entry = parked(world, '{"city": "Foshan", "text": "顺丰"}'.encode())
+
+    shown = run("show", entry.id[:8], of="inbox").output
+
+    for word in (entry.id, "no such parcel", "2026-11-21T12:00:00.000Z", "sign", "顺丰", "parked"):
+        assert word in shown
+    assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"\x1b[2Jgone", b"a\x00b"])
+def test_a_body_that_would_do_something_to_the_terminal_is_shown_in_base64(body: bytes, world: World) -> None:
+    shown = run("show", parked(world, body).id, of="inbox").stdout_bytes
+    assert b64encode(body) in shown
+    assert body not in shown
+
+
+def test_a_delivery_is_worked_on_again(world: World) -> None:
+    entry, other = parked(world), parked(world, b"other")
+
+    assert run("replay", entry.id, of="inbox").exit_code == 0
+
+    inbox = world.table.tenant("acme").inbox
+    found = inbox.get(entry.id)
+    assert found is not None
+    assert found.state == RECEIVED
+    assert [left.id for left in inbox.parked()] == [other.id]
+    world.stream()
+    assert [json.loads(body)["id"] for body in world.sqs.bodies("https://sqs.test/inbox")] == [entry.id]
+
+
+def test_all_that_is_parked_is_worked_on_again(world: World) -> None:
+    ids = {parked(world, b"%d" % number).id for number in range(5)}
+
+    result = run("replay", "--all", of="inbox")
+
+    assert "5 deliveries" in result.output
+    assert list(world.table.tenant("acme").inbox.parked()) == []
+    world.stream()
+    assert {json.loads(body)["id"] for body in world.sqs.bodies("https://sqs.test/inbox")} == ids
+
+
+def test_a_delivery_must_be_named_well_enough(world: World) -> None:
+    for number in range(2):
+        parked(world, b"%d" % number)
+    for words, advice in (
+        (("replay",), "--all"),
+        (("replay", "lme", "--all"), "--all"),
+        (("replay", "lme"), "more of the id"),
+        (("show", "lme"), "more of the id"),
+        (("show", "lme#nothing"), "inbox list"),
+        (("replay", "nothing"), "inbox list"),
+    ):
+        result = run(*words, of="inbox")
+        assert result.exit_code == 1, words
+        assert advice in result.output
+    assert len(list(world.table.tenant("acme").inbox.parked())) == 2
+
+
+# Addresses
+
+
+def test_the_address_of_an_account_is_printed_alone_and_again(world: World) -> None:
+    world.secrets.texts["parcelgate/acme/lme/default"] = '{"credentials": {}}'
+
+    first, again = (run("webhook-url", "lme", of="accounts") for _ in range(2))
+    other = run("webhook-url", "lme", "--rotate", of="accounts")
+
+    assert first.stdout == again.stdout
+    assert first.stdout.startswith("https://hooks.test/webhooks/lme/default/")
+    assert other.stdout.startswith("https://hooks.test/webhooks/lme/default/")
+    assert other.stdout != first.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("ubi",), "lme, trackingmore"),
+        (("lso",), "with each order"),
+        (("pigeon",), "no carrier"),
+        (("lme",), "accounts put"),
+        (("lme", "--account", "other"), "accounts put"),
+    ],
+)
+def test_an_address_that_cannot_be_is_explained(words: tuple[str, ...], advice: str, world: World) -> None:
+    result = run("webhook-url", *words, of="accounts")
+    assert result.exit_code == 1
+    assert advice in " ".join(result.output.split())
+
+
+def test_other_credentials_keep_the_address(world: World, tmp_path: Path) -> None:
+    world.secrets.texts["parcelgate/acme/lme/default"] = '{"credentials": {}}'
+    url = run("webhook-url", "lme", of="accounts").stdout
+    file = tmp_path / "secret.json"
+    file.write_text('{"credentials": {"app_key": "new"}}')
+
+    result = run("put", "lme", "--file", str(file), of="accounts")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(world.secrets.texts["parcelgate/acme/lme/default"])["credentials"] == {"app_key": "new"}
+    assert run("webhook-url", "lme", of="accounts").stdout == url
