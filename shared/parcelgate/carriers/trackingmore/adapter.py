@@ -222,12 +222,12 @@ class TrackingMore:
     def remote_areas(self, areas: Sequence[Area]) -> list[dict[str, Any]]:
         """What DHL, UPS, FedEx and TNT call remote, from `remote` (public)."""
         answer = self._client.remote([mapping.area_question(area) for area in areas])
-        return wire.objects(_data(answer), "items")
+        return wire.objects(_data(answer), "remote", "items")
 
     def air_cargo(self, awb: str) -> dict[str, Any]:
         """The journey of an air waybill, from `aircargo` (public). Raises RefusedError for what is none."""
         try:
-            question = wire.AirWaybill(track_number=awb)
+            question = wire.AirWaybills(track_number=(awb,))
         except ValidationError:
             error = FieldError("/awb", "invalid", "Three digits, and seven or eight more.")
             raise RefusedError("this is no air waybill", errors=[error]) from None

@@ -113,9 +113,9 @@ class Client:
         """How long parcels take."""
         return self._call(Call.COSTTIME, [route.fields() for route in routes])
 
-    def aircargo(self, waybill: wire.AirWaybill) -> wire.Answer:
-        """Where a piece of air cargo is."""
-        return self._call(Call.AIRCARGO, waybill.fields())
+    def aircargo(self, waybills: wire.AirWaybills) -> wire.Answer:
+        """Where pieces of air cargo are."""
+        return self._call(Call.AIRCARGO, waybills.fields())
 
     def carriers(self, lang: str | None = None) -> wire.Answer:
         """Whose parcels can be followed, named in a language (en, cn, tw, es, ru, it)."""

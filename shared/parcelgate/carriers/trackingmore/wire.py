@@ -91,10 +91,13 @@ class AreaQuestion(_Ours):
     company: Required | None = None
 
 
-class AirWaybill(_Ours):
-    """Three digits and seven or eight, with a blank or a hyphen between them or not."""
+_AirWaybill = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{3}[ -]?[0-9]{7,8}$")]
 
-    track_number: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{3}[ -]?[0-9]{7,8}$")]
+
+class AirWaybills(_Ours):
+    """Numbers of three digits and seven or eight, with a blank or a hyphen between them or not."""
+
+    track_number: tuple[_AirWaybill, ...]
 
 
 class NumberQuestion(_Ours):

@@ -103,7 +103,7 @@ CALLS: list[tuple[str, str, str, Any, Ask]] = [
         "aircargo",
         "POST",
         "/trackings/aircargo",
-        {"track_number": "180-12345675"},
+        {"track_number": ["180-12345675"]},
         lambda tm: tm.air_cargo("180-12345675"),
     ),
     ("carriers", "GET", "/carriers", None, lambda tm: tm.couriers("en")),
@@ -428,9 +428,13 @@ def test_transit_times_are_matched_by_route_and_not_by_place() -> None:
 
 
 def test_remote_areas_come_in_their_own_words() -> None:
-    told = [{"country": "NZ", "postcode": "7000", "company": ["dhl"]}]
-    transport = FakeTransport({"trackingmore.remote": [answer(told)]})
-    assert adapter(transport).remote_areas([Area(country="NZ", postcode="7000")]) == told
+    told = [{"far_express_company": "tnt", "two_code": "NZ", "far_city_postcode": "7000"}]
+    for data in (told, {"submitted": 1, "other": [], "remote": told}):
+        transport = FakeTransport({"trackingmore.remote": [answer(data)]})
+        assert adapter(transport).remote_areas([Area(country="NZ", postcode="7000")]) == told
+    nowhere = answer({"submitted": 1, "other": [{"country": "NZ"}], "remote": []})
+    transport = FakeTransport({"trackingmore.remote": [nowhere]})
+    assert adapter(transport).remote_areas([Area(country="NZ", postcode="7000")]) == []
 
 
 @pytest.mark.parametrize("awb", ["180-12345675", "180 1234567", "18012345675"])
