@@ -40,6 +40,10 @@ class TrackingPolls(Construct):
         queue = self.nudged.queue
         return access(allow("sqs:SendMessage", on=queue.queue_arn), POLL_QUEUE_URL=queue.queue_url)
 
+    def pace(self) -> Access:
+        """Planning the next poll."""
+        return access(POLL_PACE=str(self._settings.poll_pace))
+
     def work_off(self, functions: Functions, *, store: Store) -> None:
         """Make the functions that ask, and have them called."""
         settings = self._settings
@@ -47,7 +51,7 @@ class TrackingPolls(Construct):
         carriers = (
             store.key_access(),
             account_access(self, settings),
-            access(POLL_PACE=str(settings.poll_pace)),
+            self.pace(),
         )
         queue = self.nudged.queue
         nudged = functions.add(
