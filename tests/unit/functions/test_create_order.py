@@ -150,11 +150,6 @@ WRONG: dict[str, tuple[Callable[[Body], object], str, str]] = {
     "no country at all": (lambda body: body["ship_to"].update(country="XX"), "/ship_to/country", "format"),
     "no telephone": (lambda body: body["ship_to"].update(phone="  "), "/ship_to/phone", "missing"),
     "unknown carrier": (lambda body: body.update(carrier="pigeon"), "/carrier", "unknown_carrier"),
-    "who only follows parcels": (
-        lambda body: body.update(carrier="trackingmore"),
-        "/carrier",
-        "not_supported_by_carrier",
-    ),
     "unknown service": (lambda body: body.update(service="Overnight"), "/service", "unknown_value"),
     "unknown account": (lambda body: body.update(account="nobody"), "/account", "unknown_account"),
     "an account that climbs": (lambda body: body.update(account="../other"), "/account", "format"),
@@ -210,6 +205,15 @@ WRONG: dict[str, tuple[Callable[[Body], object], str, str]] = {
 
 
 class TestAWrongOrder:
+    @pytest.mark.parametrize("route", ["POST /v1/orders", "POST /v1/rates"])
+    def test_with_who_only_follows_parcels_is_told_so(self, route: str, house: House) -> None:
+        reply = call(route, body=order_body(carrier="trackingmore"))
+
+        assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
+        assert reply.errors == {"/carrier": "not_supported_by_carrier"}
+        assert "/v1/trackings" in reply.json()["errors"][0]["message"]
+        assert house.stored() == []
+
     @pytest.mark.parametrize("case", WRONG)
     def test_is_refused_with_a_pointer_and_nothing_is_stored(self, case: str, house: House) -> None:
         change, pointer, code = WRONG[case]

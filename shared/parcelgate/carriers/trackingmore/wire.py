@@ -242,6 +242,8 @@ def _read[T](content: bytes, kind: type[T]) -> T:
 def _code(meta: _Meta) -> str:
     if (code := text(meta.code)) is None:
         raise UnreadableError("an answer without a code")
+    if not (code.isascii() and code.isdecimal()):
+        raise UnreadableError("an answer whose code is no number")
     return code
 
 
