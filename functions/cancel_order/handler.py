@@ -5,6 +5,7 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
+from parcelgate.services import delivery
 from parcelgate.services.cancel import wired
 
 CARRIER_SECONDS = 10.0
@@ -18,16 +19,17 @@ def cancel_order(call: Call) -> Answer:
     """Cancel an order: 200 when it is cancelled, 202 while that goes on."""
     no_body(call)
     canceller = wired()
+    table = canceller.table.tenant(call.tenant)
 
     def cancel() -> Answer:
         order = canceller.cancel(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        resource = order_resource(order, call.site)
+        resource = order_resource(order, call.site, delivery.statuses(table, [order]))
         if order.status is OrderStatus.CANCELLED:
             return answer(resource)
         headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}
         return answer(resource, 202, headers)
 
-    return do_once(call, canceller.table.tenant(call.tenant), now(), cancel)
+    return do_once(call, table, now(), cancel)
 
 
 handler = api.handler

@@ -6,6 +6,7 @@ from parcelgate.http.amendments import read_amendment
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
+from parcelgate.services import delivery
 from parcelgate.services.change_order import wired
 
 CARRIER_SECONDS = 10.0
@@ -18,14 +19,15 @@ api = Api()
 def change_order(call: Call) -> Answer:
     """Change an order, with its carrier where that must know."""
     changer = wired()
+    table = changer.table.tenant(call.tenant)
 
     def change() -> Answer:
         amendment = read_amendment(call.body, carriers=registry.names())
         order = changer.change(call.tenant, call.parameters["id"], amendment, call.within(CARRIER_SECONDS))
-        return answer(order_resource(order, call.site))
+        return answer(order_resource(order, call.site, delivery.statuses(table, [order])))
 
     _ = call.body  # what is no JSON says nothing about an earlier request
-    return do_once(call, changer.table.tenant(call.tenant), now(), change)
+    return do_once(call, table, now(), change)
 
 
 handler = api.handler

@@ -4,6 +4,7 @@ from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
+from parcelgate.services import delivery
 from parcelgate.services.hold_order import wired
 
 CARRIER_SECONDS = 10.0
@@ -17,12 +18,13 @@ def hold_order(call: Call) -> Answer:
     """Have an order held."""
     no_body(call)
     holder = wired()
+    table = holder.table.tenant(call.tenant)
 
     def hold() -> Answer:
         order = holder.hold(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        return answer(order_resource(order, call.site))
+        return answer(order_resource(order, call.site, delivery.statuses(table, [order])))
 
-    return do_once(call, holder.table.tenant(call.tenant), now(), hold)
+    return do_once(call, table, now(), hold)
 
 
 handler = api.handler

@@ -36,14 +36,16 @@ def list_orders(call: Call) -> Answer:
         page = wired().page(call.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
     except BadCursorError:
         raise bad_cursor() from None
-    data = tuple(order_resource(order, call.site) for order in page.data)
+    delivery = wired().delivery(call.tenant, page.data)
+    data = tuple(order_resource(order, call.site, delivery) for order in page.data)
     return answer(OrderList(data=data, next_cursor=page.next_cursor))
 
 
 @api.route("GET /v1/orders/{id}", scope="orders:read")
 def read_order(call: Call) -> Answer:
     """Give one order."""
-    return answer(order_resource(wired().order(call.tenant, call.parameters["id"]), call.site))
+    order = wired().order(call.tenant, call.parameters["id"])
+    return answer(order_resource(order, call.site, wired().delivery(call.tenant, [order])))
 
 
 @api.route("GET /v1/orders/{id}/events", scope="orders:read")
@@ -57,7 +59,7 @@ def read_events(call: Call) -> Answer:
 def read_trackings(call: Call) -> Answer:
     """Give the timelines of an order's parcels."""
     trackings = wired().trackings(call.tenant, call.parameters["id"])
-    return answer(TrackingList(tuple(map(tracking_resource, trackings))))
+    return answer(TrackingList(tuple(tracking_resource(*planned) for planned in trackings)))
 
 
 handler = api.handler

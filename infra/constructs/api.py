@@ -134,7 +134,7 @@ class Api(Construct):
         )
         functions.add(
             "cancel_order",
-            store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+            store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
             store.key_access(),
             accounts,
             carrier_queues.send_access(),
@@ -148,19 +148,15 @@ class Api(Construct):
             timings(settings),
         )
         settles = store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+        joins = store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
         with_carrier = (store.key_access(), accounts, timings(settings))
-        functions.add("change_order", settles, *with_carrier)
-        functions.add("hold_order", settles, *with_carrier)
-        functions.add(
-            "close_manifest",
-            store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
-            *with_carrier,
-        )
+        functions.add("change_order", joins, *with_carrier)
+        functions.add("hold_order", joins, *with_carrier)
+        functions.add("close_manifest", joins, *with_carrier)
         functions.add("validate_address", settles, *with_carrier)
         functions.add("list_services", store.access("GetItem", "PutItem", "UpdateItem"), *with_carrier)
-        follows = store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
-        functions.add("follow_parcels", follows, accounts)
-        functions.add("change_trackings", follows, accounts, polls.nudge_access(), polls.pace())
+        functions.add("follow_parcels", joins, accounts)
+        functions.add("change_trackings", joins, accounts, polls.nudge_access(), polls.pace())
         functions.add("ask_aggregator", settles, accounts)
         functions.add(
             "read_trackings", store.access("GetItem", "BatchGetItem", query=("by_time", "by_status"))

@@ -15,6 +15,8 @@ CHANGE = WRITE | {"dynamodb:UpdateItem"}
 """Changing also what is claimed for a while: a carrier's token, an idempotency key, a delivery."""
 SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
+JOIN = SETTLE | {"dynamodb:BatchGetItem"}
+"""Reading several things at once as well: parcels of orders that are shown, orders of a manifest."""
 POLL = {f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem")}
 """Asking about parcels, many of which are read at once; forgetting those that are gone."""
 READ_ACCOUNT = {"accounts": {"secretsmanager:GetSecretValue"}}
@@ -54,16 +56,16 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table by_reference": {"dynamodb:Query"},
     },
     "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
-    "cancel_order": {"table": SETTLE, "retry queue": SEND, **CALL_CARRIER},
+    "cancel_order": {"table": JOIN, "retry queue": SEND, **CALL_CARRIER},
     "quote_rates": {"table": SETTLE, **CALL_CARRIER},
-    "change_order": {"table": SETTLE, **CALL_CARRIER},
-    "hold_order": {"table": SETTLE, **CALL_CARRIER},
-    "close_manifest": {"table": SETTLE | {"dynamodb:BatchGetItem"}, **CALL_CARRIER},
+    "change_order": {"table": JOIN, **CALL_CARRIER},
+    "hold_order": {"table": JOIN, **CALL_CARRIER},
+    "close_manifest": {"table": JOIN, **CALL_CARRIER},
     "validate_address": {"table": SETTLE, **CALL_CARRIER},
     "list_services": {"table": CHANGE, **CALL_CARRIER},
-    "follow_parcels": {"table": SETTLE | {"dynamodb:BatchGetItem"}, **READ_ACCOUNT},
+    "follow_parcels": {"table": JOIN, **READ_ACCOUNT},
     "change_trackings": {
-        "table": SETTLE | {"dynamodb:BatchGetItem"},
+        "table": JOIN,
         "nudge queue": SEND,
         **READ_ACCOUNT,
     },

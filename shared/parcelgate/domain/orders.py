@@ -14,7 +14,6 @@ import msgspec
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, Money, Weight
 from parcelgate.domain.problems import CarrierWords, Notice, Problem
-from parcelgate.domain.trackings import TrackingStatus
 
 
 class OrderStatus(StrEnum):
@@ -104,7 +103,6 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     master_tracking_number: str | None = None
     carrier_parcel_number: str | None = None
     tracking_id: str | None = None
-    delivery_status: TrackingStatus = TrackingStatus.PENDING
     problem: Problem | None = None
 
 

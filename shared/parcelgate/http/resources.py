@@ -4,9 +4,10 @@ Amounts of money are decimal strings, measures JSON numbers, times RFC 3339 in U
 here (how an order is being sent, its version, keys of stored labels) never leaves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -544,13 +545,16 @@ def problem_resource(
     )
 
 
-def order_resource(order: Order, site: Site) -> OrderResource:
-    """An order as the contract shows it."""
+def order_resource(
+    order: Order, site: Site, delivery: Mapping[str, TrackingStatus] = MappingProxyType({})
+) -> OrderResource:
+    """An order as the contract shows it; `delivery` says how parcels stand, by their tracking ids."""
     link = site.order(order.id)
+    parcels = tuple(_parcel(parcel, order, site, delivery) for parcel in order.parcels)
     return OrderResource(
         id=order.id,
         status=order.status,
-        delivery_status=furthest_behind(parcel.delivery_status for parcel in order.parcels),
+        delivery_status=furthest_behind(parcel.delivery_status for parcel in parcels),
         carrier=order.carrier,
         account=order.account,
         service=order.service,
@@ -558,7 +562,7 @@ def order_resource(order: Order, site: Site) -> OrderResource:
         ship_to=order.ship_to,
         ship_from=order.ship_from,
         return_to=order.return_to,
-        parcels=tuple(_parcel(parcel, order, site) for parcel in order.parcels),
+        parcels=parcels,
         customs=_customs(order.customs) if order.customs else None,
         options=_options(order.options),
         metadata=order.metadata,
@@ -757,7 +761,9 @@ def _tracking_event(event: TrackingEvent) -> TrackingEventResource:
     )
 
 
-def _parcel(parcel: orders.Parcel, order: Order, site: Site) -> ParcelResource:
+def _parcel(
+    parcel: orders.Parcel, order: Order, site: Site, delivery: Mapping[str, TrackingStatus]
+) -> ParcelResource:
     sides = parcel.dimensions
     return ParcelResource(
         reference=parcel.reference,
@@ -773,7 +779,7 @@ def _parcel(parcel: orders.Parcel, order: Order, site: Site) -> ParcelResource:
         tracking_number=parcel.tracking_number,
         master_tracking_number=parcel.master_tracking_number,
         carrier_parcel_number=parcel.carrier_parcel_number,
-        delivery_status=parcel.delivery_status,
+        delivery_status=delivery.get(parcel.tracking_id or "", TrackingStatus.PENDING),
         problem=_problem(parcel.problem, order, site),
     )
 

@@ -50,7 +50,6 @@ _GIVEN_BY_THE_CARRIER = (
     "master_tracking_number",
     "carrier_parcel_number",
     "tracking_id",
-    "delivery_status",
     "problem",
 )
 

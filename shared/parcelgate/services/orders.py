@@ -1,6 +1,6 @@
 """Reading orders: one, many, and what happened to one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.services import delivery
+from parcelgate.services.tracking_reader import Planned, TrackingReader
 from parcelgate.store.lists import Page
 
 if TYPE_CHECKING:
@@ -59,11 +61,16 @@ class OrderReader:
         """Read an order's audit trail, oldest first. Raises OrderNotFoundError."""
         return self._table.tenant(tenant).orders.events(order_id)
 
-    def trackings(self, tenant: str, order_id: str) -> list[Tracking]:
+    def delivery(self, tenant: str, orders: Sequence[Order]) -> dict[str, TrackingStatus]:
+        """Read how the parcels of orders stand, by their tracking ids."""
+        return delivery.statuses(self._table.tenant(tenant), orders)
+
+    def trackings(self, tenant: str, order_id: str) -> list[Planned]:
         """Read the trackings of an order's parcels, in parcel order. Raises OrderNotFoundError."""
         of_tenant = self._table.tenant(tenant)
         parcels = of_tenant.orders.get(order_id).parcels
-        return of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
+        trackings = of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
+        return TrackingReader(self._table).planned(tenant, trackings)
 
 
 @cache

@@ -9,9 +9,10 @@ from functions.read_orders import handler
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.domain.trackings import Source, merge
 from tests.support.http import House, call
 from tests.support.orders import NOON, an_event, an_order
+from tests.support.trackings import a_tracking, seen, told
 
 UNKNOWN = ["ord_01JD", "x" * 600, "..", "a b", "ord_%00", "T#acme#ORDER", "ümlaut"]
 
@@ -30,25 +31,12 @@ def confirmed(house: House, **more: object) -> Order:
     orders = house.tenant(accepted.tenant).orders
     sent = accepted.move(OrderStatus.PROCESSING, at=NOON, watch_at=NOON)
     orders.save(accepted, sent, an_event("order.processing"))
-    parcel = msgspec.structs.replace(
-        accepted.parcels[0],
-        tracking_number="1Z",
-        tracking_id="trk_1",
-        delivery_status=TrackingStatus.IN_TRANSIT,
-    )
+    parcel = msgspec.structs.replace(accepted.parcels[0], tracking_number="1Z", tracking_id="trk_1")
     done = sent.move(
         OrderStatus.CONFIRMED, at=NOON, watch_at=NOON, carrier_order_number="L1", parcels=(parcel,)
     )
-    tracking = Tracking(
-        id="trk_1",
-        tenant=accepted.tenant,
-        carrier="lso",
-        account="default",
-        tracking_number="1Z",
-        order_id=accepted.id,
-        parcel_reference=parcel.reference,
-        created_at=NOON,
-        updated_at=NOON,
+    tracking = a_tracking(
+        accepted.tenant, id="trk_1", order_id=accepted.id, parcel_reference=parcel.reference
     )
     words = CarrierWords("LSO", "200", "done")
     event = OrderEvent(
@@ -71,7 +59,6 @@ class TestOneOrder:
 
         assert shown["status"] == "confirmed"
         assert shown["tracking_numbers"] == ["1Z"]
-        assert shown["delivery_status"] == "in_transit"
         assert shown["parcels"][0]["weight"] == {"value": 1.5, "unit": "lb"}
         assert not {"submission", "watch_at", "version", "tenant"} & set(shown)
 
@@ -135,6 +122,22 @@ class TestOneOrder:
         (tracking,) = call("GET /v1/orders/{id}/tracking", id=order.id).json()["data"]
 
         assert (tracking["tracking_number"], tracking["order_id"]) == ("1Z", order.id)
+        assert (tracking["status"], tracking["events"]) == ("pending", [])
+        assert tracking["next_poll_at"] == rfc3339(NOON)
+
+    def test_has_the_timelines_of_its_parcels_and_when_they_are_asked_about(self, house: House) -> None:
+        order = confirmed(house)
+        trackings = house.tenant().trackings
+        before = trackings.get("trk_1")
+        story = told(seen("delivered", hours=2), seen("in_transit", hours=1)).events
+        trackings.save(before, merge(before, story, source=Source.POLL, at=NOON))
+        trackings.schedule("trk_1", NOON + timedelta(hours=5))
+
+        (tracking,) = call("GET /v1/orders/{id}/tracking", id=order.id).json()["data"]
+
+        assert [event["status"] for event in tracking["events"]] == ["in_transit", "delivered"]
+        assert tracking["delivered_at"] == rfc3339(NOON + timedelta(hours=2))
+        assert tracking["next_poll_at"] == rfc3339(NOON + timedelta(hours=5))
 
     def test_that_is_not_confirmed_has_none_followed(self, house: House) -> None:
         order = house.put(an_order(), an_event())

@@ -207,7 +207,7 @@ def fields_of(kind: type, at: str) -> set[str]:
 
 
 def test_every_field_of_the_create_body_has_its_place() -> None:
-    carriers_own = {"master_tracking_number", "carrier_parcel_number", "tracking_id", "delivery_status"}
+    carriers_own = {"master_tracking_number", "carrier_parcel_number", "tracking_id"}
     body = {"/carrier", "/account", "/service", "/reference", "/ship_from", "/return_to", "/metadata"}
     body |= fields_of(type(lso_address()), "/ship_to")
     body |= fields_of(Parcel, "/parcels/*") - {f"/parcels/*/{name}" for name in (*carriers_own, "problem")}

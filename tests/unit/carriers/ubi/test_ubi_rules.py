@@ -467,7 +467,6 @@ def test_every_field_of_the_create_body_is_in_the_table_of_fields() -> None:
         "master_tracking_number",
         "carrier_parcel_number",
         "tracking_id",
-        "delivery_status",
         "problem",
     }
     leaves -= {f"/parcels/*/{name}" for name in given_later}

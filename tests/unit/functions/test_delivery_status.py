@@ -1,0 +1,125 @@
+"""How an order's parcels stand shows wherever the order is shown, and is written into none."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.cancel_order import handler as cancel_order
+from functions.change_order import handler as change_order
+from functions.hold_order import handler as hold_order
+from functions.read_orders import handler as read_orders
+from parcelgate.domain.orders import Order, OrderStatus, Parcel
+from parcelgate.domain.trackings import Source, merge
+from parcelgate.services.orders import OrderReader
+from parcelgate.store.table import Table
+from tests.support.faulty import Faults
+from tests.support.http import House, Reply, call
+from tests.support.orders import NOON, an_event, an_order
+from tests.support.table import TABLE_NAME
+from tests.support.trackings import a_tracking, seen
+
+
+def an_order_of(house: House, *statuses: str | None, reference: str = "R-1") -> Order:
+    """A confirmed order whose parcels stand like this; None: nothing is known yet of that one."""
+    pattern = an_order().parcels[0]
+    order = house.put(an_order(reference=reference), an_event())
+    orders, trackings = house.tenant().orders, house.tenant().trackings
+    new = [a_tracking(tracking_number=f"1Z{place}", order_id=order.id) for place in range(len(statuses))]
+    parcels = tuple(
+        msgspec.structs.replace(
+            pattern, reference=f"P-{place}", tracking_id=one.id, tracking_number=one.tracking_number
+        )
+        for place, one in enumerate(new)
+    )
+    sent = order.move(OrderStatus.PROCESSING, at=NOON, watch_at=NOON)
+    orders.save(order, sent, an_event("order.processing"))
+    done = sent.move(OrderStatus.CONFIRMED, at=NOON, watch_at=None, parcels=parcels)
+    orders.save(sent, done, an_event("order.confirmed"), trackings=new)
+    for one, status in zip(new, statuses, strict=True):
+        if status is not None:
+            trackings.save(one, merge(one, [seen(status)], source=Source.POLL, at=NOON))
+    return done
+
+
+def shown(order: dict[str, Any]) -> tuple[str, list[str]]:
+    return order["delivery_status"], [parcel["delivery_status"] for parcel in order["parcels"]]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "whole"),
+    [
+        (["delivered"], "delivered"),
+        (["delivered", "out_for_delivery", "delivered"], "out_for_delivery"),
+        (["delivered", None], "pending"),
+        (["expired", "lost", "delivered"], "lost"),
+        ([None, "exception"], "exception"),
+    ],
+)
+def test_an_order_stands_like_the_parcel_furthest_behind(
+    statuses: list[str | None], whole: str, house: House
+) -> None:
+    order = an_order_of(house, *statuses)
+    expected = (whole, [status or "pending" for status in statuses])
+
+    assert shown(call("GET /v1/orders/{id}", id=order.id).json()) == expected
+    assert shown(call("GET /v1/orders").json()["data"][0]) == expected
+
+
+def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = house.put(an_order(), an_event())
+    faults = watched(house, monkeypatch)
+
+    assert shown(call("GET /v1/orders/{id}", id=order.id).json()) == ("pending", ["pending"])
+    assert faults.names == ["dynamodb.get_item"]
+
+
+@pytest.mark.parametrize(
+    ("route", "module", "method", "body"),
+    [
+        ("POST /v1/orders/{id}/cancel", cancel_order, "cancel", None),
+        ("POST /v1/orders/{id}/hold", hold_order, "hold", None),
+        ("PATCH /v1/orders/{id}", change_order, "change", {"metadata": {"a": "b"}}),
+    ],
+)
+def test_the_answer_to_a_change_shows_it_too(
+    route: str, module: Any, method: str, body: Any, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = an_order_of(house, "in_transit", "delivered")
+    service = SimpleNamespace(table=house.table, **{method: lambda *_: house.order(order.id)})
+    monkeypatch.setattr(module, "wired", lambda: service)
+
+    reply: Reply = call(route, id=order.id, body=body)
+
+    assert reply.status in (200, 202)
+    assert shown(reply.json()) == ("in_transit", ["in_transit", "delivered"])
+
+
+def test_a_page_of_orders_costs_one_question_more_for_a_hundred_parcels(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        an_order_of(house, *["delivered"] * 30, reference=f"R-{number}")
+    faults = watched(house, monkeypatch)
+
+    page = call("GET /v1/orders").json()["data"]
+
+    assert {order["delivery_status"] for order in page} == {"delivered"}
+    assert faults.names == ["dynamodb.query", *["dynamodb.batch_get_item"] * 3]
+
+
+def test_it_is_not_written_into_the_order(house: House) -> None:
+    order = an_order_of(house, "delivered")
+    assert house.order(order.id) == order
+    assert "delivery_status" not in Parcel.__struct_fields__
+
+
+def watched(house: House, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """What is asked of the store from now on."""
+    faults = Faults()
+    reader = OrderReader(Table(faults.wrap(house.dynamodb, "dynamodb"), TABLE_NAME))
+    monkeypatch.setattr(read_orders, "wired", lambda: reader)
+    return faults
