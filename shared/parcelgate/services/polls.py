@@ -288,7 +288,7 @@ class _Asking:
             count(name, number, carrier=carrier)
             if name == "PollCalls":
                 count("ParcelsPerPoll", self._counts["Polls", carrier] / number, carrier=carrier)
-        if self._counts:
+        if self._counts or self._not_allowed:
             duration("PollLag", self._latest.total_seconds())
             count("PollsNotAllowed", self._not_allowed)
 

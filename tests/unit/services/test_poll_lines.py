@@ -1,0 +1,143 @@
+"""Lines: one account's parcels keep nobody else's waiting."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Barrier, Event, Lock
+
+import pytest
+
+from parcelgate.services import poll_lines
+from parcelgate.services.poll_lines import Lines
+
+PATIENCE = 10.0
+"""Seconds after which a test that should have gone on has failed."""
+
+
+class Work:
+    """What was done, in order; a line named in `shut` closes at its first batch."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, list[int]]] = []
+        self.shut: set[str] = set()
+        self.gate = Event()
+        self.held: set[str] = set()
+        self.began = Event()
+        self._lock = Lock()
+
+    def __call__(self, whose: str, batch: list[int]) -> bool:
+        if whose in self.held:
+            self.began.set()
+            assert self.gate.wait(PATIENCE)
+        with self._lock:
+            self.done.append((whose, batch))
+        return whose not in self.shut
+
+    def of(self, whose: str) -> list[list[int]]:
+        return [batch for each, batch in self.done if each == whose]
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@contextmanager
+def lines(work: Work, threads: int) -> Iterator[Lines[str, int]]:
+    made = Lines(work, threads=threads)
+    try:
+        yield made
+    finally:
+        work.gate.set()
+        made.close()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_everything_is_done_in_batches_and_in_order(work: Work, threads: int) -> None:
+    with lines(work, threads) as made:
+        made.add("a", [1, 2, 3, 4, 5], together=2, abreast=1)
+        made.add("b", [6], together=2, abreast=1)
+        made.start()
+    assert work.of("a") == [[1, 2], [3, 4], [5]]
+    assert work.of("b") == [[6]]
+
+
+def test_a_slow_line_keeps_no_other_waiting(work: Work) -> None:
+    work.held = {"slow"}
+    with lines(work, 2) as made:
+        made.add("slow", [*range(10)], together=1, abreast=1)
+        made.start()
+        assert work.began.wait(PATIENCE)
+        made.add("fast", [*range(100)], together=1, abreast=1)
+        made.start()
+        assert made.wait(waiting=9, may=lambda: True)
+        assert work.of("slow") == []
+    assert len(work.of("fast")) == 100
+    assert len(work.of("slow")) == 10
+
+
+def test_a_line_has_as_many_threads_as_it_may_and_no_more() -> None:
+    together = Barrier(3)
+    running: list[str] = []
+    most = []
+
+    def work(whose: str, batch: list[int]) -> bool:
+        running.append(whose)
+        most.append(len(running))
+        together.wait(PATIENCE)
+        running.pop()
+        return True
+
+    made = Lines(work, threads=8)
+    made.add("a", [*range(9)], together=1, abreast=3)
+    made.start()
+    made.close()
+    assert max(most) == 3
+
+
+def test_a_closed_line_takes_nothing_and_drops_what_waits(work: Work) -> None:
+    work.shut = {"a"}
+    with lines(work, 1) as made:
+        assert made.add("a", [1, 2, 3], together=1, abreast=1) == 0
+        made.start()
+        assert made.add("a", [4, 5], together=1, abreast=1) == 0
+        made.add("b", [6], together=1, abreast=1)
+        made.start()
+    assert work.done == [("a", [1]), ("b", [6])]
+
+
+def test_a_full_line_says_how_many_it_did_not_take(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll_lines, "LONGEST", 3)
+    with lines(work, 1) as made:
+        assert made.add("a", [1, 2], together=1, abreast=1) == 0
+        assert made.add("a", [3, 4, 5], together=1, abreast=1) == 2
+        made.start()
+    assert [number for batch in work.of("a") for number in batch] == [1, 2, 3]
+
+
+def test_who_waits_for_room_may_give_up(work: Work) -> None:
+    work.held = {"a"}
+    with lines(work, 2) as made:
+        made.add("a", [1, 2, 3], together=1, abreast=1)
+        made.start()
+        assert work.began.wait(PATIENCE)
+        assert not made.wait(waiting=0, may=lambda: False)
+        work.gate.set()
+        assert made.wait(waiting=0, may=lambda: True)
+
+
+def test_work_that_breaks_off_is_taken_up_by_the_next(work: Work) -> None:
+    broken = [True]
+
+    def breaks(whose: str, batch: list[int]) -> bool:
+        if broken and broken.pop():
+            raise ZeroDivisionError
+        return work(whose, batch)
+
+    made = Lines(breaks, threads=2)
+    made.add("a", [1, 2], together=1, abreast=1)
+    made.start()
+    assert made.wait(waiting=1, may=lambda: True)
+    made.add("a", [3], together=1, abreast=1)
+    while work.of("a") != [[2], [3]]:
+        made.start()
+    made.close()
