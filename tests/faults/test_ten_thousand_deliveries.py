@@ -1,0 +1,229 @@
+"""Ten thousand deliveries, shuffled, a third of them repeats, one in twenty garbage: the timelines are true.
+
+The path is the whole of ours, in one process: the handlers `ingest_webhook`, `route_changes` (fed from the
+table's own stream, in batches of a hundred), `process_webhook` (in batches of ten) and `sweep`. The table is
+moto's, without its wire (`tests.support.wireless`); queues and clock are `tests.support.world`'s. Pushes are
+really sealed and signed, with prepared keys of 1024 bits. On the way functions die and messages get lost.
+`tests/stack/test_webhooks.py` goes the same way through the emulator, with fewer deliveries.
+"""
+
+import base64
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.store.inbox import PARKED, PROCESSED
+from tests.support.faulty import die
+from tests.support.pushes import (
+    LME_ACK,
+    TENANT,
+    address,
+    followed,
+    lme_order,
+    nudged,
+    route,
+    sealed,
+    signed,
+    tracking_of,
+    verify_info,
+    webhook,
+)
+from tests.support.table import REGION
+from tests.support.wireless import Wireless
+from tests.support.world import World, worlds
+
+DELIVERIES = 10_000
+REPEATS = 3_000
+GARBAGE = 500
+PARCELS = 400
+FOLLOWED = 100
+LIES = 100
+EVENTS = DELIVERIES - REPEATS - GARBAGE - FOLLOWED - LIES
+
+INBOX = "https://sqs.test/inbox"
+
+JOURNEY = {
+    "create_order": TrackingStatus.INFO_RECEIVED,
+    "collect_order": TrackingStatus.IN_TRANSIT,
+    "deliver_in_warehose": TrackingStatus.IN_TRANSIT,
+    "order_sorting_finish": TrackingStatus.IN_TRANSIT,
+    "transport_order": TrackingStatus.IN_TRANSIT,
+    "allocate_in": TrackingStatus.IN_TRANSIT,
+    "out_warehorse_2": TrackingStatus.OUT_FOR_DELIVERY,
+    "reassign": TrackingStatus.ATTEMPT_FAILED,
+    "a_code_in_no_table": None,
+    "sign_in": TrackingStatus.DELIVERED,
+}
+
+
+class Delivery(NamedTuple):
+    """What a carrier sends, to which address."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str] | None = None
+
+
+class Busy(World):
+    """A world whose stream and queue are worked off in batches, when the test says so."""
+
+    def __init__(self, dynamodb: Any, name: str, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(Wireless(dynamodb), name, patch)
+        self.sqs.workers.clear()
+        self._chance = random.Random(1)
+        self._read = 0
+
+    def stream(self) -> None:
+        """Nothing by itself; see `flow`."""
+
+    def flow(self) -> None:
+        """What the stream has, to the router; what the queue has, to its worker. Some of it gets lost."""
+        shard = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self._table_name].stream_shard
+        assert shard is not None
+        records = [record.to_json() for record in shard.items[self._read :]]
+        self._read += len(records)
+        for start in range(0, len(records), 100):
+            wanted = [record for record in records[start : start + 100] if of_interest(record)]
+            assert self._function("route_changes")({"Records": wanted}) == {"batchItemFailures": []}
+        waiting, self.sqs.messages[INBOX] = self.sqs.messages.get(INBOX, []), []
+        kept = [message for message in waiting if self._chance.random() > 0.01]
+        for start in range(0, len(kept), 10):
+            batch = [record_of(message) for message in kept[start : start + 10]]
+            assert self._function("process_webhook")({"Records": batch}) == {"batchItemFailures": []}
+
+
+def of_interest(record: dict[str, Any]) -> bool:
+    """What the stream's filter lets through of deliveries."""
+    change = record["dynamodb"]
+    return (
+        record["eventName"] in ("INSERT", "MODIFY")
+        and change["Keys"]["sk"] == {"S": "ENTRY"}
+        and change["NewImage"]["entry_state"] == {"S": "received"}
+    )
+
+
+def record_of(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["id"],
+        "receiptHandle": message["id"],
+        "body": message["body"],
+        "attributes": {},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+    }
+
+
+@pytest.fixture
+def busy() -> Iterator[Busy]:
+    with worlds() as make:
+        yield make(kind=Busy)
+
+
+def journeys(start: datetime) -> dict[str, list[tuple[datetime, str]]]:
+    """What truly happens to each parcel, oldest first, as evenly shared out as can be."""
+    codes = list(JOURNEY)
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    for number in range(PARCELS):
+        events = EVENTS // PARCELS + (number < EVENTS % PARCELS)
+        chance = random.Random(number)
+        times = sorted(chance.sample(range(60 * 24 * 5), events))
+        # Told in the order of the journey, with detours; the last event is any.
+        told = [codes[min(place * len(codes) // events, 8)] for place in range(events - 1)]
+        told.append(chance.choice(codes))
+        found[f"FHE{number}"] = [
+            (start - timedelta(minutes=minutes), code)
+            for minutes, code in zip(reversed(times), told, strict=True)
+        ]
+    return found
+
+
+def garbage(number: int, lme: str, trackingmore: str, at: datetime) -> tuple[Delivery, str]:
+    """One of many kinds of deliveries with which nothing can be done, and why."""
+    stranger = route(f"STRANGE{number}", "lost", at, reference=f"S-{number}")
+    kinds = [
+        (Delivery(lme, b"not JSON %d" % number), "not JSON"),
+        (Delivery(lme, b"[%d]" % number), "not an object"),
+        (Delivery(lme, b'{"data": "%d"}' % number), "cannot be read"),
+        (Delivery(lme, sealed([number])), "cannot be read"),
+        (Delivery(lme, sealed({"hello": number})), "cannot be read"),
+        (Delivery(lme, json.dumps({"data": noise(number)}).encode()), "cannot be read"),
+        (Delivery(lme, json.dumps(stranger).encode()), "no such parcel"),
+        (known(lme, stranger, at), "no such parcel"),
+        (Delivery(trackingmore, b"{%d" % number), "not a JSON object"),
+        (Delivery(trackingmore, webhook(None, f"RR{number}CN")), "not signed"),
+    ]
+    return kinds[number % len(kinds)]
+
+
+def known(lme: str, fields: dict[str, str], at: datetime) -> Delivery:
+    body = sealed(fields)
+    return Delivery(lme, body, signed(body, at))
+
+
+def noise(number: int) -> str:
+    return base64.b64encode(random.Random(number).randbytes(256)).decode()
+
+
+def test_ten_thousand_shuffled_deliveries_give_the_true_timelines(busy: Busy) -> None:
+    at = busy.clock.now
+    lme, trackingmore = address(busy, "lme"), address(busy, "trackingmore", token="u" * 43)
+    truth = journeys(at)
+    orders = {number: lme_order(busy, reference=f"R-{number}", number=number) for number in truth}
+    parcels = [followed(busy, f"RR{number}CN") for number in range(FOLLOWED)]
+    events = [
+        known(lme, route(number, code, moment, reference=f"R-{number}"), at)
+        for number, journey in truth.items()
+        for moment, code in journey
+    ]
+    liars = list(truth)[:LIES]
+    lies = [Delivery(lme, sealed(route(number, "lost", at, reference=f"R-{number}"))) for number in liars]
+    nudges = [
+        Delivery(trackingmore, webhook(verify_info(int(at.timestamp()) + number), f"RR{number}CN"))
+        for number in range(FOLLOWED)
+    ]
+    rubbish = [garbage(number, lme, trackingmore, at) for number in range(GARBAGE)]
+    once = [*events, *lies, *nudges, *(delivery for delivery, _ in rubbish)]
+    chance = random.Random(7)
+    everything = [*once, *chance.choices(once, k=REPEATS)]
+    chance.shuffle(everything)
+    assert len(everything) == DELIVERIES
+
+    for place, delivery in enumerate(everything, 1):
+        if place % 250 == 0:
+            busy.faults.at(len(busy.faults.calls) + chance.randint(1, 2), die(after=chance.random() < 0.5))
+        answer = busy.deliver(*delivery)
+        if answer is None:
+            answer = busy.deliver(*delivery)
+        assert answer is not None
+        assert answer["statusCode"] == 200
+        assert json.loads(answer["body"]) == (LME_ACK if delivery.url == lme else {})
+        busy.clock.sleep(0.01)
+        if place % 500 == 0:
+            busy.flow()
+    for _ in range(3):
+        busy.clock.sleep(600)
+        busy._function("sweep")({})
+        busy.flow()
+
+    inbox = busy.table.tenant(TENANT).inbox
+    items = [item for item in busy.items() if item["sk"]["S"] == "ENTRY"]
+    states = Counter(item["entry_state"]["S"] for item in items)
+    assert states == {PROCESSED: DELIVERIES - REPEATS - GARBAGE, PARKED: GARBAGE}
+    assert Counter(entry.reason for entry in inbox.parked()) == Counter(reason for _, reason in rubbish)
+    for number, journey in truth.items():
+        tracking = tracking_of(busy, orders[number])
+        assert [(event.at, event.code) for event in tracking.events] == journey
+        newest = next(code for _, code in reversed(journey) if JOURNEY[code] is not None)
+        assert tracking.status is JOURNEY[newest], number
+    asked = {tracking_of(busy, orders[number]).id for number in liars} | {one.id for one in parcels}
+    assert set(nudged(busy)) == asked
+    for parcel in parcels:
+        assert busy.table.tenant(TENANT).trackings.get(parcel.id) == parcel
