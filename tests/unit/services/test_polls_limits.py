@@ -1,0 +1,98 @@
+"""However many workers ask, a carrier hears no more of an account than it allows: promise 9."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from parcelgate.carriers.calls import Request, Response
+from parcelgate.carriers.port import Limits, ParcelHistory
+from parcelgate.services.guard import LANE_USE, Guard
+from parcelgate.services.polls import Account
+from tests.support.post import PostOffice
+from tests.support.table import dynamodb  # noqa: F401 - a fixture
+
+LIST = Request(call="trackingmore.get", method="GET", url="https://carrier.example/list", lane="list")
+ONE = Request(call="lme.route", method="POST", url="https://carrier.example/route")
+
+
+class Ledger:
+    """The carrier's side: when it was called. Another worker may begin during any of its calls."""
+
+    def __init__(self, office: PostOffice) -> None:
+        self.calls: list[datetime] = []
+        self.meanwhile: list[Any] = []
+        self._office = office
+
+    def send(self, request: Request) -> Response:
+        self.calls.append(self._office.clock.now)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return Response(status=200)
+
+
+class Asked:
+    """An adapter that asks once for everything."""
+
+    def __init__(self, guard: Guard, request: Request) -> None:
+        self._guard = guard
+        self._request = request
+
+    def track(self, numbers: Sequence[str]) -> list[ParcelHistory]:
+        self._guard.send(self._request)
+        return []
+
+
+@pytest.fixture
+def office(dynamodb: Any) -> PostOffice:  # noqa: F811
+    return PostOffice(dynamodb)
+
+
+def workers(office: PostOffice, ledger: Ledger, limits: Limits, request: Request) -> Any:
+    def tracker_for(whose: Account, remaining: Any) -> Asked:
+        guard = Guard(
+            ledger,
+            carrier=whose.carrier,
+            limits=limits,
+            account=office.table.tenant(whose.tenant).limits(whose.carrier, whose.account),
+            remaining=remaining,
+            clock=office.clock,
+            sleep=office.clock.sleep,
+        )
+        return Asked(guard, request)
+
+    return lambda: office.worker(tracker_for=tracker_for)
+
+
+def test_the_list_of_an_aggregator_is_read_once_a_second_by_all_workers_together(office: PostOffice) -> None:
+    parcels = [
+        parcel
+        for number in range(120)
+        for parcel in office.due(carrier="trackingmore", carrier_code="usps", tracking_number=f"T{number}")
+    ]
+    ledger = Ledger(office)
+    worker = workers(office, ledger, Limits(rate=10, burst=20, lanes={"list": 1.0}), LIST)
+    ledger.meanwhile = [
+        lambda: office.run(worker(), share=(1, 2)),
+        lambda: office.run(worker(), share=(0, 2)),
+    ]
+    office.run(worker(), share=(0, 2))
+    office.run(worker(), share=(1, 2))
+    assert 3 <= len(ledger.calls) <= 6, "forty in a call, and a few in the last of a share"
+    gaps = [(after - before).total_seconds() for before, after in pairwise(ledger.calls)]
+    assert min(gaps) >= 1 / LANE_USE - 0.002
+    assert all(office.wait(parcel) > timedelta(minutes=5) for parcel in parcels)
+
+
+def test_a_carrier_that_is_asked_one_by_one_hears_no_more_than_its_rate(office: PostOffice) -> None:
+    office.due(50, carrier="lme")
+    ledger = Ledger(office)
+    worker = workers(office, ledger, Limits(rate=5, burst=10), ONE)
+    ledger.meanwhile = [lambda: office.run(worker())] * 3
+    office.run(worker())
+    assert len(ledger.calls) == 50
+    for first, began in enumerate(ledger.calls):
+        for last, ended in enumerate(ledger.calls[first:], first):
+            assert last - first + 1 <= 10 + 5 * (ended - began).total_seconds() + 0.01
