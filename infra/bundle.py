@@ -43,6 +43,8 @@ _AWS_SERVICES = frozenset(
 )
 _DROPPED_PACKAGES = frozenset({"cffi", "pycparser"})
 """What builds a binding: cryptography uses the one that was built, `_cffi_backend`."""
+_DROPPED_PARTS = frozenset({("aws_lambda_powertools", "event_handler")})
+"""A router with a documentation browser of its own; ours is `parcelgate.http.api`."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
 _DROPPED_METADATA = frozenset(
@@ -216,7 +218,7 @@ def _is_unused(path: Path) -> bool:
     parts = path.parts
     if parts[:2] in {("botocore", "data"), ("boto3", "data")} and len(parts) == 3 and not path.suffix:
         return path.name not in _AWS_SERVICES
-    if parts[0] in _DROPPED_PACKAGES:
+    if parts[0] in _DROPPED_PACKAGES or parts in _DROPPED_PARTS:
         return True
     if len(parts) == 2 and parts[0].endswith(".dist-info"):
         return path.name in _DROPPED_METADATA
