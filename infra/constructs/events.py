@@ -17,7 +17,7 @@ from infra.constructs.webhooks import Inbox
 from infra.settings import Settings
 
 _OF_INTEREST = (
-    {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["ORDER"]}}}},
+    {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["ORDER", "TRACKING"]}}}},
     {
         "eventName": ["INSERT", "MODIFY"],
         "dynamodb": {
@@ -26,7 +26,10 @@ _OF_INTEREST = (
         },
     },
 )
-"""Orders as they change, deliveries as they come in or come again. Claims, expiry and all else stay out."""
+"""Orders and trackings as they change, deliveries as they come in or come again.
+
+Next polls, claims, expiry and all else stay out.
+"""
 
 
 class Events(Construct):

@@ -2,10 +2,10 @@
 
 A delivery that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
 queue; an order that waits for its label, and that no workflow fetches one for any more, goes to the label
-queue; an order that reached a status others wait for, or got its label, is announced on the event bus.
-Announcements hold ids only. Delivery may repeat and may come out of order: `sequence`, the order's version,
-is what consumers order by. Trouble that a person must look at is counted here too, whoever wrote it: alarms
-ring by these counts.
+queue; an order that reached a status others wait for, or got its label, is announced on the event bus, and
+so is a parcel that moved. Announcements hold ids only. Delivery may repeat and may come out of order:
+`sequence`, the version of the order or the tracking, is what consumers order by. Trouble that a person must
+look at is counted here too, whoever wrote it: alarms ring by these counts.
 
 A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
 What AWS did not take is reported back, so that the stream brings it again.
@@ -21,6 +21,7 @@ import msgspec
 
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Label, LabelStatus, OrderStatus
+from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.observability.logs import anatomy, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
@@ -39,6 +40,15 @@ _ANNOUNCED = {
     OrderStatus.CANCELLED: "order.cancelled",
     OrderStatus.NEEDS_ATTENTION: "order.needs_attention",
 }
+_MOVES = {
+    TrackingStatus.OUT_FOR_DELIVERY: "tracking.out_for_delivery",
+    TrackingStatus.DELIVERED: "tracking.delivered",
+    TrackingStatus.EXCEPTION: "tracking.exception",
+    TrackingStatus.ATTEMPT_FAILED: "tracking.exception",
+    TrackingStatus.LOST: "tracking.exception",
+    TrackingStatus.DAMAGED: "tracking.exception",
+}
+"""What is announced besides `tracking.updated` when a parcel gets to one of these statuses."""
 _AT_ONCE = 10
 """What SendMessageBatch and PutEvents take in one call."""
 
@@ -61,6 +71,26 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     label: Label = Label()
     problem: _Reason | None = None
     attention: _Reason | None = None
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """As much of what happened to a parcel."""
+
+    id: str
+    visible_to_recipient: bool = True
+
+
+class _Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a stored tracking."""
+
+    id: str
+    tenant: str
+    carrier: str
+    status: TrackingStatus
+    version: int
+    updated_at: datetime
+    order_id: str | None = None
+    events: tuple[_Seen, ...] = ()
 
 
 class _Letter(msgspec.Struct, frozen=True):
@@ -122,6 +152,9 @@ class Router:
         if name.kind == keys.INBOX:
             if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
                 parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
+        elif name.kind == keys.TRACKING and after["sk"]["S"] == keys.TRACKING:
+            before = change.get("OldImage")
+            parcel.events += [_Letter(sequence, event) for event in self._moves(before, after)]
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
             order = msgspec.json.decode(after["doc"]["S"], type=_Order)
@@ -138,23 +171,39 @@ class Router:
     def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
         """The events that a change of an order is worth."""
         if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
-            yield self._event(_ANNOUNCED[order.status], order)
+            yield self._event(_ANNOUNCED[order.status], order, order_id=order.id)
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
-            yield self._event("label.ready", order)
+            yield self._event("label.ready", order, order_id=order.id)
 
-    def _event(self, kind: str, order: _Order) -> dict[str, Any]:
+    def _moves(self, before: Any, after: Any) -> Iterable[dict[str, Any]]:
+        """The events that a change of a tracking is worth: by what the recipient may see of it."""
+        if before is not None and before["version"] == after["version"]:
+            return  # Its next poll was planned, which is nobody's news.
+        tracking = msgspec.json.decode(after["doc"]["S"], type=_Tracking)
+        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Tracking)
+        known = {event.id for event in old.events} if old else set()
+        moved = tracking.status is not (old.status if old else TrackingStatus.PENDING)
+        kinds = []
+        if moved or any(one.visible_to_recipient and one.id not in known for one in tracking.events):
+            kinds.append("tracking.updated")
+        if moved and tracking.status in _MOVES:
+            kinds.append(_MOVES[tracking.status])
+        for kind in kinds:
+            yield self._event(kind, tracking, tracking_id=tracking.id, order_id=tracking.order_id)
+
+    def _event(self, kind: str, subject: _Order | _Tracking, **ids: str | None) -> dict[str, Any]:
         detail = {
-            "tenant": order.tenant,
-            "order_id": order.id,
-            "sequence": order.version,
-            "status": order.status,
-            "carrier": order.carrier,
+            "tenant": subject.tenant,
+            **ids,
+            "sequence": subject.version,
+            "status": subject.status,
+            "carrier": subject.carrier,
         }
         return {
             "Source": SOURCE,
             "DetailType": kind,
             "Detail": msgspec.json.encode(detail).decode(),
-            "Time": order.updated_at,
+            "Time": subject.updated_at,
             "EventBusName": self._settings.event_bus,
         }
 

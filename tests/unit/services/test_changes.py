@@ -10,9 +10,12 @@ import pytest
 
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
+from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
 from parcelgate.services.changes import Router
 from parcelgate.services.settings import Settings
-from tests.support.orders import an_order
+from parcelgate.store.trackings import tracking_item
+from tests.support.orders import NOON, an_order
+from tests.support.trackings import a_tracking, seen
 from tests.support.world import ENVIRONMENT, FakeEvents
 
 
@@ -219,6 +222,99 @@ def test_routing_items_and_deletions_are_nobodys_business(
     hook = record(2, {"pk": {"S": "HOOK#1"}, "sk": {"S": "HOOK"}})
     assert router.route([deleted, hook]) == []
     assert (queues.sent, bus.entries) == ([], [])
+
+
+class TestTrackings:
+    """Of a parcel is announced what its recipient may know."""
+
+    PARCEL = a_tracking(id="trk_1", order_id="ord_1")
+
+    def told(self, before: Tracking, *events: TrackingEvent) -> Tracking:
+        return merge(before, events, source=Source.POLL, at=NOON)
+
+    def announced(
+        self, router: Router, bus: FakeEvents, after: Tracking, before: Tracking | None = PARCEL
+    ) -> list[str]:
+        bus.entries.clear()
+        old = None if before is None else tracking_item(before)
+        assert router.route([record(1, tracking_item(after), old)]) == []
+        return bus.kinds
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            ("out_for_delivery", "tracking.out_for_delivery"),
+            ("delivered", "tracking.delivered"),
+            ("exception", "tracking.exception"),
+            ("attempt_failed", "tracking.exception"),
+            ("lost", "tracking.exception"),
+            ("damaged", "tracking.exception"),
+            *((status, None) for status in ("in_transit", "returning", "returned", "expired", "cancelled")),
+        ],
+    )
+    def test_that_got_to_a_status_others_wait_for(
+        self, status: str, kind: str | None, router: Router, bus: FakeEvents
+    ) -> None:
+        after = self.told(self.PARCEL, seen(status))
+        expected = ["tracking.updated", *([kind] if kind else [])]
+        assert self.announced(router, bus, after) == expected
+        assert self.announced(router, bus, after, None) == expected, "also of one that is new"
+        again = self.told(after, seen(status, hours=1))
+        assert self.announced(router, bus, again, after) == ["tracking.updated"], "it has got there before"
+
+    def test_by_ids_and_the_sequence_and_nothing_personal(self, router: Router, bus: FakeEvents) -> None:
+        self.announced(router, bus, self.told(self.PARCEL, seen("delivered")))
+        assert [json.loads(entry["Detail"]) for entry in bus.entries] == [
+            {
+                "tenant": "acme",
+                "tracking_id": "trk_1",
+                "order_id": "ord_1",
+                "sequence": 2,
+                "status": "delivered",
+                "carrier": "lso",
+            }
+        ] * 2
+
+    def test_that_is_new_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+        assert self.announced(router, bus, self.PARCEL, None) == []
+
+    def test_of_which_only_the_plan_changed_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+        parcel = self.told(self.PARCEL, seen("delivered"))
+        waiting = tracking_item(parcel)
+        planned = {name: value for name, value in waiting.items() if not name.startswith("due_")}
+        poll = {"pk": waiting["pk"], "sk": {"S": "POLL"}, "due_pk": {"S": "DUE#POLL#1"}}
+        assert router.route([record(1, planned, waiting), record(2, poll)]) == []
+        assert bus.entries == []
+
+    def test_of_which_only_a_note_changed_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+        before = self.told(self.PARCEL, seen("delivered"))
+        after = msgspec.structs.replace(before, note="ring twice", version=before.version + 1)
+        assert self.announced(router, bus, after, before) == []
+
+    def test_with_a_late_older_event_or_an_unknown_code_is_updated(
+        self, router: Router, bus: FakeEvents
+    ) -> None:
+        before = self.told(self.PARCEL, seen("delivered"))
+        for event in (seen("out_for_delivery", hours=-1), seen(None, hours=1)):
+            assert self.announced(router, bus, self.told(before, event), before) == ["tracking.updated"]
+
+    def test_with_an_event_that_the_recipient_does_not_see_is_not(
+        self, router: Router, bus: FakeEvents
+    ) -> None:
+        before = self.told(self.PARCEL, seen("in_transit"))
+        hidden = seen("in_transit", hours=1, visible_to_recipient=False)
+        assert self.announced(router, bus, self.told(before, hidden), before) == []
+        moved = seen("delivered", hours=1, visible_to_recipient=False)
+        assert "tracking.delivered" in self.announced(router, bus, self.told(before, moved), before)
+
+    def test_of_which_the_bus_takes_one_event_and_not_the_other_comes_again(
+        self, router: Router, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        half = {"Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}]}
+        monkeypatch.setattr(bus, "put_events", lambda Entries: half)  # noqa: N803
+        after = self.told(self.PARCEL, seen("delivered"))
+        change = record(7, tracking_item(after), tracking_item(self.PARCEL))
+        assert router.route([change]) == ["7"]
 
 
 class TestLabels:
