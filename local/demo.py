@@ -1,9 +1,11 @@
-"""The demo: orders for every carrier at once, from create to label, held against the carriers' own ledgers.
+"""The demo: parcels of every carrier, from create to label to the door, held against the carriers' own books.
 
 It starts a stack of its own, posts one order of each kind (among them the orders of `events/orders`, which
-are the examples of UBI's own document), shows a live table of how they go, writes the labels to `out/`, and
-then compares what Parcelgate says with what the sandbox (the carriers) has in its books. It exits non-zero
-on any difference.
+are the examples of UBI's own document), shows a live table of how they go and writes the labels to `out/`.
+Two parcels of other couriers (the example of TrackingMore's own document) are followed, as new and once more.
+Then all parcels travel, faster than in life, and each event is shown with who told it. At the end what
+Parcelgate says is compared with what the sandbox (the carriers) has in its books and knows to be true. It
+exits non-zero on any difference.
 """
 
 import json
@@ -22,10 +24,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from local import stack
+from local import stack, travels
 
 OUT = Path("out")
+STATE = Path(".local/demo")
 ORDERS = Path("events/orders")
+FOLLOWED = Path("events/trackings/trackingmore-two-parcels.json")
 DEADLINE = 120.0
 POLL = 0.25
 
@@ -103,6 +107,11 @@ def _example(name: str, story: str) -> Scenario:
     return Scenario(body["reference"], story, body, "confirmed", True)
 
 
+def _variant(name: str, reference: str, story: str) -> Scenario:
+    body: Body = json.loads((ORDERS / f"{name}.json").read_text(encoding="utf-8"))
+    return Scenario(reference, story, body | {"reference": reference}, "confirmed", True)
+
+
 def scenarios() -> list[Scenario]:
     """Give the orders of the demo. The words `SBX-...` tell the sandbox how to behave."""
     one = [_box("1.25", "30", "20", "10")]
@@ -115,6 +124,8 @@ def scenarios() -> list[Scenario]:
         ),
         _example("ubi-four-pieces", "UBI's own example of four pieces"),
         _example("lme-australia", "one parcel to Australia"),
+        _variant("lme-australia", "DEMO-SBX-ATTEMPT", "nobody in at first: delivered in the end"),
+        _variant("lme-australia", "DEMO-SBX-UNSIGNED", "pushed unsigned: believed when asked for"),
         Scenario("DEMO-ONE-BOX", "one box", _body("DEMO-ONE-BOX", one), "confirmed", True),
         Scenario("DEMO-THREE-BOXES", "three boxes", _body("DEMO-THREE-BOXES", three), "confirmed", True),
         Scenario(
@@ -251,6 +262,43 @@ def _compare(run: Run, ledgers: Ledger) -> None:
             say(f"price {order['price']}, the carrier charged {entry['charged']}")
 
 
+def _follow_others(client: httpx.Client, console: Console) -> list[Body]:
+    """Follow the parcels of the document's example, as new and again; the trackings."""
+    body = json.loads(FOLLOWED.read_text(encoding="utf-8"))
+    first, again = (client.post("/v1/trackings", json=body) for _ in range(2))
+    console.print(
+        f"followed {len(body)} parcels of other couriers: {first.status_code}, again: {again.status_code}"
+    )
+    if (first.status_code, again.status_code) != (201, 201):
+        raise RuntimeError(f"{first.text} {again.text}")
+    trackings: list[Body] = first.json()["data"]
+    if [one["id"] for one in trackings] != [one["id"] for one in again.json()["data"]]:
+        raise RuntimeError("followed twice")
+    return trackings
+
+
+def _parcels(client: httpx.Client, runs: Sequence[Run]) -> list[Body]:
+    """The trackings of all orders that were confirmed."""
+    confirmed = [run.order["id"] for run in runs if run.order["status"] == "confirmed"]
+    answers = [client.get(f"/v1/orders/{order_id}/tracking").raise_for_status() for order_id in confirmed]
+    return [tracking for answer in answers for tracking in answer.json()["data"]]
+
+
+def _arrived(console: Console, parcels: Sequence[Body], truth: Ledger) -> bool:
+    """Hold every timeline against what truly happened; whether all are true."""
+    good = True
+    for parcel in parcels:
+        number = parcel["tracking_number"]
+        known = [one for one in truth[parcel["carrier"]] if one["tracking_number"] == number]
+        wrong = travels.differences(parcel, known[0]) if len(known) == 1 else [f"{len(known)} of that number"]
+        good = good and not wrong
+        mark = "[red]✗" if wrong else "[green]✓"
+        by = ", ".join(sorted({event["source"] for event in parcel["events"]}))
+        words = "; ".join(wrong) or f"{len(parcel['events'])} events by {by}, all of them true"
+        console.print(f"{mark} {parcel['carrier']} {number}: {parcel['status']}, {words}")
+    return good
+
+
 def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
     good = True
     for run in runs:
@@ -280,7 +328,7 @@ def main() -> int:
         console = Console(width=140)
     began = time.monotonic()
     OUT.mkdir(exist_ok=True)
-    with stack.running(Path(".local/demo")) as running:
+    with stack.running(STATE) as running:
         ready = time.monotonic()
         headers = {"Authorization": f"Bearer {running.api_key}"}
         with httpx.Client(base_url=running.api_url, headers=headers, timeout=60) as client:
@@ -292,14 +340,19 @@ def main() -> int:
             for run in runs:
                 if run.order["label"]["status"] == "ready":
                     _save_label(client, run)
+            labelled = time.monotonic()
+            parcels = [*_parcels(client, runs), *_follow_others(client, console)]
+            arrived = travels.travel(client, parcels, console, lambda: stack.poll(STATE))
+        truth = httpx.get(f"{running.sandbox_url}/_sandbox/truth").raise_for_status().json()
         ledgers = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()
         for run in runs:
             _compare(run, ledgers)
         done = time.monotonic()
         good = _summary(console, runs, ledgers)
+        good = _arrived(console, [*arrived.parcels.values()], truth) and good
     console.print(
-        f"{len(runs)} orders in {done - ready:.1f} s; stack ready after {ready - began:.1f} s; "
-        f"labels are in {OUT}/."
+        f"Stack ready after {ready - began:.1f} s; {len(runs)} orders in {labelled - ready:.1f} s, their "
+        f"labels in {OUT}/; {len(parcels)} parcels at their ends {done - labelled:.1f} s later."
     )
     return 0 if good else 1
 

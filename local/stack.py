@@ -171,6 +171,14 @@ def down(state: Path = STATE) -> None:
             _stop(files)
 
 
+def poll(state: Path) -> None:
+    """Start a round of tracking polls on the stack in *state*, as its schedule does every minute."""
+    files = _Files(state.resolve())
+    stack, outputs = json.loads(files.stack.read_text()), json.loads(files.outputs.read_text())
+    client = _client("stepfunctions", stack["aws_endpoint_url"])
+    client.start_execution(stateMachineArn=outputs["TrackingPollArn"], input="{}")
+
+
 def _start(files: _Files, callback_interval: float) -> Stack:
     gateway, side = processes.port("PARCELGATE_PORT"), processes.port("PARCELGATE_SANDBOX_PORT")
     files.accounts.write_text(json.dumps(made_up_accounts(), indent=2))

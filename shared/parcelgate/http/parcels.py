@@ -6,7 +6,7 @@ begin with its place in the list.
 
 import re
 from collections.abc import Callable, Hashable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -38,6 +38,7 @@ from parcelgate.http.inputs import (
 from parcelgate.http.texts import WrongTextError, is_absent, parse_time, pointer
 from parcelgate.services.followings import MOST, Change, Wanted
 
+_DOCUMENTED_TIME = re.compile(r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", re.ASCII)
 _AIR_WAYBILL = re.compile(r"\d{3}[ -]?\d{7,8}", re.ASCII)
 
 
@@ -58,6 +59,16 @@ def _day(value: object) -> date:
         raise PydanticCustomError("format", "Must be a date: 2026-11-21.") from None
 
 
+def _ordered_at(value: object) -> object:
+    """`2017/8/27 16:51` is how the aggregator's own document has it: a time without a zone, read as UTC."""
+    if isinstance(value, str) and _DOCUMENTED_TIME.fullmatch(value):
+        try:
+            return datetime.strptime(value, "%Y/%m/%d %H:%M").replace(tzinfo=UTC).isoformat()
+        except ValueError:
+            raise PydanticCustomError("format", "Must be a time that there is.") from None
+    return value
+
+
 Courier = Annotated[
     str,
     Field(
@@ -66,6 +77,7 @@ Courier = Annotated[
 ]
 Number = Annotated[Short, BeforeValidator(_number)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+OrderedAt = Annotated[Time, BeforeValidator(_ordered_at)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$")]
 Id = Annotated[str, Field(max_length=80)]
 
@@ -99,7 +111,7 @@ class FollowingInput(Input):
     logistics_channel: Line | None = None
     customer: CustomerInput = CustomerInput()
     order_reference: Short | None = None
-    order_created_at: Time | None = None
+    order_created_at: OrderedAt | None = None
     note: Text | None = None
     lang: Language | None = None
     metadata: Metadata = Field({})

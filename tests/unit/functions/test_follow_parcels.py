@@ -1,6 +1,8 @@
 """Following anybody's parcels: each once, whatever dies in between, and no bad one spoils its neighbours."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +90,28 @@ class TestOneParcel:
         follow(parcel(ship_date=day))
 
         assert [str(one.ship_date) for one in exchange.followed.values()] == ["2018-10-01"]
+
+    def test_may_be_written_as_in_the_aggregators_own_document(
+        self, house: House, exchange: Exchange
+    ) -> None:
+        bodies = json.loads(
+            Path("events/trackings/trackingmore-two-parcels.json").read_text(encoding="utf-8")
+        )
+
+        assert follow(bodies).status == 201
+        first, second = exchange.followed.values()
+        assert first.waybill == Waybill("singapore-post", "RP893531375SG")
+        assert second.waybill == Waybill("china-ems", "LK894734223CN")
+        assert str(first.order_created_at) == "2017-08-27 16:51:00+00:00"
+        assert first.logistics_channel == "4PX挂号小包"
+
+    @pytest.mark.parametrize("moment", ["2017/13/27 16:51", "2017/8/27 24:51", "2017/8/27"])
+    def test_cannot_be_of_a_time_that_there_is_not(
+        self, moment: str, house: House, exchange: Exchange
+    ) -> None:
+        reply = follow(parcel(order_created_at=moment))
+
+        assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/order_created_at")
 
     def test_that_is_followed_already_is_given_without_asking(self, house: House, exchange: Exchange) -> None:
         first = follow(parcel(title="Mine"))
@@ -191,7 +215,7 @@ class TestOneParcel:
             ({"note": "x" * 1001}, {"/note": "too_long"}),
             ({"ship_date": "yesterday"}, {"/ship_date": "format"}),
             ({"ship_date": 20181001}, {"/ship_date": "type"}),
-            ({"order_created_at": "2017/8/27 16:51"}, {"/order_created_at": "format"}),
+            ({"order_created_at": "27.8.2017 16:51"}, {"/order_created_at": "format"}),
             ({"lang": "english"}, {"/lang": "format"}),
             ({"metadata": {str(n): "x" for n in range(51)}}, {"/metadata": "too_many"}),
             ({"account": "a b"}, {"/account": "format"}),
