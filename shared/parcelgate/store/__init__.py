@@ -18,6 +18,7 @@ idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP... 
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 delivery (inbox)       T#t#INBOX#<carrier>#<hash of the delivery>      ENTRY      raw body, state
+proof of a delivery    T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the delivery's id
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
@@ -26,14 +27,14 @@ webhook token          HOOK#<hash of the token>                        HOOK     
 Four sparse indexes. The lists' indexes project `carrier` and no documents, so that a change of an order
 writes into an index only when its status changes; the documents of a page are read in one batch.
 
-============  =========================  =======================  ==========================
+============  =========================  =======================  ===========================================
 index         partition                  sort                     who is in it
-============  =========================  =======================  ==========================
-by_time       list_pk                    list_sk <created>#<id>   orders, the tenant's keys
+============  =========================  =======================  ===========================================
+by_time       list_pk                    list_sk <created>#<id>   orders, the tenant's keys, parked deliveries
 by_status     status_pk                  list_sk                  orders
 by_reference  reference_pk               list_sk                  orders
 due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches watched, inbox entries
-============  =========================  =======================  ==========================
+============  =========================  =======================  ===========================================
 
 ==========================================  ===================================================
 access pattern                              how
@@ -52,7 +53,8 @@ batch progress                              Query pk, consistent
 idempotency key                             GetItem, consistent
 API key by id; webhook token by hash        GetItem
 API keys of a tenant                        Query by_time (T#t#KEYS), GetItem each
-a delivery                                  GetItem
+a delivery; whose a proof is                GetItem; the failed condition of a put
+parked deliveries                           Query by_time (T#t#PARKED), BatchGetItem
 platform token of an account                GetItem, consistent
 limits of an account                        UpdateItem, conditional
 ==========================================  ===================================================

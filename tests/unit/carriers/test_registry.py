@@ -51,6 +51,17 @@ def test_the_answer_to_a_callback_is_the_platforms() -> None:
     assert msgspec.json.decode(answer) == {"code": 200, "msg": "success"}
 
 
+def test_who_pushes_to_an_account_says_what_proves_it() -> None:
+    pushing = [code for code in registry.trackers() if registry.pushes(code)]
+    assert pushing == ["lme", "trackingmore"]
+    for code in pushing:
+        assert registry.webhook_answer(code) is not None
+        # Either by headers, or by the body alone.
+        assert bool(registry.webhook_headers(code)) != (registry.doorkeeper(code) is not None)
+    assert registry.webhook_headers("lso") == ()
+    assert registry.doorkeeper("lso") is None
+
+
 @pytest.mark.parametrize(
     ("code", "unwanted"),
     [
@@ -59,6 +70,15 @@ def test_the_answer_to_a_callback_is_the_platforms() -> None:
             "pydantic httpx boto3 botocore",
         ),
         ("import parcelgate.services.accounts", "pydantic httpx boto3"),
+        (
+            "from parcelgate.services import webhooks; from parcelgate.carriers import registry, accounts\n"
+            "for code in registry.trackers():\n"
+            "    account = accounts.AccountConfig(\n"
+            "        tenant='t', carrier=code, name='d', credentials={'email': 'e'})\n"
+            "    door = registry.doorkeeper(code)\n"
+            "    door and door.check_at_the_door(b'{\"verifyInfo\": {}}', account, None)",
+            "pydantic httpx boto3 cryptography",
+        ),
         ("import parcelgate.carriers.lso.adapter", "httpx boto3"),
     ],
 )
