@@ -83,16 +83,16 @@ SILENCE = timedelta(days=60)
 """A parcel of which nothing is heard for so long has expired."""
 SILENCE_CODE = "parcelgate.silence"
 """The code of the event that says so: the only event that no carrier told us."""
-MOST_EVENTS = 500
+MOST_EVENTS = 250
 """Events kept of one parcel, the newest: a stored item has its limits."""
 _LONGEST = {
     "code": 100,
-    "description": 1000,
-    "city": 100,
-    "state": 100,
-    "postcode": 100,
-    "country": 100,
-    "place": 300,
+    "description": 500,
+    "city": 60,
+    "state": 60,
+    "postcode": 60,
+    "country": 60,
+    "place": 200,
 }
 """Characters kept of each text of an event, for the same reason."""
 

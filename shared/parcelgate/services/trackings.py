@@ -59,10 +59,17 @@ class Timelines:
         what is no news to an old one is none to the new, and news are written over no other version. When
         the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
         VersionConflictError when there is no end of others who write.
+
+        When the parcel was given to another courier meanwhile, what the wrong one told is not its story.
         """
         store = self._table.tenant(tenant).trackings
+        before = known or store.get(tracking_id)
+        courier = before.carrier_code
         for attempt in range(1, _ATTEMPTS + 1):
-            before = known if known is not None and attempt == 1 else store.get(tracking_id)
+            if attempt > 1:
+                before = store.get(tracking_id)
+            if before.carrier_code != courier:
+                return before
             after = timeline.merge(
                 before,
                 told.events,

@@ -149,11 +149,12 @@ def test_a_store_that_is_busy_is_no_error_of_the_door(
     assert (ERROR in logged()) == is_fault
 
 
-def test_route_changes_sends_a_delivery_on(world: World) -> None:
+def test_route_changes_sends_a_delivery_on_and_announces_a_parcel(world: World) -> None:
     world.sqs.workers.clear()
     assert call("route_changes") == {"batchItemFailures": []}
     (body,) = world.sqs.bodies("https://sqs.test/inbox")
     assert json.loads(body) == json.loads(sample("process_webhook")["Records"][0]["body"])
+    assert world.events.kinds == ["tracking.updated", "tracking.delivered"]
 
 
 def test_sweep_says_how_much_it_dealt_with(world: World) -> None:

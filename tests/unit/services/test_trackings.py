@@ -1,0 +1,262 @@
+"""The one door through which everything comes that is told of parcels."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.polling import next_poll
+from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, Source, Tracking, TrackingStatus
+from parcelgate.services.settings import Settings
+from parcelgate.services.trackings import Timelines
+from parcelgate.store.errors import TrackingNotFoundError, VersionConflictError
+from parcelgate.store.table import Table
+from parcelgate.store.trackings import Trackings
+from tests.support.clock import FakeClock
+from tests.support.faulty import Faults
+from tests.support.orders import NOON
+from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.trackings import a_followed, seen, told
+from tests.support.world import ENVIRONMENT
+
+__all__ = ["dynamodb", "table"]
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+        self.sent.append((QueueUrl, json.loads(MessageBody)))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def store(table: Table) -> Trackings:
+    return table.tenant("acme").trackings
+
+
+@pytest.fixture
+def parcel(store: Trackings) -> Tracking:
+    tracking = a_followed(id="trk_1")
+    store.add(tracking)
+    return tracking
+
+
+def timelines_of(table: Table, queue: Queue, clock: FakeClock, **settings: str) -> Timelines:
+    given = Settings(ENVIRONMENT | {"PARCELGATE_POLL_QUEUE_URL": "https://sqs.test/polls"} | settings)
+    return Timelines(table=table, sqs=queue, settings=given, clock=clock)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def timelines(table: Table, queue: Queue, clock: FakeClock) -> Timelines:
+    return timelines_of(table, queue, clock)
+
+
+def stored(moment: datetime | None) -> datetime:
+    """The moment as the store keeps it."""
+    assert moment is not None
+    return datetime.fromisoformat(rfc3339(moment))
+
+
+class Crowded:
+    """A client of the store before whose every write somebody else writes, as often as it is told."""
+
+    def __init__(self, client: Any, meanwhile: Callable[[], None], times: int = 1) -> None:
+        self._client, self._meanwhile, self.left = client, meanwhile, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def update_item(self, **request: Any) -> Any:
+        if self.left > 0:
+            self.left -= 1
+            self._meanwhile()
+        return self._client.update_item(**request)
+
+
+class TestWhatIsTold:
+    def test_joins_the_timeline(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking, clock: FakeClock
+    ) -> None:
+        clock.sleep(60)
+        proof = ProofOfDelivery(image_url="https://a.test/1")
+        story = told(
+            seen("in_transit"), seen("delivered", hours=1), other_numbers=(OtherNumber("A1"),), proof=proof
+        )
+
+        after = timelines.take("acme", "trk_1", story, Source.WEBHOOK)
+
+        assert store.get("trk_1") == after
+        assert (after.status, after.version, after.updated_at) == (TrackingStatus.DELIVERED, 2, clock())
+        assert [event.source for event in after.events] == [Source.WEBHOOK] * 2
+        assert (after.other_numbers, after.proof) == ((OtherNumber("A1"),), proof)
+
+    def test_a_second_time_is_not_written(
+        self, dynamodb: Any, queue: Queue, clock: FakeClock, timelines: Timelines, parcel: Tracking
+    ) -> None:
+        after = timelines.take("acme", "trk_1", told(seen()), Source.POLL)
+        faults = Faults()
+        watched = timelines_of(Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME), queue, clock)
+
+        assert watched.take("acme", "trk_1", told(seen()), Source.WEBHOOK) == after
+        assert faults.names == ["dynamodb.get_item"]
+        assert watched.take("acme", "trk_1", told(seen()), Source.WEBHOOK, known=after) is after
+        assert faults.names == ["dynamodb.get_item"], "nor read by whoever knows the parcel"
+
+    def test_of_no_parcel_of_the_tenant_is_not_taken(self, timelines: Timelines, parcel: Tracking) -> None:
+        for tenant, tracking_id in (("acme", "trk_2"), ("other", "trk_1")):
+            with pytest.raises(TrackingNotFoundError):
+                timelines.take(tenant, tracking_id, told(seen()), Source.POLL)
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_while_others_tell_more_is_joined_to_that(
+        self,
+        known: bool,
+        dynamodb: Any,
+        queue: Queue,
+        clock: FakeClock,
+        timelines: Timelines,
+        store: Trackings,
+        parcel: Tracking,
+    ) -> None:
+        hours = iter(range(1, 9))
+        crowded = Crowded(
+            dynamodb,
+            lambda: timelines.take("acme", "trk_1", told(seen(hours=next(hours))), Source.WEBHOOK) and None,
+            times=3,
+        )
+        mine = timelines_of(Table(crowded, TABLE_NAME), queue, clock)  # type: ignore[arg-type]
+
+        after = mine.take(
+            "acme", "trk_1", told(seen("delivered", hours=9)), Source.POLL, known=parcel if known else None
+        )
+
+        assert [event.at for event in after.events] == [NOON + timedelta(hours=n) for n in (1, 2, 3, 9)]
+        assert store.get("trk_1") == after
+
+    def test_gives_up_when_there_is_no_end_of_others(
+        self, dynamodb: Any, queue: Queue, clock: FakeClock, timelines: Timelines, parcel: Tracking
+    ) -> None:
+        hours = iter(range(1, 99))
+        crowded = Crowded(
+            dynamodb,
+            lambda: timelines.take("acme", "trk_1", told(seen(hours=next(hours))), Source.WEBHOOK) and None,
+            times=99,
+        )
+        mine = timelines_of(Table(crowded, TABLE_NAME), queue, clock)  # type: ignore[arg-type]
+        with pytest.raises(VersionConflictError):
+            mine.take("acme", "trk_1", told(seen("delivered", hours=100)), Source.POLL)
+
+    def test_of_a_parcel_that_was_removed_meanwhile_is_told_of_nobody(
+        self, dynamodb: Any, queue: Queue, clock: FakeClock, store: Trackings, parcel: Tracking
+    ) -> None:
+        crowded = Crowded(dynamodb, lambda: store.remove(parcel))
+        mine = timelines_of(Table(crowded, TABLE_NAME), queue, clock)  # type: ignore[arg-type]
+        with pytest.raises(TrackingNotFoundError):
+            mine.take("acme", "trk_1", told(seen()), Source.POLL, known=parcel)
+
+    def test_by_the_wrong_courier_is_not_the_story_of_the_right_one(
+        self, dynamodb: Any, queue: Queue, clock: FakeClock, store: Trackings, parcel: Tracking
+    ) -> None:
+        right = msgspec.structs.replace(parcel, carrier_code="dhl", version=2)
+        crowded = Crowded(dynamodb, lambda: store.recode(parcel, right))
+        mine = timelines_of(Table(crowded, TABLE_NAME), queue, clock)  # type: ignore[arg-type]
+
+        assert mine.take("acme", "trk_1", told(seen()), Source.POLL, known=parcel) == right
+        assert store.get("trk_1") == right
+
+
+class TestWhatIsCounted:
+    def lines(self, text: str, word: str) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, text.splitlines()) if word in line]
+
+    def test_a_code_that_is_in_no_table_once(
+        self, timelines: Timelines, parcel: Tracking, logged: Callable[[], str]
+    ) -> None:
+        story = told(seen(None, code="XQ", description="Ada Byrd, 401 Congress Ave"), seen("in_transit"))
+        for _ in range(2):
+            timelines.take("acme", "trk_1", story, Source.POLL)
+
+        text = logged()
+        (unmapped,) = self.lines(text, "CodesUnmapped")
+        assert (unmapped["CodesUnmapped"], unmapped["carrier"]) == ([1.0], "trackingmore")
+        (line,) = [line for line in self.lines(text, "message") if "in no table" in line["message"]]
+        assert (line["code"], line["carrier_code"]) == ("XQ", "china-ems")
+        assert "Byrd" not in text, "promise 8"
+
+    def test_new_events_and_parcels_that_moved(
+        self, timelines: Timelines, parcel: Tracking, logged: Callable[[], str]
+    ) -> None:
+        timelines.take("acme", "trk_1", told(seen(), seen(hours=1)), Source.WEBHOOK)
+        timelines.take("acme", "trk_1", told(seen(hours=2)), Source.POLL)
+
+        text = logged()
+        events = self.lines(text, "TrackingEvents")
+        assert [(one["TrackingEvents"], one["source"]) for one in events] == [
+            ([2.0], "webhook"),
+            ([1.0], "poll"),
+        ]
+        assert [one["status"] for one in self.lines(text, "ParcelsMoved")] == ["in_transit"]
+
+
+class TestWhatIsBelieved:
+    def test_plans_the_next_poll_by_what_was_told(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking, clock: FakeClock
+    ) -> None:
+        clock.sleep(60)
+        after = timelines.believe("acme", "trk_1", told(seen("in_transit")))
+        assert [event.source for event in after.events] == [Source.WEBHOOK]
+        at = next_poll(after, now=clock())
+        assert store.polls(["trk_1"]) == {"trk_1": stored(at)}
+
+    def test_ends_polling_with_the_parcel_s_journey(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        timelines.believe("acme", "trk_1", told(seen("delivered")))
+        assert store.polls(["trk_1"]) == {"trk_1": None}
+
+    def test_takes_up_polling_again_of_a_parcel_that_had_expired(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        timelines.believe("acme", "trk_1", told(seen("expired")))
+        timelines.believe("acme", "trk_1", told(seen("in_transit", hours=1)))
+        assert store.polls(["trk_1"])["trk_1"] is not None
+
+    def test_lets_nobody_ask_about_a_parcel_that_is_paused(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        store.save(parcel, msgspec.structs.replace(parcel, paused=True, version=2))
+        timelines.believe("acme", "trk_1", told(seen("in_transit")))
+        assert store.polls(["trk_1"]) == {"trk_1": None}
+
+    def test_is_planned_at_the_pace_of_the_environment(
+        self, table: Table, queue: Queue, clock: FakeClock, store: Trackings, parcel: Tracking
+    ) -> None:
+        quick = timelines_of(table, queue, clock, PARCELGATE_POLL_PACE="1440")
+        after = quick.believe("acme", "trk_1", told(seen("in_transit")))
+        assert store.polls(["trk_1"]) == {"trk_1": stored(next_poll(after, now=clock(), pace=1440))}
+
+
+def test_a_nudge_has_the_parcel_asked_about_now_and_changes_nothing_else(
+    timelines: Timelines, store: Trackings, parcel: Tracking, queue: Queue, clock: FakeClock
+) -> None:
+    store.plan("trk_1", NOON + timedelta(hours=4))
+    clock.sleep(60)
+    timelines.nudge("acme", "trk_1")
+    assert store.polls(["trk_1"]) == {"trk_1": clock()}
+    assert queue.sent == [("https://sqs.test/polls", {"tenant": "acme", "tracking_id": "trk_1"})]
+    assert store.get("trk_1") == parcel
