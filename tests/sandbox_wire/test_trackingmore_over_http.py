@@ -167,13 +167,18 @@ class TestAParcel:
         assert list(shop.there()) == [("china-ems", "LK664578623CN")]
         assert shop.calls["update"] == 1
 
-    def test_is_paused_there_and_here(self, shop: Shop) -> None:
+    def test_is_paused_there_and_here_and_asked_about_once_when_it_is_refreshed(self, shop: Shop) -> None:
         one = shop.follows("LK664578623CN")
+        shop.days_pass(3)
 
         shown = call("POST /v1/trackings/{id}/pause", id=one["id"]).json()
 
         assert (shown["paused"], shown["next_poll_at"]) == (True, None)
         assert shop.calls["notupdate"] == 1
+        shop.refresh(one)
+        shop.nudged_are_asked_about()
+        shown = shop.read(one)
+        assert (shown["paused"], shown["next_poll_at"], shown["events"] != []) == (True, None, True)
 
     def test_is_asked_about_at_its_courier_once_in_two_hours(self, shop: Shop) -> None:
         one = shop.follows("LK664578623CN")

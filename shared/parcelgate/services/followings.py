@@ -11,7 +11,6 @@ whether they are asked about) can be changed of them too.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -183,8 +182,7 @@ class Followings:
         store = self.table.tenant(tenant).trackings
         for tracking in results:
             if isinstance(tracking, Tracking):
-                with suppress(VersionConflictError):  # it was removed before, and is followed anew
-                    store.remove(tracking)
+                store.remove(tracking)
         return results
 
     def pause(self, tenant: str, tracking_id: str, remaining: "Remaining") -> Tracking:
@@ -223,7 +221,6 @@ class Followings:
             tenant, tracking.carrier, tracking.account, remaining=remaining
         )
         at = self._clock()
-        store.plan(tracking.id, at)
         wait = store.realtime(tracking.id, at=at, interval=REALTIME_INTERVAL)
         if wait > 0:
             detail = "The courier was asked about this parcel less than two hours ago."

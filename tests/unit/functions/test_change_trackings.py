@@ -355,6 +355,14 @@ class TestARealtimeRefresh:
         assert reply.json()["next_poll_at"] is not None
         assert house.nudges() == []
 
+    def test_that_finds_the_end_ends_the_polls(
+        self, refresh: Callable[..., Reply], house: House, exchange: Exchange
+    ) -> None:
+        one = followed()
+        exchange.histories["N1"] = told(seen("delivered"), number="N1")
+
+        assert refresh(one["id"]).json()["next_poll_at"] is None
+
     def test_is_made_once_in_two_hours_for_each_parcel(
         self, refresh: Callable[..., Reply], house: House, exchange: Exchange
     ) -> None:

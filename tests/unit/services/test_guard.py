@@ -11,6 +11,7 @@ import pytest
 from parcelgate.carriers.calls import Request, Response
 from parcelgate.carriers.errors import (
     HeldBackError,
+    OverLimitError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
@@ -193,6 +194,17 @@ def test_who_could_not_try_lets_another_try(street: Street) -> None:
 
     street.carrier.answer = OK
     assert street.environment().send(CALL) == OK
+
+
+def test_a_limit_is_told_apart_from_a_carrier_that_is_down(street: Street) -> None:
+    street.carrier.answer = TooManyRequestsError("x", retry_after=30)
+    with suppress(TransientError):
+        street.environment().send(CALL)
+    assert isinstance(held_back(street.environment()), OverLimitError)
+
+    street.clock.sleep(30)
+    street.go_down()
+    assert not isinstance(held_back(street.environment()), OverLimitError)
 
 
 def test_other_accounts_and_tenants_go_on(street: Street) -> None:
