@@ -188,8 +188,9 @@ class TestWhatIsCounted:
         self, timelines: Timelines, parcel: Tracking, logged: Callable[[], str]
     ) -> None:
         story = told(seen(None, code="XQ", description="Ada Byrd, 401 Congress Ave"), seen("in_transit"))
-        for _ in range(2):
-            timelines.take("acme", "trk_1", story, Source.POLL)
+        more = told(*story.events, seen("delivered", hours=1))
+        for one in (story, story, more):
+            timelines.take("acme", "trk_1", one, Source.POLL)
 
         text = logged()
         (unmapped,) = self.lines(text, "CodesUnmapped")
