@@ -226,6 +226,9 @@ class TestWhoseParcel:
         work(world)
 
         assert states(world) == [(PARKED, "no such parcel")]
+        asked = [call.arguments.get("Key", {}).get("pk", {}).get("S", "") for call in world.faults.calls]
+        could_be = number == "FHE404"
+        assert any(number in pk for pk in asked) is could_be, "what the table cannot hold is not asked for"
 
     def test_promise_7_another_tenants_parcel_is_not_there(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
