@@ -12,8 +12,12 @@ from threading import Condition
 
 from parcelgate.observability.logs import anatomy, log
 
-LONGEST = 1000
+LONGEST = 1500
 """What waits in one line at most; more is not taken, and stays where it came from."""
+MOST = 10_000
+"""What waits in all lines at most."""
+STALE = 10
+"""A line that none of so many rounds brought anything for is not waited for."""
 _LOOK_SECONDS = 0.5
 """How often whoever waits for room looks whether it still may."""
 
@@ -25,9 +29,16 @@ class _Line[T]:
         self.waiting: deque[T] = deque()
         self.threads = 0
         self.closed = False
+        self.fed = 0
+        """The round that last brought something."""
 
     def batch(self) -> list[T]:
         return [self.waiting.popleft() for _ in range(min(self.together, len(self.waiting)))]
+
+    @property
+    def hungry(self) -> bool:
+        """Whether its threads will soon be out of work."""
+        return not self.closed and len(self.waiting) < 2 * self.together * self.abreast
 
     @property
     def wants_thread(self) -> bool:
@@ -51,6 +62,7 @@ class Lines[K, T]:
         self._lines: dict[K, _Line[T]] = {}
         self._changed = Condition()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._round = 0
 
     def close(self) -> None:
         """Wait until everything is done."""
@@ -69,11 +81,13 @@ class Lines[K, T]:
                 return 0
             taken = things[: max(LONGEST - len(line.waiting), 0)]
             line.waiting.extend(taken)
+            line.fed = self._round
             return len(things) - len(taken)
 
     def start(self) -> None:
-        """See to it that every line has its threads."""
+        """See to it that every line has its threads, and begin the next round of bringing."""
         with self._changed:
+            self._round += 1
             lines = [*self._lines.items()]
         for whose, line in lines:
             if self._pool is None:
@@ -84,14 +98,23 @@ class Lines[K, T]:
                     line.threads += 1
                     self._pool.submit(self._strand, whose, line)
 
-    def wait(self, *, waiting: int, may: Callable[[], bool]) -> bool:
-        """Wait until no more than this many things wait, as long as one `may`; whether that is so."""
+    def wait(self, may: Callable[[], bool]) -> bool:
+        """Wait until there is use for more things, as long as one `may`; whether one still may.
+
+        There is use for them when a line is hungry that has lately been brought something: others may be
+        full, and what is brought for those is not taken. Where none is, it is waited until nothing waits.
+        """
         with self._changed:
-            while sum(len(line.waiting) for line in self._lines.values()) > waiting:
+            while not self._has_use_for_more():
                 if not may():
                     return False
                 self._changed.wait(_LOOK_SECONDS)
         return may()
+
+    def _has_use_for_more(self) -> bool:
+        waiting = sum(len(line.waiting) for line in self._lines.values())
+        fresh = (line for line in self._lines.values() if self._round - line.fed <= STALE)
+        return waiting == 0 or (waiting < MOST and any(line.hungry for line in fresh))
 
     def _strand(self, whose: K, line: _Line[T]) -> None:
         try:

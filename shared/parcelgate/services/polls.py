@@ -51,6 +51,7 @@ from parcelgate.observability.metrics import count, duration
 from parcelgate.services.poll_lines import Lines
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings import Timelines
+from parcelgate.store import keys
 from parcelgate.store.due import PollRef
 from parcelgate.store.errors import StoreError, TrackingNotFoundError
 
@@ -67,10 +68,8 @@ type TrackerFor = Callable[["Account", "Remaining"], Tracks]
 CANCELLED_CODE = "parcelgate.cancelled"
 """The code of the event that ends a parcel whose order came to nothing. No carrier told us."""
 
-_PAGE = 100
-"""Parcels that are read at once from each partition of the due index."""
-_ROOM = 2000
-"""How many parcels may wait to be asked about while more are read."""
+_PAGE = 800
+"""Parcels that are read at once, from all partitions of a worker's share."""
 _THREADS = 16
 _ABREAST = 8
 """How many threads call one account at most; fewer, where its limits allow less."""
@@ -169,7 +168,8 @@ class Polls:
         asking = self._asking(remaining)
         done = False
         with asking:
-            for page in self._table.due.polls(worker, workers, self._clock(), _PAGE):
+            size = max(1, _PAGE * workers // keys.POLL_SHARDS)
+            for page in self._table.due.polls(worker, workers, self._clock(), size):
                 if not asking.take(page):
                     break
             else:
@@ -280,7 +280,7 @@ class _Asking:
             together, abreast = _manners(whose.carrier)
             self._leave_behind(self._lines.add(whose, waiting, together=together, abreast=abreast))
         self._lines.start()
-        return self._lines.wait(waiting=_ROOM, may=self._may_ask)
+        return self._lines.wait(self._may_ask)
 
     def tell(self) -> None:
         """Put into figures what was done."""

@@ -13,6 +13,10 @@ PATIENCE = 10.0
 """Seconds after which a test that should have gone on has failed."""
 
 
+def yes() -> bool:
+    return True
+
+
 class Work:
     """What was done, in order; a line named in `shut` closes at its first batch."""
 
@@ -67,12 +71,39 @@ def test_a_slow_line_keeps_no_other_waiting(work: Work) -> None:
         made.add("slow", [*range(10)], together=1, abreast=1)
         made.start()
         assert work.began.wait(PATIENCE)
-        made.add("fast", [*range(100)], together=1, abreast=1)
-        made.start()
-        assert made.wait(waiting=9, may=lambda: True)
+        for number in range(20):
+            made.add("fast", [number], together=1, abreast=1)
+            made.start()
+            assert made.wait(yes)
         assert work.of("slow") == []
-    assert len(work.of("fast")) == 100
+    assert len(work.of("fast")) == 20
     assert len(work.of("slow")) == 10
+
+
+def test_nobody_waits_for_a_line_that_nothing_comes_for_any_more(work: Work) -> None:
+    """Else all that is due of the slow one would be read, for nothing, in search of the other's."""
+    work.held = {"slow"}
+    with lines(work, 2) as made:
+        made.add("fast", [1], together=1, abreast=1)
+        made.add("slow", [*range(10)], together=1, abreast=1)
+        for number in range(poll_lines.STALE):
+            made.start()
+            assert made.wait(yes), number
+        made.start()
+        assert not made.wait(lambda: False), "the other is stale, the slow one has enough"
+        made.add("fast", [2], together=1, abreast=1)
+        assert made.wait(yes)
+
+
+def test_too_much_is_never_brought(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll_lines, "MOST", 5)
+    work.held = {"a", "b"}
+    with lines(work, 2) as made:
+        made.add("a", [*range(6)], together=1, abreast=1)
+        made.add("b", [1], together=1, abreast=1)
+        made.start()
+        assert work.began.wait(PATIENCE)
+        assert not made.wait(lambda: False)
 
 
 def test_a_line_has_as_many_threads_as_it_may_and_no_more() -> None:
@@ -114,15 +145,15 @@ def test_a_full_line_says_how_many_it_did_not_take(work: Work, monkeypatch: pyte
     assert [number for batch in work.of("a") for number in batch] == [1, 2, 3]
 
 
-def test_who_waits_for_room_may_give_up(work: Work) -> None:
+def test_who_waits_may_give_up(work: Work) -> None:
     work.held = {"a"}
     with lines(work, 2) as made:
-        made.add("a", [1, 2, 3], together=1, abreast=1)
+        made.add("a", [1, 2, 3, 4], together=1, abreast=1)
         made.start()
         assert work.began.wait(PATIENCE)
-        assert not made.wait(waiting=0, may=lambda: False)
+        assert not made.wait(lambda: False)
         work.gate.set()
-        assert made.wait(waiting=0, may=lambda: True)
+        assert made.wait(yes)
 
 
 def test_work_that_breaks_off_is_taken_up_by_the_next(work: Work) -> None:
@@ -136,7 +167,7 @@ def test_work_that_breaks_off_is_taken_up_by_the_next(work: Work) -> None:
     made = Lines(breaks, threads=2)
     made.add("a", [1, 2], together=1, abreast=1)
     made.start()
-    assert made.wait(waiting=1, may=lambda: True)
+    assert made.wait(yes)
     made.add("a", [3], together=1, abreast=1)
     while work.of("a") != [[2], [3]]:
         made.start()
