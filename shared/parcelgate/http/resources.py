@@ -16,7 +16,7 @@ from parcelgate.carriers.port import CarrierProfile, Courier, Rate, Service, Tra
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import Batch, Progress
-from parcelgate.domain.clock import Clock, now, rfc3339
+from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem, ProblemError
@@ -310,8 +310,8 @@ class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
 class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
     """One followed parcel; its events oldest first.
 
-    `next_poll_at` is null when nobody asks about it any more; `proof_of_delivery` as soon as its pictures
-    cannot be opened any more.
+    `next_poll_at` is null when nobody asks about it any more. The pictures of a proof of delivery are the
+    carrier's, and open until its `expires_at`.
     """
 
     id: str
@@ -604,13 +604,9 @@ def event_resource(event: OrderEvent) -> EventResource:
     )
 
 
-def tracking_resource(
-    tracking: Tracking, next_poll_at: datetime | None = None, *, clock: Clock = now
-) -> TrackingResource:
-    """One followed parcel, as it is shown at this moment."""
+def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) -> TrackingResource:
+    """One followed parcel."""
     proof = tracking.proof
-    if proof is not None and proof.expires_at is not None and proof.expires_at <= clock():
-        proof = None
     return TrackingResource(
         id=tracking.id,
         order_id=tracking.order_id,

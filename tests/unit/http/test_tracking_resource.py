@@ -13,7 +13,6 @@ from parcelgate.domain.trackings import (
     merge,
 )
 from parcelgate.http.resources import encode, tracking_resource
-from tests.support.clock import FakeClock
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, seen
 
@@ -57,7 +56,7 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         proof=PROOF,
     )
 
-    assert shown(tracking, next_poll_at=NOON, clock=FakeClock(NOON)) == {
+    assert shown(tracking, next_poll_at=NOON) == {
         "id": tracking.id,
         "object": "tracking",
         "order_id": None,
@@ -115,14 +114,6 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         "created_at": "2026-11-21T12:00:00.000Z",
         "updated_at": "2026-11-21T14:00:00.000Z",
     }
-
-
-def test_pictures_that_cannot_be_opened_any_more_are_not_shown() -> None:
-    tracking = merge(a_followed(), [], source=Source.POLL, at=NOON, proof=PROOF)
-    clock = FakeClock(NOON + timedelta(days=30) - timedelta(milliseconds=1))
-    assert shown(tracking, clock=clock)["proof_of_delivery"] is not None
-    clock.sleep(0.001)
-    assert shown(tracking, clock=clock)["proof_of_delivery"] is None
 
 
 def test_events_come_oldest_first_and_an_unknown_code_has_no_status() -> None:
