@@ -1,8 +1,10 @@
 """The running stack that the tests of this folder share."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -42,6 +44,13 @@ def orders(shop: Shop) -> Iterator[Orders]:
 def deployment(stack: local_stack.Stack) -> Deployment:
     """Give what an operator has of the stack: its outputs and its AWS services."""
     return Deployment.local(_STATE / "stack.json")
+
+
+@pytest.fixture(scope="session")
+def accounts(stack: local_stack.Stack) -> dict[str, Any]:
+    """Give the made-up logins of the stack, by carrier and account."""
+    found: dict[str, Any] = json.loads((_STATE / "accounts.json").read_text())
+    return found
 
 
 @pytest.fixture(scope="session")
