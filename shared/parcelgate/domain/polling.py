@@ -47,6 +47,12 @@ FOLLOWED = Stage(
     _steps((30 * _MINUTE, 10 * _MINUTE, 10 * _MINUTE)),
 )
 """What an aggregator is given to follow it looks up within minutes. Later the parcel is as any other."""
+ABROAD = Stage(
+    "in transit, in another country",
+    frozenset({TrackingStatus.IN_TRANSIT}),
+    _steps((5 * _DAY, 8 * _HOUR, 24 * _HOUR), (None, 12 * _HOUR, 24 * _HOUR)),
+)
+"""Nothing that happens there brings the parcel to the door within hours."""
 STAGES = (
     Stage(
         "not yet handed over",
@@ -126,6 +132,8 @@ def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float
 def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
     """Where in its journey the parcel is, and how long to wait there."""
     stage = _STAGE_OF[tracking.status]
+    if tracking.status in ABROAD.statuses and _is_abroad(tracking):
+        stage = ABROAD
     followed = tracking.carrier_code is not None
     if followed and tracking.status in FOLLOWED.statuses:
         step = _step(FOLLOWED, age)
@@ -134,6 +142,12 @@ def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
     step = _step(stage, age) or stage.steps[-1]
     wait = step.pushed if tracking.is_pushed else step.every
     return stage, max(wait, AGGREGATORS_PACE) if followed else wait
+
+
+def _is_abroad(tracking: Tracking) -> bool:
+    """Whether the parcel was last seen in another country than the one it goes to."""
+    seen = next((event.country for event in reversed(tracking.events) if event.country), None)
+    return None not in (seen, tracking.destination_country) and seen != tracking.destination_country
 
 
 def _step(stage: Stage, age: timedelta) -> Step | None:
