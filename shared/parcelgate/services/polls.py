@@ -278,7 +278,7 @@ class _Asking:
                 self._plan(tracking)
         for whose, waiting in _grouped(due, _account).items():
             together, abreast = _manners(whose.carrier)
-            self._leave_behind(self._lines.add(whose, waiting, together=together, abreast=abreast))
+            self._leave_behind(whose, self._lines.add(whose, waiting, together=together, abreast=abreast))
         self._lines.start()
         return self._lines.wait(self._may_ask)
 
@@ -318,7 +318,7 @@ class _Asking:
     def _batch(self, whose: Account, trackings: list[Tracking]) -> bool:
         """Claim some parcels of an account and ask about them. False: leave the account alone."""
         if not self._may_ask():
-            self._leave_behind(len(trackings))
+            self._leave_behind(whose, len(trackings))
             return False
         parcels = self._claimed(trackings)
         try:
@@ -341,7 +341,7 @@ class _Asking:
             except _AWS_TROUBLE as error:
                 log.error("parcels could not be claimed", extra=anatomy(error))
                 self._pass_over(trackings[place:])
-                self._leave_behind(len(trackings) - place)
+                self._leave_behind(_account(tracking), len(trackings) - place)
                 break
             if claim is None:
                 self._pass_over([tracking])
@@ -381,7 +381,7 @@ class _Asking:
         while True:
             if not self._may_ask() or any(parcel.claim.until <= self._clock() for parcel in parcels):
                 self._give_back(parcels)
-                self._leave_behind(len(parcels))
+                self._leave_behind(whose, len(parcels))
                 return False
             try:
                 told = self._tracker_for(whose, self._time_to_ask).track(numbers)
@@ -492,9 +492,11 @@ class _Asking:
         with self._lock:
             self.unclaimed += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
 
-    def _leave_behind(self, number: int) -> None:
+    def _leave_behind(self, whose: Account, number: int) -> None:
         with self._lock:
             self.left += number
+        if number:
+            self._count("PollsLeft", whose.carrier, number)
 
     def _count(self, name: str, carrier: str, number: int = 1) -> None:
         with self._lock:

@@ -344,11 +344,12 @@ class TestTrouble:
         assert '"PollsNotAllowed":[30' in text.replace(" ", "")
         assert "an account is of no use for polls" in text
 
-    def test_without_time_left_nothing_is_begun(self, office: PostOffice) -> None:
+    def test_without_time_left_nothing_is_begun(self, office: PostOffice, logged: Callable[[], str]) -> None:
         parcels = office.due(45)
         office.post().meanwhile = [lambda: office.clock.sleep(53)]
         assert office.run()
         assert [len(numbers) for numbers in office.post().asked] == [30]
+        assert '"PollsLeft":[15' in logged().replace(" ", "")
         assert all(office.wait(parcel) < timedelta(0) for parcel in parcels[30:])
         assert not any("claim" in office.item(parcel) for parcel in parcels)
 
