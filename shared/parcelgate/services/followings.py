@@ -304,18 +304,22 @@ class Followings:
     def _prepared(self, tracking: Tracking, change: Change, remaining: "Remaining") -> Tracking:
         """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
         _must_be_possible(tracking, change)
-        if change.carrier_code not in (None, tracking.carrier_code):
-            tracking = self._corrected(tracking, str(change.carrier_code), remaining)
+        if change.carrier_code is not None:
+            if change.carrier_code != tracking.carrier_code:
+                tracking = self._corrected(tracking, change.carrier_code, remaining)
+            # Also when it was corrected before: by somebody, maybe, who did not live to do this.
+            self._timelines().nudge(tracking.tenant, tracking.id)
         return self._paused(tracking, remaining) if change.paused else tracking
 
     def _completed(self, tracking: Tracking, change: Change) -> Tracking:
-        resumes = tracking.paused and change.paused is False
+        resumes = change.paused is False
 
         def changed(before: Tracking) -> Tracking:
             return msgspec.structs.replace(change.said(before), paused=before.paused and not resumes)
 
         after = self._written(tracking, changed)
         if resumes:
+            # Also when it was not paused: whoever resumed it may not have lived to do this.
             self._timelines().nudge(tracking.tenant, tracking.id)
         return after
 
@@ -342,11 +346,9 @@ class Followings:
             )
 
         try:
-            after = self._written(tracking, anew, store.recode)
+            return self._written(tracking, anew, store.recode)
         except AlreadyFollowedError:
             raise _followed_twice() from None
-        self._timelines().nudge(tracking.tenant, tracking.id)
-        return after
 
     def _paused(self, tracking: Tracking, remaining: "Remaining") -> Tracking:
         if not tracking.paused and _is_aggregated(tracking):

@@ -91,10 +91,14 @@ class Timelines:
         raise AssertionError("unreachable")
 
     def believe(self, tenant: str, tracking_id: str, told: ParcelHistory) -> Tracking:
-        """Take what a carrier proved to have told us unasked, and plan the next poll by it."""
+        """Take what a carrier proved to have told us unasked, and plan the next poll by it.
+
+        A poll that is due already stands: the parcel may have been nudged for other news than these.
+        """
         after = self.take(tenant, tracking_id, told, Source.WEBHOOK)
-        at = next_poll(after, now=self._clock(), pace=self._settings.poll_pace)
-        self._table.tenant(tenant).trackings.schedule(tracking_id, at)
+        at = self._clock()
+        planned = next_poll(after, now=at, pace=self._settings.poll_pace)
+        self._table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)
         return after
 
     def nudge(self, tenant: str, tracking_id: str) -> None:

@@ -108,7 +108,8 @@ class Inbox:
         except (ConditionFailedError, _RepeatError) as error:
             first = self._entry(error.item) if error.item else self.get(entry.id)
             if first is None:
-                return entry
+                # Another write of the same delivery stood in the way, and came to nothing itself.
+                raise calls.CollisionError("the delivery was not stored") from error
             if first.state == RECEIVED:
                 self._update(
                     entry.id,

@@ -223,6 +223,20 @@ class Trackings:
         """Have the parcel asked about at `at`, whatever was planned before; None: not any more."""
         self._replan(tracking_id, *_next(tracking_id, at), sets=_PLANNED)
 
+    def reschedule(self, tracking_id: str, at: datetime | None, *, now: datetime) -> None:
+        """Have the parcel asked about at `at` instead of later than `now`; None: not any more.
+
+        What is due by `now` stands: somebody may have been told to ask, and by other news than the caller's.
+        """
+        with suppress(ConditionFailedError):
+            self._replan(
+                tracking_id,
+                *_next(tracking_id, at),
+                sets=_PLANNED,
+                condition="attribute_not_exists(due_at) OR due_at > :now",
+                values={":now": {"S": rfc3339(now)}},
+            )
+
     def plan(self, tracking_id: str, at: datetime | None) -> None:
         """Give a new parcel its first poll, unless it has got one meanwhile. Again is the same as once."""
         with suppress(ConditionFailedError):

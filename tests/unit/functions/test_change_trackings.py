@@ -62,6 +62,10 @@ def learns(house: House, tracking_id: str, *events: Any) -> None:
     timelines.take(TENANT, tracking_id, told(*events), Source.POLL)
 
 
+def dies(*_: object) -> None:
+    raise RuntimeError("x")
+
+
 class TestAChange:
     def test_is_told_to_the_aggregator_and_kept(self, house: House, exchange: Exchange) -> None:
         one = followed(title="Old", note="Gone", customer={"name": "Ada", "phone": "1"})
@@ -222,14 +226,25 @@ class TestTheRightCourier:
     ) -> None:
         one = followed()
 
-        def dies(*_: object) -> None:
-            raise RuntimeError("x")
-
         with monkeypatch.context() as patched:
             patched.setattr(Trackings, "recode", dies)
             assert patch(one["id"], {"carrier_code": "usps"}).status == 500
 
         assert patch(one["id"], {"carrier_code": "usps"}).json()["carrier_code"] == "usps"
+
+    def test_is_asked_also_by_the_next_request_when_one_died_before_that(
+        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one = followed()
+        learns(house, one["id"], seen("delivered"))
+        house.tenant().trackings.schedule(one["id"], None)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(followings.trackings.Timelines, "nudge", dies)
+            assert patch(one["id"], {"carrier_code": "usps"}).status == 500
+        assert next_poll(house, one["id"]) is None
+
+        assert patch(one["id"], {"carrier_code": "usps"}).json()["next_poll_at"] is not None
 
     def test_that_has_the_parcel_as_another_tracking_is_a_conflict(
         self, house: House, exchange: Exchange
@@ -275,6 +290,18 @@ class TestAPause:
         assert shown["paused"] is False
         assert shown["next_poll_at"] is not None
         assert exchange.calls.total() == 0
+
+    def test_is_taken_back_by_the_next_request_when_one_died_over_it(
+        self, own: Tracking, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        call("POST /v1/trackings/{id}/pause", id=own.id)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(followings.trackings.Timelines, "nudge", dies)
+            assert patch(own.id, {"paused": False}).status == 500
+        assert next_poll(house, own.id) is None
+
+        assert patch(own.id, {"paused": False}).json()["next_poll_at"] is not None
 
     def test_of_an_aggregators_parcel_cannot(self, house: House, exchange: Exchange) -> None:
         one = followed()
@@ -425,9 +452,6 @@ class TestForgetting:
         self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
-
-        def dies(*_: object) -> None:
-            raise RuntimeError("x")
 
         with monkeypatch.context() as patched:
             patched.setattr(Trackings, "remove", dies)

@@ -244,6 +244,15 @@ class TestWhatIsBelieved:
         timelines.believe("acme", "trk_1", told(seen("in_transit")))
         assert store.polls(["trk_1"]) == {"trk_1": None}
 
+    def test_leaves_a_nudge_that_came_for_other_news(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking, clock: FakeClock
+    ) -> None:
+        timelines.nudge("acme", "trk_1")
+        clock.sleep(1)
+        timelines.believe("acme", "trk_1", told(seen("in_transit")))
+        assert store.polls(["trk_1"]) == {"trk_1": NOON}
+        assert store.claim("trk_1", at=clock(), until=clock() + timedelta(minutes=1), claimant="a")
+
     def test_is_planned_at_the_pace_of_the_environment(
         self, table: Table, queue: Queue, clock: FakeClock, store: Trackings, parcel: Tracking
     ) -> None:

@@ -203,6 +203,14 @@ def test_two_with_one_proof_at_once_are_told_to_come_again(dynamodb: Any) -> Non
         delivered(table, proof="p")
 
 
+def test_a_delivery_that_another_write_of_it_kept_out_is_not_acknowledged(dynamodb: Any) -> None:
+    faults = Faults().on("transact_write_items", conflict(index=1), times=calls.ATTEMPTS)
+    table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
+    with pytest.raises(calls.CollisionError):
+        delivered(table, proof="p")
+    assert all_items(dynamodb) == []
+
+
 def test_a_proof_has_its_time_as_its_delivery_has(table: Table) -> None:
     delivered(table, proof="p")
     later = NOON + timedelta(days=30)
