@@ -5,6 +5,7 @@ when it is first asked for and kept for the life of the environment.
 """
 
 import os
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ EMULATOR_READ_TIMEOUT = 30.0
 """Seconds, where `AWS_ENDPOINT_URL` names an emulator, which shares its processor with all functions."""
 ATTEMPTS = 3
 """The first one included."""
+CONNECTIONS = 32
+"""Kept open at once: as many threads as ever call side by side have one each."""
 
 _made: dict[str, Any] = {}
+_making = Lock()
+"""A session makes one client at a time: threads that ask for their first ones together would disturb it."""
 _session: "Session | None" = None
 
 
@@ -54,7 +59,9 @@ def client(service: str) -> Any:
     `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` are honoured, by botocore itself.
     """
     if service not in _made:
-        _made[service] = _make(service)
+        with _making:
+            if service not in _made:
+                _made[service] = _make(service)
     return _made[service]
 
 
@@ -85,6 +92,7 @@ def _make(service: str) -> Any:
         # `standard`, not `adaptive`: the latter slows every call of the environment down by itself.
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,
+        max_pool_connections=CONNECTIONS,
         s3={"addressing_style": "path"} if emulated else {"addressing_style": "virtual"},
         signature_version="s3v4" if service == "s3" else None,
     )

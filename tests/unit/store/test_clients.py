@@ -1,5 +1,9 @@
 """AWS clients: made in one place, once, and never patient."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Lock
+from time import sleep
+
 import pytest
 
 from parcelgate.store import clients
@@ -54,3 +58,30 @@ def test_a_test_can_put_its_own() -> None:
         assert clients.client("kms") is fake
         clients.forget()
         assert clients.client("kms") is not fake
+
+
+def test_threads_that_ask_for_their_first_clients_together_do_not_disturb_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = ("dynamodb", "sqs", "kms", "s3")
+    ready, busy, disturbed = Barrier(len(services)), Lock(), []
+
+    def make(service: str) -> object:
+        if not busy.acquire(blocking=False):
+            disturbed.append(service)
+            return object()
+        for _ in range(200):
+            sleep(0)  # lets the others in, if anything does
+        busy.release()
+        return object()
+
+    def ask(service: str) -> object:
+        ready.wait(10)
+        return clients.client(service)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(clients, "_made", {})
+    monkeypatch.setattr(clients, "_make", make)
+    with ThreadPoolExecutor(len(services)) as pool:
+        made = [*pool.map(ask, services)]
+    assert len(set(map(id, made))) == len(services)
+    assert disturbed == []
