@@ -47,7 +47,7 @@ class TrackingPolls(Construct):
     def work_off(self, functions: Functions, *, store: Store) -> None:
         """Make the functions that ask, and have them called."""
         settings = self._settings
-        operations = ("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem")
+        operations = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
         carriers = (
             store.key_access(),
             account_access(self, settings),

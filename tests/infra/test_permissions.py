@@ -16,9 +16,7 @@ CHANGE = WRITE | {"dynamodb:UpdateItem"}
 SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
 JOIN = SETTLE | {"dynamodb:BatchGetItem"}
-"""Reading several things at once as well: parcels of orders that are shown, orders of a manifest."""
-POLL = {f"dynamodb:{name}" for name in ("GetItem", "BatchGetItem", "UpdateItem", "DeleteItem")}
-"""Asking about parcels, many of which are read at once; forgetting those that are gone."""
+"""Reading several things at once as well: parcels of orders or that are due, orders of a manifest."""
 READ_ACCOUNT = {"accounts": {"secretsmanager:GetSecretValue"}}
 """Enough for an aggregator, which has no token to be kept."""
 CALL_CARRIER = {**READ_ACCOUNT, "key": {"kms:Encrypt", "kms:Decrypt"}}
@@ -114,9 +112,9 @@ MAY: dict[str, dict[str, set[str]]] = {
         "label queue": WORK | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
-    "poll_trackings": {"table": POLL, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
+    "poll_trackings": {"table": JOIN, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
     "poll_nudged": {
-        "table": POLL,
+        "table": JOIN,
         "nudge queue": WORK | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },

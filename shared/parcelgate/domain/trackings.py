@@ -147,7 +147,11 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):
-    """One followed parcel. `carrier_code` is the courier an aggregator follows it with."""
+    """One followed parcel.
+
+    `carrier_code` is the courier an aggregator follows it with; `courier_fixed` when the aggregator was told
+    not to look for another.
+    """
 
     id: str
     tenant: str
@@ -157,6 +161,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None = None
     parcel_reference: str | None = None
     carrier_code: str | None = None
+    courier_fixed: bool = False
     status: TrackingStatus = TrackingStatus.PENDING
     sub_status: str | None = None
     events: tuple[TrackingEvent, ...] = ()
@@ -224,6 +229,19 @@ def merge(
     if after == tracking:
         return tracking
     return msgspec.structs.replace(after, version=tracking.version + 1, updated_at=at)
+
+
+def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
+    """The parcel with another courier. What the wrong one told was about another parcel."""
+    return msgspec.structs.replace(
+        tracking,
+        carrier_code=carrier_code,
+        status=TrackingStatus.PENDING,
+        sub_status=None,
+        events=(),
+        other_numbers=(),
+        proof=None,
+    )
 
 
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:

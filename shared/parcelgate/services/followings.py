@@ -30,7 +30,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import FieldError, ProblemError
-from parcelgate.domain.trackings import Customer, Source, Tracking, TrackingStatus
+from parcelgate.domain.trackings import Customer, Source, Tracking, given_to
 from parcelgate.observability.logs import about, log
 from parcelgate.observability.metrics import count
 from parcelgate.services import refusals, trackings
@@ -324,7 +324,7 @@ class Followings:
         return after
 
     def _corrected(self, tracking: Tracking, carrier_code: str, remaining: "Remaining") -> Tracking:
-        """Follow the parcel with another courier. What the wrong one told was about another parcel."""
+        """Follow the parcel with another courier."""
         store = self.table.tenant(tracking.tenant).trackings
         known = store.find(tracking.account, carrier_code, tracking.tracking_number)
         if known not in (None, tracking.id):
@@ -334,19 +334,8 @@ class Followings:
         )
         aggregator.correct(_waybill(tracking), carrier_code)
 
-        def anew(before: Tracking) -> Tracking:
-            return msgspec.structs.replace(
-                before,
-                carrier_code=carrier_code,
-                status=TrackingStatus.PENDING,
-                sub_status=None,
-                events=(),
-                other_numbers=(),
-                proof=None,
-            )
-
         try:
-            return self._written(tracking, anew, store.recode)
+            return self._written(tracking, lambda before: given_to(before, carrier_code), store.recode)
         except AlreadyFollowedError:
             raise _followed_twice() from None
 
@@ -447,6 +436,7 @@ def _tracking(tenant: str, wanted: Wanted, followed: Followed, at: "datetime") -
         account=wanted.account,
         tracking_number=followed.waybill.tracking_number,
         carrier_code=followed.waybill.carrier_code,
+        courier_fixed=not following.auto_correct,
         title=following.title,
         customer=following.customer,
         order_reference=following.order_reference,

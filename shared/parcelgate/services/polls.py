@@ -525,14 +525,17 @@ def _account(tracking: Tracking) -> Account:
     return Account(tracking.tenant, tracking.carrier, tracking.account)
 
 
-def _about(tracking: Tracking, told: Iterable[ParcelHistory]) -> ParcelHistory | None:
-    """What was told under the parcel's number of the parcel itself: an aggregator may know several."""
+def _about(tracking: Tracking, told: Sequence[ParcelHistory]) -> ParcelHistory | None:
+    """What was told under the parcel's number of the parcel itself: an aggregator may know several.
+
+    When it knows but one, and that of another courier, it may have found out that this one has the parcel.
+    """
     for history in told:
         if None in (history.carrier_code, tracking.carrier_code):
             return history
         if (history.carrier_code or "").casefold() == (tracking.carrier_code or "").casefold():
             return history
-    return None
+    return told[0] if len(told) == 1 else None
 
 
 def _has(order: Order, tracking: Tracking) -> bool:

@@ -16,7 +16,7 @@ from parcelgate.domain.trackings import Source, Tracking
 from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import VersionConflictError
+from parcelgate.store.errors import AlreadyFollowedError, VersionConflictError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -60,7 +60,9 @@ class Timelines:
         the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
         VersionConflictError when there is no end of others who write.
 
-        When the parcel was given to another courier meanwhile, what the wrong one told is not its story.
+        When the parcel was given to another courier meanwhile, what the wrong one told is not its story. When
+        it is the aggregator that has found another courier, the parcel is followed with that one from now on,
+        unless it was not to look for one, or we follow that courier's parcel as another tracking.
         """
         store = self._table.tenant(tenant).trackings
         before = known or store.get(tracking_id)
@@ -70,18 +72,25 @@ class Timelines:
                 before = store.get(tracking_id)
             if before.carrier_code != courier:
                 return before
+            start = _with_its_courier(before, told)
+            if start is None:
+                return before
+            at = self._clock()
             after = timeline.merge(
-                before,
+                start,
                 told.events,
                 source=source,
-                at=self._clock(),
+                at=at,
                 other_numbers=told.other_numbers,
                 proof=told.proof,
             )
             if after is before:
                 return before
+            after = msgspec.structs.replace(after, version=before.version + 1, updated_at=at)
             try:
-                store.save(before, after)
+                store.recode(before, after)
+            except AlreadyFollowedError:
+                return before
             except VersionConflictError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -108,6 +117,15 @@ class Timelines:
         self._sqs.send_message(
             QueueUrl=self._settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
         )
+
+
+def _with_its_courier(tracking: Tracking, told: ParcelHistory) -> Tracking | None:
+    """The parcel with the courier that told of it; None when that one tells of another parcel."""
+    if tracking.carrier_code is None or told.carrier_code is None:
+        return tracking
+    if told.carrier_code.casefold() == tracking.carrier_code.casefold():
+        return tracking
+    return None if tracking.courier_fixed else timeline.given_to(tracking, told.carrier_code)
 
 
 def _count(before: Tracking, after: Tracking) -> None:

@@ -175,12 +175,23 @@ class TestAnAggregator:
         assert office.status(dhl) is TrackingStatus.DELIVERED
 
     def test_what_another_courier_told_is_not_believed_of_this_parcel(self, office: PostOffice) -> None:
-        (parcel,) = office.due(carrier="trackingmore", carrier_code="usps")
+        (parcel,) = office.due(carrier="trackingmore", carrier_code="usps", courier_fixed=True)
         office.post(carrier="trackingmore").tells(
             parcel.tracking_number, seen("delivered"), carrier_code="dhl"
         )
         office.run()
         assert office.status(parcel) is TrackingStatus.PENDING
+        assert office.wait(parcel) > timedelta(0)
+
+    def test_that_has_found_the_right_courier_is_believed(self, office: PostOffice) -> None:
+        (parcel,) = office.due(carrier="trackingmore", carrier_code="usps")
+        office.post(carrier="trackingmore").tells(
+            parcel.tracking_number, seen("in_transit"), carrier_code="dhl"
+        )
+        office.run()
+        found = office.read(parcel)
+        assert (found.carrier_code, found.status) == ("dhl", TrackingStatus.IN_TRANSIT)
+        assert office.wait(parcel) > timedelta(0)
 
 
 class TestAParcelOfAnOrder:

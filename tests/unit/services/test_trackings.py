@@ -180,6 +180,40 @@ class TestWhatIsTold:
         assert store.get("trk_1") == right
 
 
+class TestACourierThatTheAggregatorFound:
+    def test_has_the_parcel_from_now_on(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        timelines.take("acme", "trk_1", told(seen("exception")), Source.POLL)
+
+        after = timelines.take("acme", "trk_1", told(seen(hours=1), carrier_code="dhl"), Source.POLL)
+
+        assert (after.carrier_code, after.status, len(after.events)) == ("dhl", "in_transit", 1)
+        assert store.get("trk_1") == after
+        assert store.find("default", "dhl", "RR1CN") == "trk_1"
+        assert store.find("default", "china-ems", "RR1CN") is None
+        again = timelines.take("acme", "trk_1", told(seen(hours=1), carrier_code="DHL"), Source.POLL)
+        assert again == after
+
+    def test_has_it_also_when_it_has_told_nothing(self, timelines: Timelines, parcel: Tracking) -> None:
+        after = timelines.take("acme", "trk_1", told(carrier_code="dhl"), Source.POLL)
+        assert (after.carrier_code, after.version) == ("dhl", parcel.version + 1)
+
+    def test_does_not_count_where_none_was_to_be_looked_for(
+        self, timelines: Timelines, store: Trackings
+    ) -> None:
+        fixed = a_followed("RR2CN", id="trk_2", courier_fixed=True)
+        store.add(fixed)
+        assert timelines.take("acme", "trk_2", told(seen(), carrier_code="dhl"), Source.POLL) == fixed
+
+    def test_may_have_a_parcel_that_is_another_tracking(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        store.add(a_followed(code="dhl", id="trk_2"))
+        assert timelines.take("acme", "trk_1", told(seen(), carrier_code="dhl"), Source.POLL) == parcel
+        assert store.get("trk_2").events == ()
+
+
 class TestWhatIsCounted:
     def lines(self, text: str, word: str) -> list[dict[str, Any]]:
         return [line for line in map(json.loads, text.splitlines()) if word in line]
