@@ -23,6 +23,19 @@ EXPECTED_ERRORS = ("check_order", "fetch_label", "compensate_order")
 LOGLESS = ("authorize",)
 """Functions without a logger: whatever they raise, Lambda counts."""
 
+CALLED_AGAIN = (
+    "label_order",
+    "poll_nudged",
+    "poll_trackings",
+    "process_webhook",
+    "retry_order",
+    "route_changes",
+    "sweep",
+    "work_batch",
+)
+"""Functions for whose answer nobody waits. That they are turned away is no loss; that it lasts is told by
+the age of what waits for them, or by their runs that are missing."""
+
 TROUBLES = {
     "needs_attention": ("orders-need-attention", "An order waits for a person."),
     "refund_given_up": ("refunds-given-up", "The carrier holds money that it does not give back."),
@@ -109,6 +122,8 @@ class Alarms(Construct):
                     "errors",
                     f"This function failed, timed out or died: {name}.",
                 )
+            if name in CALLED_AGAIN:
+                continue
             reserved = self._settings.reserved_concurrency.get(name)
             self._alarm(
                 f"throttles-{name}",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from infra.constructs.alarms import EXPECTED_ERRORS, LOGLESS, TROUBLES
+from infra.constructs.alarms import CALLED_AGAIN, EXPECTED_ERRORS, LOGLESS, TROUBLES
 from infra.constructs.api import ROUTES
 from parcelgate.carriers import registry
 from parcelgate.observability.metrics import count
@@ -351,7 +351,7 @@ class TestAlarms:
     def test_every_function_is_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
         names = {each["Handler"].split(".")[1]: name for name, each in _named(aws).items()}
         expected = {names[name] for name in EXPECTED_ERRORS}
-        assert self.watched(alarms, "Throttles") == set(names.values())
+        assert self.watched(alarms, "Throttles") == {names[name] for name in set(names) - set(CALLED_AGAIN)}
         assert self.watched(alarms, "Errors") == set(names.values()) - expected
 
     def test_a_function_that_answers_whatever_happens_is_watched_by_its_log(
@@ -424,12 +424,21 @@ class TestAlarms:
         self, aws: Template, alarms: list[dict[str, Any]]
     ) -> None:
         for name, properties in _named(aws).items():
-            (threshold,) = [
+            thresholds = [
                 alarm["Threshold"]
                 for alarm in alarms
                 if alarm["MetricName"] == "Throttles" and name in str(alarm["Dimensions"])
             ]
-            assert threshold == 10 * properties.get("ReservedConcurrentExecutions", 0.1)
+            if properties["Handler"].split(".")[1] not in CALLED_AGAIN:
+                assert thresholds == [10 * properties.get("ReservedConcurrentExecutions", 0.1)]
+
+    def test_who_is_turned_away_unwatched_is_missed_elsewhere(
+        self, aws: Template, alarms: list[dict[str, Any]]
+    ) -> None:
+        fed = {written(each["FunctionName"]) for each in aws.properties("Lambda::EventSourceMapping")}
+        fed = {name.strip("<>").split(".")[0] for name in fed}
+        names = {each["Handler"].split(".")[1]: name for name, each in _named(aws).items()}
+        assert {names[name] for name in CALLED_AGAIN} == fed | self.watched(alarms, "Invocations")
 
     def test_the_order_flow_the_sweep_and_the_polls_are_watched(self, alarms: list[dict[str, Any]]) -> None:
         metrics = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "AWS/States"}
@@ -447,6 +456,10 @@ class TestAlarms:
         for alarm in watched.values():
             assert alarm["Namespace"] == "Parcelgate/production"
             assert alarm["Dimensions"] == [{"Name": "service", "Value": "poll_trackings"}]
+
+    def test_are_as_many_as_the_readme_says_that_they_cost(self, alarms: list[dict[str, Any]]) -> None:
+        (told,) = re.findall(r"its (\d+) alarms", (ROOT / "README.md").read_text())
+        assert int(told) == len(alarms)
 
     def test_each_tells_people_and_names_a_section_of_the_runbook(
         self, aws: Template, alarms: list[dict[str, Any]]
