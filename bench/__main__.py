@@ -18,7 +18,17 @@ from local import stack
 RUNS = 5
 ORDERS = 10
 FLOOR = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
-FUNCTIONS = ("authorize", "ingest_webhook", "read_orders", "get_label", "create_order")
+FUNCTIONS = (
+    "authorize",
+    "ingest_webhook",
+    "process_webhook",
+    "poll_trackings",
+    "read_orders",
+    "read_trackings",
+    "get_label",
+    "follow_parcels",
+    "create_order",
+)
 STATE = Path(".local/bench")
 
 BODY = {
