@@ -205,6 +205,17 @@ class TestWhoseParcel:
 
         assert nudged(world) == [tracking_of(world, order).id]
 
+    @pytest.mark.parametrize(
+        "body", [b'{"data": "\xff"}', '{"data": "你好"}'.encode("gbk"), b'{"data": ' + b"[" * 100_000]
+    )
+    def test_what_no_parser_takes_is_parked(self, body: bytes, world: World) -> None:
+        url = address(world, "lme")
+
+        assert status_of(world.deliver(url, body)) == 200
+        work(world)
+
+        assert states(world) == [(PARKED, "not JSON")]
+
     def test_what_is_told_of_another_number_does_not_join(self, world: World) -> None:
         """The reference may have been used before, for an order that was cancelled."""
         order, url = lme_order(world, number="FHE2"), address(world, "lme")

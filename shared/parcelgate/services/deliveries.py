@@ -272,7 +272,7 @@ def _unreadable(body: bytes) -> str | None:
         return "too long"
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return "not JSON"
     return None if isinstance(document, dict) else "not an object"
 
