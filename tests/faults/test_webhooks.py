@@ -206,15 +206,30 @@ class TestWhoseParcel:
         assert nudged(world) == [tracking_of(world, order).id]
 
     @pytest.mark.parametrize(
-        "body", [b'{"data": "\xff"}', '{"data": "你好"}'.encode("gbk"), b'{"data": ' + b"[" * 100_000]
+        ("body", "reason"),
+        [
+            (b'{"data": "\xff"}', "cannot be read"),
+            ('{"data": "你好"}'.encode("gbk"), "cannot be read"),
+            (b'{"data": ' + b"[" * 100_000, "not JSON"),
+        ],
     )
-    def test_what_no_parser_takes_is_parked(self, body: bytes, world: World) -> None:
+    def test_what_no_parser_takes_is_parked(self, body: bytes, reason: str, world: World) -> None:
         url = address(world, "lme")
 
         assert status_of(world.deliver(url, body)) == 200
         work(world)
 
-        assert states(world) == [(PARKED, "not JSON")]
+        assert states(world) == [(PARKED, reason)]
+
+    def test_half_an_emoji_spoils_no_push(self, world: World) -> None:
+        order, url = lme_order(world), address(world, "lme")
+        body = sealed(route("FHE1", "sign_in", world.clock.now, event="Left with the \ud83d"))
+
+        world.deliver(url, body, signed(body, world.clock.now))
+        work(world)
+
+        (event,) = tracking_of(world, order).events
+        assert event.description == "Left with the \ufffd"
 
     def test_what_is_told_of_another_number_does_not_join(self, world: World) -> None:
         """The reference may have been used before, for an order that was cancelled."""

@@ -1,6 +1,11 @@
-"""JSON as carriers write it: decimals digit by digit, and an account's other names for fields."""
+"""JSON as carriers write it: decimals digit by digit, and an account's other names for fields.
+
+Texts that were cut off in the middle of a character are read all the same: one parcel's name with half an
+emoji must not make unreadable what the same answer says of all others.
+"""
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,6 +17,10 @@ class UnreadableError(ValueError):
     """A body, or a part of one, that is not what the carrier sends."""
 
 
+_ESCAPE = re.compile(
+    rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
+)
+"""An escape in a text, as far as it matters here: whole pairs of surrogates, and as a group half of one."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -23,9 +32,19 @@ def encoded(body: Any) -> bytes:
 def decoded(content: bytes) -> Any:
     """JSON with its decimals digit by digit. Raises UnreadableError."""
     try:
-        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(mended(content), parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise UnreadableError("not JSON") from None
+
+
+def mended(content: bytes) -> bytes:
+    """JSON in which a replacement character stands for every half of one: in UTF-8, or of a surrogate pair.
+
+    What is right stays as it is, and what is no JSON does not become any.
+    """
+    if b"\\ud" in content or b"\\uD" in content:
+        content = _ESCAPE.sub(lambda found: found[0] if found[1] is None else rb"\ufffd", content)
+    return content.decode(errors="replace").encode()
 
 
 def _no_number(name: str) -> Any:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from parcelgate.carriers.bodies import mended
 from parcelgate.carriers.port import Aggregates, ParcelHistory, Trust, VerifiesWebhooks, WebhookReading
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
@@ -271,8 +272,8 @@ def _unreadable(body: bytes) -> str | None:
     if len(body) >= MOST_BYTES:
         return "too long"
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        document = msgspec.json.decode(mended(body))
+    except (msgspec.DecodeError, RecursionError):
         return "not JSON"
     return None if isinstance(document, dict) else "not an object"
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from parcelgate.carriers.bodies import UnreadableError
+from parcelgate.carriers.bodies import UnreadableError, mended
 from parcelgate.carriers.models import Read, Required, Sent, Text, an_object, text
 
 MAX_PARCELS = 40
@@ -234,8 +234,8 @@ def read_code(content: bytes) -> str | None:
 
 def _read[T](content: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return msgspec.json.decode(mended(content), type=kind)
+    except (msgspec.DecodeError, RecursionError):
         raise UnreadableError("not an answer of TrackingMore") from None
 
 

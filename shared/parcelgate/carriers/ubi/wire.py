@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from parcelgate.carriers.bodies import UnreadableError, encoded
+from parcelgate.carriers.bodies import UnreadableError, encoded, mended
 from parcelgate.carriers.models import Read, Sent, Text, an_object
 
 MAX_ORDERS = 300
@@ -268,11 +268,11 @@ def read_envelope(body: bytes) -> Envelope:
     Raises UnreadableError for everything that is not eTower's, an answer of half its length included.
     """
     try:
-        content: Any = msgspec.json.decode(body)
+        content: Any = msgspec.json.decode(mended(body))
         if isinstance(content, list):
             return Envelope.model_validate({"status": "Success", "data": content})
         envelope = Envelope.model_validate(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValidationError) as error:
+    except (msgspec.DecodeError, RecursionError, ValidationError) as error:
         raise UnreadableError(f"not an answer of eTower ({type(error).__name__})") from None
     if envelope.status is None and not envelope.errors:
         raise UnreadableError("an answer without a status")

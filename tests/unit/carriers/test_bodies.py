@@ -1,0 +1,56 @@
+"""JSON as carriers write it: what was cut off in the middle of a character is read all the same."""
+
+import json
+
+import pytest
+
+from parcelgate.carriers.bodies import UnreadableError, decoded, mended
+from parcelgate.carriers.trackingmore import wire as trackingmore
+from parcelgate.carriers.ubi import wire as ubi
+
+HALVES = [
+    (rb'"a\ud83d"', "a�"),
+    (rb'"\uDE9A b"', "� b"),
+    (rb'"\uD83D\uD83D\uDE9A"', "�🚚"),
+    (rb'"\\\ud83d"', "\\�"),
+    (b'"caf\xc3"', "caf�"),
+    (b'"\xed\xa0\xbd"', "���"),
+]
+WHOLE = [
+    rb'"\ud83d\ude9a"',
+    rb'"\\ud83d"',
+    rb'"\\\\ud83d"',
+    '"🚚 é"'.encode(),
+    rb'{"a": "\u00e9\n\""}',
+    b"[1.50, null]",
+]
+
+
+@pytest.mark.parametrize(("body", "text"), HALVES)
+def test_half_a_character_is_replaced(body: bytes, text: str) -> None:
+    assert decoded(body) == text
+
+
+@pytest.mark.parametrize("body", WHOLE)
+def test_what_is_right_stays_as_it_is(body: bytes) -> None:
+    assert mended(body) == body
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", rb"\ud83d", rb'"\ud83', b'{"a": "\\'])
+def test_what_is_no_json_does_not_become_any(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        decoded(body)
+
+
+@pytest.mark.parametrize(("half", "text"), HALVES)
+def test_promise_6_half_a_character_spoils_no_other_parcel_of_the_answer(half: bytes, text: str) -> None:
+    answer = b'{"meta": {"code": 200}, "data": {"items": [{"tracking_number": "A", "lastEvent": %s}, '
+    answer = answer % half + b'{"tracking_number": "B"}]}}'
+    read = trackingmore.items(trackingmore.read_answer(answer).data, "items")
+    assert [item.tracking_number for item in read] == ["A", "B"]
+
+    envelope = ubi.read_envelope(b'{"status": "Success", "data": [{"description": %s}, {}]}' % half)
+    assert [json.dumps(entry, ensure_ascii=False).encode() for entry in envelope.data] == [
+        json.dumps({"description": text}, ensure_ascii=False).encode(),
+        b"{}",
+    ]
