@@ -176,6 +176,11 @@ def _addresses(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+def warm() -> None:
+    """Build what the first call would wait for: it takes longer than some carriers leave between calls."""
+    _shared_client()
+
+
 @cache
 def _shared_client() -> httpx.Client:
     """One client for all invocations of an environment: building its TLS context is what is dear."""

@@ -59,6 +59,7 @@ class Carriers:
         self._table = table
         self._settings = settings
         self._transport = transport or _LateTransport
+        self._warm = _LateTransport.warm if transport is None else _nothing
         self._clock = clock
         self._sleep = sleep
         self._accounts: Accounts | None = None
@@ -118,6 +119,7 @@ class Carriers:
             remaining=remaining,
             clock=self._clock,
             sleep=self._sleep,
+            warm=self._warm,
         )
         return registry.build(
             carrier,
@@ -166,3 +168,14 @@ class _LateTransport:
         from parcelgate.carriers.transport import HttpTransport
 
         return HttpTransport(self._remaining).send(request)
+
+    @staticmethod
+    def warm() -> None:
+        """Do what only an environment's first call would wait for."""
+        from parcelgate.carriers.transport import warm
+
+        warm()
+
+
+def _nothing() -> None:
+    """Whoever tests with another way out has nothing to make ready."""

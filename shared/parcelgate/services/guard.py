@@ -6,7 +6,7 @@ once, and whoever called comes again later.
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.calls import Request, Response, Transport, retry_after
@@ -50,6 +50,8 @@ class Guard:
         Where they are counted.
     remaining
         What is left for the call, in seconds.
+    warm
+        Makes the way out ready, before the call's turn is taken.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Guard:
         remaining: "Remaining | None" = None,
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
+        warm: Callable[[], object] = lambda: None,
     ) -> None:
         self._inner = inner
         self._carrier = carrier
@@ -70,12 +73,14 @@ class Guard:
         self._remaining = remaining
         self._clock = clock
         self._sleep = sleep
+        self._warm = warm
 
     def send(self, request: Request) -> Response:
         """Send once, if the account's limits allow. Raises HeldBackError, and what the way out raises."""
         if request.public_only:
             # A document that lies elsewhere: nothing of the carrier's own.
             return self._inner.send(request)
+        self._warm()
         entry = self._enter(request)
         try:
             response = self._inner.send(request)
@@ -107,17 +112,24 @@ class Guard:
     def _enter(self, request: Request) -> Entry:
         limits = self._limits
         doors = [(self._account, limits.rate, limits.burst)]
-        if request.lane in limits.lanes:
+        lane = limits.lanes.get(request.lane) if request.lane else None
+        if lane is not None and request.lane:
             # First, since a turn in it that is not taken harms nobody, and one to try for all would.
-            lane = self._account.lane(request.lane)
-            doors.insert(0, (lane, limits.lanes[request.lane] * LANE_USE, 1))
-        waited = 0.0
+            doors.insert(0, (self._account.lane(request.lane), lane * LANE_USE, 1))
+        narrowest = doors[0]
+        waited, turn = 0.0, self._clock()
         while True:
+            if doors[0] is narrowest:
+                turn = self._clock()
             entry = self._asked(*doors[0])
             if entry.reason is None:
                 del doors[0]
-                if not doors:
+                if doors:
+                    continue
+                if lane is None or entry.probe or not self._is_late(turn, lane):
                     return entry
+                # The next call could come too close behind this one: a fresh turn, but only once.
+                doors, lane = [narrowest], None
                 continue
             wait = entry.wait
             left = PATIENCE - waited
@@ -129,6 +141,10 @@ class Guard:
                 raise kind(f"{request.call}: {entry.reason}", retry_after=wait)
             self._sleep(wait)
             waited += wait
+
+    def _is_late(self, turn: datetime, lane: float) -> bool:
+        """Whether more time has passed since a turn was taken than a lane leaves between two of them."""
+        return (self._clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
 
     def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
         try:

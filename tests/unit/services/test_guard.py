@@ -1,7 +1,7 @@
 """The limits of a carrier account hold over all environments: many guards over one table."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.port import Limits
 from parcelgate.services.guard import LANE_USE, PATIENCE, PROBE_LIFE, Guard
-from parcelgate.store.limits import AccountLimits
+from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
 from tests.support.faulty import Faults, Killed, unavailable
@@ -296,6 +296,71 @@ def test_a_lane_is_kept_over_all_environments_and_never_used_up(
     gaps = [(later - one).total_seconds() for one, later in pairwise(sent)]
     assert min(gaps) >= 1 / rate
     assert sum(gaps) == pytest.approx(11 / rate / LANE_USE, rel=0.05)
+
+
+def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
+    sent: list[datetime] = []
+
+    class Slow(Guard):
+        """An environment whose write takes half a second, as in a cold start, and is dated before it."""
+
+        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
+            entry = super()._asked(door, rate, burst)
+            if door is self._account:
+                street.clock.sleep(0.5)
+            return entry
+
+    def environment(kind: type[Guard]) -> Guard:
+        return kind(
+            street.carrier,
+            carrier="ubi",
+            limits=LANES,
+            account=street.environment()._account,
+            clock=street.clock,
+            sleep=street.clock.sleep,
+        )
+
+    for kind in (Slow, Guard, Slow, Guard):
+        environment(kind).send(LIST)
+        sent.append(street.clock.now)
+
+    gaps = [(later - one).total_seconds() for one, later in pairwise(sent)]
+    assert min(gaps) >= 1
+
+
+def test_who_is_always_late_calls_all_the_same(street: Street) -> None:
+    limits = Limits(rate=1, burst=1, lanes={"realtime": 30.0})
+    guard = street.environment(limits=limits)
+    slow = guard._asked
+
+    def asked(door: AccountLimits, rate: float, burst: int) -> Entry:
+        entry = slow(door, rate, burst)
+        street.clock.sleep(0.2)
+        return entry
+
+    guard._asked = asked  # type: ignore[method-assign]
+    assert guard.send(REALTIME) == OK
+
+
+def test_the_way_out_is_ready_before_a_turn_is_taken(street: Street) -> None:
+    done: list[str] = []
+
+    class Watched(Guard):
+        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
+            done.append("turn")
+            return super()._asked(door, rate, burst)
+
+    Watched(
+        street.carrier,
+        carrier="ubi",
+        limits=LIMITS,
+        account=street.environment()._account,
+        warm=lambda: done.append("ready"),
+        clock=street.clock,
+        sleep=street.clock.sleep,
+    ).send(CALL)
+
+    assert done == ["ready", "turn"]
 
 
 def test_a_full_lane_holds_up_nobody_else(street: Street) -> None:
