@@ -268,12 +268,11 @@ def read_following(body: object) -> Wanted:
 
 
 def read_followings(body: object) -> Several[Wanted]:
-    """The parcels to be followed that a list names. Raises ProblemError for what is no list of them."""
+    """The parcels to be followed that a list names. Raises ProblemError for what is no list of them.
 
-    def parcel(wanted: Wanted) -> Hashable:
-        return wanted.account, wanted.following.waybill
-
-    return _several(body, lambda entry: _read(FollowingInput, entry).to_domain(), parcel, "/tracking_number")
+    One may be named twice: it is followed already by then, which is no error.
+    """
+    return _several(body, lambda entry: _read(FollowingInput, entry).to_domain())
 
 
 def read_change(body: object) -> Change:

@@ -114,14 +114,20 @@ class Followings:
     def follow(
         self, tenant: str, wanted: Sequence[Wanted], remaining: "Remaining"
     ) -> "list[Taken | ProblemError]":
-        """Follow up to 40 parcels: each one's tracking, or why there is none, in their order."""
+        """Follow up to 40 parcels: each one's tracking, or why there is none, in their order.
+
+        One that stands there twice is followed as its first place says, and is followed already at the next.
+        """
         about(tenant=tenant, carrier=_aggregator())
         results: dict[int, Taken | ProblemError] = {}
+        first: dict[tuple[str, Waybill], int] = {}
         for place, one in enumerate(wanted):
+            if first.setdefault((one.account, one.following.waybill), place) != place:
+                continue
             known = self._found(tenant, one.account, one.following.waybill)
             if known is not None:
                 results[place] = Taken(known, already=True)
-        unknown = [place for place in range(len(wanted)) if place not in results]
+        unknown = [place for place in first.values() if place not in results]
         for account, places in _grouped(unknown, lambda place: wanted[place].account):
             answers = self._asked(
                 tenant,
@@ -140,6 +146,11 @@ class Followings:
         new = sum(isinstance(result, Taken) and not result.already for result in results.values())
         if new:
             count("ParcelsFollowed", new, carrier=_aggregator())
+        for place, one in enumerate(wanted):
+            result = results[first[one.account, one.following.waybill]]
+            if isinstance(result, Taken) and place not in results:
+                result = Taken(result.tracking, already=True)
+            results[place] = result
         return [results[place] for place in range(len(wanted))]
 
     def change(
