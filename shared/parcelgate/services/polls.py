@@ -34,6 +34,7 @@ from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    CarrierError,
     HeldBackError,
     RefusedError,
     TooManyRequestsError,
@@ -562,7 +563,8 @@ def _whose(tracking: Tracking) -> dict[str, str]:
 
 
 def _name(error: BaseException) -> dict[str, str]:
-    return {"error": type(error).__name__}
+    words = error.words if isinstance(error, CarrierError) else None
+    return {"error": type(error).__name__} | ({"code": words.code[:64]} if words else {})
 
 
 def _grouped[K, T](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

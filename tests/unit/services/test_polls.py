@@ -19,7 +19,7 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.domain.orders import OrderStatus, Parcel
-from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.problems import CarrierWords, ProblemError
 from parcelgate.domain.trackings import Source, TrackingStatus
 from parcelgate.services import polls as module
 from parcelgate.services.polls import CANCELLED_CODE, Account
@@ -336,7 +336,7 @@ class TestTrouble:
     @pytest.mark.parametrize(
         "error",
         [
-            AuthenticationError("401"),
+            AuthenticationError("401", words=CarrierWords("ubi", "E401", "Ada Byrd may not")),
             AccountError("credentials: token is missing"),
             ProblemError("validation_failed", "There is no such account."),
         ],
@@ -353,6 +353,8 @@ class TestTrouble:
         assert {office.wait(parcel) for parcel in parcels[:30]} == {HOUR}
         text = logged()
         assert '"PollsNotAllowed":[30' in text.replace(" ", "")
+        assert ('"code":"E401"' in text.replace(" ", "")) is isinstance(error, AuthenticationError)
+        assert "Ada" not in text, "promise 8"
         assert "an account is of no use for polls" in text
 
     def test_without_time_left_nothing_is_begun(self, office: PostOffice, logged: Callable[[], str]) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.bodies import UnreadableError, decoded
 from parcelgate.carriers.calls import Transport
-from parcelgate.carriers.errors import CarrierError, RefusedError
+from parcelgate.carriers.errors import AuthenticationError, CarrierError, RefusedError
 from parcelgate.carriers.port import (
     Amendment,
     Area,
@@ -30,7 +30,7 @@ from parcelgate.carriers.trackingmore.client import Client
 from parcelgate.carriers.trackingmore.codes import Kind
 from parcelgate.carriers.trackingmore.wire import MAX_PARCELS
 from parcelgate.domain.clock import Clock
-from parcelgate.domain.problems import FieldError
+from parcelgate.domain.problems import CarrierWords, FieldError
 
 _logger = logging.getLogger(__name__)
 
@@ -102,6 +102,7 @@ class TrackingMore:
         """Ask the list for any number of parcels, 40 in a call, page by page (public).
 
         A number that is not followed does not come back; one that several couriers have comes several times.
+        Raises AuthenticationError also for an account that is not served until somebody pays.
         """
         histories: list[ParcelHistory] = []
         for asked in batched(dict.fromkeys(tracking_numbers), MAX_PARCELS, strict=False):
@@ -121,6 +122,10 @@ class TrackingMore:
             # 404 would say that there is no list, and not that it is empty.
             if codes.kind(answer.code) is Kind.NOT_FOLLOWED and answer.code != "404":
                 break
+            if answer.code in codes.UNPAID:
+                # No parcel's fault: a person has to see to the account (assumed: the list is refused so).
+                words = CarrierWords(outcomes.CARRIER, answer.code, answer.message)
+                raise AuthenticationError("TrackingMore does not serve the account", words=words)
             if not outcomes.done(answer):
                 raise outcomes.error(answer.code, answer.message)
             items = wire.items(answer.data, "items")

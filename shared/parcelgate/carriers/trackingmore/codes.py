@@ -28,6 +28,8 @@ class Kind(StrEnum):
 DUPLICATE = "4016"
 NO_CONTENT = "4031"
 UNDETECTED = "4032"
+UNPAID = frozenset({"402", "4019", "4021"})
+"""The account is not served any more, whatever is asked: no money, no quota, a trial that is over."""
 
 _KINDS: Mapping[str, Kind] = {
     "200": Kind.DONE,

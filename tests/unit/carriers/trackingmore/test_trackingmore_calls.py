@@ -336,6 +336,15 @@ def test_trouble_is_classed_alike_for_every_call(name: str, ask: Ask, told: Any,
     assert len(transport.requests) == 1
 
 
+@pytest.mark.parametrize("code", [402, 4019, 4021])
+def test_an_account_that_is_not_served_is_no_fault_of_the_parcels(code: int) -> None:
+    transport = FakeTransport({"trackingmore.get": [refusal(code, "Expired.")]})
+    with pytest.raises(AuthenticationError) as caught:
+        adapter(transport).track([RP.tracking_number])
+    assert caught.value.words == port.CarrierWords("trackingmore", str(code), "Expired.")
+    assert len(transport.requests) == 1
+
+
 @pytest.mark.parametrize("status", [200, 201, 400, 404, 500])
 def test_the_http_status_means_nothing(status: int) -> None:
     good = Response(status=status, body=json.dumps(answer({"items": [item()]})).encode())

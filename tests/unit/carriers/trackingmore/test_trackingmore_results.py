@@ -250,7 +250,7 @@ def test_what_is_not_followed_does_not_come_back(told: Body) -> None:
     assert adapter(FakeTransport({"trackingmore.get": [told]})).track(["X"]) == []
 
 
-@pytest.mark.parametrize("code", [404, 405, 4012, 4021])
+@pytest.mark.parametrize("code", [404, 405, 4012, 4020])
 def test_a_list_that_is_refused_is_not_an_empty_one(code: int) -> None:
     with pytest.raises(RefusedError):
         adapter(FakeTransport({"trackingmore.get": [refusal(code)]})).track(["X"])
