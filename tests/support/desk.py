@@ -28,7 +28,6 @@ from parcelgate.services.label_fetch import LabelFetcher, LabelWorker
 from parcelgate.services.labels import LabelStore
 from parcelgate.services.retries import Retrier, RetryQueues
 from parcelgate.services.sending import Sender
-from parcelgate.store import clients
 from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
@@ -101,10 +100,9 @@ class Desk(World):
     def __init__(self, sandbox: Sandbox, *given: Any, limits: Body | None = None, **how: Any) -> None:
         self.sandbox = sandbox
         environment = QUEUES | how.pop("environment", {})
-        self._secrets = clients.client("secretsmanager")
+        super().__init__(*given, environment=environment, **how)
         for carrier in CARRIERS:
             self.store_account(carrier, sandbox.logins[carrier], **({"limits": limits} if limits else {}))
-        super().__init__(*given, environment=environment, **how)
         for carrier in CARRIERS:
             self.sqs.workers[f"https://sqs.test/retry-{carrier}"] = self._function("retry_order")
         self.sqs.workers["https://sqs.test/labels"] = self._function("label_order")
@@ -112,11 +110,7 @@ class Desk(World):
     def store_account(self, carrier: str, credentials: dict[str, str], **more: Any) -> None:
         name = f"parcelgate/{TENANT}/{carrier}/default"
         secret = {"base_url": f"{self.sandbox.url}/{carrier}", "credentials": credentials, **more}
-        text = msgspec.json.encode(secret).decode()
-        try:
-            self._secrets.create_secret(Name=name, SecretString=text)
-        except self._secrets.exceptions.ResourceExistsException:
-            self._secrets.put_secret_value(SecretId=name, SecretString=text)
+        self.secrets.texts[name] = msgspec.json.encode(secret).decode()
 
     def create(self, body: Body, **headers: str) -> Reply:
         """`POST /v1/orders`."""
