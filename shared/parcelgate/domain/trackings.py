@@ -150,7 +150,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     """One followed parcel.
 
     `carrier_code` is the courier an aggregator follows it with; `courier_fixed` when the aggregator was told
-    not to look for another.
+    not to look for another; `wrong_couriers`, in small letters, are those that the client has corrected.
     """
 
     id: str
@@ -162,6 +162,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     parcel_reference: str | None = None
     carrier_code: str | None = None
     courier_fixed: bool = False
+    wrong_couriers: tuple[str, ...] = ()
     status: TrackingStatus = TrackingStatus.PENDING
     sub_status: str | None = None
     events: tuple[TrackingEvent, ...] = ()
@@ -242,6 +243,13 @@ def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
         other_numbers=(),
         proof=None,
     )
+
+
+def corrected_to(tracking: Tracking, carrier_code: str) -> Tracking:
+    """The parcel with the courier that its client names. It does not go back to the wrong one by itself."""
+    before = (tracking.carrier_code or "").casefold()
+    wrong = {*tracking.wrong_couriers, before} - {carrier_code.casefold(), ""}
+    return msgspec.structs.replace(given_to(tracking, carrier_code), wrong_couriers=tuple(sorted(wrong)))
 
 
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:

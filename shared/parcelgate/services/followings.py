@@ -30,7 +30,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import FieldError, ProblemError
-from parcelgate.domain.trackings import Customer, Source, Tracking, given_to
+from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
 from parcelgate.observability.logs import about, log
 from parcelgate.observability.metrics import count
 from parcelgate.services import refusals, trackings
@@ -346,7 +346,7 @@ class Followings:
         aggregator.correct(_waybill(tracking), carrier_code)
 
         try:
-            return self._written(tracking, lambda before: given_to(before, carrier_code), store.recode)
+            return self._written(tracking, lambda before: corrected_to(before, carrier_code), store.recode)
         except AlreadyFollowedError:
             raise _followed_twice() from None
 

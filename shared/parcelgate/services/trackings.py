@@ -62,7 +62,8 @@ class Timelines:
 
         When the parcel was given to another courier meanwhile, what the wrong one told is not its story. When
         it is the aggregator that has found another courier, the parcel is followed with that one from now on,
-        unless it was not to look for one, or we follow that courier's parcel as another tracking.
+        unless it was not to look for one, the client has said that this is not the one, or we follow that
+        courier's parcel as another tracking.
         """
         store = self._table.tenant(tenant).trackings
         before = known or store.get(tracking_id)
@@ -125,7 +126,9 @@ def _with_its_courier(tracking: Tracking, told: ParcelHistory) -> Tracking | Non
         return tracking
     if told.carrier_code.casefold() == tracking.carrier_code.casefold():
         return tracking
-    return None if tracking.courier_fixed else timeline.given_to(tracking, told.carrier_code)
+    if tracking.courier_fixed or told.carrier_code.casefold() in tracking.wrong_couriers:
+        return None
+    return timeline.given_to(tracking, told.carrier_code)
 
 
 def _count(before: Tracking, after: Tracking) -> None:

@@ -206,6 +206,7 @@ class TestTheRightCourier:
         assert (shown["status"], shown["events"]) == ("pending", [])
         assert exchange.amended[0].waybill == Waybill("usps", "N1")
         assert house.nudges() == [{"tenant": TENANT, "tracking_id": one["id"]}]
+        assert tracking(house, one["id"]).wrong_couriers == ("china-ems",)
         again = call("POST /v1/trackings", body={"carrier_code": "usps", "tracking_number": "N1"})
         assert (again.status, again.json()["id"]) == (200, one["id"])
 

@@ -10,7 +10,14 @@ import pytest
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.polling import next_poll
-from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, Source, Tracking, TrackingStatus
+from parcelgate.domain.trackings import (
+    OtherNumber,
+    ProofOfDelivery,
+    Source,
+    Tracking,
+    TrackingStatus,
+    corrected_to,
+)
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings import Timelines
 from parcelgate.store.errors import TrackingNotFoundError, VersionConflictError
@@ -205,6 +212,18 @@ class TestACourierThatTheAggregatorFound:
         fixed = a_followed("RR2CN", id="trk_2", courier_fixed=True)
         store.add(fixed)
         assert timelines.take("acme", "trk_2", told(seen(), carrier_code="dhl"), Source.POLL) == fixed
+
+    def test_does_not_count_when_it_is_the_one_that_the_client_has_corrected(
+        self, timelines: Timelines, store: Trackings, parcel: Tracking
+    ) -> None:
+        right = msgspec.structs.replace(corrected_to(parcel, "usps"), version=parcel.version + 1)
+        store.recode(parcel, right)
+
+        assert timelines.take("acme", "trk_1", told(seen(), carrier_code="CHINA-EMS"), Source.POLL) == right
+        third = timelines.take("acme", "trk_1", told(seen(), carrier_code="dhl"), Source.POLL)
+        assert third.carrier_code == "dhl", "another one may have it all the same"
+        back = corrected_to(third, "China-EMS")
+        assert back.wrong_couriers == ("dhl",), "and the client may be wrong, and say so"
 
     def test_may_have_a_parcel_that_is_another_tracking(
         self, timelines: Timelines, store: Trackings, parcel: Tracking
