@@ -91,6 +91,7 @@ class ParcelgateStack(Stack):
             account_access(self, settings),
             order_flow_access(self, settings, "SendTaskSuccess"),
             polls.nudge_access(),
+            polls.pace(),
             retries.send_access(),
             timings(settings),
         )
