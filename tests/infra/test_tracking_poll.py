@@ -78,7 +78,7 @@ def test_the_worker_knows_how_long_a_round_is_and_whoever_plans_how_fast_parcels
 ) -> None:
     for template, pace in ((aws, "1"), (local, "1440")):
         for name in ("poll_trackings", "poll_nudged", "change_trackings", "process_webhook"):
-            assert template.functions[name]["Environment"]["Variables"].get("PARCELGATE_POLL_PACE") == pace, name
+            assert template.functions[name]["Environment"]["Variables"]["PARCELGATE_POLL_PACE"] == pace
     variables = aws.functions["poll_trackings"]["Environment"]["Variables"]
     assert variables["PARCELGATE_POLL_ROUND"] == str(settings_for("production").poll_round) == "225"
 
