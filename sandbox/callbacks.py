@@ -1,5 +1,6 @@
 """Telling a client over HTTP, again and again until it has understood."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from sandbox.ledger import CallbackAttempt, Ledger
 
 _ANSWER_TIMEOUT = 10.0
 _ANSWER_KEPT = 500
+_AT_ONCE = 8
+"""Deliveries on their way at one time: forty parcels' together are more than functions can start for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Callbacks:
         self._ledger = ledger
         self._interval = interval
         self._client = httpx.AsyncClient(timeout=_ANSWER_TIMEOUT, trust_env=False)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def deliver(self, callback: Callback, start: int = 1) -> None:
         """Send it, from attempt `start` on, until it is accepted or its attempts are used up."""
@@ -50,7 +54,11 @@ class Callbacks:
                 return
 
     async def attempt(self, callback: Callback, number: int) -> bool:
-        """Send it once and say whether it was accepted."""
+        """Send it once, when its turn has come, and say whether it was accepted."""
+        async with self._turns:
+            return await self._attempt(callback, number)
+
+    async def _attempt(self, callback: Callback, number: int) -> bool:
         at = self._clock.now()
         status, answer, accepted = None, "", False
         try:

@@ -1,6 +1,13 @@
 """The callback: the result's body, five times at most, until it is understood."""
 
+import asyncio
+
+import httpx
 import pytest
+
+from sandbox.callbacks import Callback, Callbacks
+from sandbox.clock import Clock
+from sandbox.ledger import Ledger
 
 
 def test_success_is_called_back_once_with_the_results_body(lso, receiver, eventually):
@@ -49,3 +56,28 @@ def test_nocallback_and_no_address_mean_none(lso, receiver):
 @pytest.mark.parametrize("url", ["ftp://host/x", "/callback", 17])
 def test_an_address_that_is_none_is_refused(lso, url):
     assert lso.send("shop-1", url=url).json()["code"] == 1002
+
+
+def test_no_more_than_eight_are_on_their_way_at_one_time():
+    on_their_way, most = 0, 0
+
+    async def receive(_: httpx.Request) -> httpx.Response:
+        nonlocal on_their_way, most
+        on_their_way += 1
+        most = max(most, on_their_way)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        on_their_way -= 1
+        return httpx.Response(200)
+
+    async def tell_of_forty() -> list[bool]:
+        callbacks = Callbacks(Clock(), Ledger(), 1.0)
+        callbacks._client = httpx.AsyncClient(transport=httpx.MockTransport(receive))
+        told = [
+            Callback("lso", f"N{n}", f"R{n}", "http://client.example/", b"{}", 1, lambda answer: True)
+            for n in range(40)
+        ]
+        return await asyncio.gather(*(callbacks.attempt(one, 1) for one in told))
+
+    assert asyncio.run(tell_of_forty()) == [True] * 40
+    assert most == 8
