@@ -37,7 +37,6 @@ from tests.support.pushes import (
     webhook,
 )
 from tests.support.table import REGION
-from tests.support.wireless import Wireless
 from tests.support.world import World, worlds
 
 DELIVERIES = 10_000
@@ -76,7 +75,7 @@ class Busy(World):
     """A world whose stream and queue are worked off in batches, when the test says so."""
 
     def __init__(self, dynamodb: Any, name: str, patch: pytest.MonkeyPatch) -> None:
-        super().__init__(Wireless(dynamodb), name, patch)
+        super().__init__(dynamodb, name, patch)
         self.sqs.workers.clear()
         self._chance = random.Random(1)
         self._read = 0

@@ -1,4 +1,4 @@
-"""moto's table without the wire: for a test that makes a hundred thousand calls of it.
+"""moto's table without the wire: for tests that make thousands of calls of it.
 
 Of the time that a call of moto takes, most goes into the making and reading of HTTP messages inside one
 process, and into the parsing of update expressions. `Wireless` hands the few calls that are made of it
@@ -20,6 +20,9 @@ from moto.dynamodb.models import dynamodb_backends
 from tests.support.table import REGION
 
 type Item = dict[str, Any]
+
+_FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE \w+(, ?\w+)*)?")
+"""An update that sets and removes whole attributes."""
 
 
 class Wireless:
@@ -77,6 +80,20 @@ class Wireless:
         ReturnValues: str = "NONE",  # noqa: N803
     ) -> Item:
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
+        if not _FLAT.fullmatch(UpdateExpression):
+            given = {
+                "ConditionExpression": ConditionExpression,
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": ReturnValuesOnConditionCheckFailure,
+            }
+            return self._client.update_item(
+                TableName=TableName,
+                Key=Key,
+                UpdateExpression=UpdateExpression,
+                ReturnValues=ReturnValues,
+                **{name: value for name, value in given.items() if value},
+            )
         current = self._backend.get_item(TableName, Key)
         if not get_filter_expression(ConditionExpression, names, values).expr(current):
             error = ConditionalCheckFailed(item=current and current.to_json()["Attributes"])
@@ -85,12 +102,39 @@ class Wireless:
         sets, _, removes = UpdateExpression.removeprefix("SET ").partition("REMOVE ")
         for change in filter(None, sets.split(",")):
             name, _, value = map(str.strip, change.partition("="))
-            assert re.fullmatch(r":?\w+", value), "no functions here"
             item[names.get(name, name)] = values[value] if value.startswith(":") else item[value]
         for name in filter(None, map(str.strip, removes.split(","))):
             item.pop(names.get(name, name), None)
         self._backend.put_item(TableName, item, overwrite=True)
         return {"Attributes": _read(item)} if ReturnValues == "ALL_NEW" else {}
+
+    def transact_write_items(self, *, TransactItems: list[Item], ClientRequestToken: str) -> Item:  # noqa: N803
+        writes = [next(iter(each.items())) for each in TransactItems]
+        if not {kind for kind, _ in writes} <= {"Put", "Delete", "ConditionCheck"}:
+            return self._client.transact_write_items(
+                TransactItems=TransactItems, ClientRequestToken=ClientRequestToken
+            )
+        reasons = [self._reason(each) for _, each in writes]
+        if any(reason["Code"] != "None" for reason in reasons):
+            told = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
+            raise ClientError(told | {"CancellationReasons": reasons}, "TransactWriteItems")
+        for kind, each in writes:
+            if kind == "Put":
+                self._backend.put_item(each["TableName"], each["Item"])
+            elif kind == "Delete":
+                self._backend.delete_item(each["TableName"], each["Key"])
+        return {}
+
+    def _reason(self, write: Item) -> Item:
+        """Why this write would cancel its transaction, in DynamoDB's words."""
+        key = write.get("Key") or {name: write["Item"][name] for name in ("pk", "sk")}
+        current = self._backend.get_item(write["TableName"], key)
+        names = write.get("ExpressionAttributeNames", {})
+        values = write.get("ExpressionAttributeValues", {})
+        if get_filter_expression(write.get("ConditionExpression"), names, values).expr(current):
+            return {"Code": "None"}
+        shown = current is not None and write.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        return {"Code": "ConditionalCheckFailed", "Message": ""} | ({"Item": _out(current)} if shown else {})
 
 
 def _refused(error: DynamodbException, operation: str) -> ClientError:

@@ -60,6 +60,7 @@ from tests.support.clock import FakeClock
 from tests.support.faulty import Call, Faults, Killed
 from tests.support.orders import an_event, an_order, trackings_of
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
+from tests.support.wireless import Wireless
 
 ENVIRONMENT = {
     "PARCELGATE_TABLE": TABLE_NAME,
@@ -690,7 +691,7 @@ def worlds() -> Iterator[Callable[..., Any]]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
         patch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-        dynamodb = clients.client("dynamodb")
+        dynamodb = Wireless(clients.client("dynamodb"))
         numbers = count(1)
 
         def make(*, kind: Callable[..., World] = World, **how: Any) -> Any:
