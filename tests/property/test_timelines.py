@@ -305,11 +305,34 @@ def test_of_equal_times_the_status_further_along_wins_and_then_the_code(turn: in
     ]
 
 
-def test_the_newest_events_are_those_that_are_kept() -> None:
-    events = [seen("in_transit", hours=hours) for hours in range(MOST_EVENTS + 3)]
+def test_the_newest_events_are_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackings, "MOST_EVENTS", 50)
+    events = [seen("in_transit", hours=hours) for hours in range(50 + 3)]
     for story in (events, events[::-1]):
         told = taken([Delivery(Source.POLL, [event]) for event in story])
         assert [event.at for event in told.events] == [event.at for event in events[3:]]
+
+
+def test_what_is_kept_fits_into_an_item_however_much_is_told() -> None:
+    novel = "🚚" * 10_000
+    events = [
+        seen(
+            "in_transit",
+            hours=hours,
+            description=novel,
+            place=novel,
+            city=novel,
+            code=novel[:90] + str(hours),
+        )
+        for hours in range(MOST_EVENTS)
+    ]
+    told = taken([Delivery(Source.POLL, events)])
+    assert len(msgspec.json.encode(told)) < 400_000 - 10_000
+    assert [event.at for event in told.events] == [event.at for event in events[-len(told.events) :]]
+    brief = [
+        seen("in_transit", hours=hours, description="Arrived at facility") for hours in range(MOST_EVENTS)
+    ]
+    assert len(taken([Delivery(Source.POLL, brief)]).events) == MOST_EVENTS
 
 
 # Silence

@@ -83,8 +83,12 @@ SILENCE = timedelta(days=60)
 """A parcel of which nothing is heard for so long has expired."""
 SILENCE_CODE = "parcelgate.silence"
 """The code of the event that says so: the only event that no carrier told us."""
-MOST_EVENTS = 250
-"""Events kept of one parcel, the newest: a stored item has its limits."""
+MOST_EVENTS = 800
+"""Events kept of one parcel, the newest."""
+MOST_BYTES = 320_000
+"""Of events kept of one parcel: a stored item has its limits. Only a novel of a parcel comes near."""
+_SURELY_FIT = 60
+"""So many events are within those bytes, however long their texts."""
 _LONGEST = {
     "code": 100,
     "description": 500,
@@ -339,8 +343,11 @@ def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
     """The timeline, oldest first: the newest events there are room for, and no silence that was none."""
     ordered = _ordered(events)
     told = [event for event in ordered if event.code != SILENCE_CODE][-MOST_EVENTS:]
+    cut = len(told) == MOST_EVENTS
+    while len(told) > _SURELY_FIT and len(msgspec.json.encode(told)) > MOST_BYTES:
+        told, cut = told[_SURELY_FIT // 4 :], True
     kept = {event.id for event in told}
-    since = told[0].at if len(told) == MOST_EVENTS else None
+    since = told[0].at if cut else None
     return tuple(
         event
         for event in ordered
