@@ -41,6 +41,8 @@ STATE = ROOT / ".local"
 """The state folder of ``make up``."""
 
 TENANT = "demo"
+ACCELERATION = 1440.0
+"""A day of a parcel's life passes in a minute."""
 CARRIERS = ("lso", "ubi", "lme", "trackingmore")
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
 
@@ -61,6 +63,8 @@ _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
 
 _DEPLOYED_FROM = ("cdk.json", "functions", "infra", "requirements/runtime.txt", "shared")
 _NOT_CODE = {"__pycache__", "node_modules"}
+_CALLBACK_INTERVAL = 1.0
+"""Seconds between the sandbox's attempts at one callback."""
 _DEPLOY_SECONDS = 300
 _READY_SECONDS = 60
 
@@ -118,15 +122,15 @@ class _Files:
 
 
 @contextmanager
-def running(state: Path, *, callback_interval: float = 1.0) -> Iterator[Stack]:
+def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stack]:
     """Give a fresh stack whose state folder is *state*, and stop it on the way out, whatever happens.
 
     Parameters
     ----------
     state
         A folder of this stack's own; it is made when it is not there.
-    callback_interval
-        Seconds between the sandbox's attempts at one callback.
+    acceleration
+        How many times faster than in life the sandbox's parcels travel.
 
     Raises
     ------
@@ -136,12 +140,12 @@ def running(state: Path, *, callback_interval: float = 1.0) -> Iterator[Stack]:
     with _stopping_on_signals():
         down(state)
         try:
-            yield up(state, callback_interval=callback_interval)
+            yield up(state, acceleration=acceleration)
         finally:
             down(state)
 
 
-def up(state: Path = STATE, *, callback_interval: float = 1.0) -> Stack:
+def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
     """Start the stack in *state*, or bring the one running there up to date, and return it.
 
     When anything fails, nothing is left running.
@@ -153,7 +157,7 @@ def up(state: Path = STATE, *, callback_interval: float = 1.0) -> Stack:
             stack = _running_stack(files)
             if stack is None:
                 _stop(files)
-                stack = _start(files, callback_interval)
+                stack = _start(files, acceleration)
             else:
                 _say(f"already running at {stack.api_url}")
                 _bring_up_to_date(files, stack)
@@ -179,14 +183,14 @@ def poll(state: Path) -> None:
     client.start_execution(stateMachineArn=outputs["TrackingPollArn"], input="{}")
 
 
-def _start(files: _Files, callback_interval: float) -> Stack:
+def _start(files: _Files, acceleration: float) -> Stack:
     gateway, side = processes.port("PARCELGATE_PORT"), processes.port("PARCELGATE_SANDBOX_PORT")
     files.accounts.write_text(json.dumps(made_up_accounts(), indent=2))
     with _phase("emulator and sandbox"):
         programs = []
         with _undisturbed():
             programs.append(emulator.start(gateway, files.emulator, files.log("emulator")))
-            programs.append(_start_sandbox(files, side, callback_interval))
+            programs.append(_start_sandbox(files, side, acceleration))
             processes.remember(programs, files.programs)
         emulator.wait(programs[0], gateway, files.log("emulator"))
         sandbox_url = f"http://127.0.0.1:{side}"
@@ -221,9 +225,9 @@ def _bring_up_to_date(files: _Files, stack: Stack) -> None:
     _wait_for_api(files, stack, processes.remembered(files.programs)[0])
 
 
-def _start_sandbox(files: _Files, port: int, callback_interval: float) -> processes.Program:
+def _start_sandbox(files: _Files, port: int, acceleration: float) -> processes.Program:
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--accounts", str(files.accounts)]
-    command += ["--callback-interval", str(callback_interval)]
+    command += ["--callback-interval", str(_CALLBACK_INTERVAL), "--acceleration", str(acceleration)]
     return processes.start("sandbox", command, os.environ, ROOT, files.log("sandbox"))
 
 

@@ -1,7 +1,7 @@
 """The demo's second half: parcels on their way, who told of each event, and whether all of it is true.
 
-The sandbox lets a day pass in a minute. EventBridge Scheduler cannot start anything more often than once a
-minute, so this plays the scheduler: it starts the very same poll workflow every few seconds.
+The sandbox lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
+once a minute, so this plays the scheduler: it starts the very same poll workflow every few seconds.
 """
 
 import time
