@@ -31,7 +31,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(OrderStatus, OrderStatus))
+@pytest.mark.parametrize(("before", "after"), [*itertools.product(OrderStatus, OrderStatus)])
 def test_a_status_moves_along_the_table_alone(before: OrderStatus, after: OrderStatus) -> None:
     order = msgspec.structs.replace(an_order(), status=before)
 
