@@ -1,14 +1,9 @@
 """The order flow's state machine, the functions of its states, and the backstop. See `infra.order_flow`."""
 
-import json
-
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -18,6 +13,7 @@ from infra.constructs.labels import Labels
 from infra.constructs.policy import Access, access, account_arn, acknowledge, allow
 from infra.constructs.queues import DeadLetters
 from infra.constructs.store import Store
+from infra.constructs.workflow import state_machine
 from infra.order_flow import definition
 from infra.settings import Settings
 
@@ -100,49 +96,16 @@ class OrderFlow(Construct):
             "The state machine sees every failure of it.",
             "Serverless-LambdaAsyncFailureDestination",
         )
-        self.machine = self._make_machine(settings, functions, states)
-        self._make_backstop(settings, functions, store)
-
-    def _make_machine(
-        self, settings: Settings, functions: Functions, states: list[lambda_.Function]
-    ) -> sfn.StateMachine:
         arns = {name: function.function_arn for name, function in functions.by_name.items()}
-        log_group = logs.LogGroup(
+        self.machine = state_machine(
             self,
-            "Logs",
-            log_group_name=f"/aws/vendedlogs/states/{settings.name('order-flow')}",
-            retention=logs.RetentionDays[settings.log_retention],
-            removal_policy=RemovalPolicy.DESTROY,
+            settings=settings,
+            name="order-flow",
+            kind=sfn.StateMachineType.STANDARD,
+            definition=definition(settings, arns),
+            functions=states,
         )
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            inline_policies={
-                "states": iam.PolicyDocument(
-                    statements=[
-                        allow("lambda:InvokeFunction", on=[function.function_arn for function in states])
-                    ]
-                )
-            },
-        )
-        machine = sfn.StateMachine(
-            self,
-            "Machine",
-            state_machine_name=settings.name("order-flow"),
-            state_machine_type=sfn.StateMachineType.STANDARD,
-            # Not through CDK's own JSON: it loses nulls, and with them every `"ResultPath": null`.
-            definition_body=sfn.DefinitionBody.from_string(json.dumps(definition(settings, arns))),
-            role=role,
-            tracing_enabled=True,
-            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
-        )
-        acknowledge(
-            role,
-            "X-Ray and the delivery of logs have no resources to name.",
-            "AwsSolutions-IAM5[Resource::*]",
-        )
-        return machine
+        self._make_backstop(settings, functions, store)
 
     def _make_backstop(self, settings: Settings, functions: Functions, store: Store) -> None:
         function = functions.add(

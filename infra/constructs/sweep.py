@@ -1,16 +1,14 @@
 """The sweep: every few minutes one function looks for whatever is overdue."""
 
-from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.constructs.batches import Batches
 from infra.constructs.carrier_queues import CarrierQueues
 from infra.constructs.function import Functions
 from infra.constructs.order_flow import order_flow_access, timings
-from infra.constructs.policy import acknowledge, allow
+from infra.constructs.policy import acknowledge
 from infra.constructs.queues import DeadLetters
+from infra.constructs.schedule import Schedule
 from infra.constructs.store import DUE, Store
 from infra.constructs.webhooks import Inbox
 from infra.settings import Settings
@@ -48,39 +46,14 @@ class Sweep(Construct):
             "Serverless-LambdaAsyncFailureDestination",
         )
         self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
-        role = iam.Role(
+        Schedule(
             self,
-            "Role",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            ),
-            inline_policies={
-                "sweep": iam.PolicyDocument(
-                    statements=[
-                        allow("lambda:InvokeFunction", on=self.function.function_arn),
-                        allow("sqs:SendMessage", on=self.dead_letters.queue_arn),
-                    ]
-                )
-            },
-        )
-        unit = "minute" if settings.sweep_minutes == 1 else "minutes"
-        scheduler.CfnSchedule(
-            self,
-            "Schedule",
-            name=settings.name("sweep"),
+            "Runs",
+            settings=settings,
+            name="sweep",
             description="Looks for whatever is overdue",
-            schedule_expression=f"rate({settings.sweep_minutes} {unit})",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.function.function_arn,
-                role_arn=role.role_arn,
-                input="{}",
-                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
-                    arn=self.dead_letters.queue_arn
-                ),
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=60 * settings.sweep_minutes, maximum_retry_attempts=2
-                ),
-            ),
+            minutes=settings.sweep_minutes,
+            action="lambda:InvokeFunction",
+            target=self.function.function_arn,
+            dead_letters=self.dead_letters,
         )

@@ -1,20 +1,16 @@
 """Tracking polls: who asks carriers about parcels that are due, and the queue of those nudged meanwhile."""
 
-import json
-
-from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.constructs.accounts import account_access
 from infra.constructs.function import Functions
-from infra.constructs.policy import Access, access, acknowledge, allow
+from infra.constructs.policy import Access, access, allow
 from infra.constructs.queues import DeadLetters, WorkQueue
+from infra.constructs.schedule import Schedule
 from infra.constructs.store import DUE, Store
+from infra.constructs.workflow import state_machine
 from infra.settings import Settings
 from infra.tracking_poll import definition
 
@@ -68,84 +64,23 @@ class TrackingPolls(Construct):
             access(POLL_ROUND=str(settings.poll_round)),
             *carriers,
         )
-        self.machine = self._make_machine(self.function)
-        self._schedule(self.machine)
-
-    def _make_machine(self, function: lambda_.Function) -> sfn.StateMachine:
-        settings = self._settings
-        log_group = logs.LogGroup(
+        self.machine = state_machine(
             self,
-            "Logs",
-            log_group_name=f"/aws/vendedlogs/states/{settings.name('tracking-poll')}",
-            retention=logs.RetentionDays[settings.log_retention],
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            inline_policies={
-                "states": iam.PolicyDocument(
-                    statements=[allow("lambda:InvokeFunction", on=function.function_arn)]
-                )
-            },
-        )
-        machine = sfn.StateMachine(
-            self,
-            "Machine",
-            state_machine_name=settings.name("tracking-poll"),
+            settings=settings,
+            name="tracking-poll",
             # A round is short, and one that is cut off or runs twice does no harm: nobody need remember it.
-            state_machine_type=sfn.StateMachineType.EXPRESS,
-            # Not through CDK's own JSON: it loses nulls, and with them every `"ResultPath": null`.
-            definition_body=sfn.DefinitionBody.from_string(
-                json.dumps(definition(settings, function.function_arn))
-            ),
-            role=role,
-            tracing_enabled=True,
-            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
+            kind=sfn.StateMachineType.EXPRESS,
+            definition=definition(settings, self.function.function_arn),
+            functions=[self.function],
         )
-        acknowledge(
-            role,
-            "X-Ray and the delivery of logs have no resources to name.",
-            "AwsSolutions-IAM5[Resource::*]",
-        )
-        return machine
-
-    def _schedule(self, machine: sfn.StateMachine) -> None:
-        settings = self._settings
-        role = iam.Role(
+        Schedule(
             self,
-            "SchedulerRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            ),
-            inline_policies={
-                "polls": iam.PolicyDocument(
-                    statements=[
-                        allow("states:StartExecution", on=machine.state_machine_arn),
-                        allow("sqs:SendMessage", on=self.dead_letters.queue_arn),
-                    ]
-                )
-            },
-        )
-        unit = "minute" if settings.poll_minutes == 1 else "minutes"
-        scheduler.CfnSchedule(
-            self,
-            "Schedule",
-            name=settings.name("tracking-poll"),
+            "Rounds",
+            settings=settings,
+            name="tracking-poll",
             description="Asks carriers about the parcels that are due",
-            schedule_expression=f"rate({settings.poll_minutes} {unit})",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=machine.state_machine_arn,
-                role_arn=role.role_arn,
-                input="{}",
-                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
-                    arn=self.dead_letters.queue_arn
-                ),
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_event_age_in_seconds=60 * settings.poll_minutes, maximum_retry_attempts=2
-                ),
-            ),
+            minutes=settings.poll_minutes,
+            action="states:StartExecution",
+            target=self.machine.state_machine_arn,
+            dead_letters=self.dead_letters,
         )

@@ -220,7 +220,7 @@ def test_the_order_flow_may_call_the_functions_of_its_states_alone(aws: Template
 
 
 def test_the_scheduler_may_call_the_sweep_alone(aws: Template) -> None:
-    (role,) = [role for name, role in aws.all("IAM::Role").items() if name.startswith("SweepRole")]
+    (role,) = [role for name, role in aws.all("IAM::Role").items() if name.startswith("SweepRunsRole")]
     (policy,) = role["Properties"]["Policies"]
     allowed = granted(policy["PolicyDocument"]["Statement"], {})
     (sweep,) = [name for name in allowed if "FunctionsSweepFunction" in name]
@@ -236,7 +236,7 @@ def test_a_round_of_polls_may_be_started_by_the_scheduler_and_calls_its_worker_a
     allowed = granted(machine["Policies"][0]["PolicyDocument"]["Statement"], {})
     assert list(allowed.values()) == [{"lambda:InvokeFunction"}]
     assert "FunctionsPollTrackingsFunction" in next(iter(allowed))
-    (scheduler,) = [role for name, role in roles.items() if name.startswith("TrackingPollsSchedulerRole")]
+    (scheduler,) = [role for name, role in roles.items() if name.startswith("TrackingPollsRoundsRole")]
     allowed = granted(scheduler["Policies"][0]["PolicyDocument"]["Statement"], {})
     (started,) = [name for name in allowed if "TrackingPollsMachine" in name]
     (letters,) = [name for name in allowed if "TrackingPollsDeadLetters" in name]
