@@ -21,14 +21,15 @@ from unittest.mock import Mock
 
 from botocore.awsrequest import AWSResponse
 
-from parcelgate.carriers.port import ParcelHistory
+from parcelgate import aws_clients
+from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain.clock import now, rfc3339
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, merge
 from parcelgate.observability.logs import log
-from parcelgate.services.polls import Polls
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings import Timelines
-from parcelgate.store import clients, keys
+from parcelgate.services.trackings.polls import Polls
+from parcelgate.services.trackings.timeline import Timelines
+from parcelgate.store import keys
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 
@@ -148,8 +149,8 @@ def measured(parcels: int = PARCELS) -> Speed:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     trackings = [_parcel(number) for number in range(parcels)]
     dynamo = _Dynamo(trackings)
-    clients.forget()
-    client = clients.client("dynamodb")
+    aws_clients.forget()
+    client = aws_clients.client("dynamodb")
     client.meta.events.register("before-send.dynamodb", dynamo.answer)
     table, settings, carrier = Table(client, "table"), Settings({}), _Carrier()
     polls = Polls(

@@ -22,13 +22,14 @@ from rich.table import Table as Grid
 from local import emulator
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import rfc3339
-from parcelgate.services import api_keys, operations, webhook_urls
-from parcelgate.services.retries import RetryQueues
+from parcelgate.services.accounts import api_keys, webhook_urls
+from parcelgate.services.operator import operations
+from parcelgate.services.orders.retries import RetryQueues
 from parcelgate.services.settings import Settings
+from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
 from parcelgate.store.inbox import InboxEntry
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook
 
 LOCAL_STACK = Path(".local/stack.json")
 LOCAL_NAME = "parcelgate-local"

@@ -31,9 +31,9 @@ from rich.console import Console
 from local import emulator, node, processes
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
-from parcelgate.services import api_keys, webhook_urls
+from parcelgate.services.accounts import api_keys, webhook_urls
+from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook
 from sandbox.lme.envelope import new_login
 
 ROOT = Path(__file__).resolve().parent.parent

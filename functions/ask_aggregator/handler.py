@@ -7,8 +7,8 @@ from parcelgate.carriers.port import Aggregates
 from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.parcels import read_air_waybill, read_areas, read_number, read_route
-from parcelgate.http.queries import read_account_query
+from parcelgate.http.requests.queries import read_account_query
+from parcelgate.http.requests.trackings import read_air_waybill, read_areas, read_number, read_route
 from parcelgate.http.resources import (
     CourierList,
     RemoteAreas,
@@ -16,7 +16,7 @@ from parcelgate.http.resources import (
     TrackingCounts,
     TransitTimesResource,
 )
-from parcelgate.services.followings import wired
+from parcelgate.services.trackings.subscriptions import wired
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator."""

@@ -8,9 +8,9 @@ call. Without `tenant` in the context there is nothing that can be read.
 from functools import cache
 from typing import Any
 
-from parcelgate.services.api_keys import verify
+from parcelgate.aws_clients import client
+from parcelgate.services.accounts.api_keys import verify
 from parcelgate.services.settings import Settings
-from parcelgate.store.clients import client
 from parcelgate.store.table import Table
 
 

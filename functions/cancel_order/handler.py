@@ -5,8 +5,8 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
-from parcelgate.services import delivery
-from parcelgate.services.cancel import wired
+from parcelgate.services.orders.cancel import wired
+from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
@@ -23,7 +23,7 @@ def cancel_order(call: Call) -> Answer:
 
     def cancel() -> Answer:
         order = canceller.cancel(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        resource = order_resource(order, call.site, delivery.statuses(table, [order]))
+        resource = order_resource(order, call.site, delivery_status.statuses(table, [order]))
         if order.status is OrderStatus.CANCELLED:
             return answer(resource)
         headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}

@@ -7,7 +7,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer, no_body
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.parcels import read_change, read_changes, read_names, read_refresh
+from parcelgate.http.requests.trackings import read_change, read_changes, read_names, read_refresh
 from parcelgate.http.resources import (
     TrackingResource,
     TrackingResult,
@@ -15,7 +15,7 @@ from parcelgate.http.resources import (
     failed_result,
     tracking_resource,
 )
-from parcelgate.services.followings import Followings, wired
+from parcelgate.services.trackings.subscriptions import Followings, wired
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then written by itself."""

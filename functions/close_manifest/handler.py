@@ -3,10 +3,10 @@
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.http.forms import read_manifest
 from parcelgate.http.idempotency import do_once
+from parcelgate.http.requests.forms import read_manifest
 from parcelgate.http.resources import manifest_resource
-from parcelgate.services.manifests import wired
+from parcelgate.services.orders.manifests import wired
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the carrier; each order is then stored by itself."""

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import about, log, observed
+from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.observability.metrics import count
 from parcelgate.services import order_flow
-from parcelgate.services.workflow import execution_input
+from parcelgate.services.orders.workflow import execution_input
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order whose execution the event is about."""
     detail = event["detail"]
     log.warning("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
     count("ExecutionsBroken", status=detail["status"])
     names = execution_input(detail)
-    about(order_id=names.order_id, tenant=names.tenant)
+    bind_log_keys(order_id=names.order_id, tenant=names.tenant)
     order_flow.wired().give_up(names.tenant, names.order_id, "workflow_ended")

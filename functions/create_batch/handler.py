@@ -4,10 +4,10 @@ from parcelgate.carriers import registry
 from parcelgate.domain.batches import Batch
 from parcelgate.domain.clock import now
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
-from parcelgate.http.batches import MOST_BYTES, read_batch
 from parcelgate.http.idempotency import create_once
+from parcelgate.http.requests.batches import MOST_BYTES, read_batch
 from parcelgate.http.resources import TakenBatch
-from parcelgate.services.batches import wired
+from parcelgate.services.batches.batches import wired
 from parcelgate.store.idempotency import Claim
 
 api = Api()

@@ -7,9 +7,9 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
 from parcelgate.http.idempotency import create_once
-from parcelgate.http.inputs import read_order
+from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources import order_resource
-from parcelgate.services.create_order import wired
+from parcelgate.services.orders.create import wired
 from parcelgate.store.idempotency import Claim
 
 CARRIER_SECONDS = 10.0

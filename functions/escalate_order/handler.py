@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import about, observed
+from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.services import order_flow
 from parcelgate.services.order_flow import Visit
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order that the payload names."""
     visit = Visit.of(event)
-    about(order_id=visit.order_id, tenant=visit.tenant)
+    bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
     order_flow.wired().escalate(visit)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import about, observed
+from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.services import order_flow
 from parcelgate.services.invocation import Context, time_left
 from parcelgate.services.order_flow import Visit
 
 
-@observed(expected=order_flow.EXPECTED)
+@instrumented(expected=order_flow.EXPECTED)
 def handler(event: dict[str, Any], context: Context) -> None:
     """Do the state's work for the order that the payload names."""
     visit = Visit.of(event)
-    about(order_id=visit.order_id, tenant=visit.tenant)
+    bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
     order_flow.wired().fetch_label(visit, time_left(context))

@@ -4,7 +4,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.parcels import Several, read_following, read_followings
+from parcelgate.http.requests.trackings import Several, read_following, read_followings
 from parcelgate.http.resources import (
     TrackingList,
     TrackingResource,
@@ -13,7 +13,7 @@ from parcelgate.http.resources import (
     failed_result,
     tracking_resource,
 )
-from parcelgate.services.followings import Followings, Taken, Wanted, wired
+from parcelgate.services.trackings.subscriptions import Followings, Taken, Wanted, wired
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""

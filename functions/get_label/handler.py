@@ -2,10 +2,10 @@
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.accept import document_wanted
 from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.requests.accept import document_wanted
 from parcelgate.http.resources import LabelResource, ParcelLabelResource, PendingLabel
-from parcelgate.services.labels_view import LinkedLabel, wired
+from parcelgate.services.labels.links import LinkedLabel, wired
 
 CARRIER_SECONDS = 8.0
 """How long the client waits for the carrier when the label was not fetched yet."""

@@ -4,8 +4,8 @@ from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
-from parcelgate.services import delivery
-from parcelgate.services.hold_order import wired
+from parcelgate.services.orders.hold import wired
+from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
@@ -22,7 +22,7 @@ def hold_order(call: Call) -> Answer:
 
     def hold() -> Answer:
         order = holder.hold(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        return answer(order_resource(order, call.site, delivery.statuses(table, [order])))
+        return answer(order_resource(order, call.site, delivery_status.statuses(table, [order])))
 
     return do_once(call, table, now(), hold)
 

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import webhooks
+from parcelgate.observability.logs import instrumented
+from parcelgate.services.webhooks import receive
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Take the delivery in. Nothing is done about it here."""
     path = event.get("pathParameters") or {}
-    answer = webhooks.wired().take_in(path, webhooks.body_of(event), event.get("headers"))
+    answer = receive.wired().take_in(path, receive.body_of(event), event.get("headers"))
     return {
         "statusCode": answer.status,
         "headers": {"content-type": answer.content_type},

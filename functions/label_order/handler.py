@@ -5,20 +5,20 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import label_fetch
+from parcelgate.observability.logs import instrumented
 from parcelgate.services.invocation import time_left
-from parcelgate.services.label_fetch import LabelDelivery
+from parcelgate.services.labels import fetch
+from parcelgate.services.labels.fetch import LabelDelivery
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 _SAVE_SECONDS = 5.0
 """What is kept back of an invocation's time to store what the carrier gave."""
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Fetch a batch of labels; what is not there yet comes again alone, each at its own time."""
-    worker, left = label_fetch.worker(), time_left(context)
+    worker, left = fetch.worker(), time_left(context)
 
     def work(record: SQSRecord) -> None:
         delivery = LabelDelivery(

@@ -1,9 +1,9 @@
 """`GET /v1/carriers/{carrier}/services`: what a carrier sells to an account."""
 
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.http.queries import read_account_query
+from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.resources import ServiceList
-from parcelgate.services.catalogue import wired
+from parcelgate.services.catalogue.offers import wired
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""

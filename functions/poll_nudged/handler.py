@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import polls
+from parcelgate.observability.logs import instrumented
 from parcelgate.services.invocation import Context, time_left
-from parcelgate.services.polls import Nudge
+from parcelgate.services.trackings import polls
+from parcelgate.services.trackings.polls import Nudge
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Ask about a batch; what another worker is asking about right now comes again."""
     nudges = [Nudge(each["messageId"], each["receiptHandle"], each["body"]) for each in event["Records"]]

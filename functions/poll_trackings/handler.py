@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import polls
+from parcelgate.observability.logs import instrumented
 from parcelgate.services.invocation import Context, time_left
+from parcelgate.services.trackings import polls
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Make one run; `more` when another is to follow at once."""
     worker, workers, started_at = event["worker"], event["workers"], event["started_at"]

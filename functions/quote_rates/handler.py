@@ -4,9 +4,9 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.inputs import read_order
+from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources import RateList, rate_resource
-from parcelgate.services.rates import wired
+from parcelgate.services.catalogue.rates import wired
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""

@@ -2,7 +2,7 @@
 
 from parcelgate.http.api import Answer, Api, Call, answer
 from parcelgate.http.resources import batch_resource
-from parcelgate.services.batches import wired
+from parcelgate.services.batches.batches import wired
 
 api = Api()
 

@@ -4,7 +4,7 @@ from itertools import accumulate
 
 from parcelgate.domain.orders import Order
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.http.queries import bad_cursor, read_order_query
+from parcelgate.http.requests.queries import bad_cursor, read_order_query
 from parcelgate.http.resources import (
     EventList,
     OrderList,
@@ -14,7 +14,7 @@ from parcelgate.http.resources import (
     order_resource,
     tracking_resource,
 )
-from parcelgate.services.orders import wired
+from parcelgate.services.orders.reader import wired
 from parcelgate.store.errors import BadCursorError
 
 LARGEST_PAGE = 4_000_000

@@ -4,9 +4,9 @@ from itertools import accumulate
 
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.http.queries import bad_cursor, read_tracking_query
+from parcelgate.http.requests.queries import bad_cursor, read_tracking_query
 from parcelgate.http.resources import TrackingPage, encode, tracking_resource
-from parcelgate.services.tracking_reader import wired
+from parcelgate.services.trackings.tracking_reader import wired
 from parcelgate.store.errors import BadCursorError
 
 LARGEST_PAGE = 4_000_000

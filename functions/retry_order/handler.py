@@ -5,10 +5,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import retries
+from parcelgate.observability.logs import instrumented
 from parcelgate.services.invocation import time_left
-from parcelgate.services.retries import Delivery
+from parcelgate.services.orders import retries
+from parcelgate.services.orders.retries import Delivery
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -23,7 +23,7 @@ def delivery(record: SQSRecord) -> Delivery:
     )
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Try a batch again; what does not succeed comes again alone, each at its own time."""
     retrier = retries.wired().within(time_left(context))

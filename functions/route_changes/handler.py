@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import changes
+from parcelgate.observability.logs import instrumented
+from parcelgate.services.events import stream_router
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Send on what follows from a batch of changes; what AWS did not take comes again."""
-    failed = changes.wired().route(event["Records"])
+    failed = stream_router.wired().route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

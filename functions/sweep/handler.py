@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import observed
-from parcelgate.services import sweep
+from parcelgate.observability.logs import instrumented
 from parcelgate.services.invocation import Context, time_left
+from parcelgate.services.operator import sweep
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
     """Make one run."""
     return {"dealt_with": sweep.wired().run(time_left(context))}

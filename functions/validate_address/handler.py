@@ -3,10 +3,10 @@
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.http.forms import read_address
 from parcelgate.http.idempotency import do_once
+from parcelgate.http.requests.forms import read_address
 from parcelgate.http.resources import AddressCheckResource
-from parcelgate.services.addresses import wired
+from parcelgate.services.catalogue.addresses import wired
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""

@@ -7,13 +7,13 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.carriers import registry
-from parcelgate.http.batches import read_entries
-from parcelgate.http.inputs import read_order
-from parcelgate.observability.logs import anatomy, log, observed
-from parcelgate.services import batches
-from parcelgate.services.batches import Reading
-from parcelgate.services.create_order import Draft
+from parcelgate.http.requests.batches import read_entries
+from parcelgate.http.requests.orders import read_order
+from parcelgate.observability.logs import instrumented, log, safe_error_fields
+from parcelgate.services.batches import batches
+from parcelgate.services.batches.batches import Reading
 from parcelgate.services.invocation import time_left
+from parcelgate.services.orders.create import Draft
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -26,7 +26,7 @@ def draft(entry: object, *, tenant: str, order_id: str, now: datetime) -> Draft:
 READING = Reading(entries=read_entries, draft=draft)
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Work the entries of a message off; those that made trouble come again."""
     left = time_left(context)
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         try:
             batches.worker(READING).work(record.body, left)
         except Exception as error:
-            log.error("a part of a batch was not worked off", extra=anatomy(error))
+            log.error("a part of a batch was not worked off", extra=safe_error_fields(error))
             raise
 
     return process_partial_response(event, work, _BATCH, context)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from parcelgate.carriers.port import Failed, NotFound, OrderResult, Pending
+from parcelgate.carriers.results import Failed, NotFound, OrderResult, Pending
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.store.webhook_tokens import Hook
+from parcelgate.store.credentials.webhook_tokens import Hook
 from tests.support.faulty import unavailable
 from tests.support.world import Behaviour, World
 

@@ -12,7 +12,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Failed, Mismatch, NotFound, OrderResult, Pending
+from parcelgate.carriers.results import Failed, Mismatch, NotFound, OrderResult, Pending
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, OrderStatus
 from parcelgate.domain.problems import CarrierWords

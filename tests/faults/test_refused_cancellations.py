@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from parcelgate.carriers.errors import RefusedError
 from parcelgate.domain.orders import LabelStatus, OrderStatus
-from parcelgate.services.cancel import Canceller
-from parcelgate.services.retries import RetryQueues
+from parcelgate.services.orders.cancel import Canceller
+from parcelgate.services.orders.retries import RetryQueues
 from tests.support.faulty import fails_with, time_out
 from tests.support.world import Behaviour, World
 

@@ -9,8 +9,8 @@ import pytest
 
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
-from parcelgate.http.inputs import read_order
-from parcelgate.services.retries import RetryMessage
+from parcelgate.http.requests.orders import read_order
+from parcelgate.services.orders.retries import RetryMessage
 from sandbox.lme.envelope import new_login
 from tests.support.desk import BODIES, CARRIERS, Desk, lme_body, ubi_body
 from tests.support.faulty import Killed, die, unavailable

@@ -13,8 +13,8 @@ import pytest
 
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus
+from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import PARKED, PROCESSED, RECEIVED
-from parcelgate.store.webhook_tokens import Hook
 from tests.support.faulty import die
 from tests.support.pushes import (
     EMAIL,

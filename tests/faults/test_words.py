@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parcelgate.carriers.lso.adapter import Lso
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, Order, OrderStatus
 from sandbox import Settings, serve

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.bodies import encoded
-from parcelgate.carriers.fields import Place
 from parcelgate.carriers.lme import envelope, mapping, wire
-from parcelgate.carriers.lme.assumed import Settings
 from parcelgate.carriers.lme.countries import NAMES
-from parcelgate.carriers.lme.rules import FIELDS
-from parcelgate.carriers.port import Confirmed
+from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.validation import FIELDS
+from parcelgate.carriers.results import Confirmed
+from parcelgate.carriers.toolkit.bodies import encoded
+from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Item, Options, Order, Parcel

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.fields import Place
 from parcelgate.carriers.lso import mapping, wire
-from parcelgate.carriers.lso.assumed import Settings
-from parcelgate.carriers.lso.rules import FIELDS, examine
-from parcelgate.carriers.port import Confirmed, Failed, Mismatch, NotFound, Pending
+from parcelgate.carriers.lso.settings import Settings
+from parcelgate.carriers.lso.validation import FIELDS, examine
+from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, Pending
+from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Item, Options, Order, Parcel

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from parcelgate.carriers.port import Confirmed
-from parcelgate.carriers.ubi import mapping, rules
-from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.results import Confirmed
+from parcelgate.carriers.ubi import mapping, validation
+from parcelgate.carriers.ubi.settings import Settings
 from parcelgate.carriers.ubi.wire import OrderAnswer, encode
 from tests.unit.carriers.ubi.orders import Body, order_of
 
@@ -166,10 +166,10 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
     maps to the same parcels in the same order."""
     account = Settings(master_repeats_first_piece=repeats)
     order = order_of(body)
-    assume(not rules.examine(order, account).errors)
+    assume(not validation.examine(order, account).errors)
     wire = mapping.wire_order(mapping.prepared(order, account).order, account)
     sent = wire.fields()
-    assert list(rules.violations(sent)) == []
+    assert list(validation.violations(sent)) == []
     assert msgspec.json.decode(encode([wire]))[0]["referenceNo"] == order.reference
 
     result = mapping.result(order, answer_to(sent, shuffle))
@@ -185,8 +185,8 @@ def test_what_goes_out_breaks_the_table_only_where_the_examination_says_so(body:
     """The examination is neither blind nor louder than the table for what the table alone decides."""
     order = order_of(body)
     wire = mapping.wire_order(mapping.prepared(order, Settings()).order, Settings()).fields()
-    broken = {found.code for found in rules.violations(wire)}
-    found = {error.code for error in rules.examine(order, Settings()).errors}
+    broken = {found.code for found in validation.violations(wire)}
+    found = {error.code for error in validation.examine(order, Settings()).errors}
     assert broken <= found
 
 

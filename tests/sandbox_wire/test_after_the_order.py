@@ -13,9 +13,9 @@ from pypdf import PdfReader
 
 from functions.label_order.handler import handler as label_order
 from functions.route_changes.handler import handler as route_changes
+from parcelgate import aws_clients
 from parcelgate.domain.orders import LabelStatus, Order
-from parcelgate.services import changes
-from parcelgate.store import clients
+from parcelgate.services.events import stream_router
 from sandbox import Settings, serve
 from sandbox.lme import new_login
 from tests.support.http import BUCKET, Body, Context, House, Reply, call, forget, house, premises
@@ -59,7 +59,7 @@ class Shop:
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self._images: dict[tuple[str, str], Any] = {}
         # A queue of its own: what another test left waiting in one would come up here.
-        self._queue = clients.client("sqs").create_queue(QueueName=f"labels-{uuid4().hex}")["QueueUrl"]
+        self._queue = aws_clients.client("sqs").create_queue(QueueName=f"labels-{uuid4().hex}")["QueueUrl"]
 
     def buys(self, carrier: str, reference: str, count: int = 1, **more: Any) -> Order:
         """An order that the carrier has confirmed."""
@@ -81,7 +81,7 @@ class Shop:
 
     def document(self, url: str) -> bytes:
         key = unquote(urlsplit(url).path).removeprefix("/").removeprefix(f"{BUCKET}/")
-        content: bytes = clients.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        content: bytes = aws_clients.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return content
 
     def fault(self, carrier: str, name: str, kind: str, **more: Any) -> None:
@@ -113,7 +113,7 @@ class Shop:
                 records.append({"eventName": "MODIFY", "dynamodb": change})
                 self._images[name] = item
         assert route_changes({"Records": records}, Context()) == {"batchItemFailures": []}
-        sqs = clients.client("sqs")
+        sqs = aws_clients.client("sqs")
         wanted = []
         got = sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
         for message in got:
@@ -157,10 +157,10 @@ def furnished(running: tuple[str, dict[str, str]], premises: House) -> House:
     lme = {name: login[name] for name in ("app_key", "client_private", "lme_public")}
     for carrier, credentials in (("ubi", UBI_LOGIN), ("lme", lme)):
         secret = {"credentials": credentials, "base_url": f"{url}/{carrier}", "ship_from": SENDER}
-        clients.client("secretsmanager").create_secret(
+        aws_clients.client("secretsmanager").create_secret(
             Name=f"parcelgate/acme/{carrier}/default", SecretString=json.dumps(secret)
         )
-    clients.client("s3").create_bucket(
+    aws_clients.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     return premises
@@ -175,16 +175,16 @@ def shop(
 ) -> Iterator[Shop]:
     found = Shop(house, running[0])
     found.control.post("/reset").raise_for_status()
-    sqs = clients.client("sqs")
+    sqs = aws_clients.client("sqs")
     queues = {name: sqs.create_queue(QueueName=f"retry-{name}")["QueueUrl"] for name in ("lso", "ubi", "lme")}
     monkeypatch.setenv("PARCELGATE_RETRY_QUEUE_URLS", json.dumps(queues))
     monkeypatch.setenv("PARCELGATE_LABEL_QUEUE_URL", found._queue)
     monkeypatch.setenv("PARCELGATE_EVENT_BUS", "default")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-    changes.wired.cache_clear()
+    stream_router.wired.cache_clear()
     forget()
     yield found
-    changes.wired.cache_clear()
+    stream_router.wired.cache_clear()
 
 
 class TestLabels:

@@ -9,9 +9,15 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    LabelPendingError,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from parcelgate.carriers.lme.adapter import Lme
-from parcelgate.carriers.port import Confirmed, LabelPendingError, NotFound, Pending
+from parcelgate.carriers.results import Confirmed, NotFound, Pending
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Options, Order
 from parcelgate.domain.trackings import TrackingStatus

@@ -9,7 +9,7 @@ import pytest
 
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.lme.adapter import Lme
-from parcelgate.carriers.port import ParcelHistory, Trust
+from parcelgate.carriers.results import ParcelHistory, Trust
 from parcelgate.domain.clock import now
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
 from sandbox import Settings, serve

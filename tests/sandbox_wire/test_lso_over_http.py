@@ -11,9 +11,15 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    LabelPendingError,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from parcelgate.carriers.lso.adapter import Lso
-from parcelgate.carriers.port import Confirmed, Failed, LabelPendingError, NotFound, OrderResult, Pending
+from parcelgate.carriers.results import Confirmed, Failed, NotFound, OrderResult, Pending
 from parcelgate.domain.clock import now
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order

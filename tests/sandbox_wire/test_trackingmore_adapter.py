@@ -12,9 +12,9 @@ from parcelgate.carriers.errors import (
     TooManyRequestsError,
     TransientError,
 )
-from parcelgate.carriers.port import Amendment, Area, Followed, Following, ParcelHistory, Route, Waybill
+from parcelgate.carriers.results import Amendment, Area, Followed, Following, ParcelHistory, Route, Waybill
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.carriers.trackingmore.adapter import TrackingMore
-from parcelgate.carriers.transport import HttpTransport
 from parcelgate.domain.clock import now
 from parcelgate.domain.trackings import Customer, Source, Tracking, merge
 from sandbox import Settings, serve

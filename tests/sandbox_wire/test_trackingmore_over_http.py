@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from functions.poll_nudged.handler import handler as poll_nudged
-from parcelgate.carriers.port import Waybill
+from parcelgate import aws_clients
+from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.services import followings, polls
-from parcelgate.store import clients
+from parcelgate.services.trackings import polls, subscriptions
 from sandbox import Settings, serve
 from tests.support.http import Body, Context, House, Reply, call, house, premises
 from tests.support.table import TABLE_NAME, all_items
@@ -86,7 +86,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def shop(premises: House, house: House, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     secret = {"credentials": LOGIN, "base_url": f"{url}/trackingmore"}
-    clients.client("secretsmanager").put_secret_value(
+    aws_clients.client("secretsmanager").put_secret_value(
         SecretId="parcelgate/acme/trackingmore/default", SecretString=json.dumps(secret)
     )
     polls.wired.cache_clear()
@@ -151,7 +151,7 @@ class TestAParcel:
         assert call("PATCH /v1/trackings/{id}", id=one["id"], body=patch).status == 200
 
         assert shop.calls["putOne"] == 1
-        told = followings.wired().ask(
+        told = subscriptions.wired().ask(
             "acme", "default", lambda one: one.history(Waybill("china-ems", "LK664578623CN")), lambda: 10.0
         )
         assert told is not None
@@ -274,7 +274,7 @@ class TestAQuestion:
         found = call("POST /v1/trackings/detect", body={"tracking_number": "LK664578623CN"}).json()["data"]
         assert "china-ems" in [one["code"] for one in found]
 
-        service = followings.wired()
+        service = subscriptions.wired()
         assert len(service.ask("acme", "default", lambda one: one.couriers(), lambda: 10.0)) > 20
         asked = {"costtime", "remote", "aircargo", "getuserinfo", "getstatusnumber", "detect", "carriers"}
         assert asked <= set(shop.calls)
@@ -350,7 +350,7 @@ def test_trouble_on_the_way_is_mended_by_the_same_request_again(name: str, kind:
 
 def test_a_wrong_key_is_told_as_an_aggregator_that_cannot_be_asked(shop: Shop) -> None:
     secret = {"credentials": LOGIN | {"api_key": "wrong"}, "base_url": "http://127.0.0.1:9/trackingmore"}
-    secrets = clients.client("secretsmanager")
+    secrets = aws_clients.client("secretsmanager")
     held = json.loads(
         secrets.get_secret_value(SecretId="parcelgate/acme/trackingmore/default")["SecretString"]
     )

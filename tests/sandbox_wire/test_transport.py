@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from parcelgate.carriers import transport as way_out
-from parcelgate.carriers.calls import Request, Transport
 from parcelgate.carriers.errors import TransientError, UnknownOutcomeError
-from parcelgate.carriers.transport import HttpTransport, is_public
+from parcelgate.carriers.toolkit import transport as way_out
+from parcelgate.carriers.toolkit.calls import Request, Transport
+from parcelgate.carriers.toolkit.transport import HttpTransport, is_public
 
 type Behaviour = Callable[[socket.socket], None]
 
@@ -268,7 +268,7 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 
 
 def test_certificates_are_checked() -> None:
-    from parcelgate.carriers.transport import _shared_client
+    from parcelgate.carriers.toolkit.transport import _shared_client
 
     pool = _shared_client()._transport._pool  # type: ignore[attr-defined]
     assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED

@@ -12,14 +12,15 @@ from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
+    LabelPendingError,
     PartlyRefusedError,
     RefusedError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Cancellation, Confirmed, LabelPendingError, NotFound
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.results import Cancellation, Confirmed, NotFound
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.carriers.ubi.adapter import Ubi
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order

@@ -11,7 +11,7 @@ import pytest
 
 from local import stack as local_stack
 from local.cli import Deployment
-from parcelgate.services import api_keys
+from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.shop import Shop
 

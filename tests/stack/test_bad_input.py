@@ -9,7 +9,7 @@ import pytest
 
 from local.cli import Deployment
 from local.stack import Stack
-from parcelgate.services import api_keys
+from parcelgate.services.accounts import api_keys
 from tests.stack.shop import Body, Shop, order_body, until
 
 LIMIT = 256 * 1024

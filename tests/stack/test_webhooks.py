@@ -16,7 +16,7 @@ import pytest
 
 from local.cli import Deployment
 from local.stack import TENANT, Stack
-from parcelgate.services import operations
+from parcelgate.services.operator import operations
 from parcelgate.store import keys
 from parcelgate.store.inbox import PARKED, PROCESSED, InboxEntry
 from sandbox.lme import envelope

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Request, Response, Transport
 from parcelgate.carriers.lso.adapter import Lso
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.toolkit.calls import Request, Response, Transport
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel

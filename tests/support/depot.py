@@ -16,21 +16,23 @@ from typing import Any
 import httpx
 import pytest
 
+from parcelgate import aws_clients
 from parcelgate.carriers import registry
-from parcelgate.carriers.calls import Request, Response
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.batches import Batch, Progress, progress
 from parcelgate.domain.clock import now
-from parcelgate.http.batches import read_batch
-from parcelgate.http.bodies import read_json
-from parcelgate.services import batches, retries, sweep
-from parcelgate.services.accounts import Carriers
-from parcelgate.services.batches import BatchWorker, Bodies, FanOut, Reading
-from parcelgate.services.create_order import Intake
-from parcelgate.services.retries import Retrier, RetryQueues
-from parcelgate.services.sending import Sender
+from parcelgate.http.requests.batches import read_batch
+from parcelgate.http.requests.bodies import read_json
+from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.services.batches import batches
+from parcelgate.services.batches.batches import BatchWorker, Bodies, FanOut, Reading
+from parcelgate.services.operator import sweep
+from parcelgate.services.orders import retries
+from parcelgate.services.orders.create import Intake
+from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.submission import Sender
 from parcelgate.services.settings import Settings
-from parcelgate.store import clients
 from parcelgate.store.table import Table
 from sandbox import Settings as SandboxSettings
 from sandbox import serve
@@ -260,11 +262,11 @@ def depots() -> Iterator[Callable[[], Depot]]:
     with serve(settings) as url, aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
         patch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-        secrets = clients.client("secretsmanager")
+        secrets = aws_clients.client("secretsmanager")
         for name, login in LOGINS.items():
             text = json.dumps({"base_url": f"{url}/{name}", "credentials": login})
             secrets.create_secret(Name=f"parcelgate/{TENANT}/{name}/default", SecretString=text)
-        dynamodb = clients.client("dynamodb")
+        dynamodb = aws_clients.client("dynamodb")
         numbers = count(1)
 
         def make() -> Depot:

@@ -16,18 +16,19 @@ import pytest
 from functions.cancel_order import handler as cancel_handler
 from functions.create_order import handler as create_handler
 from parcelgate.carriers import registry
-from parcelgate.carriers.calls import Request, Response
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.services import label_fetch, retries
-from parcelgate.services.accounts import Carriers
-from parcelgate.services.cancel import Canceller
-from parcelgate.services.create_order import Intake
-from parcelgate.services.label_fetch import LabelFetcher, LabelWorker
-from parcelgate.services.labels import LabelStore
-from parcelgate.services.retries import Retrier, RetryQueues
-from parcelgate.services.sending import Sender
+from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.services.labels import fetch
+from parcelgate.services.labels.documents import LabelStore
+from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
+from parcelgate.services.orders import retries
+from parcelgate.services.orders.cancel import Canceller
+from parcelgate.services.orders.create import Intake
+from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.submission import Sender
 from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
@@ -224,7 +225,7 @@ class Desk(World):
         patch.setattr(create_handler, "wired", lambda: intake)
         patch.setattr(cancel_handler, "wired", lambda: canceller)
         patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
-        patch.setattr(label_fetch, "worker", lambda: worker)
+        patch.setattr(fetch, "worker", lambda: worker)
         really = registry.build
         patch.setattr(registry, "build", lambda *given, **named: really(*given, **(named | {"clock": now})))
 

@@ -13,10 +13,10 @@ import pytest
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import CarrierError, RefusedError
-from parcelgate.carriers.port import (
+from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.results import (
     Amendment,
     Area,
-    CarrierProfile,
     Courier,
     Followed,
     Following,

@@ -18,29 +18,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from moto.sqs.models import sqs_backends
 
+from parcelgate import aws_clients
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderEvent
 from parcelgate.http.openapi import document
 from parcelgate.observability.logs import log
-from parcelgate.services import (
-    addresses,
-    batches,
-    cancel,
-    catalogue,
-    change_order,
-    create_order,
-    followings,
-    hold_order,
-    label_fetch,
-    labels_view,
-    manifests,
-    orders,
-    rates,
-    retries,
-    tracking_reader,
-    trackings,
-)
-from parcelgate.store import clients
+from parcelgate.services.batches import batches
+from parcelgate.services.catalogue import addresses, offers, rates
+from parcelgate.services.labels import fetch, links
+from parcelgate.services.orders import cancel, change, create, hold, manifests, reader, retries
+from parcelgate.services.trackings import subscriptions, timeline, tracking_reader
 from parcelgate.store.table import Table, TenantTable
 from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
 
@@ -277,7 +264,7 @@ class House:
     def tidy(self) -> None:
         """Make it as it was."""
         for service, client in self._made.items():
-            clients.put(service, client)
+            aws_clients.put(service, client)
         for item in all_items(self.dynamodb):
             self.dynamodb.delete_item(TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]})
         for queue in ("retry-lso", "nudges", *(f"batch-{carrier}" for carrier in registry.names())):
@@ -293,7 +280,7 @@ def premises() -> Iterator[House]:
     """Everything that the functions need of AWS, in memory; made once for each module of tests."""
     with aws(), pytest.MonkeyPatch.context() as patch:
         made = {
-            name: clients.client(name)  # type: ignore[call-overload]
+            name: aws_clients.client(name)  # type: ignore[call-overload]
             for name in ("dynamodb", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
         }
         create_table(made["dynamodb"])
@@ -363,20 +350,20 @@ def forget() -> None:
         batches.wired,
         addresses.wired,
         cancel.wired,
-        catalogue.wired,
-        change_order.wired,
-        create_order.wired,
-        followings.wired,
-        hold_order.wired,
-        label_fetch.wired,
-        label_fetch.worker,
-        labels_view.wired,
+        offers.wired,
+        change.wired,
+        create.wired,
+        subscriptions.wired,
+        hold.wired,
+        fetch.wired,
+        fetch.worker,
+        links.wired,
         manifests.wired,
-        orders.wired,
+        reader.wired,
         rates.wired,
         retries.queues,
         tracking_reader.wired,
-        trackings.wired,
+        timeline.wired,
     ):
         wired.cache_clear()
     from functions.authorize import handler

@@ -11,11 +11,11 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from parcelgate.carriers.port import ParcelHistory
+from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
-from parcelgate.services.polls import Account, Nudge, Polls
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings import Timelines
+from parcelgate.services.trackings.polls import Account, Nudge, Polls
+from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support.clock import FakeClock

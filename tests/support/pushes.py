@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
-from parcelgate.carriers.port import Confirmed, ParcelResult
+from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking
-from parcelgate.services import outcomes
+from parcelgate.services.orders import transitions
+from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import InboxEntry
-from parcelgate.store.webhook_tokens import Hook
 from tests.support.orders import an_event, an_order
 from tests.support.trackings import a_followed
 from tests.support.world import World
@@ -127,7 +127,7 @@ def confirmed(world: World, order: Order, number: str = "FHE1") -> Order:
         ParcelResult(reference=parcel.reference, tracking_number=number) for parcel in order.parcels
     )
     result = Confirmed(carrier_order_number=number, parcels=parcels)
-    change = outcomes.confirmed(order, result, at=at, watch_at=at, new_id=new_id)
+    change = transitions.confirmed(order, result, at=at, watch_at=at, new_id=new_id)
     after = msgspec.structs.replace(change.after, watch_at=None)
     world.table.tenant(TENANT).orders.save(order, after, change.event, trackings=change.trackings)
     return after

@@ -17,7 +17,7 @@ import pytest
 from moto import mock_aws
 from moto.dynamodb.models.table import Table as MotoTable
 
-from parcelgate.store import clients
+from parcelgate import aws_clients
 from parcelgate.store.table import Table
 
 TABLE_NAME = "parcelgate-test"
@@ -74,11 +74,11 @@ def aws() -> Iterator[None]:
         patch.setenv("AWS_REGION", REGION)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        clients.forget()
+        aws_clients.forget()
         try:
             yield
         finally:
-            clients.forget()
+            aws_clients.forget()
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def dynamodb() -> Iterator[Any]:
     """The client of a fresh DynamoDB that has the table. The client itself is made once for all tests."""
     with aws():
         client = _client()
-        clients.put("dynamodb", client)
+        aws_clients.put("dynamodb", client)
         create_table(client)
         yield client
 
@@ -99,7 +99,7 @@ def table(dynamodb: Any) -> Table:
 
 @cache
 def _client() -> Any:
-    return clients.client("dynamodb")
+    return aws_clients.client("dynamodb")
 
 
 def _with_the_same_items(table: MotoTable, memo: object) -> MotoTable:

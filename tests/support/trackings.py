@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from parcelgate.carriers.port import ParcelHistory
+from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
 from tests.support.orders import NOON

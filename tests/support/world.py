@@ -22,16 +22,16 @@ from botocore.exceptions import ClientError
 
 from infra.order_flow import definition as order_flow_definition
 from infra.settings import settings_for
+from parcelgate import aws_clients
 from parcelgate.carriers.accounts import Accounts
-from parcelgate.carriers.errors import RefusedError, UnknownOutcomeError
-from parcelgate.carriers.port import (
+from parcelgate.carriers.errors import LabelPendingError, RefusedError, UnknownOutcomeError
+from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.results import (
     Cancellation,
-    Carrier,
     Confirmed,
     Examination,
     Failed,
     LabelFile,
-    LabelPendingError,
     NotFound,
     OrderResult,
     ParcelHistory,
@@ -43,17 +43,21 @@ from parcelgate.carriers.port import (
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services import changes, deliveries, label_fetch, order_flow, retries, sweep, webhooks
-from parcelgate.services.accounts import Carriers
-from parcelgate.services.batches import Batches, Bodies, FanOut
-from parcelgate.services.label_fetch import LabelFetcher, LabelWorker
-from parcelgate.services.labels import LabelStore
+from parcelgate.services import order_flow
+from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.services.batches.batches import Batches, Bodies, FanOut
+from parcelgate.services.events import stream_router
+from parcelgate.services.labels import fetch
+from parcelgate.services.labels.documents import LabelStore
+from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
+from parcelgate.services.operator import sweep
 from parcelgate.services.order_flow import OrderFlow, Parts
-from parcelgate.services.retries import Retrier, RetryQueues
-from parcelgate.services.sending import Sender
+from parcelgate.services.orders import retries
+from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.submission import Sender
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings import Timelines
-from parcelgate.store import clients
+from parcelgate.services.trackings.timeline import Timelines
+from parcelgate.services.webhooks import process, receive
 from parcelgate.store.table import Table
 from tests.support.asl import MACHINE, Execution, StepFunctions
 from tests.support.clock import FakeClock
@@ -583,25 +587,25 @@ class World:
             clock=self.clock,
             roll=lambda: 0.999,
         )
-        patch.setattr(label_fetch, "worker", lambda: labeller)
-        router = changes.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
+        patch.setattr(fetch, "worker", lambda: labeller)
+        router = stream_router.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
         patch.setattr(order_flow, "wired", lambda: flow)
         patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
-        patch.setattr(changes, "wired", lambda: router)
+        patch.setattr(stream_router, "wired", lambda: router)
         secrets = wrap(self.secrets, "secrets")
-        clients.put("secretsmanager", secrets)
+        aws_clients.put("secretsmanager", secrets)
         self.accounts = accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
         patch.setattr(
-            webhooks,
+            receive,
             "wired",
-            lambda: webhooks.Door(table=table, accounts=lambda: accounts, clock=self.clock),
+            lambda: receive.Door(table=table, accounts=lambda: accounts, clock=self.clock),
         )
         self.trackers = Carriers(table, self.settings, clock=self.clock)
         timelines = Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock)
         patch.setattr(
-            deliveries,
+            process,
             "wired",
-            lambda: deliveries.Deliveries(
+            lambda: process.Deliveries(
                 table=table,
                 carriers=self.trackers,
                 timelines=timelines,
@@ -691,7 +695,7 @@ def worlds() -> Iterator[Callable[..., Any]]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
         patch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-        dynamodb = Wireless(clients.client("dynamodb"))
+        dynamodb = Wireless(aws_clients.client("dynamodb"))
         numbers = count(1)
 
         def make(*, kind: Callable[..., World] = World, **how: Any) -> Any:

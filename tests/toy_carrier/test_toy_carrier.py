@@ -19,12 +19,13 @@ import sandbox.app
 from functions.label_order.handler import handler as label_order
 from functions.retry_order.handler import handler as retry_order
 from functions.route_changes.handler import handler as route_changes
+from parcelgate import aws_clients
 from parcelgate.carriers import port, registry
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.transport import HttpTransport
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.services import changes, retries
-from parcelgate.store import clients
+from parcelgate.services.events import stream_router
+from parcelgate.services.orders import retries
 from sandbox import Settings, serve
 from tests.support.http import BUCKET, Body, Context, House, call, forget, house, premises
 from tests.support.table import REGION, all_items
@@ -52,7 +53,7 @@ class Roof:
         self.house, self.url = house, url
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self.control.post("/reset").raise_for_status()
-        sqs = clients.client("sqs")
+        sqs = aws_clients.client("sqs")
         self.labels = sqs.create_queue(QueueName="pigeon-labels")["QueueUrl"]
         self.retries = sqs.create_queue(QueueName="retry-pigeon")["QueueUrl"]
         self.dead = sqs.create_queue(QueueName="dead-pigeon")["QueueUrl"]
@@ -83,7 +84,7 @@ class Roof:
 
     def work(self, queue: str, handler: Any) -> int:
         """Hand what lies in a queue to its function; how many messages it did."""
-        sqs, done = clients.client("sqs"), 0
+        sqs, done = aws_clients.client("sqs"), 0
         for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
             record = _record(queue, message["ReceiptHandle"], message["Body"])
             if not handler({"Records": [record]}, Context())["batchItemFailures"]:
@@ -125,15 +126,15 @@ def roof(house: House, loft: str, monkeypatch: pytest.MonkeyPatch) -> Roof:
         "POWERTOOLS_SERVICE_NAME": "test",
     }.items():
         monkeypatch.setenv(name, value)
-    secrets = clients.client("secretsmanager")
+    secrets = aws_clients.client("secretsmanager")
     secret = json.dumps({"credentials": {"key": KEY}, "base_url": f"{loft}/pigeon"})
     try:
         secrets.create_secret(Name="parcelgate/acme/pigeon/default", SecretString=secret)
         place = {"LocationConstraint": "eu-central-1"}
-        clients.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+        aws_clients.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
     except secrets.exceptions.ResourceExistsException:
         pass
-    for wired in (changes.wired, retries.wired):
+    for wired in (stream_router.wired, retries.wired):
         wired.cache_clear()
     forget()
     return found
@@ -167,7 +168,7 @@ def test_an_order_is_bought_read_labelled_and_cancelled(roof: Roof) -> None:
     assert label.status == 200
     path = unquote(urlsplit(label.json()["url"]).path).removeprefix("/")
     key = path.removeprefix(f"{BUCKET}/")
-    content = clients.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    content = aws_clients.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(content)).pages]
     assert [number in page for number, page in zip(("PGN1-1", "PGN1-2"), pages, strict=True)] == [True, True]
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.fields import Place
-from parcelgate.carriers.port import Limits
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.toolkit.fields import Place
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -54,7 +54,7 @@ def shown(value: Any) -> str:
 
 def overrides(code: str) -> type[msgspec.Struct]:
     """The overrides that a carrier's account may hold."""
-    assumed = import_module(f"{PACKAGES[code]}.assumed")
+    assumed = import_module(f"{PACKAGES[code]}.settings")
     found: type[msgspec.Struct] = getattr(assumed, "Overrides", assumed.Settings)
     return found
 
@@ -82,14 +82,14 @@ def test_every_override_is_told_with_its_default(code: str) -> None:
 @pytest.mark.parametrize("code", PACKAGES)
 def test_every_path_is_told(code: str) -> None:
     (row,) = (row for row in rows(section(code), "override") if named(row) == "paths")
-    paths = import_module(f"{PACKAGES[code]}.assumed").PATHS
+    paths = import_module(f"{PACKAGES[code]}.settings").PATHS
     assert re.findall(r"`(\w+)` `([^`]+)`", row[1]) == [(str(call), path) for call, path in paths.items()]
 
 
 @pytest.mark.parametrize("code", registry.CARRIERS)
 def test_the_table_of_fields_is_where_it_is_said_to_be(code: str) -> None:
-    rules = import_module(f"{registry.CARRIERS[code]}.rules")
-    assert f"shared/parcelgate/carriers/{code}/rules.py" in section(code)
+    rules = import_module(f"{registry.CARRIERS[code]}.validation")
+    assert f"shared/parcelgate/carriers/{code}/validation.py" in section(code)
     assert {place for place, _ in rules.FIELDS.values()} == set(Place)
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from local import cli, importing
 from local.importing import Api, ImportFailedError, run, state_path
 from local.order_files import FileError, results_path
-from parcelgate.services import api_keys
+from parcelgate.services.accounts import api_keys
 from parcelgate.store.table import Table
 from tests.support.table import dynamodb, table
 

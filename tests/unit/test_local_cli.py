@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from local import cli
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.services.retries import RetryQueues
+from parcelgate.services.orders.retries import RetryQueues
 from parcelgate.store.inbox import RECEIVED, InboxEntry
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds

@@ -11,7 +11,7 @@ import pytest
 
 from local.order_files import FileError, Given, chunks, read, results_path, write_results
 from parcelgate.carriers import registry
-from parcelgate.http.inputs import read_order
+from parcelgate.http.requests.orders import read_order
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "orders.csv"
 RESULT: dict[str, Any] = {

@@ -7,7 +7,7 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
      "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `assumed` module
      "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.port.Limits`
      "ship_from": {address}, "return_to": {address},       optional: the account's defaults
-     "webhook_token": "..."}                               optional: see `parcelgate.services.webhook_urls`
+     "webhook_token": "..."}                               optional: see `services.accounts.webhook_urls`
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from parcelgate.carriers.port import Limits
+from parcelgate.carriers.limits import Limits
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.problems import FieldError, ProblemError
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from parcelgate.carriers.port import ParcelResult
+from parcelgate.carriers.results import ParcelResult
 from parcelgate.domain.problems import CarrierWords, FieldError
 
 
@@ -103,3 +103,7 @@ class PartlyRefusedError(CarrierError):
         self.carrier_order_number = carrier_order_number
         self.accepted = tuple(accepted)
         self.refused = tuple(refused)
+
+
+class LabelPendingError(Exception):
+    """The carrier has no usable label yet: ask again."""

@@ -5,142 +5,40 @@ one carrier account, raise the errors of `parcelgate.carriers.errors`, and never
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.results import (
+    AddressCheck,
+    Amendment,
+    Area,
+    AtTheDoor,
+    Cancellation,
+    Confirmed,
+    Courier,
+    Examination,
+    Followed,
+    Following,
+    LabelFile,
+    OrderResult,
+    ParcelHistory,
+    Rate,
+    Route,
+    Service,
+    Submitted,
+    TransitTimes,
+    Waybill,
+    WebhookReading,
+)
 from parcelgate.domain.addresses import Address
-from parcelgate.domain.measures import Money, Weight
-from parcelgate.domain.orders import Charge, Order
-from parcelgate.domain.problems import CarrierWords, FieldError, Notice
-from parcelgate.domain.trackings import Customer, OtherNumber, ProofOfDelivery, TrackingEvent
+from parcelgate.domain.orders import Order
 
 if TYPE_CHECKING:
     from parcelgate.carriers.accounts import AccountConfig
     from parcelgate.carriers.errors import CarrierError
-
-
-class Examination(msgspec.Struct, frozen=True):
-    """What the carrier's own rules say of an order before anything is sent. Pointers into the body."""
-
-    errors: tuple[FieldError, ...] = ()
-    warnings: tuple[Notice, ...] = ()
-
-
-class ParcelResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier's numbers for one parcel, matched by the parcel's own reference."""
-
-    reference: str
-    tracking_number: str | None = None
-    master_tracking_number: str | None = None
-    carrier_parcel_number: str | None = None
-
-
-class Submitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier has taken the order and will decide later."""
-
-    carrier_order_number: str
-    parcels: tuple[ParcelResult, ...] = ()
-
-
-class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier has the order, and every parcel of ours has its numbers, in our parcel order."""
-
-    carrier_order_number: str
-    parcels: tuple[ParcelResult, ...]
-    master_tracking_numbers: tuple[str, ...] = ()
-    price: Money | None = None
-    charges: tuple[Charge, ...] = ()
-    billable_weight: Weight | None = None
-    warnings: tuple[Notice, ...] = ()
-    details: dict[str, Any] = {}
-
-
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Not decided yet, or not readable: ask again. `carrier_order_number` where it has become known."""
-
-    reason: str
-    carrier_order_number: str | None = None
-
-
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier took the order and then could not do it."""
-
-    words: CarrierWords
-    carrier_order_number: str | None = None
-
-
-class NotFound(msgspec.Struct, frozen=True):
-    """The carrier says it has no such order."""
-
-
-class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier's readable answer does not fit the order (a wrong number of boxes, say)."""
-
-    detail: str
-    carrier_order_number: str | None = None
-
-
-type OrderResult = Confirmed | Pending | Failed | NotFound | Mismatch
-
-
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A price preview."""
-
-    service: str
-    price: Money
-    charges: tuple[Charge, ...] = ()
-    billable_weight: Weight | None = None
-
-
-class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One parcel's label as the carrier sent it, checked by its first bytes. `format`: pdf, jpg, zpl."""
-
-    reference: str
-    format: str
-    content: bytes
-
-
-class LabelPendingError(Exception):
-    """The carrier has no usable label yet: ask again."""
-
-
-class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier knows of one number's journey; `carrier_code` is an aggregator's courier."""
-
-    tracking_number: str
-    events: tuple[TrackingEvent, ...]
-    carrier_code: str | None = None
-    other_numbers: tuple[OtherNumber, ...] = ()
-    proof: ProofOfDelivery | None = None
-
-
-class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """One service the carrier sells."""
-
-    code: str
-    name: str
-    countries: tuple[str, ...] = ()
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one account may ask of its carrier, and when a carrier counts as down.
-
-    `rate` calls a second on the average, `burst` of them at once. After `failures` calls in a row that
-    failed within `window` seconds, by whomever they were made, nobody calls for `cool_down` seconds; then
-    one call tries whether the carrier is back. After a 429 that does not say for how long, nobody calls for
-    `rest` seconds. `lanes` are narrower limits, in calls a second, that some kinds of call have besides.
-    """
-
-    rate: float = 25.0
-    burst: int = 100
-    rest: float = 5.0
-    lanes: dict[str, float] = {}
-    failures: int = 10
-    window: float = 60.0
-    cool_down: float = 30.0
 
 
 class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,13 +124,6 @@ class QuotesRates(Protocol):
         ...
 
 
-class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier has taken the order back. `refund_status`: none, requested or confirmed."""
-
-    refund_status: str = "none"
-    amount: Money | None = None
-
-
 @runtime_checkable
 class Cancels(Protocol):
     """A carrier that can take an order back."""
@@ -311,14 +202,6 @@ class ListsServices(Protocol):
         ...
 
 
-class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier says of an address. Pointers begin with `/address`."""
-
-    valid: bool
-    messages: tuple[FieldError, ...] = ()
-    suggestion: Address | None = None
-
-
 @runtime_checkable
 class ValidatesAddresses(Protocol):
     """A carrier that checks addresses itself."""
@@ -328,26 +211,6 @@ class ValidatesAddresses(Protocol):
         ...
 
 
-class Trust(StrEnum):
-    """What a webhook's delivery is worth."""
-
-    BELIEVED = "believed"
-    NUDGE = "nudge"
-    UNREADABLE = "unreadable"
-
-
-class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery, read. Unless it is `believed` it only says whom to ask the carrier about.
-
-    `reason` says in a few words why it is not believed; `reference` is the order's, where it is told.
-    """
-
-    trust: Trust
-    reason: str = ""
-    history: ParcelHistory | None = None
-    reference: str | None = None
-
-
 @runtime_checkable
 class VerifiesWebhooks(Protocol):
     """A carrier that pushes tracking to the account's address."""
@@ -355,18 +218,6 @@ class VerifiesWebhooks(Protocol):
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """Read a delivery exactly as it came. Never raises for anything that a stranger could send."""
         ...
-
-
-class AtTheDoor(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery's own proof says of it before it is stored.
-
-    `refused`: it is forged. With a `reason` it is taken, and set aside without effect. `proof` names what
-    came with this delivery and is good for no other.
-    """
-
-    refused: bool = False
-    reason: str | None = None
-    proof: str | None = None
 
 
 @runtime_checkable
@@ -382,92 +233,6 @@ class ChecksAtTheDoor(Protocol):
 
 
 # Aggregators: whoever follows anybody's parcel for us.
-
-
-class Waybill(NamedTuple):
-    """A parcel as an aggregator knows it: with which courier, under which number."""
-
-    carrier_code: str
-    tracking_number: str
-
-
-class Following(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel to be followed, and what the aggregator is told of it.
-
-    `ship_date` and `order_created_at` are handed on in the aggregator's own form. With `auto_correct` it
-    may find that another courier has the parcel.
-    """
-
-    waybill: Waybill
-    destination_country: str | None = None
-    special_destination: str | None = None
-    postcode: str | None = None
-    ship_date: date | None = None
-    account_number: str | None = None
-    auto_correct: bool = True
-    title: str | None = None
-    logistics_channel: str | None = None
-    customer: Customer | None = None
-    order_reference: str | None = None
-    order_created_at: datetime | None = None
-    note: str | None = None
-    lang: str | None = None
-
-
-class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """The aggregator follows the parcel; `already` when it did so before. `history` as far as it was told."""
-
-    waybill: Waybill
-    already: bool = False
-    history: ParcelHistory | None = None
-
-
-class Amendment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed of a followed parcel; None leaves a thing as it is."""
-
-    waybill: Waybill
-    title: str | None = None
-    logistics_channel: str | None = None
-    customer: Customer | None = None
-    order_reference: str | None = None
-    note: str | None = None
-    destination_country: str | None = None
-    archived: bool | None = None
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """From where to where, with which courier: countries as two letters."""
-
-    origin: str
-    destination: str
-    carrier_code: str
-
-
-class TransitTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """How long parcels take on a route: of `total`, `delivered` are; shares by range, as it names them."""
-
-    total: int
-    delivered: int
-    ranges: tuple[dict[str, Any], ...] = ()
-
-
-class Area(msgspec.Struct, frozen=True, kw_only=True):
-    """A place of which one wants to know whether a courier calls it remote."""
-
-    country: str
-    postcode: str
-    company: str | None = None
-
-
-class Courier(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose parcels an aggregator can follow."""
-
-    code: str
-    name: str
-    type: str | None = None
-    phone: str | None = None
-    homepage: str | None = None
-    picture: str | None = None
 
 
 @runtime_checkable

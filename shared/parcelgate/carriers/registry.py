@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.calls import Transport
     from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
-    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.carriers.toolkit.tokens import TokenVault
     from parcelgate.domain.clock import Clock
 
 CARRIERS = {

@@ -25,10 +25,10 @@ from uuid import uuid4
 import msgspec
 
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
-from parcelgate.http.bodies import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
+from parcelgate.http.requests.bodies import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
+from parcelgate.http.requests.texts import pointer
 from parcelgate.http.resources import Site, encode, problem_resource
-from parcelgate.http.texts import pointer
-from parcelgate.observability.logs import about, anatomy, log
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
     OrderNotFoundError,
@@ -113,7 +113,7 @@ class Call:
 
     def require(self, scope: str | None) -> None:
         """Let the call go on only if it was made with a key that has `scope`. Raises ProblemError."""
-        about(tenant=self.tenant)
+        bind_log_keys(tenant=self.tenant)
         if scope is not None and scope not in str(self._key.get("scopes", "")).split():
             raise ProblemError("missing_scope", f"This call needs the scope {scope}.")
 
@@ -236,7 +236,7 @@ def problem_of(error: Exception) -> ProblemError:
         count("Throttled")
         return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)
     count("UnexpectedErrors")
-    log.error("unexpected error", extra=anatomy(error))
+    log.error("unexpected error", extra=safe_error_fields(error))
     wait = RETRY_SECONDS if isinstance(error, StoreUnavailableError) else None
     return ProblemError(
         "internal", "Something went wrong on our side; nothing more is known.", retry_after=wait

@@ -18,18 +18,18 @@ from pydantic.json_schema import models_json_schema
 
 import parcelgate
 from parcelgate.carriers import registry
-from parcelgate.carriers.port import Rate
+from parcelgate.carriers.results import Rate
 from parcelgate.domain.batches import MOST_ORDERS, Batch, BatchLine, progress
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CODES, FieldError, Problem
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http import resources
-from parcelgate.http.accept import DOCUMENTS
-from parcelgate.http.bodies import JSON, MERGE_PATCH
-from parcelgate.http.forms import AddressCheckInput, AmendmentInput, ManifestInput
-from parcelgate.http.inputs import OrderInput, read_order
-from parcelgate.http.parcels import (
+from parcelgate.http.requests.accept import DOCUMENTS
+from parcelgate.http.requests.bodies import JSON, MERGE_PATCH
+from parcelgate.http.requests.forms import AddressCheckInput, AmendmentInput, ManifestInput
+from parcelgate.http.requests.orders import OrderInput, read_order
+from parcelgate.http.requests.trackings import (
     AreaInput,
     FollowingInput,
     NumberInput,
@@ -40,7 +40,7 @@ from parcelgate.http.parcels import (
     TrackingPatch,
 )
 from parcelgate.http.resources import Site, encode, order_resource, problem_resource
-from parcelgate.services.followings import MOST
+from parcelgate.services.trackings.subscriptions import MOST
 
 type Json = dict[str, Any]
 

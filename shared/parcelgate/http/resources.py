@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from parcelgate.carriers.port import CarrierProfile, Courier, Rate, Service, TransitTimes
+from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.results import Courier, Rate, Service, TransitTimes
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import Batch, Progress
@@ -30,7 +31,7 @@ from parcelgate.domain.trackings import (
 )
 
 if TYPE_CHECKING:
-    from parcelgate.services.manifests import Manifest
+    from parcelgate.services.orders.manifests import Manifest
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """A resource as JSON."""

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
 
 
-def about(
+def bind_log_keys(
     *,
     order_id: str | None = None,
     tenant: str | None = None,
@@ -24,7 +24,7 @@ def about(
     log.append_keys(**{key: value for key, value in given.items() if value is not None})
 
 
-def anatomy(error: BaseException) -> dict[str, Any]:
+def safe_error_fields(error: BaseException) -> dict[str, Any]:
     """What may be logged of an error nobody expected: its class and where it came from.
 
     Its message is left out: it may quote what a client or a carrier sent. What AWS calls the trouble, and
@@ -32,7 +32,7 @@ def anatomy(error: BaseException) -> dict[str, Any]:
     """
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    # A limit of its own: `observed` takes the process's away.
+    # A limit of its own: `instrumented` takes the process's away.
     frames = extract_tb(error.__traceback__, limit=-8)
     return {
         "error": type(error).__name__,
@@ -46,7 +46,7 @@ class UnexpectedError(Exception):
     """What a handler raises in place of an error that nobody expected, whose class is its whole message."""
 
 
-def observed[**P, R](
+def instrumented[**P, R](
     *, expected: tuple[type[BaseException], ...] = ()
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give each invocation of a handler its own log keys, and one line for whatever it raises.
@@ -59,7 +59,7 @@ def observed[**P, R](
 
     Examples
     --------
-    >>> @observed()
+    >>> @instrumented()
     ... def handler(event, context):
     ...     return {}
     """
@@ -77,7 +77,7 @@ def observed[**P, R](
                 _print_no_frames()
                 raise error from None
             except Exception as error:
-                log.error("unexpected error", extra=anatomy(error))
+                log.error("unexpected error", extra=safe_error_fields(error))
                 _print_no_frames()
                 raise UnexpectedError(type(error).__name__) from None
 

@@ -11,9 +11,10 @@ import msgspec
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking
-from parcelgate.store import batches, calls, keys, lists, webhook_tokens
+from parcelgate.store import batches, calls, keys, lists
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import ConditionFailedError, Item, Write
+from parcelgate.store.credentials import webhook_tokens
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
     ClaimTakenError,

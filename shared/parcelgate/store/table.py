@@ -8,16 +8,16 @@ from parcelgate.store import keys
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from parcelgate.store.api_keys import ApiKeys, KeyDirectory
     from parcelgate.store.batches import Batches
+    from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
+    from parcelgate.store.credentials.platform_tokens import PlatformTokens
+    from parcelgate.store.credentials.webhook_tokens import WebhookTokens
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
     from parcelgate.store.limits import AccountLimits
     from parcelgate.store.orders import Orders
-    from parcelgate.store.platform_tokens import PlatformTokens
     from parcelgate.store.trackings import Trackings
-    from parcelgate.store.webhook_tokens import WebhookTokens
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
 
@@ -40,14 +40,14 @@ class Table:
     @cached_property
     def keys_by_id(self) -> "KeyDirectory":
         """API keys by their id: whose they are and what they may do."""
-        from parcelgate.store.api_keys import KeyDirectory
+        from parcelgate.store.credentials.api_keys import KeyDirectory
 
         return KeyDirectory(self._client, self._name)
 
     @cached_property
     def webhook_tokens(self) -> "WebhookTokens":
         """Webhook tokens by their hash: whose deliveries they let in."""
-        from parcelgate.store.webhook_tokens import WebhookTokens
+        from parcelgate.store.credentials.webhook_tokens import WebhookTokens
 
         return WebhookTokens(self._client, self._name)
 
@@ -92,7 +92,7 @@ class TenantTable:
     @cached_property
     def tokens(self) -> "PlatformTokens":
         """The carriers' bearer tokens."""
-        from parcelgate.store.platform_tokens import PlatformTokens
+        from parcelgate.store.credentials.platform_tokens import PlatformTokens
 
         return PlatformTokens(self._client, self._name, self.tenant)
 
@@ -119,6 +119,6 @@ class TenantTable:
     @cached_property
     def api_keys(self) -> "ApiKeys":
         """The tenant's API keys."""
-        from parcelgate.store.api_keys import ApiKeys
+        from parcelgate.store.credentials.api_keys import ApiKeys
 
         return ApiKeys(self._client, self._name, self.tenant)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parcelgate.carriers.port import CarrierProfile, Limits, Service
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.results import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.calls import Transport
-    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.carriers.toolkit.tokens import TokenVault
     from parcelgate.domain.clock import Clock
     from tests.toy_carrier.pigeon.adapter import Pigeon
 

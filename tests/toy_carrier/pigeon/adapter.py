@@ -3,31 +3,31 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from parcelgate.carriers import documents
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    LabelPendingError,
     Refusal,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import (
+from parcelgate.carriers.results import (
     Cancellation,
     Confirmed,
     Examination,
     LabelFile,
-    LabelPendingError,
     NotFound,
     OrderResult,
     ParcelHistory,
     Pending,
 )
+from parcelgate.carriers.toolkit import documents
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.orders import Order
-from tests.toy_carrier.pigeon import assumed, codes, mapping, rules, wire
-from tests.toy_carrier.pigeon.assumed import Call
+from tests.toy_carrier.pigeon import codes, mapping, settings, validation, wire
 from tests.toy_carrier.pigeon.client import Client
+from tests.toy_carrier.pigeon.settings import Call
 
 
 class Pigeon:
@@ -37,14 +37,14 @@ class Pigeon:
         self, account: AccountConfig, *, send: Transport, reread: Callable[[], AccountConfig] | None = None
     ) -> None:
         self._account = account
-        self._settings = assumed.settings(account)
-        self._client = Client(assumed.base_url(account), self._settings, send)
+        self._settings = settings.settings(account)
+        self._client = Client(settings.base_url(account), self._settings, send)
         self._key = account.credential("key")
         self._reread = reread
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against the post's fields and limits."""
-        return rules.examine(order, self._account, self._settings)
+        return validation.examine(order, self._account, self._settings)
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
         """Send a flight, once (documented)."""

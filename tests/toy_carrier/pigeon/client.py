@@ -2,11 +2,11 @@
 
 from urllib.parse import quote
 
-from parcelgate.carriers.bodies import encoded
-from parcelgate.carriers.calls import Request, Transport
 from parcelgate.carriers.errors import AuthenticationError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.toolkit.bodies import encoded
+from parcelgate.carriers.toolkit.calls import Request, Transport
 from tests.toy_carrier.pigeon import wire
-from tests.toy_carrier.pigeon.assumed import METHODS, PATHS, Call, Settings
+from tests.toy_carrier.pigeon.settings import METHODS, PATHS, Call, Settings
 
 
 class Client:

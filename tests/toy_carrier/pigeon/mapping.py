@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from parcelgate.carriers.likeness import bare
-from parcelgate.carriers.port import Confirmed, Mismatch, OrderResult, ParcelHistory, ParcelResult, Pending
+from parcelgate.carriers.results import Confirmed, Mismatch, OrderResult, ParcelHistory, ParcelResult, Pending
+from parcelgate.carriers.toolkit.comparison import bare
 from parcelgate.domain.measures import WeightUnit, rounded
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError
@@ -12,7 +12,7 @@ from tests.toy_carrier.pigeon import codes, wire
 
 
 def flight(order: Order) -> wire.Flight:
-    """The order as the post wants it; it must have passed `rules.examine`."""
+    """The order as the post wants it; it must have passed `validation.examine`."""
     to = order.ship_to
     return wire.Flight(
         ref=order.reference,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from parcelgate.carriers.bodies import UnreadableError, decoded
-from parcelgate.carriers.models import Read, Required, Sent, Text, an_object
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object
 
 
 class Bag(Sent):

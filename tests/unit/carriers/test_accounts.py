@@ -9,8 +9,8 @@ import pytest
 from moto import mock_aws
 
 from parcelgate.carriers.accounts import AccountError, Accounts
-from parcelgate.carriers.lso import assumed
-from parcelgate.carriers.port import Limits
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.lso import settings as lso_settings
 from parcelgate.domain.problems import ProblemError
 from tests.support.carrier import FakeTransport, lso, lso_account
 
@@ -175,7 +175,10 @@ def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
 
 
 def test_without_overrides_the_assumptions_stand() -> None:
-    settings = assumed.settings(lso_account())
-    assert {call: settings.path(call) for call in assumed.Call} == dict(assumed.PATHS)
+    settings = lso_settings.settings(lso_account())
+    assert {call: settings.path(call) for call in lso_settings.Call} == dict(lso_settings.PATHS)
     assert (settings.currency, settings.track_batch, settings.refund_status) == ("USD", 30, "requested")
-    assert assumed.base_url(lso_account(base_url="http://127.0.0.1:8080/lso/")) == "http://127.0.0.1:8080/lso"
+    assert (
+        lso_settings.base_url(lso_account(base_url="http://127.0.0.1:8080/lso/"))
+        == "http://127.0.0.1:8080/lso"
+    )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from parcelgate.carriers.bodies import UnreadableError, decoded, mended
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, mended
 from parcelgate.carriers.trackingmore import wire as trackingmore
 from parcelgate.carriers.ubi import wire as ubi
 

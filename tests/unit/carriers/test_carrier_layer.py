@@ -69,7 +69,7 @@ def test_other_words_are_no_names(text: str) -> None:
 @pytest.mark.parametrize("code", registry.CARRIERS)
 def test_every_carrier_has_the_same_rooms(code: str) -> None:
     rooms = {path.name for path in (CARRIERS / code).glob("*.py")}
-    wanted = {"__init__", "adapter", "assumed", "client", "codes", "mapping", "rules", "wire"}
+    wanted = {"__init__", "adapter", "settings", "client", "codes", "mapping", "validation", "wire"}
     assert {f"{room}.py" for room in wanted} <= rooms
 
 

@@ -1,4 +1,4 @@
-"""`services.accounts`: from tenant, carrier and account to a carrier that can be called."""
+"""`services.accounts.carriers`: from tenant, carrier and account to a carrier that can be called."""
 
 import json
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from parcelgate.carriers.calls import Transport
+from parcelgate import aws_clients
 from parcelgate.carriers.port import QuotesRates
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.problems import ProblemError
-from parcelgate.services.accounts import Carriers, Remaining
+from parcelgate.services.accounts.carriers import Carriers, Remaining
 from parcelgate.services.settings import Settings
-from parcelgate.store import clients
 from parcelgate.store.limits import Entry
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
 
@@ -61,9 +61,9 @@ class Tables:
 @pytest.fixture
 def secrets() -> Iterator[Secrets]:
     fake = Secrets()
-    clients.put("secretsmanager", fake)
+    aws_clients.put("secretsmanager", fake)
     yield fake
-    clients.forget()
+    aws_clients.forget()
 
 
 def carriers(transport: Transport, table: Tables, **environment: str) -> Carriers:

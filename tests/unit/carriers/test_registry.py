@@ -69,7 +69,7 @@ def test_who_pushes_to_an_account_says_what_proves_it() -> None:
             "from parcelgate.carriers import registry; [registry.profile(code) for code in registry.names()]",
             "pydantic httpx boto3 botocore",
         ),
-        ("import parcelgate.services.accounts", "pydantic httpx boto3"),
+        ("import parcelgate.services.accounts.carriers", "pydantic httpx boto3"),
         (
             "from parcelgate.services import webhooks; from parcelgate.carriers import registry, accounts\n"
             "for code in registry.trackers():\n"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.times import offset_text, read_time, read_zone
+from parcelgate.carriers.toolkit.times import offset_text, read_time, read_zone
 
 EAST = timezone(timedelta(hours=8))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.authorize.handler import handler
-from parcelgate.services import api_keys
+from parcelgate.services.accounts import api_keys
 from tests.support.http import Context, House
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from parcelgate import aws_clients
 from parcelgate.domain.batches import BatchRow
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, Problem
-from parcelgate.store import clients
 from tests.support.faulty import Faults, Killed, aws_error, die
 from tests.support.http import Body, House, Reply, call, forget, order_body
 from tests.support.table import TABLE_NAME as TABLE
@@ -166,7 +166,7 @@ class TestOnce:
             house.tidy()
             faults = Faults().at(n, die(after=after))
             for service in ("dynamodb", "s3", "sqs"):
-                clients.put(service, faults.wrap(clients.client(service), service))  # type: ignore[call-overload]
+                aws_clients.put(service, faults.wrap(aws_clients.client(service), service))  # type: ignore[call-overload]
             forget()
             try:
                 create(order_body(), headers=keyed())
@@ -182,7 +182,7 @@ class TestOnce:
     def test_a_batch_that_cannot_be_sent_on_now_is_taken_nevertheless(self, house: House) -> None:
         """The sweep will: the batch is in the due index."""
         faults = Faults().on("send_message_batch", aws_error("AccessDenied"), times=9)
-        clients.put("sqs", faults.wrap(clients.client("sqs"), "sqs"))
+        aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
         forget()
         assert create(order_body()).status == 202
         assert house.batch_messages() == []
@@ -190,7 +190,7 @@ class TestOnce:
 
     def test_a_body_that_cannot_be_kept_is_not_taken(self, house: House) -> None:
         faults = Faults().on("put_object", aws_error("AccessDenied"), times=9)
-        clients.put("s3", faults.wrap(clients.client("s3"), "s3"))
+        aws_clients.put("s3", faults.wrap(aws_clients.client("s3"), "s3"))
         forget()
         assert create(order_body()).status == 500
         assert house.stored("batch") == []

@@ -9,20 +9,20 @@ import msgspec
 import pytest
 
 from functions.cancel_order import handler
+from parcelgate import aws_clients
 from parcelgate.carriers.errors import (
     AuthenticationError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Cancellation
+from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services.cancel import Canceller
-from parcelgate.services.retries import queues
+from parcelgate.services.orders.cancel import Canceller
+from parcelgate.services.orders.retries import queues
 from parcelgate.services.settings import Settings
-from parcelgate.store import clients
 from tests.support.faulty import Faults, aws_error
 from tests.support.http import House, Reply, call
 from tests.support.orders import NOON, an_event, an_order
@@ -152,7 +152,7 @@ class TestAConfirmedOrder:
     def test_is_left_to_the_sweep_when_even_the_queue_is_down(self, house: House, carrier: Carrier) -> None:
         carrier.outcome = TransientError("down")
         faults = Faults().on("send_message", aws_error("ServiceUnavailable"))
-        clients.put("sqs", faults.wrap(clients.client("sqs"), "sqs"))
+        aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
         queues.cache_clear()
         order = an_order_that_is(house, OrderStatus.CONFIRMED)
 

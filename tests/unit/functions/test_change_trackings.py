@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers.errors import OverLimitError, TooManyRequestsError, TransientError
-from parcelgate.carriers.port import Waybill
+from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import Customer, Source, Tracking
-from parcelgate.services import followings
+from parcelgate.services.trackings import subscriptions
 from parcelgate.store.trackings import Trackings
 from tests.support.exchange import Exchange
 from tests.support.http import TENANT, Body, House, Reply, call
@@ -58,7 +58,7 @@ def patch(tracking_id: str, body: object, **more: Any) -> Reply:
 
 def learns(house: House, tracking_id: str, *events: Any) -> None:
     """Something has become known of the parcel."""
-    timelines = followings.trackings.wired()
+    timelines = subscriptions.timeline.wired()
     timelines.take(TENANT, tracking_id, told(*events), Source.POLL)
 
 
@@ -241,7 +241,7 @@ class TestTheRightCourier:
         house.tenant().trackings.schedule(one["id"], None)
 
         with monkeypatch.context() as patched:
-            patched.setattr(followings.trackings.Timelines, "nudge", dies)
+            patched.setattr(subscriptions.timeline.Timelines, "nudge", dies)
             assert patch(one["id"], {"carrier_code": "usps"}).status == 500
         assert next_poll(house, one["id"]) is None
 
@@ -298,7 +298,7 @@ class TestAPause:
         call("POST /v1/trackings/{id}/pause", id=own.id)
 
         with monkeypatch.context() as patched:
-            patched.setattr(followings.trackings.Timelines, "nudge", dies)
+            patched.setattr(subscriptions.timeline.Timelines, "nudge", dies)
             assert patch(own.id, {"paused": False}).status == 500
         assert next_poll(house, own.id) is None
 
@@ -364,7 +364,7 @@ class TestARealtimeRefresh:
         """Ask the courier, `later` than now."""
 
         def send(tracking_id: str, *, later: timedelta = timedelta(0), **more: Any) -> Reply:
-            service = followings.wired()
+            service = subscriptions.wired()
             monkeypatch.setattr(service, "_clock", lambda: NOON + later)
             body = {"realtime": True}
             return call("POST /v1/trackings/{id}/refresh", id=tracking_id, body=body, **more)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.store import clients
 from tests.support.faulty import Faults, Killed, aws_error, die
 from tests.support.http import (
     EVERY_SCOPE,
@@ -86,7 +86,7 @@ class TestAGoodOrder:
 
     def test_stands_although_its_workflow_could_not_be_started(self, house: House) -> None:
         faults = Faults().on("start_execution", aws_error("ThrottlingException"))
-        clients.put("stepfunctions", faults.wrap(clients.client("stepfunctions"), "states"))
+        aws_clients.put("stepfunctions", faults.wrap(aws_clients.client("stepfunctions"), "states"))
 
         reply = create()
 
@@ -358,7 +358,7 @@ class TestTheReference:
     def test_taken_at_the_same_instant_makes_exactly_one_order(self, house: House) -> None:
         replies: list[Reply] = []
         faults = Faults().before("transact_write_items", lambda: replies.append(_meanwhile(house)))
-        clients.put("dynamodb", faults.wrap(house.dynamodb, "dynamodb"))
+        aws_clients.put("dynamodb", faults.wrap(house.dynamodb, "dynamodb"))
         forget()
 
         replies.append(create())
@@ -376,13 +376,13 @@ class TestTheReference:
 
 def _meanwhile(house: House) -> Reply:
     """Another request, answered in another environment while this one is about to write."""
-    mine = clients.client("dynamodb")
-    clients.put("dynamodb", house.dynamodb)
+    mine = aws_clients.client("dynamodb")
+    aws_clients.put("dynamodb", house.dynamodb)
     forget()
     try:
         return create()
     finally:
-        clients.put("dynamodb", mine)
+        aws_clients.put("dynamodb", mine)
 
 
 class TestTheIdempotencyKey:
@@ -448,8 +448,8 @@ class TestTheIdempotencyKey:
     def test_used_while_its_first_request_runs_waits(self, house: House) -> None:
         replies: list[Reply] = []
         again = lambda: replies.append(create(headers=keyed("k")))  # noqa: E731
-        machines = clients.client("stepfunctions")
-        clients.put("stepfunctions", Faults().before("start_execution", again).wrap(machines, "states"))
+        machines = aws_clients.client("stepfunctions")
+        aws_clients.put("stepfunctions", Faults().before("start_execution", again).wrap(machines, "states"))
 
         replies.append(create(headers=keyed("k")))
 
@@ -462,9 +462,9 @@ class TestTheIdempotencyKey:
     def test_resumes_the_order_of_a_request_that_died(
         self, after: bool, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        machines = clients.client("stepfunctions")
+        machines = aws_clients.client("stepfunctions")
         faults = Faults().on("start_execution", die(after=after))
-        clients.put("stepfunctions", faults.wrap(machines, "states"))
+        aws_clients.put("stepfunctions", faults.wrap(machines, "states"))
         with pytest.raises(Killed):
             create(headers=keyed("k"))
         (order,) = house.stored()
@@ -498,7 +498,7 @@ class TestWhateverHappens:
     ) -> None:
         service = "secretsmanager" if method == "get_secret_value" else "dynamodb"
         faults = Faults().on(method, aws_error("InternalServerError"), times=9)
-        clients.put(service, faults.wrap(clients.client(service), service))
+        aws_clients.put(service, faults.wrap(aws_clients.client(service), service))
         forget()
 
         reply = create(headers=keyed("k"))
@@ -518,6 +518,6 @@ class TestWhateverHappens:
             assert secret not in told
 
     def test_every_scope_exists(self) -> None:
-        from parcelgate.services.api_keys import SCOPES
+        from parcelgate.services.accounts.api_keys import SCOPES
 
         assert set(EVERY_SCOPE.split()) == SCOPES

@@ -12,7 +12,7 @@ from functions.hold_order import handler as hold_order
 from functions.read_orders import handler as read_orders
 from parcelgate.domain.orders import Order, OrderStatus, Parcel
 from parcelgate.domain.trackings import Source, merge
-from parcelgate.services.orders import OrderReader
+from parcelgate.services.orders.reader import OrderReader
 from parcelgate.store.table import Table
 from tests.support.faulty import Faults
 from tests.support.http import House, Reply, call

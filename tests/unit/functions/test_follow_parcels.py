@@ -13,7 +13,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Waybill
+from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import Source
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.trackings import Trackings

@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError
-from parcelgate.carriers.port import LabelPendingError
+from parcelgate.carriers.errors import AuthenticationError, LabelPendingError, RefusedError, TransientError
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
-from parcelgate.services import label_fetch, labels_view
+from parcelgate.services.labels import fetch, links
 from tests.support.http import House, Reply, call
 from tests.support.orders import an_event, an_order
 
@@ -83,8 +82,8 @@ class Fetcher:
 @pytest.fixture
 def fetcher(house: House, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
     fetcher = Fetcher()
-    monkeypatch.setattr(label_fetch, "wired", lambda: fetcher)
-    labels_view.wired.cache_clear()
+    monkeypatch.setattr(fetch, "wired", lambda: fetcher)
+    links.wired.cache_clear()
     return fetcher
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
-from parcelgate.services import webhooks
 from parcelgate.services.order_flow import DeadlinePassed
+from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
@@ -144,7 +144,7 @@ def test_a_store_that_is_busy_is_no_error_of_the_door(
 
     table: Any = SimpleNamespace(webhook_tokens=SimpleNamespace(find=find))
     path = {"carrier": "lso", "account": "default", "token": "t" * 32}
-    door = webhooks.Door(table=table, accounts=pytest.fail)
+    door = receive.Door(table=table, accounts=pytest.fail)
     assert door.take_in(path, b"{}").status == 503
     assert (ERROR in logged()) == is_fault
 

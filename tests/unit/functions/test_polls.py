@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.services import polls
+from parcelgate.services.trackings import polls
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
 

@@ -12,12 +12,12 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Examination, Rate
+from parcelgate.carriers.results import Examination, Rate
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError
-from parcelgate.services.accounts import Carriers
-from parcelgate.services.rates import Quoter
+from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.services.catalogue.rates import Quoter
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import TokenBusyError
 from tests.support.http import House, Reply, call, order_body

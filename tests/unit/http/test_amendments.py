@@ -9,8 +9,8 @@ import pytest
 
 from parcelgate.domain.orders import LabelStatus, Order
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.amendments import merged, read_amendment, said
-from parcelgate.http.inputs import read_order
+from parcelgate.http.requests.amendments import merged, read_amendment, said
+from parcelgate.http.requests.orders import read_order
 from tests.unit.carriers.ubi.orders import body, full_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.api import Answer, Api, Call, answer
-from parcelgate.observability.logs import about, log, observed
+from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.store.errors import ThrottledError
 from tests.support.http import DOMAIN, Context, api_event
 
@@ -133,7 +133,7 @@ def raised_deep_inside(error: Exception) -> Callable[[dict[str, str], object], N
     def deep() -> None:
         raise error from ValueError("Ada Byrd, 401 Congress Ave")
 
-    @observed(expected=(TimeoutError,))
+    @instrumented(expected=(TimeoutError,))
     def handler(event: dict[str, str], context: object) -> None:
         deep()
 
@@ -173,10 +173,10 @@ def test_what_nobody_expected_leaves_the_function_as_its_class_alone(
 
 
 def test_one_invocation_s_ids_are_not_on_the_next_one_s_lines(logged: Callable[[], str]) -> None:
-    @observed(expected=(KeyError,))
+    @instrumented(expected=(KeyError,))
     def handler(event: dict[str, str], context: Context) -> None:
         if "order" in event:
-            about(order_id=event["order"], tenant="acme", carrier="lso")
+            bind_log_keys(order_id=event["order"], tenant="acme", carrier="lso")
         log.info("working")
         if "fail" in event:
             raise KeyError(event["fail"])

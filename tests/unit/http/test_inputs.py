@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from parcelgate.carriers.ubi import rules
+from parcelgate.carriers.ubi import validation
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
-from parcelgate.http.inputs import read_order
 from parcelgate.http.openapi import ORDER_EXAMPLE, document, example
-from parcelgate.services.create_order import Draft
+from parcelgate.http.requests.orders import read_order
+from parcelgate.services.orders.create import Draft
 from tests.support.http import a_box, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -194,10 +194,14 @@ class TestTheRest:
 class TestLengths:
     @pytest.mark.parametrize(
         "row",
-        [row for row in (*rules.ORDER, *rules.RETURN, *rules.EXTEND, *rules.ITEM) if row.longest],
+        [
+            row
+            for row in (*validation.ORDER, *validation.RETURN, *validation.EXTEND, *validation.ITEM)
+            if row.longest
+        ],
         ids=lambda row: row.source,
     )
-    def test_are_never_narrower_than_a_carrier_s(self, row: rules.Row) -> None:
+    def test_are_never_narrower_than_a_carrier_s(self, row: validation.Row) -> None:
         pointer = row.source.format_map(
             {
                 "parcel": "/parcels/0",

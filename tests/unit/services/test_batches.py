@@ -19,8 +19,8 @@ from parcelgate.carriers.ubi.adapter import Ubi
 from parcelgate.domain.batches import Batch, BatchLine
 from parcelgate.domain.ids import fixed_id
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.services import batches
-from parcelgate.services.batches import BatchMessage, FanOut, messages, seconds_to_send
+from parcelgate.services.batches import batches
+from parcelgate.services.batches.batches import BatchMessage, FanOut, messages, seconds_to_send
 from parcelgate.services.settings import Settings
 from tests.support.depot import Depot, depots
 from tests.support.faulty import aws_error

@@ -14,12 +14,12 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Confirmed, Examination, ParcelResult
+from parcelgate.carriers.results import Confirmed, Examination, ParcelResult
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
-from parcelgate.services import watch
-from parcelgate.services.change_order import LONGEST_CHANGE, Amendment, OrderChanger
-from parcelgate.services.create_order import Draft
+from parcelgate.services.orders import deadlines
+from parcelgate.services.orders.change import LONGEST_CHANGE, Amendment, OrderChanger
+from parcelgate.services.orders.create import Draft
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -137,7 +137,7 @@ def test_the_order_is_marked_before_the_carrier_is_told(desk: Desk) -> None:
     assert (marked.ship_to.city, marked.updated_at) == ("Austin", desk.order.updated_at)
     assert (after.ship_to.city, after.changing_until) == ("Dallas", None)
     assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
-    assert after.watch_at == watch.label(SETTINGS, desk.clock.now)
+    assert after.watch_at == deadlines.label(SETTINGS, desk.clock.now)
     event = desk.orders.events(after.id)[-1]
     assert (event.type, event.detail, event.actor) == ("order.changed", "ship_to", "client")
 

@@ -11,7 +11,7 @@ import pytest
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
-from parcelgate.services.changes import Router
+from parcelgate.services.events.stream_router import Router
 from parcelgate.services.settings import Settings
 from parcelgate.store.trackings import tracking_item
 from tests.support.orders import NOON, an_order

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.calls import Request, Response
 from parcelgate.carriers.errors import (
     HeldBackError,
     OverLimitError,
@@ -16,8 +15,9 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Limits
-from parcelgate.services.guard import LANE_USE, PATIENCE, PROBE_LIFE, Guard
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.services.accounts.rate_limited_transport import LANE_USE, PATIENCE, PROBE_LIFE, Guard
 from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock

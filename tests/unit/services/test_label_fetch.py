@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from parcelgate.carriers.errors import RefusedError, TransientError
-from parcelgate.carriers.port import LabelFile, LabelPendingError
+from parcelgate.carriers.errors import LabelPendingError, RefusedError, TransientError
+from parcelgate.carriers.results import LabelFile
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.services import label_fetch
-from parcelgate.services.label_fetch import LabelDelivery, LabelFetcher, LabelNotYetError, LabelWorker
-from parcelgate.services.labels import LabelStore
+from parcelgate.services.labels import fetch
+from parcelgate.services.labels.documents import LabelStore
+from parcelgate.services.labels.fetch import LabelDelivery, LabelFetcher, LabelNotYetError, LabelWorker
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -225,7 +225,7 @@ def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: A
 def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.label_order.handler import handler
 
-    monkeypatch.setattr(label_fetch, "worker", lambda: desk.worker)
+    monkeypatch.setattr(fetch, "worker", lambda: desk.worker)
     good = json.dumps({"tenant": "acme", "order_id": desk.order.id, "since": desk.since.isoformat()})
     gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": desk.since.isoformat()})
     (sample,) = json.loads(Path("events/label_order.json").read_text())["Records"]

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from parcelgate.carriers.documents import document_format
-from parcelgate.carriers.port import LabelFile, LabelPendingError
+from parcelgate.carriers.errors import LabelPendingError
+from parcelgate.carriers.results import LabelFile
+from parcelgate.carriers.toolkit.documents import document_format
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, Parcel
-from parcelgate.services.labels import MOST_BYTES, LabelStore
+from parcelgate.services.labels.documents import MOST_BYTES, LabelStore
 from tests.support.orders import an_order
 from tests.support.world import FakeS3
 

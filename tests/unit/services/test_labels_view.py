@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import LabelStatus, OrderStatus
-from parcelgate.services.label_fetch import LabelFetcher
-from parcelgate.services.labels import LabelStore
-from parcelgate.services.labels_view import LabelViewer
+from parcelgate.services.labels.documents import LabelStore
+from parcelgate.services.labels.fetch import LabelFetcher
+from parcelgate.services.labels.links import LabelViewer
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, FakeS3, World, worlds
 

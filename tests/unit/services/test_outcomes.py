@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.services import order_flow, outcomes
+from parcelgate.services import order_flow
+from parcelgate.services.orders import transitions
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
 
@@ -20,7 +21,7 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
-    monkeypatch.setattr(outcomes, "count", lambda name, **of: found.append((name, of["status"])))
+    monkeypatch.setattr(transitions, "count", lambda name, **of: found.append((name, of["status"])))
     return found
 
 

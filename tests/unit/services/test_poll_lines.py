@@ -6,8 +6,8 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from parcelgate.services import poll_lines
-from parcelgate.services.poll_lines import Lines
+from parcelgate.services.trackings import poll_lines
+from parcelgate.services.trackings.poll_lines import Lines
 
 PATIENCE = 10.0
 """Seconds after which a test that should have gone on has failed."""

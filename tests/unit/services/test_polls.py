@@ -21,8 +21,8 @@ from parcelgate.carriers.errors import (
 from parcelgate.domain.orders import OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, ProblemError
 from parcelgate.domain.trackings import Source, TrackingStatus
-from parcelgate.services import polls as module
-from parcelgate.services.polls import CANCELLED_CODE, Account
+from parcelgate.services.trackings import polls as module
+from parcelgate.services.trackings.polls import CANCELLED_CODE, Account
 from parcelgate.store.errors import ThrottledError
 from tests.support.faulty import throttle
 from tests.support.orders import an_event, an_order

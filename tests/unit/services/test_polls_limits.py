@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from parcelgate.carriers.calls import Request, Response
-from parcelgate.carriers.port import Limits, ParcelHistory
-from parcelgate.services.guard import LANE_USE, Guard
-from parcelgate.services.polls import Account
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.results import ParcelHistory
+from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.services.accounts.rate_limited_transport import LANE_USE, Guard
+from parcelgate.services.trackings.polls import Account
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
 

@@ -9,8 +9,8 @@ import pytest
 from parcelgate.carriers.errors import RefusedError, TransientError, UnknownOutcomeError
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services import retries
-from parcelgate.services.retries import Action, Delivery, NotYetError, Retrier, RetryQueues
+from parcelgate.services.orders import retries
+from parcelgate.services.orders.retries import Action, Delivery, NotYetError, Retrier, RetryQueues
 from tests.support.faulty import fails_with
 from tests.support.world import World, worlds
 

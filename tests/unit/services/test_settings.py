@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.services import watch
 from parcelgate.services.backoff import backoff
+from parcelgate.services.orders import deadlines
 from parcelgate.services.settings import MissingSettingError, Settings
 
 
@@ -35,6 +35,6 @@ def test_a_back_off_stays_below_its_doubling_limit_and_its_cap(attempt: int, rol
 
 def test_whoever_watches_comes_after_the_regular_machinery() -> None:
     at, settings = datetime(2026, 11, 21, tzinfo=UTC), Settings({})
-    assert watch.processing(settings, at) - at > settings.order_deadline
-    assert watch.refund(settings, at) - at > settings.refund_deadline
-    assert watch.cancelling_queued(settings, at) - at > watch.RETRY_LIFE
+    assert deadlines.processing(settings, at) - at > settings.order_deadline
+    assert deadlines.refund(settings, at) - at > settings.refund_deadline
+    assert deadlines.cancelling_queued(settings, at) - at > deadlines.RETRY_LIFE

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
-from parcelgate.services import sweep
-from parcelgate.services.retries import Action, RetryMessage
+from parcelgate.services.operator import sweep
+from parcelgate.services.orders.retries import Action, RetryMessage
 from tests.support.faulty import aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, World, worlds

@@ -19,7 +19,7 @@ from parcelgate.domain.trackings import (
     corrected_to,
 )
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings import Timelines
+from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.errors import TrackingNotFoundError, VersionConflictError
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Trackings

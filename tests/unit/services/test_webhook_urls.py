@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from parcelgate.services import webhook_urls
+from parcelgate.services.accounts import webhook_urls
+from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook
 from tests.support.faulty import Faults, die, unavailable
 from tests.support.table import TABLE_NAME, all_items
 from tests.support.world import FakeSecrets

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from parcelgate.services import api_keys
-from parcelgate.services.api_keys import Identity, UnknownScopeError, create, list_keys, revoke, verify
+from parcelgate.services.accounts import api_keys
+from parcelgate.services.accounts.api_keys import (
+    Identity,
+    UnknownScopeError,
+    create,
+    list_keys,
+    revoke,
+    verify,
+)
 from parcelgate.store.errors import KeyNotFoundError
 from parcelgate.store.table import Table
 from tests.support.faulty import Faults, conflict
@@ -120,9 +127,9 @@ def test_revoking_survives_a_collision(dynamodb: Any, table: Table) -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("parcelgate.services.api_keys", ["pydantic", "httpx", "boto3", "msgspec", "ulid"]),
+        ("parcelgate.services.accounts.api_keys", ["pydantic", "httpx", "boto3", "msgspec", "ulid"]),
         ("parcelgate.store.inbox", ["pydantic", "httpx", "boto3", "msgspec", "ulid"]),
-        ("parcelgate.store.webhook_tokens", ["pydantic", "httpx", "boto3", "msgspec", "ulid"]),
+        ("parcelgate.store.credentials.webhook_tokens", ["pydantic", "httpx", "boto3", "msgspec", "ulid"]),
         ("parcelgate.store.orders", ["pydantic", "httpx", "boto3", "ulid"]),
     ],
 )

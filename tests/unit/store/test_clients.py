@@ -6,18 +6,18 @@ from time import sleep
 
 import pytest
 
-from parcelgate.store import clients
+from parcelgate import aws_clients
 from tests.support.table import aws
 
 
 def test_a_client_is_made_once() -> None:
     with aws():
-        assert clients.client("dynamodb") is clients.client("dynamodb")
+        assert aws_clients.client("dynamodb") is aws_clients.client("dynamodb")
 
 
 def test_a_client_gives_up_soon() -> None:
     with aws():
-        config = clients.client("sqs").meta.config
+        config = aws_clients.client("sqs").meta.config
     assert (config.connect_timeout, config.read_timeout) == (2, 2)
     assert config.retries["mode"] == "standard"
     assert config.retries["total_max_attempts"] == 3
@@ -26,8 +26,8 @@ def test_a_client_gives_up_soon() -> None:
 def test_an_emulator_is_found_by_its_address_and_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with aws():
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4999")
-        clients.forget()
-        client = clients.client("dynamodb")
+        aws_clients.forget()
+        client = aws_clients.client("dynamodb")
     assert client.meta.endpoint_url == "http://127.0.0.1:4999"
     assert client.meta.config.read_timeout == 30
 
@@ -45,8 +45,10 @@ def test_links_into_the_label_bucket_can_be_opened(
     with aws():
         if endpoint:
             monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        clients.forget()
-        link = clients.client("s3").generate_presigned_url("get_object", {"Bucket": "labels", "Key": "a.pdf"})
+        aws_clients.forget()
+        link = aws_clients.client("s3").generate_presigned_url(
+            "get_object", {"Bucket": "labels", "Key": "a.pdf"}
+        )
     assert link.startswith(f"{address}a.pdf?")
     assert "X-Amz-Signature" in link
 
@@ -54,10 +56,10 @@ def test_links_into_the_label_bucket_can_be_opened(
 def test_a_test_can_put_its_own() -> None:
     with aws():
         fake = object()
-        clients.put("kms", fake)
-        assert clients.client("kms") is fake
-        clients.forget()
-        assert clients.client("kms") is not fake
+        aws_clients.put("kms", fake)
+        assert aws_clients.client("kms") is fake
+        aws_clients.forget()
+        assert aws_clients.client("kms") is not fake
 
 
 def test_threads_that_ask_for_their_first_clients_together_do_not_disturb_the_session(
@@ -77,10 +79,10 @@ def test_threads_that_ask_for_their_first_clients_together_do_not_disturb_the_se
 
     def ask(service: str) -> object:
         ready.wait(10)
-        return clients.client(service)  # type: ignore[call-overload]
+        return aws_clients.client(service)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(clients, "_made", {})
-    monkeypatch.setattr(clients, "_make", make)
+    monkeypatch.setattr(aws_clients, "_made", {})
+    monkeypatch.setattr(aws_clients, "_make", make)
     with ThreadPoolExecutor(len(services)) as pool:
         made = [*pool.map(ask, services)]
     assert len(set(map(id, made))) == len(services)

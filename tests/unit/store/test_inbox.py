@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from parcelgate.store import calls
+from parcelgate.store.credentials.webhook_tokens import Hook, WebhookTokens, hash_of
 from parcelgate.store.errors import ProofTakenError, StoreUnavailableError
 from parcelgate.store.inbox import DUE_AFTER, PARKED, PROCESSED, RECEIVED, InboxEntry
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook, WebhookTokens, hash_of
 from tests.support.faulty import Faults, conflict, time_out
 from tests.support.orders import NOON
 from tests.support.table import TABLE_NAME, all_items

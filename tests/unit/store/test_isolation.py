@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import parcelgate.store
+from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.trackings import Source, merge
-from parcelgate.services import api_keys, idempotency
-from parcelgate.store import clients, keys
+from parcelgate.services import idempotency
+from parcelgate.services.accounts import api_keys
+from parcelgate.store import keys
+from parcelgate.store.credentials.webhook_tokens import Hook, hash_of
 from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError, TrackingNotFoundError
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook, hash_of
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
 from tests.support.trackings import a_followed, a_tracking, seen
@@ -59,7 +61,7 @@ def fill(table: Table, tenant: str) -> str:
     own.inbox.put(carrier="lso", account="default", body=b"1", now=NOON, proof="p", parked="why")
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])
-    kms = clients.client("kms")
+    kms = aws_clients.client("kms")
     vault = own.tokens.vault("lso", "default", key_id=kms.create_key()["KeyMetadata"]["Arn"], kms=kms)
     vault.renew(None, lambda: ("secret", 100))
     return key
@@ -209,7 +211,7 @@ def test_a_routing_key_names_nobodys_item() -> None:
 def test_nothing_is_ever_scanned() -> None:
     """And `Table` alone, without a tenant, opens routing items only."""
     folder = Path(parcelgate.store.__file__).parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         names = {
             node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
         }

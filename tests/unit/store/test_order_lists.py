@@ -296,10 +296,10 @@ def test_a_forged_place_is_either_a_place_or_refused(position: str) -> None:
 @given(data=st.data())
 def test_any_filter_over_any_orders_gives_what_filtering_by_hand_gives(data: st.DataObject) -> None:
     with aws():
-        from parcelgate.store import clients
+        from parcelgate import aws_clients
 
-        create_table(clients.client("dynamodb"))
-        table = Table(clients.client("dynamodb"), TABLE_NAME)
+        create_table(aws_clients.client("dynamodb"))
+        table = Table(aws_clients.client("dynamodb"), TABLE_NAME)
         tenant = table.tenant("acme").orders
         kinds = st.tuples(
             st.integers(0, 4), st.sampled_from(["lso", "ubi"]), st.sampled_from(["a", "b"]), st.booleans()

@@ -15,6 +15,7 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking
 from parcelgate.store import calls
+from parcelgate.store.credentials.webhook_tokens import Hook, hash_of
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
     ItemTooLargeError,
@@ -26,7 +27,6 @@ from parcelgate.store.errors import (
     VersionConflictError,
 )
 from parcelgate.store.table import Table
-from parcelgate.store.webhook_tokens import Hook, hash_of
 from tests.support.faulty import (
     Faults,
     Killed,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from parcelgate.store import calls, clients
+from parcelgate import aws_clients
+from parcelgate.store import calls
+from parcelgate.store.credentials.platform_tokens import LEASE, PlatformTokenVault
 from parcelgate.store.errors import StoreError, StoreUnavailableError, TokenBusyError
-from parcelgate.store.platform_tokens import LEASE, PlatformTokenVault
 from parcelgate.store.table import Table
 from tests.support.faulty import Faults, Killed, die, throttle, unavailable
 from tests.support.orders import NOON
@@ -47,7 +48,7 @@ class World:
         self, faults: Faults | None = None, *, account: str = "default", tenant: str = "acme"
     ) -> PlatformTokenVault:
         client = faults.wrap(self.client, "dynamodb") if faults else self.client
-        kms = clients.client("kms")
+        kms = aws_clients.client("kms")
         return (
             Table(client, TABLE_NAME)
             .tenant(tenant)
@@ -64,7 +65,7 @@ class World:
 
 @pytest.fixture
 def world(dynamodb: Any) -> World:
-    key = clients.client("kms").create_key()["KeyMetadata"]["Arn"]
+    key = aws_clients.client("kms").create_key()["KeyMetadata"]["Arn"]
     return World(dynamodb, key)
 
 
@@ -120,7 +121,7 @@ def test_while_one_asks_another_waits_and_takes_what_it_got(world: World) -> Non
         lease = next(item for item in all_items(world.client) if "lease_holder" in item)
         first._keep(lease["lease_holder"]["S"], _held("token-2"))
 
-    from parcelgate.store.platform_tokens import _Held
+    from parcelgate.store.credentials.platform_tokens import _Held
 
     def _held(token: str) -> _Held:
         return _Held(token, world.now.timestamp() + 6480, world.now.timestamp() + LIFE)
@@ -206,7 +207,7 @@ def test_a_token_is_stored_encrypted_and_for_this_account_alone(world: World) ->
     (item,) = all_items(world.client)
     assert "token-1" not in str(item)
     with pytest.raises(ClientError):
-        clients.client("kms").decrypt(CiphertextBlob=item["sealed"]["B"])
+        aws_clients.client("kms").decrypt(CiphertextBlob=item["sealed"]["B"])
     moved = item | {"pk": {"S": "T#acme#TOKEN#lso#other"}}
     world.client.put_item(TableName=TABLE_NAME, Item=moved)
     other = world.environment(account="other")

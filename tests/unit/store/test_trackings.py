@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parcelgate import aws_clients
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
-from parcelgate.store import calls, clients, keys
+from parcelgate.store import calls, keys
 from parcelgate.store.due import PollRef
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -503,8 +504,8 @@ def test_whatever_two_workers_do_a_parcel_is_asked_about_by_one_and_a_nudge_is_n
     steps: list[tuple[str, int]],
 ) -> None:
     with aws():
-        create_table(clients.client("dynamodb"))
-        trackings = Table(clients.client("dynamodb"), TABLE_NAME).tenant("acme").trackings
+        create_table(aws_clients.client("dynamodb"))
+        trackings = Table(aws_clients.client("dynamodb"), TABLE_NAME).tenant("acme").trackings
         parcel = a_followed()
         trackings.add(parcel)
         trackings.plan(parcel.id, NOON)

@@ -4,27 +4,24 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from parcelgate.carriers import documents
 from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    LabelPendingError,
     Refusal,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.likeness import as_it_was
-from parcelgate.carriers.lme import assumed, codes, envelope, mapping, rules, wire
-from parcelgate.carriers.lme.assumed import Call, ErrorKind, ErrorMeaning
+from parcelgate.carriers.lme import codes, envelope, mapping, settings, validation, wire
 from parcelgate.carriers.lme.client import Client, Keys, Unread
-from parcelgate.carriers.port import (
+from parcelgate.carriers.lme.settings import Call, ErrorKind, ErrorMeaning
+from parcelgate.carriers.results import (
     AddressCheck,
     Cancellation,
     Confirmed,
     Examination,
     LabelFile,
-    LabelPendingError,
     Mismatch,
     NotFound,
     OrderResult,
@@ -33,6 +30,9 @@ from parcelgate.carriers.port import (
     Trust,
     WebhookReading,
 )
+from parcelgate.carriers.toolkit import documents
+from parcelgate.carriers.toolkit.calls import Transport
+from parcelgate.carriers.toolkit.comparison import as_it_was
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.clock import Clock
 from parcelgate.domain.orders import Order
@@ -75,15 +75,15 @@ class Lme:
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
         self._account = account
-        self._settings = assumed.settings(account)
-        self._client = Client(assumed.base_url(account), self._settings, send, clock)
+        self._settings = settings.settings(account)
+        self._client = Client(settings.base_url(account), self._settings, send, clock)
         self._clock = clock
         self._reread = reread
         self._keys = Keys.of(account)
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against LME's fields and limits; see `rules`."""
-        return rules.examine(order, self._account, self._settings, self._clock())
+        return validation.examine(order, self._account, self._settings, self._clock())
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
         """Send createOrder, once (public).
@@ -259,7 +259,7 @@ class Lme:
 
     def validate_address(self, address: Address) -> AddressCheck:
         """LME's own check of an address (assumed), and the account's list of postcodes."""
-        listed = rules.undeliverable(address, self._settings)
+        listed = validation.undeliverable(address, self._settings)
         if listed:
             return AddressCheck(valid=False, messages=(FieldError("/address/postcode", *listed),))
         answer, said = self._settled(Call.VALIDATE_ADDRESS, mapping.address_query(address))

@@ -7,11 +7,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.bodies import UnreadableError, decoded, encoded, renamed
-from parcelgate.carriers.calls import MIB, Request, Transport
-from parcelgate.carriers.label_addresses import fetch_label
 from parcelgate.carriers.lme import envelope, wire
-from parcelgate.carriers.lme.assumed import Call, Settings
+from parcelgate.carriers.lme.settings import Call, Settings
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, encoded, renamed
+from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
+from parcelgate.carriers.toolkit.label_addresses import fetch_label
 from parcelgate.domain.clock import Clock
 
 _LABEL_ANSWER_BYTES = 24 * MIB

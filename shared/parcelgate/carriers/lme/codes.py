@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from parcelgate.carriers.lme.assumed import ErrorKind, ErrorMeaning
+from parcelgate.carriers.lme.settings import ErrorKind, ErrorMeaning
 from parcelgate.domain.trackings import TrackingStatus
 
 OK = "0"

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from parcelgate.carriers.bodies import UnreadableError, decoded
-from parcelgate.carriers.port import Trust
+from parcelgate.carriers.results import Trust
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 
 VERSION = "1"
 _PADDING_BYTES = 11

@@ -10,12 +10,10 @@ from typing import Any
 
 import msgspec
 
-from parcelgate.carriers import documents
-from parcelgate.carriers.likeness import bare, plain_details
 from parcelgate.carriers.lme import codes, wire
-from parcelgate.carriers.lme.assumed import Settings
 from parcelgate.carriers.lme.countries import NAMES, country_code
-from parcelgate.carriers.port import (
+from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.results import (
     AddressCheck,
     Confirmed,
     Failed,
@@ -26,7 +24,9 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
-from parcelgate.carriers.times import Moment, offset_text, read_time, read_zone
+from parcelgate.carriers.toolkit import documents
+from parcelgate.carriers.toolkit.comparison import bare, plain_details
+from parcelgate.carriers.toolkit.times import Moment, offset_text, read_time, read_zone
 from parcelgate.domain.addresses import Address, state_code, state_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order

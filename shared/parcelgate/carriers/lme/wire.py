@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from parcelgate.carriers.bodies import UnreadableError, decoded
-from parcelgate.carriers.models import Read, Required, Sent, Text, an_object, text
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
 
 LONGEST_SIDE_METRES = 2
 """Length, width and height of a parcel each (public: createOrder's page)."""

@@ -6,24 +6,22 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from parcelgate.carriers import documents
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
+    LabelPendingError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lso import assumed, codes, mapping, rules, wire
-from parcelgate.carriers.lso.assumed import Call
+from parcelgate.carriers.lso import codes, mapping, settings, validation, wire
 from parcelgate.carriers.lso.client import Client
-from parcelgate.carriers.port import (
+from parcelgate.carriers.lso.settings import Call
+from parcelgate.carriers.results import (
     Cancellation,
     Examination,
     LabelFile,
-    LabelPendingError,
     NotFound,
     OrderResult,
     ParcelHistory,
@@ -31,7 +29,9 @@ from parcelgate.carriers.port import (
     Rate,
     Submitted,
 )
-from parcelgate.carriers.tokens import TokenVault
+from parcelgate.carriers.toolkit import documents
+from parcelgate.carriers.toolkit.calls import Transport
+from parcelgate.carriers.toolkit.tokens import TokenVault
 from parcelgate.domain.clock import Clock
 from parcelgate.domain.orders import Order, Parcel
 
@@ -54,8 +54,8 @@ class Lso:
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
         self._account = account
-        self._settings = assumed.settings(account)
-        self._client = Client(assumed.base_url(account), self._settings, send)
+        self._settings = settings.settings(account)
+        self._client = Client(settings.base_url(account), self._settings, send)
         self._tokens = tokens
         self._clock = clock
         self._reread = reread
@@ -68,7 +68,7 @@ class Lso:
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against LSO's fields and limits; see `rules`."""
-        return rules.examine(order, self._account, self._settings.currency)
+        return validation.examine(order, self._account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:
         """The fee preview: mandatory before each order (documented, ordering step 2; its body assumed).

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from parcelgate.carriers.bodies import encoded, renamed
-from parcelgate.carriers.calls import MIB, Request, Transport
-from parcelgate.carriers.label_addresses import fetch_label
 from parcelgate.carriers.lso import wire
-from parcelgate.carriers.lso.assumed import Call, Settings
+from parcelgate.carriers.lso.settings import Call, Settings
+from parcelgate.carriers.toolkit.bodies import encoded, renamed
+from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
+from parcelgate.carriers.toolkit.label_addresses import fetch_label
 
 _LABEL_ANSWER_BYTES = 24 * MIB
 _ANSWER_BYTES = 2 * MIB

@@ -5,11 +5,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from parcelgate.carriers.likeness import plain_details
 from parcelgate.carriers.lso import codes, wire
-from parcelgate.carriers.lso.assumed import Settings
-from parcelgate.carriers.lso.rules import COUNTRY
-from parcelgate.carriers.port import (
+from parcelgate.carriers.lso.settings import Settings
+from parcelgate.carriers.lso.validation import COUNTRY
+from parcelgate.carriers.results import (
     Confirmed,
     Failed,
     Mismatch,
@@ -20,7 +19,8 @@ from parcelgate.carriers.port import (
     Rate,
     Submitted,
 )
-from parcelgate.carriers.times import read_moment
+from parcelgate.carriers.toolkit.comparison import plain_details
+from parcelgate.carriers.toolkit.times import read_moment
 from parcelgate.domain.addresses import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel

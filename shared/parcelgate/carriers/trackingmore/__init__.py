@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parcelgate.carriers.port import AtTheDoor, CarrierProfile, Limits
+from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.results import AtTheDoor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.calls import Transport
-    from parcelgate.carriers.tokens import TokenVault
+    from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.carriers.toolkit.tokens import TokenVault
     from parcelgate.carriers.trackingmore.adapter import TrackingMore
     from parcelgate.domain.clock import Clock
 
@@ -82,7 +84,7 @@ def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtT
 
     A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
     """
-    from parcelgate.carriers.trackingmore import assumed, verification
+    from parcelgate.carriers.trackingmore import settings, verification
 
     found = verification.door(body, account.credential("email"))
     if found is verification.Flaw.WRONG_SIGNATURE and verification.read_proof(body) is None:
@@ -91,7 +93,7 @@ def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtT
         return AtTheDoor(refused=True)
     if isinstance(found, verification.Flaw):
         return AtTheDoor(reason=found.value)
-    tolerance = assumed.settings(account).webhook_tolerance
+    tolerance = settings.settings(account).webhook_tolerance
     is_fresh = verification.is_fresh(found, now, tolerance)
     return AtTheDoor(proof=found.digest, reason=None if is_fresh else "its time is too far from ours")
 

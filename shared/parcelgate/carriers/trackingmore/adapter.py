@@ -8,10 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.bodies import UnreadableError, decoded
-from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.errors import AuthenticationError, CarrierError, RefusedError
-from parcelgate.carriers.port import (
+from parcelgate.carriers.results import (
     Amendment,
     Area,
     Courier,
@@ -24,10 +22,12 @@ from parcelgate.carriers.port import (
     Waybill,
     WebhookReading,
 )
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.trackingmore import codes, mapping, outcomes, verification, wire
-from parcelgate.carriers.trackingmore.assumed import settings
 from parcelgate.carriers.trackingmore.client import Client
 from parcelgate.carriers.trackingmore.codes import Kind
+from parcelgate.carriers.trackingmore.settings import settings
 from parcelgate.carriers.trackingmore.wire import MAX_PARCELS
 from parcelgate.domain.clock import Clock
 from parcelgate.domain.problems import CarrierWords, FieldError

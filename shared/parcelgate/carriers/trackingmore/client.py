@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.bodies import UnreadableError, encoded
-from parcelgate.carriers.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.errors import AuthenticationError, RefusedError, TransientError
-from parcelgate.carriers.port import Waybill
+from parcelgate.carriers.results import Waybill
+from parcelgate.carriers.toolkit.bodies import UnreadableError, encoded
+from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.trackingmore import codes, outcomes, wire
-from parcelgate.carriers.trackingmore.assumed import Call, base_url, settings
 from parcelgate.carriers.trackingmore.codes import Kind
+from parcelgate.carriers.trackingmore.settings import Call, base_url, settings
 from parcelgate.domain.problems import FieldError
 
 _METHODS = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from parcelgate.carriers.port import (
+from parcelgate.carriers.results import (
     Amendment,
     Area,
     Courier,
@@ -14,9 +14,9 @@ from parcelgate.carriers.port import (
     TransitTimes,
     Waybill,
 )
-from parcelgate.carriers.times import Moment, read_moment
+from parcelgate.carriers.toolkit.times import Moment, read_moment
 from parcelgate.carriers.trackingmore import codes, wire
-from parcelgate.carriers.trackingmore.assumed import Settings
+from parcelgate.carriers.trackingmore.settings import Settings
 from parcelgate.domain.trackings import (
     Customer,
     OtherNumber,

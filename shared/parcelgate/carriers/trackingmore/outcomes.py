@@ -15,7 +15,7 @@ from parcelgate.carriers.errors import (
     TooManyRequestsError,
     TransientError,
 )
-from parcelgate.carriers.port import Waybill
+from parcelgate.carriers.results import Waybill
 from parcelgate.carriers.trackingmore import codes
 from parcelgate.carriers.trackingmore.codes import Kind
 from parcelgate.carriers.trackingmore.wire import Answer, Item, items

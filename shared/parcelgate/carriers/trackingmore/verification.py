@@ -19,8 +19,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from parcelgate.carriers.bodies import UnreadableError, decoded
-from parcelgate.carriers.times import read_time
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
+from parcelgate.carriers.toolkit.times import read_time
 
 
 class Proof(NamedTuple):

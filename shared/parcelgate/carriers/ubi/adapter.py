@@ -5,26 +5,31 @@ from datetime import datetime
 from itertools import batched
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Transport
-from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError, UnknownOutcomeError
-from parcelgate.carriers.likeness import as_it_was
-from parcelgate.carriers.port import (
+from parcelgate.carriers.errors import (
+    CarrierError,
+    LabelPendingError,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.results import (
     Cancellation,
     Confirmed,
     Examination,
     LabelFile,
-    LabelPendingError,
     NotFound,
     OrderResult,
     ParcelHistory,
     Service,
     Submitted,
 )
-from parcelgate.carriers.ubi import mapping, outcomes, rules
-from parcelgate.carriers.ubi.assumed import Call, settings
+from parcelgate.carriers.toolkit.calls import Transport
+from parcelgate.carriers.toolkit.comparison import as_it_was
+from parcelgate.carriers.ubi import mapping, outcomes, validation
 from parcelgate.carriers.ubi.client import Client
 from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER, gone
 from parcelgate.carriers.ubi.outcomes import DuplicateError
+from parcelgate.carriers.ubi.settings import Call, settings
 from parcelgate.carriers.ubi.wire import (
     MAX_ORDERS,
     MAX_TRACKED,
@@ -67,7 +72,7 @@ class Ubi:
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against the given table; see `rules`."""
-        return rules.examine(order, self._settings)
+        return validation.examine(order, self._settings)
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
         """Create one order (documented). UBI answers at once and calls nobody back.

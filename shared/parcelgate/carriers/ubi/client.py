@@ -4,12 +4,12 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.bodies import UnreadableError
-from parcelgate.carriers.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.errors import AuthenticationError, CarrierError, TransientError, UnknownOutcomeError
+from parcelgate.carriers.toolkit.bodies import UnreadableError
+from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.ubi import outcomes, signing
-from parcelgate.carriers.ubi.assumed import Call, base_url, settings
 from parcelgate.carriers.ubi.codes import ErrorClass, classify
+from parcelgate.carriers.ubi.settings import Call, base_url, settings
 from parcelgate.carriers.ubi.wire import Envelope, read_envelope
 from parcelgate.domain.clock import Clock
 

@@ -16,9 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from parcelgate.carriers.documents import from_base64, label_file
-from parcelgate.carriers.likeness import bare
-from parcelgate.carriers.port import (
+from parcelgate.carriers.results import (
     Confirmed,
     LabelFile,
     Mismatch,
@@ -27,9 +25,11 @@ from parcelgate.carriers.port import (
     ParcelResult,
     Pending,
 )
-from parcelgate.carriers.times import offset_text, read_time, read_zone
-from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.toolkit.comparison import bare
+from parcelgate.carriers.toolkit.documents import from_base64, label_file
+from parcelgate.carriers.toolkit.times import offset_text, read_time, read_zone
 from parcelgate.carriers.ubi.codes import EVENTS, LABEL_FORMATS, LABEL_TYPES
+from parcelgate.carriers.ubi.settings import Settings
 from parcelgate.carriers.ubi.wire import (
     EventAnswer,
     ExtendData,

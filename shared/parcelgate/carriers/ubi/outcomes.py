@@ -11,7 +11,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Confirmed, ParcelResult
+from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.carriers.ubi import mapping
 from parcelgate.carriers.ubi.codes import (
     DUPLICATE_REFERENCE,

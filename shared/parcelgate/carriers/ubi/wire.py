@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from parcelgate.carriers.bodies import UnreadableError, encoded, mended
-from parcelgate.carriers.models import Read, Sent, Text, an_object
+from parcelgate.carriers.toolkit.bodies import UnreadableError, encoded, mended
+from parcelgate.carriers.toolkit.models import Read, Sent, Text, an_object
 
 MAX_ORDERS = 300
 """Orders in one create (public)."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from parcelgate.services.labels import LabelStore
+from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.order_flow.check import CheckOrder
 from parcelgate.services.order_flow.compensate import Compensate
 from parcelgate.services.order_flow.escalate import Escalate
@@ -38,7 +38,7 @@ from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
     from parcelgate.domain.orders import Order
-    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.accounts.carriers import Remaining
 
 __all__ = [
     "EXPECTED",
@@ -94,8 +94,8 @@ class OrderFlow:
 @cache
 def wired() -> OrderFlow:
     """The flow of this environment, over its own clients."""
-    from parcelgate.services.accounts import Carriers
-    from parcelgate.store.clients import client
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
     settings = Settings()

@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.carriers.errors import CarrierError
-from parcelgate.carriers.port import (
-    Confirmed,
-    ConfirmsLater,
-    Failed,
-    Mismatch,
-    NotFound,
-    OrderResult,
-    Pending,
-)
+from parcelgate.carriers.port import ConfirmsLater
+from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, OrderResult, Pending
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import count, duration
-from parcelgate.services import outcomes, watch
-from parcelgate.services.asking import ask
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.states import (
     AWS_TROUBLE,
@@ -36,11 +27,13 @@ from parcelgate.services.order_flow.states import (
     event,
     name_of,
 )
-from parcelgate.services.outcomes import Change
+from parcelgate.services.orders import deadlines, transitions
+from parcelgate.services.orders.asking import ask
+from parcelgate.services.orders.transitions import Change
 from parcelgate.store.errors import CarrierNumberTakenError
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.store.orders import Orders
 
 
@@ -117,10 +110,10 @@ class CheckOrder(State):
             if order.status is not OrderStatus.PROCESSING:
                 return None
             at = self.parts.clock()
-            due = watch.label(self.parts.settings, at)
-            return outcomes.confirmed(order, result, at=at, watch_at=due, new_id=new_id)
+            due = deadlines.label(self.parts.settings, at)
+            return transitions.confirmed(order, result, at=at, watch_at=due, new_id=new_id)
 
-        after, confirmed = outcomes.settle(orders, order, decide)
+        after, confirmed = transitions.settle(orders, order, decide)
         if confirmed:
             taken = (after.updated_at - after.created_at).total_seconds()
             duration("TimeToConfirm", taken, carrier=after.carrier)
@@ -136,7 +129,7 @@ class CheckOrder(State):
             after = order.changed(at=at, carrier_order_number=number)
             return Change(after=after, event=event(at, "carrier.found", Actor.CARRIER))
 
-        outcomes.apply(orders, order, decide)
+        transitions.apply(orders, order, decide)
 
     def fail(self, orders: Orders, order: Order, result: Failed) -> None:
         """Start the refund's own clock. The order is `failed` only when the refund was accepted."""
@@ -148,14 +141,14 @@ class CheckOrder(State):
             at = self.parts.clock()
             after = order.changed(
                 at=at,
-                problem=outcomes.failure(result.words),
+                problem=transitions.failure(result.words),
                 carrier_order_number=order.carrier_order_number or result.carrier_order_number,
                 submission=msgspec.structs.replace(submission, compensating_since=at),
-                watch_at=watch.refund(self.parts.settings, at),
+                watch_at=deadlines.refund(self.parts.settings, at),
             )
             return Change(after=after, event=event(at, "carrier.failed", Actor.CARRIER, words=result.words))
 
-        after = outcomes.apply(orders, order, decide)
+        after = transitions.apply(orders, order, decide)
         if after.submission.compensating_since is None:
             raise OrderPending("the order has moved on")
         count("RefundsOutstanding", carrier=after.carrier)
@@ -196,7 +189,7 @@ class CheckOrder(State):
                 event=event(at, "carrier.not_found", Actor.CARRIER),
             )
 
-        outcomes.apply(orders, order, decide)
+        transitions.apply(orders, order, decide)
 
     def _forget(self, orders: Orders, order: Order) -> None:
         mine = order.submission.callback_hash
@@ -210,7 +203,7 @@ class CheckOrder(State):
                 after=order.changed(at=at, submission=Submission()), event=event(at, "order.to_be_sent_again")
             )
 
-        after = outcomes.apply(orders, order, decide)
+        after = transitions.apply(orders, order, decide)
         if after.submission.sending_at is not None:
             raise OrderPending("a callback came in between")
 
@@ -224,4 +217,4 @@ class CheckOrder(State):
                 order = msgspec.structs.replace(order, carrier_order_number=result.carrier_order_number)
             return self.attention(order, problem)
 
-        outcomes.settle(orders, order, decide)
+        transitions.settle(orders, order, decide)

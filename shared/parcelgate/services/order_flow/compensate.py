@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import CarrierError, RefusedError
-from parcelgate.carriers.port import Cancels, Failed
+from parcelgate.carriers.port import Cancels
+from parcelgate.carriers.results import Failed
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import Problem
 from parcelgate.observability.logs import log
-from parcelgate.services import outcomes
-from parcelgate.services.asking import ask
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.check import CheckOrder
 from parcelgate.services.order_flow.states import (
@@ -24,10 +23,12 @@ from parcelgate.services.order_flow.states import (
     Visit,
     name_of,
 )
-from parcelgate.services.outcomes import Change
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.asking import ask
+from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.store.orders import Orders
 
 
@@ -63,7 +64,9 @@ class Compensate(State):
             problem = order.problem or Problem(
                 code="refused_by_carrier", detail="The order was refused before anything was bought."
             )
-            self._close(orders, order, lambda order: outcomes.failed(order, problem, at=self.parts.clock()))
+            self._close(
+                orders, order, lambda order: transitions.failed(order, problem, at=self.parts.clock())
+            )
             return
         if order.submission.compensating_since is None:
             order = self._seen_failing(orders, order, remaining)
@@ -85,10 +88,12 @@ class Compensate(State):
                 raise RefundPending(order.id) from None
             self.raise_attention(orders, order, problems.refund_failed(order, error.words))
             return
-        problem = order.problem or outcomes.failure(None)
-        refund = outcomes.refund_of(cancellation, at=self.parts.clock())
+        problem = order.problem or transitions.failure(None)
+        refund = transitions.refund_of(cancellation, at=self.parts.clock())
         self._close(
-            orders, order, lambda order: outcomes.failed(order, problem, at=self.parts.clock(), refund=refund)
+            orders,
+            order,
+            lambda order: transitions.failed(order, problem, at=self.parts.clock(), refund=refund),
         )
 
     def _seen_failing(self, orders: Orders, order: Order, remaining: Remaining) -> Order:
@@ -104,4 +109,4 @@ class Compensate(State):
         return orders.get(order.id)
 
     def _close(self, orders: Orders, order: Order, end: Callable[[Order], Change]) -> None:
-        outcomes.settle(orders, order, lambda order: end(order) if order.status in OPEN else None)
+        transitions.settle(orders, order, lambda order: end(order) if order.status in OPEN else None)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from parcelgate.domain.orders import Order
-from parcelgate.services import outcomes
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.states import OPEN, State, Visit, wants_label
-from parcelgate.services.outcomes import Change
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.transitions import Change
 
 
 class Escalate(State):
@@ -28,12 +28,12 @@ class Escalate(State):
 
         def decide(order: Order) -> Change | None:
             if wants_label(order):
-                return outcomes.label_unavailable(order, at=self.parts.clock())
+                return transitions.label_unavailable(order, at=self.parts.clock())
             if order.status not in OPEN:
                 return None
             if order.submission.compensating_since is not None:
                 return self.attention(order, problems.refund_failed(order, None))
             return self.attention(order, problems.stranded(order, reason))
 
-        after, _ = outcomes.settle(orders, orders.get(order_id), decide)
+        after, _ = transitions.settle(orders, orders.get(order_id), decide)
         return after

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parcelgate.carriers.errors import CarrierError
-from parcelgate.carriers.port import LabelPendingError, ProvidesLabels
+from parcelgate.carriers.errors import CarrierError, LabelPendingError
+from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import duration
-from parcelgate.services import outcomes
 from parcelgate.services.order_flow.states import (
     AWS_TROUBLE,
     DeadlinePassed,
@@ -19,10 +18,11 @@ from parcelgate.services.order_flow.states import (
     name_of,
     wants_label,
 )
-from parcelgate.services.outcomes import Change
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.store.orders import Orders
 
 
@@ -61,15 +61,15 @@ class FetchLabel(State):
         def decide(order: Order) -> Change | None:
             if order.status is not OrderStatus.CONFIRMED or order.label.status is LabelStatus.READY:
                 return None
-            return outcomes.label_ready(order, label, at=self.parts.clock())
+            return transitions.label_ready(order, label, at=self.parts.clock())
 
-        after = outcomes.apply(orders, order, decide)
+        after = transitions.apply(orders, order, decide)
         duration("TimeToLabel", (after.updated_at - after.created_at).total_seconds(), carrier=after.carrier)
 
     def _give_label_up(self, orders: Orders, order: Order) -> None:
         def decide(order: Order) -> Change | None:
             if not wants_label(order):
                 return None
-            return outcomes.label_unavailable(order, at=self.parts.clock())
+            return transitions.label_unavailable(order, at=self.parts.clock())
 
-        outcomes.apply(orders, order, decide)
+        transitions.apply(orders, order, decide)

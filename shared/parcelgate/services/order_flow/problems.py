@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parcelgate.carriers.errors import RefusedError
-from parcelgate.carriers.port import Rate
+from parcelgate.carriers.results import Rate
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, Problem
 

@@ -17,17 +17,17 @@ from parcelgate.carriers.port import Carrier
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.observability.logs import anatomy, log
-from parcelgate.services import outcomes
-from parcelgate.services.labels import LabelStore
-from parcelgate.services.outcomes import Change
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.services.labels.documents import LabelStore
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.services.accounts import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -127,7 +127,7 @@ class State:
             return carrier_for(order.tenant, order.carrier, order.account)
         except Exception as error:
             # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
-            log.error("the carrier account cannot be used", extra=anatomy(error))
+            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
             raise TransientError("the carrier account cannot be used") from None
 
     def late(self, visit: Visit) -> bool:
@@ -138,11 +138,11 @@ class State:
         """What makes a person look at the order, unless it is settled."""
         if order.status not in OPEN:
             return None
-        return outcomes.needs_attention(order, problem, at=self.parts.clock())
+        return transitions.needs_attention(order, problem, at=self.parts.clock())
 
     def raise_attention(self, orders: Orders, order: Order, problem: Problem) -> None:
         """Make a person look at the order, unless it is settled."""
-        outcomes.settle(orders, order, lambda order: self.attention(order, problem))
+        transitions.settle(orders, order, lambda order: self.attention(order, problem))
 
 
 def wants_label(order: Order) -> bool:

@@ -22,22 +22,23 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Carrier, Confirmed, QuotesRates, Rate, Submitted
+from parcelgate.carriers.port import Carrier, QuotesRates
+from parcelgate.carriers.results import Confirmed, Rate, Submitted
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import Problem
-from parcelgate.observability.logs import anatomy, log
+from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services import outcomes, watch
 from parcelgate.services.backoff import backoff
 from parcelgate.services.order_flow import problems
 from parcelgate.services.order_flow.check import CheckOrder
 from parcelgate.services.order_flow.states import OPEN, Parts, State, Visit, event, name_of
-from parcelgate.services.outcomes import Change
+from parcelgate.services.orders import deadlines, transitions
+from parcelgate.services.orders.transitions import Change
+from parcelgate.store.credentials.webhook_tokens import hash_of
 from parcelgate.store.errors import CarrierNumberTakenError
-from parcelgate.store.webhook_tokens import hash_of
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts import Remaining
+    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.store.orders import Orders
 
 COMMIT_SECONDS = 30.0
@@ -80,7 +81,7 @@ class SubmitOrder(State):
             ending = self._submit(visit, remaining)
         except Exception as error:
             # The mark tells CheckOrder whether anything may have been sent.
-            log.error("the submission broke off", extra=anatomy(error))
+            log.error("the submission broke off", extra=safe_error_fields(error))
             count("SubmissionBroken")
             ending = _Ending("SubmissionBroken", type(error).__name__)
         if ending is None:
@@ -189,16 +190,16 @@ class SubmitOrder(State):
                 task_token=visit.task_token,
                 callback_hash=callback_hash,
             )
-            due = watch.processing(self.parts.settings, visit.started_at)
+            due = deadlines.processing(self.parts.settings, visit.started_at)
             if order.status is OrderStatus.ACCEPTED:
                 after = order.move(OrderStatus.PROCESSING, at=at, watch_at=due, submission=submission)
-                line = outcomes.moved(order, after, "order.processing")
+                line = transitions.moved(order, after, "order.processing")
             else:
                 after = order.changed(at=at, watch_at=due, submission=submission)
                 line = event(at, "order.sent_again")
             return Change(after=after, event=line, hook=callback_hash)
 
-        marked = outcomes.apply(orders, order, decide)
+        marked = transitions.apply(orders, order, decide)
         if marked.submission.callback_hash == callback_hash:
             return marked
         return self._not_to_be_sent(marked, visit) or _UNKNOWN
@@ -212,7 +213,7 @@ class SubmitOrder(State):
                 return None
             return Change(after=order.changed(at=self.parts.clock(), submission=Submission()))
 
-        outcomes.apply(orders, order, decide)
+        transitions.apply(orders, order, decide)
 
     def _sender_is_over(self, orders: Orders, order: Order) -> None:
         """Let CheckOrder ask at once, instead of when this function can no longer be alive."""
@@ -224,7 +225,7 @@ class SubmitOrder(State):
             submission = msgspec.structs.replace(order.submission, over_at=at)
             return Change(after=order.changed(at=at, submission=submission))
 
-        outcomes.apply(orders, order, decide)
+        transitions.apply(orders, order, decide)
 
     def _refuse(self, orders: Orders, order: Order, problem: Problem, callback_hash: str | None) -> _Ending:
         """Nothing was bought and nothing will be: the order is over in this same write."""
@@ -232,9 +233,9 @@ class SubmitOrder(State):
         def decide(order: Order) -> Change | None:
             if order.status not in OPEN or order.submission.callback_hash != callback_hash:
                 return None
-            return outcomes.failed(order, problem, at=self.parts.clock())
+            return transitions.failed(order, problem, at=self.parts.clock())
 
-        after, _ = outcomes.settle(orders, order, decide)
+        after, _ = transitions.settle(orders, order, decide)
         return _REFUSED if after.status is OrderStatus.FAILED else _UNKNOWN
 
     def _answered(self, orders: Orders, order: Order, answer: Submitted | Confirmed) -> _Ending | None:
@@ -252,12 +253,12 @@ class SubmitOrder(State):
                 at=at,
                 submission=submission,
                 carrier_order_number=answer.carrier_order_number,
-                parcels=outcomes.numbered(order, answer.parcels),
+                parcels=transitions.numbered(order, answer.parcels),
             )
             return Change(after=after, event=event(at, "carrier.accepted", Actor.CARRIER))
 
         try:
-            outcomes.apply(orders, order, decide)
+            transitions.apply(orders, order, decide)
         except CarrierNumberTakenError:
             self.raise_attention(orders, order, problems.conflict(answer.carrier_order_number))
             return _UNKNOWN

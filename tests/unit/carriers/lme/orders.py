@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Transport
 from parcelgate.carriers.lme import envelope
 from parcelgate.carriers.lme.adapter import Lme
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Options, Order, Parcel

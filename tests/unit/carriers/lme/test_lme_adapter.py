@@ -9,26 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers import port
+from parcelgate.carriers import port, results
 from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.calls import Response
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
+    LabelPendingError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
 from parcelgate.carriers.lme import PROFILE, WEBHOOK_ANSWER, build, envelope
-from parcelgate.carriers.port import (
-    Cancellation,
-    Confirmed,
-    LabelPendingError,
-    Mismatch,
-    NotFound,
-    Pending,
-    Trust,
-)
+from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFound, Pending, Trust
+from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.problems import CarrierWords, FieldError
 from sandbox.lme import new_login
 from tests.support.carrier import NOON, FakeTransport, FakeVault
@@ -511,7 +504,7 @@ def test_the_accounts_postcodes_answer_without_a_call() -> None:
 # Pushes.
 
 
-def pushed(fields: Any, *, signed: bool) -> port.WebhookReading:
+def pushed(fields: Any, *, signed: bool) -> results.WebhookReading:
     data = envelope.seal(msgspec.json.encode(fields), CLIENT_PUBLIC)
     timestamp = envelope.milliseconds(NOON)
     sign = envelope.signature(APP_KEY, data, timestamp, LME_PRIVATE)

@@ -3,8 +3,8 @@
 import pytest
 
 from parcelgate.carriers.lme import codes
-from parcelgate.carriers.lme.assumed import ErrorKind, ErrorMeaning
 from parcelgate.carriers.lme.countries import NAMES, country_code
+from parcelgate.carriers.lme.settings import ErrorKind, ErrorMeaning
 from parcelgate.domain.countries import COUNTRIES
 
 # The given table, row by row: code, Y under "shown", the status that we give it.

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from parcelgate.carriers.lme import envelope
-from parcelgate.carriers.port import Trust
+from parcelgate.carriers.results import Trust
 from tests.support.carrier import NOON
 from tests.unit.carriers.lme.orders import (
     APP_KEY,

@@ -9,17 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.bodies import encoded
-from parcelgate.carriers.documents import from_base64
 from parcelgate.carriers.lme import mapping, wire
-from parcelgate.carriers.lme.assumed import Settings
-from parcelgate.carriers.port import (
-    Confirmed,
-    Failed,
-    Mismatch,
-    ParcelResult,
-    Pending,
-)
+from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.results import Confirmed, Failed, Mismatch, ParcelResult, Pending
+from parcelgate.carriers.toolkit.bodies import encoded
+from parcelgate.carriers.toolkit.documents import from_base64
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, Options, Order
 from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, TrackingStatus

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.fields import Place
-from parcelgate.carriers.lme.rules import FIELDS, is_listed
-from parcelgate.carriers.port import Examination
+from parcelgate.carriers.lme.validation import FIELDS, is_listed
+from parcelgate.carriers.results import Examination
+from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import (
     Battery,

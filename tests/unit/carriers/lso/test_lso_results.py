@@ -9,23 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.calls import Response
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    LabelPendingError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
 from parcelgate.carriers.lso import codes
-from parcelgate.carriers.port import (
-    Confirmed,
-    Failed,
-    LabelPendingError,
-    Mismatch,
-    NotFound,
-    OrderResult,
-    Pending,
-)
+from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, OrderResult, Pending
+from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords

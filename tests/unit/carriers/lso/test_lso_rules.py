@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.fields import Place
-from parcelgate.carriers.lso.rules import FIELDS
-from parcelgate.carriers.port import Examination
+from parcelgate.carriers.lso.validation import FIELDS
+from parcelgate.carriers.results import Examination
+from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import (
     Battery,

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Transport
-from parcelgate.carriers.port import Following, Waybill
+from parcelgate.carriers.results import Following, Waybill
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.trackingmore.adapter import TrackingMore
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 
-from parcelgate.carriers import port
+from parcelgate.carriers import port, results
 from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.calls import Response
 from parcelgate.carriers.errors import (
     AuthenticationError,
     RefusedError,
     TooManyRequestsError,
     TransientError,
 )
-from parcelgate.carriers.port import Amendment, Area, Followed, Route
+from parcelgate.carriers.results import Amendment, Area, Followed, Route
+from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.carriers.trackingmore import PROFILE, WEBHOOK_ANSWER, build
 from parcelgate.carriers.trackingmore.adapter import TrackingMore
-from parcelgate.carriers.trackingmore.assumed import PATHS, Call
 from parcelgate.carriers.trackingmore.client import verdict
+from parcelgate.carriers.trackingmore.settings import PATHS, Call
+from parcelgate.domain.problems import CarrierWords
 from parcelgate.domain.trackings import Customer
 from tests.support.carrier import FakeTransport, FakeVault
 from tests.unit.carriers.trackingmore.parcels import (
@@ -239,7 +240,7 @@ def test_nobody_is_asked_about_nothing(ask: Ask) -> None:
 
 
 def test_more_than_forty_parcels_are_the_callers_mistake() -> None:
-    many = [port.Waybill("dhl", str(number)) for number in range(41)]
+    many = [results.Waybill("dhl", str(number)) for number in range(41)]
     tm = adapter(FakeTransport())
     for ask in (tm.forget, tm.pause):
         with pytest.raises(ValueError, match="41"):
@@ -297,9 +298,9 @@ def test_an_account_that_cannot_be_meant_is_the_operators_mistake(config: Any) -
 
 def test_numbers_and_couriers_cannot_lead_elsewhere() -> None:
     transport = FakeTransport({"trackingmore.get_one": [refusal(4017)]})
-    adapter(transport).history(port.Waybill("a/b", "1?x=ü #"))
+    adapter(transport).history(results.Waybill("a/b", "1?x=ü #"))
     assert transport.requests[0].url == f"{API}/trackings/a%2Fb/1%3Fx%3D%C3%BC%20%23"
-    for waybill in (port.Waybill("dhl", ".."), port.Waybill(".", "1")):
+    for waybill in (results.Waybill("dhl", ".."), results.Waybill(".", "1")):
         with pytest.raises(RefusedError):
             adapter(transport).history(waybill)
     assert len(transport.requests) == 1
@@ -341,7 +342,7 @@ def test_an_account_that_is_not_served_is_no_fault_of_the_parcels(code: int) -> 
     transport = FakeTransport({"trackingmore.get": [refusal(code, "Expired.")]})
     with pytest.raises(AuthenticationError) as caught:
         adapter(transport).track([RP.tracking_number])
-    assert caught.value.words == port.CarrierWords("trackingmore", str(code), "Expired.")
+    assert caught.value.words == CarrierWords("trackingmore", str(code), "Expired.")
     assert len(transport.requests) == 1
 
 
@@ -477,7 +478,7 @@ def test_couriers_are_read_with_all_that_is_told() -> None:
         {"code": "ems"},
     ]  # fmt: skip
     found = adapter(FakeTransport({"trackingmore.carriers": [answer(told)]})).couriers()
-    assert found[0] == port.Courier(
+    assert found[0] == results.Courier(
         code="dhl",
         name="DHL",
         type="express",
@@ -496,7 +497,7 @@ def test_a_question_that_is_refused_says_why(ask: Ask) -> None:
     script = {f"trackingmore.{name}": [told] for name in ("costtime", "remote", "aircargo")}
     with pytest.raises(RefusedError) as caught:
         ask(adapter(FakeTransport(script)))
-    assert caught.value.words == port.CarrierWords("trackingmore", "4021", "Remaining quota is deficient.")
+    assert caught.value.words == CarrierWords("trackingmore", "4021", "Remaining quota is deficient.")
 
 
 # The package.

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.calls import Response
 from parcelgate.carriers.errors import CarrierError
-from parcelgate.carriers.port import Amendment, Area, ParcelHistory, Route
+from parcelgate.carriers.results import Amendment, Area, ParcelHistory, Route
+from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.trackings import OtherNumber, Source, Tracking, TrackingEvent, merge
 from tests.support.carrier import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (

@@ -11,7 +11,7 @@ from parcelgate.carriers.errors import (
     RefusedError,
     TransientError,
 )
-from parcelgate.carriers.port import Amendment, Followed, Waybill
+from parcelgate.carriers.results import Amendment, Followed, Waybill
 from parcelgate.domain.trackings import Customer
 from tests.support.carrier import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.port import Trust, WebhookReading
+from parcelgate.carriers.results import Trust, WebhookReading
 from parcelgate.carriers.trackingmore.verification import Flaw, Proof, door, is_fresh, is_signed, read_proof
 from tests.support.carrier import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import EMAIL, NOON, RP, Body, account, adapter, item

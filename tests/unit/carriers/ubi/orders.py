@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.calls import Request, Response
+from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.ubi.adapter import Ubi
 from parcelgate.domain.orders import Order
 

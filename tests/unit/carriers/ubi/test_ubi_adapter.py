@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers import port
+from parcelgate.carriers import errors, port
 from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.calls import Response
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -17,7 +16,8 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Cancellation, Confirmed, Mismatch, NotFound, Pending, Service
+from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFound, Pending, Service
+from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.carriers.ubi import PROFILE, build, signing
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError
@@ -574,10 +574,10 @@ def test_labels_are_asked_by_the_pieces_numbers_in_parcel_order() -> None:
 @pytest.mark.parametrize(
     ("entry", "kind"),
     [
-        ({"status": "Success", "orderId": "O0", "labelContent": None}, port.LabelPendingError),
-        ({"status": "Success", "orderId": "O0", "labelContent": "PGh0bWw+"}, port.LabelPendingError),
-        ({"status": "Success", "orderId": "O0", "labelContent": "%%%"}, port.LabelPendingError),
-        ({"status": "Success", "orderId": "another", "labelContent": "JVBERi0x"}, port.LabelPendingError),
+        ({"status": "Success", "orderId": "O0", "labelContent": None}, errors.LabelPendingError),
+        ({"status": "Success", "orderId": "O0", "labelContent": "PGh0bWw+"}, errors.LabelPendingError),
+        ({"status": "Success", "orderId": "O0", "labelContent": "%%%"}, errors.LabelPendingError),
+        ({"status": "Success", "orderId": "another", "labelContent": "JVBERi0x"}, errors.LabelPendingError),
         ({"status": "Failed", "orderId": "O0", "errors": [{"code": 100004}]}, TransientError),
         ({"status": "Failed", "orderId": "O0", "errors": [{"code": 100009}]}, RefusedError),
     ],

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.port import Confirmed, Examination, Mismatch, ParcelResult, Pending
-from parcelgate.carriers.ubi import mapping, rules
-from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.results import Confirmed, Examination, Mismatch, ParcelResult, Pending
+from parcelgate.carriers.ubi import mapping, validation
 from parcelgate.carriers.ubi.codes import EVENTS
+from parcelgate.carriers.ubi.settings import Settings
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.http.inputs import read_order
+from parcelgate.http.requests.orders import read_order
 from tests.unit.carriers.ubi.orders import (
     NOON,
     Body,
@@ -162,7 +162,7 @@ def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None
 
 @pytest.mark.parametrize("name", ["ubi-one-parcel", "ubi-four-pieces"])
 def test_the_given_orders_pass_although_they_lack_what_the_table_calls_mandatory(name: str) -> None:
-    found = rules.examine(order_of(example(name)), Settings())
+    found = validation.examine(order_of(example(name)), Settings())
     assert found.errors == ()
     # The four-piece sample puts 6 kg of goods into a parcel of 1 kg.
     heavy = "four" in name
@@ -581,5 +581,5 @@ def test_a_label_is_asked_for_as_the_order_wants_it(label: Body, asked: Body) ->
 
 def test_a_prepared_order_is_examined_the_same_again() -> None:
     order = mapping.prepared(order_of(full_body()), Settings()).order
-    assert rules.examine(order, Settings()) == Examination()
+    assert validation.examine(order, Settings()) == Examination()
     assert msgspec.json.encode(mapping.prepared(order, Settings()).order) == msgspec.json.encode(order)

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.fields import Place
-from parcelgate.carriers.port import Examination
-from parcelgate.carriers.ubi import rules
-from parcelgate.carriers.ubi.assumed import Settings
+from parcelgate.carriers.results import Examination
+from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.carriers.ubi import validation
 from parcelgate.carriers.ubi.mapping import prepared, wire_order
+from parcelgate.carriers.ubi.settings import Settings
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Customs, Options, Parcel
 from tests.unit.carriers.ubi.orders import Body, body, full_body, item, order_of, parcel
@@ -21,7 +21,7 @@ USD = {"currency": "USD"}
 
 
 def examined(content: Body, **settings: Any) -> Examination:
-    return rules.examine(order_of(content), Settings(**settings))
+    return validation.examine(order_of(content), Settings(**settings))
 
 
 def errors(content: Body, **settings: Any) -> set[tuple[str, str]]:
@@ -172,8 +172,10 @@ def test_the_literal_table_of_this_test_covers_every_row() -> None:
         *("pickUp", "authorityToLeave", "lockerService", "dangerousGoods", "weightUnit", "dimensionUnit"),
         *("invoiceCurrency", "item.unitValue", "item.warehouseNo", "item.weight"),
     }
-    rows = {row.name for row in (*rules.ORDER, *rules.RETURN)}
-    rows |= {f"extendData.{row.name}" for row in rules.EXTEND} | {f"item.{row.name}" for row in rules.ITEM}
+    rows = {row.name for row in (*validation.ORDER, *validation.RETURN)}
+    rows |= {f"extendData.{row.name}" for row in validation.EXTEND} | {
+        f"item.{row.name}" for row in validation.ITEM
+    }
     assert tested | numbers | others == rows
 
 
@@ -446,7 +448,7 @@ def test_a_description_that_came_from_an_item_is_pointed_out_there() -> None:
 def test_an_examination_does_not_change_the_order() -> None:
     order = order_of(full_body())
     before = copy.deepcopy(order)
-    rules.examine(order, Settings())
+    validation.examine(order, Settings())
     assert order == before
 
 
@@ -472,13 +474,13 @@ def test_every_field_of_the_create_body_is_in_the_table_of_fields() -> None:
     leaves -= {f"/parcels/*/{name}" for name in given_later}
     leaves |= {f"/{name}" for name in ("carrier", "account", "service", "reference", "metadata")}
     leaves |= {f"/label/{name}" for name in ("format", "size", "dpi")}
-    assert set(rules.FIELDS) == leaves
-    assert {place for place, _ in rules.FIELDS.values()} == set(Place)
+    assert set(validation.FIELDS) == leaves
+    assert {place for place, _ in validation.FIELDS.values()} == set(Place)
 
 
 def test_what_the_table_sends_is_a_field_of_the_wire() -> None:
-    names = {row.name for rows in (rules.ORDER, rules.RETURN, rules.EXTEND) for row in rows}
+    names = {row.name for rows in (validation.ORDER, validation.RETURN, validation.EXTEND) for row in rows}
     names |= {"abnnumber", "extendData", "orderItems", "labelFormat", "labelType", "dpi"}
-    for place, word in rules.FIELDS.values():
+    for place, word in validation.FIELDS.values():
         if place is Place.SENT:
             assert re.split(r"\W", word)[0] in names, word

@@ -1,0 +1,222 @@
+"""What LME takes: every field of the create body in one table, then LME's own limits. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.lme.countries import NAMES
+from parcelgate.carriers.lme.mapping import cargo
+from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
+from parcelgate.carriers.results import Examination
+from parcelgate.carriers.toolkit import fields
+from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.domain.addresses import Address, state_code
+from parcelgate.domain.measures import LengthUnit
+from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import FieldError, Notice
+
+SERVICE = "STANDARD"
+"""LME has no services: this is our name for the one thing it does, and nothing of it is sent."""
+
+_ORDER_NUMBER = re.compile(r"[A-Za-z][A-Za-z0-9]*?\d{14}", re.ASCII)
+"""Pre-allocated numbers: a vendor code and 14 digits (public: createOrder's page)."""
+
+_STATES = frozenset({"AU", "CA", "US"})
+
+SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
+
+FIELDS: fields.Fields = {
+    "/carrier": (OURS, "chooses this adapter"),
+    "/account": (OURS, "chooses the login"),
+    "/service": (OURS, "LME has one service, which needs no name"),
+    "/reference": (SENT, "outOrderNo, word for word"),
+    "/ship_to/name": (SENT, "receiver.contact"),
+    "/ship_to/company": (SENT, "receiver.company"),
+    "/ship_to/phone": (SENT, "receiver.mobile; 123456789 when there is none"),
+    "/ship_to/email": (SENT, "receiver.email"),
+    "/ship_to/line1": (SENT, "receiver.address, all lines in one"),
+    "/ship_to/line2": (SENT, "receiver.address"),
+    "/ship_to/line3": (SENT, "receiver.address"),
+    "/ship_to/city": (SENT, "receiver.city"),
+    "/ship_to/state": (SENT, "receiver.province, in full"),
+    "/ship_to/postcode": (SENT, "receiver.postCode"),
+    "/ship_to/country": (SENT, "receiver.country in full, receiver.zoneCode"),
+    "/ship_to/tax_id": (NOT_SENT, "LME takes no tax number"),
+    "/ship_from/name": (SENT, "poster.contact"),
+    "/ship_from/company": (SENT, "poster.company"),
+    "/ship_from/phone": (SENT, "poster.mobile; 123456789 when there is none"),
+    "/ship_from/email": (SENT, "poster.email"),
+    "/ship_from/line1": (SENT, "poster.address, all lines in one"),
+    "/ship_from/line2": (SENT, "poster.address"),
+    "/ship_from/line3": (SENT, "poster.address"),
+    "/ship_from/city": (SENT, "poster.city"),
+    "/ship_from/state": (SENT, "poster.province, in full"),
+    "/ship_from/postcode": (SENT, "poster.postCode"),
+    "/ship_from/country": (SENT, "poster.country in full, poster.zoneCode"),
+    "/ship_from/tax_id": (NOT_SENT, "LME takes no tax number"),
+    "/return_to": (REFUSED, "LME cannot be told where a parcel goes back to"),
+    "/parcels/*/weight": (SENT, "totalWeight, kilograms"),
+    "/parcels/*/dimensions": (SENT, "totalLength, totalWidth, totalHeight, metres"),
+    "/parcels/*/volume": (NOT_SENT, "LME goes by the dimensions"),
+    "/parcels/*/reference": (NOT_SENT, "LME knows the order's reference alone"),
+    "/parcels/*/secondary_reference": (NOT_SENT, "LME knows one reference alone"),
+    "/parcels/*/tracking_number": (SENT, "orderNo, when LME has allocated it before"),
+    "/parcels/*/description": (SENT, "cargoDesc, when customs names nothing (assumed)"),
+    "/parcels/*/native_description": (NOT_SENT, "LME takes one description"),
+    "/parcels/*/sku_on_label": (NOT_SENT, "LME's label has no room for it"),
+    "/parcels/*/declared_value": (REFUSED, "LME cannot be told what a parcel is worth"),
+    "/parcels/*/items": (NOT_SENT, "LME takes no list of contents"),
+    "/customs/description": (SENT, "cargoDesc"),
+    "/customs/native_description": (NOT_SENT, "LME takes one description"),
+    "/customs/value": (NOT_SENT, "LME takes no customs value"),
+    "/customs/incoterm": (REFUSED, "LME cannot be told who pays the duties"),
+    "/customs/battery": (REFUSED, "LME cannot be told of batteries"),
+    "/customs/dangerous_goods": (REFUSED, "LME cannot be told of dangerous goods"),
+    "/customs/vendor_id": (NOT_SENT, "LME takes no tax number"),
+    "/customs/gst_exemption_code": (REFUSED, "LME cannot be told of an exemption from GST"),
+    "/customs/abn": (NOT_SENT, "LME takes no tax number"),
+    "/customs/sender_tax_id": (NOT_SENT, "LME takes no tax number"),
+    "/customs/inject_port": (REFUSED, "LME cannot be told of a port"),
+    "/options/authority_to_leave": (REFUSED, "LME cannot be told to leave a parcel"),
+    "/options/locker": (REFUSED, "LME cannot be told to deliver to a locker"),
+    "/options/pick_up": (REFUSED, "LME does not take orders for collection"),
+    "/options/instruction": (SENT, "remark (assumed)"),
+    "/options/sender_name": (NOT_SENT, "LME shows the name of ship_from"),
+    "/options/facility": (REFUSED, "LME chooses the warehouse itself"),
+    "/options/platform": (NOT_SENT, "LME does not ask where something was sold"),
+    "/options/service_option": (REFUSED, "LME has no options"),
+    "/options/return_option": (REFUSED, "LME cannot be told what to do with a return"),
+    "/options/delivery_window": (SENT, "preTimeStart, preTimeEnd"),
+    "/options/max_price": (REFUSED, "LME names no price that it could be held against"),
+    "/label/format": (OURS, "checked: LME's labels are PDF (assumed)"),
+    "/label/size": (OURS, "checked: LME's labels are 4x6 (assumed)"),
+    "/label/dpi": (NOT_SENT, "a PDF has no dots"),
+    "/metadata": (OURS, "kept with the order"),
+}
+"""The create body, field by field. The word after SENT is LME's name for it."""
+
+
+def examine(order: Order, account: AccountConfig, settings: Settings, now: datetime) -> Examination:
+    """What LME would say of `order` on `account` at this moment."""
+    errors = [*_refused(order, account), *_limits(order, account, settings, now)]
+    return Examination(errors=tuple(errors), warnings=tuple(_warnings(order, account, settings)))
+
+
+def _refused(order: Order, account: AccountConfig) -> Iterator[FieldError]:
+    for pointer, reason in fields.given(order, account, FIELDS, REFUSED):
+        yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
+    if order.label.format != "pdf":
+        yield FieldError("/label/format", "not_supported_by_carrier", "LME's labels are PDF.")
+    if order.label.size != "4x6":
+        yield FieldError("/label/size", "not_supported_by_carrier", "LME's labels are 4x6 inches.")
+
+
+def _warnings(order: Order, account: AccountConfig, settings: Settings) -> Iterator[Notice]:
+    sides = {"/ship_to": order.ship_to}
+    if order.ship_from is not None and order.ship_from != account.ship_from:
+        sides["/ship_from"] = order.ship_from
+    for side, address in sides.items():
+        if not address.phone:
+            message = f"LME wants a phone: {settings.missing_phone} is sent in its place."
+            yield Notice(f"{side}/phone", "defaulted", message)
+    for pointer, reason in fields.given(order, account, FIELDS, NOT_SENT):
+        yield Notice(pointer, "not_sent", f"{reason}.")
+    for index, parcel in enumerate(order.parcels):
+        if parcel.description and parcel.description != cargo(order):
+            message = "LME takes one description, and customs.description is it."
+            yield Notice(f"/parcels/{index}/description", "not_sent", message)
+
+
+def _limits(order: Order, account: AccountConfig, settings: Settings, now: datetime) -> Iterator[FieldError]:
+    if order.service and order.service != SERVICE:
+        yield FieldError("/service", "unknown_service", f"LME has one service; leave it out, or {SERVICE}.")
+    yield from _destination(order.ship_to, settings)
+    sender = order.ship_from or account.ship_from
+    if sender is None:
+        yield FieldError("/ship_from", "missing", "LME needs a sender: the order's, or the account's own.")
+    else:
+        yield from _sender(sender)
+    if len(order.parcels) != 1:
+        yield FieldError("/parcels", "too_many", "LME takes one parcel in an order.")
+    for index, parcel in enumerate(order.parcels):
+        at = f"/parcels/{index}"
+        if parcel.weight.value <= 0:
+            yield FieldError(f"{at}/weight/value", "out_of_range", "A parcel weighs more than nothing.")
+        sides = parcel.dimensions.to(LengthUnit.M) if parcel.dimensions else ()
+        for name, metres in zip(("length", "width", "height"), sides, strict=False):
+            if not 0 < metres <= LONGEST_SIDE_METRES:
+                message = f"LME takes parcels of up to {LONGEST_SIDE_METRES} m on each side."
+                yield FieldError(f"{at}/dimensions/{name}", "out_of_range", message)
+        if parcel.tracking_number and not _ORDER_NUMBER.fullmatch(parcel.tracking_number):
+            message = "A number of LME's is a vendor code and 14 digits: FHE16753011400000."
+            yield FieldError(f"{at}/tracking_number", "format", message)
+    window = order.options.delivery_window
+    if window is not None and window.from_ <= now:
+        yield FieldError("/options/delivery_window/from", "out_of_range", "It must lie ahead.")
+
+
+def _sender(sender: Address) -> Iterator[FieldError]:
+    """The account's own sender has not been through the contract's checks."""
+    for name in ("name", "line1", "city"):
+        if not getattr(sender, name):
+            yield FieldError(f"/ship_from/{name}", "missing", f"LME needs the sender's {name}.")
+    if sender.country not in NAMES:
+        yield FieldError("/ship_from/country", "unknown_value", "This is no country's two letters.")
+    yield from _state(sender, "/ship_from")
+
+
+def _destination(to: Address, settings: Settings) -> Iterator[FieldError]:
+    if to.country not in settings.countries:
+        message = f"LME delivers to {', '.join(settings.countries)}."
+        yield FieldError("/ship_to/country", "unsupported_country", message)
+        return
+    yield from _state(to, "/ship_to")
+    found = undeliverable(to, settings)
+    if found:
+        yield FieldError("/ship_to/postcode", *found)
+
+
+def undeliverable(to: Address, settings: Settings) -> tuple[str, str] | None:
+    """Code and message when the account's list for the country lacks the postcode; None when it is fine."""
+    patterns = settings.deliverable_postcodes.get(to.country)
+    if not patterns:
+        return None
+    if not to.postcode:
+        return "missing", "LME delivers to certain postcodes only."
+    if is_listed(to.postcode, patterns):
+        return None
+    return "not_deliverable", "LME does not deliver to this postcode."
+
+
+def is_listed(postcode: str, patterns: Iterable[str]) -> bool:
+    """Whether a postcode is one of `3000`, in `2000-2234`, or begins as `V5*` says; blanks do not count.
+
+    A nine-digit US postcode (12345-6789) is looked for by its first five.
+    """
+    bare = _bare(postcode)
+    whole = bare[:5] if re.fullmatch(r"\d{9}", bare, re.ASCII) else bare
+    for pattern in patterns:
+        text = pattern.strip()
+        first, dash, last = text.partition("-")
+        if text.endswith("*"):
+            found = whole.startswith(_bare(text))
+        elif dash:
+            lowest, highest = _bare(first), _bare(last)
+            found = len(lowest) == len(whole) == len(highest) and lowest <= whole <= highest
+        else:
+            found = whole == _bare(text)
+        if found:
+            return True
+    return False
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.upper() if character.isalnum())
+
+
+def _state(address: Address, side: str) -> Iterator[FieldError]:
+    known = address.country in _STATES
+    if known and address.state and state_code(address.country, address.state) is None:
+        yield FieldError(f"{side}/state", "unknown_state", "This is no state's code or name.")

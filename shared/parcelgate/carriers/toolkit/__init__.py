@@ -1,0 +1,1 @@
+"""What adapters share: transport, bodies, fields, documents, times."""

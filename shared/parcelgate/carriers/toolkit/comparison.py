@@ -1,0 +1,46 @@
+"""What adapters do alike with an order and what a carrier tells of it. Pure."""
+
+import unicodedata
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from parcelgate.carriers.results import Confirmed, ParcelResult
+from parcelgate.domain.orders import Order
+
+_LONGEST_DETAIL = 500
+
+
+def bare(text: str) -> str:
+    """A text by its letters and digits alone: carriers remove the rest, and change the case."""
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in normal if character.isalnum())
+
+
+def plain_details(told: Mapping[str, Any], elsewhere: Collection[str]) -> dict[str, Any]:
+    """What a carrier told beyond the members that are kept `elsewhere`: plain values, decimals as text."""
+    return {
+        name: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
+        for name, value in told.items()
+        if name not in elsewhere and isinstance(value, str | int | Decimal)
+    }
+
+
+def as_it_was(order: Order) -> Confirmed | None:
+    """The order's own numbers, after a change whose answer brought none; None when it lacks one."""
+    if order.carrier_order_number is None or not all(parcel.tracking_number for parcel in order.parcels):
+        return None
+    return Confirmed(
+        carrier_order_number=order.carrier_order_number,
+        parcels=tuple(
+            ParcelResult(
+                reference=parcel.reference,
+                tracking_number=parcel.tracking_number,
+                master_tracking_number=parcel.master_tracking_number,
+                carrier_parcel_number=parcel.carrier_parcel_number,
+            )
+            for parcel in order.parcels
+        ),
+        master_tracking_numbers=order.master_tracking_numbers,
+        details=order.carrier_details,
+    )

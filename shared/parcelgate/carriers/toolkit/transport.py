@@ -1,0 +1,191 @@
+"""The one way out to a carrier: `calls.Transport` over httpx, every trouble classed.
+
+A call that failed
+before its first byte was written is a TransientError whatever it was; after that, a safe call is still
+a TransientError, and any other an UnknownOutcomeError: the carrier may have acted on it. Nothing is
+retried here, redirects are not followed, and no message names more than the call and the kind of trouble.
+"""
+
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import httpx
+
+from parcelgate.carriers.errors import (
+    CarrierError,
+    HeldBackError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.toolkit.calls import UNSAFE_SECONDS, Request, Response, retry_after
+
+_CONNECT_SECONDS = 5.0
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+# httpx logs every URL at INFO, and the URL of a label opens it.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class HttpTransport:
+    """The real `calls.Transport`: a connection of its own for each call.
+
+    No connection is kept: the other side may have closed a kept one unseen, and a commit written into
+    it would have an unknown outcome.
+
+    Parameters
+    ----------
+    remaining
+        Seconds left in which a call must be over, answer read: the rest of the invocation less what its
+        caller needs afterwards. None: no limit but the calls' own time-outs.
+    client
+        Another httpx client, for tests.
+    resolve
+        Looks a host name up, for tests.
+    """
+
+    def __init__(
+        self,
+        remaining: Callable[[], float] | None = None,
+        *,
+        client: httpx.Client | None = None,
+        resolve: Callable[[str, int], list[str]] | None = None,
+    ) -> None:
+        self._remaining = remaining
+        self._client = client
+        self._resolve = resolve or _addresses
+
+    def send(self, request: Request) -> Response:
+        """Send once; see `calls.Transport.send`."""
+        budget = None if self._remaining is None else self._remaining()
+        # Asked here and not by the caller alone: a token or a login may have taken its time since.
+        least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
+        if budget is not None and (budget <= 0 or budget < least):
+            raise HeldBackError(f"{request.call}: no time left to send it")
+        attempt = _Attempt(request, budget)
+        try:
+            return self._exchange(request, attempt)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            # The library's own exception holds the request, so it is not chained.
+            raise attempt.trouble(type(error).__name__) from None
+
+    def _exchange(self, request: Request, attempt: "_Attempt") -> Response:
+        url = httpx.URL(request.url)
+        headers = {
+            "accept-encoding": "identity",
+            "connection": "close",
+            "user-agent": "parcelgate",
+            **request.headers,
+        }
+        extensions = attempt.extensions()
+        if request.public_only:
+            host = url.host
+            url = url.copy_with(host=self._public_address(request, url))
+            headers["host"] = host if url.port is None else f"{host}:{url.port}"
+            extensions["sni_hostname"] = host
+        client = self._client or _shared_client()
+        message = client.build_request(
+            request.method, url, headers=headers, content=request.body, extensions=extensions
+        )
+        with_body = client.send(message, stream=True, follow_redirects=False)
+        try:
+            if with_body.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                raise TooManyRequestsError(
+                    f"{request.call}: too many requests",
+                    retry_after=retry_after(with_body.headers.get("retry-after")),
+                )
+            body = bytearray()
+            for piece in with_body.iter_bytes():
+                body += piece
+                if len(body) > request.max_bytes:
+                    raise attempt.trouble("answer too long")
+                if attempt.overdue():
+                    raise attempt.trouble("out of time")
+        finally:
+            with_body.close()
+        answer_headers = {name.lower(): value for name, value in with_body.headers.items()}
+        return Response(status=with_body.status_code, headers=answer_headers, body=bytes(body))
+
+    def _public_address(self, request: Request, url: httpx.URL) -> str:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        addresses = self._resolve(url.host, port)
+        # All of them: a name that also leads inside is not one to be trusted with half of its answers.
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise HeldBackError(f"{request.call}: not an address of the public internet")
+        return addresses[0]
+
+
+class _Attempt:
+    """One sending: whether its first byte has gone out, and how much of its time is left."""
+
+    def __init__(self, request: Request, budget: float | None) -> None:
+        self._request = request
+        self._ends_at = None if budget is None else time.monotonic() + budget
+        self._sent = False
+        self._timeouts: dict[str, float] = {}
+        self._wind()
+
+    def extensions(self) -> dict[str, Any]:
+        """The hooks of httpx: the time-outs it reads before each step, and who is told of each step."""
+        return {"timeout": self._timeouts, "trace": self._step}
+
+    def overdue(self) -> bool:
+        return self._ends_at is not None and time.monotonic() > self._ends_at
+
+    def trouble(self, kind: str) -> CarrierError:
+        text = f"{self._request.call}: {kind}"
+        if not self._sent:
+            return TransientError(f"{text}, before anything was sent")
+        return TransientError(text) if self._request.safe else UnknownOutcomeError(text)
+
+    def _step(self, name: str, info: Any) -> None:  # noqa: ARG002 - httpx gives it
+        if name.endswith("send_request_headers.started"):
+            self._sent = True
+        if name.endswith(".started"):
+            self._wind()
+
+    def _wind(self) -> None:
+        # Every step may take what is left of the whole; 10 ms, as 0 would mean not waiting at all.
+        left = float("inf") if self._ends_at is None else max(self._ends_at - time.monotonic(), 0.01)
+        self._timeouts |= {
+            "connect": min(_CONNECT_SECONDS, left),
+            "pool": min(_CONNECT_SECONDS, left),
+            "write": min(self._request.read_seconds, left),
+            "read": min(self._request.read_seconds, left),
+        }
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet (not private, loopback, link-local, ...)."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        # Ways to say an IPv4 address in IPv6: what counts is where they lead.
+        translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
+        parsed = parsed.ipv4_mapped or parsed.sixtofour or translated or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def warm() -> None:
+    """Build what the first call would wait for: it takes longer than some carriers leave between calls."""
+    _shared_client()
+
+
+@cache
+def _shared_client() -> httpx.Client:
+    """One client for all invocations of an environment: building its TLS context is what is dear."""
+    return httpx.Client(
+        limits=httpx.Limits(max_keepalive_connections=0),
+        follow_redirects=False,
+        trust_env=False,
+    )

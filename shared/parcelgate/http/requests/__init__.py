@@ -1,0 +1,1 @@
+"""What clients send: bodies, queries and headers, read and checked."""

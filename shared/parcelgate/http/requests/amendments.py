@@ -1,0 +1,100 @@
+"""Changing an order by a JSON merge patch (RFC 7396) of what the client said when it was created. Pure."""
+
+import json
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from parcelgate.domain.measures import Money
+from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.http.requests.orders import OrderInput, read_order
+from parcelgate.http.requests.texts import pointer
+from parcelgate.http.resources import Site, encode, order_resource
+from parcelgate.services.orders.change import Amendment
+from parcelgate.services.orders.create import Draft
+
+CHANGEABLE = ("ship_to", "parcels", "customs", "options", "metadata")
+
+_SAID_OF_A_PARCEL = frozenset({
+    "reference", "secondary_reference", "weight", "dimensions", "volume", "description",
+    "native_description", "sku_on_label", "declared_value", "items",
+})  # fmt: skip
+"""Numbers stay the carrier's, or what they were when the order was created."""
+
+
+def read_amendment(body: object, *, carriers: Collection[str]) -> Amendment:
+    """What the body wants changed. Raises ProblemError for what is no change of an order at all."""
+    if not isinstance(body, dict):
+        raise invalid([FieldError("", "type", "Must be an object.")])
+    wrong = [_not_to_be_changed(name) for name in body if name not in CHANGEABLE]
+    if wrong:
+        raise invalid(wrong)
+
+    def draft(order: Order) -> Draft:
+        patched = merged(said(order, body), body)
+        return read_order(
+            patched, carriers=carriers, tenant=order.tenant, order_id=order.id, now=order.created_at
+        )
+
+    return Amendment(draft, metadata_only=set(body) <= {"metadata"})
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """The target with the patch applied, as RFC 7396 has it.
+
+    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": None}})
+    {'a': {'c': 2}}
+    """
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def said(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The create body of an order as it is understood, less what follows from parts that the patch has.
+
+    The value and the description of the customs declaration follow from the items unless the client said
+    something else.
+    """
+    shown = json.loads(encode(order_resource(order, Site())), parse_float=Decimal)
+    body: dict[str, Any] = {name: shown[name] for name in OrderInput.names if name in shown}
+    body["label"] = {name: shown["label"][name] for name in ("format", "size", "dpi")}
+    body["parcels"] = [
+        {name: value for name, value in parcel.items() if name in _SAID_OF_A_PARCEL}
+        for parcel in shown["parcels"]
+    ]
+    if body["customs"] and "parcels" in patch:
+        body["customs"] = dict(body["customs"])
+        for name in _derived(order):
+            del body["customs"][name]
+    return body
+
+
+def _derived(order: Order) -> list[str]:
+    items = [item for parcel in order.parcels for item in parcel.items]
+    customs = order.customs
+    if not items or customs is None:
+        return []
+    derived = []
+    if customs.description == items[0].description:
+        derived.append("description")
+    worth = Money(
+        sum((item.unit_value.amount * item.quantity for item in items), Decimal(0)),
+        items[0].unit_value.currency,
+    )
+    if customs.value == worth:
+        derived.append("value")
+    return derived
+
+
+def _not_to_be_changed(name: str) -> FieldError:
+    if name in OrderInput.names:
+        return FieldError(pointer([name]), "cannot_change", "Is fixed once the order is created.")
+    return FieldError(pointer([name]), "unknown_field", "There is no such field.")

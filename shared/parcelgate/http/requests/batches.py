@@ -1,0 +1,61 @@
+"""The body of a batch: whether it is one at all. Each of its entries is checked by itself, later."""
+
+from collections.abc import Collection, Iterable
+
+from parcelgate.domain.batches import MOST_ORDERS, BatchLine
+from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.http.requests.bodies import read_json
+from parcelgate.http.requests.texts import is_absent, pointer
+
+MOST_BYTES = 5 * 1024 * 1024
+_LONGEST_REFERENCE = 80
+_LONGEST_ACCOUNT = 64
+
+
+def read_batch(body: object, *, carriers: Collection[str]) -> tuple[BatchLine, ...]:
+    """What each entry of a batch says of itself.
+
+    Raises ProblemError (`validation_failed`) for what is wrong with the batch as a whole, and for nothing
+    that is wrong with an entry.
+    """
+    if not isinstance(body, dict):
+        raise invalid([FieldError("", "type", "Must be an object.")])
+    found = [
+        FieldError(pointer([name]), "unknown_field", "There is no such field.")
+        for name in body
+        if name != "orders"
+    ]
+    found += _errors_of(body.get("orders"))
+    if found:
+        raise invalid(found)
+    return tuple(_line(entry, carriers) for entry in body["orders"])
+
+
+def read_entries(raw: bytes) -> list[object]:
+    """The entries of a batch's body that was accepted."""
+    body = read_json(raw, "application/json", most=MOST_BYTES)
+    entries = body["orders"] if isinstance(body, dict) else []
+    return list(entries)
+
+
+def _errors_of(orders: object) -> Iterable[FieldError]:
+    if is_absent(orders):
+        yield FieldError("/orders", "missing", "Is required.")
+    elif not isinstance(orders, list):
+        yield FieldError("/orders", "type", "Must be a list.")
+    elif len(orders) > MOST_ORDERS:
+        yield FieldError("/orders", "too_many", f"Must have at most {MOST_ORDERS} entries.")
+
+
+def _line(entry: object, carriers: Collection[str]) -> BatchLine:
+    given = entry if isinstance(entry, dict) else {}
+    carrier, account, reference = (given.get(name) for name in ("carrier", "account", "reference"))
+    return BatchLine(
+        carrier=carrier if isinstance(carrier, str) and carrier in carriers else None,
+        account=_text(account, _LONGEST_ACCOUNT) or "default",
+        reference=_text(reference, _LONGEST_REFERENCE),
+    )
+
+
+def _text(value: object, longest: int) -> str | None:
+    return value if isinstance(value, str) and value.strip() and len(value) <= longest else None

@@ -1,0 +1,100 @@
+"""What clients may send about carriers, and about orders that exist; `orders` has orders themselves."""
+
+from collections.abc import Collection
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.http.requests.orders import (
+    Account,
+    AddressInput,
+    Code,
+    Input,
+    ParcelInput,
+    carrier_errors,
+    checked,
+)
+from parcelgate.http.requests.texts import is_absent
+from parcelgate.services.orders.manifests import ManifestRequest
+
+MOST_CLOSED = 300
+"""Orders that one manifest may name: what the carrier with manifests takes in a call."""
+
+_SAID_OF_AN_ADDRESS = frozenset({"missing", "too_long", "format", "out_of_range"})
+"""What can be wrong with an address. Anything else is wrong with the question."""
+
+
+class AmendmentInput(BaseModel):
+    """A merge patch of an order: what is absent stays, null goes back to the default, lists are replaced."""
+
+    model_config = ConfigDict(extra="forbid")
+    ship_to: dict[str, Any] | None = None
+    parcels: list[ParcelInput] | None = Field(None, description="All of them, under their references.")
+    customs: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
+    metadata: dict[str, str | None] | None = None
+
+
+class AddressCheckInput(Input):
+    """An address to be checked."""
+
+    carrier: Code
+    account: Account = "default"
+    address: AddressInput
+
+
+class ManifestInput(Input):
+    """Orders to be closed with their carrier, all of one account. They cannot change afterwards."""
+
+    carrier: Code
+    account: Account = "default"
+    order_ids: Annotated[list[Code], Field(min_length=1, max_length=MOST_CLOSED)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "ManifestInput":
+        if len(set(self.order_ids)) < len(self.order_ids):
+            raise PydanticCustomError("not_unique", "order_ids names an order twice.")
+        return self
+
+
+class AddressQuestion(NamedTuple):
+    """An address to be checked; None when it cannot be made out for what is `wrong` with it."""
+
+    carrier: str
+    account: str
+    address: Address | None
+    wrong: tuple[FieldError, ...]
+
+
+def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
+    """The address of a body, and what is wrong with that. Raises ProblemError for any other mistake."""
+    request, errors = checked(AddressCheckInput, body)
+    errors = [*carrier_errors(body, carriers), *errors]
+    wrong = [error for error in errors if _is_about_the_address(error)]
+    if len(wrong) < len(errors):
+        raise invalid(errors)
+    if request is not None:
+        return AddressQuestion(request.carrier, request.account, request.address.to_domain(), ())
+    given: dict[str, Any] = body if isinstance(body, dict) else {}
+    account = given.get("account")
+    return AddressQuestion(
+        given["carrier"], "default" if is_absent(account) else str(account), None, tuple(wrong)
+    )
+
+
+def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:
+    """The orders that a body wants closed. Raises ProblemError with everything that is wrong."""
+    request, errors = checked(ManifestInput, body)
+    errors = [*carrier_errors(body, carriers), *errors]
+    if request is None or errors:
+        raise invalid(errors)
+    return ManifestRequest(
+        carrier=request.carrier, account=request.account, order_ids=tuple(request.order_ids)
+    )
+
+
+def _is_about_the_address(error: FieldError) -> bool:
+    return error.pointer.startswith("/address/") and error.code in _SAID_OF_AN_ADDRESS

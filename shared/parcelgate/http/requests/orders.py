@@ -1,0 +1,594 @@
+"""What clients may send: the body of a create (and of a rate preview), checked whole.
+
+All that is wrong is told at once, each thing with a JSON pointer and one of these codes:
+
+=================== ====================================================================
+`missing`           a required field is absent (empty strings, nulls and empty lists are)
+`unknown_field`     there is no field of this name
+`type`              another JSON type is wanted
+`too_long`          a text has too many characters
+`too_many`          a list has too many entries, or an object too many keys
+`out_of_range`      a number or a time is outside what can be meant
+`format`            a text does not look as it must
+`unknown_value`     the value is none of those that there are
+`not_unique`        another parcel, or the order itself, has this reference
+=================== ====================================================================
+
+`unknown_carrier` and `unknown_account` speak of `/carrier` and `/account` alone. Carriers add codes of their
+own (`not_supported_by_carrier` and others) when they examine the order.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from parcelgate.carriers import registry
+from parcelgate.domain import addresses, orders
+from parcelgate.domain.countries import COUNTRIES
+from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
+from parcelgate.domain.problems import FieldError
+from parcelgate.http.requests.texts import WrongTextError, at_pointer, is_absent, parse_time, pointer
+from parcelgate.services.orders.create import Draft
+
+_HEAVIEST_GRAMS = Decimal(1_000_000)
+_LONGEST_MILLIMETRES = Decimal(10_000)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise PydanticCustomError("type", "Must be a text holding a time.")
+    try:
+        return parse_time(value)
+    except WrongTextError as error:
+        raise PydanticCustomError(error.code, error.message) from None
+
+
+def _number(value: object, *, positive: bool, below: Decimal, places: int) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise PydanticCustomError("type", "Must be a number.")
+    number = Decimal(value)
+    if not number.is_finite() or number < 0 or number >= below or (positive and number == 0):
+        least = "greater than 0" if positive else "0 or more"
+        raise PydanticCustomError("out_of_range", f"Must be {least}, and less than {below:,}.")
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -places:
+        if exponent < -100 or number != number.quantize(Decimal(1).scaleb(-places)):
+            raise PydanticCustomError("out_of_range", f"Must have no more than {places} decimals.")
+        number = number.quantize(Decimal(1).scaleb(-places))
+    return Decimal(format(abs(number), "f"))
+
+
+def _measure(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1_000_000_000), places=6)
+
+
+def _amount(value: object) -> Decimal:
+    return _number(_parsed(value), positive=False, below=Decimal(1_000_000_000_000), places=4)
+
+
+def _volume(value: object) -> Decimal:
+    return _number(_parsed(value), positive=True, below=Decimal(1000), places=9)
+
+
+def _parsed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _DECIMAL.fullmatch(value):
+        raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
+    return Decimal(value)
+
+
+def _numeric(name: str, **bounds: int) -> WithJsonSchema:
+    """Describe a number that may also be given as a decimal string."""
+    texts = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    return WithJsonSchema({"title": name, "anyOf": [{"type": "number", **bounds}, texts]})
+
+
+def _whole(value: object) -> object:
+    """Let 2.0 pass for 2, which JSON does not tell apart."""
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == int(value):
+        return int(value)
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _country(value: object) -> object:
+    if isinstance(value, str) and value.upper() not in COUNTRIES:
+        raise PydanticCustomError("format", "Must be the two letters of a country (ISO 3166-1).")
+    return _upper(value)
+
+
+def _origin(value: object) -> object:
+    """Two letters are a country's code, more are its name as the carrier will have it."""
+    if isinstance(value, str) and len(value) <= 2:
+        return _country(value)
+    return _one_line(value)
+
+
+def _one_line(value: object) -> object:
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise PydanticCustomError("format", "Must be one line without control characters.")
+    return value
+
+
+def _lines(value: object) -> object:
+    if isinstance(value, str) and _CONTROL_BUT_BREAKS.search(value):
+        raise PydanticCustomError("format", "Must hold no control characters.")
+    return value
+
+
+def _own_reference(value: object) -> object:
+    if isinstance(value, str) and value != value.strip():
+        raise PydanticCustomError("format", "Must not begin or end with a blank.")
+    return _one_line(value)
+
+
+def _web_address(value: object) -> object:
+    if isinstance(value, str) and not value.startswith(("https://", "http://")):
+        raise PydanticCustomError("format", "Must begin with https:// or http://.")
+    return _one_line(value)
+
+
+def _place_number(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _one_line(value)
+
+
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+# The length stands before the validator: so it is the text's own, and the validator sees the text first.
+Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
+Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
+_Long = Annotated[str, Field(max_length=128), BeforeValidator(_one_line)]
+Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
+Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
+_Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
+Country = Annotated[
+    str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
+]
+_Origin = Annotated[
+    str,
+    Field(max_length=60, description="A country's two letters (ISO 3166-1), or its name."),
+    BeforeValidator(_origin),
+]
+_Measure = Annotated[
+    Decimal,
+    BeforeValidator(_measure),
+    _numeric("Measure", exclusiveMinimum=0, exclusiveMaximum=1_000_000_000),
+]
+_Volume = Annotated[
+    Decimal, BeforeValidator(_volume), _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000)
+]
+_Amount = Annotated[
+    Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
+]
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class Input(BaseModel):
+    """A JSON object whose empty fields count as absent, and whose every name must be known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    names: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.names = frozenset(field.alias or name for name, field in cls.model_fields.items())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_the_absent(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: part for key, part in value.items() if key not in cls.names or not is_absent(part)}
+
+
+class MoneyInput(Input):
+    """An amount of one currency."""
+
+    amount: _Amount
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, such as USD.")]
+
+    def to_domain(self) -> Money:
+        """The amount."""
+        return Money(self.amount, self.currency)
+
+
+class WeightInput(Input):
+    """A weight, at most 1000 kg."""
+
+    value: _Measure
+    unit: Annotated[WeightUnit, Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _no_ship(self) -> "WeightInput":
+        if self.to_domain().to(WeightUnit.G) > _HEAVIEST_GRAMS:
+            raise PydanticCustomError("out_of_range", "Must not be more than 1000 kg.")
+        return self
+
+    def to_domain(self) -> Weight:
+        """The weight."""
+        return Weight(self.value, self.unit)
+
+
+class DimensionsInput(Input):
+    """The sides of a parcel, each at most 10 m."""
+
+    length: _Measure
+    width: _Measure
+    height: _Measure
+    unit: Annotated[LengthUnit, Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _no_ship(self) -> "DimensionsInput":
+        if max(self.to_domain().to(LengthUnit.MM)) > _LONGEST_MILLIMETRES:
+            raise PydanticCustomError("out_of_range", "No side may be longer than 10 m.")
+        return self
+
+    def to_domain(self) -> Dimensions:
+        """The sides."""
+        return Dimensions(self.length, self.width, self.height, self.unit)
+
+
+class AddressInput(Input):
+    """A postal address. States of the US, Canada and Australia may be given as code or name."""
+
+    name: Line
+    line1: Line
+    city: Short
+    country: Country
+    company: Line | None = None
+    phone: Code | None = None
+    email: Annotated[Line, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    line2: Line | None = None
+    line3: Line | None = None
+    state: Short | None = None
+    postcode: Code | None = None
+    tax_id: Short | None = None
+
+    def to_domain(self) -> addresses.Address:
+        """The address."""
+        return addresses.Address(**self.model_dump())
+
+
+class ItemInput(Input):
+    """One line of a parcel's contents; value and weight are for one piece."""
+
+    description: Text
+    quantity: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+    unit_value: MoneyInput
+    number: (
+        Annotated[
+            str,
+            Field(max_length=128),
+            BeforeValidator(_place_number),
+            WithJsonSchema({"type": ["string", "integer"], "maxLength": 128}),
+        ]
+        | None
+    ) = Field(None, description="Default: its place in the parcel, from 1.")
+    sku: _Long | None = Field(None, description="Default: the number.")
+    native_description: Text | None = None
+    hs_code: Short | None = None
+    origin_country: _Origin | None = None
+    weight: WeightInput | None = None
+    url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
+    warehouse_number: Line | None = None
+
+    def to_domain(self, place: int) -> orders.Item:
+        """The line, with defaults for its place in the parcel."""
+        number = self.number or str(place)
+        return orders.Item(
+            number=number,
+            sku=self.sku or number,
+            description=self.description,
+            quantity=self.quantity,
+            unit_value=self.unit_value.to_domain(),
+            native_description=self.native_description,
+            hs_code=self.hs_code,
+            origin_country=self.origin_country,
+            weight=self.weight.to_domain() if self.weight else None,
+            url=self.url,
+            warehouse_number=self.warehouse_number,
+        )
+
+
+class ParcelInput(Input):
+    """One piece of the order."""
+
+    weight: WeightInput
+    dimensions: DimensionsInput | None = None
+    volume: _Volume | None = Field(None, description="In cubic metres.")
+    reference: _Reference | None = Field(
+        None, description="Default: the order's reference, a dash, its place."
+    )
+    secondary_reference: _Reference | None = None
+    tracking_number: Short | None = Field(None, description="A number that you already hold.")
+    description: Text | None = None
+    native_description: Text | None = None
+    sku_on_label: _Long | None = None
+    declared_value: MoneyInput | None = None
+    items: Annotated[list[ItemInput], Field(max_length=500)] = []
+
+    def to_domain(self, reference: str) -> orders.Parcel:
+        """The piece, under its given or default reference."""
+        return orders.Parcel(
+            reference=reference,
+            weight=self.weight.to_domain(),
+            dimensions=self.dimensions.to_domain() if self.dimensions else None,
+            volume=self.volume,
+            secondary_reference=self.secondary_reference,
+            description=self.description,
+            native_description=self.native_description,
+            sku_on_label=self.sku_on_label,
+            declared_value=self.declared_value.to_domain() if self.declared_value else None,
+            items=tuple(item.to_domain(place) for place, item in enumerate(self.items, 1)),
+            tracking_number=self.tracking_number,
+        )
+
+
+class BatteryInput(Input):
+    """What battery travels along, and how it is packed."""
+
+    type: Short
+    packing: Short | None = None
+
+
+class CustomsInput(Input):
+    """What customs wants to know of the whole order."""
+
+    description: Text | None = Field(None, description="Default: the first item's.")
+    native_description: Text | None = None
+    value: MoneyInput | None = Field(None, description="Default: the sum of the items.")
+    incoterm: Literal["DDU", "DDP"] | None = None
+    battery: BatteryInput | None = None
+    dangerous_goods: bool = False
+    vendor_id: Code | None = None
+    gst_exemption_code: Code | None = None
+    abn: Code | None = None
+    sender_tax_id: Line | None = None
+    inject_port: Annotated[str, Field(max_length=256), BeforeValidator(_one_line)] | None = None
+
+
+class DeliveryWindowInput(Input):
+    """When the parcel should come."""
+
+    from_: Time = Field(alias="from")
+    to: Time
+
+    @model_validator(mode="after")
+    def _forwards(self) -> "DeliveryWindowInput":
+        if self.to <= self.from_:
+            raise PydanticCustomError("out_of_range", "Must end after it begins.")
+        return self
+
+
+class OptionsInput(Input):
+    """What the carrier should do beyond the plain service."""
+
+    authority_to_leave: bool = False
+    locker: bool = False
+    pick_up: bool = False
+    instruction: Text | None = None
+    sender_name: Line | None = None
+    facility: Short | None = None
+    platform: Short | None = None
+    service_option: Short | None = None
+    return_option: Short | None = None
+    delivery_window: DeliveryWindowInput | None = None
+    max_price: MoneyInput | None = None
+
+    def to_domain(self) -> orders.Options:
+        """The wishes."""
+        window = self.delivery_window
+        return orders.Options(
+            **self.model_dump(exclude={"delivery_window", "max_price"}),
+            delivery_window=orders.DeliveryWindow(from_=window.from_, to=window.to) if window else None,
+            max_price=self.max_price.to_domain() if self.max_price else None,
+        )
+
+
+class LabelInput(Input):
+    """The label that is wanted."""
+
+    format: Literal["pdf", "jpg", "zpl"] = "pdf"
+    size: Literal["4x6", "a4", "4x4"] = "4x6"
+    dpi: Annotated[Literal[203, 300], BeforeValidator(_whole)] | None = None
+
+
+def _without_absent_values(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: text for key, text in value.items() if not is_absent(text)}
+    return value
+
+
+Metadata = Annotated[dict[Short, Text], Field(max_length=50), BeforeValidator(_without_absent_values)]
+
+
+class OrderInput(Input):
+    """An order to be bought from a carrier. Carriers narrow further what they take."""
+
+    carrier: Code
+    account: Account = "default"
+    service: Short | None = Field(None, description="The carrier's service code.")
+    reference: _Reference = Field(description="Your own, sent to the carrier word for word.")
+    ship_to: AddressInput
+    ship_from: AddressInput | None = Field(None, description="Default: the account's.")
+    return_to: AddressInput | None = Field(None, description="Default: the account's.")
+    parcels: Annotated[list[ParcelInput], Field(min_length=1, max_length=50)]
+    customs: CustomsInput | None = None
+    options: OptionsInput = OptionsInput()
+    label: LabelInput = LabelInput()
+    metadata: Metadata = {}
+
+
+def read_order(
+    body: object, *, carriers: Collection[str], tenant: str, order_id: str, now: datetime
+) -> Draft:
+    """The order that `body` describes, and everything that is wrong with it.
+
+    An order may come along with errors, as far as one can be made out of the rest: then the carrier can
+    be asked too, and the client hears of all mistakes at once. Such an order is never kept.
+    """
+    request, mistakes = _validate(OrderInput, body)
+    errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
+    if request is None:
+        request, remaining = _validate(OrderInput, _pruned(body, [place for place, _ in mistakes]))
+        if request is None or remaining:
+            return Draft(None, errors)
+    order, more = _to_order(request, tenant=tenant, order_id=order_id, now=now)
+    return Draft(
+        order if request.carrier in carriers else None,
+        [*errors, *more],
+        lambda place: not is_absent(at_pointer(body, place)),
+    )
+
+
+def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
+    """What is wrong with the carrier that a body names, if it names one."""
+    carrier = body.get("carrier") if isinstance(body, dict) else None
+    if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
+        return []
+    if carrier in registry.AGGREGATORS:
+        message = "It carries nothing, and follows anybody's parcels: see /v1/trackings."
+        return [FieldError("/carrier", "not_supported_by_carrier", message)]
+    return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
+
+
+type _Place = tuple[int | str, ...]
+
+
+def checked[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[FieldError]]:
+    """What `body` says in the form of `model`, or everything that is wrong with it."""
+    found, mistakes = _validate(model, body)
+    return found, [error for _, error in mistakes]
+
+
+def _validate[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[tuple[_Place, FieldError]]]:
+    try:
+        return model.model_validate(body), []
+    except ValidationError as error:
+        return None, [_mistake(details) for details in error.errors(include_url=False, include_input=False)]
+
+
+_WORDS = {
+    "missing": ("missing", "Is required."),
+    "extra_forbidden": ("unknown_field", "There is no such field."),
+    "string_too_long": ("too_long", "Must have at most {max_length} characters."),
+    "too_long": ("too_many", "Must have at most {max_length} entries."),
+    "enum": ("unknown_value", "Must be {expected}."),
+    "literal_error": ("unknown_value", "Must be {expected}."),
+    "string_pattern_mismatch": ("format", "Must match {pattern}"),
+    "greater_than_equal": ("out_of_range", "Must be at least {ge}."),
+    "less_than_equal": ("out_of_range", "Must be at most {le}."),
+    "string_type": ("type", "Must be a text."),
+    "int_type": ("type", "Must be a whole number."),
+    "bool_type": ("type", "Must be true or false."),
+    "list_type": ("type", "Must be a list."),
+    "dict_type": ("type", "Must be an object."),
+    "model_type": ("type", "Must be an object."),
+}
+
+
+def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
+    # The place of a wrong key of an object ends with this mark.
+    place = tuple(part for part in details["loc"] if part != "[key]")
+    # Errors of our own validators carry the contract's code as their type.
+    code, words = _WORDS.get(details["type"], (details["type"], details["msg"]))
+    return place, FieldError(pointer(place), code, words.format_map(details.get("ctx", {})))
+
+
+def _pruned(body: object, places: Iterable[_Place]) -> object:
+    """A copy of the body without what is wrong in it."""
+    pruned = _copied(body)
+    for *way, last in filter(None, places):
+        holder: Any = pruned
+        try:
+            for part in way:
+                holder = holder[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        # A list keeps its length, or the pointers into it would no longer fit.
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+    return pruned
+
+
+def _copied(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value
+
+
+def _to_order(
+    request: OrderInput, *, tenant: str, order_id: str, now: datetime
+) -> tuple[orders.Order, list[FieldError]]:
+    parcels = tuple(
+        parcel.to_domain(parcel.reference or f"{request.reference}-{place}")
+        for place, parcel in enumerate(request.parcels, 1)
+    )
+    order = orders.Order(
+        id=order_id,
+        tenant=tenant,
+        carrier=request.carrier,
+        account=request.account,
+        reference=request.reference,
+        ship_to=request.ship_to.to_domain(),
+        ship_from=request.ship_from.to_domain() if request.ship_from else None,
+        return_to=request.return_to.to_domain() if request.return_to else None,
+        parcels=parcels,
+        service=request.service,
+        customs=_customs(request.customs, parcels),
+        options=request.options.to_domain(),
+        label=orders.Label(**request.label.model_dump()),
+        metadata=request.metadata,
+        created_at=now,
+        updated_at=now,
+    )
+    return order, list(_reference_errors(request.reference, [parcel.reference for parcel in parcels]))
+
+
+def _reference_errors(order: str, parcels: list[str]) -> Iterable[FieldError]:
+    seen: set[str] = set()
+    for index, reference in enumerate(parcels):
+        if reference in seen:
+            message = "Another parcel of the order has this reference."
+        elif reference == order and len(parcels) > 1:
+            message = "Several parcels need references other than the order's."
+        else:
+            seen.add(reference)
+            continue
+        yield FieldError(f"/parcels/{index}/reference", "not_unique", message)
+
+
+def _customs(given: CustomsInput | None, parcels: tuple[orders.Parcel, ...]) -> orders.Customs | None:
+    items = [item for parcel in parcels for item in parcel.items]
+    if given is None and not items:
+        return None
+    given = given or CustomsInput.model_validate({})
+    currencies = {item.unit_value.currency for item in items}
+    total = None
+    if len(currencies) == 1:
+        total = Money(sum((i.unit_value.amount * i.quantity for i in items), Decimal(0)), currencies.pop())
+    return orders.Customs(
+        **given.model_dump(exclude={"battery", "value", "description"}),
+        description=given.description or (items[0].description if items else None),
+        value=given.value.to_domain() if given.value else total,
+        battery=orders.Battery(**given.battery.model_dump()) if given.battery else None,
+    )

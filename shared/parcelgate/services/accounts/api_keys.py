@@ -1,0 +1,85 @@
+"""API keys, `pg_<key id>_<secret>`: made, shown once, verified, revoked.
+
+`verify` is all that the authorizer calls, so this module loads nothing beyond the store's own needs.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from hmac import compare_digest
+from typing import TYPE_CHECKING, NamedTuple
+
+from parcelgate.domain.clock import now as current_time
+
+if TYPE_CHECKING:
+    from parcelgate.store.credentials.api_keys import ApiKey
+    from parcelgate.store.table import Table
+
+SCOPES = frozenset({"orders:read", "orders:write", "trackings:read", "trackings:write", "webhooks:manage"})
+"""All scopes there are."""
+
+_LONGEST = 200
+_NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+class UnknownScopeError(ValueError):
+    """A scope that does not exist, or none at all."""
+
+
+class Identity(NamedTuple):
+    """Who a valid key speaks for."""
+
+    tenant: str
+    key_id: str
+    scopes: tuple[str, ...]
+
+
+def create(
+    table: "Table", tenant: str, scopes: Iterable[str], name: str, *, now: datetime | None = None
+) -> str:
+    """Make a key and return it: this once, since only the hash of its secret is stored.
+
+    Raises UnknownScopeError, and ValueError for a tenant's name that cannot be.
+    """
+    from parcelgate.domain.ids import new_id
+    from parcelgate.store.credentials.api_keys import ApiKey
+
+    wanted = tuple(sorted(set(scopes)))
+    if not wanted or not SCOPES.issuperset(wanted):
+        raise UnknownScopeError(f"scopes are one or more of {', '.join(sorted(SCOPES))}")
+    key_id = new_id("key").removeprefix("key_")
+    secret = secrets.token_hex(24)
+    key = ApiKey(key_id, name, wanted, now or current_time(), None)
+    table.tenant(tenant).api_keys.add(key, _hash(secret))
+    return f"pg_{key_id}_{secret}"
+
+
+def revoke(table: "Table", tenant: str, key_id: str, *, now: datetime | None = None) -> None:
+    """Let the key open nothing any more. Raises KeyNotFoundError, also for another tenant's key."""
+    table.tenant(tenant).api_keys.revoke(key_id, now or current_time())
+
+
+def list_keys(table: "Table", tenant: str) -> "list[ApiKey]":
+    """The tenant's keys, oldest first, revoked ones too."""
+    return table.tenant(tenant).api_keys.all()
+
+
+def verify(table: "Table", presented: str) -> Identity | None:
+    """Whom `presented` speaks for; None for a key that is malformed, unknown, wrong or revoked.
+
+    A well-formed key costs the same one read, one hash and one comparison whether its id exists or not.
+    """
+    scheme, _, rest = presented.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if scheme != "pg" or not key_id or not secret or len(presented) > _LONGEST or not presented.isascii():
+        return None
+    route = table.keys_by_id.find(key_id)
+    matches = compare_digest(_hash(secret), route.secret_hash if route else _NOBODY)
+    if route is None or not matches or route.revoked:
+        return None
+    return Identity(route.tenant, key_id, route.scopes)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""The address at which a carrier tells an account of its parcels: made, printed again, replaced.
+
+The token in it is kept in the account's secret, so that the address can be printed again. The table has
+the token's hash alone.
+"""
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from parcelgate.carriers import registry
+from parcelgate.store.credentials.webhook_tokens import Hook
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from parcelgate.store.table import Table
+
+_MEMBER = "webhook_token"
+
+
+class NoAddressError(Exception):
+    """The carrier tells nothing at an address of the account's."""
+
+
+class NoAccountError(Exception):
+    """The account has no secret, or one that is no JSON object."""
+
+
+def webhook_url(
+    table: "Table",
+    client: "SecretsManagerClient",
+    hook: Hook,
+    *,
+    secret_prefix: str,
+    base_url: str,
+    rotate: bool = False,
+) -> str:
+    """The address at which the carrier of `hook` is to tell its account of parcels.
+
+    It is always the same until it is to `rotate`: then there is a new one, and nothing is taken in at the
+    old one any more. Raises NoAddressError, and NoAccountError; whatever else happens on the way, the
+    same call again puts it right.
+    """
+    if hook.carrier not in registry.trackers() or not registry.pushes(hook.carrier):
+        raise NoAddressError(hook.carrier)
+    name = f"{secret_prefix}/{hook.tenant}/{hook.carrier}/{hook.account}"
+    settings = _read(client, name)
+    old = settings.get(_MEMBER)
+    token = secrets.token_urlsafe(32) if rotate or not old else str(old)
+    table.webhook_tokens.put(token, hook)
+    if token != old:
+        # First of all the old one lets nobody in: that is what it is replaced for.
+        if old:
+            table.webhook_tokens.remove(str(old))
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(settings | {_MEMBER: token}))
+    return f"{base_url.rstrip('/')}/webhooks/{hook.carrier}/{hook.account}/{token}"
+
+
+def with_its_token(client: "SecretsManagerClient", name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """`settings` for an account whose secret has that name, with the token that it has there already."""
+    try:
+        token = _read(client, name).get(_MEMBER)
+    except NoAccountError:
+        return settings
+    return {_MEMBER: token, **settings} if token else settings
+
+
+def _read(client: "SecretsManagerClient", name: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"ResourceNotFoundException", "InvalidRequestException"}:
+            raise NoAccountError(name) from None
+        raise
+    except (KeyError, ValueError):
+        raise NoAccountError(name) from None
+    if not isinstance(settings, dict):
+        raise NoAccountError(name)
+    return settings

@@ -1,0 +1,406 @@
+"""Batches of orders: taken whole, then worked off entry by entry.
+
+The body is put away and the batch stored before the client has its answer. Then the entries go into the
+queues of their carriers, grouped by carrier account into requests as large as the carrier takes. A worker
+makes an order of each entry, under an id that the batch and the entry's place determine: so whoever works
+an entry off again, after whatever has happened, finds the order that was made of it and buys nothing twice.
+
+A batch of which entries remain that nobody has begun is in the due index, and the sweep sees to it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import batched
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from parcelgate.carriers import registry
+from parcelgate.domain.batches import Batch, BatchLine, BatchRow, Progress, progress
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.ids import fixed_id, new_id
+from parcelgate.domain.orders import BatchPlace, Order, OrderStatus
+from parcelgate.domain.problems import Problem, ProblemError
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.orders import deadlines
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import BatchNotFoundError, RowTakenError, VersionConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+    from parcelgate.services.accounts.carriers import Remaining
+    from parcelgate.services.orders.create import Draft, Intake
+    from parcelgate.services.orders.submission import Sender
+    from parcelgate.store.due import DueRef
+    from parcelgate.store.idempotency import Claim
+    from parcelgate.store.table import Table
+
+MOST_ERRORS = 20
+"""What is wrong with an entry is kept up to this many errors: all entries' are told in one answer."""
+LONGEST_POINTER = 300
+"""Characters of a pointer that are kept; it may name whatever the client took for a field."""
+
+_ONE_BY_ONE = 10
+"""Entries in one message for a carrier that takes orders singly."""
+_AT_ONCE = 10
+"""What SendMessageBatch takes in one call."""
+_TRIES = 3
+_SPARE_SECONDS = 15.0
+"""What a worker needs for its last call to a carrier and for storing what came of it."""
+_SECONDS_EACH = 0.15
+"""And for marking and storing each order of that call."""
+_LOOKS = 6
+"""The sweep looks at an unfinished batch after this many of its margins."""
+
+
+class EntriesLeftError(Exception):
+    """Entries of a batch could not be begun; the message is to come again for them."""
+
+
+class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries of one batch to be worked off, all of one carrier account, by their places from 0."""
+
+    tenant: str
+    batch_id: str
+    carrier: str
+    entries: tuple[int, ...]
+
+
+class Bodies:
+    """The bodies of batches, as they came."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def put(self, batch: Batch, body: bytes) -> None:
+        """Put the body of a batch away."""
+        self._s3.put_object(Bucket=self._bucket, Key=_key(batch), Body=body, ContentType="application/json")
+
+    def get(self, batch: Batch) -> bytes:
+        """The body of a batch."""
+        return self._s3.get_object(Bucket=self._bucket, Key=_key(batch))["Body"].read()
+
+
+class FanOut:
+    """Puts the entries of a batch into the queues of their carriers."""
+
+    def __init__(self, sqs: "SQSClient", settings: Settings) -> None:
+        self._sqs = sqs
+        self._settings = settings
+
+    def send(self, batch: Batch, entries: Iterable[int]) -> bool:
+        """Have these entries worked off; False when not all could be sent, and the sweep must do it."""
+        urls = self._settings.batch_queue_urls
+        by_url: dict[str, list[str]] = {}
+        for message in messages(batch, entries):
+            by_url.setdefault(urls[message.carrier], []).append(msgspec.json.encode(message).decode())
+        try:
+            sent = [
+                self._sent(url, part)
+                for url, bodies in by_url.items()
+                for part in batched(bodies, _AT_ONCE, strict=False)
+            ]
+        except (BotoCoreError, ClientError) as error:
+            log.error("a batch was not fanned out; the sweep will", extra=safe_error_fields(error))
+            sent = [False]
+        if not all(sent):
+            count("BatchesNotFannedOut")
+        return all(sent)
+
+    def _sent(self, url: str, bodies: Sequence[str]) -> bool:
+        left = dict(enumerate(bodies))
+        for _ in range(_TRIES):
+            answer = self._sqs.send_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(place), "MessageBody": body} for place, body in left.items()],
+            )
+            left = {int(entry["Id"]): left[int(entry["Id"])] for entry in answer.get("Failed", [])}
+            if not left:
+                return True
+        log.error("a batch was not fanned out; the sweep will", extra={"messages": len(left)})
+        return False
+
+
+def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
+    """The messages by which these entries are worked off: by carrier account, as many as it takes at once.
+
+    An entry that names no carrier goes along with anybody's: it will be refused.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index in entries:
+        line = batch.lines[index]
+        carrier = line.carrier or registry.names()[0]
+        groups.setdefault((carrier, line.account), []).append(index)
+    return [
+        BatchMessage(tenant=batch.tenant, batch_id=batch.id, carrier=carrier, entries=part)
+        for (carrier, _), group in groups.items()
+        for part in batched(group, _at_once(carrier), strict=False)
+    ]
+
+
+def seconds_to_send(count: int) -> float:
+    """What a worker must have left to send so many orders. Its function must live much longer than that."""
+    return _SPARE_SECONDS + _SECONDS_EACH * count
+
+
+def _at_once(carrier: str) -> int:
+    most = registry.profile(carrier).create_batch
+    return most if most > 1 else _ONE_BY_ONE
+
+
+def _key(batch: Batch) -> str:
+    return f"{batch.tenant}/{batch.id}.json"
+
+
+class Batches:
+    """Takes batches in, shows how far they are, and sees to those that stand still."""
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        settings: Settings,
+        bodies: Callable[[], Bodies],
+        queues: Callable[[], FanOut],
+        clock: Clock = now,
+    ) -> None:
+        self.table = table
+        self._settings = settings
+        self._bodies = bodies
+        self._queues = queues
+        self._clock = clock
+
+    def create(
+        self, tenant: str, lines: tuple[BatchLine, ...], body: bytes, claim: "Claim | None" = None
+    ) -> Batch:
+        """Keep the batch and its body, then have it worked off.
+
+        Raises ClaimTakenError when the same request is being answered elsewhere.
+        """
+        at = self._clock()
+        batch = Batch(id=new_id("bat"), tenant=tenant, lines=lines, created_at=at)
+        bind_log_keys(tenant=tenant, batch_id=batch.id)
+        self._bodies().put(batch, body)
+        self.table.tenant(tenant).batches.add(batch, due_at=at + self._settings.watch_margin, claim=claim)
+        count("BatchesTaken")
+        self._queues().send(batch, range(len(lines)))
+        return batch
+
+    def resume(self, tenant: str, batch_id: str) -> Batch:
+        """Go on with a batch whose function died after it had stored it; what was begun is left alone."""
+        batch, rows = self.table.tenant(tenant).batches.read(batch_id)
+        self._queues().send(batch, _unbegun(batch, rows))
+        return batch
+
+    def read(self, tenant: str, batch_id: str) -> tuple[Batch, Progress]:
+        """The batch and how far it has come. Raises ProblemError `not_found`."""
+        try:
+            batch, rows = self.table.tenant(tenant).batches.read(batch_id)
+        except BatchNotFoundError:
+            raise ProblemError("not_found", "There is no such batch.") from None
+        return batch, progress(batch, rows)
+
+    def look_after(self, ref: "DueRef") -> None:
+        """See to an overdue batch: what nobody has begun is sent again, and given up after 12 hours."""
+        batches = self.table.tenant(ref.tenant).batches
+        batch, rows = batches.read(ref.id)
+        left = _unbegun(batch, rows)
+        at = self._clock()
+        if not left:
+            batches.watch(batch.id, None)
+            return
+        log.warning("a batch stands still", extra={"batch_id": batch.id, "entries": len(left)})
+        if at < batch.created_at + deadlines.RETRY_LIFE:
+            self._queues().send(batch, left)
+            batches.watch(batch.id, at + _LOOKS * self._settings.watch_margin)
+            return
+        problem = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
+        for index in left:
+            batches.settle(batch, _refused(batch, index, problem))
+        count("BatchEntriesGivenUp", len(left))
+        batches.watch(batch.id, None)
+
+
+def _unbegun(batch: Batch, rows: Iterable[BatchRow]) -> list[int]:
+    begun = {row.index for row in rows}
+    return [index for index in range(len(batch.lines)) if index not in begun]
+
+
+def _refused(batch: Batch, index: int, problem: Problem, about: str | None = None) -> BatchRow:
+    errors = tuple(
+        msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
+        for error in problem.errors[:MOST_ERRORS]
+    )
+    problem = msgspec.structs.replace(problem, errors=errors)
+    return BatchRow(
+        index=index,
+        reference=batch.lines[index].reference,
+        status=OrderStatus.FAILED,
+        problem=problem,
+        about=about,
+    )
+
+
+class ReadDraft(Protocol):
+    """Makes a draft of one entry of a batch."""
+
+    def __call__(self, entry: object, *, tenant: str, order_id: str, now: datetime) -> "Draft":
+        """The draft, under the id that the order will have."""
+        ...
+
+
+class Reading(NamedTuple):
+    """How a batch's body is read: into its entries, and an entry into the draft of an order."""
+
+    entries: Callable[[bytes], list[object]]
+    draft: ReadDraft
+
+
+class BatchWorker:
+    """Works entries of batches off.
+
+    Parameters
+    ----------
+    intake
+        Checks and stores orders, and starts the workflow of those that have one.
+    sender
+        Sends the others.
+    bodies, queues
+        Where bodies are, and where the rest of a message goes when time is short.
+    reading
+        How bodies are read.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: "Intake",
+        sender: "Sender",
+        bodies: Bodies,
+        queues: FanOut,
+        reading: Reading,
+        clock: Clock = now,
+    ) -> None:
+        self._table = intake.table
+        self._intake = intake
+        self._sender = sender
+        self._bodies = bodies
+        self._queues = queues
+        self._reading = reading
+        self._clock = clock
+
+    def work(self, body: str, remaining: "Remaining") -> None:
+        """Make orders of the entries that a message names, and have them sent.
+
+        What `remaining` seconds do not suffice for goes into the queue as a message of its own. Raises
+        EntriesLeftError for entries that made unexpected trouble; all others were worked off then.
+        """
+        message = msgspec.json.decode(body, type=BatchMessage)
+        bind_log_keys(tenant=message.tenant, batch_id=message.batch_id)
+        batch, begun = self._table.tenant(message.tenant).batches.read(message.batch_id)
+        rows = {row.index: row for row in begun}
+        left = [index for index in message.entries if _open(rows.get(index))]
+        if not left:
+            return
+        entries = self._reading.entries(self._bodies.get(batch))
+        troubled = 0
+        together = _at_once(message.carrier)
+        while left:
+            part = left[:together]
+            orders = []
+            for index in part:
+                if remaining() < seconds_to_send(len(part)):
+                    log.info("the rest of a batch is handed on", extra={"entries": len(left)})
+                    if not self._queues.send(batch, left):
+                        raise EntriesLeftError(batch.id)
+                    return
+                try:
+                    order = self._begun(batch, index, entries[index], rows.get(index))
+                except Exception as error:
+                    log.error(
+                        "an entry of a batch made trouble", extra={"entry": index, **safe_error_fields(error)}
+                    )
+                    troubled += 1
+                else:
+                    orders += [order] if order else []
+            self._send(orders, remaining)
+            left = left[together:]
+        if troubled:
+            raise EntriesLeftError(batch.id)
+
+    def _begun(self, batch: Batch, index: int, entry: object, row: BatchRow | None) -> Order | None:
+        """The order that was, or now is, made of an entry; None where nothing is to be sent of it."""
+        orders = self._table.tenant(batch.tenant).orders
+        if row is not None and row.order_id is not None:
+            return orders.get(row.order_id)
+        order_id = fixed_id("ord", batch.created_at, batch.tenant, batch.id, index)
+        draft = self._reading.draft(entry, tenant=batch.tenant, order_id=order_id, now=self._clock())
+        if draft.order is not None:
+            placed = msgspec.structs.replace(draft.order, batch=BatchPlace(batch.id, index))
+            draft = draft._replace(order=placed)
+        try:
+            return self._intake.accept(draft)
+        except ProblemError as error:
+            row = _refused(batch, index, error.problem, error.order_id)
+            self._table.tenant(batch.tenant).batches.settle(batch, row)
+            count("BatchEntriesRefused")
+            return None
+        except VersionConflictError:
+            # Somebody else is at the same message; of the two, one will send it.
+            return orders.get(order_id)
+        except RowTakenError:
+            return None
+
+    def _send(self, orders: Iterable[Order], remaining: "Remaining") -> None:
+        accounts: dict[tuple[str, str], list[Order]] = {}
+        for order in orders:
+            if order.status is OrderStatus.ACCEPTED:
+                accounts.setdefault((order.carrier, order.account), []).append(order)
+        for (carrier, _), group in accounts.items():
+            if registry.profile(carrier).confirms_later:
+                for order in group:
+                    self._intake.start(order)
+            else:
+                self._sender.send_many(group, remaining)
+
+
+def _open(row: BatchRow | None) -> bool:
+    """Whether anything is left for a batch's worker to do; what was marked for sending is others' affair."""
+    return row is None or (row.order_id is not None and row.status is OrderStatus.ACCEPTED)
+
+
+@cache
+def wired() -> Batches:
+    """The batches of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    return Batches(
+        table=Table(client("dynamodb"), settings.table),
+        settings=settings,
+        bodies=lambda: Bodies(client("s3"), settings.batch_bucket),
+        queues=lambda: FanOut(client("sqs"), settings),
+    )
+
+
+@cache
+def worker(reading: Reading) -> BatchWorker:
+    """The batches' worker of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.orders import create, submission
+
+    settings = Settings()
+    return BatchWorker(
+        intake=create.wired(),
+        sender=submission.wired(),
+        bodies=Bodies(client("s3"), settings.batch_bucket),
+        queues=FanOut(client("sqs"), settings),
+        reading=reading,
+    )

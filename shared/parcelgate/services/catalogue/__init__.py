@@ -1,0 +1,1 @@
+"""What a carrier offers: services, prices, address checks."""

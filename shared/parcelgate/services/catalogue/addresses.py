@@ -1,0 +1,104 @@
+"""Checking an address before anything is bought: by the carrier itself where it does that."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from parcelgate.carriers.errors import CarrierError, RefusedError
+from parcelgate.carriers.port import Carrier, ValidatesAddresses
+from parcelgate.carriers.results import AddressCheck
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.measures import Weight, WeightUnit
+from parcelgate.domain.orders import Order, Parcel
+from parcelgate.domain.problems import FieldError
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.services.orders import refusals
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.store.table import Table
+
+
+class CheckedAddress(NamedTuple):
+    """What was found, and by whom: `carrier` or `parcelgate`."""
+
+    check: AddressCheck
+    by: str
+
+
+class AddressChecker:
+    """Checks addresses."""
+
+    def __init__(self, table: "Table", carriers: "Carriers") -> None:
+        self.table = table
+        self._carriers = carriers
+
+    def check(
+        self,
+        tenant: str,
+        carrier: str,
+        account: str,
+        address: Address | None,
+        wrong: tuple[FieldError, ...],
+        remaining: "Remaining",
+    ) -> CheckedAddress:
+        """Check an address: our own field checks, then the carrier's limits, then the carrier itself.
+
+        `wrong` is what the field checks found; whoever has found something asks nobody further.
+        Raises ProblemError: `validation_failed` for an unknown carrier or account, `refused_by_carrier`
+        or `carrier_unavailable`.
+        """
+        bind_log_keys(tenant=tenant, carrier=carrier)
+        found = self._carriers.within(remaining)(tenant, carrier, account)
+        if address is not None and not wrong:
+            wrong = _limits(found, tenant, carrier, account, address)
+        if address is None or wrong:
+            return CheckedAddress(AddressCheck(valid=False, messages=wrong), "parcelgate")
+        if not isinstance(found, ValidatesAddresses):
+            return CheckedAddress(AddressCheck(valid=True), "parcelgate")
+        try:
+            return CheckedAddress(found.validate_address(address), "carrier")
+        except RefusedError as error:
+            raise refusals.refused("refused_by_carrier", error) from None
+        except CarrierError as error:
+            log.info("no address check", extra={"error": type(error).__name__})
+            raise refusals.unavailable(error) from None
+
+
+def _limits(
+    carrier: Carrier, tenant: str, code: str, account: str, address: Address
+) -> tuple[FieldError, ...]:
+    """What the carrier's own limits hold against the address, as they would in an order."""
+    moment = datetime.now(UTC)
+    order = Order(
+        id="",
+        tenant=tenant,
+        carrier=code,
+        account=account,
+        reference="address",
+        ship_to=address,
+        parcels=(Parcel(reference="address-1", weight=Weight(Decimal(1), WeightUnit.KG)),),
+        created_at=moment,
+        updated_at=moment,
+    )
+    return tuple(
+        msgspec.structs.replace(error, pointer=error.pointer.replace("/ship_to", "/address", 1))
+        for error in carrier.examine(order).errors
+        if error.pointer.startswith("/ship_to")
+    )
+
+
+@cache
+def wired() -> AddressChecker:
+    """The checker of this environment, over its own clients."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return AddressChecker(table, Carriers(table, settings))

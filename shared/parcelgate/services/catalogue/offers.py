@@ -1,0 +1,105 @@
+"""Which services a carrier sells to an account: the carrier's own catalogue where it has one."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.errors import CarrierError, RefusedError
+from parcelgate.carriers.port import ListsServices
+from parcelgate.carriers.results import Service
+from parcelgate.domain.problems import ProblemError
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.services.orders import refusals
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import CarrierFor, Carriers, Remaining
+
+KEPT_SECONDS = 600.0
+"""A catalogue changes rarely, and is asked for often."""
+
+
+class Catalogued(NamedTuple):
+    """The services, and who named them: `carrier`, or `parcelgate` from what is known of the carrier."""
+
+    services: tuple[Service, ...]
+    source: str
+
+
+class Catalogue:
+    """The services of carriers, each account's remembered for ten minutes.
+
+    Parameters
+    ----------
+    carriers
+        Finds carriers whose calls end within the given time.
+    monotonic
+        Another clock, for tests.
+    """
+
+    def __init__(
+        self,
+        carriers: "Callable[[Remaining], CarrierFor]",
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._carriers = carriers
+        self._monotonic = monotonic
+        self._kept: dict[tuple[str, str, str], tuple[float, Catalogued]] = {}
+
+    def services(self, tenant: str, carrier: str, account: str | None, remaining: "Remaining") -> Catalogued:
+        """The services that the account may use; without `account`, the default one if there is one.
+
+        Raises ProblemError: `not_found` for an unknown carrier, `not_supported_by_carrier` for one that
+        carries nothing, `validation_failed` for an unknown account that was named, `refused_by_carrier`, or
+        `carrier_unavailable`.
+        """
+        try:
+            profile = registry.profile(carrier)
+        except registry.UnknownCarrierError:
+            raise ProblemError("not_found", "There is no such carrier.") from None
+        if carrier in registry.AGGREGATORS:
+            raise ProblemError("not_supported_by_carrier", "It follows parcels, and sells no services.")
+        known = Catalogued(profile.services, "parcelgate")
+        if "services" not in profile.capabilities:
+            return known
+        bind_log_keys(tenant=tenant, carrier=carrier)
+        whose = (tenant, carrier, account or "default")
+        kept_until, kept = self._kept.get(whose, (0.0, None))
+        if kept is not None and self._monotonic() < kept_until:
+            return kept
+        try:
+            adapter = self._carriers(remaining)(*whose)
+        except ProblemError:
+            if account is not None:
+                raise
+            return known
+        if not isinstance(adapter, ListsServices):
+            return known
+        try:
+            found = Catalogued(tuple(adapter.services()), "carrier")
+        except RefusedError as error:
+            raise refusals.refused("refused_by_carrier", error) from None
+        except CarrierError as error:
+            log.info("no catalogue", extra={"error": type(error).__name__})
+            raise refusals.unavailable(error) from None
+        self._kept[whose] = (self._monotonic() + KEPT_SECONDS, found)
+        return found
+
+
+@cache
+def wired() -> Catalogue:
+    """The catalogue of this environment. Its clients are made when a carrier is asked."""
+
+    @cache
+    def carriers() -> "Carriers":
+        from parcelgate.aws_clients import client
+        from parcelgate.services.accounts.carriers import Carriers
+        from parcelgate.services.settings import Settings
+        from parcelgate.store.table import Table
+
+        settings = Settings()
+        return Carriers(Table(client("dynamodb"), settings.table), settings)
+
+    return Catalogue(lambda remaining: carriers().within(remaining))

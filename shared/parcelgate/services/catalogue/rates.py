@@ -1,0 +1,69 @@
+"""Asking what an order would cost, without buying anything."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
+from parcelgate.carriers.port import QuotesRates
+from parcelgate.carriers.results import Rate
+from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import ProblemError
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.services.orders.create import Draft, examined
+from parcelgate.services.orders.refusals import RETRY_SECONDS
+from parcelgate.store.errors import TokenBusyError
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.store.table import Table
+
+
+class Quoter:
+    """Asks carriers for prices."""
+
+    def __init__(self, table: "Table", carriers: "Carriers") -> None:
+        self.table = table
+        self._carriers = carriers
+
+    def quote(self, draft: Draft, remaining: "Remaining") -> tuple[Order, list[Rate]]:
+        """Ask the carrier for the price of an order that is not created; returns the order as understood.
+
+        `remaining` is what is left for the carrier's answer, in seconds. Raises ProblemError:
+        `validation_failed`, `not_supported_by_carrier`, `refused_by_carrier`, or `carrier_unavailable` for
+        every trouble that is not the client's.
+        """
+        order = examined(draft, self._carriers)
+        bind_log_keys(tenant=order.tenant, carrier=order.carrier)
+        carrier = self._carriers.within(remaining)(order.tenant, order.carrier, order.account)
+        if not isinstance(carrier, QuotesRates):
+            raise ProblemError("not_supported_by_carrier", "This carrier does not say its price beforehand.")
+        try:
+            return order, carrier.rates(order)
+        except RefusedError as error:
+            raise ProblemError(
+                "refused_by_carrier",
+                "The carrier refused the order.",
+                errors=error.errors,
+                carrier=error.words,
+            ) from None
+        except (CarrierError, TokenBusyError) as error:
+            log.warning("no rates", extra={"error": type(error).__name__})
+            wait = error.retry_after if isinstance(error, TransientError) else None
+            raise ProblemError(
+                "carrier_unavailable",
+                "The carrier cannot be asked for its price at the moment.",
+                retry_after=round(wait or RETRY_SECONDS),
+            ) from None
+
+
+@cache
+def wired() -> Quoter:
+    """The quoter of this environment, over its own clients."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return Quoter(table, Carriers(table, settings))

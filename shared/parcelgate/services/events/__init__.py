@@ -1,0 +1,1 @@
+"""What follows from a write: the router of the table's stream."""

@@ -1,0 +1,296 @@
+"""The router of the table's stream: what must follow from a write follows from here.
+
+A delivery that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
+queue; an order that waits for its label, and that no workflow fetches one for any more, goes to the label
+queue; an order that reached a status others wait for, or got its label, is announced on the event bus, and
+so is a parcel that moved. Announcements hold ids only. Delivery may repeat and may come out of order:
+`sequence`, the version of the order or the tracking, is what consumers order by. Trouble that a person must
+look at is counted here too, whoever wrote it: alarms ring by these counts.
+
+A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
+What AWS did not take is reported back, so that the stream brings it again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parcelgate.carriers import registry
+from parcelgate.domain.orders import Label, LabelStatus, OrderStatus
+from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.settings import Settings
+from parcelgate.store import keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
+
+SOURCE = "parcelgate"
+"""The `source` of every event on the bus."""
+
+_ANNOUNCED = {
+    OrderStatus.CONFIRMED: "order.confirmed",
+    OrderStatus.FAILED: "order.failed",
+    OrderStatus.CANCELLED: "order.cancelled",
+    OrderStatus.NEEDS_ATTENTION: "order.needs_attention",
+}
+_MOVES = {
+    TrackingStatus.OUT_FOR_DELIVERY: "tracking.out_for_delivery",
+    TrackingStatus.DELIVERED: "tracking.delivered",
+    TrackingStatus.EXCEPTION: "tracking.exception",
+    TrackingStatus.ATTEMPT_FAILED: "tracking.exception",
+    TrackingStatus.LOST: "tracking.exception",
+    TrackingStatus.DAMAGED: "tracking.exception",
+}
+"""What is announced besides `tracking.updated` when a parcel gets to one of these statuses."""
+_AT_ONCE = 10
+"""What SendMessageBatch and PutEvents take in one call."""
+
+type Record = dict[str, Any]
+
+
+class _Reason(msgspec.Struct, frozen=True):
+    code: str
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a stored order as is announced or counted."""
+
+    id: str
+    tenant: str
+    carrier: str
+    status: OrderStatus
+    version: int
+    updated_at: datetime
+    label: Label = Label()
+    problem: _Reason | None = None
+    attention: _Reason | None = None
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """As much of what happened to a parcel."""
+
+    id: str
+    visible_to_recipient: bool = True
+
+
+class _Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a stored tracking."""
+
+    id: str
+    tenant: str
+    carrier: str
+    status: TrackingStatus
+    version: int
+    updated_at: datetime
+    order_id: str | None = None
+    events: tuple[_Seen, ...] = ()
+
+
+class _Letter(msgspec.Struct, frozen=True):
+    """Something to be sent because of one record."""
+
+    sequence: str
+    body: dict[str, Any]
+
+
+class _Parcel(msgspec.Struct):
+    """Everything to be sent because of a batch of records."""
+
+    messages: list[_Letter]
+    labels: list[_Letter]
+    events: list[_Letter]
+    rejects: list[_Letter]
+
+
+class Router:
+    """Sends on what follows from changes of the table."""
+
+    def __init__(self, *, sqs: "SQSClient", events: "EventBridgeClient", settings: Settings) -> None:
+        self._sqs = sqs
+        self._events = events
+        self._settings = settings
+
+    def route(self, records: Sequence[Record]) -> list[str]:
+        """Send on what follows from `records`; the sequence numbers of those that must come again."""
+        parcel = _Parcel([], [], [], [])
+        for record in records:
+            try:
+                self._read(record, parcel)
+            except Exception as error:
+                log.error("a change of the table cannot be read", extra=safe_error_fields(error))
+                count("ChangesSetAside")
+                parcel.rejects.append(_reject(record, error))
+        settings = self._settings
+        failed = [
+            *self._in_batches(
+                parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)
+            ),
+            *self._in_batches(parcel.labels, lambda letters: self._queue(settings.label_queue_url, letters)),
+            *self._in_batches(parcel.events, self._announce),
+            *self._in_batches(
+                parcel.rejects, lambda letters: self._queue(settings.changes_dead_letter_url, letters)
+            ),
+        ]
+        return sorted(set(failed), key=lambda number: (len(number), number))
+
+    def _read(self, record: Record, parcel: _Parcel) -> None:
+        change = record["dynamodb"]
+        after = change.get("NewImage")
+        if after is None:
+            return
+        name = keys.parse(after["pk"]["S"])
+        if name is None:
+            return
+        sequence = change["SequenceNumber"]
+        if name.kind == keys.INBOX:
+            if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
+                parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
+        elif name.kind == keys.TRACKING and after["sk"]["S"] == keys.TRACKING:
+            before = change.get("OldImage")
+            parcel.events += [_Letter(sequence, event) for event in self._moves(before, after)]
+        elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
+            before = change.get("OldImage")
+            order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+            old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
+            parcel.events += [_Letter(sequence, event) for event in self._happenings(old, order)]
+            if _label_is_due(old, order):
+                job = {"tenant": order.tenant, "order_id": order.id, "since": order.updated_at}
+                parcel.labels.append(_Letter(sequence, job))
+            for kind in _troubles(old, order):
+                names = {"order_id": order.id, "tenant": order.tenant, "carrier": order.carrier}
+                log.warning("an order needs a person", extra={**names, "trouble": kind})
+                count("OrdersInTrouble", kind=kind)
+
+    def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
+        """The events that a change of an order is worth."""
+        if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
+            yield self._event(_ANNOUNCED[order.status], order, order_id=order.id)
+        if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
+            yield self._event("label.ready", order, order_id=order.id)
+
+    def _moves(self, before: Any, after: Any) -> Iterable[dict[str, Any]]:
+        """The events that a change of a tracking is worth: by what the recipient may see of it."""
+        if before is not None and before["version"] == after["version"]:
+            return  # Its next poll was planned, which is nobody's news.
+        tracking = msgspec.json.decode(after["doc"]["S"], type=_Tracking)
+        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Tracking)
+        known = {event.id for event in old.events} if old else set()
+        moved = tracking.status is not (old.status if old else TrackingStatus.PENDING)
+        kinds = []
+        if moved or any(one.visible_to_recipient and one.id not in known for one in tracking.events):
+            kinds.append("tracking.updated")
+        if moved and tracking.status in _MOVES:
+            kinds.append(_MOVES[tracking.status])
+        for kind in kinds:
+            yield self._event(kind, tracking, tracking_id=tracking.id, order_id=tracking.order_id)
+
+    def _event(self, kind: str, subject: _Order | _Tracking, **ids: str | None) -> dict[str, Any]:
+        detail = {
+            "tenant": subject.tenant,
+            **ids,
+            "sequence": subject.version,
+            "status": subject.status,
+            "carrier": subject.carrier,
+        }
+        return {
+            "Source": SOURCE,
+            "DetailType": kind,
+            "Detail": msgspec.json.encode(detail).decode(),
+            "Time": subject.updated_at,
+            "EventBusName": self._settings.event_bus,
+        }
+
+    def _in_batches(
+        self, letters: list[_Letter], send: Callable[[Sequence[_Letter]], list[_Letter]]
+    ) -> list[str]:
+        failed: list[str] = []
+        for batch in batched(letters, _AT_ONCE, strict=False):
+            try:
+                refused = send(batch)
+            except Exception as error:
+                log.warning("not sent on", extra=safe_error_fields(error))
+                refused = list(batch)
+            failed += [letter.sequence for letter in refused]
+        return failed
+
+    def _queue(self, url: str, letters: Sequence[_Letter]) -> list[_Letter]:
+        answer = self._sqs.send_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(place), "MessageBody": msgspec.json.encode(letter.body).decode()}
+                for place, letter in enumerate(letters)
+            ],
+        )
+        return [letters[int(entry["Id"])] for entry in answer.get("Failed", [])]
+
+    def _announce(self, letters: Sequence[_Letter]) -> list[_Letter]:
+        answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
+        results = answer["Entries"]
+        return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+
+
+def _sent_on_its_way(old: dict[str, Any] | None, delivery: dict[str, Any]) -> bool:
+    """Whether a delivery has come in, or come again, or is to be worked on again, by this very change."""
+    return old is None or old.get("again_at") != delivery.get("again_at")
+
+
+def _label_is_due(old: _Order | None, order: _Order) -> bool:
+    """Whether the order waits for a label, since this very change, that nobody else fetches."""
+    if not _waits(order) or (old is not None and _waits(old) and old.label.revision == order.label.revision):
+        return False
+    if order.carrier not in registry.CARRIERS:
+        return False
+    # A workflow fetches the label of what it confirms; but it may have ended while the order was being
+    # cancelled, and the carrier would not have that.
+    kept = old is not None and old.status is OrderStatus.CANCELLING
+    return kept or not registry.profile(order.carrier).confirms_later
+
+
+def _waits(order: _Order) -> bool:
+    return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
+
+
+_ATTENTION = {
+    _Reason("late_success"): "late_success",
+    _Reason("carrier_unavailable"): "credentials_refused",
+}
+
+
+def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
+    """What of the order a person must look at since this very change."""
+    stranded = order.status is OrderStatus.NEEDS_ATTENTION
+    if stranded and (old is None or old.status is not order.status):
+        yield "needs_attention"
+        if order.problem == _Reason("refund_failed"):
+            yield "refund_given_up"
+    for reason, kind in _ATTENTION.items():
+        if order.attention == reason and (old is None or old.attention != reason):
+            yield kind
+    missing = order.label.status is LabelStatus.UNAVAILABLE
+    if missing and (old is None or old.label.status is not order.label.status):
+        yield "label_unavailable"
+
+
+def _reject(record: Record, error: Exception) -> _Letter:
+    change = record.get("dynamodb") or {}
+    body = {
+        "keys": {name: value.get("S") for name, value in (change.get("Keys") or {}).items()},
+        "sequence": change.get("SequenceNumber", ""),
+        "reason": type(error).__name__,
+    }
+    return _Letter(str(change.get("SequenceNumber", "")), body)
+
+
+@cache
+def wired() -> Router:
+    """The router of this environment."""
+    from parcelgate.aws_clients import client
+
+    return Router(sqs=client("sqs"), events=client("events"), settings=Settings())

@@ -1,0 +1,1 @@
+"""Labels: fetched, checked, stored, shown."""

@@ -1,0 +1,112 @@
+"""Label documents: checked, joined into one in parcel order, and stored once.
+
+What is checked is what can be told without rendering: that each document is of a kind a label comes in,
+by its first bytes, that there is one for each parcel, and that none is too large. A bad one counts as not
+ready, as the carrier may give a good one later.
+"""
+
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.carriers.errors import LabelPendingError
+from parcelgate.carriers.results import LabelFile
+from parcelgate.carriers.toolkit.documents import document_format
+from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MOST_BYTES = 10 * 1024 * 1024
+"""The largest label document."""
+
+_CONTENT_TYPES = {
+    "pdf": "application/pdf",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "zpl": "application/zpl",
+}
+
+
+def in_parcel_order(order: Order, files: list[LabelFile]) -> list[LabelFile]:
+    """The files, one for each parcel, in parcel order. Raises LabelPendingError for any that is no label."""
+    by_reference = {file.reference: file for file in files}
+    wanted = [parcel.reference for parcel in order.parcels]
+    if len(files) != len(wanted) or set(by_reference) != set(wanted):
+        raise LabelPendingError("not one label for each parcel")
+    kinds = {document_format(file.content) for file in files}
+    if None in kinds or len(kinds) != 1:
+        raise LabelPendingError("not documents of one kind")
+    if sum(len(file.content) for file in files) > MOST_BYTES:
+        raise LabelPendingError("too large")
+    return [by_reference[reference] for reference in wanted]
+
+
+def joined(files: list[LabelFile]) -> bytes | None:
+    """All parcels' labels in one document, in the order given; None for several images.
+
+    Raises LabelPendingError for a PDF that cannot be read.
+    """
+    if len(files) == 1:
+        return files[0].content
+    kind = document_format(files[0].content)
+    if kind == "zpl":
+        return b"\n".join(file.content for file in files)
+    if kind != "pdf":
+        return None
+    # The one place that needs it, and only for several parcels.
+    from pypdf import PdfWriter
+    from pypdf.errors import PyPdfError
+
+    out = io.BytesIO()
+    with PdfWriter() as writer:
+        for file in files:
+            before = len(writer.pages)
+            try:
+                writer.append(io.BytesIO(file.content), import_outline=False)
+            except (PyPdfError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise LabelPendingError("a document that cannot be read") from error
+            if len(writer.pages) == before:
+                raise LabelPendingError("a document without a page")
+        writer.write(out)
+    return out.getvalue()
+
+
+class LabelStore:
+    """The bucket of labels."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def keep(self, order: Order, files: list[LabelFile]) -> Label:
+        """Check, join and store the labels of an order; the order's label as it is then.
+
+        Keys are made from tenant, order and content, so that keeping the same labels again changes
+        nothing and no label is ever written over another. Raises LabelPendingError for bad documents.
+        """
+        files = in_parcel_order(order, files)
+        whole = joined(files)
+        kind = document_format(files[0].content) or order.label.format
+        parcels = tuple(
+            self._put(order, f"parcel-{place}", kind, file.content) for place, file in enumerate(files, 1)
+        )
+        document = None if whole is None else parcels[0]
+        if whole is not None and len(files) > 1:
+            document = self._put(order, "all", kind, whole)
+        return msgspec.structs.replace(
+            order.label, status=LabelStatus.READY, format=kind, document=document, parcels=parcels
+        )
+
+    def _put(self, order: Order, name: str, kind: str, content: bytes) -> LabelDocument:
+        digest = hashlib.sha256(content).hexdigest()
+        key = f"{order.tenant}/{order.id}/{name}-{digest[:16]}.{kind}"
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=content,
+            ContentType=_CONTENT_TYPES[kind],
+        )
+        return LabelDocument(key=key, sha256=digest)

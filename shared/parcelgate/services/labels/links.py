@@ -1,0 +1,143 @@
+"""Showing a label: links to what is stored, or why there is nothing to be shown.
+
+Labels are fetched by themselves as soon as an order is confirmed; who asks earlier has it fetched at once.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import LabelDocument, LabelStatus, Order, OrderStatus
+from parcelgate.domain.problems import ProblemError
+from parcelgate.observability.logs import log
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from parcelgate.services.accounts.carriers import Remaining
+    from parcelgate.services.labels.fetch import LabelFetcher
+    from parcelgate.store.table import Table
+
+LINK_LIFE = timedelta(minutes=15)
+"""The longest that a link opens a label."""
+
+
+class LinkedDocument(msgspec.Struct, frozen=True):
+    """A stored document and the link that opens it."""
+
+    url: str
+    sha256: str
+
+
+class LinkedLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A label with its links. `whole` has all parcels; None for images of several parcels."""
+
+    order: Order
+    whole: LinkedDocument | None
+    parcels: tuple[LinkedDocument, ...]
+    expires_at: datetime
+
+
+class LabelViewer:
+    """Links to the labels of a tenant's orders.
+
+    Links are made for each answer and are neither stored nor logged. `fetcher` fetches a label that is not
+    there yet.
+    """
+
+    def __init__(
+        self,
+        table: "Table",
+        s3: "S3Client",
+        bucket: str,
+        fetcher: "Callable[[], LabelFetcher]",
+        *,
+        clock: Clock = now,
+    ) -> None:
+        self._table = table
+        self._s3 = s3
+        self._bucket = bucket
+        self._fetcher = fetcher
+        self._clock = clock
+
+    def label(self, tenant: str, order_id: str, remaining: "Remaining") -> LinkedLabel | None:
+        """Link an order's label; None while there is none yet.
+
+        A label that was not fetched yet is fetched now, as far as `remaining` seconds allow.
+
+        Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
+        cancelled, `label_unavailable` when the carrier never gave a label.
+        """
+        order = self._table.tenant(tenant).orders.get(order_id)
+        if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
+            order = self._fetched(order, remaining)
+        if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
+            detail = "The order is over, so its label is not to be used."
+            raise ProblemError("order_not_live", detail, order_id=order.id)
+        if order.label.status is LabelStatus.UNAVAILABLE:
+            detail = "The carrier never gave a label for this order."
+            raise ProblemError("label_unavailable", detail, order_id=order.id)
+        if order.label.status is not LabelStatus.READY:
+            return None
+        at = self._clock()
+        ends = _link_end(at)
+        return LinkedLabel(
+            order=order,
+            whole=self._linked(order.label.document, at, ends) if order.label.document else None,
+            parcels=tuple(self._linked(document, at, ends) for document in order.label.parcels),
+            expires_at=ends,
+        )
+
+    def _fetched(self, order: Order, remaining: "Remaining") -> Order:
+        # What this needs is imported only by those who come early.
+        from parcelgate.carriers.accounts import AccountError
+        from parcelgate.carriers.errors import CarrierError, LabelPendingError
+
+        try:
+            return self._fetcher().fetch(order.tenant, order.id, remaining)
+        except (LabelPendingError, CarrierError, AccountError, ProblemError) as error:
+            log.info("no label yet", extra={"error": type(error).__name__})
+            return order
+
+    def _linked(self, document: LabelDocument, at: datetime, ends: datetime) -> LinkedDocument:
+        url = self._s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": document.key},
+            ExpiresIn=max(1, int((ends - at).total_seconds())),
+        )
+        return LinkedDocument(url, document.sha256)
+
+
+def _link_end(at: datetime) -> datetime:
+    """When links made now end: after 15 minutes, or with the credentials that sign them."""
+    end = at + LINK_LIFE
+    try:
+        credentials_end = datetime.fromisoformat(os.environ["AWS_CREDENTIAL_EXPIRATION"])
+    except (KeyError, ValueError):
+        return end
+    if credentials_end.tzinfo is None:
+        credentials_end = credentials_end.replace(tzinfo=UTC)
+    return min(end, credentials_end.astimezone(UTC))
+
+
+@cache
+def wired() -> LabelViewer:
+    """The label viewer of this environment, over its own clients."""
+
+    def fetcher() -> "LabelFetcher":
+        from parcelgate.services.labels import fetch
+
+        return fetch.wired()
+
+    from parcelgate.aws_clients import client
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return LabelViewer(table, client("s3"), settings.label_bucket, fetcher)

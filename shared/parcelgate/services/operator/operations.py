@@ -1,0 +1,95 @@
+"""What a person does with an order or a delivery that the machinery could not settle.
+
+Nothing here sends an order again. `reread` has the carrier asked how it stands; `close` ends an order of
+which a person knows that the carrier does not have it. A delivery of a carrier that was parked is found by
+`delivery`, and worked on again after `replay`.
+"""
+
+from typing import TYPE_CHECKING
+
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Actor, Order, OrderStatus
+from parcelgate.domain.problems import Problem
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.retries import Action, RetryQueues
+from parcelgate.services.orders.transitions import Change
+
+if TYPE_CHECKING:
+    from parcelgate.store.inbox import InboxEntry
+    from parcelgate.store.table import Table
+
+_READABLE = (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED, OrderStatus.CONFIRMED)
+
+
+class NotForThisOrderError(Exception):
+    """The order stands where this is not to be done; `order` says where."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(f"the order is {order.status}")
+        self.order = order
+
+
+class NoSuchDeliveryError(Exception):
+    """No delivery is meant by a name, or several are: `several` says which."""
+
+    def __init__(self, several: bool) -> None:
+        super().__init__("several deliveries" if several else "no delivery")
+        self.several = several
+
+
+def reread(table: "Table", queues: RetryQueues, tenant: str, order_id: str, *, clock: Clock = now) -> Order:
+    """Have the carrier asked how the order stands, and its answer made true; the order as it is until then.
+
+    A confirmed order gets the label that it still waits for. Raises OrderNotFoundError, and
+    NotForThisOrderError for an order that is under way, and so asked about anyway, or cancelled.
+    """
+    order = table.tenant(tenant).orders.get(order_id)
+    if order.status not in _READABLE:
+        raise NotForThisOrderError(order)
+    queues.enqueue(order, Action.REREAD, at=clock())
+    return order
+
+
+def close(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) -> Order:
+    """End an order that needs attention and that the carrier does not have: it fails, its reference is free.
+
+    Raises OrderNotFoundError, and NotForThisOrderError for an order that does not need attention.
+    """
+    orders = table.tenant(tenant).orders
+    order = orders.get(order_id)
+    if order.status is not OrderStatus.NEEDS_ATTENTION:
+        raise NotForThisOrderError(order)
+
+    def end(order: Order) -> Change | None:
+        if order.status is not OrderStatus.NEEDS_ATTENTION:
+            return None
+        code = order.problem.code if order.problem else "outcome_unknown"
+        problem = Problem(
+            code=code,
+            detail="The carrier does not have the order: a person has looked it up there and closed it here. "
+            "It may be ordered again under the same reference.",
+            carrier=order.problem.carrier if order.problem else None,
+        )
+        return transitions.failed(order, problem, at=clock(), actor=Actor.OPERATOR)
+
+    after = transitions.apply(orders, order, end)
+    if after.status is not OrderStatus.FAILED:
+        raise NotForThisOrderError(after)
+    return after
+
+
+def delivery(table: "Table", tenant: str, name: str) -> "InboxEntry":
+    """The delivery of that id, or the parked one whose id begins so. Raises NoSuchDeliveryError."""
+    inbox = table.tenant(tenant).inbox
+    found = inbox.get(name)
+    if found is not None:
+        return found
+    meant = [entry for entry in inbox.parked() if entry.id.startswith(name)]
+    if len(meant) != 1:
+        raise NoSuchDeliveryError(several=bool(meant))
+    return meant[0]
+
+
+def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:
+    """Have a delivery worked on again as if it came now, though as old as it is. Again does no harm."""
+    table.tenant(tenant).inbox.replay(entry_id, clock())

@@ -1,0 +1,246 @@
+"""The sweep: whatever should have been dealt with by now is resumed, or raised to a person.
+
+It reads the due index until nothing is due or its time is up, the longest overdue first. Every item is read
+anew before anything is done. One that makes trouble is postponed, so that it never stands before the others.
+
+=====================  ==============================================================================
+overdue                what is done
+=====================  ==============================================================================
+accepted, processing   its workflow is started, or watched longer while it runs; ended: a person is told;
+                       without a workflow it goes to its carrier's retry queue
+cancelling             goes to its carrier's retry queue
+confirmed, no label    it is fetched once more, by the retry queue; the next time it is given up
+confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
+delivery in the inbox  goes to the inbox queue again
+unfinished batch       its entries that nobody has begun go to their queues again, or are given up
+=====================  ==============================================================================
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from parcelgate.carriers import registry
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.orders import deadlines, transitions, workflow
+from parcelgate.services.orders.retries import Action, RetryQueues
+from parcelgate.services.orders.transitions import Change
+from parcelgate.services.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from parcelgate.services.batches.batches import Batches
+    from parcelgate.services.order_flow import OrderFlow
+    from parcelgate.store.due import DueRef, Kind
+    from parcelgate.store.orders import Orders
+    from parcelgate.store.table import Table, TenantTable
+
+_PAGE = 25
+"""How many items of one kind, from each shard of the index, are taken before those of the next."""
+_SPARE_SECONDS = 10.0
+_INBOX_AGAIN = timedelta(minutes=5)
+
+
+class _Work(NamedTuple):
+    """What is done with one item of a kind, and what postpones it."""
+
+    do: "Callable[[DueRef], None]"
+    postpone: "Callable[[DueRef], Callable[[str, datetime], None]]"
+
+
+class Sweep:
+    """One run of the sweep after another.
+
+    Parameters
+    ----------
+    table
+        The store.
+    flow
+        Raises to a person what cannot be resumed.
+    batches
+        Sees to unfinished batches.
+    stepfunctions, sqs, queues
+        Where things are resumed.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        flow: "OrderFlow",
+        batches: "Batches",
+        stepfunctions: "SFNClient",
+        sqs: "SQSClient",
+        queues: RetryQueues,
+        settings: Settings,
+        clock: Clock = now,
+    ) -> None:
+        self._table = table
+        self._flow = flow
+        self._batches = batches
+        self._stepfunctions = stepfunctions
+        self._sqs = sqs
+        self._queues = queues
+        self._settings = settings
+        self._clock = clock
+
+    def run(self, remaining: Callable[[], float]) -> int:
+        """Take whatever is overdue, as much as `remaining` seconds allow; how many items were dealt with.
+
+        Orders, deliveries and batches take turns, so that many of one kind do not keep the others waiting.
+        """
+        at = self._clock()
+        kinds: dict[Kind, _Work] = {
+            "ORDER": _Work(self._order, lambda ref: self._of(ref).orders.postpone),
+            "INBOX": _Work(self._delivery, lambda ref: self._of(ref).inbox.postpone),
+            "BATCH": _Work(self._batches.look_after, lambda ref: self._of(ref).batches.watch),
+        }
+        pages = {kind: self._table.due.pages(kind, at, _PAGE) for kind in kinds}
+        done = dict.fromkeys(kinds, 0)
+        while pages and remaining() >= _SPARE_SECONDS:
+            for kind in [*pages]:
+                page = next(pages[kind], None)
+                if page is None:
+                    del pages[kind]
+                else:
+                    done[kind] += self._each(kind, page, kinds[kind], remaining)
+        for kind, number in done.items():
+            count("Swept", number, kind=kind)
+        return sum(done.values())
+
+    def _each(self, kind: "Kind", page: "list[DueRef]", work: "_Work", remaining: Callable[[], float]) -> int:
+        done = 0
+        for ref in page:
+            if remaining() < _SPARE_SECONDS:
+                break
+            try:
+                work.do(ref)
+                done += 1
+            except Exception as error:
+                log.error(
+                    "left behind", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
+                )
+                count("SweepLeftBehind", kind=kind)
+                self._behind_the_others(ref, work)
+        return done
+
+    def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
+        """What fails comes again at a later run, after whatever is due by then."""
+        try:
+            work.postpone(ref)(ref.id, self._clock() + self._settings.watch_margin)
+        except Exception as error:
+            log.error(
+                "not even postponed", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
+            )
+
+    def _of(self, ref: "DueRef") -> "TenantTable":
+        return self._table.tenant(ref.tenant)
+
+    def _order(self, ref: "DueRef") -> None:
+        orders = self._table.tenant(ref.tenant).orders
+        order = orders.get(ref.id)
+        if not self._overdue(order):
+            return
+        log.info("overdue", extra={"tenant": ref.tenant, "order_id": order.id, "status": order.status})
+        at = self._clock()
+        match order.status:
+            case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
+                self._queues.enqueue(order, Action.CREATE, at=order.created_at)
+                self._watch(order, deadlines.retrying(self._settings, order.created_at, at))
+            case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
+                if self._runs(order):
+                    self._watch(order, self._next_look(order, at))
+                else:
+                    self._flow.give_up(order.tenant, order.id, "workflow_ended")
+            case OrderStatus.CANCELLING:
+                self._queues.enqueue(order, Action.CANCEL, at=at)
+                self._watch(order, deadlines.cancelling_queued(self._settings, at))
+            case OrderStatus.CONFIRMED if order.changing_until is not None:
+                self._lose_the_change(orders, order)
+            case OrderStatus.CONFIRMED if (
+                order.label.status is LabelStatus.PENDING and not order.label.last_try
+            ):
+                self._queues.enqueue(order, Action.REREAD, at=at)
+                label = msgspec.structs.replace(order.label, last_try=True)
+                self._watch(order, deadlines.label_queued(self._settings, at), label=label)
+            case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
+                self._flow.give_up(order.tenant, order.id, "label_unavailable")
+            case _:
+                self._watch(order, None)
+
+    def _lose_the_change(self, orders: "Orders", order: Order) -> None:
+        def lost(order: Order) -> Change | None:
+            if order.changing_until is None or not self._overdue(order):
+                return None
+            return transitions.change_lost(order, at=self._clock(), settings=self._settings)
+
+        transitions.apply(orders, order, lost)
+
+    def _overdue(self, order: Order) -> bool:
+        return order.watch_at is not None and order.watch_at <= self._clock()
+
+    def _next_look(self, order: Order, at: datetime) -> datetime:
+        since = order.submission.compensating_since
+        if since is None:
+            return deadlines.processing(self._settings, at)
+        # A refund has a time of its own, and once that is over it is looked at often.
+        return max(deadlines.refund(self._settings, since), at + self._settings.watch_margin)
+
+    def _runs(self, order: Order) -> bool:
+        """Start the order's workflow unless it was started before; whether it runs now."""
+        machine = self._settings.order_flow_arn
+        started = workflow.start(self._stepfunctions, machine, order)
+        return started or workflow.runs(self._stepfunctions, machine, order)
+
+    def _watch(self, order: Order, until: datetime | None, **facts: Label) -> None:
+        """Look again at `until`. To the client nothing has changed, so `updated_at` stays."""
+
+        def decide(order: Order) -> Change | None:
+            if not self._overdue(order):
+                return None
+            return Change(after=order.changed(at=order.updated_at, watch_at=until, **facts))
+
+        transitions.apply(self._table.tenant(order.tenant).orders, order, decide)
+
+    def _delivery(self, ref: "DueRef") -> None:
+        inbox = self._table.tenant(ref.tenant).inbox
+        entry = inbox.get(ref.id)
+        if entry is None or entry.state != "received":
+            return
+        self._sqs.send_message(
+            QueueUrl=self._settings.inbox_queue_url,
+            MessageBody=msgspec.json.encode({"tenant": ref.tenant, "id": ref.id}).decode(),
+        )
+        inbox.postpone(ref.id, self._clock() + _INBOX_AGAIN)
+
+
+def _has_workflow(order: Order) -> bool:
+    return registry.profile(order.carrier).confirms_later
+
+
+@cache
+def wired() -> Sweep:
+    """The sweep of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services import order_flow
+    from parcelgate.services.batches import batches
+    from parcelgate.services.orders.retries import queues
+
+    flow = order_flow.wired()
+    return Sweep(
+        table=flow.parts.table,
+        flow=flow,
+        batches=batches.wired(),
+        stepfunctions=client("stepfunctions"),
+        sqs=client("sqs"),
+        queues=queues(),
+        settings=Settings(),
+    )

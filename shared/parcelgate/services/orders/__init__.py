@@ -1,0 +1,1 @@
+"""Orders: taken, submitted, changed, cancelled, read."""

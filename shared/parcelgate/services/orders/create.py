@@ -1,0 +1,185 @@
+"""Taking an order: checked whole, stored in one transaction, then sent or handed to its workflow.
+
+From the transaction on the order is never lost: it bears the time by which it must have been sent, or its
+workflow begun, so that the sweep goes on with what this function could not.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from parcelgate.carriers import registry
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.orders import deadlines, workflow
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import ReferenceTakenError
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.orders.submission import Sender
+    from parcelgate.store.idempotency import Claim
+    from parcelgate.store.table import Table
+
+MOST_BYTES = 320_000
+"""The largest order that is taken, as it is stored: what comes of it later must fit beside it (400 KB)."""
+
+
+class Draft(NamedTuple):
+    """What was made of a request for an order.
+
+    `order` is None when none can be made; with `errors` it is good for being examined and nothing else.
+    `given` tells whether the client said anything at a place of the body, given as a JSON pointer.
+    """
+
+    order: Order | None
+    errors: Sequence[FieldError] = ()
+    given: Callable[[str], bool] = lambda _: True
+
+
+def examined(draft: Draft, carriers: "Carriers") -> Order:
+    """Fill in what the account knows, hold the order against its carrier's own limits, and add its warnings.
+
+    A place that is named in the draft's errors is not named twice. Raises ProblemError with everything
+    that is wrong.
+    """
+    order, found = draft.order, list(draft.errors)
+    if order is None:
+        raise invalid(found)
+    whose = (order.tenant, order.carrier, order.account)
+    try:
+        account = carriers.account(*whose)
+        carrier = carriers.carrier_for(*whose)
+    except ProblemError as error:
+        raise (invalid([*found, *error.problem.errors]) if error.problem.errors else error) from None
+    order = msgspec.structs.replace(
+        order,
+        ship_from=order.ship_from or account.ship_from,
+        return_to=order.return_to or account.return_to,
+    )
+    examination = carrier.examine(order)
+    known = {error.pointer for error in found}
+    found += [error for error in examination.errors if error.pointer not in known]
+    if len(msgspec.json.encode(order)) > MOST_BYTES:
+        found.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))
+    if found:
+        raise invalid(found)
+    # That a default which nobody gave is not sent is nothing that anybody must know.
+    told = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
+    return msgspec.structs.replace(order, warnings=(*order.warnings, *told))
+
+
+class Intake:
+    """Takes orders in.
+
+    Parameters
+    ----------
+    table
+        The store.
+    carriers
+        The carriers, with their accounts.
+    settings
+        Names the workflow, and how soon it must begin.
+    stepfunctions
+        Starts the workflow of an order that its carrier confirms later.
+    sender
+        Sends an order whose carrier answers at once.
+    clock
+        The time, for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        carriers: "Carriers",
+        settings: Settings,
+        stepfunctions: "Callable[[], SFNClient]",
+        sender: "Callable[[], Sender]",
+        clock: Clock = now,
+    ) -> None:
+        self.table = table
+        self._carriers = carriers
+        self._settings = settings
+        self._stepfunctions = stepfunctions
+        self._sender = sender
+        self._clock = clock
+
+    def create(self, draft: Draft, remaining: "Remaining", claim: "Claim | None" = None) -> Order:
+        """Take the order, as `accept` does, and send it or start its workflow; the order as it then stands.
+
+        `remaining` is what is left for the carrier's answer, in seconds. Raises what `accept` raises.
+        """
+        return self._go_on(self.accept(draft, claim), remaining)
+
+    def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
+        """Check the order whole and store it, with `claim` in the same transaction; nothing is sent.
+
+        Raises ProblemError (`validation_failed`, `not_supported_by_carrier`, `reference_in_use`) when
+        nothing was stored, ClaimTakenError when the same request is being answered elsewhere, and
+        VersionConflictError when an order of this very id is stored already.
+        """
+        order = examined(draft, self._carriers)
+        bind_log_keys(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
+        at = self._clock()
+        order = msgspec.structs.replace(
+            order, created_at=at, updated_at=at, watch_at=deadlines.accepted(self._settings, at)
+        )
+        event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
+        try:
+            self.table.tenant(order.tenant).orders.add(order, event, claim)
+        except ReferenceTakenError as error:
+            detail = "A living order of this carrier account has the reference already."
+            raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None
+        count("OrdersAccepted", carrier=order.carrier)
+        return order
+
+    def resume(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
+        """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
+        order = self.table.tenant(tenant).orders.get(order_id)
+        bind_log_keys(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
+        return self._go_on(order, remaining) if order.status is OrderStatus.ACCEPTED else order
+
+    def _go_on(self, order: Order, remaining: "Remaining") -> Order:
+        if not registry.profile(order.carrier).confirms_later:
+            return self._sender().send(order, remaining)
+        self.start(order)
+        return order
+
+    def start(self, order: Order) -> None:
+        """Start the workflow under the order's id: starting twice is harmless.
+
+        When it cannot be started now the order stands nevertheless, and the sweep starts it.
+        """
+        try:
+            workflow.start(self._stepfunctions(), self._settings.order_flow_arn, order)
+        except (BotoCoreError, ClientError) as error:
+            log.error("the workflow could not be started; the sweep will", extra=safe_error_fields(error))
+            count("WorkflowsNotStarted")
+
+
+@cache
+def wired() -> Intake:
+    """The intake of this environment, over its own clients."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.orders import submission
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return Intake(
+        table=table,
+        carriers=Carriers(table, settings),
+        settings=settings,
+        stepfunctions=lambda: client("stepfunctions"),
+        sender=submission.wired,
+    )

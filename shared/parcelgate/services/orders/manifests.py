@@ -1,0 +1,142 @@
+"""Closing orders with their carrier before they are handed over. A closed order cannot change any more."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.carriers.errors import CarrierError, RefusedError
+from parcelgate.carriers.port import Manifests
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.ids import new_id
+from parcelgate.domain.orders import Actor, Order, OrderEvent
+from parcelgate.domain.problems import Problem, ProblemError
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.metrics import count
+from parcelgate.services.orders import refusals, transitions
+from parcelgate.services.orders.transitions import Change
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.store.table import Table
+
+
+class ManifestRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which orders of which carrier account are to be closed. No id stands twice."""
+
+    carrier: str
+    account: str
+    order_ids: tuple[str, ...]
+
+
+class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one order; `problem` says why it was not closed."""
+
+    order_id: str
+    problem: Problem | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One closing, its orders in the order they were named in."""
+
+    id: str
+    entries: tuple[ManifestEntry, ...]
+
+
+class ManifestMaker:
+    """Closes orders. `carriers` finds carriers whose calls end within the given time."""
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        carriers: "Callable[[Remaining], CarrierFor]",
+        clock: Clock = now,
+    ) -> None:
+        self.table = table
+        self._carriers = carriers
+        self._clock = clock
+
+    def close(self, tenant: str, request: ManifestRequest, remaining: "Remaining") -> Manifest:
+        """Close the orders that can be closed, each for itself. One that was closed before stays closed.
+
+        Raises ProblemError for what holds for all of them: `validation_failed`,
+        `not_supported_by_carrier`, `refused_by_carrier` or `carrier_unavailable`.
+        """
+        bind_log_keys(tenant=tenant, carrier=request.carrier)
+        carrier = self._carriers(remaining)(tenant, request.carrier, request.account)
+        if not isinstance(carrier, Manifests):
+            raise ProblemError("not_supported_by_carrier", "This carrier closes no orders.")
+        orders = {order.id: order for order in self.table.tenant(tenant).orders.many(request.order_ids)}
+        problems = {each: _in_the_way(orders.get(each), request) for each in request.order_ids}
+        wanted = [
+            orders[each]
+            for each in request.order_ids
+            if problems[each] is None and orders[each].manifest_id is None
+        ]
+        manifest_id = new_id("man")
+        for order, error in zip(wanted, self._closed(carrier, wanted), strict=True):
+            if error is None:
+                self._remember(order, manifest_id)
+            else:
+                problems[order.id] = _why(error)
+        count("OrdersClosed", sum(problem is None for problem in problems.values()), carrier=request.carrier)
+        return Manifest(
+            id=manifest_id,
+            entries=tuple(ManifestEntry(order_id=each, problem=problems[each]) for each in request.order_ids),
+        )
+
+    @staticmethod
+    def _closed(carrier: Manifests, orders: Sequence[Order]) -> list[CarrierError | None]:
+        if not orders:
+            return []
+        try:
+            return carrier.close(orders)
+        except RefusedError as error:
+            raise refusals.refused("refused_by_carrier", error) from None
+        except CarrierError as error:
+            log.info("not closed", extra={"error": type(error).__name__})
+            raise refusals.unavailable(error) from None
+
+    def _remember(self, order: Order, manifest_id: str) -> None:
+        def closed(order: Order) -> Change | None:
+            if order.manifest_id is not None:
+                return None
+            at = self._clock()
+            event = OrderEvent(at=at, type="order.closed", actor=Actor.CLIENT, detail=manifest_id)
+            return Change(after=order.changed(at=at, manifest_id=manifest_id), event=event)
+
+        transitions.apply(self.table.tenant(order.tenant).orders, order, closed)
+
+
+def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None:
+    """Why an order is not even shown to the carrier."""
+    if order is None:
+        return Problem(code="not_found", detail="There is no such order.")
+    if (order.carrier, order.account) != (request.carrier, request.account):
+        return Problem(code="validation_failed", detail="The order is with another carrier account.")
+    try:
+        refusals.must_be_confirmed(order, otherwise="order_not_live")
+    except ProblemError as error:
+        return error.problem
+    return None
+
+
+def _why(error: CarrierError) -> Problem:
+    if isinstance(error, RefusedError):
+        return refusals.problem("refused_by_carrier", error)
+    return refusals.unavailable(error).problem
+
+
+@cache
+def wired() -> ManifestMaker:
+    """The maker of manifests of this environment, over its own clients."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return ManifestMaker(table=table, carriers=Carriers(table, settings).within)

@@ -1,0 +1,83 @@
+"""Reading orders: one, many, and what happened to one."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
+from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.services.trackings import delivery_status
+from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
+from parcelgate.store.lists import Page
+
+if TYPE_CHECKING:
+    from parcelgate.store.table import Table
+
+
+class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which orders a list shall have; times are exclusive bounds."""
+
+    status: OrderStatus | None = None
+    carrier: str | None = None
+    reference: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class OrderReader:
+    """Reads a tenant's orders. Another tenant's order does not exist here."""
+
+    def __init__(self, table: "Table") -> None:
+        self._table = table
+
+    def order(self, tenant: str, order_id: str) -> Order:
+        """Read one order. Raises OrderNotFoundError."""
+        return self._table.tenant(tenant).orders.get(order_id)
+
+    def page(
+        self,
+        tenant: str,
+        wanted: OrderFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        fits: Callable[[list[Order]], int],
+    ) -> Page[Order]:
+        """Read one page of a list, newest first. Raises BadCursorError.
+
+        `fits` says how many of the orders can be given out at once: a page of very large orders is cut
+        there, and its cursor leads on from that place.
+        """
+        orders = self._table.tenant(tenant).orders
+        filters = msgspec.structs.asdict(wanted)
+        page = orders.page(limit=limit, cursor=cursor, **filters)
+        most = max(1, fits(page.data))
+        return page if most >= len(page.data) else orders.page(limit=most, cursor=cursor, **filters)
+
+    def events(self, tenant: str, order_id: str) -> list[OrderEvent]:
+        """Read an order's audit trail, oldest first. Raises OrderNotFoundError."""
+        return self._table.tenant(tenant).orders.events(order_id)
+
+    def delivery(self, tenant: str, orders: Sequence[Order]) -> dict[str, TrackingStatus]:
+        """Read how the parcels of orders stand, by their tracking ids."""
+        return delivery_status.statuses(self._table.tenant(tenant), orders)
+
+    def trackings(self, tenant: str, order_id: str) -> list[Planned]:
+        """Read the trackings of an order's parcels, in parcel order. Raises OrderNotFoundError."""
+        of_tenant = self._table.tenant(tenant)
+        parcels = of_tenant.orders.get(order_id).parcels
+        trackings = of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
+        return TrackingReader(self._table).planned(tenant, trackings)
+
+
+@cache
+def wired() -> OrderReader:
+    """The reader of this environment, over its own client."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    return OrderReader(Table(client("dynamodb"), Settings().table))

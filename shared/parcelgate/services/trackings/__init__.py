@@ -1,0 +1,1 @@
+"""Parcels that are followed: their timelines, polls and subscriptions."""

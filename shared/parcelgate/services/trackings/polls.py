@@ -1,0 +1,604 @@
+"""Polls: carriers are asked about the parcels that are due, in their largest questions, within their limits.
+
+A parcel is claimed before its carrier is asked, by a write that only one can make, and for no longer than
+this invocation can live. So no two ask about one parcel, and whoever dies has lost nothing: the parcel is
+still due, and free again a little later.
+
+============================  ==============================================================================
+the carrier's answer          the parcels that it was asked about
+============================  ==============================================================================
+told, or nothing to tell      joined to their timelines; asked about again as planned
+refused, of several           the halves are asked about by themselves, until it is known which one it is
+refused, of one               a miss: again in minutes, then twice as late each time, up to the plan's time
+none, or not readable         a miss for each
+not now (its limits, or ours) given back, due when the account may be called; it is left alone till then
+account not usable            given back for an hour; the account is left alone, and a person is told
+no time left                  given back, as due as they were
+============================  ==============================================================================
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cache
+from threading import Lock
+from time import sleep as really_sleep
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountError
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    CarrierError,
+    HeldBackError,
+    RefusedError,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.port import Tracks
+from parcelgate.carriers.results import ParcelHistory
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.polling import next_poll
+from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, silence
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.metrics import count, duration
+from parcelgate.services.settings import Settings
+from parcelgate.services.trackings.poll_lines import Lines
+from parcelgate.services.trackings.timeline import Timelines
+from parcelgate.store import keys
+from parcelgate.store.due import PollRef
+from parcelgate.store.errors import StoreError, TrackingNotFoundError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from parcelgate.services.accounts.carriers import Remaining
+    from parcelgate.store.table import Table
+    from parcelgate.store.trackings import Claim
+
+type TrackerFor = Callable[["Account", "Remaining"], Tracks]
+"""Finds whom to ask, for one account, with the seconds left for the question."""
+
+CANCELLED_CODE = "parcelgate.cancelled"
+"""The code of the event that ends a parcel whose order came to nothing. No carrier told us."""
+
+_PAGE = 800
+"""Parcels that are read at once, from all partitions of a worker's share."""
+_THREADS = 16
+_ABREAST = 8
+"""How many threads call one account at most; fewer, where its limits allow less."""
+_SETTLE_SECONDS = 5.0
+"""What is kept back at the end, to store what the last questions have told."""
+_ASK_SECONDS = 4.0
+"""A question is not begun with less time left for it."""
+_AFTERLIFE = timedelta(seconds=5)
+"""How much longer than the time it was given a worker may live."""
+_SHORT_WAIT = 3.0
+"""Seconds. A turn that comes this soon is waited for with the claims in hand."""
+_REST = timedelta(minutes=1)
+"""How long parcels wait whose carrier will not be asked now, and does not say until when."""
+_NOT_ALLOWED = timedelta(hours=1)
+_QUESTIONS = 12
+"""How often a refused question is asked anew in parts: enough to find one bad parcel among forty."""
+_AGAIN_SECONDS = 15
+"""When a nudge comes again whose parcel another worker is asking about."""
+
+_AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
+_ENDED = (OrderStatus.CANCELLED, OrderStatus.FAILED)
+
+
+class Account(NamedTuple):
+    """Whom parcels are asked about with: a line of its own."""
+
+    tenant: str
+    carrier: str
+    account: str
+
+
+class Nudge(NamedTuple):
+    """A message of the poll queue, as it was delivered."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+
+
+class _Message(msgspec.Struct, frozen=True):
+    tenant: str
+    tracking_id: str
+
+
+class _Parcel(NamedTuple):
+    """A parcel, and the right to ask about it."""
+
+    tracking: Tracking
+    claim: "Claim"
+
+
+class Polls:
+    """Asks carriers about parcels.
+
+    Parameters
+    ----------
+    table
+        The store.
+    tracker_for
+        Finds whom to ask.
+    timelines
+        Where what is told is joined.
+    sqs
+        The poll queue's, for messages that are to come again.
+    threads
+        How many ask side by side.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        tracker_for: TrackerFor,
+        timelines: Timelines,
+        sqs: "SQSClient",
+        settings: Settings,
+        clock: Clock = now,
+        sleep: Callable[[float], None] = really_sleep,
+        threads: int = _THREADS,
+    ) -> None:
+        self._table = table
+        self._tracker_for = tracker_for
+        self._timelines = timelines
+        self._sqs = sqs
+        self._settings = settings
+        self._clock = clock
+        self._sleep = sleep
+        self._threads = threads
+
+    def run(self, worker: int, workers: int, started_at: datetime, remaining: "Remaining") -> bool:
+        """Ask about the worker's share of what is due, as far as `remaining` seconds allow.
+
+        True when something is left that another run should see to at once: there is time for one in the
+        round of polls that began at `started_at`.
+        """
+        asking = self._asking(remaining)
+        done = False
+        with asking:
+            size = max(1, _PAGE * workers // keys.POLL_SHARDS)
+            for page in self._table.due.polls(worker, workers, self._clock(), size):
+                if not asking.take(page):
+                    break
+            else:
+                done = True
+        asking.tell()
+        return (not done or asking.left > 0) and self._clock() < started_at + self._settings.poll_round
+
+    def nudged(self, nudges: Sequence[Nudge], remaining: "Remaining") -> list[str]:
+        """Ask about parcels that were nudged; the ids of the messages that are to come again.
+
+        Those are of parcels that another worker is asking about just now, perhaps since before the nudge.
+        What cannot be asked about now is due, and left to the next round of polls.
+        """
+        refs: dict[PollRef, Nudge] = {}
+        again: list[str] = []
+        for nudge in nudges:
+            try:
+                message = msgspec.json.decode(nudge.body, type=_Message)
+            except msgspec.DecodeError as error:
+                # It comes again in vain, and in the end it is a dead letter.
+                log.error("a nudge cannot be read", extra={"error": type(error).__name__})
+                again.append(nudge.message_id)
+                continue
+            refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
+        asking = self._asking(remaining)
+        with asking:
+            asking.take([*refs])
+        asking.tell()
+        for ref in self._still_due(asking.unclaimed):
+            nudge = refs[ref]
+            again.append(nudge.message_id)
+            self._sqs.change_message_visibility(
+                QueueUrl=self._settings.poll_queue_url,
+                ReceiptHandle=nudge.receipt_handle,
+                VisibilityTimeout=_AGAIN_SECONDS,
+            )
+        return again
+
+    def _asking(self, remaining: "Remaining") -> "_Asking":
+        return _Asking(
+            table=self._table,
+            tracker_for=self._tracker_for,
+            timelines=self._timelines,
+            pace=self._settings.poll_pace,
+            remaining=remaining,
+            clock=self._clock,
+            sleep=self._sleep,
+            threads=self._threads,
+        )
+
+    def _still_due(self, refs: Iterable[PollRef]) -> list[PollRef]:
+        at = self._clock()
+        due = []
+        for tenant, its in _grouped(refs, lambda ref: ref.tenant).items():
+            polls = self._table.tenant(tenant).trackings.polls(ref.id for ref in its)
+            due += [ref for ref in its if (next_at := polls[ref.id]) is not None and next_at <= at]
+        return due
+
+
+class _Asking:
+    """One invocation's questions. A context manager: at its end every one of them is answered and stored."""
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        tracker_for: TrackerFor,
+        timelines: Timelines,
+        pace: float,
+        remaining: "Remaining",
+        clock: Clock,
+        sleep: Callable[[float], None],
+        threads: int,
+    ) -> None:
+        self.left = 0
+        """Parcels that are due and were not asked about, for want of time or of room in their line."""
+        self.unclaimed: list[PollRef] = []
+        """Parcels that are not due any more, or that another worker has."""
+        self._table = table
+        self._tracker_for = tracker_for
+        self._timelines = timelines
+        self._pace = pace
+        self._remaining = remaining
+        self._clock = clock
+        self._sleep = sleep
+        self._claimant = uuid4().hex
+        self._lines: Lines[Account, Tracking] = Lines(self._batch, threads=threads)
+        self._lock = Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._not_allowed = 0
+        self._latest = timedelta(0)
+
+    def __enter__(self) -> "_Asking":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._lines.close()
+
+    def take(self, refs: Sequence[PollRef]) -> bool:
+        """Have these asked about, or their first polls planned. False when there is no time for more."""
+        due: list[Tracking] = []
+        for ref, tracking in self._read(refs):
+            if ref.planned:
+                due.append(tracking)
+            else:
+                self._plan(tracking)
+        for whose, waiting in _grouped(due, _account).items():
+            together, abreast = _manners(whose.carrier)
+            self._leave_behind(whose, self._lines.add(whose, waiting, together=together, abreast=abreast))
+        self._lines.start()
+        return self._lines.wait(self._may_ask)
+
+    def tell(self) -> None:
+        """Put into figures what was done."""
+        for (name, carrier), number in self._counts.items():
+            count(name, number, carrier=carrier)
+            if name == "PollCalls":
+                count("ParcelsPerPoll", self._counts["Polls", carrier] / number, carrier=carrier)
+        if self._counts or self._not_allowed:
+            duration("PollLag", self._latest.total_seconds())
+            count("PollsNotAllowed", self._not_allowed)
+
+    # What is to be asked
+
+    def _read(self, refs: Sequence[PollRef]) -> list[tuple[PollRef, Tracking]]:
+        found = []
+        for tenant, its in _grouped(refs, lambda ref: ref.tenant).items():
+            store = self._table.tenant(tenant).trackings
+            known = {tracking.id: tracking for tracking in store.many(ref.id for ref in its)}
+            for ref in its:
+                if ref.id in known:
+                    found.append((ref, known[ref.id]))
+                elif ref.planned:
+                    store.forget_poll(ref.id)
+        return found
+
+    def _plan(self, tracking: Tracking) -> None:
+        try:
+            at = next_poll(tracking, now=self._clock(), pace=self._pace)
+            self._table.tenant(tracking.tenant).trackings.plan(tracking.id, at)
+        except Exception as error:
+            log.error(
+                "a parcel's first poll was not planned",
+                extra={**_whose(tracking), **safe_error_fields(error)},
+            )
+            return
+        self._count("PollsPlanned", tracking.carrier)
+
+    def _batch(self, whose: Account, trackings: list[Tracking]) -> bool:
+        """Claim some parcels of an account and ask about them. False: leave the account alone."""
+        if not self._may_ask():
+            self._leave_behind(whose, len(trackings))
+            return False
+        parcels = self._claimed(trackings)
+        try:
+            parcels = self._without_ended_orders(whose, parcels)
+            return not parcels or self._ask(whose, parcels, [_QUESTIONS])
+        except Exception as error:
+            # Whatever was settled is not claimed any more, and stays as it is.
+            log.error("a poll broke off", extra={**whose._asdict(), **safe_error_fields(error)})
+            self._give_back(parcels)
+            return False
+
+    def _claimed(self, trackings: list[Tracking]) -> list[_Parcel]:
+        parcels: list[_Parcel] = []
+        for place, tracking in enumerate(trackings):
+            at = self._clock()
+            until = at + timedelta(seconds=max(self._remaining(), 0.0)) + _AFTERLIFE
+            store = self._table.tenant(tracking.tenant).trackings
+            try:
+                claim = store.claim(tracking.id, at=at, until=until, claimant=self._claimant)
+            except _AWS_TROUBLE as error:
+                log.error("parcels could not be claimed", extra=safe_error_fields(error))
+                self._pass_over(trackings[place:])
+                self._leave_behind(_account(tracking), len(trackings) - place)
+                break
+            if claim is None:
+                self._pass_over([tracking])
+                continue
+            with self._lock:
+                self._latest = max(self._latest, at - datetime.fromisoformat(claim.due_at))
+            parcels.append(_Parcel(tracking, claim))
+        return parcels
+
+    def _without_ended_orders(self, whose: Account, parcels: list[_Parcel]) -> list[_Parcel]:
+        """Those that can still travel. A parcel that never moved ends with its order."""
+        unmoved = {
+            parcel.tracking.order_id: parcel
+            for parcel in parcels
+            if parcel.tracking.status is TrackingStatus.PENDING and parcel.tracking.order_id
+        }
+        orders = {order.id: order for order in self._table.tenant(whose.tenant).orders.many([*unmoved])}
+        travelling = []
+        for parcel in parcels:
+            tracking = parcel.tracking
+            order = orders.get(tracking.order_id or "")
+            if order is None or tracking.status is not TrackingStatus.PENDING or _has(order, tracking):
+                travelling.append(parcel)
+            else:
+                self._settle(parcel, _end_of(tracking, at=order.updated_at))
+        return travelling
+
+    # Asking
+
+    def _may_ask(self) -> bool:
+        return self._remaining() - _SETTLE_SECONDS >= _ASK_SECONDS
+
+    def _ask(self, whose: Account, parcels: list[_Parcel], questions: list[int]) -> bool:
+        """Ask about claimed parcels, in at most `questions[0]` parts. False: leave the account alone."""
+        numbers = [*dict.fromkeys(parcel.tracking.tracking_number for parcel in parcels)]
+        questions[0] -= 1
+        while True:
+            if not self._may_ask() or any(parcel.claim.until <= self._clock() for parcel in parcels):
+                self._give_back(parcels)
+                self._leave_behind(whose, len(parcels))
+                return False
+            try:
+                told = self._tracker_for(whose, self._time_to_ask).track(numbers)
+                break
+            except (HeldBackError, TooManyRequestsError) as error:
+                if not self._waited_for_turn(error):
+                    self._count("PollsHeldBack", whose.carrier, len(parcels))
+                    self._give_back(parcels, after=_wanted(error))
+                    return False
+            except (AuthenticationError, AccountError, ProblemError) as error:
+                log.warning("an account is of no use for polls", extra={**whose._asdict(), **_name(error)})
+                with self._lock:
+                    self._not_allowed += len(parcels)
+                self._give_back(parcels, after=_NOT_ALLOWED)
+                return False
+            except _AWS_TROUBLE:
+                raise
+            except (TransientError, UnknownOutcomeError) as error:
+                log.info("a poll had no answer", extra={**whose._asdict(), **_name(error)})
+                self._miss(whose, parcels)
+                return True
+            except Exception as error:
+                if len(parcels) > 1 and questions[0] > 0:
+                    return self._ask_in_halves(whose, parcels, questions)
+                if isinstance(error, RefusedError):
+                    log.info("a poll was refused", extra={**whose._asdict(), "parcels": len(parcels)})
+                else:
+                    log.error("a poll broke off", extra={**whose._asdict(), **safe_error_fields(error)})
+                self._miss(whose, parcels)
+                return True
+        self._count("PollCalls", whose.carrier)
+        self._count("Polls", whose.carrier, len(parcels))
+        histories = _grouped(told, lambda history: history.tracking_number.casefold())
+        for parcel in parcels:
+            number = parcel.tracking.tracking_number.casefold()
+            self._settle(parcel, _about(parcel.tracking, histories.get(number, ())))
+        return True
+
+    def _ask_in_halves(self, whose: Account, parcels: list[_Parcel], questions: list[int]) -> bool:
+        half = len(parcels) // 2
+        goes_on = True
+        for part in (parcels[:half], parcels[half:]):
+            if not goes_on:
+                self._give_back(part)
+            elif questions[0] > 0:
+                goes_on = self._ask(whose, part, questions)
+            else:
+                self._miss(whose, part)
+        return goes_on
+
+    def _waited_for_turn(self, error: TransientError) -> bool:
+        """Whether it is the account's turn now, after a wait so short that the claims were kept."""
+        wait = error.retry_after
+        if isinstance(error, TooManyRequestsError) or wait is None or wait > _SHORT_WAIT:
+            return False
+        self._sleep(wait)
+        return True
+
+    def _time_to_ask(self) -> float:
+        return self._remaining() - _SETTLE_SECONDS
+
+    # What comes of it
+
+    def _settle(self, parcel: _Parcel, told: ParcelHistory | None) -> None:
+        """Join what was told of a parcel, and give its claim back with its next poll.
+
+        Where that fails the claim ends by itself, and the parcel is still due.
+        """
+        tracking, claim = parcel
+        store = self._table.tenant(tracking.tenant).trackings
+        try:
+            at = self._clock()
+            if told is not None:
+                tracking = self._join(tracking, told)
+            silent = silence(tracking, now=at)
+            if silent is not None:
+                number = tracking.tracking_number
+                tracking = self._join(tracking, ParcelHistory(tracking_number=number, events=(silent,)))
+            store.settle(claim, next_poll(tracking, now=at, pace=self._pace), at=at)
+        except TrackingNotFoundError:
+            store.forget_poll(tracking.id)
+        except Exception as error:
+            log.error(
+                "what a poll told was not stored", extra={**_whose(tracking), **safe_error_fields(error)}
+            )
+            self._count("PollsBroken", tracking.carrier)
+
+    def _miss(self, whose: Account, parcels: list[_Parcel]) -> None:
+        self._count("PollsMissed", whose.carrier, len(parcels))
+        at = self._clock()
+        for tracking, claim in parcels:
+            misses = claim.misses + 1
+            due = next_poll(tracking, now=at, misses=misses, pace=self._pace)
+            store = self._table.tenant(tracking.tenant).trackings
+            with _claims_end_by_themselves(tracking):
+                store.settle(claim, due, at=at, misses=misses)
+
+    def _give_back(self, parcels: list[_Parcel], *, after: timedelta | None = None) -> None:
+        """Let others ask about the parcels: at once, or `after` a while."""
+        due = None if after is None else self._clock() + after
+        for tracking, claim in parcels:
+            store = self._table.tenant(tracking.tenant).trackings
+            with _claims_end_by_themselves(tracking):
+                store.release(claim, due=due)
+
+    def _join(self, tracking: Tracking, told: ParcelHistory) -> Tracking:
+        return self._timelines.take(tracking.tenant, tracking.id, told, Source.POLL, known=tracking)
+
+    def _pass_over(self, trackings: Sequence[Tracking]) -> None:
+        with self._lock:
+            self.unclaimed += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
+
+    def _leave_behind(self, whose: Account, number: int) -> None:
+        with self._lock:
+            self.left += number
+        if number:
+            self._count("PollsLeft", whose.carrier, number)
+
+    def _count(self, name: str, carrier: str, number: int = 1) -> None:
+        with self._lock:
+            self._counts[name, carrier] += number
+
+
+@contextmanager
+def _claims_end_by_themselves(tracking: Tracking) -> Iterator[None]:
+    try:
+        yield
+    except _AWS_TROUBLE as error:
+        log.warning("a claim was not given back", extra={**_whose(tracking), **safe_error_fields(error)})
+
+
+def _manners(carrier: str) -> tuple[int, int]:
+    """How many parcels a carrier is asked about together, and by how many threads an account of it."""
+    try:
+        profile = registry.profile(carrier)
+    except registry.UnknownCarrierError:
+        return 1, 1
+    calls_a_second = min(profile.limits.rate, *profile.limits.lanes.values(), _ABREAST)
+    return profile.track_batch, max(1, int(calls_a_second))
+
+
+def _account(tracking: Tracking) -> Account:
+    return Account(tracking.tenant, tracking.carrier, tracking.account)
+
+
+def _about(tracking: Tracking, told: Sequence[ParcelHistory]) -> ParcelHistory | None:
+    """What was told under the parcel's number of the parcel itself: an aggregator may know several.
+
+    When it knows but one, and that of another courier, it may have found out that this one has the parcel.
+    """
+    for history in told:
+        if None in (history.carrier_code, tracking.carrier_code):
+            return history
+        if (history.carrier_code or "").casefold() == (tracking.carrier_code or "").casefold():
+            return history
+    return told[0] if len(told) == 1 else None
+
+
+def _has(order: Order, tracking: Tracking) -> bool:
+    """Whether the parcel is still one of an order that can still be carried out."""
+    return order.status not in _ENDED and tracking.id in {each.tracking_id for each in order.parcels}
+
+
+def _end_of(tracking: Tracking, *, at: datetime) -> ParcelHistory:
+    event = TrackingEvent(
+        at=at,
+        code=CANCELLED_CODE,
+        description="The order came to nothing before the parcel was handed over.",
+        status=TrackingStatus.CANCELLED,
+    )
+    return ParcelHistory(tracking_number=tracking.tracking_number, events=(event,))
+
+
+def _wanted(error: TransientError) -> timedelta:
+    return _REST if error.retry_after is None else timedelta(seconds=error.retry_after)
+
+
+def _whose(tracking: Tracking) -> dict[str, str]:
+    return {"tenant": tracking.tenant, "tracking_id": tracking.id, "carrier": tracking.carrier}
+
+
+def _name(error: BaseException) -> dict[str, str]:
+    words = error.words if isinstance(error, CarrierError) else None
+    return {"error": type(error).__name__} | ({"code": words.code[:64]} if words else {})
+
+
+def _grouped[K, T](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    groups: dict[K, list[T]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
+
+
+@cache
+def wired() -> Polls:
+    """The polls of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    carriers = Carriers(table, settings)
+
+    def tracker_for(whose: Account, remaining: "Remaining") -> Tracks:
+        return carriers.tracker_for(*whose, remaining=remaining)
+
+    sqs = client("sqs")
+    return Polls(
+        table=table,
+        tracker_for=tracker_for,
+        timelines=Timelines(table=table, sqs=sqs, settings=settings),
+        sqs=sqs,
+        settings=settings,
+    )

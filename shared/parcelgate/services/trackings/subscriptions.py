@@ -1,0 +1,572 @@
+"""Following anybody's parcels with an aggregator, and what else clients ask of a parcel that is followed.
+
+Whatever both sides keep is told to the aggregator first and written here afterwards. So whoever dies in
+between has done nothing that the same request would not complete: a parcel that the aggregator follows
+already, has corrected already or does not follow any more is no error.
+
+Parcels of our own orders are followed with the carrier of the order. What is only ours (titles, notes,
+whether they are asked about) can be changed of them too.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.errors import (
+    CarrierError,
+    OverLimitError,
+    RefusedError,
+    TooManyRequestsError,
+    TransientError,
+)
+from parcelgate.carriers.results import Amendment, Followed, Following, Waybill
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.ids import new_id
+from parcelgate.domain.polling import next_poll
+from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.metrics import count
+from parcelgate.services.orders import refusals
+from parcelgate.services.trackings import timeline
+from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
+from parcelgate.store.errors import (
+    AlreadyFollowedError,
+    StoreUnavailableError,
+    TrackingNotFoundError,
+    VersionConflictError,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from parcelgate.carriers.port import Aggregates
+    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.trackings.timeline import Timelines
+    from parcelgate.store.table import Table
+
+MOST = 40
+"""Parcels of one request."""
+REALTIME_INTERVAL = timedelta(hours=2)
+"""How often one parcel's courier may be asked at once."""
+_ATTEMPTS = 5
+"""How often a tracking is read and written anew that others are writing too."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel that a client wants followed with one of the tenant's accounts."""
+
+    account: str
+    following: Following
+    metadata: dict[str, str] = {}
+
+
+class Taken(NamedTuple):
+    """A parcel that is followed; `already` when it was before."""
+
+    tracking: Tracking
+    already: bool
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants changed of a followed parcel.
+
+    `said` makes a tracking into what it shall be: its title, customer, note and so on. `carrier_code` is
+    the courier that really has the parcel; `paused`, whether it is not asked about.
+    """
+
+    said: Callable[[Tracking], Tracking]
+    carrier_code: str | None = None
+    paused: bool | None = None
+
+
+class Followings:
+    """Has parcels followed, and keeps what is known of them in step with the aggregator.
+
+    Parameters
+    ----------
+    carriers
+        Finds carriers and aggregators.
+    timelines
+        Makes the door through which events join timelines, when there are any.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        carriers: "Carriers",
+        timelines: "Callable[[], Timelines]",
+        pace: Callable[[], float] = lambda: 1.0,
+        clock: Clock = now,
+    ) -> None:
+        self.table = table
+        self._carriers = carriers
+        self._timelines = timelines
+        self._pace = pace
+        self._clock = clock
+
+    def follow(
+        self, tenant: str, wanted: Sequence[Wanted], remaining: "Remaining"
+    ) -> "list[Taken | ProblemError]":
+        """Follow up to 40 parcels: each one's tracking, or why there is none, in their order.
+
+        One that stands there twice is followed as its first place says, and is followed already at the next.
+        """
+        bind_log_keys(tenant=tenant, carrier=_aggregator())
+        results: dict[int, Taken | ProblemError] = {}
+        first: dict[tuple[str, Waybill], int] = {}
+        for place, one in enumerate(wanted):
+            if first.setdefault((one.account, one.following.waybill), place) != place:
+                continue
+            known = self._found(tenant, one.account, one.following.waybill)
+            if known is not None:
+                results[place] = Taken(known, already=True)
+        unknown = [place for place in first.values() if place not in results]
+        for account, places in _grouped(unknown, lambda place: wanted[place].account):
+            answers = self._asked(
+                tenant,
+                _aggregator(),
+                account,
+                [wanted[place].following for place in places],
+                lambda aggregator, parcels: aggregator.follow(parcels),
+                remaining,
+            )
+            for place, answer in zip(places, answers, strict=True):
+                results[place] = (
+                    answer
+                    if isinstance(answer, ProblemError)
+                    else _tried(self._kept, tenant, wanted[place], answer)
+                )
+        new = sum(isinstance(result, Taken) and not result.already for result in results.values())
+        if new:
+            count("ParcelsFollowed", new, carrier=_aggregator())
+        for place, one in enumerate(wanted):
+            result = results[first[one.account, one.following.waybill]]
+            if isinstance(result, Taken) and place not in results:
+                result = Taken(result.tracking, already=True)
+            results[place] = result
+        return [results[place] for place in range(len(wanted))]
+
+    def change(
+        self, tenant: str, changes: Sequence[tuple[str, Change]], remaining: "Remaining"
+    ) -> "list[Tracking | ProblemError]":
+        """Change up to 40 trackings, by their ids: each as it is then, or why it is not changed."""
+        results = self._standing(tenant, [tracking_id for tracking_id, _ in changes])
+        amended: dict[int, Amendment] = {}
+        for place, (_, change) in enumerate(changes):
+            tracking = results[place]
+            if isinstance(tracking, Tracking):
+                tracking = results[place] = _tried(self._prepared, tracking, change, remaining)
+            if isinstance(tracking, Tracking) and (amendment := _amendment(tracking, change.said(tracking))):
+                amended[place] = amendment
+        results = self._told(
+            tenant, results, amended, lambda aggregator, given: aggregator.amend(given), remaining
+        )
+        return [
+            _tried(self._completed, tracking, change) if isinstance(tracking, Tracking) else tracking
+            for tracking, (_, change) in zip(results, changes, strict=True)
+        ]
+
+    def forget(
+        self, tenant: str, tracking_ids: Sequence[str], remaining: "Remaining"
+    ) -> "list[Tracking | ProblemError]":
+        """Follow up to 40 parcels no more: each as it was, or why it is still followed."""
+        results = self._standing(tenant, tracking_ids)
+        for place, tracking in enumerate(results):
+            if isinstance(tracking, Tracking) and not _is_aggregated(tracking):
+                detail = "The parcel belongs to an order, and is followed as long as that: pause it instead."
+                results[place] = ProblemError("cannot_change", detail, order_id=tracking.order_id)
+        waybills = {
+            place: _waybill(tracking)
+            for place, tracking in enumerate(results)
+            if isinstance(tracking, Tracking)
+        }
+        results = self._told(
+            tenant, results, waybills, lambda aggregator, given: aggregator.forget(given), remaining
+        )
+        store = self.table.tenant(tenant).trackings
+        for tracking in results:
+            if isinstance(tracking, Tracking):
+                store.remove(tracking)
+        return results
+
+    def pause(self, tenant: str, tracking_id: str, remaining: "Remaining") -> Tracking:
+        """Ask about a parcel no more, and keep what is known of it. Again is the same as once.
+
+        Raises TrackingNotFoundError, and ProblemError: `refused_by_carrier` or `carrier_unavailable`.
+        """
+        tracking = self.table.tenant(tenant).trackings.get(tracking_id)
+        bind_log_keys(tenant=tenant, carrier=tracking.carrier)
+        try:
+            return self._paused(tracking, remaining)
+        except CarrierError as error:
+            raise _problem(error) from None
+
+    def refresh(self, tenant: str, tracking_id: str) -> Tracking:
+        """Have the parcel asked about at once, also one that is paused, which it stays.
+
+        Raises TrackingNotFoundError.
+        """
+        tracking = self.table.tenant(tenant).trackings.get(tracking_id)
+        self._timelines().nudge(tenant, tracking_id)
+        return tracking
+
+    def ask_courier(self, tenant: str, tracking_id: str, remaining: "Remaining") -> Tracking:
+        """Have the courier itself asked by the aggregator, while the client waits.
+
+        Raises TrackingNotFoundError, and ProblemError: `not_supported_by_carrier`, `too_many_requests` with
+        the seconds to wait, `refused_by_carrier` or `carrier_unavailable`.
+        """
+        store = self.table.tenant(tenant).trackings
+        tracking = store.get(tracking_id)
+        bind_log_keys(tenant=tenant, carrier=tracking.carrier)
+        if not _is_aggregated(tracking):
+            raise _not_offered("/realtime", "There is one way to ask this carrier: a refresh without it.")
+        aggregator = self._carriers.aggregator_for(
+            tenant, tracking.carrier, tracking.account, remaining=remaining
+        )
+        at = self._clock()
+        wait = store.realtime(tracking.id, at=at, interval=REALTIME_INTERVAL)
+        if wait > 0:
+            detail = "The courier was asked about this parcel less than two hours ago."
+            raise ProblemError("too_many_requests", detail, retry_after=math.ceil(wait))
+        try:
+            told = aggregator.realtime(_waybill(tracking))
+        except TransientError as error:
+            store.realtime_unused(tracking.id, at=at)
+            raise _asked_too_often(error) or _problem(error) from None
+        except CarrierError as error:
+            raise _problem(error) from None
+        count("RealtimeCalls", carrier=tracking.carrier)
+        if told is not None:
+            tracking = self._timelines().take(tenant, tracking.id, told, Source.POLL)
+            store.schedule(tracking.id, next_poll(tracking, now=self._clock(), pace=self._pace()))
+        return tracking
+
+    def ask[T](
+        self, tenant: str, account: str, question: "Callable[[Aggregates], T]", remaining: "Remaining"
+    ) -> T:
+        """Ask an account's aggregator something that is about no tracking.
+
+        Raises ProblemError: `validation_failed` for an unknown account, `refused_by_carrier` or
+        `carrier_unavailable`.
+        """
+        bind_log_keys(tenant=tenant, carrier=_aggregator())
+        aggregator = self._carriers.aggregator_for(tenant, _aggregator(), account, remaining=remaining)
+        try:
+            return question(aggregator)
+        except CarrierError as error:
+            raise _problem(error) from None
+
+    def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
+        """The trackings, and when each is asked about next."""
+        return TrackingReader(self.table).planned(tenant, trackings)
+
+    @staticmethod
+    def raise_if_none_was_heard(results: "Sequence[object]") -> None:
+        """Raise the problem of all when the aggregator could be asked about none of several parcels.
+
+        So the whole request fails, and may be sent again under the same idempotency key.
+        """
+        first = results[0] if results else None
+        if isinstance(first, ProblemError) and all(
+            isinstance(result, ProblemError) and result.problem.code == "carrier_unavailable"
+            for result in results
+        ):
+            raise first
+
+    # Following.
+
+    def _found(self, tenant: str, account: str, waybill: Waybill) -> Tracking | None:
+        store = self.table.tenant(tenant).trackings
+        tracking_id = store.find(account, *waybill)
+        if tracking_id is None:
+            return None
+        try:
+            return store.get(tracking_id)
+        except TrackingNotFoundError:
+            return None
+
+    def _kept(self, tenant: str, wanted: Wanted, followed: Followed) -> Taken:
+        """Store a parcel that the aggregator follows now."""
+        store = self.table.tenant(tenant).trackings
+        tracking = _tracking(tenant, wanted, followed, self._clock())
+        for _ in range(_ATTEMPTS):
+            try:
+                store.add(tracking)
+            except AlreadyFollowedError:
+                found = self._found(tenant, wanted.account, followed.waybill)
+                if found is not None:
+                    return Taken(found, already=True)
+            else:
+                if followed.history is not None:
+                    tracking = self._timelines().take(tenant, tracking.id, followed.history, Source.POLL)
+                return Taken(tracking, already=False)
+        raise StoreUnavailableError("the parcel is being followed and forgotten at once")
+
+    # Changing.
+
+    def _prepared(self, tracking: Tracking, change: Change, remaining: "Remaining") -> Tracking:
+        """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
+        _must_be_possible(tracking, change)
+        if change.carrier_code is not None:
+            if change.carrier_code != tracking.carrier_code:
+                tracking = self._corrected(tracking, change.carrier_code, remaining)
+            # Also when it was corrected before: by somebody, maybe, who did not live to do this.
+            self._timelines().nudge(tracking.tenant, tracking.id)
+        return self._paused(tracking, remaining) if change.paused else tracking
+
+    def _completed(self, tracking: Tracking, change: Change) -> Tracking:
+        resumes = change.paused is False
+
+        def changed(before: Tracking) -> Tracking:
+            return msgspec.structs.replace(change.said(before), paused=before.paused and not resumes)
+
+        after = self._written(tracking, changed)
+        if resumes:
+            # Also when it was not paused: whoever resumed it may not have lived to do this.
+            self._timelines().nudge(tracking.tenant, tracking.id)
+        return after
+
+    def _corrected(self, tracking: Tracking, carrier_code: str, remaining: "Remaining") -> Tracking:
+        """Follow the parcel with another courier."""
+        store = self.table.tenant(tracking.tenant).trackings
+        known = store.find(tracking.account, carrier_code, tracking.tracking_number)
+        if known not in (None, tracking.id):
+            raise _followed_twice()
+        aggregator = self._carriers.aggregator_for(
+            tracking.tenant, tracking.carrier, tracking.account, remaining=remaining
+        )
+        aggregator.correct(_waybill(tracking), carrier_code)
+
+        try:
+            return self._written(tracking, lambda before: corrected_to(before, carrier_code), store.recode)
+        except AlreadyFollowedError:
+            raise _followed_twice() from None
+
+    def _paused(self, tracking: Tracking, remaining: "Remaining") -> Tracking:
+        if not tracking.paused and _is_aggregated(tracking):
+            aggregator = self._carriers.aggregator_for(
+                tracking.tenant, tracking.carrier, tracking.account, remaining=remaining
+            )
+            (error,) = aggregator.pause([_waybill(tracking)])
+            if error is not None:
+                raise error
+        after = self._written(tracking, lambda before: msgspec.structs.replace(before, paused=True))
+        self.table.tenant(tracking.tenant).trackings.schedule(tracking.id, None)
+        return after
+
+    def _written(
+        self,
+        tracking: Tracking,
+        changed: Callable[[Tracking], Tracking],
+        write: Callable[[Tracking, Tracking], None] | None = None,
+    ) -> Tracking:
+        """Store the tracking as `changed` makes it, over whatever others have written meanwhile."""
+        store = self.table.tenant(tracking.tenant).trackings
+        for attempt in range(1, _ATTEMPTS + 1):
+            before = tracking if attempt == 1 else store.get(tracking.id)
+            after = changed(before)
+            if after == before:
+                return before
+            after = msgspec.structs.replace(after, version=before.version + 1, updated_at=self._clock())
+            try:
+                (write or store.save)(before, after)
+            except VersionConflictError:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            return after
+        raise AssertionError("unreachable")
+
+    # Asking.
+
+    def _standing(self, tenant: str, tracking_ids: Sequence[str]) -> "list[Tracking | ProblemError]":
+        bind_log_keys(tenant=tenant)
+        found = {tracking.id: tracking for tracking in self.table.tenant(tenant).trackings.many(tracking_ids)}
+        return [found.get(tracking_id) or _unknown() for tracking_id in tracking_ids]
+
+    def _told[T](
+        self,
+        tenant: str,
+        standing: "Sequence[Tracking | ProblemError]",
+        words: dict[int, T],
+        tell: "Callable[[Aggregates, list[T]], list[CarrierError | None]]",
+        remaining: "Remaining",
+    ) -> "list[Tracking | ProblemError]":
+        """Tell aggregators the `words` about the trackings at these places, each account's at once.
+
+        The trackings again, and in the place of those that were not heard, why.
+        """
+        results = list(standing)
+        whose = {
+            place: (one.carrier, one.account)
+            for place in words
+            if isinstance(one := standing[place], Tracking)
+        }
+        for (carrier, account), places in _grouped(whose, lambda place: whose[place]):
+            given = [words[place] for place in places]
+            answers = self._asked(tenant, carrier, account, given, tell, remaining)
+            for place, answer in zip(places, answers, strict=True):
+                if answer is not None:
+                    results[place] = answer
+        return results
+
+    def _asked[T, R](
+        self,
+        tenant: str,
+        carrier: str,
+        account: str,
+        given: list[T],
+        ask: "Callable[[Aggregates, list[T]], Sequence[R | CarrierError]]",
+        remaining: "Remaining",
+    ) -> "list[R | ProblemError]":
+        """Ask one account's aggregator about several parcels: each one's answer, or problem."""
+        try:
+            aggregator = self._carriers.aggregator_for(tenant, carrier, account, remaining=remaining)
+            answers = ask(aggregator, given)
+        except CarrierError as error:
+            return [_problem(error)] * len(given)
+        except ProblemError as error:
+            return [error] * len(given)
+        return [_problem(answer) if isinstance(answer, CarrierError) else answer for answer in answers]
+
+
+def _tracking(tenant: str, wanted: Wanted, followed: Followed, at: "datetime") -> Tracking:
+    following = wanted.following
+    return Tracking(
+        id=new_id("trk"),
+        tenant=tenant,
+        carrier=_aggregator(),
+        account=wanted.account,
+        tracking_number=followed.waybill.tracking_number,
+        carrier_code=followed.waybill.carrier_code,
+        courier_fixed=not following.auto_correct,
+        title=following.title,
+        customer=following.customer,
+        order_reference=following.order_reference,
+        order_created_at=following.order_created_at,
+        note=following.note,
+        destination_country=following.destination_country,
+        metadata=wanted.metadata,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def _amendment(before: Tracking, after: Tracking) -> Amendment | None:
+    """What the aggregator must be told of a change: empty texts for what is taken back."""
+    if not _is_aggregated(before):
+        return None
+    kept = ("title", "customer", "order_reference", "note", "destination_country", "archived")
+    new: dict[str, Any] = {
+        name: "" if getattr(after, name) is None else getattr(after, name)
+        for name in kept
+        if getattr(after, name) != getattr(before, name)
+    }
+    if "customer" in new:
+        new["customer"] = _emptied(before.customer, after.customer)
+    return Amendment(waybill=_waybill(before), **new) if new else None
+
+
+def _emptied(before: Customer | None, after: Customer | None) -> Customer:
+    """The customer as he is to be, with empty texts for what he had before and has no more."""
+    had, has = (msgspec.structs.asdict(customer or Customer()) for customer in (before, after))
+    return Customer(**{name: has[name] or (None if had[name] is None else "") for name in has})
+
+
+def _must_be_possible(tracking: Tracking, change: Change) -> None:
+    if _is_aggregated(tracking):
+        if tracking.paused and change.paused is False:
+            raise _not_offered("/paused", "What it asks no more it cannot ask again: delete and follow anew.")
+        return
+    if change.carrier_code is not None:
+        raise _not_offered("/carrier_code", "The parcel belongs to an order, and so to its carrier.")
+    if change.said(tracking).destination_country != tracking.destination_country:
+        raise _not_offered("/destination_country", "The parcel goes where its order goes.")
+
+
+def _is_aggregated(tracking: Tracking) -> bool:
+    return tracking.carrier in registry.AGGREGATORS
+
+
+def _aggregator() -> str:
+    """Who follows what no carrier of ours carries."""
+    return next(iter(registry.AGGREGATORS))
+
+
+def _waybill(tracking: Tracking) -> Waybill:
+    return Waybill(tracking.carrier_code or "", tracking.tracking_number)
+
+
+def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> "Iterable[tuple[K, list[T]]]":
+    groups: dict[K, list[T]] = defaultdict(list)
+    for thing in things:
+        groups[key(thing)].append(thing)
+    return groups.items()
+
+
+def _tried[**P, T](work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | ProblemError:
+    """What the work gives, or the problem that one parcel has."""
+    try:
+        return work(*given, **named)
+    except CarrierError as error:
+        return _problem(error)
+    except TrackingNotFoundError:
+        return _unknown()
+    except ProblemError as error:
+        return error
+
+
+def _problem(error: CarrierError) -> ProblemError:
+    if isinstance(error, RefusedError):
+        return refusals.refused("refused_by_carrier", error)
+    log.info("the aggregator gave no answer", extra={"error": type(error).__name__})
+    return refusals.unavailable(error)
+
+
+def _asked_too_often(error: TransientError) -> ProblemError | None:
+    if not isinstance(error, TooManyRequestsError | OverLimitError):
+        return None
+    wait = math.ceil(error.retry_after or refusals.RETRY_SECONDS)
+    return ProblemError("too_many_requests", "Couriers are asked too often.", retry_after=max(1, wait))
+
+
+def _unknown() -> ProblemError:
+    return ProblemError("not_found", "There is no such tracking.")
+
+
+def _followed_twice() -> ProblemError:
+    message = "The parcel is followed with that courier already, as another tracking."
+    error = FieldError("/carrier_code", "already_followed", message)
+    return ProblemError("cannot_change", message, errors=[error])
+
+
+def _not_offered(pointer: str, message: str) -> ProblemError:
+    error = FieldError(pointer, "not_supported_by_carrier", message)
+    return ProblemError("not_supported_by_carrier", message, errors=[error])
+
+
+@cache
+def wired() -> Followings:
+    """The followings of this environment. What only some calls need is made when they need it."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return Followings(
+        table=table,
+        carriers=Carriers(table, settings),
+        timelines=timeline.wired,
+        pace=lambda: settings.poll_pace,
+    )

@@ -1,0 +1,155 @@
+"""What is told of a parcel, by whomever, joins its timeline here; and here a parcel is nudged.
+
+Webhooks and polls come through the same door, `take`. A nudge changes nothing but the next poll: now.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.carriers.results import ParcelHistory
+from parcelgate.domain import trackings as timeline
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.polling import next_poll
+from parcelgate.domain.trackings import Source, Tracking
+from parcelgate.observability.logs import log
+from parcelgate.observability.metrics import count
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import AlreadyFollowedError, VersionConflictError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from parcelgate.store.table import Table
+
+_ATTEMPTS = 8
+"""How often a tracking is read and written anew that others are writing too."""
+
+
+class Timelines:
+    """Joins what is told to the timelines of parcels.
+
+    Parameters
+    ----------
+    table
+        The store.
+    sqs
+        Where nudged parcels queue up to be asked about together.
+    """
+
+    def __init__(self, *, table: "Table", sqs: "SQSClient", settings: Settings, clock: Clock = now) -> None:
+        self._table = table
+        self._sqs = sqs
+        self._settings = settings
+        self._clock = clock
+
+    def take(
+        self,
+        tenant: str,
+        tracking_id: str,
+        told: ParcelHistory,
+        source: Source,
+        *,
+        known: Tracking | None = None,
+    ) -> Tracking:
+        """Join what a carrier told of the parcel to its timeline; the tracking as it then stands.
+
+        `known` is the tracking as the caller has read it, which spares a reading: a timeline only grows, so
+        what is no news to an old one is none to the new, and news are written over no other version. When
+        the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
+        VersionConflictError when there is no end of others who write.
+
+        When the parcel was given to another courier meanwhile, what the wrong one told is not its story. When
+        it is the aggregator that has found another courier, the parcel is followed with that one from now on,
+        unless it was not to look for one, the client has said that this is not the one, or we follow that
+        courier's parcel as another tracking.
+        """
+        store = self._table.tenant(tenant).trackings
+        before = known or store.get(tracking_id)
+        courier = before.carrier_code
+        for attempt in range(1, _ATTEMPTS + 1):
+            if attempt > 1:
+                before = store.get(tracking_id)
+            if before.carrier_code != courier:
+                return before
+            start = _with_its_courier(before, told)
+            if start is None:
+                return before
+            at = self._clock()
+            after = timeline.merge(
+                start,
+                told.events,
+                source=source,
+                at=at,
+                other_numbers=told.other_numbers,
+                proof=told.proof,
+            )
+            if after is before:
+                return before
+            after = msgspec.structs.replace(after, version=before.version + 1, updated_at=at)
+            try:
+                store.recode(before, after)
+            except AlreadyFollowedError:
+                return before
+            except VersionConflictError:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            _count(before, after)
+            return after
+        raise AssertionError("unreachable")
+
+    def believe(self, tenant: str, tracking_id: str, told: ParcelHistory) -> Tracking:
+        """Take what a carrier proved to have told us unasked, and plan the next poll by it.
+
+        A poll that is due already stands: the parcel may have been nudged for other news than these.
+        """
+        after = self.take(tenant, tracking_id, told, Source.WEBHOOK)
+        at = self._clock()
+        planned = next_poll(after, now=at, pace=self._settings.poll_pace)
+        self._table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)
+        return after
+
+    def nudge(self, tenant: str, tracking_id: str) -> None:
+        """Have the carrier asked about the parcel at once, together with others that are nudged."""
+        self._table.tenant(tenant).trackings.schedule(tracking_id, self._clock())
+        message = {"tenant": tenant, "tracking_id": tracking_id}
+        self._sqs.send_message(
+            QueueUrl=self._settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
+        )
+
+
+def _with_its_courier(tracking: Tracking, told: ParcelHistory) -> Tracking | None:
+    """The parcel with the courier that told of it; None when that one tells of another parcel."""
+    if tracking.carrier_code is None or told.carrier_code is None:
+        return tracking
+    if told.carrier_code.casefold() == tracking.carrier_code.casefold():
+        return tracking
+    if tracking.courier_fixed or told.carrier_code.casefold() in tracking.wrong_couriers:
+        return None
+    return timeline.given_to(tracking, told.carrier_code)
+
+
+def _count(before: Tracking, after: Tracking) -> None:
+    known = {event.id for event in before.events}
+    new = [event for event in after.events if event.id not in known]
+    for event in new:
+        if event.status is None:
+            names = {"carrier": after.carrier, "carrier_code": after.carrier_code, "code": event.code[:64]}
+            log.warning("a carrier's code is in no table", extra=names)
+            count("CodesUnmapped", carrier=after.carrier)
+    if new:
+        count("TrackingEvents", len(new), carrier=after.carrier, source=new[0].source or "")
+    if after.status is not before.status:
+        count("ParcelsMoved", carrier=after.carrier, status=after.status)
+
+
+@cache
+def wired() -> Timelines:
+    """The timelines of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    return Timelines(table=Table(client("dynamodb"), settings.table), sqs=client("sqs"), settings=settings)

@@ -1,0 +1,80 @@
+"""Reading trackings: one, and many."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from parcelgate.store.table import Table
+
+
+class TrackingFilter(NamedTuple):
+    """Which trackings a list shall have."""
+
+    status: TrackingStatus | None = None
+    carrier: str | None = None
+
+
+class Planned(NamedTuple):
+    """A parcel, and when it is asked about next; None: not any more."""
+
+    tracking: Tracking
+    next_poll_at: "datetime | None"
+
+
+class PlannedPage(NamedTuple):
+    """One page of a list; `next_cursor` is None on the last one."""
+
+    data: list[Planned]
+    next_cursor: str | None
+
+
+class TrackingReader:
+    """Reads a tenant's trackings. Another tenant's tracking does not exist here."""
+
+    def __init__(self, table: "Table") -> None:
+        self._table = table
+
+    def tracking(self, tenant: str, tracking_id: str) -> Planned:
+        """Read one tracking. Raises TrackingNotFoundError."""
+        return self.planned(tenant, [self._table.tenant(tenant).trackings.get(tracking_id)])[0]
+
+    def page(
+        self,
+        tenant: str,
+        wanted: TrackingFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        fits: Callable[[list[Tracking]], int],
+    ) -> PlannedPage:
+        """Read one page of a list, newest first. Raises BadCursorError.
+
+        `fits` says how many of the trackings can be given out at once: a page of very long timelines is
+        cut there, and its cursor leads on from that place.
+        """
+        trackings = self._table.tenant(tenant).trackings
+        page = trackings.page(limit=limit, cursor=cursor, **wanted._asdict())
+        most = max(1, fits(page.data))
+        if most < len(page.data):
+            page = trackings.page(limit=most, cursor=cursor, **wanted._asdict())
+        return PlannedPage(self.planned(tenant, page.data), page.next_cursor)
+
+    def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
+        """The trackings, and when each is asked about next."""
+        polls = self._table.tenant(tenant).trackings.polls([tracking.id for tracking in trackings])
+        return [Planned(tracking, polls[tracking.id]) for tracking in trackings]
+
+
+@cache
+def wired() -> TrackingReader:
+    """The reader of this environment, over its own client."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.settings import Settings
+    from parcelgate.store.table import Table
+
+    return TrackingReader(Table(client("dynamodb"), Settings().table))

@@ -1,0 +1,1 @@
+"""Webhooks from carriers: received, then processed."""

@@ -1,0 +1,299 @@
+"""What carriers told us unasked, worked off behind the door (`services.webhooks.receive`).
+
+=====================  ==============================================================================
+a delivery             what is done
+=====================  ==============================================================================
+about one order        a nudge, whatever it claims: the order's workflow is woken and asks the carrier
+believed               what it tells joins the parcel's timeline
+a nudge                changes nothing: the carrier is asked about the parcel, now
+of an order to be      comes again later: the carrier was quicker than our own write
+about nothing of ours  is parked with the reason, as is what cannot be read
+=====================  ==============================================================================
+
+Whether it is believed is the carrier's adapter's to say, by the time at which the delivery came.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from parcelgate.carriers.port import Aggregates, VerifiesWebhooks
+from parcelgate.carriers.results import ParcelHistory, Trust, WebhookReading
+from parcelgate.carriers.toolkit.bodies import mended
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from parcelgate.domain.trackings import Tracking
+from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.metrics import count, duration
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.retries import Action
+from parcelgate.services.orders.transitions import Change
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import OrderNotFoundError
+from parcelgate.store.inbox import DUE_AFTER, MOST_BYTES, RECEIVED, InboxEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from parcelgate.carriers.port import Carrier
+    from parcelgate.services.orders.retries import RetryQueues
+    from parcelgate.services.trackings.timeline import Timelines
+    from parcelgate.store.table import Table
+
+_FIRST_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(days=1)
+_GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
+_LONGEST_NUMBER = 200
+"""Characters. A longer number is no parcel's, and is not asked for."""
+
+
+class Trackers(Protocol):
+    """Finds whoever has told us something; `services.accounts.Carriers` does."""
+
+    def tracker_for(self, tenant: str, carrier: str, account: str, *, clock: Clock) -> "Carrier | Aggregates":
+        """The adapter of the carrier's account, which judges by `clock`."""
+        ...
+
+
+class _HopelessError(Exception):
+    """Nothing can be done with the delivery. The message says why."""
+
+
+class _TooEarlyError(Exception):
+    """The delivery is about an order that has no parcels yet."""
+
+
+class Deliveries:
+    """Works stored deliveries off.
+
+    Parameters
+    ----------
+    table
+        The store.
+    carriers
+        Reads deliveries, and says what they are worth.
+    timelines
+        What is told of parcels joins them, and parcels are nudged there.
+    stepfunctions
+        Wakes the workflow that waits for the delivery.
+    queues
+        Where a re-read of an order goes.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: "Table",
+        carriers: Trackers,
+        timelines: "Timelines",
+        stepfunctions: "SFNClient",
+        queues: "RetryQueues",
+        clock: Clock = now,
+    ) -> None:
+        self._table = table
+        self._carriers = carriers
+        self._timelines = timelines
+        self._stepfunctions = stepfunctions
+        self._queues = queues
+        self._clock = clock
+
+    def process(self, tenant: str, entry_id: str) -> None:
+        """Do what a delivery is worth. A repeat does nothing."""
+        inbox = self._table.tenant(tenant).inbox
+        entry = inbox.get(entry_id)
+        if entry is None or entry.state != RECEIVED:
+            return
+        bind_log_keys(order_id=entry.order_id, tenant=tenant, carrier=entry.carrier)
+        try:
+            self._work_off(entry)
+        except _HopelessError as error:
+            self._park(entry, str(error))
+            return
+        except _TooEarlyError:
+            self._put_off(entry)
+            return
+        at = self._clock()
+        inbox.processed(entry_id, at)
+        duration("WebhookLag", (at - entry.received_at).total_seconds(), carrier=entry.carrier)
+
+    def _work_off(self, entry: InboxEntry) -> None:
+        reason = _unreadable(entry.body)
+        if reason is not None:
+            raise _HopelessError(reason)
+        if entry.order_id is None:
+            self._told(entry)
+        else:
+            self._called_back(entry, entry.order_id)
+
+    def _park(self, entry: InboxEntry, reason: str) -> None:
+        log.warning("delivery parked", extra={"reason": reason, "entry": entry.id})
+        count("WebhooksParked", carrier=entry.carrier)
+        self._table.tenant(entry.tenant).inbox.park(entry.id, reason, self._clock())
+
+    def _put_off(self, entry: InboxEntry) -> None:
+        """The sweep brings it back: after a minute, and then after twice as long each time."""
+        at = self._clock()
+        waited = at - entry.received_at
+        if waited >= _LONGEST_WAIT:
+            self._park(entry, "its order was not confirmed within a day")
+            return
+        log.info("delivery put off", extra={"entry": entry.id})
+        self._table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
+
+    # About a parcel of an account.
+
+    def _told(self, entry: InboxEntry) -> None:
+        tracker = self._carriers.tracker_for(
+            entry.tenant, entry.carrier, entry.account, clock=lambda: entry.received_at
+        )
+        if not isinstance(tracker, VerifiesWebhooks):
+            raise _HopelessError("its carrier tells nothing of parcels unasked")
+        reading = tracker.verify_webhook(entry.headers, entry.body)
+        count("WebhooksRead", carrier=entry.carrier, trust=reading.trust)
+        if reading.trust is Trust.UNREADABLE:
+            raise _HopelessError(reading.reason or "cannot be read")
+        if reading.reason:
+            log.info("delivery not believed", extra={"reason": reading.reason, "entry": entry.id})
+        whose = self._followed if isinstance(tracker, Aggregates) else self._ordered
+        parcels = self._table.tenant(entry.tenant).trackings.many(whose(entry, reading))
+        if not parcels:
+            raise _HopelessError("no such parcel")
+        for parcel in parcels:
+            told = _believed(reading, parcel)
+            if told is not None:
+                self._timelines.believe(entry.tenant, parcel.id, told)
+            elif not parcel.paused:
+                self._timelines.nudge(entry.tenant, parcel.id)
+
+    def _followed(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
+        """The parcel of which an aggregator speaks."""
+        told = reading.history
+        if told is None or not _can_be(told.tracking_number) or not _can_be(told.carrier_code):
+            return
+        found = self._table.tenant(entry.tenant).trackings.find(
+            entry.account, told.carrier_code or "", told.tracking_number
+        )
+        if found is not None:
+            yield found
+
+    def _ordered(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
+        """The parcel of which a carrier speaks; all of the order where it names none of them."""
+        order = self._order(entry, reading)
+        if order is None:
+            return []
+        bind_log_keys(order_id=order.id)
+        parcels = [parcel for parcel in order.parcels if parcel.tracking_id]
+        number = reading.history.tracking_number if reading.history else None
+        named = [parcel for parcel in parcels if parcel.tracking_number == number]
+        if parcels:
+            return [parcel.tracking_id or "" for parcel in named or parcels]
+        asked = order.status in (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED)
+        if asked and self._clock() - entry.received_at < DUE_AFTER:
+            # The carrier seems to have it. Once for each delivery, however often that comes again.
+            self._queues.enqueue(order, Action.REREAD, at=self._clock())
+        if order.status.final:
+            raise _HopelessError(f"its order is {order.status}")
+        raise _TooEarlyError
+
+    def _order(self, entry: InboxEntry, reading: WebhookReading) -> Order | None:
+        orders = self._table.tenant(entry.tenant).orders
+        order_id = None
+        if reading.history is not None and _can_be(reading.history.tracking_number):
+            number = reading.history.tracking_number
+            order_id = orders.by_carrier_number(entry.carrier, entry.account, number)
+        if order_id is None and reading.reference is not None and _can_be(reading.reference):
+            order_id = orders.by_reference(entry.carrier, entry.account, reading.reference)
+        return None if order_id is None else orders.get(order_id)
+
+    # About one order.
+
+    def _called_back(self, entry: InboxEntry, order_id: str) -> None:
+        try:
+            order = self._table.tenant(entry.tenant).orders.get(order_id)
+        except OrderNotFoundError:
+            raise _HopelessError("no such order") from None
+        if order.status is OrderStatus.PROCESSING:
+            order = self._remembered(order)
+        if order.status is OrderStatus.PROCESSING and self._woken(order):
+            return
+        if order.status in (OrderStatus.PROCESSING, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
+            self._queues.enqueue(order, Action.REREAD, at=self._clock())
+
+    def _remembered(self, order: Order) -> Order:
+        """Before the create's answer is known, a callback is the proof that the carrier has the order.
+
+        It is stored before the workflow is woken, which might otherwise send the order again.
+        """
+
+        def decide(order: Order) -> Change | None:
+            submission = order.submission
+            known = order.carrier_order_number is not None or submission.callback_at is not None
+            if known or submission.sending_at is None or order.status is not OrderStatus.PROCESSING:
+                return None
+            at = self._clock()
+            return Change(
+                after=order.changed(at=at, submission=msgspec.structs.replace(submission, callback_at=at)),
+                event=OrderEvent(at=at, type="carrier.callback", actor=Actor.CARRIER),
+            )
+
+        return transitions.apply(self._table.tenant(order.tenant).orders, order, decide)
+
+    def _woken(self, order: Order) -> bool:
+        """Whether the order's workflow was waiting for this."""
+        from botocore.exceptions import ClientError
+
+        if order.submission.task_token is None:
+            return False
+        try:
+            self._stepfunctions.send_task_success(taskToken=order.submission.task_token, output="{}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return False
+            raise
+        return True
+
+
+def _believed(reading: WebhookReading, parcel: Tracking) -> ParcelHistory | None:
+    """What the delivery tells of this very parcel, if it is to be believed and tells anything."""
+    told = reading.history
+    if reading.trust is not Trust.BELIEVED or told is None or not told.events:
+        return None
+    return told if told.tracking_number == parcel.tracking_number else None
+
+
+def _can_be(number: str | None) -> bool:
+    """Whether a text that anybody may have sent can be a number of ours."""
+    return number is not None and 0 < len(number) <= _LONGEST_NUMBER and number.isprintable()
+
+
+def _unreadable(body: bytes) -> str | None:
+    if len(body) >= MOST_BYTES:
+        return "too long"
+    try:
+        document = msgspec.json.decode(mended(body))
+    except (msgspec.DecodeError, RecursionError):
+        return "not JSON"
+    return None if isinstance(document, dict) else "not an object"
+
+
+@cache
+def wired() -> Deliveries:
+    """What works deliveries off in this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.orders.retries import queues
+    from parcelgate.services.trackings import timeline
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    table = Table(client("dynamodb"), settings.table)
+    return Deliveries(
+        table=table,
+        carriers=Carriers(table, settings),
+        timelines=timeline.wired(),
+        stepfunctions=client("stepfunctions"),
+        queues=queues(),
+    )

@@ -1,0 +1,195 @@
+"""What carriers tell us unasked, taken in at the door. `services.webhooks.process` works it off.
+
+Nothing happens here but: the token leads to whose delivery it is, a carrier whose deliveries carry a proof
+of their own has that looked at, the delivery is stored in one conditional write, the carrier gets the answer
+it expects. It is quick, and says nothing that it has not kept.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.results import AtTheDoor
+from parcelgate.domain.clock import Clock, now
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import ProofTakenError, StoreError, ThrottledError
+from parcelgate.store.inbox import MOST_BYTES
+
+if TYPE_CHECKING:
+    from parcelgate.carriers.accounts import Accounts
+    from parcelgate.store.credentials.webhook_tokens import Hook
+    from parcelgate.store.table import Table
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}", re.ASCII)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the carrier is answered."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+_NOT_FOUND = Answer(
+    404,
+    b'{"type": "about:blank", "title": "There is no such resource", "status": 404, "code": "not_found", '
+    b'"detail": "Nothing is delivered to this address."}',
+    "application/problem+json",
+)
+_FORGED = Answer(
+    401,
+    b'{"type": "about:blank", "title": "The delivery is not proven", "status": 401, '
+    b'"code": "invalid_signature", "detail": "Its signature is wrong, or came with another delivery."}',
+    "application/problem+json",
+)
+_LATER = Answer(503, b'{"message": "try again later"}')
+
+
+class Door:
+    """Takes deliveries in.
+
+    Parameters
+    ----------
+    table
+        The store.
+    accounts
+        Gives the carrier accounts, which are read only for carriers whose deliveries are checked here.
+    """
+
+    def __init__(self, *, table: "Table", accounts: "Callable[[], Accounts]", clock: Clock = now) -> None:
+        self._table = table
+        self._accounts = accounts
+        self._clock = clock
+
+    def take_in(
+        self, path: Mapping[str, Any], body: bytes, headers: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """Store a delivery and answer the carrier.
+
+        `path` has `carrier`, `account` and `token`. Anything but a right token under its own carrier and
+        account is 404, a forged proof 401, and either leaves nothing but a metric. What cannot be checked
+        or stored is not acknowledged: 503.
+        """
+        carrier, account, token = (str(path.get(name) or "") for name in ("carrier", "account", "token"))
+        known = carrier in registry.trackers()
+        if not known or not _ACCOUNT.fullmatch(account) or not _TOKEN.fullmatch(token):
+            return _turned_away(carrier)
+        answer = registry.webhook_answer(carrier)
+        try:
+            hook = self._table.webhook_tokens.find(carrier, account, token)
+            if hook is None or answer is None:
+                return _turned_away(carrier)
+            bind_log_keys(order_id=hook.order_id, tenant=hook.tenant, carrier=carrier)
+            body = body[:MOST_BYTES]
+            found = self._looked_at(hook, body)
+            if found.refused:
+                return _refused(carrier, "forged")
+            entry = self._table.tenant(hook.tenant).inbox.put(
+                carrier=carrier,
+                account=account,
+                order_id=hook.order_id,
+                body=body,
+                headers=_proving(carrier, headers or {}),
+                proof=found.proof,
+                parked=found.reason,
+                now=self._clock(),
+            )
+        except ProofTakenError:
+            return _refused(carrier, "proof of another delivery")
+        except StoreError as error:
+            passing = isinstance(error, ThrottledError)
+            (log.warning if passing else log.error)(
+                "a delivery could not be stored", extra={"error": type(error).__name__}
+            )
+            count("WebhooksNotStored", carrier=carrier)
+            return _LATER
+        except _NoAccountError as error:
+            log.error("a delivery could not be checked", extra=safe_error_fields(error.__cause__ or error))
+            count("WebhooksNotStored", carrier=carrier)
+            return _LATER
+        count("WebhooksReceived", carrier=carrier, repeat="no" if entry.is_new else "yes")
+        if entry.is_new and entry.reason:
+            log.warning("delivery parked", extra={"reason": entry.reason, "entry": entry.id})
+            count("WebhooksParked", carrier=carrier)
+        return Answer(200, answer)
+
+    def _looked_at(self, hook: "Hook", body: bytes) -> AtTheDoor:
+        """What a delivery proves by itself, where its carrier gives it a proof of its own."""
+        doorkeeper = registry.doorkeeper(hook.carrier)
+        if doorkeeper is None or hook.order_id is not None:
+            return AtTheDoor()
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from parcelgate.carriers.accounts import AccountError
+        from parcelgate.domain.problems import ProblemError
+
+        at = self._clock()
+        whose = (hook.tenant, hook.carrier, hook.account)
+        try:
+            accounts = self._accounts()
+            found = doorkeeper.check_at_the_door(body, accounts.read(*whose), at)
+            if found.refused:
+                # What it is signed with may have been changed a moment ago.
+                found = doorkeeper.check_at_the_door(body, accounts.read(*whose, fresh=True), at)
+        except (AccountError, ProblemError, BotoCoreError, ClientError) as error:
+            raise _NoAccountError from error
+        return found
+
+
+class _NoAccountError(Exception):
+    """The carrier account cannot be read, so that nobody can tell what a delivery proves."""
+
+
+def body_of(event: Mapping[str, Any]) -> bytes:
+    """The body of a request as the gateway hands it on, as bytes."""
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode(errors="surrogateescape")
+    try:
+        return b64decode(body)
+    except (Base64Error, ValueError):
+        return str(body).encode()
+
+
+def _proving(carrier: str, headers: Mapping[str, Any]) -> dict[str, str]:
+    wanted = registry.webhook_headers(carrier)
+    return {name.lower(): str(value) for name, value in headers.items() if name.lower() in wanted}
+
+
+def _turned_away(carrier: str) -> Answer:
+    known = carrier if carrier in registry.trackers() else "unknown"
+    count("WebhooksTurnedAway", carrier=known)
+    return _NOT_FOUND
+
+
+def _refused(carrier: str, why: str) -> Answer:
+    log.warning("a delivery was refused", extra={"reason": why})
+    count("WebhooksRefused", carrier=carrier)
+    return _FORGED
+
+
+@cache
+def wired() -> Door:
+    """The door of this environment."""
+    from parcelgate.aws_clients import client
+    from parcelgate.store.table import Table
+
+    return Door(table=Table(client("dynamodb"), Settings().table), accounts=_accounts)
+
+
+@cache
+def _accounts() -> "Accounts":
+    from parcelgate.aws_clients import client
+    from parcelgate.carriers.accounts import Accounts
+
+    return Accounts(client("secretsmanager"), Settings().secret_prefix)

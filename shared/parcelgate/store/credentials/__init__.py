@@ -1,0 +1,1 @@
+"""API keys, webhook tokens and carriers' access tokens in the table."""

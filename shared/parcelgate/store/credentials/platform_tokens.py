@@ -1,0 +1,253 @@
+"""A carrier platform's bearer token, shared by all environments of one carrier account.
+
+One item per account holds the token, encrypted by KMS under a context that names tenant, carrier and
+account: a ciphertext moved to another account's item cannot be read there. Who asks the platform for a
+new token holds a lease on the item meanwhile, so that only one does; the others wait for what it gets.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from parcelgate import aws_clients
+from parcelgate.domain.clock import Clock, now
+from parcelgate.store import calls, keys
+from parcelgate.store.calls import ConditionFailedError, Item
+from parcelgate.store.errors import StoreError, TokenBusyError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+
+USED_SHARE = 0.9
+"""Of a token's life; then a new one is asked for."""
+LEASE = timedelta(seconds=20)
+"""Longer than asking for a token may take."""
+WAIT = timedelta(seconds=22)
+"""Longer than the lease: whoever waits for a holder that has died comes to take its place."""
+POLL = 0.25
+"""Seconds between two looks at a lease held by somebody else."""
+
+_SK = "TOKEN"
+
+
+class _Held(NamedTuple):
+    """A token as it stands in the item. Times are seconds since the epoch."""
+
+    token: str
+    use_until: float
+    dies_at: float
+
+
+class PlatformTokens:
+    """The platform tokens of one tenant."""
+
+    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
+        self._client = client
+        self._name = name
+        self._tenant = tenant
+
+    def vault(
+        self,
+        carrier: str,
+        account: str,
+        *,
+        key_id: str,
+        kms: "KMSClient | None" = None,
+        clock: Clock = now,
+        sleep: Callable[[float], None] = time.sleep,
+        wait: timedelta = WAIT,
+    ) -> "PlatformTokenVault":
+        """The vault of one carrier account. Keep it: it remembers the token between calls."""
+        return PlatformTokenVault(
+            self._client,
+            self._name,
+            {"tenant": self._tenant, "carrier": carrier, "account": account},
+            key_id=key_id,
+            kms=kms,
+            clock=clock,
+            sleep=sleep,
+            wait=wait,
+        )
+
+
+class PlatformTokenVault:
+    """Where one carrier account's token is kept."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        context: dict[str, str],
+        *,
+        key_id: str,
+        kms: "KMSClient | None",
+        clock: Clock,
+        sleep: Callable[[float], None],
+        wait: timedelta,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._context = context
+        self._key_id = key_id
+        self._kms = kms
+        self._clock = clock
+        self._sleep = sleep
+        self._wait = wait
+        self._remembered: _Held | None = None
+        self._decrypted: tuple[bytes, str] | None = None
+
+    def get(self, now: datetime) -> str | None:
+        """The token, while less than 90 % of its life is over; else None, and `renew` is to be called."""
+        if self._remembered is None or self._remembered.use_until <= now.timestamp():
+            self._remembered = self._held(self._read())
+        held = self._remembered
+        return held.token if held is not None and now.timestamp() < held.use_until else None
+
+    def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
+        """A token other than the `refused` one (None when none was refused, only none was left).
+
+        The item is read again first, since somebody else may have renewed it already. Otherwise `fetch`
+        asks the platform, for a token and its life in seconds, under a lease. While somebody else has the
+        lease, an old token that was not refused serves as long as it lives; without one, we wait.
+
+        Raises TokenBusyError after waiting in vain, and whatever `fetch` raises.
+        """
+        waited = 0.0
+        while True:
+            item = self._read()
+            held = self._held(item)
+            moment = self._clock().timestamp()
+            if held is not None and held.token != refused and moment < held.use_until:
+                self._remembered = held
+                return held.token
+            lease = self._take_lease(item, moment)
+            if lease is not None:
+                return self._fetched(lease, fetch)
+            if held is not None and held.token != refused and moment < held.dies_at:
+                return held.token
+            if waited >= self._wait.total_seconds():
+                raise TokenBusyError("somebody else is getting a token")
+            self._sleep(POLL)
+            waited += POLL
+
+    def _fetched(self, lease: str, fetch: Callable[[], tuple[str, float]]) -> str:
+        asked_at = self._clock().timestamp()
+        try:
+            token, life = fetch()
+            held = _Held(token, asked_at + life * USED_SHARE, asked_at + life)
+            self._keep(lease, held)
+        except ConditionFailedError:
+            # It took so long that somebody else took the lease; two tokens live side by side, or theirs
+            # has ended ours, which a refusal will tell.
+            pass
+        except BaseException:
+            self._drop_lease(lease)
+            raise
+        self._remembered = held
+        return token
+
+    def _keep(self, lease: str, held: _Held) -> None:
+        with calls.translated():
+            sealed = self._kms_client().encrypt(
+                KeyId=self._key_id, Plaintext=held.token.encode(), EncryptionContext=self._context
+            )["CiphertextBlob"]
+        calls.write(
+            self._client.update_item,
+            TableName=self._name,
+            Key=self._key(),
+            UpdateExpression=(
+                "SET sealed = :sealed, use_until = :use, dies_at = :dies, expires_at = :expires "
+                "REMOVE lease_holder, lease_until"
+            ),
+            # The ciphertext too, since the client itself may send the call twice.
+            ConditionExpression="lease_holder = :lease OR sealed = :sealed",
+            ExpressionAttributeValues={
+                ":sealed": {"B": sealed},
+                ":use": {"N": str(math.floor(held.use_until))},
+                ":dies": {"N": str(math.floor(held.dies_at))},
+                ":expires": {"N": str(math.ceil(held.dies_at) + 86_400)},
+                ":lease": {"S": lease},
+            },
+        )
+        self._decrypted = (sealed, held.token)
+
+    def _take_lease(self, item: Item | None, moment: float) -> str | None:
+        """The new lease; None while somebody else has it."""
+        if item is not None and "lease_until" in item and float(item["lease_until"]["N"]) > moment:
+            return None
+        lease = uuid4().hex
+        try:
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._key(),
+                UpdateExpression="SET lease_holder = :lease, lease_until = :until",
+                ConditionExpression=(
+                    "attribute_not_exists(lease_until) OR lease_until <= :now OR lease_holder = :lease"
+                ),
+                ExpressionAttributeValues={
+                    ":lease": {"S": lease},
+                    ":until": {"N": str(math.ceil(moment + LEASE.total_seconds()))},
+                    ":now": {"N": str(math.floor(moment))},
+                },
+            )
+        except ConditionFailedError:
+            return None
+        return lease
+
+    def _drop_lease(self, lease: str) -> None:
+        try:
+            calls.write(
+                self._client.update_item,
+                TableName=self._name,
+                Key=self._key(),
+                UpdateExpression="REMOVE lease_holder, lease_until",
+                ConditionExpression="lease_holder = :lease",
+                ExpressionAttributeValues={":lease": {"S": lease}},
+            )
+        except StoreError:
+            return  # It ends by itself.
+
+    def _read(self) -> Item | None:
+        with calls.translated():
+            return self._client.get_item(TableName=self._name, Key=self._key(), ConsistentRead=True).get(
+                "Item"
+            )
+
+    def _held(self, item: Item | None) -> _Held | None:
+        if item is None or "sealed" not in item:
+            return None
+        sealed = bytes(item["sealed"]["B"])
+        if self._decrypted is None or self._decrypted[0] != sealed:
+            plain = self._opened(sealed)
+            if plain is None:
+                return None
+            self._decrypted = (sealed, plain)
+        return _Held(self._decrypted[1], float(item["use_until"]["N"]), float(item["dies_at"]["N"]))
+
+    def _opened(self, sealed: bytes) -> str | None:
+        """The token in a ciphertext; None when it was made with another key or for another account."""
+        with calls.translated():
+            try:
+                answer = self._kms_client().decrypt(
+                    CiphertextBlob=sealed, EncryptionContext=self._context, KeyId=self._key_id
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("InvalidCiphertextException", "IncorrectKeyException"):
+                    return None
+                raise
+        return answer["Plaintext"].decode()
+
+    def _key(self) -> Item:
+        context = self._context
+        pk = keys.key(context["tenant"], "TOKEN", context["carrier"], context["account"])
+        return {"pk": {"S": pk}, "sk": {"S": _SK}}
+
+    def _kms_client(self) -> "KMSClient":
+        return self._kms if self._kms is not None else aws_clients.client("kms")
