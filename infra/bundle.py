@@ -41,14 +41,44 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _AWS_SERVICES = frozenset(
     {"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"}
 )
-_DROPPED_PACKAGES = frozenset({"cffi", "pycparser"})
-"""What builds a binding: cryptography uses the one that was built, `_cffi_backend`."""
-_DROPPED_PARTS = frozenset({("aws_lambda_powertools", "event_handler")})
-"""A router with a documentation browser of its own; ours is `parcelgate.http.api`."""
+_DROPPED_PACKAGES = frozenset({"anyio", "cffi", "pycparser"})
+"""What httpx needs for asynchronous calls alone, and what builds a binding: cryptography uses the one that
+was built, `_cffi_backend`."""
+_DROPPED_PARTS = frozenset(
+    {
+        # Of all that Powertools brings, logs, metrics and batches of messages are used (and, where pydantic
+        # is loaded, the parser, by the batches).
+        ("aws_lambda_powertools", "event_handler"),
+        *(
+            ("aws_lambda_powertools", "utilities", name)
+            for name in (
+                "auth_alpha",
+                "circuit_breaker",
+                "data_masking",
+                "feature_flags",
+                "idempotency",
+                "kafka",
+                "metadata",
+                "parameters",
+                "streaming",
+                "validation",
+            )
+        ),
+        # The same certificates come with certifi, which botocore prefers.
+        ("botocore", "cacert.pem"),
+        # `tzdata` holds the time zones.
+        ("dateutil", "zoneinfo"),
+        # For models in the manner of pydantic 1, which nobody here has.
+        ("pydantic", "v1"),
+        # For Python in a browser.
+        ("urllib3", "contrib", "emscripten"),
+    }
+)
+"""What no function of ours ever loads. A test loads all that is left of the code that is ours."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
 _DROPPED_METADATA = frozenset(
-    {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "entry_points.txt", "top_level.txt"}
+    {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "entry_points.txt", "sboms", "top_level.txt"}
 )
 
 _BOOTSTRAP = """\
@@ -216,7 +246,7 @@ def _install(target: Target, folder: Path, root: Path) -> None:
 
 def _is_unused(path: Path) -> bool:
     parts = path.parts
-    if parts[:2] in {("botocore", "data"), ("boto3", "data")} and len(parts) == 3 and not path.suffix:
+    if parts[:2] == ("botocore", "data") and len(parts) == 3 and not path.suffix:
         return path.name not in _AWS_SERVICES
     if parts[0] in _DROPPED_PACKAGES or parts in _DROPPED_PARTS:
         return True
