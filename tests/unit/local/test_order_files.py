@@ -13,7 +13,7 @@ from local.order_files import FileError, Given, chunks, read, results_path, writ
 from parcelgate.carriers import registry
 from parcelgate.http.requests.orders import read_order
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "orders.csv"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "orders.csv"
 RESULT: dict[str, Any] = {
     "line": 2,
     "reference": "R-1",
