@@ -11,8 +11,14 @@ in two hours, the parameters of `get` and its `total` that is text, the fields o
 answers of `remote`, `realtime`, `notupdate` and of a single delete, the array of numbers that `aircargo`
 reads, statuses and sub-statuses, the couriers, and the webhook's signature, which covers the time alone.
 
-**Assumed**, as nobody we can reach has written it down: which HTTP status goes with which code, the answers
-of `delete` and `updatemore` to several parcels, of `update`, `costtime` and `aircargo` in their details,
+By the public Python client `trackingmore` 0.2 and its own tests: every answer has HTTP status 200, errors
+too; `post` answers what it was given and no more; a PUT may come without a body; a pair that is not followed
+is 4017, whatever its courier; and an account whose quota is used up is answered 4021 by the single `GET`, the
+list, `realtime` and PUT, while `delete` and `detect` go on. A list without a parcel is `items: []`, with code
+4031 where the account never followed any.
+
+**Assumed**, as nobody we can reach has written it down: that a PUT takes a whole item as `get` gave it,
+the answers of `delete` and `updatemore` to several parcels, of `update`, `costtime` and `aircargo` in their details,
 that a courier is corrected at the first look and only when the number is unmistakably another's, that times
 are in UTC, that `realtime` answers for parcels that are not followed too, and that a webhook that was not
 answered with HTTP 200 is sent again 14 times, after 1, 2, 4... minutes in life.

@@ -14,9 +14,9 @@ from sandbox.steering import Steering
 from sandbox.trackingmore import lookups, wire
 from sandbox.trackingmore.couriers import COURIERS, Courier, detected
 from sandbox.trackingmore.limits import Limits
-from sandbox.trackingmore.parcels import STATUSES, Parcel, steering
+from sandbox.trackingmore.parcels import Parcel, steering
 from sandbox.trackingmore.pushes import Pushes
-from sandbox.trackingmore.wire import Amended, Code, JsonObject, RefusedError, Wanted, answer
+from sandbox.trackingmore.wire import STATUSES, Amended, Code, JsonObject, RefusedError, Wanted, answer
 from sandbox.world import World
 
 _PREFIXES = ("/v2", "")
@@ -189,16 +189,16 @@ class TrackingMore:
 
     def _known(self, login: Login, fields: Mapping[str, Any]) -> Parcel:
         """Find a followed parcel by its number and the courier it is followed with."""
-        number, courier = wire.read_waybill(dict(fields))
+        number = wire.read_number(fields)
         now = self._world.clock.now()
         for parcel in self._by_number.get((login.name, number), ()):
-            if parcel.courier(now) == courier:
+            if parcel.courier(now).code == fields.get("carrier_code"):
                 return parcel
         raise RefusedError(Code.UNKNOWN)
 
     async def _post(self, login: Login, request: Request) -> Response:
         parcel = self._follow(login, wire.read_wanted(await wire.object_of(request)))
-        told = answer(parcel.entered(self._world.clock.now()))
+        told = answer(parcel.posted(self._world.clock.now()))
         return await created(parcel.words, self._world.clock, told)
 
     async def _batch(self, login: Login, request: Request) -> Response:
@@ -222,10 +222,17 @@ class TrackingMore:
 
     # Asking.
 
+    def _served(self, login: Login) -> None:
+        """Refuse an account whose quota is used up: it may let parcels go, and asks about none."""
+        if self._spent[login.name] >= login.quota:
+            raise RefusedError(Code.NO_QUOTA)
+
     async def _get_one(self, login: Login, request: Request) -> Response:
+        self._served(login)
         return answer(self._known(login, request.path_params).item(self._world.clock.now()))
 
     async def _get(self, login: Login, request: Request) -> Response:
+        self._served(login)
         self._pace(login, "get", _LISTS_A_SECOND)
         query = request.query_params
         page = wire.number(query, "page", 1, 10**6)
@@ -246,7 +253,8 @@ class TrackingMore:
         ]
         items = [parcel.item(now) for parcel in found[(page - 1) * limit : page * limit]]
         data = {"page": page, "limit": limit, "total": str(len(found)), "count": len(items), "items": items}
-        return answer(data) if items else answer([], Code.EMPTY)
+        # An account that never followed anything is told so: post first, then get (4031, public).
+        return answer(data) if self._spent[login.name] else answer(data, Code.EMPTY)
 
     def _listed(
         self, login: Login, query: Mapping[str, str], numbers: Iterable[str] | None = None
@@ -266,6 +274,7 @@ class TrackingMore:
         return sorted(chosen, key=lambda parcel: parcel.created_at, reverse=True)
 
     async def _realtime(self, login: Login, request: Request) -> Response:
+        self._served(login)
         wanted = wire.read_wanted(await wire.object_of(request))
         self._pace(login, "realtime", _REALTIMES_A_SECOND)
         now = self._world.clock.now()
@@ -301,7 +310,8 @@ class TrackingMore:
     # Changing.
 
     async def _put_one(self, login: Login, request: Request) -> Response:
-        amended = wire.read_amended(await wire.object_of(request))
+        self._served(login)
+        amended = wire.read_amended(await wire.changes_of(request))
         return answer(self._amend(self._known(login, request.path_params), amended))
 
     async def _updatemore(self, login: Login, request: Request) -> Response:

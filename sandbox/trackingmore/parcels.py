@@ -22,18 +22,6 @@ from sandbox.steering import Steering
 from sandbox.trackingmore.couriers import COUNTRIES, Courier, corrected, places
 from sandbox.trackingmore.wire import JsonObject, Wanted
 
-STATUSES = (
-    "pending",
-    "notfound",
-    "transit",
-    "pickup",
-    "delivered",
-    "undelivered",
-    "exception",
-    "expired",
-)
-"""Where a parcel can stand, in the service's own words: `pickup` is out for delivery."""
-
 _SET_BY_HAND = {4: "delivered", 7: "exception"}
 _NODES = (
     "ItemReceived",
@@ -252,6 +240,16 @@ class Parcel:
             "comment": fields.get("comment"),
             "title": fields.get("title"),
             "logistics_channel": fields.get("logistics_channel"),
+        }
+
+    def posted(self, now: datetime) -> JsonObject:
+        """Give what post answers: of what may be said of a parcel, only what was said."""
+        optional = {"order_create_time", "customer_email", "customer_name", "customer_phone", "order_id"}
+        optional |= {"comment", "title", "logistics_channel"}
+        return {
+            name: value
+            for name, value in self.entered(now).items()
+            if name not in optional or value is not None
         }
 
     def amended(self, now: datetime) -> JsonObject:

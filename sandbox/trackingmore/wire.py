@@ -36,6 +36,19 @@ _TEXTS_OF_COURIERS = (
 _AMENDED = tuple(name for name in _TEXTS if name != "comment")
 
 
+STATUSES = (
+    "pending",
+    "notfound",
+    "transit",
+    "pickup",
+    "delivered",
+    "undelivered",
+    "exception",
+    "expired",
+)
+"""Where a parcel can stand, in the service's own words: `pickup` is out for delivery."""
+
+
 class Code(IntEnum):
     """The codes of v2 that are used here."""
 
@@ -56,23 +69,23 @@ class Code(IntEnum):
     BAD_STATUS = 4033
 
 
-#: Code → type, message, and the HTTP status, which says nothing in v2: it is this here and that there.
-_META: Mapping[int, tuple[str, str, int]] = {
-    Code.SUCCESS: ("Success", "Success", 200),
-    Code.CREATED: ("Created", "The request was successful and a resource was created.", 201),
-    Code.TOO_MANY: ("Too Many Requests", "Exceeded API limits. Pause requests, wait two minutes.", 200),
-    Code.BAD_KEY: ("Unauthorized", "Invalid API key.", 401),
-    Code.NOT_UNDERSTOOD: ("Bad Request", "The request was not understood or misses parameters.", 400),
-    Code.NUMBER_REQUIRED: ("Bad Request", "Tracking_number is required.", 400),
-    Code.BAD_NUMBER: ("Bad Request", "The value of `tracking_number` is invalid.", 200),
-    Code.BAD_CARRIER: ("Bad Request", "The value of `carrier_code` is invalid.", 200),
-    Code.EXISTS: ("Bad Request", "Tracking already exists.", 200),
-    Code.UNKNOWN: ("Bad Request", "Tracking does not exist.", 404),
-    Code.TOO_LONG: ("Bad Request", "Up to 200 at a time", 200),
-    Code.NO_QUOTA: ("Bad Request", "Remaining quota is deficient.", 200),
-    Code.EMPTY: ("No Content", "The request was successful but the response is empty.", 200),
-    Code.UNDETECTED: ("No Content", "Cannot detect courier.", 200),
-    Code.BAD_STATUS: ("No Content", "The value of `package status` is invalid.", 400),
+#: Code → type and message. The HTTP status is 200 whatever the code: in v2 it says nothing.
+_META: Mapping[int, tuple[str, str]] = {
+    Code.SUCCESS: ("Success", "Success"),
+    Code.CREATED: ("Created", "The request was successful and a resource was created."),
+    Code.TOO_MANY: ("Too Many Requests", "Exceeded API limits. Pause requests, wait two minutes."),
+    Code.BAD_KEY: ("Unauthorized", "Invalid API key."),
+    Code.NOT_UNDERSTOOD: ("Bad Request", "The request was not understood or misses parameters."),
+    Code.NUMBER_REQUIRED: ("Bad Request", "Tracking_number is required."),
+    Code.BAD_NUMBER: ("Bad Request", "The value of `tracking_number` is invalid."),
+    Code.BAD_CARRIER: ("Bad Request", "The value of `carrier_code` is invalid."),
+    Code.EXISTS: ("Bad Request", "Tracking already exists."),
+    Code.UNKNOWN: ("Bad Request", "Tracking does not exist."),
+    Code.TOO_LONG: ("Bad Request", "Up to 200 at a time"),
+    Code.NO_QUOTA: ("Bad Request", "Remaining quota is deficient."),
+    Code.EMPTY: ("No Content", "The request was successful but the response is empty."),
+    Code.UNDETECTED: ("No Content", "Cannot detect courier."),
+    Code.BAD_STATUS: ("No Content", "The value of `package status` is invalid."),
 }
 
 
@@ -87,14 +100,13 @@ class RefusedError(Exception):
 
 def meta(code: int, message: str | None = None) -> JsonObject:
     """Give the part of an answer that counts."""
-    kind, usual, _ = _META.get(code, ("Bad Request", "", 200))
+    kind, usual = _META.get(code, ("Bad Request", ""))
     return {"code": int(code), "type": kind, "message": message or usual}
 
 
 def answer(data: Any, code: int = Code.SUCCESS, message: str | None = None) -> Response:
     """Give a whole answer."""
-    _, _, status = _META.get(code, ("", "", 200))
-    return JSONResponse({"meta": meta(code, message), "data": data}, status)
+    return JSONResponse({"meta": meta(code, message), "data": data})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,11 @@ async def object_of(request: Request) -> JsonObject:
     return body
 
 
+async def changes_of(request: Request) -> JsonObject:
+    """Read the body of a PUT. None at all changes nothing: a public client sends none."""
+    return await object_of(request) if await request.body() else {}
+
+
 async def objects_of(request: Request, most: int = MOST) -> list[JsonObject]:
     """Read a body that is an array of objects, and not too many of them."""
     body = await body_of(request)
@@ -140,11 +157,18 @@ async def objects_of(request: Request, most: int = MOST) -> list[JsonObject]:
     return body
 
 
-def read_waybill(fields: JsonObject) -> tuple[str, Courier]:
-    """Read a number and a courier, both of which must be there."""
-    number, code = fields.get("tracking_number"), fields.get("carrier_code")
+def read_number(fields: Mapping[str, Any]) -> str:
+    """Read a number, which must be there; whether it can be one is not asked."""
+    number = fields.get("tracking_number")
     if number is None or number == "":
         raise RefusedError(Code.NUMBER_REQUIRED)
+    return str(number)
+
+
+def read_waybill(fields: JsonObject) -> tuple[str, Courier]:
+    """Read a number and a courier, both of which must be there and such as there are."""
+    read_number(fields)
+    number, code = fields["tracking_number"], fields.get("carrier_code")
     if not isinstance(number, str) or not _NUMBER.fullmatch(number):
         raise RefusedError(Code.BAD_NUMBER)
     if not isinstance(code, str) or code not in COURIERS:
@@ -177,17 +201,26 @@ class Amended:
 
 
 def read_amended(fields: JsonObject) -> Amended:
-    """Read what is changed; what is not there stays as it is."""
+    """Read what is changed; what is not there stays as it is.
+
+    A whole item is taken as `get` gives it: with a list of e-mail addresses, a boolean `archived` and its
+    status as a word, which changes nothing. What cannot be changed is passed over.
+    """
+    email = fields.get("customer_email")
+    if isinstance(email, list):
+        fields = {**fields, "customer_email": email[0] if email else None}
     kept = _texts(fields, _AMENDED) | _destination(fields)
     archived = fields.get("archived")
-    if archived not in (None, "true", "false") or isinstance(archived, bool):
+    if not (archived is None or isinstance(archived, bool) or archived in ("true", "false")):
         raise RefusedError(Code.NOT_UNDERSTOOD, 'archived must be "true" or "false"')
     status = fields.get("status")
+    if status in STATUSES:
+        status = None
     if status is not None and str(status) not in ("4", "7", "8"):
         raise RefusedError(Code.BAD_STATUS)
     return Amended(
         {name: value for name, value in kept.items() if name in fields},
-        None if archived is None else archived == "true",
+        None if archived is None else archived in (True, "true"),
         None if status is None else int(status),
     )
 

@@ -12,8 +12,9 @@ import pytest
 
 from sandbox import Settings, serve
 from sandbox.routes import Stage
-from sandbox.trackingmore.parcels import STATUSES, WORDS
+from sandbox.trackingmore.parcels import WORDS
 from sandbox.trackingmore.pushes import pause_after
+from sandbox.trackingmore.wire import STATUSES
 
 JsonObject = dict[str, Any]
 
