@@ -5,91 +5,86 @@ from typing import Any
 
 from parcelgate.carriers.port import Aggregates
 from parcelgate.domain.clock import now
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.requests.trackings import read_air_waybill, read_areas, read_number, read_route
-from parcelgate.http.resources import (
-    CourierList,
-    RemoteAreas,
-    Told,
-    TrackingCounts,
-    TransitTimesResource,
-)
+from parcelgate.http.resources import CourierList, RemoteAreas, Told, TrackingCounts, TransitTimesResource
 from parcelgate.services.trackings.subscriptions import wired
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator."""
 
-api = Api()
+api = Api("ask_aggregator")
 
 
-@api.route("POST /v1/trackings/transit-times", scope="trackings:read")
-def tell_transit_times(call: Call) -> Answer:
+@api.route
+def read_transit_times(request: Request) -> Answer:
     """Give how long parcels take on a route."""
 
     def tell() -> Answer:
-        account, route = read_route(call.body)
-        (times,) = _ask(call, account, lambda aggregator: aggregator.transit_times([route]))
+        account, route = read_route(request.body)
+        (times,) = _ask(request, account, lambda aggregator: aggregator.transit_times([route]))
         return answer(TransitTimesResource(times))
 
-    return _once(call, tell)
+    return _once(request, tell)
 
 
-@api.route("POST /v1/trackings/remote-areas", scope="trackings:read")
-def tell_remote_areas(call: Call) -> Answer:
+@api.route
+def read_remote_areas(request: Request) -> Answer:
     """Give which places couriers call remote."""
-    account = _account(call)
+    account = _account(request)
 
     def tell() -> Answer:
-        areas = read_areas(call.body)
-        return answer(RemoteAreas(tuple(_ask(call, account, lambda one: one.remote_areas(areas)))))
+        areas = read_areas(request.body)
+        return answer(RemoteAreas(tuple(_ask(request, account, lambda one: one.remote_areas(areas)))))
 
-    return _once(call, tell)
+    return _once(request, tell)
 
 
-@api.route("POST /v1/trackings/detect", scope="trackings:read")
-def detect_courier(call: Call) -> Answer:
+@api.route
+def detect_courier(request: Request) -> Answer:
     """Give whose a number may be."""
 
     def detect() -> Answer:
-        account, number = read_number(call.body)
-        return answer(CourierList(tuple(_ask(call, account, lambda one: one.detect(number)))))
+        account, number = read_number(request.body)
+        return answer(CourierList(tuple(_ask(request, account, lambda one: one.detect(number)))))
 
-    return _once(call, detect)
+    return _once(request, detect)
 
 
-@api.route("GET /v1/trackings/air-cargo/{awb}", scope="trackings:read")
-def read_air_cargo(call: Call) -> Answer:
+@api.route
+def read_air_cargo(request: Request) -> Answer:
     """Give the journey of an air waybill."""
-    account, awb = _account(call), read_air_waybill(call.parameters["awb"])
-    return answer(Told(_ask(call, account, lambda aggregator: aggregator.air_cargo(awb))))
+    account, awb = _account(request), read_air_waybill(request.parameters["awb"])
+    return answer(Told(_ask(request, account, lambda aggregator: aggregator.air_cargo(awb))))
 
 
-@api.route("GET /v1/trackings/usage", scope="trackings:read")
-def read_usage(call: Call) -> Answer:
+@api.route
+def read_usage(request: Request) -> Answer:
     """Give what is left of the account's quota."""
-    return answer(Told(_ask(call, _account(call), lambda aggregator: aggregator.usage())))
+    return answer(Told(_ask(request, _account(request), lambda aggregator: aggregator.usage())))
 
 
-@api.route("GET /v1/trackings/summary", scope="trackings:read")
-def read_summary(call: Call) -> Answer:
+@api.route
+def read_summary(request: Request) -> Answer:
     """Give how many of the account's parcels stand how."""
-    counts: Any = _ask(call, _account(call), lambda aggregator: aggregator.counts())
+    counts: Any = _ask(request, _account(request), lambda aggregator: aggregator.counts())
     return answer(TrackingCounts(counts))
 
 
-def _ask[T](call: Call, account: str, question: Callable[[Aggregates], T]) -> T:
-    return wired().ask(call.tenant, account, question, call.within(CARRIER_SECONDS))
+def _ask[T](request: Request, account: str, question: Callable[[Aggregates], T]) -> T:
+    return wired().ask(request.tenant, account, question, request.within(CARRIER_SECONDS))
 
 
-def _account(call: Call) -> str:
-    return read_account_query(call.query) or "default"
+def _account(request: Request) -> str:
+    return read_account_query(request.query) or "default"
 
 
-def _once(call: Call, work: Callable[[], Answer]) -> Answer:
-    _ = call.body  # what is no JSON says nothing about an earlier request
-    return do_once(call, wired().table.tenant(call.tenant), now(), work)
+def _once(request: Request, work: Callable[[], Answer]) -> Answer:
+    _ = request.body  # what is no JSON says nothing about an earlier request
+    return do_once(request, wired().table.tenant(request.tenant), now(), work)
 
 
 handler = api.handler

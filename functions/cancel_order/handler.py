@@ -2,7 +2,8 @@
 
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer, no_body
+from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
 from parcelgate.services.orders.cancel import wired
@@ -11,25 +12,25 @@ from parcelgate.services.trackings import delivery_status
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
-api = Api()
+api = Api("cancel_order")
 
 
-@api.route("POST /v1/orders/{id}/cancel", scope="orders:write")
-def cancel_order(call: Call) -> Answer:
+@api.route
+def cancel_order(request: Request) -> Answer:
     """Cancel an order: 200 when it is cancelled, 202 while that goes on."""
-    no_body(call)
+    no_body(request)
     canceller = wired()
-    table = canceller.table.tenant(call.tenant)
+    table = canceller.table.tenant(request.tenant)
 
     def cancel() -> Answer:
-        order = canceller.cancel(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        resource = order_resource(order, call.site, delivery_status.statuses(table, [order]))
+        order = canceller.cancel(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
+        resource = order_resource(order, request.site, delivery_status.statuses(table, [order]))
         if order.status is OrderStatus.CANCELLED:
             return answer(resource)
         headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}
         return answer(resource, 202, headers)
 
-    return do_once(call, table, now(), cancel)
+    return do_once(request, table, now(), cancel)
 
 
 handler = api.handler

@@ -3,30 +3,31 @@
 from parcelgate.carriers import registry
 from parcelgate.domain.batches import Batch
 from parcelgate.domain.clock import now
-from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.batches import MOST_BYTES, read_batch
 from parcelgate.http.resources import TakenBatch
 from parcelgate.services.batches.batches import wired
 from parcelgate.store.idempotency import Claim
 
-api = Api()
+api = Api("create_batch")
 
 
-@api.route("POST /v1/orders/batch", scope="orders:write")
-def create_batch(call: Call) -> Answer:
+@api.route
+def create_batch(request: Request) -> Answer:
     """Take a batch: 202, and each of its orders goes its own way."""
     batches = wired()
-    body = call.json(MOST_BYTES)
+    body = request.json(MOST_BYTES)
 
     def create(claim: Claim | None) -> Answer:
         lines = read_batch(body, carriers=registry.names())
-        return taken(batches.create(call.tenant, lines, call.raw_body, claim))
+        return taken(batches.create(request.tenant, lines, request.raw_body, claim))
 
     def resume(batch_id: str) -> Answer:
-        return taken(batches.resume(call.tenant, batch_id))
+        return taken(batches.resume(request.tenant, batch_id))
 
-    return create_once(call, batches.table.tenant(call.tenant), now(), create, resume)
+    return create_once(request, batches.table.tenant(request.tenant), now(), create, resume)
 
 
 def taken(batch: Batch) -> Answer:

@@ -5,7 +5,8 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources import order_resource
@@ -15,30 +16,30 @@ from parcelgate.store.idempotency import Claim
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
-api = Api()
+api = Api("create_order")
 
 
-@api.route("POST /v1/orders", scope="orders:write")
-def create_order(call: Call) -> Answer:
+@api.route
+def create_order(request: Request) -> Answer:
     """Take an order: 201 when the carrier has confirmed it, 202 while that goes on, 422 when it refuses."""
     intake = wired()
     moment = now()
-    remaining = call.within(CARRIER_SECONDS)
+    remaining = request.within(CARRIER_SECONDS)
 
     def create(claim: Claim | None) -> Answer:
         draft = read_order(
-            call.body, carriers=registry.names(), tenant=call.tenant, order_id=new_id("ord"), now=moment
+            request.body, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=moment
         )
-        return taken(call, intake.create(draft, remaining, claim))
+        return taken(request, intake.create(draft, remaining, claim))
 
     def resume(order_id: str) -> Answer:
-        return taken(call, intake.resume(call.tenant, order_id, remaining))
+        return taken(request, intake.resume(request.tenant, order_id, remaining))
 
-    _ = call.body  # what is no JSON says nothing about an earlier request
-    return create_once(call, intake.table.tenant(call.tenant), moment, create, resume)
+    _ = request.body  # what is no JSON says nothing about an earlier request
+    return create_once(request, intake.table.tenant(request.tenant), moment, create, resume)
 
 
-def taken(call: Call, order: Order) -> Answer:
+def taken(request: Request, order: Order) -> Answer:
     """Answer with an order as far as it has come. Raises ProblemError for one that has failed."""
     if order.status is OrderStatus.FAILED and order.problem is not None:
         problem = order.problem
@@ -51,8 +52,8 @@ def taken(call: Call, order: Order) -> Answer:
         )
     headers = {"location": f"/v1/orders/{order.id}"}
     if order.status is OrderStatus.CONFIRMED:
-        return answer(order_resource(order, call.site), 201, headers)
-    return answer(order_resource(order, call.site), 202, headers | {"retry-after": str(RETRY_SECONDS)})
+        return answer(order_resource(order, request.site), 201, headers)
+    return answer(order_resource(order, request.site), 202, headers | {"retry-after": str(RETRY_SECONDS)})
 
 
 handler = api.handler

@@ -2,7 +2,8 @@
 
 from parcelgate.domain.clock import now
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.trackings import Several, read_following, read_followings
 from parcelgate.http.resources import (
@@ -18,50 +19,50 @@ from parcelgate.services.trackings.subscriptions import Followings, Taken, Wante
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""
 
-api = Api()
+api = Api("follow_parcels")
 
 
-@api.route("POST /v1/trackings", scope="trackings:write")
-def follow_parcels(call: Call) -> Answer:
+@api.route
+def follow_parcels(request: Request) -> Answer:
     """Follow one parcel, or each of a list for itself."""
     followings = wired()
 
     def follow() -> Answer:
-        if isinstance(call.body, list):
-            return _follow_several(call, followings, read_followings(call.body))
-        return _follow_one(call, followings, read_following(call.body))
+        if isinstance(request.body, list):
+            return _follow_several(request, followings, read_followings(request.body))
+        return _follow_one(request, followings, read_following(request.body))
 
-    _ = call.body  # what is no JSON says nothing about an earlier request
-    return do_once(call, followings.table.tenant(call.tenant), now(), follow)
+    _ = request.body  # what is no JSON says nothing about an earlier request
+    return do_once(request, followings.table.tenant(request.tenant), now(), follow)
 
 
-def _follow_one(call: Call, followings: Followings, wanted: Wanted) -> Answer:
-    (result,) = followings.follow(call.tenant, [wanted], call.within(CARRIER_SECONDS))
+def _follow_one(request: Request, followings: Followings, wanted: Wanted) -> Answer:
+    (result,) = followings.follow(request.tenant, [wanted], request.within(CARRIER_SECONDS))
     if isinstance(result, ProblemError):
         raise result
-    resource = _resources(call, followings, [result])[result.tracking.id]
+    resource = _resources(request, followings, [result])[result.tracking.id]
     return answer(resource, _status(result), {"location": f"/v1/trackings/{result.tracking.id}"})
 
 
-def _follow_several(call: Call, followings: Followings, wanted: Several[Wanted]) -> Answer:
-    told = followings.follow(call.tenant, wanted.good, call.within(CARRIER_SECONDS))
+def _follow_several(request: Request, followings: Followings, wanted: Several[Wanted]) -> Answer:
+    told = followings.follow(request.tenant, wanted.good, request.within(CARRIER_SECONDS))
     results = wanted.answered(told)
     taken = [result for result in results if isinstance(result, Taken)]
-    shown = _resources(call, followings, taken)
+    shown = _resources(request, followings, taken)
     if len(taken) == len(results):
         return answer(TrackingList(tuple(shown[one.tracking.id] for one in taken)), 201)
     followings.raise_if_none_was_heard(results)
     data = tuple(
         TrackingResult(status=_status(result), tracking=shown[result.tracking.id])
         if isinstance(result, Taken)
-        else failed_result(result, call.site)
+        else failed_result(result, request.site)
         for result in results
     )
     return answer(TrackingResults(data), 207)
 
 
-def _resources(call: Call, followings: Followings, taken: list[Taken]) -> dict[str, TrackingResource]:
-    planned = followings.planned(call.tenant, [one.tracking for one in taken])
+def _resources(request: Request, followings: Followings, taken: list[Taken]) -> dict[str, TrackingResource]:
+    planned = followings.planned(request.tenant, [one.tracking for one in taken])
     return {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
 
 

@@ -2,7 +2,8 @@
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.api import RETRY_SECONDS, Answer, Api, Call, answer
+from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.accept import document_wanted
 from parcelgate.http.resources import LabelResource, ParcelLabelResource, PendingLabel
 from parcelgate.services.labels.links import LinkedLabel, wired
@@ -10,16 +11,16 @@ from parcelgate.services.labels.links import LinkedLabel, wired
 CARRIER_SECONDS = 8.0
 """How long the client waits for the carrier when the label was not fetched yet."""
 
-api = Api()
+api = Api("get_label")
 
 
-@api.route("GET /v1/orders/{id}/label", scope="orders:read")
-def get_label(call: Call) -> Answer:
+@api.route
+def get_label(request: Request) -> Answer:
     """Give an order's label."""
-    label = wired().label(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
+    label = wired().label(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
     if label is None:
         return answer(PendingLabel(), 202, {"retry-after": str(RETRY_SECONDS)})
-    if not document_wanted(call.headers.get("accept", ""), label.order.label.format):
+    if not document_wanted(request.headers.get("accept", ""), label.order.label.format):
         return answer(_resource(label))
     if label.whole is None:
         detail = "Each parcel's label is an image of its own; ask for JSON, which has a link for each."

@@ -1,7 +1,8 @@
 """`POST /v1/orders/{id}/hold`: ask the carrier to keep an order back."""
 
 from parcelgate.domain.clock import now
-from parcelgate.http.api import Answer, Api, Call, answer, no_body
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources import order_resource
 from parcelgate.services.orders.hold import wired
@@ -10,21 +11,21 @@ from parcelgate.services.trackings import delivery_status
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api()
+api = Api("hold_order")
 
 
-@api.route("POST /v1/orders/{id}/hold", scope="orders:write")
-def hold_order(call: Call) -> Answer:
+@api.route
+def hold_order(request: Request) -> Answer:
     """Have an order held."""
-    no_body(call)
+    no_body(request)
     holder = wired()
-    table = holder.table.tenant(call.tenant)
+    table = holder.table.tenant(request.tenant)
 
     def hold() -> Answer:
-        order = holder.hold(call.tenant, call.parameters["id"], call.within(CARRIER_SECONDS))
-        return answer(order_resource(order, call.site, delivery_status.statuses(table, [order])))
+        order = holder.hold(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
+        return answer(order_resource(order, request.site, delivery_status.statuses(table, [order])))
 
-    return do_once(call, table, now(), hold)
+    return do_once(request, table, now(), hold)
 
 
 handler = api.handler

@@ -1,6 +1,7 @@
 """`GET /v1/carriers/{carrier}/services`: what a carrier sells to an account."""
 
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.resources import ServiceList
 from parcelgate.services.catalogue.offers import wired
@@ -8,14 +9,16 @@ from parcelgate.services.catalogue.offers import wired
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api()
+api = Api("list_services")
 
 
-@api.route("GET /v1/carriers/{carrier}/services")
-def list_services(call: Call) -> Answer:
+@api.route
+def list_services(request: Request) -> Answer:
     """Give the services of a carrier: the account's own catalogue where there is one."""
-    account = read_account_query(call.query)
-    found = wired().services(call.tenant, call.parameters["carrier"], account, call.within(CARRIER_SECONDS))
+    account = read_account_query(request.query)
+    found = wired().services(
+        request.tenant, request.parameters["carrier"], account, request.within(CARRIER_SECONDS)
+    )
     return answer(ServiceList(found.services, found.source))
 
 

@@ -2,7 +2,8 @@
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources import RateList, rate_resource
@@ -11,22 +12,24 @@ from parcelgate.services.catalogue.rates import wired
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api()
+api = Api("quote_rates")
 
 
-@api.route("POST /v1/rates", scope="orders:write")
-def quote_rates(call: Call) -> Answer:
+@api.route
+def quote_rates(request: Request) -> Answer:
     """Give the price of an order, which is not created."""
     quoter = wired()
     moment = now()
 
     def quote() -> Answer:
-        draft = read_order(call.body, carriers=registry.names(), tenant=call.tenant, order_id="", now=moment)
-        order, rates = quoter.quote(draft, call.within(CARRIER_SECONDS))
+        draft = read_order(
+            request.body, carriers=registry.names(), tenant=request.tenant, order_id="", now=moment
+        )
+        order, rates = quoter.quote(draft, request.within(CARRIER_SECONDS))
         return answer(RateList(tuple(rate_resource(order, rate) for rate in rates)))
 
-    _ = call.body  # what is no JSON says nothing about an earlier request
-    return do_once(call, quoter.table.tenant(call.tenant), moment, quote)
+    _ = request.body  # what is no JSON says nothing about an earlier request
+    return do_once(request, quoter.table.tenant(request.tenant), moment, quote)
 
 
 handler = api.handler

@@ -1,17 +1,18 @@
 """`GET /v1/batches/{id}`: how far a batch has come."""
 
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.resources import batch_resource
 from parcelgate.services.batches.batches import wired
 
-api = Api()
+api = Api("read_batch")
 
 
-@api.route("GET /v1/batches/{id}", scope="orders:read")
-def read_batch(call: Call) -> Answer:
+@api.route
+def read_batch(request: Request) -> Answer:
     """Give a batch and what became of each of its orders."""
-    batch, progress = wired().read(call.tenant, call.parameters["id"])
-    return answer(batch_resource(batch, progress, call.site))
+    batch, progress = wired().read(request.tenant, request.parameters["id"])
+    return answer(batch_resource(batch, progress, request.site))
 
 
 handler = api.handler

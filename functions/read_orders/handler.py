@@ -3,13 +3,13 @@
 from itertools import accumulate
 
 from parcelgate.domain.orders import Order
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer, encode
+from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_order_query
 from parcelgate.http.resources import (
     EventList,
     OrderList,
     TrackingList,
-    encode,
     event_resource,
     order_resource,
     tracking_resource,
@@ -20,45 +20,45 @@ from parcelgate.store.errors import BadCursorError
 LARGEST_PAGE = 4_000_000
 """Bytes of orders in one answer, of which Lambda takes 6 MB."""
 
-api = Api()
+api = Api("read_orders")
 
 
-@api.route("GET /v1/orders", scope="orders:read")
-def list_orders(call: Call) -> Answer:
+@api.route
+def list_orders(request: Request) -> Answer:
     """Give a page of orders, newest first."""
-    query = read_order_query(call.query)
+    query = read_order_query(request.query)
 
     def fits(orders: list[Order]) -> int:
-        sizes = accumulate(len(encode(order_resource(order, call.site))) for order in orders)
+        sizes = accumulate(len(encode(order_resource(order, request.site))) for order in orders)
         return sum(size <= LARGEST_PAGE for size in sizes)
 
     try:
-        page = wired().page(call.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
+        page = wired().page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
     except BadCursorError:
         raise bad_cursor() from None
-    delivery = wired().delivery(call.tenant, page.data)
-    data = tuple(order_resource(order, call.site, delivery) for order in page.data)
+    delivery = wired().delivery(request.tenant, page.data)
+    data = tuple(order_resource(order, request.site, delivery) for order in page.data)
     return answer(OrderList(data=data, next_cursor=page.next_cursor))
 
 
-@api.route("GET /v1/orders/{id}", scope="orders:read")
-def read_order(call: Call) -> Answer:
+@api.route
+def read_order(request: Request) -> Answer:
     """Give one order."""
-    order = wired().order(call.tenant, call.parameters["id"])
-    return answer(order_resource(order, call.site, wired().delivery(call.tenant, [order])))
+    order = wired().order(request.tenant, request.parameters["id"])
+    return answer(order_resource(order, request.site, wired().delivery(request.tenant, [order])))
 
 
-@api.route("GET /v1/orders/{id}/events", scope="orders:read")
-def read_events(call: Call) -> Answer:
+@api.route
+def list_order_events(request: Request) -> Answer:
     """Give an order's audit trail."""
-    events = wired().events(call.tenant, call.parameters["id"])
+    events = wired().events(request.tenant, request.parameters["id"])
     return answer(EventList(tuple(map(event_resource, events))))
 
 
-@api.route("GET /v1/orders/{id}/tracking", scope="orders:read")
-def read_trackings(call: Call) -> Answer:
+@api.route
+def list_order_trackings(request: Request) -> Answer:
     """Give the timelines of an order's parcels."""
-    trackings = wired().trackings(call.tenant, call.parameters["id"])
+    trackings = wired().trackings(request.tenant, request.parameters["id"])
     return answer(TrackingList(tuple(tracking_resource(*planned) for planned in trackings)))
 
 

@@ -3,34 +3,35 @@
 from itertools import accumulate
 
 from parcelgate.domain.trackings import Tracking
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer, encode
+from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_tracking_query
-from parcelgate.http.resources import TrackingPage, encode, tracking_resource
+from parcelgate.http.resources import TrackingPage, tracking_resource
 from parcelgate.services.trackings.tracking_reader import wired
 from parcelgate.store.errors import BadCursorError
 
 LARGEST_PAGE = 4_000_000
 """Bytes of trackings in one answer, of which Lambda takes 6 MB."""
 
-api = Api()
+api = Api("read_trackings")
 
 
-@api.route("GET /v1/trackings", scope="trackings:read")
-def list_trackings(call: Call) -> Answer:
+@api.route
+def list_trackings(request: Request) -> Answer:
     """Give a page of trackings, newest first."""
-    query = read_tracking_query(call.query)
+    query = read_tracking_query(request.query)
     try:
-        page = wired().page(call.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
+        page = wired().page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
     except BadCursorError:
         raise bad_cursor() from None
     data = tuple(tracking_resource(tracking, at) for tracking, at in page.data)
     return answer(TrackingPage(data=data, next_cursor=page.next_cursor))
 
 
-@api.route("GET /v1/trackings/{id}", scope="trackings:read")
-def read_tracking(call: Call) -> Answer:
+@api.route
+def read_tracking(request: Request) -> Answer:
     """Give one tracking with its timeline."""
-    return answer(tracking_resource(*wired().tracking(call.tenant, call.parameters["id"])))
+    return answer(tracking_resource(*wired().tracking(request.tenant, request.parameters["id"])))
 
 
 def _fits(trackings: list[Tracking]) -> int:

@@ -2,7 +2,8 @@
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.forms import read_address
 from parcelgate.http.resources import AddressCheckResource
@@ -11,23 +12,23 @@ from parcelgate.services.catalogue.addresses import wired
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api()
+api = Api("validate_address")
 
 
-@api.route("POST /v1/addresses/validate", scope="orders:write")
-def validate_address(call: Call) -> Answer:
+@api.route
+def validate_address(request: Request) -> Answer:
     """Check an address, with the carrier where it does that."""
     checker = wired()
 
     def check() -> Answer:
-        question = read_address(call.body, registry.names())
+        question = read_address(request.body, registry.names())
         found, by = checker.check(
-            call.tenant,
+            request.tenant,
             question.carrier,
             question.account,
             question.address,
             question.wrong,
-            call.within(CARRIER_SECONDS),
+            request.within(CARRIER_SECONDS),
         )
         return answer(
             AddressCheckResource(
@@ -35,8 +36,8 @@ def validate_address(call: Call) -> Answer:
             )
         )
 
-    _ = call.body  # what is no JSON says nothing about an earlier request
-    return do_once(call, checker.table.tenant(call.tenant), now(), check)
+    _ = request.body  # what is no JSON says nothing about an earlier request
+    return do_once(request, checker.table.tenant(request.tenant), now(), check)
 
 
 handler = api.handler

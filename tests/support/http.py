@@ -21,7 +21,9 @@ from moto.sqs.models import sqs_backends
 from parcelgate import aws_clients
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderEvent
+from parcelgate.http import routes
 from parcelgate.http.openapi import document
+from parcelgate.http.routes import function_of
 from parcelgate.observability.logs import log
 from parcelgate.services.batches import batches
 from parcelgate.services.catalogue import addresses, offers, rates
@@ -40,43 +42,8 @@ TENANT = "acme"
 BUCKET = "labels-test"
 BODIES = "bodies-test"
 FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
-ROUTES = {
-    "POST /v1/orders": "create_order",
-    "POST /v1/orders/batch": "create_batch",
-    "GET /v1/batches/{id}": "read_batch",
-    "GET /v1/orders": "read_orders",
-    "GET /v1/orders/{id}": "read_orders",
-    "GET /v1/orders/{id}/events": "read_orders",
-    "GET /v1/orders/{id}/tracking": "read_orders",
-    "GET /v1/orders/{id}/label": "get_label",
-    "POST /v1/orders/{id}/cancel": "cancel_order",
-    "PATCH /v1/orders/{id}": "change_order",
-    "POST /v1/orders/{id}/hold": "hold_order",
-    "POST /v1/manifests": "close_manifest",
-    "POST /v1/addresses/validate": "validate_address",
-    "POST /v1/rates": "quote_rates",
-    "POST /v1/trackings": "follow_parcels",
-    "GET /v1/trackings": "read_trackings",
-    "GET /v1/trackings/{id}": "read_trackings",
-    "PATCH /v1/trackings/{id}": "change_trackings",
-    "DELETE /v1/trackings/{id}": "change_trackings",
-    "POST /v1/trackings/{id}/pause": "change_trackings",
-    "POST /v1/trackings/{id}/refresh": "change_trackings",
-    "POST /v1/trackings/update": "change_trackings",
-    "POST /v1/trackings/delete": "change_trackings",
-    "POST /v1/trackings/transit-times": "ask_aggregator",
-    "POST /v1/trackings/remote-areas": "ask_aggregator",
-    "POST /v1/trackings/detect": "ask_aggregator",
-    "GET /v1/trackings/air-cargo/{awb}": "ask_aggregator",
-    "GET /v1/trackings/usage": "ask_aggregator",
-    "GET /v1/trackings/summary": "ask_aggregator",
-    "GET /v1/carriers": "describe_service",
-    "GET /v1/carriers/{carrier}/services": "list_services",
-    "GET /v1/health": "describe_service",
-    "GET /v1/openapi.json": "describe_service",
-    "GET /docs": "describe_service",
-    "GET /problems/{code}": "describe_service",
-}
+ROUTES = {key: function_of(key) for key, route in routes.ROUTES.items() if route.summary}
+"""The routes that clients use, and the function of each."""
 
 
 class Context:

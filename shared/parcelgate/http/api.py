@@ -1,18 +1,18 @@
-"""The door of every function that answers clients: who calls, what for, and how it is answered.
+"""What every function that answers clients has in common: who asks, for what, and how it is answered.
 
-A function makes one `Api` and names its routes as API Gateway does::
+A function makes one `Api`, and answers each of its routes by a function of the route's name; what else there
+is to know of the route stands in the table (`http.routes`)::
 
-    api = Api()
+    api = Api("read_orders")
 
-    @api.route("GET /v1/orders/{id}", scope="orders:read")
-    def read_order(call: Call) -> Answer:
+    @api.route
+    def read_order(request: Request) -> Answer:
         ...
 
     handler = api.handler
 
 The gateway has already chosen the route and read the path's parameters, so they are taken from the event,
-whichever prefix or stage the address had. Whatever is raised becomes a problem document here and nowhere
-else.
+whichever prefix or stage the address had.
 """
 
 import os
@@ -22,49 +22,19 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.http.answers import Answer, Site
+from parcelgate.http.problems import problem_answer
 from parcelgate.http.requests.bodies import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
 from parcelgate.http.requests.texts import pointer
-from parcelgate.http.resources import Site, encode, problem_resource
-from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
-from parcelgate.observability.metrics import count
-from parcelgate.store.errors import (
-    OrderNotFoundError,
-    StoreUnavailableError,
-    ThrottledError,
-    TrackingNotFoundError,
-)
-
-PROBLEM = "application/problem+json"
-RETRY_SECONDS = 2
-"""What clients are told to wait before they ask again how far something is."""
+from parcelgate.http.routes import FUNCTIONS, Route
+from parcelgate.observability.logs import bind_log_keys, log
 
 _RESERVE = 3.0
 """Seconds that a function needs after its last call to a carrier."""
-MAX_ERRORS = 100
-"""More errors than these are counted, and not told one by one."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP answer."""
-
-    status: int = 200
-    body: str = ""
-    headers: dict[str, str] = {}
-
-
-def answer(resource: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with a resource as JSON."""
-    return Answer(
-        status=status,
-        body=encode(resource).decode(),
-        headers={"content-type": "application/json", **(headers or {})},
-    )
-
-
-class Call:
+class Request:
     """One request of a client, as far as it has been let in."""
 
     def __init__(self, event: Mapping[str, Any], context: Any = None) -> None:
@@ -158,89 +128,45 @@ class Call:
         return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems")
 
 
-type Route = Callable[[Call], Answer]
-
-
 class Api:
-    """The routes of one function."""
+    """The routes of one function: those that the table has under its name."""
 
-    def __init__(self) -> None:
-        self._routes: dict[str, Route] = {}
+    def __init__(self, function: str) -> None:
+        self._routes = FUNCTIONS[function].routes
+        self._work: dict[str, tuple[Route, Callable[[Request], Answer]]] = {}
 
-    def route(
-        self, key: str, *, scope: str | None = None, open_to_all: bool = False
-    ) -> Callable[[Route], Route]:
-        """Answer the gateway's route `key`, such as `GET /v1/orders/{id}`.
-
-        Without `scope` any valid key may call; with `open_to_all` no key is wanted.
-        """
-
-        def add(route: Route) -> Route:
-            def guarded(call: Call) -> Answer:
-                if not open_to_all:
-                    call.require(scope)
-                return route(call)
-
-            self._routes[key] = guarded
-            return route
-
-        return add
+    def route[W: Callable[[Request], Answer]](self, work: W) -> W:
+        """Answer the route that is named like the function `work`. Raises StopIteration if there is none."""
+        route = next(route for route in self._routes if route.name == work.__name__)
+        self._work[route.key] = (route, work)
+        return work
 
     def handler(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Answer one request: the function's entry."""
         log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
-        call = Call(event, context)
+        request = Request(event, context)
         try:
-            route = self._routes.get(call.route)
-            if route is None:
-                raise ProblemError("not_found", "There is nothing at this address.")
-            return _proxy(route(call))
+            return _proxy(self._answer(request))
         except Exception as error:
-            return _proxy(problem_answer(problem_of(error), call))
+            return _proxy(problem_answer(error, request.site, request.request_id))
+
+    def _answer(self, request: Request) -> Answer:
+        if request.route not in self._work:
+            raise ProblemError("not_found", "There is nothing at this address.")
+        route, work = self._work[request.route]
+        if not route.open:
+            request.require(route.scope)
+        return work(request)
 
 
-def problem_answer(error: ProblemError, call: Call) -> Answer:
-    """Answer with a problem document."""
-    problem = error.problem
-    if len(problem.errors) > MAX_ERRORS:
-        problem = msgspec.structs.replace(problem, errors=problem.errors[:MAX_ERRORS])
-    headers = {"content-type": PROBLEM}
-    if error.order_id is not None:
-        headers["location"] = f"/v1/orders/{error.order_id}"
-    if error.retry_after is not None:
-        headers["retry-after"] = str(error.retry_after)
-    resource = problem_resource(problem, call.site, order_id=error.order_id, request_id=call.request_id)
-    return Answer(status=problem.status, body=encode(resource).decode(), headers=headers)
-
-
-def no_body(call: Call) -> None:
+def no_body(request: Request) -> None:
     """Refuse a body that says anything, where there is nothing to be said. Raises ProblemError."""
-    if not isinstance(call.body, dict):
+    if not isinstance(request.body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
-    if call.body:
+    if request.body:
         raise invalid(
-            [FieldError(pointer([name]), "unknown_field", "There is no such field.") for name in call.body]
+            [FieldError(pointer([name]), "unknown_field", "There is no such field.") for name in request.body]
         )
-
-
-def problem_of(error: Exception) -> ProblemError:
-    """What an error means to the client: the one place where anything raised becomes a problem."""
-    if isinstance(error, ProblemError):
-        log.info("refused", extra={"code": error.problem.code})
-        return error
-    if isinstance(error, OrderNotFoundError):
-        return ProblemError("not_found", "There is no such order.")
-    if isinstance(error, TrackingNotFoundError):
-        return ProblemError("not_found", "There is no such tracking.")
-    if isinstance(error, ThrottledError):
-        count("Throttled")
-        return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)
-    count("UnexpectedErrors")
-    log.error("unexpected error", extra=safe_error_fields(error))
-    wait = RETRY_SECONDS if isinstance(error, StoreUnavailableError) else None
-    return ProblemError(
-        "internal", "Something went wrong on our side; nothing more is known.", retry_after=wait
-    )
 
 
 def _proxy(given: Answer) -> dict[str, Any]:

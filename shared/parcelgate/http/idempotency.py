@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.api import Answer, Call, problem_answer, problem_of
+from parcelgate.http.answers import Answer
+from parcelgate.http.api import Request
+from parcelgate.http.problems import problem_answer
 from parcelgate.observability.logs import log
 from parcelgate.services.idempotency import RETRY_AFTER, Fresh, Replay, Resume, begin, finish
 from parcelgate.store.errors import ClaimTakenError, StoreError
@@ -21,7 +23,7 @@ _ATTEMPTS = 4
 
 
 def create_once(
-    call: Call,
+    request: Request,
     table: "TenantTable",
     now: datetime,
     create: "Callable[[Claim | None], Answer]",
@@ -32,25 +34,25 @@ def create_once(
     `create` is given the claim to be stored along with the order (None: the request has no key), and
     `resume` the id of an order that was stored by a request that never gave its answer.
     """
-    key = call.headers.get("idempotency-key")
+    key = request.headers.get("idempotency-key")
     if key is None:
         return create(None)
     for _ in range(_ATTEMPTS):
-        match begin(table, method=call.method, path=call.path, key=key, body=call.raw_body, now=now):
+        match begin(table, method=request.method, path=request.path, key=key, body=request.raw_body, now=now):
             case Replay(status, headers, body):
                 return Answer(status=status, body=body, headers={**headers, REPLAYED: "true"})
             case Resume(claim, order_id):
-                return _finished(call, claim, resume, order_id)
+                return _finished(request, claim, resume, order_id)
             case Fresh(claim):
                 try:
-                    return _finished(call, claim, create, claim)
+                    return _finished(request, claim, create, claim)
                 except ClaimTakenError:
                     continue
     detail = "The first request with this Idempotency-Key is still running."
     raise ProblemError("idempotency_in_progress", detail, retry_after=RETRY_AFTER)
 
 
-def do_once(call: Call, table: "TenantTable", now: datetime, work: Callable[[], Answer]) -> Answer:
+def do_once(request: Request, table: "TenantTable", now: datetime, work: Callable[[], Answer]) -> Answer:
     """Answer a request that stores no order of its own, once for its idempotency key."""
 
     def held(claim: "Claim | None") -> Answer:
@@ -58,17 +60,17 @@ def do_once(call: Call, table: "TenantTable", now: datetime, work: Callable[[], 
             claim.hold()
         return work()
 
-    return create_once(call, table, now, held, lambda _: work())
+    return create_once(request, table, now, held, lambda _: work())
 
 
-def _finished[T](call: Call, claim: "Claim", work: Callable[[T], Answer], given: T) -> Answer:
+def _finished[T](request: Request, claim: "Claim", work: Callable[[T], Answer], given: T) -> Answer:
     """Do the work, and keep or let go of the answer, as the contract says of its kind."""
     try:
         answer = work(given)
     except ClaimTakenError:
         raise
     except Exception as error:
-        answer = problem_answer(problem_of(error), call)
+        answer = problem_answer(error, request.site, request.request_id)
     try:
         finish(claim, KeptAnswer(answer.status, answer.headers, answer.body))
     except StoreError as error:

@@ -25,6 +25,8 @@ from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStat
 from parcelgate.domain.problems import CODES, FieldError, Problem
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http import resources
+from parcelgate.http.answers import Site, encode
+from parcelgate.http.problems import ProblemResource, problem_resource
 from parcelgate.http.requests.accept import DOCUMENTS
 from parcelgate.http.requests.bodies import JSON, MERGE_PATCH
 from parcelgate.http.requests.forms import AddressCheckInput, AmendmentInput, ManifestInput
@@ -39,7 +41,7 @@ from parcelgate.http.requests.trackings import (
     TrackingName,
     TrackingPatch,
 )
-from parcelgate.http.resources import Site, encode, order_resource, problem_resource
+from parcelgate.http.resources import order_resource
 from parcelgate.services.trackings.subscriptions import MOST
 
 type Json = dict[str, Any]
@@ -67,7 +69,7 @@ _SHOWN = (
     resources.AddressCheckResource,
     resources.ManifestResource,
     resources.Health,
-    resources.ProblemResource,
+    ProblemResource,
 )
 
 _ABOUT = """\

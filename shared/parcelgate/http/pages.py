@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 
 from parcelgate.domain.problems import Problem
-from parcelgate.http.api import Answer
+from parcelgate.http.answers import Answer
 
 EXPLANATIONS: dict[str, str] = {
     "not_json": "The body could not be read as JSON in UTF-8. Names must not be repeated within an object, "

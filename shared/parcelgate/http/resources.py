@@ -20,7 +20,7 @@ from parcelgate.domain.batches import Batch, Progress
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
-from parcelgate.domain.problems import CarrierWords, FieldError, Notice, Problem, ProblemError
+from parcelgate.domain.problems import FieldError, Notice, Problem, ProblemError
 from parcelgate.domain.trackings import (
     Customer,
     Source,
@@ -29,41 +29,15 @@ from parcelgate.domain.trackings import (
     TrackingStatus,
     furthest_behind,
 )
+from parcelgate.http.answers import Site
+from parcelgate.http.problems import ProblemResource, problem_resource
 
 if TYPE_CHECKING:
     from parcelgate.services.orders.manifests import Manifest
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
-"""A resource as JSON."""
-
 type Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 type Number = Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": "number", "format": "decimal"})]
 type Amount = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$", description="A decimal number.")]
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this API stands, as the caller sees it; `base` is empty when that is not known."""
-
-    base: str = ""
-    problems: str = "/problems"
-
-    def order(self, order_id: str) -> str:
-        """The address of an order."""
-        return f"{self.base}/v1/orders/{order_id}"
-
-
-class ProblemResource(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    errors: tuple[FieldError, ...] = ()
-    carrier: CarrierWords | None = None
-    order_id: str | None = None
-    request_id: str | None = None
 
 
 class MoneyResource(msgspec.Struct, frozen=True):
@@ -527,23 +501,6 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     version: str
-
-
-def problem_resource(
-    problem: Problem, site: Site, *, order_id: str | None = None, request_id: str | None = None
-) -> ProblemResource:
-    """A problem in the form of an error body."""
-    return ProblemResource(
-        type=f"{site.problems}/{problem.code}",
-        title=problem.title,
-        status=problem.status,
-        code=problem.code,
-        detail=problem.detail,
-        errors=problem.errors,
-        carrier=problem.carrier,
-        order_id=order_id,
-        request_id=request_id,
-    )
 
 
 def order_resource(

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,22 +11,27 @@ from awslambdaric.bootstrap import StandardLogSink, handle_event_request
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.api import Answer, Api, Call, answer
+from parcelgate.http.answers import Answer, answer
+from parcelgate.http.api import Api, Request
+from parcelgate.http.routes import FUNCTIONS, ROUTES
 from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.store.errors import ThrottledError
-from tests.support.http import DOMAIN, Context, api_event
+from tests.support.http import DOMAIN, EVERY_SCOPE, Context, api_event, call
 
 ROUTE = "GET /v1/orders/{id}"
+PLACES = {"id": "x_1", "carrier": "lso", "awb": "016-10354966"}
+"""Something for each parameter of a path."""
 
 
-def asked(route: Callable[[Call], Answer], **more: Any) -> dict[str, Any]:
-    api = Api()
-    api.route(ROUTE, scope="orders:read")(route)
+def asked(route: Callable[[Request], Answer], **more: Any) -> dict[str, Any]:
+    api = Api("read_orders")
+    route.__name__ = "read_order"
+    api.route(route)
     return api.handler(api_event(ROUTE, id="ord_1", **more), Context())
 
 
-def raises(error: Exception) -> Callable[[Call], Answer]:
-    def route(call: Call) -> Answer:
+def raises(error: Exception) -> Callable[[Request], Answer]:
+    def route(request: Request) -> Answer:
         raise error
 
     return route
@@ -67,7 +73,7 @@ def test_a_store_that_takes_no_more_is_too_many_requests() -> None:
 
 
 def test_nothing_is_cached_and_no_type_is_guessed() -> None:
-    headers = asked(lambda call: answer({"a": 1}))["headers"]
+    headers = asked(lambda request: answer({"a": 1}))["headers"]
 
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
@@ -83,7 +89,7 @@ def test_nothing_is_cached_and_no_type_is_guessed() -> None:
 )
 def test_the_base_address_is_told_only_where_it_is_certain(headers: dict[str, str], base: str) -> None:
     seen = []
-    asked(lambda call: seen.append(call.site.base) or answer({}), headers=headers)  # type: ignore[func-returns-value]
+    asked(lambda request: seen.append(request.site.base) or answer({}), headers=headers)  # type: ignore[func-returns-value]
 
     assert seen == [base]
 
@@ -91,17 +97,17 @@ def test_the_base_address_is_told_only_where_it_is_certain(headers: dict[str, st
 def test_the_base_address_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARCELGATE_PUBLIC_URL", "https://api.example.com/")
 
-    assert Call(api_event(ROUTE, id="x", headers={"host": "y"})).site.base == "https://api.example.com"
+    assert Request(api_event(ROUTE, id="x", headers={"host": "y"})).site.base == "https://api.example.com"
 
 
 def test_the_path_is_the_one_under_the_base_address() -> None:
-    assert Call(api_event(ROUTE, id="ord_1", path_prefix="/stage")).path == "/v1/orders/ord_1"
+    assert Request(api_event(ROUTE, id="ord_1", path_prefix="/stage")).path == "/v1/orders/ord_1"
 
 
 def test_a_budget_ends_before_the_invocation() -> None:
-    assert Call(api_event(ROUTE, id="x"), Context()).within(10)() <= 10
-    assert Call(api_event(ROUTE, id="x"), Context()).within(100)() <= 25
-    assert Call(api_event(ROUTE, id="x")).within(5)() <= 5
+    assert Request(api_event(ROUTE, id="x"), Context()).within(10)() <= 10
+    assert Request(api_event(ROUTE, id="x"), Context()).within(100)() <= 25
+    assert Request(api_event(ROUTE, id="x")).within(5)() <= 5
 
 
 class Runtime:
@@ -190,3 +196,31 @@ def test_one_invocation_s_ids_are_not_on_the_next_one_s_lines(logged: Callable[[
     assert "order_id" not in second
     assert (third["level"], third["error"]) == ("INFO", "KeyError")
     assert "secret" not in json.dumps(third)
+
+
+class TestTheTable:
+    """What the table of routes says is what is so."""
+
+    KEYED = tuple(key for key, route in ROUTES.items() if not route.open)
+
+    @pytest.mark.parametrize("name", sorted(FUNCTIONS))
+    def test_every_route_is_answered_by_its_function(self, name: str) -> None:
+        if name == "ingest_webhook":
+            return
+        api = import_module(f"functions.{name}.handler").api
+
+        assert {route.name for route, _ in api._work.values()} == {
+            route.name for route in FUNCTIONS[name].routes
+        }
+
+    @pytest.mark.parametrize("key", KEYED)
+    def test_a_key_must_be_known_and_have_the_route_s_scope(self, key: str) -> None:
+        scope = ROUTES[key].scope
+        others = " ".join(each for each in EVERY_SCOPE.split() if each != scope)
+
+        assert call(key, tenant=None, **PLACES).code == "invalid_key"
+        if scope is not None:
+            assert call(key, scopes=others, **PLACES).code == "missing_scope"
+
+    def test_the_scope_is_one_that_keys_can_have(self) -> None:
+        assert {route.scope for route in ROUTES.values() if route.scope} <= set(EVERY_SCOPE.split())

@@ -12,7 +12,8 @@ from parcelgate.domain.trackings import (
     Tracking,
     merge,
 )
-from parcelgate.http.resources import encode, tracking_resource
+from parcelgate.http.answers import encode
+from parcelgate.http.resources import tracking_resource
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, seen
 

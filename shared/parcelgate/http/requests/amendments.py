@@ -8,9 +8,10 @@ from typing import Any
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.http.answers import Site, encode
 from parcelgate.http.requests.orders import OrderInput, read_order
 from parcelgate.http.requests.texts import pointer
-from parcelgate.http.resources import Site, encode, order_resource
+from parcelgate.http.resources import order_resource
 from parcelgate.services.orders.change import Amendment
 from parcelgate.services.orders.create import Draft
 

@@ -1,0 +1,82 @@
+"""The one place where errors become problem documents (RFC 9457)."""
+
+import msgspec
+
+from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
+from parcelgate.http.answers import RETRY_SECONDS, Answer, Site, encode
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.store.errors import (
+    OrderNotFoundError,
+    StoreUnavailableError,
+    ThrottledError,
+    TrackingNotFoundError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+"""More errors than these are counted, and not shown one by one."""
+
+
+class ProblemResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    carrier: CarrierWords | None = None
+    order_id: str | None = None
+    request_id: str | None = None
+
+
+def problem_resource(
+    problem: Problem, site: Site, *, order_id: str | None = None, request_id: str | None = None
+) -> ProblemResource:
+    """A problem in the form of an error body."""
+    return ProblemResource(
+        type=f"{site.problems}/{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        errors=problem.errors,
+        carrier=problem.carrier,
+        order_id=order_id,
+        request_id=request_id,
+    )
+
+
+def problem_answer(error: Exception, site: Site, request_id: str) -> Answer:
+    """Answer with the problem document of whatever was raised."""
+    found = problem_of(error)
+    problem = msgspec.structs.replace(found.problem, errors=found.problem.errors[:MAX_ERRORS])
+    headers = {"content-type": MEDIA_TYPE}
+    if found.order_id is not None:
+        headers["location"] = f"/v1/orders/{found.order_id}"
+    if found.retry_after is not None:
+        headers["retry-after"] = str(found.retry_after)
+    resource = problem_resource(problem, site, order_id=found.order_id, request_id=request_id)
+    return Answer(status=problem.status, body=encode(resource).decode(), headers=headers)
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """What an error means to the client. Logs it, and counts what nobody expected."""
+    if isinstance(error, ProblemError):
+        log.info("refused", extra={"code": error.problem.code})
+        return error
+    if isinstance(error, OrderNotFoundError):
+        return ProblemError("not_found", "There is no such order.")
+    if isinstance(error, TrackingNotFoundError):
+        return ProblemError("not_found", "There is no such tracking.")
+    if isinstance(error, ThrottledError):
+        count("Throttled")
+        return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)
+    count("UnexpectedErrors")
+    log.error("unexpected error", extra=safe_error_fields(error))
+    wait = RETRY_SECONDS if isinstance(error, StoreUnavailableError) else None
+    return ProblemError(
+        "internal", "Something went wrong on our side; nothing more is known.", retry_after=wait
+    )
