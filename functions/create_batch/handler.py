@@ -3,11 +3,12 @@
 from parcelgate.carriers import registry
 from parcelgate.domain.batches import Batch
 from parcelgate.domain.clock import now
+from parcelgate.domain.ids import new_id
 from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
-from parcelgate.http.requests.batches import MOST_BYTES, read_batch
-from parcelgate.http.resources import TakenBatch
+from parcelgate.http.requests.batches import MOST_BYTES, is_check, read_batch
+from parcelgate.http.resources import TakenBatch, checked_batch_resource
 from parcelgate.services.batches.batches import wired
 from parcelgate.store.idempotency import Claim
 
@@ -16,9 +17,11 @@ api = Api("create_batch")
 
 @api.route
 def create_batch(request: Request) -> Answer:
-    """Take a batch: 202, and each of its orders goes its own way."""
+    """Take a batch: 202, and each of its orders goes its own way. With `validate_only` 200, and none does."""
     batches = wired()
     body = request.json(MOST_BYTES)
+    if is_check(body):
+        return checked(request, body)
 
     def create(claim: Claim | None) -> Answer:
         lines = read_batch(body, carriers=registry.names())
@@ -28,6 +31,23 @@ def create_batch(request: Request) -> Answer:
         return taken(batches.resume(request.tenant, batch_id))
 
     return create_once(request, batches.table.tenant(request.tenant), now(), create, resume)
+
+
+def checked(request: Request, body: object) -> Answer:
+    """Answer with what is wrong with each entry. Loads what checks an order's body only now."""
+    from parcelgate.http.requests.orders import read_order
+    from parcelgate.services.batches import checks
+
+    lines = read_batch(body, carriers=registry.names())
+    entries = body["orders"] if isinstance(body, dict) else []
+    moment = now()
+    drafts = (
+        read_order(
+            entry, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=moment
+        )
+        for entry in entries
+    )
+    return answer(checked_batch_resource(lines, checks.check(drafts, checks.wired())))
 
 
 def taken(batch: Batch) -> Answer:

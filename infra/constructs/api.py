@@ -118,6 +118,7 @@ class Api(Construct):
         functions.add(
             "create_batch",
             store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            accounts,
             batches.body_access("PutObject"),
             batches.send_access(),
             timings(settings),

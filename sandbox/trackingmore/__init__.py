@@ -18,7 +18,7 @@ list, `realtime` and PUT, while `delete` and `detect` go on. A list without a pa
 4031 where the account never followed any.
 
 **Assumed**, as nobody we can reach has written it down: that a PUT takes a whole item as `get` gave it,
-the answers of `delete` and `updatemore` to several parcels, of `update`, `costtime` and `aircargo` in details,
+the answers of `delete` and `updatemore` to several, of `update`, `costtime` and `aircargo` in detail,
 that a courier is corrected at the first look and only when the number is unmistakably another's, that times
 are in UTC, that `realtime` answers for parcels that are not followed too, and that a webhook that was not
 answered with HTTP 200 is sent again 14 times, after 1, 2, 4... minutes in life.

@@ -36,6 +36,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "create_batch": {
         "table": SETTLE | {"dynamodb:Query"},
         "batch bodies": {"s3:PutObject"},
+        **READ_ACCOUNT,
         "batch queue": SEND,
     },
     "read_batch": {"table": {"dynamodb:Query"}},

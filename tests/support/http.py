@@ -25,7 +25,7 @@ from parcelgate.http import routes
 from parcelgate.http.openapi import document
 from parcelgate.http.routes import function_of
 from parcelgate.observability.logs import log
-from parcelgate.services.batches import batches
+from parcelgate.services.batches import batches, checks
 from parcelgate.services.catalogue import addresses, offers, rates
 from parcelgate.services.labels import fetch, links
 from parcelgate.services.orders import cancel, change, create, hold, manifests, reader, retries
@@ -315,6 +315,7 @@ def forget() -> None:
     """Have every function wired anew, as in a fresh environment."""
     for wired in (
         batches.wired,
+        checks.wired,
         addresses.wired,
         cancel.wired,
         offers.wired,

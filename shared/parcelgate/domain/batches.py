@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.domain.problems import Problem
+from parcelgate.domain.problems import FieldError, Notice, Problem
 
 MOST_ORDERS = 300
 """Orders in one batch."""
@@ -89,3 +89,10 @@ def progress(batch: Batch, rows: Iterable[BatchRow]) -> Progress:
         failed=counts["failed"],
         needs_attention=counts["needs_attention"],
     )
+
+
+class CheckedEntry(msgspec.Struct, frozen=True):
+    """What is wrong with an entry, and what it would be warned of. Pointers lead into the entry."""
+
+    errors: tuple[FieldError, ...] = ()
+    warnings: tuple[Notice, ...] = ()

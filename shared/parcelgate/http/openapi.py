@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 import parcelgate
 from parcelgate.carriers import registry
 from parcelgate.carriers.results import Rate
-from parcelgate.domain.batches import MOST_ORDERS, Batch, BatchLine, progress
+from parcelgate.domain.batches import MOST_ORDERS, Batch, BatchLine, CheckedEntry, progress
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Actor, Charge, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CODES, FieldError, Problem
@@ -62,6 +62,7 @@ _SHOWN = (
     resources.LabelResource,
     resources.PendingLabel,
     resources.TakenBatch,
+    resources.CheckedBatchResource,
     resources.BatchResource,
     resources.RateList,
     resources.CarrierList,
@@ -122,6 +123,9 @@ class BatchInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     orders: Annotated[list[OrderInput], Field(min_length=1, max_length=MOST_ORDERS)]
+    validate_only: Annotated[
+        bool | None, Field(description="Only check the orders: nothing is stored and nothing is bought.")
+    ] = None
 
 
 def document() -> Json:
@@ -299,13 +303,17 @@ def _paths() -> Json:
                 "Orders",
                 "Create many orders at once",
                 f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for "
-                "itself, and one that is wrong spoils no other. Ask the batch how far it has come.",
+                "itself, and one that is wrong spoils no other. Ask the batch how far it has come. With "
+                "`validate_only` the orders are only checked, and the answer says what is wrong with each.",
                 scope="orders:write",
                 body=(BatchInput, {"orders": [ORDER_EXAMPLE]}),
                 answers={
+                    "200": _answer(
+                        "Checked only: nothing was bought.", resources.CheckedBatchResource, _checked_batch()
+                    ),
                     "202": _answer(
                         "Taken.", resources.TakenBatch, {"id": "bat_01KAJ2W3X4Y5Z6A7B8C9D0E1F3", "total": 1}
-                    )
+                    ),
                 },
                 located=("202",),
                 problems=(400, 401, 403, 409, 413, 415, 422, 429, 500),
@@ -871,6 +879,12 @@ def _events() -> Json:
     order = _example_order()
     event = OrderEvent(at=order.created_at, type="order.accepted", actor=Actor.CLIENT, to=order.status)
     return {"data": [_plain(resources.event_resource(event))]}
+
+
+def _checked_batch() -> Json:
+    error = FieldError("/ship_to/postcode", "missing", "Is required.")
+    lines = (BatchLine(carrier="lso", reference="shop-1017"), BatchLine(carrier="lso", reference="shop-1018"))
+    return _plain(resources.checked_batch_resource(lines, (CheckedEntry(), CheckedEntry(errors=(error,)))))
 
 
 def _batch() -> Json:

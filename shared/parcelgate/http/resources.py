@@ -16,7 +16,7 @@ from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import Courier, Rate, Service, TransitTimes
 from parcelgate.domain import measures, orders
 from parcelgate.domain.addresses import Address
-from parcelgate.domain.batches import Batch, Progress
+from parcelgate.domain.batches import Batch, BatchLine, CheckedEntry, Progress
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import LengthUnit, WeightUnit
 from parcelgate.domain.orders import Actor, Battery, LabelStatus, Order, OrderEvent, OrderStatus
@@ -470,6 +470,25 @@ class TakenBatch(msgspec.Struct, frozen=True):
     total: int
 
 
+class CheckedOrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found of one entry of a batch, by its place from 0. Pointers lead into the entry."""
+
+    index: int
+    reference: str | None
+    valid: bool
+    errors: tuple[FieldError, ...]
+    warnings: tuple[Notice, ...]
+
+
+class CheckedBatchResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that was only checked: nothing is stored of it and nothing is bought."""
+
+    total: int
+    valid: int
+    invalid: int
+    orders: tuple[CheckedOrderResource, ...]
+
+
 class BatchOrderResource(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a batch, by its place from 0. `id` is null where there is no order of it (yet).
 
@@ -641,6 +660,28 @@ def rate_resource(order: Order, rate: Rate) -> RateResource:
         price=_some_money(rate.price),
         charges=_charges(rate.charges),
         billable_weight=_weight(rate.billable_weight),
+    )
+
+
+def checked_batch_resource(
+    lines: Sequence[BatchLine], entries: Sequence[CheckedEntry]
+) -> CheckedBatchResource:
+    """What a check found of each entry of a batch."""
+    valid = sum(not entry.errors for entry in entries)
+    return CheckedBatchResource(
+        total=len(entries),
+        valid=valid,
+        invalid=len(entries) - valid,
+        orders=tuple(
+            CheckedOrderResource(
+                index=index,
+                reference=line.reference,
+                valid=not entry.errors,
+                errors=entry.errors,
+                warnings=entry.warnings,
+            )
+            for index, (line, entry) in enumerate(zip(lines, entries, strict=True))
+        ),
     )
 
 

@@ -122,9 +122,13 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "POST /v1/orders/batch", "create_batch", "Orders", "Create many orders at once",
             f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for itself, "
-            "and one that is wrong spoils no other. Ask the batch how far it has come.",
+            "and one that is wrong spoils no other. Ask the batch how far it has come. With `validate_only` "
+            "the orders are only checked, and the answer says what is wrong with each.",
             scope="orders:write", body="batches.BatchInput",
-            answers={202: Response("Taken.", "batches.TakenBatch", _TAKEN)},
+            answers={
+                200: Response("Checked only: nothing was bought.", "batches.CheckedBatchResource"),
+                202: Response("Taken.", "batches.TakenBatch", _TAKEN),
+            },
         ),
     )),
     "read_batch": Function(512, 15, (

@@ -23,12 +23,19 @@ def read_batch(body: object, *, carriers: Collection[str]) -> tuple[BatchLine, .
     found = [
         FieldError(pointer([name]), "unknown_field", "There is no such field.")
         for name in body
-        if name != "orders"
+        if name not in ("orders", "validate_only")
     ]
     found += _errors_of(body.get("orders"))
+    if not (is_absent(body.get("validate_only")) or isinstance(body["validate_only"], bool)):
+        found.append(FieldError("/validate_only", "type", "Must be true or false."))
     if found:
         raise invalid(found)
     return tuple(_line(entry, carriers) for entry in body["orders"])
+
+
+def is_check(body: object) -> bool:
+    """Tell whether a batch is only to be checked: nothing is bought then."""
+    return isinstance(body, dict) and body.get("validate_only") is True
 
 
 def read_entries(raw: bytes) -> list[object]:

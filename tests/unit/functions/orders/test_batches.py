@@ -209,3 +209,53 @@ def test_no_answer_and_no_log_says_who_the_parcel_is_for(house: House, logged: A
     said = logged() + read(batch_id).text
     for secret in (body["ship_to"][name] for name in ("name", "phone", "line1")):
         assert secret not in said
+
+
+class TestACheck:
+    def test_buys_nothing_and_says_what_is_wrong_with_each_entry(self, house: House) -> None:
+        again = order_body("shop-1")
+        wrong = order_body("shop-2", colour="red", parcels=[])
+        unnamed = order_body("shop-3")
+        del unnamed["ship_to"]["company"]
+
+        reply = create_checked(again, wrong, unnamed, "rubbish", again)
+
+        assert reply.status == 200
+        seen = reply.json()
+        assert (seen["total"], seen["valid"], seen["invalid"]) == (5, 2, 3)
+        assert [entry["reference"] for entry in seen["orders"]] == [
+            "shop-1",
+            "shop-2",
+            "shop-3",
+            None,
+            "shop-1",
+        ]
+        assert [entry["valid"] for entry in seen["orders"]] == [True, False, True, False, False]
+        codes = [{error["pointer"]: error["code"] for error in entry["errors"]} for entry in seen["orders"]]
+        assert codes[1] == {"/colour": "unknown_field", "/parcels": "missing"}
+        assert codes[3] == {"": "type"}
+        assert codes[4] == {"/reference": "reference_in_use"}
+        (warning,) = seen["orders"][2]["warnings"]
+        assert (warning["pointer"], warning["code"]) == ("/ship_to/company", "defaulted")
+        assert house.stored("order") == house.stored("batch") == house.batch_messages() == []
+        assert house.bodies() == {}
+
+    def test_names_an_account_that_there_is_not(self, house: House) -> None:
+        (entry,) = create_checked(order_body("shop-1", account="west")).json()["orders"]
+        assert [error["pointer"] for error in entry["errors"]] == ["/account"]
+
+    @pytest.mark.parametrize("word", ["yes", 1, []])
+    def test_is_asked_for_by_true_alone(self, house: House, word: object) -> None:
+        reply = call(CREATE, body={"orders": [order_body("shop-1")], "validate_only": word})
+        if word == []:
+            assert reply.status == 202
+        else:
+            assert [error["pointer"] for error in reply.json()["errors"]] == ["/validate_only"]
+
+    def test_is_no_check_when_it_is_refused_or_absent(self, house: House) -> None:
+        for word in (False, None):
+            assert call(CREATE, body={"orders": [order_body()], "validate_only": word}).status == 202
+
+
+def create_checked(*entries: Any) -> Reply:
+    return call(CREATE, body={"orders": list(entries), "validate_only": True})

@@ -1,0 +1,64 @@
+"""Checking the entries of a batch without buying anything: what each would be refused or warned for."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.domain.batches import CheckedEntry
+from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.services.batches.batches import LONGEST_POINTER, MOST_ERRORS
+from parcelgate.services.orders.create import Draft, examined
+from parcelgate.services.settings import Settings
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import Carriers
+
+
+def check(drafts: Iterable[Draft], carriers: "Carriers") -> list[CheckedEntry]:
+    """Hold each draft against its carrier's limits, as a create does, and store nothing.
+
+    A reference that an earlier entry of the same carrier account has is `reference_in_use`. References of
+    orders that are stored are not looked up.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    found = []
+    for draft in drafts:
+        entry = _checked(draft, carriers)
+        order = draft.order
+        if order is not None:
+            key = (order.carrier, order.account, order.reference)
+            if key in seen:
+                twice = FieldError(
+                    "/reference", "reference_in_use", "An earlier entry has this reference already."
+                )
+                entry = msgspec.structs.replace(entry, errors=(*entry.errors, twice))
+            seen.add(key)
+        found.append(entry)
+    return found
+
+
+def _checked(draft: Draft, carriers: "Carriers") -> CheckedEntry:
+    try:
+        order = examined(draft, carriers)
+    except ProblemError as error:
+        problem = error.problem
+        errors = problem.errors or (FieldError("", problem.code, problem.detail),)
+        return CheckedEntry(errors=tuple(_short(one) for one in errors[:MOST_ERRORS]))
+    return CheckedEntry(warnings=order.warnings)
+
+
+def _short(error: FieldError) -> FieldError:
+    return msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
+
+
+@cache
+def wired() -> "Carriers":
+    """The carriers of this environment, to check entries against."""
+    from parcelgate.aws_clients import client
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.store.table import Table
+
+    settings = Settings()
+    return Carriers(Table(client("dynamodb"), settings.table), settings)
