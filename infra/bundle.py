@@ -176,7 +176,9 @@ def _plan(target: Target, root: Path, home: Path) -> Bundle:
     libraries = _libraries_key(target, root)
     # A local layer is used where it lies, and its bytecode says so.
     place = str(home.resolve()) if target == "local" else ""
-    layer_hash = _digest(libraries, place, *_contents(root / "shared" / "parcelgate"))
+    layer_hash = _digest(
+        libraries, place, *_contents(root / "shared" / "parcelgate"), *_contents(root / "events")
+    )
     # A local function starts from a path that holds the layer's hash, so it changes with the layer.
     base = (libraries, layer_hash if target == "local" else "")
     folders = sorted(path.parent for path in (root / "functions").glob("*/handler.py"))

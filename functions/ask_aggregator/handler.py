@@ -10,7 +10,13 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.requests.trackings import read_air_waybill, read_areas, read_number, read_route
-from parcelgate.http.resources import CourierList, RemoteAreas, Told, TrackingCounts, TransitTimesResource
+from parcelgate.http.resources.aggregator import (
+    AggregatorWords,
+    CourierList,
+    RemoteAreas,
+    TrackingCounts,
+    TransitTimesResource,
+)
 from parcelgate.services.trackings.subscriptions import wired
 
 CARRIER_SECONDS = 12.0
@@ -58,13 +64,13 @@ def detect_courier(request: Request) -> Answer:
 def read_air_cargo(request: Request) -> Answer:
     """Give the journey of an air waybill."""
     account, awb = _account(request), read_air_waybill(request.parameters["awb"])
-    return answer(Told(_ask(request, account, lambda aggregator: aggregator.air_cargo(awb))))
+    return answer(AggregatorWords(_ask(request, account, lambda aggregator: aggregator.air_cargo(awb))))
 
 
 @api.route
 def read_usage(request: Request) -> Answer:
     """Give what is left of the account's quota."""
-    return answer(Told(_ask(request, _account(request), lambda aggregator: aggregator.usage())))
+    return answer(AggregatorWords(_ask(request, _account(request), lambda aggregator: aggregator.usage())))
 
 
 @api.route

@@ -5,7 +5,7 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.resources import order_resource
+from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.cancel import wired
 from parcelgate.services.trackings import delivery_status
 

@@ -6,7 +6,7 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.amendments import read_amendment
-from parcelgate.http.resources import order_resource
+from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.change import wired
 from parcelgate.services.trackings import delivery_status
 

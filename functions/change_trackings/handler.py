@@ -9,7 +9,7 @@ from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.trackings import read_change, read_changes, read_names, read_refresh
-from parcelgate.http.resources import (
+from parcelgate.http.resources.trackings import (
     TrackingResource,
     TrackingResult,
     TrackingResults,

@@ -6,7 +6,7 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.forms import read_manifest
-from parcelgate.http.resources import manifest_resource
+from parcelgate.http.resources.orders import manifest_resource
 from parcelgate.services.orders.manifests import wired
 
 CARRIER_SECONDS = 12.0

@@ -8,7 +8,7 @@ from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.batches import MOST_BYTES, is_check, read_batch
-from parcelgate.http.resources import TakenBatch, checked_batch_resource
+from parcelgate.http.resources.batches import TakenBatch, checked_batch_resource
 from parcelgate.services.batches.batches import wired
 from parcelgate.store.idempotency import Claim
 

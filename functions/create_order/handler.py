@@ -9,7 +9,7 @@ from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.orders import read_order
-from parcelgate.http.resources import order_resource
+from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.create import wired
 from parcelgate.store.idempotency import Claim
 

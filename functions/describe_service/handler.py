@@ -12,7 +12,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.pages import docs_page, problem_page
-from parcelgate.http.resources import CarrierList, Health
+from parcelgate.http.resources.catalogue import CarrierList, Health
 
 api = Api("describe_service")
 

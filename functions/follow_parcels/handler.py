@@ -6,7 +6,7 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.trackings import Several, read_following, read_followings
-from parcelgate.http.resources import (
+from parcelgate.http.resources.trackings import (
     TrackingList,
     TrackingResource,
     TrackingResult,

@@ -1,11 +1,10 @@
 """`GET /v1/orders/{id}/label`: the label, as JSON or as a redirect to the document."""
 
-from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.accept import document_wanted
-from parcelgate.http.resources import LabelResource, ParcelLabelResource, PendingLabel
+from parcelgate.http.resources.labels import LabelResource, ParcelLabelResource, PendingLabel
 from parcelgate.services.labels.links import LinkedLabel, wired
 
 CARRIER_SECONDS = 8.0
@@ -34,7 +33,7 @@ def _resource(label: LinkedLabel) -> LabelResource:
         format=order.label.format,
         size=order.label.size,
         url=label.whole.url if label.whole else None,
-        expires_at=rfc3339(label.expires_at),
+        expires_at=label.expires_at,
         sha256=label.whole.sha256 if label.whole else None,
         parcels=tuple(
             ParcelLabelResource(

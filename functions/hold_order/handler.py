@@ -4,7 +4,7 @@ from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
-from parcelgate.http.resources import order_resource
+from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.hold import wired
 from parcelgate.services.trackings import delivery_status
 

@@ -3,7 +3,7 @@
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_account_query
-from parcelgate.http.resources import ServiceList
+from parcelgate.http.resources.catalogue import ServiceList
 from parcelgate.services.catalogue.offers import wired
 
 CARRIER_SECONDS = 10.0

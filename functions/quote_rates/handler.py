@@ -6,7 +6,7 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.orders import read_order
-from parcelgate.http.resources import RateList, rate_resource
+from parcelgate.http.resources.catalogue import RateList, rate_resource
 from parcelgate.services.catalogue.rates import wired
 
 CARRIER_SECONDS = 10.0

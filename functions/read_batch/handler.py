@@ -2,7 +2,7 @@
 
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
-from parcelgate.http.resources import batch_resource
+from parcelgate.http.resources.batches import batch_resource
 from parcelgate.services.batches.batches import wired
 
 api = Api("read_batch")

@@ -6,14 +6,8 @@ from parcelgate.domain.orders import Order
 from parcelgate.http.answers import Answer, answer, encode
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_order_query
-from parcelgate.http.resources import (
-    EventList,
-    OrderList,
-    TrackingList,
-    event_resource,
-    order_resource,
-    tracking_resource,
-)
+from parcelgate.http.resources.orders import EventList, OrderList, event_resource, order_resource
+from parcelgate.http.resources.trackings import TrackingList, tracking_resource
 from parcelgate.services.orders.reader import wired
 from parcelgate.store.errors import BadCursorError
 

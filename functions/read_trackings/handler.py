@@ -6,7 +6,7 @@ from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Answer, answer, encode
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_tracking_query
-from parcelgate.http.resources import TrackingPage, tracking_resource
+from parcelgate.http.resources.trackings import TrackingPage, tracking_resource
 from parcelgate.services.trackings.tracking_reader import wired
 from parcelgate.store.errors import BadCursorError
 

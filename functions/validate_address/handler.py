@@ -6,7 +6,7 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.forms import read_address
-from parcelgate.http.resources import AddressCheckResource
+from parcelgate.http.resources.catalogue import AddressCheckResource
 from parcelgate.services.catalogue.addresses import wired
 
 CARRIER_SECONDS = 10.0

@@ -86,8 +86,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     warehouse_number: str | None = None
 
 
-class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of an order: what the client said of it, then what the carrier said. Volume in m3."""
+class RequestedParcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of an order, as far as the client describes it. Volume in m3."""
 
     reference: str
     weight: Weight
@@ -100,6 +100,11 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     declared_value: Money | None = None
     items: tuple[Item, ...] = ()
     tracking_number: str | None = None
+
+
+class Parcel(RequestedParcel, frozen=True, kw_only=True):
+    """One piece of an order: what the client said of it, then what the carrier said."""
+
     master_tracking_number: str | None = None
     carrier_parcel_number: str | None = None
     tracking_id: str | None = None

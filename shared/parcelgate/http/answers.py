@@ -1,14 +1,18 @@
-"""An HTTP answer, and the encoding of what it shows."""
+"""An HTTP answer, and how what it shows is written."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import msgspec
+
+from parcelgate.domain.clock import rfc3339
+from parcelgate.domain.measures import Money
 
 RETRY_SECONDS = 2
 """What clients are told to wait before they ask again how far something is."""
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
-"""A resource as JSON."""
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +34,17 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.base}/v1/orders/{order_id}"
 
 
+def encode(resource: object) -> bytes:
+    """Write a resource as JSON: money as decimal strings, measures as numbers, times as RFC 3339 in UTC."""
+    return _encode(_written(resource))
+
+
+def copied[R: msgspec.Struct](kind: type[R], source: object, **others: Any) -> R:
+    """Make a resource of what `source` has under the same names, and of `others`."""
+    named = {name: getattr(source, name) for name in kind.__struct_fields__ if name not in others}
+    return kind(**named, **others)
+
+
 def answer(resource: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with a resource as JSON."""
     return Answer(
@@ -37,3 +52,19 @@ def answer(resource: object, status: int = 200, headers: Mapping[str, str] | Non
         body=encode(resource).decode(),
         headers={"content-type": "application/json", **(headers or {})},
     )
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Money):
+        return {"amount": format(value.amount, "f"), "currency": value.currency}
+    if isinstance(value, msgspec.Struct):
+        # The one resource that leaves fields out leaves out its nulls.
+        spares = value.__struct_config__.omit_defaults
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        fields = {shown: _written(getattr(value, name)) for shown, name in names}
+        return {name: part for name, part in fields.items() if part is not None} if spares else fields
+    if isinstance(value, tuple | list):
+        return [_written(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _written(part) for name, part in value.items()}
+    return rfc3339(value) if isinstance(value, datetime) else value

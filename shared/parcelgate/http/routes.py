@@ -20,12 +20,12 @@ MOST_ORDERS = 300
 
 
 class Response(NamedTuple):
-    """One good answer of a route. Without `model` there is no body, save a page (`media`)."""
+    """One good answer of a route. Without `model` there is no body, save a thing of another `media` type."""
 
     description: str
     model: str | None = None
     headers: tuple[str, ...] = ()
-    media: str = "application/json"
+    media: str | None = None
     several: str | None = None
     """The model of the answer to a list, where a list may be sent too."""
 
@@ -53,8 +53,8 @@ class Route(msgspec.Struct, frozen=True):
     """The model of the request's body."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may be, or must be, a list of such."""
-    query: str | None = None
-    """The class that holds the query's parameters."""
+    query: Literal["orders", "trackings", "account"] | None = None
+    """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
 
     @property
@@ -124,7 +124,7 @@ FUNCTIONS: Mapping[str, Function] = {
             f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for itself, "
             "and one that is wrong spoils no other. Ask the batch how far it has come. With `validate_only` "
             "the orders are only checked, and the answer says what is wrong with each.",
-            scope="orders:write", body="batches.BatchInput",
+            scope="orders:write", body="forms.BatchInput",
             answers={
                 200: Response("Checked only: nothing was bought.", "batches.CheckedBatchResource"),
                 202: Response("Taken.", "batches.TakenBatch", _TAKEN),
@@ -142,7 +142,7 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/orders", "list_orders", "Orders", "List orders",
             "Newest first. A list may lag a second behind.",
-            scope="orders:read", query="queries.OrderParameters",
+            scope="orders:read", query="orders",
             answers={200: Response("A page of orders.", "orders.OrderList")},
         ),
         Route(
@@ -250,7 +250,7 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/trackings", "list_trackings", "Trackings", "List trackings",
             "Newest first, those of orders among them. A list may lag a second behind.",
-            scope="trackings:read", query="queries.TrackingParameters",
+            scope="trackings:read", query="trackings",
             answers={200: Response("A page of trackings.", "trackings.TrackingPage")},
         ),
         Route(
@@ -313,7 +313,7 @@ FUNCTIONS: Mapping[str, Function] = {
             "Ask which places are remote",
             f"Up to {MOST_PARCELS} places, for the couriers that charge more for what they call remote.",
             scope="trackings:read", body="trackings.AreaInput", lists="only",
-            query="queries.AccountParameters",
+            query="account",
             answers={200: Response("What is known of them.", "aggregator.RemoteAreas")}, problems=(503,),
         ),
         Route(
@@ -325,19 +325,19 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/trackings/air-cargo/{awb}", "read_air_cargo", "Trackings", "Follow an air waybill",
             "Its journey, as the aggregator tells it.",
-            scope="trackings:read", query="queries.AccountParameters",
-            answers={200: Response("The journey.", "aggregator.Told")}, problems=(503,),
+            scope="trackings:read", query="account",
+            answers={200: Response("The journey.", "aggregator.AggregatorWords")}, problems=(503,),
         ),
         Route(
             "GET /v1/trackings/usage", "read_usage", "Trackings", "Read the account's quota",
             "What is left of what the aggregator's account may ask.",
-            scope="trackings:read", query="queries.AccountParameters",
-            answers={200: Response("The quota.", "aggregator.Told")}, problems=(503,),
+            scope="trackings:read", query="account",
+            answers={200: Response("The quota.", "aggregator.AggregatorWords")}, problems=(503,),
         ),
         Route(
             "GET /v1/trackings/summary", "read_summary", "Trackings", "Count parcels by status",
             "How many of the parcels that the aggregator's account follows stand how.",
-            scope="trackings:read", query="queries.AccountParameters",
+            scope="trackings:read", query="account",
             answers={200: Response("The counts.", "aggregator.TrackingCounts")}, problems=(503,),
         ),
     )),
@@ -345,7 +345,7 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/carriers/{carrier}/services", "list_services", "Carriers", "List a carrier's services",
             "The codes that `service` takes: from the account's own catalogue where the carrier has one.",
-            query="queries.AccountParameters",
+            query="account",
             answers={200: Response("The services.", "catalogue.ServiceList")}, problems=(404, 503),
         ),
     )),
@@ -363,7 +363,7 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/openapi.json", "read_description", "Service", "Read this description",
             "This OpenAPI document.",
-            open=True, throttle="open", answers={200: Response("The document.")},
+            open=True, throttle="open", answers={200: Response("The document.", media="application/json")},
         ),
         Route(
             "GET /docs", "read_docs", "Service", "Read the documentation",

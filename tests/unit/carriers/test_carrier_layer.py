@@ -13,8 +13,6 @@ ROOT = Path(__file__).parents[3]
 CARRIERS = ROOT / "shared" / "parcelgate" / "carriers"
 # Lower case and upper, alone or as a word of a name: `Lso`, `UBI_URL`, `fetch_lme_label`; not `also`.
 NAMED = re.compile(rf"(?<![a-z])({'|'.join([*registry.CARRIERS, 'etower'])})(?![a-z])", re.IGNORECASE)
-EXAMPLES = {"shared/parcelgate/http/openapi.py"}
-"""The contract's examples are orders with a carrier."""
 
 
 def modules() -> list[Path]:
@@ -43,15 +41,7 @@ def mentions(path: Path) -> Iterator[str]:
 
 
 def test_no_module_outside_its_folder_names_a_carrier() -> None:
-    found = [line for path in modules() for line in mentions(path)]
-    strangers = [line for line in found if line.partition(":")[0] not in EXAMPLES]
-    assert strangers == []
-
-
-def test_the_contracts_examples_name_a_carrier_only_as_the_carrier_of_an_order() -> None:
-    found = [line for path in modules() for line in mentions(path)]
-    examples = [line for line in found if line.partition(":")[0] in EXAMPLES]
-    assert [line for line in examples if not re.search(r"""carrier"?(: |=)"\w+\"""", line)] == []
+    assert [line for path in modules() for line in mentions(path)] == []
 
 
 @pytest.mark.parametrize(

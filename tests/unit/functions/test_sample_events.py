@@ -1,35 +1,55 @@
-"""The sample events of the functions that answer clients: each is answered as the contract says."""
-
-import json
-from pathlib import Path
+"""The sample requests of `events/requests`: each route answers its own as the contract says."""
 
 import pytest
 
+from parcelgate.http.openapi import SAMPLES, sample
+from parcelgate.http.routes import ROUTES
 from tests.support.exchange import Exchange
-from tests.support.http import House, send
+from tests.support.http import House, call
+
+NOTHING_OF_THAT_ID = 404
+STATUSES = {
+    "create_order": 202,
+    "create_batch": 202,
+    "close_manifest": 422,
+    "quote_rates": 503,
+    "follow_parcels": 201,
+    "change_trackings": 207,
+    "forget_trackings": 207,
+    **dict.fromkeys(
+        (
+            "read_batch",
+            "read_order",
+            "list_order_events",
+            "list_order_trackings",
+            "get_label",
+            "cancel_order",
+            "change_order",
+            "hold_order",
+            "read_tracking",
+            "change_tracking",
+            "forget_tracking",
+            "pause_tracking",
+            "refresh_tracking",
+        ),
+        NOTHING_OF_THAT_ID,
+    ),
+}
+"""What is answered where nothing was stored before and no carrier is there to be asked; 200 elsewhere."""
+
+CALLED = {key: route for key, route in ROUTES.items() if route.summary and route.name != "read_description"}
+"""The description is served from the bundle, and tested there."""
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [
-        ("create_order", 202),
-        ("create_batch", 202),
-        ("read_batch", 404),
-        ("read_orders", 200),
-        ("get_label", 404),
-        ("cancel_order", 404),
-        ("change_order", 404),
-        ("hold_order", 404),
-        ("close_manifest", 422),
-        ("validate_address", 200),
-        ("list_services", 200),
-        ("describe_service", 200),
-        ("follow_parcels", 201),
-        ("read_trackings", 200),
-        ("change_trackings", 404),
-        ("ask_aggregator", 200),
-    ],
-)
-def test_a_sample_event_is_answered(name: str, status: int, house: House) -> None:
+@pytest.mark.parametrize("key", CALLED)
+def test_a_sample_request_is_answered(key: str, house: House) -> None:
+    said = sample(CALLED[key])
+
     with Exchange().in_place():
-        assert send(json.loads(Path(f"events/{name}.json").read_text())).status == status
+        reply = call(key, body=said.get("body"), query=said.get("query"), **said.get("path", {}))
+
+    assert reply.status == STATUSES.get(CALLED[key].name, 200), reply.text
+
+
+def test_every_sample_is_of_a_route() -> None:
+    assert {path.stem for path in SAMPLES.iterdir()} <= {route.operation for route in CALLED.values()}

@@ -8,11 +8,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from parcelgate.carriers.ubi import validation
+from parcelgate.domain import batches
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
-from parcelgate.http.openapi import ORDER_EXAMPLE, document, example
-from parcelgate.http.requests.orders import read_order
+from parcelgate.http.openapi import document, example, sample
+from parcelgate.http.requests.orders import OrderInput, read_order
+from parcelgate.http.routes import MOST_ORDERS, MOST_PARCELS, ROUTES, Route
 from parcelgate.services.orders.create import Draft
+from parcelgate.services.trackings.subscriptions import MOST
 from tests.support.http import a_box, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -232,12 +235,59 @@ class TestLengths:
         assert [error.code for error in draft.errors] == ["format"]
 
 
+WITH_BODY = [route for route in ROUTES.values() if route.body]
+
+
 class TestTheDescription:
-    def test_has_examples_that_fit_their_schemas(self) -> None:
-        components = document()["components"]
-        for name, shown in (("OrderInput", ORDER_EXAMPLE), ("OrderResource", example())):
-            schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-            Draft202012Validator(schema).validate(shown)
+    @pytest.mark.parametrize(
+        "route", [route for route in ROUTES.values() if route.body], ids=lambda r: r.name
+    )
+    def test_has_an_example_of_each_body_that_fits_its_schema(self, route: Route) -> None:
+        described = document()
+        operation = described["paths"][route.path][route.method.lower()]
+        for content in operation["requestBody"]["content"].values():
+            fits(content["schema"], content["example"])
+            assert content["example"] == sample(route)["body"]
+
+    def test_has_an_example_of_an_order_that_fits_its_schema(self) -> None:
+        fits({"$ref": "#/components/schemas/OrderResource"}, example())
+
+    @pytest.mark.parametrize("empty", [None, "", []])
+    def test_says_that_null_counts_as_absent(self, empty: str | list[Any] | None) -> None:
+        """Whatever may be left out may be null; whatever is required may not."""
+        schemas = document()["components"]["schemas"]
+        validator = Draft202012Validator({"$ref": "#/components/schemas/OrderInput", **described()})
+        for name in OrderInput.names:
+            body = order_body() | {name: empty}
+            assert (read(body).errors == []) == (name not in schemas["OrderInput"]["required"])
+            if empty is None:
+                assert validator.is_valid(body) == (name not in schemas["OrderInput"]["required"])
+        nothing = order_body(metadata={"a": None}, options={"locker": None}, label={"dpi": None})
+        assert good(nothing) == good(order_body())
+        assert validator.is_valid(nothing)
+
+    def test_says_what_the_gateway_answers_by_itself(self) -> None:
+        for status in (401, 404, 413, 429):
+            content = document()["components"]["responses"][f"Problem{status}"]["content"]
+            fits(content["application/json"]["schema"], {"message": "Unauthorized"})
+
+    def test_says_that_every_post_and_patch_takes_an_idempotency_key(self) -> None:
+        for path, methods in document()["paths"].items():
+            for method, operation in methods.items():
+                named = "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
+                assert named == (method in ("post", "patch")), path
+
+    def test_knows_how_many_parcels_a_list_may_name(self) -> None:
+        assert MOST_PARCELS == MOST
+        assert MOST_ORDERS == batches.MOST_ORDERS
 
     def test_shows_no_name_of_the_inside(self) -> None:
         assert not [name for name in document()["components"]["schemas"] if name.startswith("_")]
+
+
+def described() -> dict[str, Any]:
+    return {"components": document()["components"]}
+
+
+def fits(schema: dict[str, Any], shown: object) -> None:
+    Draft202012Validator(schema | described()).validate(shown)

@@ -13,7 +13,7 @@ from parcelgate.domain.trackings import (
     merge,
 )
 from parcelgate.http.answers import encode
-from parcelgate.http.resources import tracking_resource
+from parcelgate.http.resources.trackings import tracking_resource
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, seen
 

@@ -9,18 +9,15 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Site, encode
-from parcelgate.http.requests.orders import OrderInput, read_order
+from parcelgate.http.requests.orders import OrderInput, ParcelInput, read_order
 from parcelgate.http.requests.texts import pointer
-from parcelgate.http.resources import order_resource
+from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.change import Amendment
 from parcelgate.services.orders.create import Draft
 
 CHANGEABLE = ("ship_to", "parcels", "customs", "options", "metadata")
 
-_SAID_OF_A_PARCEL = frozenset({
-    "reference", "secondary_reference", "weight", "dimensions", "volume", "description",
-    "native_description", "sku_on_label", "declared_value", "items",
-})  # fmt: skip
+_SAID_OF_A_PARCEL = ParcelInput.names - {"tracking_number"}
 """Numbers stay the carrier's, or what they were when the order was created."""
 
 

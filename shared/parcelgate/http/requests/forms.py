@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from parcelgate.domain.addresses import Address
+from parcelgate.domain.batches import MOST_ORDERS
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.requests.orders import (
     Account,
     AddressInput,
     Code,
     Input,
+    OrderInput,
     ParcelInput,
     carrier_errors,
     checked,
@@ -36,6 +38,16 @@ class AmendmentInput(BaseModel):
     customs: dict[str, Any] | None = None
     options: dict[str, Any] | None = None
     metadata: dict[str, str | None] | None = None
+
+
+class BatchInput(BaseModel):
+    """Many orders. An entry that is no order spoils only itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    orders: Annotated[list[OrderInput], Field(min_length=1, max_length=MOST_ORDERS)]
+    validate_only: Annotated[
+        bool | None, Field(description="Only check the orders: nothing is stored and nothing is bought.")
+    ] = None
 
 
 class AddressCheckInput(Input):

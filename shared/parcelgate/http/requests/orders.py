@@ -24,6 +24,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -200,19 +201,37 @@ class Input(BaseModel):
         return {key: part for key, part in value.items() if key not in cls.names or not is_absent(part)}
 
 
-class MoneyInput(Input):
+class DomainInput(Input):
+    """What becomes a thing of the domain, field by field."""
+
+    domain: ClassVar[type[msgspec.Struct]]
+    """A type with a field for each of the fields here, of the same name."""
+
+    def to_domain(self, **others: Any) -> Any:
+        """Make the thing of the domain, of what the client said and of `others`, which come first."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name not in others}
+        return self.domain(**{name: _to_domain(value) for name, value in said.items()}, **others)
+
+
+def _to_domain(value: object) -> object:
+    if isinstance(value, DomainInput):
+        return value.to_domain()
+    return tuple(map(_to_domain, value)) if isinstance(value, list) else value
+
+
+class MoneyInput(DomainInput):
     """An amount of one currency."""
+
+    domain = Money
 
     amount: _Amount
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, such as USD.")]
 
-    def to_domain(self) -> Money:
-        """The amount."""
-        return Money(self.amount, self.currency)
 
-
-class WeightInput(Input):
+class WeightInput(DomainInput):
     """A weight, at most 1000 kg."""
+
+    domain = Weight
 
     value: _Measure
     unit: Annotated[WeightUnit, Field(strict=False)]
@@ -223,13 +242,11 @@ class WeightInput(Input):
             raise PydanticCustomError("out_of_range", "Must not be more than 1000 kg.")
         return self
 
-    def to_domain(self) -> Weight:
-        """The weight."""
-        return Weight(self.value, self.unit)
 
-
-class DimensionsInput(Input):
+class DimensionsInput(DomainInput):
     """The sides of a parcel, each at most 10 m."""
+
+    domain = Dimensions
 
     length: _Measure
     width: _Measure
@@ -242,13 +259,11 @@ class DimensionsInput(Input):
             raise PydanticCustomError("out_of_range", "No side may be longer than 10 m.")
         return self
 
-    def to_domain(self) -> Dimensions:
-        """The sides."""
-        return Dimensions(self.length, self.width, self.height, self.unit)
 
-
-class AddressInput(Input):
+class AddressInput(DomainInput):
     """A postal address. States of the US, Canada and Australia may be given as code or name."""
+
+    domain = addresses.Address
 
     name: Line
     line1: Line
@@ -263,13 +278,11 @@ class AddressInput(Input):
     postcode: Code | None = None
     tax_id: Short | None = None
 
-    def to_domain(self) -> addresses.Address:
-        """The address."""
-        return addresses.Address(**self.model_dump())
 
-
-class ItemInput(Input):
+class ItemInput(DomainInput):
     """One line of a parcel's contents; value and weight are for one piece."""
+
+    domain = orders.Item
 
     description: Text
     quantity: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
@@ -291,26 +304,17 @@ class ItemInput(Input):
     url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
     warehouse_number: Line | None = None
 
-    def to_domain(self, place: int) -> orders.Item:
+    def at(self, place: int) -> orders.Item:
         """The line, with defaults for its place in the parcel."""
         number = self.number or str(place)
-        return orders.Item(
-            number=number,
-            sku=self.sku or number,
-            description=self.description,
-            quantity=self.quantity,
-            unit_value=self.unit_value.to_domain(),
-            native_description=self.native_description,
-            hs_code=self.hs_code,
-            origin_country=self.origin_country,
-            weight=self.weight.to_domain() if self.weight else None,
-            url=self.url,
-            warehouse_number=self.warehouse_number,
-        )
+        item: orders.Item = self.to_domain(number=number, sku=self.sku or number)
+        return item
 
 
-class ParcelInput(Input):
+class ParcelInput(DomainInput):
     """One piece of the order."""
+
+    domain = orders.Parcel
 
     weight: WeightInput
     dimensions: DimensionsInput | None = None
@@ -326,32 +330,26 @@ class ParcelInput(Input):
     declared_value: MoneyInput | None = None
     items: Annotated[list[ItemInput], Field(max_length=500)] = []
 
-    def to_domain(self, reference: str) -> orders.Parcel:
+    def under(self, reference: str) -> orders.Parcel:
         """The piece, under its given or default reference."""
-        return orders.Parcel(
-            reference=reference,
-            weight=self.weight.to_domain(),
-            dimensions=self.dimensions.to_domain() if self.dimensions else None,
-            volume=self.volume,
-            secondary_reference=self.secondary_reference,
-            description=self.description,
-            native_description=self.native_description,
-            sku_on_label=self.sku_on_label,
-            declared_value=self.declared_value.to_domain() if self.declared_value else None,
-            items=tuple(item.to_domain(place) for place, item in enumerate(self.items, 1)),
-            tracking_number=self.tracking_number,
-        )
+        items = tuple(item.at(place) for place, item in enumerate(self.items, 1))
+        parcel: orders.Parcel = self.to_domain(reference=reference, items=items)
+        return parcel
 
 
-class BatteryInput(Input):
+class BatteryInput(DomainInput):
     """What battery travels along, and how it is packed."""
+
+    domain = orders.Battery
 
     type: Short
     packing: Short | None = None
 
 
-class CustomsInput(Input):
+class CustomsInput(DomainInput):
     """What customs wants to know of the whole order."""
+
+    domain = orders.Customs
 
     description: Text | None = Field(None, description="Default: the first item's.")
     native_description: Text | None = None
@@ -366,8 +364,10 @@ class CustomsInput(Input):
     inject_port: Annotated[str, Field(max_length=256), BeforeValidator(_one_line)] | None = None
 
 
-class DeliveryWindowInput(Input):
+class DeliveryWindowInput(DomainInput):
     """When the parcel should come."""
+
+    domain = orders.DeliveryWindow
 
     from_: Time = Field(alias="from")
     to: Time
@@ -379,8 +379,10 @@ class DeliveryWindowInput(Input):
         return self
 
 
-class OptionsInput(Input):
+class OptionsInput(DomainInput):
     """What the carrier should do beyond the plain service."""
+
+    domain = orders.Options
 
     authority_to_leave: bool = False
     locker: bool = False
@@ -394,18 +396,11 @@ class OptionsInput(Input):
     delivery_window: DeliveryWindowInput | None = None
     max_price: MoneyInput | None = None
 
-    def to_domain(self) -> orders.Options:
-        """The wishes."""
-        window = self.delivery_window
-        return orders.Options(
-            **self.model_dump(exclude={"delivery_window", "max_price"}),
-            delivery_window=orders.DeliveryWindow(from_=window.from_, to=window.to) if window else None,
-            max_price=self.max_price.to_domain() if self.max_price else None,
-        )
 
-
-class LabelInput(Input):
+class LabelInput(DomainInput):
     """The label that is wanted."""
+
+    domain = orders.Label
 
     format: Literal["pdf", "jpg", "zpl"] = "pdf"
     size: Literal["4x6", "a4", "4x4"] = "4x6"
@@ -421,8 +416,10 @@ def _without_absent_values(value: object) -> object:
 Metadata = Annotated[dict[Short, Text], Field(max_length=50), BeforeValidator(_without_absent_values)]
 
 
-class OrderInput(Input):
+class OrderInput(DomainInput):
     """An order to be bought from a carrier. Carriers narrow further what they take."""
+
+    domain = orders.Order
 
     carrier: Code
     account: Account = "default"
@@ -540,24 +537,14 @@ def _to_order(
     request: OrderInput, *, tenant: str, order_id: str, now: datetime
 ) -> tuple[orders.Order, list[FieldError]]:
     parcels = tuple(
-        parcel.to_domain(parcel.reference or f"{request.reference}-{place}")
+        parcel.under(parcel.reference or f"{request.reference}-{place}")
         for place, parcel in enumerate(request.parcels, 1)
     )
-    order = orders.Order(
+    order: orders.Order = request.to_domain(
         id=order_id,
         tenant=tenant,
-        carrier=request.carrier,
-        account=request.account,
-        reference=request.reference,
-        ship_to=request.ship_to.to_domain(),
-        ship_from=request.ship_from.to_domain() if request.ship_from else None,
-        return_to=request.return_to.to_domain() if request.return_to else None,
         parcels=parcels,
-        service=request.service,
         customs=_customs(request.customs, parcels),
-        options=request.options.to_domain(),
-        label=orders.Label(**request.label.model_dump()),
-        metadata=request.metadata,
         created_at=now,
         updated_at=now,
     )
@@ -586,9 +573,8 @@ def _customs(given: CustomsInput | None, parcels: tuple[orders.Parcel, ...]) -> 
     total = None
     if len(currencies) == 1:
         total = Money(sum((i.unit_value.amount * i.quantity for i in items), Decimal(0)), currencies.pop())
-    return orders.Customs(
-        **given.model_dump(exclude={"battery", "value", "description"}),
+    customs: orders.Customs = given.to_domain(
         description=given.description or (items[0].description if items else None),
         value=given.value.to_domain() if given.value else total,
-        battery=orders.Battery(**given.battery.model_dump()) if given.battery else None,
     )
+    return customs

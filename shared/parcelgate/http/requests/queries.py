@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
@@ -34,34 +34,22 @@ class TrackingQuery(NamedTuple):
 
 def read_order_query(query: Mapping[str, str]) -> OrderQuery:
     """Read the query of the list of orders. Raises ProblemError naming every parameter that is wrong."""
-    given = _Given(query)
-    wanted = OrderFilter(
-        status=given.read("status", _one_of(OrderStatus)),
-        carrier=given.read("carrier", str),
-        reference=given.read("reference", str),
-        created_after=given.read("created_after", _time),
-        created_before=given.read("created_before", _time),
-    )
-    return OrderQuery(wanted, *given.page())
+    given = _read("orders", query)
+    limit, cursor = given.pop("limit") or DEFAULT, given.pop("cursor")
+    return OrderQuery(OrderFilter(**given), limit, cursor)
 
 
 def read_tracking_query(query: Mapping[str, str]) -> TrackingQuery:
     """Read the query of the list of trackings. Raises ProblemError naming every parameter that is wrong."""
-    given = _Given(query)
-    wanted = TrackingFilter(
-        status=given.read("status", _one_of(TrackingStatus)), carrier=given.read("carrier", str)
-    )
-    return TrackingQuery(wanted, *given.page())
+    given = _read("trackings", query)
+    limit, cursor = given.pop("limit") or DEFAULT, given.pop("cursor")
+    return TrackingQuery(TrackingFilter(**given), limit, cursor)
 
 
 def read_account_query(query: Mapping[str, str]) -> str | None:
     """Read which of the tenant's accounts with a carrier is meant. Raises ProblemError."""
-    unknown = [name for name in query if name != "account"]
-    if unknown:
-        message = "There is no such parameter."
-        raise invalid([FieldError(pointer([name]), "unknown_field", message) for name in unknown])
-    text = query.get("account")
-    return None if is_absent(text) else text
+    account: str | None = _read("account", query)["account"]
+    return account
 
 
 def bad_cursor() -> Exception:
@@ -70,37 +58,25 @@ def bad_cursor() -> Exception:
     return invalid([FieldError("/cursor", "format", message)])
 
 
-class _Given:
-    """The parameters of a list's query, read one by one."""
-
-    def __init__(self, query: Mapping[str, str]) -> None:
-        self._query = query
-        self._known: set[str] = set()
-        self._errors: list[FieldError] = []
-
-    def read[T](self, name: str, parse: Callable[[str], T]) -> T | None:
-        """One parameter, or None when it is absent or wrong."""
-        self._known.add(name)
-        text = self._query.get(name)
-        if text is None or is_absent(text):
-            return None
-        try:
-            return parse(text)
-        except WrongTextError as error:
-            self._errors.append(FieldError(pointer([name]), error.code, error.message))
-            return None
-
-    def page(self) -> tuple[int, str | None]:
-        """Limit and cursor, after all else. Raises ProblemError naming every parameter that is wrong."""
-        limit, cursor = self.read("limit", _limit), self.read("cursor", str)
-        self._errors += [
-            FieldError(pointer([name]), "unknown_field", "There is no such parameter.")
-            for name in self._query
-            if name not in self._known
-        ]
-        if self._errors:
-            raise invalid(self._errors)
-        return limit or DEFAULT, cursor
+def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """Every parameter of this kind of query, None where it is absent."""
+    known = PARAMETERS[kind]
+    found: dict[str, Any] = dict.fromkeys(known)
+    errors = []
+    for name, text in query.items():
+        if name in known and not is_absent(text):
+            try:
+                found[name] = known[name].parse(text)
+            except WrongTextError as error:
+                errors.append(FieldError(pointer([name]), error.code, error.message))
+    errors += [
+        FieldError(pointer([name]), "unknown_field", "There is no such parameter.")
+        for name in query
+        if name not in known
+    ]
+    if errors:
+        raise invalid(errors)
+    return found
 
 
 def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
@@ -124,3 +100,43 @@ def _limit(text: str) -> int:
     if len(text) > 9 or not 1 <= int(text) <= MOST:
         raise WrongTextError("out_of_range", f"Must be between 1 and {MOST}.")
     return int(text)
+
+
+class Parameter(NamedTuple):
+    """One parameter of a query."""
+
+    parse: Callable[[str], Any]
+    """Raises WrongTextError."""
+    schema: Mapping[str, Any]
+    description: str
+
+
+def _enum(kind: type[StrEnum]) -> Parameter:
+    return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only of this status.")
+
+
+_TEXT = {"type": "string"}
+_INSTANT = {"type": "string", "format": "date-time"}
+_COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
+_PAGE = {
+    "limit": Parameter(_limit, _COUNT, "How many at most."),
+    "cursor": Parameter(str, _TEXT, "`next_cursor` of the page before, same filters."),
+}
+
+PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
+    "orders": {
+        "status": _enum(OrderStatus),
+        "carrier": Parameter(str, _TEXT, "Only with this carrier."),
+        "reference": Parameter(str, _TEXT, "Only of this reference."),
+        "created_after": Parameter(_time, _INSTANT, "Only later than this."),
+        "created_before": Parameter(_time, _INSTANT, "Only earlier than this."),
+        **_PAGE,
+    },
+    "trackings": {
+        "status": _enum(TrackingStatus),
+        "carrier": Parameter(str, _TEXT, "Only with this carrier or aggregator."),
+        **_PAGE,
+    },
+    "account": {"account": Parameter(str, _TEXT, "Whose account is asked; default `default`.")},
+}
+"""The parameters of each kind of query, as the table of routes names them."""

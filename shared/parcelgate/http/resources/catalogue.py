@@ -1,0 +1,67 @@
+"""What there is to be had: carriers, services, prices, good addresses, and this service itself."""
+
+from typing import Literal
+
+import msgspec
+
+from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.results import Rate, Service
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.measures import Money, Weight
+from parcelgate.domain.orders import Charge, Order
+from parcelgate.domain.problems import FieldError
+from parcelgate.http.answers import copied
+
+
+class RateResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A price preview."""
+
+    carrier: str
+    account: str
+    service: str
+    price: Money
+    charges: tuple[Charge, ...]
+    billable_weight: Weight | None
+
+
+class RateList(msgspec.Struct, frozen=True):
+    """What the order would cost now."""
+
+    rates: tuple[RateResource, ...]
+
+
+class CarrierList(msgspec.Struct, frozen=True):
+    """The carriers here."""
+
+    data: tuple[CarrierProfile, ...]
+
+
+class ServiceList(msgspec.Struct, frozen=True):
+    """A carrier's services.
+
+    `source` says who named them: the carrier's own catalogue, or Parcelgate from what is known of it.
+    """
+
+    data: tuple[Service, ...]
+    source: Literal["carrier", "parcelgate"] = "parcelgate"
+
+
+class AddressCheckResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about an address, and by whom. `suggestion` is what the carrier would rather have."""
+
+    valid: bool
+    checked_by: Literal["carrier", "parcelgate"]
+    messages: tuple[FieldError, ...]
+    suggestion: Address | None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A sign of life."""
+
+    status: str
+    version: str
+
+
+def rate_resource(order: Order, rate: Rate) -> RateResource:
+    """A price preview for an order."""
+    return copied(RateResource, rate, carrier=order.carrier, account=order.account)

@@ -1,0 +1,194 @@
+"""An order, its audit trail and its manifest, as clients are shown them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.measures import Money, Weight
+from parcelgate.domain.orders import (
+    Actor,
+    Charge,
+    Customs,
+    LabelStatus,
+    Options,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    Refund,
+    RequestedParcel,
+)
+from parcelgate.domain.problems import Notice, Problem
+from parcelgate.domain.trackings import TrackingStatus, furthest_behind
+from parcelgate.http.answers import Site, copied
+from parcelgate.http.problems import ProblemResource, problem_resource
+
+if TYPE_CHECKING:
+    from parcelgate.services.orders.manifests import Manifest
+
+
+class ParcelResource(RequestedParcel, frozen=True, kw_only=True):
+    """One piece of the order, with the carrier's numbers."""
+
+    master_tracking_number: str | None
+    carrier_parcel_number: str | None
+    delivery_status: TrackingStatus
+    problem: ProblemResource | None
+
+
+class OrderLabelResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the label can be had, and how it was asked for."""
+
+    status: LabelStatus
+    format: str
+    size: str
+    dpi: int | None
+
+
+class OrderLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go on from an order."""
+
+    self: str
+    label: str
+    tracking: str
+
+
+class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """An order."""
+
+    id: str
+    object: str = "order"
+    status: OrderStatus
+    delivery_status: TrackingStatus
+    carrier: str
+    account: str
+    service: str | None
+    reference: str
+    ship_to: Address
+    ship_from: Address | None
+    return_to: Address | None
+    parcels: tuple[ParcelResource, ...]
+    customs: Customs | None
+    options: Options
+    metadata: dict[str, str]
+    carrier_order_number: str | None
+    tracking_numbers: tuple[str, ...]
+    master_tracking_numbers: tuple[str, ...]
+    price: Money | None
+    charges: tuple[Charge, ...]
+    billable_weight: Weight | None
+    refund: Refund
+    label: OrderLabelResource
+    warnings: tuple[Notice, ...]
+    problem: ProblemResource | None
+    attention: ProblemResource | None
+    carrier_details: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    links: OrderLinks
+
+
+class OrderList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of orders; `next_cursor` leads to the next one, null on the last."""
+
+    data: tuple[OrderResource, ...]
+    next_cursor: str | None
+
+
+class EventCarrierWords(msgspec.Struct, frozen=True):
+    """What the carrier itself said."""
+
+    code: str
+    message: str
+
+
+class EventResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an order's audit trail."""
+
+    at: datetime
+    type: str
+    from_: OrderStatus | None = msgspec.field(name="from")
+    to: OrderStatus | None
+    actor: Actor
+    detail: str | None
+    carrier: EventCarrierWords | None
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """An order's audit trail, oldest first."""
+
+    data: tuple[EventResource, ...]
+
+
+class ManifestOrderResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One order of a manifest: closed, now or before, or why not."""
+
+    id: str
+    status: Literal["closed", "failed"]
+    problem: ProblemResource | None
+
+
+class ManifestResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders that were to be closed, in the order they were named in."""
+
+    id: str
+    orders: tuple[ManifestOrderResource, ...]
+
+
+def order_resource(
+    order: Order, site: Site, delivery: Mapping[str, TrackingStatus] = MappingProxyType({})
+) -> OrderResource:
+    """An order as the contract shows it; `delivery` says how parcels stand, by their tracking ids."""
+
+    def shown(problem: Problem | None) -> ProblemResource | None:
+        return problem_resource(problem, site, order_id=order.id) if problem else None
+
+    link = site.order(order.id)
+    parcels = tuple(
+        copied(
+            ParcelResource,
+            parcel,
+            delivery_status=delivery.get(parcel.tracking_id or "", TrackingStatus.PENDING),
+            problem=shown(parcel.problem),
+        )
+        for parcel in order.parcels
+    )
+    return copied(
+        OrderResource,
+        order,
+        object="order",
+        delivery_status=furthest_behind(parcel.delivery_status for parcel in parcels),
+        parcels=parcels,
+        label=copied(OrderLabelResource, order.label),
+        problem=shown(order.problem),
+        attention=shown(order.attention),
+        links=OrderLinks(self=link, label=f"{link}/label", tracking=f"{link}/tracking"),
+    )
+
+
+def event_resource(event: OrderEvent) -> EventResource:
+    """One line of an order's audit trail."""
+    words = event.carrier
+    return copied(
+        EventResource, event, carrier=EventCarrierWords(words.code, words.message) if words else None
+    )
+
+
+def manifest_resource(manifest: "Manifest", site: Site) -> ManifestResource:
+    """A manifest with what became of each of its orders."""
+    return ManifestResource(
+        id=manifest.id,
+        orders=tuple(
+            ManifestOrderResource(
+                id=entry.order_id,
+                status="failed" if entry.problem else "closed",
+                problem=problem_resource(entry.problem, site, order_id=entry.order_id)
+                if entry.problem
+                else None,
+            )
+            for entry in manifest.entries
+        ),
+    )

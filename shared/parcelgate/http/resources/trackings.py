@@ -1,0 +1,149 @@
+"""A followed parcel with its timeline, as clients are shown it."""
+
+from datetime import datetime
+
+import msgspec
+
+from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.trackings import (
+    Customer,
+    ProofOfDelivery,
+    Source,
+    Tracking,
+    TrackingEvent,
+    TrackingStatus,
+)
+from parcelgate.http.answers import Site, copied
+from parcelgate.http.problems import ProblemResource, problem_resource
+
+
+class SecondaryNumber(msgspec.Struct, frozen=True):
+    """Another carrier's number of the same parcel; `carrier` where it is known."""
+
+    carrier: str | None
+    number: str
+
+
+class LocationResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something happened; `text` in the carrier's own words."""
+
+    city: str | None
+    state: str | None
+    postcode: str | None
+    country: str | None
+    text: str | None
+
+
+class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a parcel.
+
+    `status` is null when the carrier's `code` is not known here. `at_is_local` marks a time that came
+    without a zone, and was read in the account's.
+    """
+
+    id: str
+    at: datetime
+    utc_offset: str | None
+    at_is_local: bool
+    status: TrackingStatus | None
+    sub_status: str | None
+    code: str
+    description: str
+    location: LocationResource
+    visible_to_recipient: bool
+    source: Source | None
+
+
+class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
+    """One followed parcel; its events oldest first.
+
+    `next_poll_at` is null when nobody asks about it any more. The pictures of a proof of delivery are the
+    carrier's, and open until its `expires_at`.
+    """
+
+    id: str
+    object: str = "tracking"
+    order_id: str | None
+    parcel_reference: str | None
+    carrier: str
+    carrier_code: str | None
+    account: str
+    tracking_number: str
+    secondary_tracking_numbers: tuple[SecondaryNumber, ...]
+    title: str | None
+    status: TrackingStatus
+    sub_status: str | None
+    estimated_delivery: datetime | None
+    delivered_at: datetime | None
+    last_event_at: datetime | None
+    next_poll_at: datetime | None
+    proof_of_delivery: ProofOfDelivery | None
+    events: tuple[TrackingEventResource, ...]
+    customer: Customer | None
+    order_reference: str | None
+    order_created_at: datetime | None
+    note: str | None
+    destination_country: str | None
+    destination_state: str | None
+    archived: bool
+    paused: bool
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class TrackingList(msgspec.Struct, frozen=True):
+    """Parcels' timelines, in the order of the parcels."""
+
+    data: tuple[TrackingResource, ...]
+
+
+class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of trackings; `next_cursor` leads to the next one, null on the last."""
+
+    data: tuple[TrackingResource, ...]
+    next_cursor: str | None
+
+
+class TrackingResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one entry of a list, as the status that it would have had alone."""
+
+    status: int
+    id: str | None = None
+    tracking: TrackingResource | None = None
+    problem: ProblemResource | None = None
+    retry_after: int | None = None
+
+
+class TrackingResults(msgspec.Struct, frozen=True):
+    """What became of each entry of a list, in its order."""
+
+    data: tuple[TrackingResult, ...]
+
+
+def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) -> TrackingResource:
+    """One followed parcel."""
+    return copied(
+        TrackingResource,
+        tracking,
+        object="tracking",
+        secondary_tracking_numbers=tuple(copied(SecondaryNumber, one) for one in tracking.other_numbers),
+        estimated_delivery=None,
+        next_poll_at=next_poll_at,
+        proof_of_delivery=tracking.proof,
+        events=tuple(map(_event, tracking.events)),
+    )
+
+
+def failed_result(error: ProblemError, site: Site, tracking_id: str | None = None) -> TrackingResult:
+    """What became of an entry of a list that failed."""
+    return TrackingResult(
+        status=error.problem.status,
+        id=tracking_id,
+        problem=problem_resource(error.problem, site, order_id=error.order_id),
+        retry_after=error.retry_after,
+    )
+
+
+def _event(event: TrackingEvent) -> TrackingEventResource:
+    return copied(TrackingEventResource, event, location=copied(LocationResource, event, text=event.place))
