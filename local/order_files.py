@@ -1,15 +1,16 @@
 """Files of orders: what is imported, and what is written beside it. No network here.
 
 A JSON file holds a list of create bodies, alone or as `{"orders": [...]}`. A CSV file (UTF-8; commas,
-semicolons or tabs) has a line for each parcel, or for each item of one:
+semicolons or tabs; Excel's `sep=;` may come first) has a line for each parcel, or for each item of one:
 
-- A column is named by the place of its value in the create body: `ship_to.postcode`, `options.locker`,
-  `metadata.shop`. `parcel.` stands for the line's parcel, and `item.` for its item.
+- A column is named by the place of its value in the create body, in any case: `ship_to.postcode`,
+  `options.locker`, `metadata.shop`. `parcel.` stands for the line's parcel, and `item.` for its item.
 - A line with the reference of the line before it (or none) goes on with that order: as its next parcel, or,
   when all its `parcel.` cells are empty, as one more item of the parcel before. Its other cells are empty
   or repeat what the first line said.
 - Measures and money are written in one cell: `1.25 kg`, `30x20x10 cm`, `12.50 USD`.
 - Empty cells say nothing.
+- A number that a spreadsheet has shortened (`1.23E+11`) is refused wherever it stands: digits are lost.
 """
 
 import csv
@@ -28,8 +29,13 @@ type Entry = Any
 _MONEY = frozenset({"unit_value", "value", "max_price", "declared_value"})
 _FLAGS = frozenset({"authority_to_leave", "locker", "pick_up", "dangerous_goods"})
 _WHOLE = frozenset({"quantity", "dpi"})
-_PAIR = re.compile(r"([\d.]+)\s*([A-Za-z]+)", re.ASCII)
-_SIDES = re.compile(r"([\d.]+)\s*[x*\u00d7]\s*([\d.]+)\s*[x*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
+_PAIR = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]+)")
+_SIDES = re.compile(r"([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SHORTENED = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,3}")
+"""What a spreadsheet makes of a long number."""
+_SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d{1,3}(?![\dA-Za-z])")
+_MOST_COMPLAINTS = 20
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 COLUMNS = (
@@ -39,6 +45,9 @@ COLUMNS = (
     "status",
     "tracking_numbers",
     "carrier_order_number",
+    "price",
+    "currency",
+    "label",
     "problem",
     "detail",
     "errors",
@@ -62,13 +71,18 @@ class Given:
     """The same for the same order in a later version of the file, whatever stands around it."""
 
 
-def read(path: Path) -> list[Given]:
-    """Read a file of orders. Raises FileError, and OSError for a file that cannot be read."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FileError(f"{path} is not UTF-8.") from None
-    entries = _from_json(text) if path.suffix.lower() == ".json" else _from_csv(text)
+def read(path: Path, *, ignore_unknown: bool = False) -> list[Given]:
+    """Read a file of orders. Raises FileError.
+
+    With `ignore_unknown` the columns of a CSV file that are no place in a create body are passed over.
+    """
+    text = _text(path)
+    if not text.strip():
+        raise FileError(f"{path} is empty.")
+    if path.suffix.lower() == ".json":
+        entries = _from_json(text)
+    else:
+        entries = _from_csv(text, known_columns() if ignore_unknown else None)
     if not entries:
         raise FileError(f"{path} holds no orders.")
     seen: dict[str, int] = {}
@@ -78,6 +92,65 @@ def read(path: Path) -> list[Given]:
         seen[digest] = seen.get(digest, 0) + 1
         found.append(Given(line, entry, f"{digest}-{seen[digest]}"))
     return found
+
+
+def _text(path: Path) -> str:
+    """What a file holds. Raises FileError for one that is not there, cannot be read or is no text."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise FileError(f"{path} is a folder.") from None
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}.") from None
+    advice = 'save it as "CSV UTF-8" and import that.'
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FileError(f"{path} is UTF-16 (Excel's Unicode text): {advice}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        word = re.split(rb"[\s,;\t\"]", content[: error.start])[-1]
+        word += re.split(rb"[\s,;\t\"]", content[error.start :])[0]
+        try:
+            seen = f"probably Windows-1252 (line {line} then has `{word.decode('cp1252')}`)"
+        except UnicodeDecodeError:
+            seen = f"line {line} is no text in it"
+        raise FileError(f"{path} is not UTF-8, {seen}: {advice}") from None
+
+
+def known_columns() -> frozenset[str]:
+    """The columns that stand for a place in a create body, but for `metadata.`, which takes any name."""
+    from parcelgate.http.requests.orders import OrderInput
+
+    schema = OrderInput.model_json_schema()
+    found: set[str] = set()
+
+    def walk(part: dict[str, Any], place: str) -> None:
+        for name, inner in part.get("properties", {}).items():
+            start = {"parcels": "parcel", "items": "item"}.get(name)
+            where = start or f"{place}{name}"
+            if start is None:
+                found.add(where)
+            for form in (inner, *inner.get("anyOf", ()), inner.get("items", {})):
+                target = form.get("items", form).get("$ref", form.get("$ref", ""))
+                if target:
+                    walk(schema["$defs"][target.rpartition("/")[2]], f"{where}.")
+
+    walk(schema, "")
+    return frozenset(found)
+
+
+def column_of(pointer: str) -> str:
+    """The column that a JSON pointer into a create body speaks of: `/parcels/0/weight` is `parcel.weight`."""
+    parts = pointer.strip("/").split("/")
+    if parts[:1] == ["parcels"] and len(parts) > 2:
+        number, parts = int(parts[1]) + 1 if parts[1].isdigit() else parts[1], parts[2:]
+        if parts[:1] == ["items"] and len(parts) > 2:
+            return f"item.{'.'.join(parts[2:])} (parcel {number})"
+        return f"parcel.{'.'.join(parts)} (parcel {number})"
+    return ".".join(parts)
 
 
 def results_path(path: Path) -> Path:
@@ -103,9 +176,13 @@ def _flat(result: dict[str, Any]) -> dict[str, str]:
     problem = result["problem"] or {}
     words = problem.get("carrier") or {}
     errors = (f"{error['pointer']}: {error['message']}" for error in problem.get("errors", ()))
+    price = result.get("price") or {}
     flat = {
         **{name: result[name] for name in ("line", "reference", "id", "status", "carrier_order_number")},
         "tracking_numbers": " ".join(result["tracking_numbers"]),
+        "price": price.get("amount"),
+        "currency": price.get("currency"),
+        "label": result.get("label"),
         "problem": problem.get("code"),
         "detail": problem.get("detail"),
         "errors": "; ".join(errors),
@@ -131,23 +208,87 @@ def _from_json(text: str) -> list[tuple[int, Entry]]:
     return list(enumerate(orders, 1))
 
 
-def _from_csv(text: str) -> list[tuple[int, Entry]]:
-    heading = text.partition("\n")[0]
-    separator = max(",;\t", key=heading.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _from_csv(text: str, known: frozenset[str] | None) -> list[tuple[int, Entry]]:
+    lines = io.StringIO(text, newline="")
+    separator, skipped = _separator(lines)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     orders: list[tuple[int, Entry]] = []
+    complaints: list[str] = []
+    line = skipped + 1
     try:
-        names = [name.strip() for name in next(reader, [])]
+        names = [_column(name) for name in next(reader, [])]
         _check_names(names)
-        for cells in reader:
+        while True:
+            line = reader.line_num + skipped + 1
+            if (cells := next(reader, None)) is None:
+                break
             if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
-                raise FileError(f"Line {reader.line_num} has more cells than there are columns.")
-            row = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
-            if row:
-                _take(row, reader.line_num, orders)
+                raise FileError(f"Line {line} has more cells than there are columns.")
+            row = {
+                name: cell.strip()
+                for name, cell in zip(names, cells, strict=False)
+                if cell.strip() and (known is None or name in known or name.startswith("metadata."))
+            }
+            wrong = [
+                f"Line {line}, column {name}: {why}"
+                for name, cell in row.items()
+                if (why := _wrong(name, cell))
+            ]
+            complaints += wrong
+            if row and not wrong:
+                _take(row, line, orders)
     except csv.Error as error:
-        raise FileError(f"Line {reader.line_num} is not CSV: {error}.") from None
+        raise FileError(f"Line {line} is not CSV: {error}.") from None
+    if complaints:
+        more = len(complaints) - _MOST_COMPLAINTS
+        shown = complaints[:_MOST_COMPLAINTS] + ([f"... and {more} more."] if more > 0 else [])
+        raise FileError("\n".join(shown))
     return orders
+
+
+def _separator(lines: io.StringIO) -> tuple[str, int]:
+    """What divides the cells, and how many lines are no part of the table: Excel's `sep=;` is one."""
+    heading = lines.readline()
+    told = re.fullmatch(r'"?sep=(.)"?', heading.strip(" \r\n"), re.IGNORECASE)
+    if told:
+        return told[1], 1
+    if heading.strip("\r\n").lower() == "sep=\t":
+        return "\t", 1
+    lines.seek(0)
+    return max(",;\t", key=heading.count), 0
+
+
+def _column(name: str) -> str:
+    """The name of a column, in any case; what `metadata.` names is the client's own."""
+    first, dot, rest = name.strip().partition(".")
+    return f"{first.lower()}{dot}{rest if first.lower() == 'metadata' else rest.lower()}"
+
+
+def _wrong(name: str, cell: str) -> str | None:
+    """What is wrong with a cell, in a spreadsheet's words; None when nothing is, or the API will say so."""
+    last = name.rpartition(".")[2]
+    if name.startswith("metadata.") and not _SHORTENED.fullmatch(cell):
+        return None
+    measure = last in _MONEY | {"weight", "dimensions"} and not name.endswith("weight.value")
+    if _SHORTENED.fullmatch(cell) or ((measure or last in _WHOLE) and _SCIENTIFIC.match(cell)):
+        return (
+            f"{cell} is a number in scientific notation, as spreadsheets shorten long ones: make the column "
+            "text and write it out."
+        )
+    if name.startswith("metadata.") or not measure or not isinstance(_value(last, cell), str):
+        return None
+    return f"{cell} cannot be read: write it as {_as_it_should_be(last, cell)}."
+
+
+def _as_it_should_be(name: str, cell: str) -> str:
+    """How a measure or an amount is written: the cell's own as far as it can be told, else an example."""
+    pointed = re.sub(r"\s+", " ", _COMMA.sub(".", cell)).strip()
+    usual = {"weight": ("1.25 kg", "kg"), "dimensions": ("30x20x10 cm", "cm")}
+    example, unit = usual.get(name, ("12.50 USD", "USD"))
+    for text in (pointed, f"{pointed} {unit}"):
+        if not isinstance(_value(name, text), str):
+            return text
+    return example
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -210,11 +351,13 @@ def _value(name: str, cell: str) -> Any:
         return _TRUTHS.get(cell.lower(), cell)
     if name in _WHOLE and cell.isascii() and cell.isdigit():
         return int(cell)
-    if (name in _MONEY or name == "weight") and (pair := _PAIR.fullmatch(cell)):
-        amount, unit = pair.groups()
-        return {"value": amount, "unit": unit} if name == "weight" else {"amount": amount, "currency": unit}
+    if name == "weight" and (pair := _PAIR.fullmatch(cell)):
+        return {"value": pair[1], "unit": pair[2].lower()}
+    if name in _MONEY and (pair := _PAIR.fullmatch(cell)):
+        return {"amount": pair[1], "currency": pair[2].upper()}
     if name == "dimensions" and (sides := _SIDES.fullmatch(cell)):
-        return dict(zip(("length", "width", "height", "unit"), sides.groups(), strict=True))
+        *lengths, unit = sides.groups()
+        return dict(zip(("length", "width", "height", "unit"), (*lengths, unit.lower()), strict=True))
     return cell
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.order_files import FileError, Given, chunks, read, results_path, write_results
+from local.order_files import FileError, Given, chunks, column_of, read, results_path, write_results
 from parcelgate.carriers import registry
 from parcelgate.http.requests.orders import read_order
 
@@ -77,9 +77,9 @@ class TestCsv:
         ]
 
     def test_what_does_not_look_as_it_should_is_left_to_the_api(self, tmp_path: Path) -> None:
-        text = "reference,parcel.weight,item.quantity,options.locker\nR-1,heavy,many,perhaps\n"
+        text = "reference,parcel.volume,item.quantity,options.locker\nR-1,large,many,perhaps\n"
         (entry,) = entries(tmp_path, text)
-        assert entry["parcels"] == [{"weight": "heavy", "items": [{"quantity": "many"}]}]
+        assert entry["parcels"] == [{"volume": "large", "items": [{"quantity": "many"}]}]
         assert entry["options"] == {"locker": "perhaps"}
 
     def test_lines_go_on_with_the_order_before(self, tmp_path: Path) -> None:
@@ -112,7 +112,8 @@ class TestCsv:
             ('reference\n"A\n', "not CSV"),
             ("reference,a,a.b\nA,1,2\n", "exclude"),
             ("reference\n", "no orders"),
-            ("", "reference"),
+            ("", "is empty"),
+            (" \n", "is empty"),
         ],
     )
     def test_a_file_whose_lines_do_not_fit_together_is_refused_as_a_whole(
@@ -121,11 +122,134 @@ class TestCsv:
         with pytest.raises(FileError, match=words):
             entries(tmp_path, text)
 
-    def test_what_is_not_utf8_is_refused(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("cell", "column", "better"),
+        [
+            ("1,25 kg", "parcel.weight", "1.25 kg"),
+            ("1,25", "parcel.weight", "1.25 kg"),
+            ("heavy", "parcel.weight", "1.25 kg"),
+            ("12,50 eur", "item.unit_value", "12.50 eur"),
+            ("12.5", "customs.value", "12.5 USD"),
+            ("30x20x10", "parcel.dimensions", "30x20x10 cm"),
+            ("30,5 x 20 x 10 cm", "parcel.dimensions", "30.5 x 20 x 10 cm"),
+        ],
+    )
+    def test_a_measure_is_asked_for_as_it_is_written_in_a_cell(
+        self, tmp_path: Path, cell: str, column: str, better: str
+    ) -> None:
+        with pytest.raises(FileError) as told:
+            entries(tmp_path, f"reference;carrier;{column}\nR-1;lso;\nR-2;lso;{cell}\n")
+        assert str(told.value) == f"Line 3, column {column}: {cell} cannot be read: write it as {better}."
+
+    @pytest.mark.parametrize(
+        ("cell", "column"),
+        [
+            ("1.23457E+11", "reference"),
+            ("1E+05", "ship_to.phone"),
+            ("1,5E-3 kg", "parcel.weight"),
+            ("1e3 kg", "parcel.weight"),
+            ("2E1", "item.quantity"),
+            ("9.2E+21", "metadata.serial"),
+        ],
+    )
+    def test_a_number_that_a_spreadsheet_has_shortened_is_refused(
+        self, tmp_path: Path, cell: str, column: str
+    ) -> None:
+        row = f"{cell};" if column == "reference" else f"R;{cell}"
+        head = "reference;x" if column == "reference" else f"reference;{column}"
+        with pytest.raises(FileError, match=r"(?s)^Line 2, column \S+: \S.* is a number in scientific"):
+            entries(tmp_path, f"{head}\n{row}\n")
+
+    def test_a_reference_may_look_a_little_like_a_number(self, tmp_path: Path) -> None:
+        found = entries(tmp_path, "reference,metadata.a\n12E4,1e5\n3E-mail,x\n")
+        assert [entry["reference"] for entry in found] == ["12E4", "3E-mail"]
+
+    def test_all_that_is_wrong_is_told_at_once(self, tmp_path: Path) -> None:
+        rows = "".join(f"R-{number},heavy\n" for number in range(30))
+        with pytest.raises(FileError) as told:
+            entries(tmp_path, f"reference,parcel.weight\n{rows}")
+        assert str(told.value).count("\n") == 20
+        assert str(told.value).endswith("and 10 more.")
+
+    def test_a_file_of_excels_is_read(self, tmp_path: Path) -> None:
+        """Its mark, its `sep=` line, semicolons, capitals, and blanks that do not break."""
+        text = (
+            "\ufeffsep=;\r\nReference;Ship_To.Name;PARCEL.Weight;Parcel.Dimensions;Item.Unit_Value;metadata.Shop\r\n"
+            "R-1;Zoë;1.25\u00a0KG;30 X 20 X 10 CM;9.5\u202fusd;A\r\n"
+        )
+        assert entries(tmp_path, text) == [
+            {
+                "reference": "R-1",
+                "ship_to": {"name": "Zoë"},
+                "metadata": {"Shop": "A"},
+                "parcels": [
+                    {
+                        "weight": {"value": "1.25", "unit": "kg"},
+                        "dimensions": {"length": "30", "width": "20", "height": "10", "unit": "cm"},
+                        "items": [{"unit_value": {"amount": "9.5", "currency": "USD"}}],
+                    }
+                ],
+            }
+        ]
+
+    @pytest.mark.parametrize("first", ["sep=\t", '"sep=\t"'])
+    def test_the_divider_may_be_told(self, tmp_path: Path, first: str) -> None:
+        assert entries(tmp_path, f"{first}\nreference\tcarrier\nA;1\tlso\n") == [
+            {"reference": "A;1", "carrier": "lso", "parcels": [{}]}
+        ]
+
+    def test_a_row_is_named_by_the_line_that_it_begins_at(self, tmp_path: Path) -> None:
         file = tmp_path / "orders.csv"
-        file.write_bytes("reference\nZoë\n".encode("latin-1"))
-        with pytest.raises(FileError, match="UTF-8"):
+        file.write_text('sep=,\nreference,ship_to.line1\nA,"1 Elm\nRoad"\n\nB,x\n')
+        assert [given.line for given in read(file)] == [3, 6]
+        with pytest.raises(FileError, match=r"^Line 3 has more cells"):
+            entries(tmp_path, 'sep=,\nreference,ship_to.line1\nA,"1 Elm\nRoad",more\n')
+
+    def test_columns_of_somebody_elses_are_passed_over_when_that_is_asked_for(self, tmp_path: Path) -> None:
+        file = tmp_path / "orders.csv"
+        file.write_text("reference,Our Margin,parcel.weight,item.sku,metadata.any\nA,1E+5,1 kg,s,m\n")
+        (given,) = read(file, ignore_unknown=True)
+        assert given.entry == {
+            "reference": "A",
+            "metadata": {"any": "m"},
+            "parcels": [{"weight": {"value": "1", "unit": "kg"}, "items": [{"sku": "s"}]}],
+        }
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            ("reference\nA\nZoë\n".encode("cp1252"), r"Windows-1252 \(line 3 then has `Zoë`\).*CSV UTF-8"),
+            ("reference\nA\n".encode("utf-16"), "UTF-16"),
+            (b"reference\n\x81\n", "line 2 is no text"),
+        ],
+    )
+    def test_what_is_not_utf8_is_named_as_what_it_probably_is(
+        self, tmp_path: Path, content: bytes, words: str
+    ) -> None:
+        file = tmp_path / "orders.csv"
+        file.write_bytes(content)
+        with pytest.raises(FileError, match=words):
             read(file)
+
+    def test_a_file_that_is_not_there_is_told_in_words(self, tmp_path: Path) -> None:
+        with pytest.raises(FileError, match=r"^There is no file .*orders\.csv\.$"):
+            read(tmp_path / "orders.csv")
+        with pytest.raises(FileError, match="is a folder"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "column"),
+    [
+        ("/ship_to/postcode", "ship_to.postcode"),
+        ("/parcels/1/weight", "parcel.weight (parcel 2)"),
+        ("/parcels/0/items/3/hs_code", "item.hs_code (parcel 1)"),
+        ("/parcels", "parcels"),
+        ("", ""),
+    ],
+)
+def test_a_place_is_told_by_its_column(pointer: str, column: str) -> None:
+    assert column_of(pointer) == column
 
 
 class TestJson:
