@@ -6,6 +6,7 @@ Every command works on the stack that `make up` started, when there is one, or o
 
 import base64
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ from typing import Annotated, Any, NoReturn
 
 import boto3
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table as Grid
 
 from local import emulator
@@ -33,6 +37,8 @@ from parcelgate.store.table import Table
 
 LOCAL_STACK = Path(".local/stack.json")
 LOCAL_NAME = "parcelgate-local"
+LOCAL_TENANT = "demo"
+"""Whose key `make up` prints."""
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
@@ -51,7 +57,10 @@ StackOption = Annotated[
     str | None,
     typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
 ]
-TenantOption = Annotated[str, typer.Option("--tenant", help="Whose it is.")]
+TenantOption = Annotated[
+    str, typer.Option("--tenant", help="Whose it is; on the stack of `make up` it is `demo` if not told.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DELIVERY_HELP = "The delivery's id, or enough of its beginning: `lme#3f9a`."
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
@@ -68,11 +77,13 @@ class Deployment:
     @classmethod
     def named(cls, stack: str | None) -> "Deployment":
         """The deployed stack of that name; the one of `make up` when there is none."""
-        if stack is not None:
-            return cls(boto3.Session(), stack)
-        if not LOCAL_STACK.exists():
+        if stack is None and not LOCAL_STACK.exists():
             fail("No stack is running here. Start one with `make up`, or name one on AWS with --stack.")
-        return cls.local(LOCAL_STACK)
+        try:
+            return cls(boto3.Session(), stack) if stack is not None else cls.local(LOCAL_STACK)
+        except (BotoCoreError, ClientError) as error:
+            what = f"The stack {stack}" if stack else "The stack of `make up`"
+            fail(f"{what} cannot be reached: {error}")
 
     @classmethod
     def local(cls, file: Path) -> "Deployment":
@@ -102,6 +113,56 @@ class Deployment:
         settings = Settings({"PARCELGATE_RETRY_QUEUE_URLS": json.dumps(urls)})
         return RetryQueues(self.client("sqs"), settings)
 
+    def is_tenant(self, tenant: str) -> bool:
+        """Whether anything is kept of a tenant: a key, or an account with a carrier."""
+        if api_keys.list_keys(self.table, tenant):
+            return True
+        start = f"{self.outputs['SecretPrefix']}/{tenant}/"
+        pages = self.client("secretsmanager").get_paginator("list_secrets")
+        names = (
+            secret["Name"]
+            for page in pages.paginate(Filters=[{"Key": "name", "Values": [start]}])
+            for secret in page["SecretList"]
+        )
+        return any(name.startswith(start) for name in names)
+
+
+def whose(tenant: str, stack: str | None) -> str:
+    """The tenant that was named; on the local stack its own when none was."""
+    if tenant:
+        return tenant
+    if stack is not None:
+        fail("Say whose it is: --tenant.", code=2)
+    return LOCAL_TENANT
+
+
+def known(deployment: Deployment, tenant: str) -> None:
+    """End the command if there is no such tenant: then nothing that is asked of it can be found."""
+    if not deployment.is_tenant(tenant):
+        fail(f"There is no tenant {tenant} here: no key and no carrier account is theirs.")
+
+
+def show(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, as_json: bool = False) -> None:
+    """Print rows without cutting anything: JSON, a table, or plain lines where a table has no room.
+
+    A pipe gets a line for each row, its cells divided by tabs.
+    """
+    if as_json:
+        found = [dict(zip(headings, row, strict=True)) for row in rows]
+        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        return
+    grid = Grid(*headings)
+    for row in rows:
+        grid.add_row(*map(escape, row))
+    if (
+        out.is_terminal
+        and Measurement.get(out, out.options.update(max_width=10_000), grid).maximum <= out.width
+    ):
+        out.print(grid)
+        return
+    for row in rows:
+        sys.stdout.write("\t".join(re.sub(r"\s+", " ", cell) for cell in row) + "\n")
+
 
 def fail(message: str, *, code: int = 1) -> NoReturn:
     """End the command with one line that says what to do."""
@@ -111,7 +172,7 @@ def fail(message: str, *, code: int = 1) -> NoReturn:
 
 @keys.command("create")
 def create_key(
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     scope: Annotated[
         list[str] | None, typer.Option(help="May be given several times; all scopes by default.")
     ] = None,
@@ -119,6 +180,7 @@ def create_key(
     stack: StackOption = None,
 ) -> None:
     """Make a key and print it, alone, to standard output."""
+    tenant = whose(tenant, stack)
     try:
         key = api_keys.create(Deployment.named(stack).table, tenant, scope or sorted(api_keys.SCOPES), name)
     except ValueError as error:
@@ -128,24 +190,32 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(tenant: TenantOption, stack: StackOption = None) -> None:
+def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
     """Show a tenant's keys, never their secrets."""
-    grid = Grid("key id", "name", "scopes", "created", "revoked")
-    for key in api_keys.list_keys(Deployment.named(stack).table, tenant):
-        grid.add_row(key.id, key.name, " ".join(key.scopes), _time(key.created_at), _time(key.revoked_at))
-    out.print(grid)
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    rows = [
+        (key.id, key.name, " ".join(key.scopes), _time(key.created_at), _time(key.revoked_at))
+        for key in api_keys.list_keys(deployment.table, tenant)
+    ]
+    if not rows:
+        known(deployment, tenant)
+    show(("key id", "name", "scopes", "created", "revoked"), rows, as_json=as_json)
 
 
 @keys.command("revoke")
 def revoke_key(
     key_id: Annotated[str, typer.Argument(help="The part between pg_ and the next underscore.")],
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
     """Make a key useless within 60 seconds."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
     try:
-        api_keys.revoke(Deployment.named(stack).table, tenant, key_id)
+        api_keys.revoke(deployment.table, tenant, key_id)
     except KeyNotFoundError:
+        known(deployment, tenant)
         fail(f"{tenant} has no key {key_id}; see `parcelgate keys list --tenant {tenant}`.")
     out.print(f"{key_id} is revoked; it stops working within 60 seconds.")
 
@@ -153,17 +223,21 @@ def revoke_key(
 @accounts.command("put")
 def put_account(
     carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))],
-    tenant: TenantOption,
     file: Annotated[
         Path, typer.Option(help="JSON with the credentials; - for standard input.", allow_dash=True)
     ],
+    tenant: TenantOption = "",
     account: Annotated[str, typer.Option(help="The name orders use for it.")] = "default",
     stack: StackOption = None,
 ) -> None:
     """Store a carrier account's credentials and settings in Secrets Manager, or replace them."""
+    tenant = whose(tenant, stack)
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
     try:
         settings: Any = json.loads(text)
     except json.JSONDecodeError as error:
@@ -183,7 +257,7 @@ def put_account(
 @accounts.command("webhook-url")
 def webhook_url(
     carrier: Annotated[str, typer.Argument(help="The carrier that is to tell us of parcels.")],
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     account: Annotated[str, typer.Option(help="The name orders use for the account.")] = "default",
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Make a new address; nothing is taken in at the old one.")
@@ -191,6 +265,7 @@ def webhook_url(
     stack: StackOption = None,
 ) -> None:
     """Print, alone to standard output, the address to enter in the carrier's portal. It is a secret."""
+    tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     try:
         url = webhook_urls.webhook_url(
@@ -205,6 +280,7 @@ def webhook_url(
         has = ", ".join(name for name in registry.trackers() if registry.pushes(name))
         fail(f"{carrier} takes no address for a whole account; these do: {has}. {_instead(carrier)}".strip())
     except webhook_urls.NoAccountError:
+        known(deployment, tenant)
         fail(f"{tenant} has no account {account} with {carrier}; store it first: `parcelgate accounts put`.")
     if rotate:
         err.print("Nothing is taken in at the old address any more: enter this one in the carrier's portal.")
@@ -221,30 +297,34 @@ def _instead(carrier: str) -> str:
 
 @inbox.command("list")
 def list_parked(
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Show no more than the newest so many.")] = None,
+    as_json: JsonOption = False,
     stack: StackOption = None,
 ) -> None:
     """Show the deliveries that are parked, the newest first, each with the reason."""
-    grid = Grid("delivery", "received", "account", "order", "reason")
-    entries = Deployment.named(stack).table.tenant(tenant).inbox.parked()
-    for entry in islice(entries, limit):
-        order = entry.order_id or ""
-        grid.add_row(_short(entry), _time(entry.received_at), entry.account, order, entry.reason)
-    if grid.row_count:
-        out.print(grid)
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    rows = [
+        (entry.id, _time(entry.received_at), entry.account, entry.order_id or "", entry.reason or "")
+        for entry in islice(deployment.table.tenant(tenant).inbox.parked(), limit)
+    ]
+    if not rows:
+        known(deployment, tenant)
+    if rows or as_json:
+        show(("delivery", "received", "account", "order", "reason"), rows, as_json=as_json)
     else:
-        out.print("Nothing is parked.")
+        err.print("Nothing is parked.")
 
 
 @inbox.command("show")
 def show_delivery(
     delivery: Annotated[str, typer.Argument(help=DELIVERY_HELP)],
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
     """Show one delivery: why it is parked, when it came, and what it said. That may be personal data."""
-    entry = _delivery(Deployment.named(stack).table, tenant, delivery)
+    entry = _delivery(Deployment.named(stack), whose(tenant, stack), delivery)
     body, form = _legible(entry.body)
     facts = {
         "delivery": entry.id,
@@ -266,7 +346,7 @@ def show_delivery(
 
 @inbox.command("replay")
 def replay_deliveries(
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     delivery: Annotated[str | None, typer.Argument(help=DELIVERY_HELP)] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
     stack: StackOption = None,
@@ -274,29 +354,29 @@ def replay_deliveries(
     """Have a parked delivery worked on again, or all of them. It is as fresh as it was when it came."""
     if (delivery is None) is not everything:
         fail("Name one delivery (see `parcelgate inbox list`), or say --all.")
-    table = Deployment.named(stack).table
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    table = deployment.table
     if delivery is not None:
-        entry = _delivery(table, tenant, delivery)
+        entry = _delivery(deployment, tenant, delivery)
         operations.replay(table, tenant, entry.id)
-        out.print(f"{_short(entry)} is worked on within seconds; if nothing can be done, it is parked again.")
+        out.print(f"{entry.id} is worked on within seconds; if nothing can be done, it is parked again.")
         return
+    known(deployment, tenant)
     entries = [entry.id for entry in table.tenant(tenant).inbox.parked()]
     for entry_id in entries:
         operations.replay(table, tenant, entry_id)
     out.print(f"{len(entries)} deliveries are worked on again; see `parcelgate inbox list` in a minute.")
 
 
-def _delivery(table: Table, tenant: str, name: str) -> InboxEntry:
+def _delivery(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
     try:
-        return operations.delivery(table, tenant, name)
+        return operations.delivery(deployment.table, tenant, name)
     except operations.NoSuchDeliveryError as error:
         if error.several:
             fail(f"Several parked deliveries begin with {name}: give more of the id.")
+        known(deployment, tenant)
         fail(f"{tenant} has no delivery {name}; see `parcelgate inbox list --tenant {tenant}`.")
-
-
-def _short(entry: InboxEntry) -> str:
-    return entry.id[: len(entry.carrier) + 13]
 
 
 def _legible(body: bytes) -> tuple[str, str]:
@@ -313,10 +393,12 @@ def _legible(body: bytes) -> tuple[str, str]:
 @orders.command("reread")
 def reread_order(order_id: OrderArgument, tenant: TenantOption, stack: StackOption = None) -> None:
     """Have the carrier asked how an order stands; what it says is then true of the order here."""
+    tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     try:
         order = operations.reread(deployment.table, deployment.retries, tenant, order_id)
     except OrderNotFoundError:
+        known(deployment, tenant)
         fail(f"{tenant} has no order {order_id}.")
     except operations.NotForThisOrderError as error:
         fail(f"{order_id} is {error.order.status}: there is nothing to be asked that is not asked anyway.")
@@ -328,7 +410,7 @@ def reread_order(order_id: OrderArgument, tenant: TenantOption, stack: StackOpti
 @orders.command("close")
 def close_order(
     order_id: OrderArgument,
-    tenant: TenantOption,
+    tenant: TenantOption = "",
     not_at_carrier: Annotated[
         bool, typer.Option("--not-at-carrier", help="You have looked: the carrier does not have it.")
     ] = False,
@@ -338,6 +420,7 @@ def close_order(
     """End an order that needs attention and is not with the carrier: it fails, its reference is free."""
     if not not_at_carrier:
         fail("Look the order up with the carrier first. Does it not have it? Then say --not-at-carrier.")
+    tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     if not yes:
         out.print(
@@ -347,6 +430,7 @@ def close_order(
     try:
         operations.close(deployment.table, tenant, order_id)
     except OrderNotFoundError:
+        known(deployment, tenant)
         fail(f"{tenant} has no order {order_id}.")
     except operations.NotForThisOrderError as error:
         fail(f"{order_id} is {error.order.status}; only an order that needs attention is closed by hand.")
@@ -361,6 +445,12 @@ def import_orders(
     tenant: Annotated[
         str | None, typer.Option(help="Whose orders: instead of a key, by whoever may make keys.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is wrong with each order; nothing is bought.")
+    ] = False,
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Pass over columns that no order has.")
+    ] = False,
     stack: StackOption = None,
 ) -> None:
     """Create orders from a file, show how far they are, and write what became of each beside the file.
@@ -373,7 +463,11 @@ def import_orders(
 
     try:
         with _door(key, url, tenant, stack) as (address, secret):
-            whole = importing.run(file, importing.Api(address, secret), err)
+            api = importing.Api(address, secret)
+            if check:
+                _tell(*importing.check(file, api, ignore_unknown=ignore_unknown))
+                return
+            whole = importing.run(file, api, err, ignore_unknown=ignore_unknown)
     except (FileError, OSError) as error:
         fail(str(error), code=2)
     except importing.ImportFailedError as error:
@@ -383,6 +477,17 @@ def import_orders(
     out.print(str(results_path(file)), soft_wrap=True, highlight=False, markup=False)
     if not whole:
         raise typer.Exit(1)
+
+
+def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
+    """Print what a check has found; ends with 1 when anything is wrong."""
+    for line in wrong:
+        sys.stdout.write(f"{line}\n")
+    for line in warned:
+        sys.stdout.write(f"Warning. {line}\n")
+    if wrong:
+        fail(f"Nothing was bought. {len(wrong)} things are wrong with {total} orders.")
+    sys.stdout.write(f"{total} orders are good. Nothing was bought.\n")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from local.order_files import Given, chunks, read, results_path, write_results
+from local.order_files import Given, chunks, column_of, read, results_path, write_results
 
 AT_ONCE = 300
 """Orders of one batch."""
@@ -111,6 +111,12 @@ class Api:
         )
         return str(answer["id"])
 
+    def check(self, entries: Sequence[Any]) -> list[dict[str, Any]]:
+        """What is wrong with each entry; nothing is bought."""
+        body = {"orders": list(entries), "validate_only": True}
+        rows: list[dict[str, Any]] = self._call("POST", "/v1/orders/batch", json=body)["orders"]
+        return rows
+
     def batch(self, batch_id: str) -> dict[str, Any]:
         """How far a batch is."""
         return self._call("GET", f"/v1/batches/{batch_id}")
@@ -118,6 +124,10 @@ class Api:
     def order(self, order_id: str) -> dict[str, Any]:
         """An order."""
         return self._call("GET", f"/v1/orders/{order_id}")
+
+    def absolute(self, link: str | None) -> str | None:
+        """A link of an answer with this API's address before it, its path included."""
+        return f"{self.url}{link}" if link is not None and link.startswith("/") else link
 
     def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         reason = ""
@@ -153,12 +163,36 @@ def state_path(file: Path) -> Path:
     return file.with_name(f"{file.name}.import.json")
 
 
-def run(file: Path, api: Api, console: Console) -> bool:
+def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, list[str], list[str]]:
+    """Hold every order of a file against its carrier's limits and buy nothing.
+
+    Gives how many orders there are, a line for everything that is wrong, and one for each warning. Raises
+    FileError and ImportFailedError.
+    """
+    given = read(file, ignore_unknown=ignore_unknown)
+    wrong: list[str] = []
+    warned: list[str] = []
+    for chunk in chunks(given, most=AT_ONCE, most_bytes=MOST_BYTES):
+        for one, row in zip(chunk, api.check([one.entry for one in chunk]), strict=True):
+            wrong += [_finding(one, row, error, file) for error in row["errors"]]
+            warned += [_finding(one, row, warning, file) for warning in row["warnings"]]
+    return len(given), wrong, warned
+
+
+def _finding(one: Given, row: dict[str, Any], found: dict[str, Any], file: Path) -> str:
+    is_json = file.suffix.lower() == ".json"
+    line = f"{'Order' if is_json else 'Line'} {one.line}"
+    where = found["pointer"] if is_json else column_of(found["pointer"])
+    place = (", " if is_json else ", column ") + where if where else ""
+    return f"{line} ({row['reference'] or 'no reference'}){place}: {found['message']}"
+
+
+def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False) -> bool:
     """Import a file and write its results beside it; whether every order was confirmed.
 
     Raises FileError for a file that is no list of orders, and ImportFailedError.
     """
-    given = read(file)
+    given = read(file, ignore_unknown=ignore_unknown)
     state = State.load(state_path(file), api.url)
     with _bar(console) as progress:
         task = progress.add_task("sending", total=len(given), confirmed=0, failed=0)
@@ -236,6 +270,8 @@ def _results(given: Sequence[Given], rows: dict[str, dict[str, Any]], api: Api) 
             "status": row["status"],
             "tracking_numbers": order.get("tracking_numbers", []),
             "carrier_order_number": order.get("carrier_order_number"),
+            "price": order.get("price"),
+            "label": api.absolute(order.get("links", {}).get("label")),
             "problem": row["problem"],
         }
 

@@ -188,6 +188,10 @@ class Api(Construct):
             name: integrations.HttpLambdaIntegration(f"To-{name}", self._functions.by_name[name])
             for name in dict.fromkeys(route.function for route in ROUTES)
         }
+        if self._settings.local:
+            # The emulator's addresses have a path, which no request tells of.
+            for name in behind:
+                self._functions.by_name[name].add_environment("PARCELGATE_PUBLIC_URL", self.url)
         self._routes = []
         for route in ROUTES:
             method, path = route.key.split(" ")

@@ -224,6 +224,15 @@ class FakeSecrets:
             raise self.exceptions.ResourceExistsException
         self.texts[Name] = SecretString
 
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_secrets"
+
+        def paginate(*, Filters: Any) -> list[dict[str, Any]]:  # noqa: N803
+            ((start,),) = [one["Values"] for one in Filters]
+            return [{"SecretList": [{"Name": name} for name in self.texts if name.startswith(start)]}]
+
+        return SimpleNamespace(paginate=paginate)
+
     def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
         assert SecretId in self.texts
         self.texts[SecretId] = SecretString

@@ -123,7 +123,9 @@ class Request:
         domain = str(self._request.get("domainName", ""))
         host = self.headers.get("host", "")
         base = os.environ.get("PARCELGATE_PUBLIC_URL", "").rstrip("/")
-        if not base and domain and host == domain:
+        if base:
+            return Site(base=base, problems=f"{base}/problems")
+        if domain and host == domain:
             base = f"{self.headers.get('x-forwarded-proto', 'https')}://{domain}"
         return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems")
 

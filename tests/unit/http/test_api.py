@@ -95,9 +95,13 @@ def test_the_base_address_is_told_only_where_it_is_certain(headers: dict[str, st
 
 
 def test_the_base_address_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARCELGATE_PUBLIC_URL", "https://api.example.com/")
+    """It may have a path: links and the types of problems are right then too."""
+    monkeypatch.setenv("PARCELGATE_PUBLIC_URL", "https://api.example.com/a/$default/")
 
-    assert Request(api_event(ROUTE, id="x", headers={"host": "y"})).site.base == "https://api.example.com"
+    site = Request(api_event(ROUTE, id="x", headers={"host": "y"})).site
+
+    assert site.base == "https://api.example.com/a/$default"
+    assert site.problems == "https://api.example.com/a/$default/problems"
 
 
 def test_the_path_is_the_one_under_the_base_address() -> None:

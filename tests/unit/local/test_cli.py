@@ -8,15 +8,36 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from local import cli
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.services.accounts import api_keys
 from parcelgate.services.orders.retries import RetryQueues
 from parcelgate.store.inbox import RECEIVED, InboxEntry
+from parcelgate.store.table import Table
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
+
+
+class StandIn(cli.Deployment):
+    """The stack that a command works on, made of the parts of a world."""
+
+    world: World
+    queues: RetryQueues
+
+    def client(self, service: str) -> Any:
+        return self.world.secrets
+
+    @property
+    def table(self) -> Table:
+        return self.world.table
+
+    @property
+    def retries(self) -> RetryQueues:
+        return self.queues
 
 
 @pytest.fixture
@@ -24,12 +45,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with worlds() as make:
         world = make()
         queues = RetryQueues(world.sqs, world.settings)
-        deployment = SimpleNamespace(
-            table=world.table,
-            retries=queues,
-            client=lambda service: world.secrets,
-            outputs={"SecretPrefix": "parcelgate", "WebhookBaseUrl": "https://hooks.test"},
-        )
+        deployment = object.__new__(StandIn)
+        deployment.world, deployment.queues = world, queues
+        deployment.outputs = {"SecretPrefix": "parcelgate", "WebhookBaseUrl": "https://hooks.test"}
+        api_keys.create(world.table, "acme", ["orders:read"], "a shop")
         monkeypatch.setattr(cli.Deployment, "named", lambda stack: deployment)
         yield world
 
@@ -97,14 +116,14 @@ def test_what_is_parked_is_listed_newest_first_with_its_reason(world: World) -> 
     world.clock.sleep(60)
     second = parked(world, b"2", reason="not JSON")
 
-    rows = run("list", of="inbox").output
+    rows = run("list", of="inbox").stdout
 
-    assert rows.index(second.id[:16]) < rows.index(first.id[:16])
+    assert rows.index(second.id) < rows.index(first.id)
     assert "not JSON" in rows
     assert "no such parcel" in rows
     newest = run("list", "--limit", "1", of="inbox").output
-    assert second.id[:16] in newest
-    assert first.id[:16] not in newest
+    assert second.id in newest
+    assert first.id not in newest
 
 
 def test_a_delivery_is_shown_without_what_proves_it(world: World) -> None:
@@ -164,6 +183,72 @@ def test_a_delivery_must_be_named_well_enough(world: World) -> None:
         assert result.exit_code == 1, words
         assert advice in result.output
     assert len(list(world.table.tenant("acme").inbox.parked())) == 2
+
+
+# Tables
+
+
+def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World) -> None:
+    entry = parked(
+        world, order_id="ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ", reason="a reason\nof " + "many words " * 30
+    )
+
+    rows = run("list", of="inbox").stdout.splitlines()
+
+    assert len(rows) == 1
+    cells = rows[0].split("\t")
+    assert (cells[0], cells[3]) == (entry.id, "ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ")
+    assert cells[4].startswith("a reason of many words")
+    (told,) = json.loads(run("list", "--json", of="inbox").stdout)
+    assert (told["delivery"], told["reason"]) == (entry.id, entry.reason)
+    assert json.loads(run("list", "--json", of="keys").stdout)[0]["name"] == "a shop"
+
+
+@pytest.mark.parametrize("width", [20, 60, 90, 300])
+def test_no_terminal_is_too_narrow_for_an_id(
+    width: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = parked(world, reason="[red]no such parcel")
+    monkeypatch.setattr(cli, "out", Console(force_terminal=True, width=width))
+    shown = run("list", of="inbox").stdout
+    assert entry.id in shown
+    assert "[red]no such parcel" in shown
+
+
+# Tenants
+
+
+def test_a_tenant_that_there_is_not_is_said_to_be_unknown(world: World) -> None:
+    order = stored(world)
+    for words in (
+        ("keys", "list"),
+        ("keys", "revoke", "abc"),
+        ("inbox", "list"),
+        ("inbox", "show", "lme#1"),
+        ("inbox", "replay", "--all"),
+        ("orders", "reread", order.id),
+        ("orders", "close", order.id, "--not-at-carrier", "--yes"),
+        ("accounts", "webhook-url", "lme"),
+    ):
+        result = CliRunner().invoke(cli.app, [*words, "--tenant", "amce"])
+        assert (result.exit_code, "There is no tenant amce here" in result.stderr) == (1, True), words
+    world.secrets.texts["parcelgate/amce/lme/default"] = "{}"
+    assert CliRunner().invoke(cli.app, ["inbox", "list", "--tenant", "amce"]).exit_code == 0
+
+
+def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(world: World) -> None:
+    made = CliRunner().invoke(cli.app, ["keys", "create", "--name", "second"])
+    assert made.exit_code == 0, made.output
+    assert [key.name for key in api_keys.list_keys(world.table, "demo")] == ["second"]
+    elsewhere = CliRunner().invoke(cli.app, ["keys", "create", "--stack", "parcelgate-production"])
+    assert elsewhere.exit_code == 2
+    assert "--tenant" in elsewhere.stderr
+
+
+def test_a_file_of_credentials_that_is_not_there_is_told_in_words(world: World, tmp_path: Path) -> None:
+    result = run("put", "lme", "--file", str(tmp_path / "none.json"), of="accounts")
+    assert result.exit_code == 1
+    assert "cannot be read: No such file" in " ".join(result.stderr.split())
 
 
 # Addresses

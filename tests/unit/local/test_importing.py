@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from local import cli, importing
-from local.importing import Api, ImportFailedError, run, state_path
+from local.importing import Api, ImportFailedError, check, run, state_path
 from local.order_files import FileError, results_path
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.table import Table
@@ -52,16 +52,31 @@ class FakeApi:
         return self.do(request)
 
     def do(self, request: httpx.Request) -> httpx.Response:
-        match request.method, request.url.path.split("/")[2:]:
+        match request.method, request.url.path.partition("/v1/")[2].split("/"):
+            case "POST", ["orders", "batch"] if json.loads(request.content).get("validate_only"):
+                entries = json.loads(request.content)["orders"]
+                return httpx.Response(200, json={"orders": [self.checked(entry) for entry in entries]})
             case "POST", ["orders", "batch"]:
                 return self.take(request.headers["idempotency-key"], json.loads(request.content)["orders"])
             case "GET", ["batches", batch_id]:
                 return httpx.Response(200, json=self.look(batch_id))
             case "GET", ["orders", order_id]:
                 numbers = {"tracking_numbers": [f"T-{order_id}"], "carrier_order_number": f"N-{order_id}"}
-                return httpx.Response(200, json={"id": order_id, **numbers})
+                price = {"price": {"amount": "11.60", "currency": "USD"}}
+                links = {"links": {"label": f"/v1/orders/{order_id}/label"}}
+                return httpx.Response(200, json={"id": order_id, **numbers, **price, **links})
             case other:
                 raise AssertionError(other)
+
+    def checked(self, entry: Any) -> dict[str, Any]:
+        reference = entry["reference"]
+        wrong = {"pointer": "/parcels/0/weight", "code": "missing", "message": "Is required."}
+        warned = {"pointer": "/ship_to/company", "code": "defaulted", "message": "The name is sent."}
+        return {
+            "reference": reference,
+            "errors": [wrong] if "bad" in reference else [],
+            "warnings": [warned] if "odd" in reference else [],
+        }
 
     def take(self, key: str, entries: list[Any]) -> httpx.Response:
         if key not in self.keys:
@@ -160,6 +175,25 @@ def test_broken_off_anywhere_the_same_command_goes_on(
 
     assert api.created == ["a", "bad", "c"], "each once"
     assert len(results(file)) == 3
+
+
+def test_the_results_tell_the_price_and_where_the_label_is(tmp_path: Path, api: FakeApi) -> None:
+    file = a_file(tmp_path, "a", "bad")
+    run(file, api.client("https://api.test/a/$default"), quiet())
+    first, second = results(file)
+    assert (first["price"], first["currency"]) == ("11.60", "USD")
+    assert first["label"] == "https://api.test/a/$default/v1/orders/ord_a/label"
+    assert (second["price"], second["label"]) == ("", "")
+
+
+def test_a_check_buys_nothing_and_names_line_and_column(tmp_path: Path, api: FakeApi) -> None:
+    file = a_file(tmp_path, "a", "bad", "odd")
+    total, wrong, warned = check(file, api.client())
+    assert total == 3
+    assert wrong == ["Line 3 (bad), column parcel.weight (parcel 1): Is required."]
+    assert warned == ["Line 4 (odd), column ship_to.company: The name is sent."]
+    assert api.created == []
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
 
 
 def test_once_more_sends_what_is_new_and_what_had_failed(tmp_path: Path, api: FakeApi) -> None:
@@ -271,7 +305,7 @@ class TestTheCommand:
     def command(self, monkeypatch: pytest.MonkeyPatch, api: FakeApi) -> Callable[..., Any]:
         monkeypatch.setattr(importing, "Api", lambda url, key: api.client(url))
         where = ["--url", "https://api.test", "--key", "pg_k_s"]
-        return lambda file: CliRunner().invoke(cli.app, ["orders", "import", str(file), *where])
+        return lambda file, *more: CliRunner().invoke(cli.app, ["orders", "import", str(file), *where, *more])
 
     @pytest.mark.parametrize(("references", "code"), [(["a"], 0), (["a", "bad"], 1)])
     def test_tells_by_its_code_whether_all_is_well(
@@ -291,6 +325,26 @@ class TestTheCommand:
         done = command(file)
         assert done.exit_code == 2
         assert "Unknown key." in done.stderr
+
+    def test_only_checks_when_that_is_asked_for(
+        self, tmp_path: Path, command: Callable[..., Any], api: FakeApi
+    ) -> None:
+        good = command(a_file(tmp_path, "a", "odd"), "--check")
+        assert good.exit_code == 0
+        assert "2 orders are good" in good.stdout
+        assert "column ship_to.company" in good.stdout
+        bad = command(a_file(tmp_path, "a", "bad"), "--check")
+        assert bad.exit_code == 1
+        assert "Line 3 (bad), column parcel.weight (parcel 1): Is required." in bad.stdout
+        assert api.created == []
+
+    def test_passes_over_columns_of_somebody_elses(
+        self, tmp_path: Path, command: Callable[..., Any], api: FakeApi
+    ) -> None:
+        file = tmp_path / "orders.csv"
+        file.write_text("reference,our margin\na,7\n")
+        assert command(file, "--ignore-unknown").exit_code == 0
+        assert api.batches["bat_0"] == [{"reference": "a", "parcels": [{}]}]
 
     def test_and_that_it_was_interrupted(
         self, tmp_path: Path, command: Callable[..., Any], api: FakeApi
