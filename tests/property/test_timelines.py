@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import combinations, permutations
 from typing import NamedTuple
 
 import msgspec
@@ -11,27 +12,43 @@ from hypothesis import strategies as st
 
 from parcelgate.domain import trackings
 from parcelgate.domain.trackings import (
+    CANCELLED_CODE,
     MOST_EVENTS,
     SILENCE,
     SILENCE_CODE,
+    NextCarrier,
     OtherNumber,
     ProofOfDelivery,
+    Saying,
     Source,
     Tracking,
     TrackingEvent,
     TrackingStatus,
-    furthest_behind,
     merge,
     silence,
+    withdrawal,
 )
 from tests.support.orders import NOON
 from tests.support.trackings import a_tracking, seen
 
 PARCEL = a_tracking(id="trk_1")
-ALONG = sorted(
-    TrackingStatus, key=lambda one: [furthest_behind([one, other]) for other in TrackingStatus].count(one)
+LIST = (
+    "delivered",
+    "returned",
+    "lost",
+    "damaged",
+    "returning",
+    "exception",
+    "attempt_failed",
+    "available_for_pickup",
+    "out_for_delivery",
+    "in_transit",
+    "info_received",
+    "pending",
 )
-"""All statuses, those further along first: a status is furthest behind among those further along than it."""
+"""The contract's list: which of several statuses counts that have one time."""
+LATE = ("info_received", "in_transit", "out_for_delivery", "available_for_pickup")
+"""Scans that are booked after the door."""
 MEANING: dict[str, tuple[TrackingStatus | None, str | None]] = {
     "ACC": (TrackingStatus.INFO_RECEIVED, None),
     "HUB": (TrackingStatus.IN_TRANSIT, "arrived_at_hub"),
@@ -39,6 +56,12 @@ MEANING: dict[str, tuple[TrackingStatus | None, str | None]] = {
     "OUT": (TrackingStatus.OUT_FOR_DELIVERY, None),
     "TRY": (TrackingStatus.ATTEMPT_FAILED, None),
     "DEL": (TrackingStatus.DELIVERED, None),
+    "CRD": (TrackingStatus.AVAILABLE_FOR_PICKUP, None),
+    "EXC": (TrackingStatus.EXCEPTION, "refused"),
+    "DMG": (TrackingStatus.DAMAGED, None),
+    "RTS": (TrackingStatus.RETURNING, None),
+    "RTN": (TrackingStatus.RETURNED, None),
+    "LST": (TrackingStatus.LOST, None),
     "EXP": (TrackingStatus.EXPIRED, None),
     "?A": (None, None),
     "?B": (None, None),
@@ -53,6 +76,9 @@ class Delivery(NamedTuple):
     events: Sequence[TrackingEvent] = ()
     numbers: Sequence[OtherNumber] = ()
     proof: ProofOfDelivery | None = None
+    next_carrier: NextCarrier | None = None
+    estimated_delivery: Saying | None = None
+    signed_by: Saying | None = None
 
 
 def taken(deliveries: Iterable[Delivery], parcel: Tracking = PARCEL) -> Tracking:
@@ -65,6 +91,9 @@ def taken(deliveries: Iterable[Delivery], parcel: Tracking = PARCEL) -> Tracking
             at=NOON + timedelta(seconds=number),
             other_numbers=delivery.numbers,
             proof=delivery.proof,
+            next_carrier=delivery.next_carrier,
+            estimated_delivery=delivery.estimated_delivery,
+            signed_by=delivery.signed_by,
         )
     return parcel
 
@@ -109,6 +138,9 @@ def told_events(draw: st.DrawFn) -> TrackingEvent:
         country=draw(st.sampled_from([None, "US"])),
         place=draw(PLACES),
         visible_to_recipient=draw(st.booleans()),
+        is_housekeeping=status is None and draw(st.booleans()),
+        leaves=draw(st.sampled_from([(), (TrackingStatus.DAMAGED, TrackingStatus.RETURNING)])),
+        carrier=draw(st.sampled_from([None, None, "australia-post"])),
     )
 
 
@@ -120,7 +152,19 @@ def quiet_events(draw: st.DrawFn) -> TrackingEvent:
     return msgspec.structs.replace(event, at=draw(MOMENTS))
 
 
-EVENTS = st.one_of(told_events(), told_events(), told_events(), quiet_events())
+@st.composite
+def withdrawals(draw: st.DrawFn) -> TrackingEvent:
+    """Our own saying that the order came to nothing."""
+    event = withdrawal(PARCEL, at=draw(MOMENTS).astimezone(UTC))
+    assert event is not None
+    return event
+
+
+EVENTS = st.one_of(told_events(), told_events(), told_events(), quiet_events(), withdrawals())
+SAYINGS = st.builds(Saying, MOMENTS, st.sampled_from(["tomorrow", "24/11", "A. Byrd"]))
+HANDOVERS = st.builds(
+    NextCarrier, MOMENTS, st.sampled_from(["australia-post", "usps"]), st.sampled_from(["33X", "44Y"])
+)
 NUMBERS = st.builds(
     OtherNumber, st.sampled_from(["", "1Z", "92001", "X1"]), st.sampled_from([None, "usps", "gls"])
 )
@@ -136,6 +180,9 @@ DELIVERIES = st.builds(
     st.lists(EVENTS, max_size=5),
     st.lists(NUMBERS, max_size=2),
     st.none() | PROOFS,
+    st.none() | HANDOVERS,
+    st.none() | SAYINGS,
+    st.none() | SAYINGS,
 )
 STORIES = st.lists(DELIVERIES, max_size=6)
 
@@ -148,13 +195,21 @@ def retold(draw: st.DrawFn, story: Sequence[Delivery]) -> list[Delivery]:
         for event in delivery.events:
             parts += [Delivery(draw(st.sampled_from(Source)), [event])] * draw(st.integers(1, 2))
         parts += [Delivery(Source.POLL, numbers=[number]) for number in delivery.numbers]
-        parts += [Delivery(Source.WEBHOOK, proof=delivery.proof)]
+        parts += [
+            Delivery(
+                Source.WEBHOOK,
+                proof=delivery.proof,
+                next_carrier=delivery.next_carrier,
+                estimated_delivery=delivery.estimated_delivery,
+                signed_by=delivery.signed_by,
+            )
+        ]
     shuffled = draw(st.permutations(parts))
     whole: list[Delivery] = []
     while shuffled:
         several = draw(st.integers(1, len(shuffled)))
         batch, shuffled = shuffled[:several], shuffled[several:]
-        proofs = [part for part in batch if part.proof is not None]
+        proofs = [part for part in batch if any(fact is not None for fact in part[3:])]
         whole += [
             Delivery(
                 batch[0].source,
@@ -201,26 +256,128 @@ def test_what_was_stored_and_read_again_is_the_same(story: list[Delivery]) -> No
 
 @given(STORIES)
 def test_promise_5_the_status_is_that_of_the_newest_event_that_has_one(story: list[Delivery]) -> None:
-    """ "A tracking's status is that of the newest event by event time"; of equal ones that further along."""
+    """ "A tracking's status is that of the newest event by event time"; of equal ones, by the list."""
+    story = [
+        delivery._replace(
+            events=[
+                msgspec.structs.replace(event, leaves=())
+                for event in delivery.events
+                if event.status is not TrackingStatus.DELIVERED
+                and event.status in {None, *LIST}
+                and event.code != CANCELLED_CODE
+            ]
+        )
+        for delivery in story
+    ]
     told = taken(story)
     latest = statuses_at_the_end(told.events)
     if not latest:
         assert (told.status, told.sub_status) == (TrackingStatus.PENDING, None)
         return
-    furthest = min((event.status for event in latest if event.status), key=ALONG.index)
+    first = min((event.status for event in latest if event.status), key=LIST.index)
     winner = min(
-        (event for event in latest if event.status is furthest), key=lambda event: (event.code, event.id)
+        (event for event in latest if event.status is first), key=lambda event: (event.code, event.id)
     )
     assert (told.status, told.sub_status) == (winner.status, winner.sub_status)
-    assert told.delivered_at == (winner.at if winner.status is TrackingStatus.DELIVERED else None)
+
+
+@given(STORIES, st.sampled_from(LATE), st.integers(1, 100_000))
+def test_once_delivered_a_scan_that_was_booked_late_changes_nothing(
+    story: list[Delivery], status: str, later: int
+) -> None:
+    """ "Once delivered, a later `info_received`, `in_transit`, ... joins and leaves the status." """
+    delivered = taken([*story, Delivery(Source.POLL, [seen("delivered", hours=9000)])])
+    late = msgspec.structs.replace(seen(status, hours=9000), at=delivered.events[-1].at + timedelta(0, later))
+    after = taken([Delivery(Source.POLL, [late])], delivered)
+    assert len(after.events) == len(delivered.events) + 1
+    assert (after.status, after.delivered_at) == (delivered.status, delivered.delivered_at)
+    assert after.status in {TrackingStatus.DELIVERED, TrackingStatus.RETURNED}
+
+
+@pytest.mark.parametrize(
+    "trouble", ["exception", "attempt_failed", "damaged", "lost", "returning", "returned"]
+)
+def test_once_delivered_trouble_and_returns_change_the_status(trouble: str) -> None:
+    events = [seen("delivered"), seen(trouble, hours=1), seen("in_transit", hours=2)]
+    for story in permutations(events):
+        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        assert (told.status, told.delivered_at) == (TrackingStatus(trouble), NOON)
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [
+        (["returning"], "returned"),
+        (["returning", "in_transit"], "returned"),
+        (["returning", None, "exception"], "returned"),
+        (["delivered", "returning", "out_for_delivery"], "returned"),
+        (["returning", "out_for_delivery"], "delivered"),
+        (["in_transit"], "delivered"),
+    ],
+)
+def test_a_delivery_that_follows_a_return_on_its_way_is_returned(
+    before: list[str | None], status: str
+) -> None:
+    events = [seen(one, hours=hours) for hours, one in enumerate(before)]
+    last = [seen("delivered", hours=10), seen("delivered", hours=11, code="modify_sign_in")]
+    for story in permutations([*events, *last]):
+        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        assert told.status == status
+        door = NOON if before[0] == "delivered" else NOON + timedelta(hours=10)
+        sent_back = status == "returned" and before[0] != "delivered"
+        assert told.delivered_at == (None if sent_back else door)
+
+
+def test_a_later_correction_does_not_move_the_delivery() -> None:
+    """ "`delivered_at` is the time of the first delivery event and is not moved by a later correction." """
+    events = [seen("delivered", code="sign_in"), seen("delivered", hours=5, code="modify_sign_in")]
+    for story in (events, events[::-1]):
+        assert taken([Delivery(Source.WEBHOOK, [event]) for event in story]).delivered_at == NOON
+
+
+def test_an_event_that_leaves_damage_as_it_is_does_not_end_it() -> None:
+    back = seen("in_transit", hours=2, leaves=(TrackingStatus.DAMAGED, TrackingStatus.RETURNING))
+    for trouble, status in (("damaged", "damaged"), ("returning", "returning"), ("exception", "in_transit")):
+        for story in permutations([seen("in_transit"), seen(trouble, hours=1), back]):
+            assert taken([Delivery(Source.POLL, [event]) for event in story]).status == status
+
+
+@pytest.mark.parametrize("known", ["info_received", "exception", "pending", None])
+def test_a_withdrawn_parcel_stays_so_until_somebody_has_carried_it(known: str | None) -> None:
+    before = taken([Delivery(Source.POLL, [seen(known)])])
+    assert not before.has_moved
+    end = withdrawal(before, at=NOON - timedelta(hours=3))
+    assert end is not None
+    cancelled = taken([Delivery(Source.POLL, [end])], before)
+    assert (cancelled.status, cancelled.status.final) == (TrackingStatus.CANCELLED, True)
+    assert withdrawal(cancelled, at=NOON) is None
+    later = taken([Delivery(Source.WEBHOOK, [seen("info_received", hours=9)])], cancelled)
+    assert later.status is TrackingStatus.CANCELLED
+    moved = taken([Delivery(Source.WEBHOOK, [seen("in_transit", hours=10)])], later)
+    assert (moved.status, moved.has_moved) == (TrackingStatus.IN_TRANSIT, True)
+
+
+def test_a_new_parcel_of_an_old_number_does_not_inherit_its_story() -> None:
+    parcel = a_tracking(since=NOON)
+    told = taken(
+        [
+            Delivery(
+                Source.POLL,
+                [seen("delivered", hours=-1), seen("info_received", hours=0)],
+                next_carrier=NextCarrier(NOON - timedelta(1), "usps", "33X"),
+                signed_by=Saying(NOON - timedelta(1), "A. Byrd"),
+            )
+        ],
+        parcel,
+    )
+    assert [event.status for event in told.events] == ["info_received"]
+    assert (told.status, told.next_carrier, told.signed_by) == ("info_received", None, None)
 
 
 @given(STORIES)
-def test_a_timeline_is_oldest_first_and_ends_with_what_counts(story: list[Delivery]) -> None:
+def test_a_timeline_is_oldest_first(story: list[Delivery]) -> None:
     told = taken(story)
     assert [event.at for event in told.events] == sorted(event.at for event in told.events)
-    known = [event.status for event in told.events if event.status is not None]
-    assert told.status is (known[-1] if known else TrackingStatus.PENDING)
     assert len({event.id for event in told.events}) == len(told.events)
 
 
@@ -245,7 +402,9 @@ def test_an_unknown_code_never_changes_the_status(story: list[Delivery], event: 
 def test_a_late_older_event_joins_the_timeline_and_changes_nothing_else(
     story: list[Delivery], event: TrackingEvent, earlier: int
 ) -> None:
-    before = taken([*story, Delivery(Source.POLL, [seen("in_transit", hours=10_000)])])
+    if event.status in {TrackingStatus.DELIVERED, TrackingStatus.RETURNING}:
+        return  # Whether that was the first delivery, or before one, is for others to say.
+    before = taken([*story, Delivery(Source.POLL, [seen("attempt_failed", hours=10_000)])])
     last = max(one.at for one in before.events)
     late = msgspec.structs.replace(event, at=last - timedelta(seconds=earlier), place="elsewhere")
     after = taken([Delivery(Source.WEBHOOK, [late])], before)
@@ -259,7 +418,7 @@ def test_a_late_older_event_joins_the_timeline_and_changes_nothing_else(
 def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
     story: list[Delivery], order: list[int]
 ) -> None:
-    short = seen("out_for_delivery", code="OUT", hours=9000, description="", city=None, place="Dock 7")
+    short = seen("attempt_failed", code="OUT", hours=9000, description="", city=None, place="Dock 7")
     tellings = [
         msgspec.structs.replace(short, description="On the van", at_is_local=True, place="DOCK 7"),
         msgspec.structs.replace(short, city="Austin", status=None, utc_offset="-06:00"),
@@ -272,7 +431,7 @@ def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
     ) == msgspec.structs.replace(
         short, description="On the van", city="Austin", utc_offset="-06:00", visible_to_recipient=False
     )
-    assert told.status is TrackingStatus.OUT_FOR_DELIVERY
+    assert told.status is TrackingStatus.ATTEMPT_FAILED
 
 
 @given(STORIES)
@@ -285,24 +444,26 @@ def test_whoever_told_an_event_first_stays_its_source(story: list[Delivery]) -> 
     assert all(first.get(event.id, event.source) is event.source for event in told.events)
 
 
+@pytest.mark.parametrize(("first", "other"), [*combinations(LIST, 2)])
+def test_of_equal_times_the_list_decides(first: str, other: str) -> None:
+    """ "Equal times: the first of delivered, returned, lost, damaged, ... pending wins"."""
+    for events in ([seen(first), seen(other)], [seen(other), seen(first)]):
+        told = taken([Delivery(Source.POLL, [event]) for event in events])
+        assert told.status == first
+
+
 @pytest.mark.parametrize("turn", [1, -1])
-def test_of_equal_times_the_status_further_along_wins_and_then_the_code(turn: int) -> None:
-    """ "Equal times: the status further along wins, then the code in alphabetical order." """
+def test_of_one_time_and_one_status_the_first_code_wins(turn: int) -> None:
+    """ "... then the code in alphabetical order"."""
     events = [
         seen("out_for_delivery", code="B", sub_status="second"),
         seen("out_for_delivery", code="A", sub_status="first"),
-        seen("exception", code="0"),
         seen("in_transit", code="00"),
         seen(None, code="000"),
     ]
     told = taken([Delivery(Source.POLL, [event]) for event in events[::turn]])
     assert (told.status, told.sub_status) == (TrackingStatus.OUT_FOR_DELIVERY, "first")
-    assert [event.status for event in told.events] == [
-        None,
-        "exception",
-        "in_transit",
-        *["out_for_delivery"] * 2,
-    ]
+    assert [event.status for event in told.events] == [None, "in_transit", *["out_for_delivery"] * 2]
 
 
 def test_the_newest_events_are_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +510,28 @@ def test_a_parcel_of_which_nothing_is_heard_for_sixty_days_expires() -> None:
     assert (expired.status, expired.status.final) == (TrackingStatus.EXPIRED, True)
     assert expired.last_event_at == NOON + timedelta(hours=24)
     assert silence(expired, now=end + 2 * SILENCE) is None
+
+
+@pytest.mark.parametrize("status", ["damaged", "returning", "exception", "available_for_pickup"])
+def test_silence_leaves_trouble_and_what_waits_as_it_is(status: str) -> None:
+    """ "Silence makes only a parcel that is on its way `expired`"."""
+    parcel = taken([Delivery(Source.POLL, [seen("in_transit"), seen(status, hours=1)])])
+    assert silence(parcel, now=NOON + 10 * SILENCE) is None
+    assert parcel.is_silent(NOON + SILENCE + timedelta(hours=1))
+    assert not parcel.is_silent(NOON + SILENCE)
+    late = silence(taken([Delivery(Source.POLL, [seen("in_transit")])]), now=NOON + 10 * SILENCE)
+    assert late is not None
+    both = taken([Delivery(Source.POLL, [late])], taken([Delivery(Source.POLL, [seen(status, code="Z")])]))
+    assert both.status == status
+
+
+def test_a_parcel_ends_when_its_status_does_or_in_silence() -> None:
+    now = NOON + timedelta(days=200)
+    delivered = taken([Delivery(Source.POLL, [seen("delivered"), seen("in_transit", hours=48)])])
+    assert delivered.ended_at(now) == NOON
+    damaged = taken([Delivery(Source.POLL, [seen("damaged", hours=1)])])
+    assert damaged.ended_at(now) == NOON + timedelta(hours=1) + SILENCE
+    assert damaged.ended_at(NOON) is None
 
 
 @pytest.mark.parametrize("status", ["delivered", "returned", "lost", "cancelled", "expired"])

@@ -17,25 +17,30 @@ class Step(NamedTuple):
     """How often a parcel is asked about that stands so.
 
     It holds while the newest news of the parcel, or else its record, is younger than `younger_than` (None:
-    for good). `pushed` is for a parcel of which its carrier has told us unasked.
+    for good).
     """
 
     younger_than: timedelta | None
     every: timedelta
-    pushed: timedelta
 
 
 class Stage(NamedTuple):
-    """A part of a parcel's journey, with its steps by age."""
+    """A part of a parcel's journey, with its steps by age.
+
+    `told` is for a parcel of which its carrier tells us unasked, as long as it does so: how often it is asked
+    about all the same, and how soon the next news is expected. After `MISSED_EXPECTATIONS` of these without
+    news the steps hold for it too.
+    """
 
     name: str
     statuses: frozenset[TrackingStatus]
+    told: timedelta
     steps: tuple[Step, ...]
     by_day: bool = False
     """Whether news is made only while the recipient is awake, so that nobody asks at night."""
 
 
-def _steps(*steps: tuple[timedelta | None, timedelta, timedelta]) -> tuple[Step, ...]:
+def _steps(*steps: tuple[timedelta | None, timedelta]) -> tuple[Step, ...]:
     return tuple(Step(*step) for step in steps)
 
 
@@ -44,58 +49,67 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 FOLLOWED = Stage(
     "newly followed by an aggregator, nothing known",
     frozenset({TrackingStatus.PENDING}),
-    _steps((30 * _MINUTE, 10 * _MINUTE, 10 * _MINUTE)),
+    10 * _MINUTE,
+    _steps((30 * _MINUTE, 10 * _MINUTE)),
 )
 """What an aggregator is given to follow it looks up within minutes. Later the parcel is as any other."""
 ABROAD = Stage(
     "in transit, in another country",
     frozenset({TrackingStatus.IN_TRANSIT}),
-    _steps((5 * _DAY, 8 * _HOUR, 24 * _HOUR), (None, 12 * _HOUR, 24 * _HOUR)),
+    24 * _HOUR,
+    _steps((5 * _DAY, 8 * _HOUR), (None, 12 * _HOUR)),
 )
 """Nothing that happens there brings the parcel to the door within hours."""
 STAGES = (
     Stage(
         "not yet handed over",
         frozenset({TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED}),
-        _steps((3 * _DAY, 12 * _HOUR, 24 * _HOUR), (None, 24 * _HOUR, 48 * _HOUR)),
+        24 * _HOUR,
+        _steps((3 * _DAY, 12 * _HOUR), (None, 24 * _HOUR)),
     ),
     Stage(
         "in transit",
         frozenset({TrackingStatus.IN_TRANSIT}),
+        12 * _HOUR,
         _steps(
-            (2 * _DAY, 4 * _HOUR, 12 * _HOUR),
-            (10 * _DAY, 8 * _HOUR, 24 * _HOUR),
-            (None, 12 * _HOUR, 24 * _HOUR),
+            (2 * _DAY, 4 * _HOUR),
+            (10 * _DAY, 8 * _HOUR),
+            (None, 12 * _HOUR),
         ),
     ),
     Stage(
         "out for delivery",
         frozenset({TrackingStatus.OUT_FOR_DELIVERY}),
+        2 * _HOUR,
         _steps(
-            (12 * _HOUR, 30 * _MINUTE, 2 * _HOUR),
-            (2 * _DAY, 4 * _HOUR, 12 * _HOUR),
-            (None, 12 * _HOUR, 24 * _HOUR),
+            (12 * _HOUR, 30 * _MINUTE),
+            (2 * _DAY, 4 * _HOUR),
+            (None, 12 * _HOUR),
         ),
         by_day=True,
     ),
     Stage(
         "attempt failed, available for pickup",
         frozenset({TrackingStatus.ATTEMPT_FAILED, TrackingStatus.AVAILABLE_FOR_PICKUP}),
-        _steps((3 * _DAY, 4 * _HOUR, 12 * _HOUR), (None, 12 * _HOUR, 24 * _HOUR)),
+        12 * _HOUR,
+        _steps((3 * _DAY, 4 * _HOUR), (None, 12 * _HOUR)),
         by_day=True,
     ),
     Stage(
         "exception, damaged, returning",
         frozenset({TrackingStatus.EXCEPTION, TrackingStatus.DAMAGED, TrackingStatus.RETURNING}),
+        12 * _HOUR,
         _steps(
-            (3 * _DAY, 6 * _HOUR, 12 * _HOUR),
-            (14 * _DAY, 12 * _HOUR, 24 * _HOUR),
-            (None, 24 * _HOUR, 24 * _HOUR),
+            (3 * _DAY, 6 * _HOUR),
+            (14 * _DAY, 12 * _HOUR),
+            (None, 24 * _HOUR),
         ),
     ),
 )
 _STAGE_OF = {status: stage for stage in STAGES for status in stage.statuses}
 
+MISSED_EXPECTATIONS = 2
+"""After so many times its stage's first wait without news, a carrier that told us does so no more."""
 AGGREGATORS_PACE = 3 * _HOUR
 """An aggregator asks couriers no more often itself (public: express every 3 hours, postal every 6)."""
 FIRST_MISS = 5 * _MINUTE
@@ -116,7 +130,7 @@ def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float
     `misses` is how many polls in a row had no answer; `pace` how many times faster than in life parcels
     travel here.
     """
-    if tracking.status.final or tracking.paused:
+    if tracking.is_over(now) or tracking.paused:
         return None
     age = (now - (tracking.last_event_at or tracking.created_at)) * pace
     stage, wait = _planned(tracking, age)
@@ -140,8 +154,10 @@ def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
         if step is not None:
             return stage, step.every
     step = _step(stage, age) or stage.steps[-1]
-    wait = step.pushed if tracking.is_pushed else step.every
-    return stage, max(wait, AGGREGATORS_PACE) if followed else wait
+    told = tracking.is_pushed and age < MISSED_EXPECTATIONS * stage.told
+    wait = stage.told if told else step.every
+    by_aggregator = followed or tracking.next_carrier is not None
+    return stage, max(wait, AGGREGATORS_PACE) if by_aggregator else wait
 
 
 def _is_abroad(tracking: Tracking) -> bool:

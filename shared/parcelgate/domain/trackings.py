@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -49,6 +50,52 @@ _FINAL = frozenset(
     }
 )
 
+_BEFORE_MOVING = frozenset(
+    {TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED, TrackingStatus.EXCEPTION, TrackingStatus.EXPIRED}
+)
+"""How a parcel may stand that nobody has carried anywhere yet."""
+_BOOKED_LATE = frozenset(
+    {
+        TrackingStatus.INFO_RECEIVED,
+        TrackingStatus.IN_TRANSIT,
+        TrackingStatus.OUT_FOR_DELIVERY,
+        TrackingStatus.AVAILABLE_FOR_PICKUP,
+    }
+)
+"""Scans that are often booked after the door: of a delivered parcel they say nothing new."""
+_TO_A_DOOR = frozenset(
+    {TrackingStatus.OUT_FOR_DELIVERY, TrackingStatus.ATTEMPT_FAILED, TrackingStatus.AVAILABLE_FOR_PICKUP}
+)
+"""What shows that a parcel on its way back was sent to its recipient once more."""
+_KEPT_IN_SILENCE = frozenset(
+    {
+        TrackingStatus.DAMAGED,
+        TrackingStatus.RETURNING,
+        TrackingStatus.EXCEPTION,
+        TrackingStatus.AVAILABLE_FOR_PICKUP,
+    }
+)
+"""How a parcel goes on standing of which nothing is heard any more. Any other one on its way has expired."""
+
+_FIRST_OF_EQUAL_TIMES = (
+    TrackingStatus.DELIVERED,
+    TrackingStatus.RETURNED,
+    TrackingStatus.LOST,
+    TrackingStatus.DAMAGED,
+    TrackingStatus.RETURNING,
+    TrackingStatus.EXCEPTION,
+    TrackingStatus.ATTEMPT_FAILED,
+    TrackingStatus.AVAILABLE_FOR_PICKUP,
+    TrackingStatus.OUT_FOR_DELIVERY,
+    TrackingStatus.IN_TRANSIT,
+    # The contract does not name these two: a scan shows that a parcel was not cancelled and has not expired.
+    TrackingStatus.CANCELLED,
+    TrackingStatus.INFO_RECEIVED,
+    TrackingStatus.EXPIRED,
+    TrackingStatus.PENDING,
+)
+"""Which status counts of several at one time (contract, Trackings)."""
+
 _FURTHEST_BEHIND = (
     TrackingStatus.LOST,
     TrackingStatus.DAMAGED,
@@ -82,7 +129,16 @@ class Source(StrEnum):
 SILENCE = timedelta(days=60)
 """A parcel of which nothing is heard for so long has expired."""
 SILENCE_CODE = "parcelgate.silence"
-"""The code of the event that says so: the only event that no carrier told us."""
+"""The code of the event that says so. No carrier told us."""
+CANCELLED_CODE = "parcelgate.cancelled"
+"""The code of the event that ends a parcel whose order came to nothing. No carrier told us."""
+USED_AGAIN = timedelta(days=90)
+"""So long after the end of a parcel its courier may have given its number to another one."""
+BEFORE_ITS_ORDER = timedelta(days=2)
+"""What happened so long before a parcel's order was created is another parcel's, of the same number.
+
+Not at the order's own second: carriers' clocks and zones are not always right.
+"""
 MOST_EVENTS = 800
 """Events kept of one parcel, the newest."""
 MOST_BYTES = 320_000
@@ -106,8 +162,10 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `at` is the instant in UTC. `utc_offset` (such as `+08:00`) is the local offset where it is known;
     `at_is_local` marks a time that came without any zone. `status` is None when the carrier's `code`
-    is in no table: it is shown, and never guessed. `id` and `source` are given when the event joins a
-    timeline.
+    is in no table: it is shown, and never guessed. So it is of housekeeping (`is_housekeeping`), which says
+    nothing of how the parcel stands. `leaves`: a parcel that stands so goes on standing so. `carrier` is who
+    carried the parcel, where that was not the carrier of its tracking. `id` and `source` are given when the
+    event joins a timeline.
     """
 
     at: datetime
@@ -123,6 +181,9 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None = None
     place: str | None = None
     visible_to_recipient: bool = True
+    is_housekeeping: bool = False
+    leaves: tuple[TrackingStatus, ...] = ()
+    carrier: str | None = None
     id: str = ""
     source: Source | None = None
 
@@ -132,6 +193,25 @@ class OtherNumber(msgspec.Struct, frozen=True, order=True):
 
     number: str
     carrier: str | None = None
+
+
+class NextCarrier(msgspec.Struct, frozen=True, order=True):
+    """Who takes the parcel on, by an aggregator's name for him, under which number, since when.
+
+    `followed` when that courier is to be asked about the parcel from then on.
+    """
+
+    at: datetime
+    carrier_code: str
+    tracking_number: str
+    followed: bool = False
+
+
+class Saying(msgspec.Struct, frozen=True, order=True):
+    """Something in a carrier's own words, and when it was so: the latest counts."""
+
+    at: datetime
+    text: str
 
 
 class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +235,8 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
 
     `carrier_code` is the courier an aggregator follows it with; `courier_fixed` when the aggregator was told
     not to look for another; `wrong_couriers`, in small letters, are those that the client has corrected.
+    `carrier_number` is the carrier's own number of the parcel or its order, which is not on the label. What
+    happened before `since` is the story of an earlier parcel of the same number.
     """
 
     id: str
@@ -164,6 +246,8 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     tracking_number: str
     order_id: str | None = None
     parcel_reference: str | None = None
+    carrier_number: str | None = None
+    since: datetime | None = None
     carrier_code: str | None = None
     courier_fixed: bool = False
     wrong_couriers: tuple[str, ...] = ()
@@ -171,6 +255,9 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     sub_status: str | None = None
     events: tuple[TrackingEvent, ...] = ()
     other_numbers: tuple[OtherNumber, ...] = ()
+    next_carrier: NextCarrier | None = None
+    estimated_delivery: Saying | None = None
+    signed_by: Saying | None = None
     proof: ProofOfDelivery | None = None
     title: str | None = None
     customer: Customer | None = None
@@ -193,14 +280,46 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the parcel was delivered, if that is how it stands."""
-        newest = _newest(self.events)
-        return newest.at if newest is not None and newest.status is TrackingStatus.DELIVERED else None
+        """When the parcel was first delivered to its recipient; a later correction does not move that."""
+        return _standing(self.events).delivered_at
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anybody has carried the parcel anywhere."""
+        return any(
+            event.status is not None
+            and event.status not in _BEFORE_MOVING
+            and event.status is not TrackingStatus.CANCELLED
+            for event in self.events
+        )
 
     @property
     def is_pushed(self) -> bool:
-        """Whether its carrier tells us of it unasked: it has done so before."""
-        return any(event.source is Source.WEBHOOK for event in self.events)
+        """Whether its carrier tells us of it unasked: it has done so before, and has not handed it on."""
+        return self.next_carrier is None and any(event.source is Source.WEBHOOK for event in self.events)
+
+    def ended_at(self, now: datetime) -> datetime | None:
+        """When the parcel came to its end, by its status or in silence; None while it has not."""
+        if self.status.final:
+            newest = _standing(self.events).event
+            return newest.at if newest else self.updated_at
+        return self.heard_of + SILENCE if self.is_over(now) else None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether nothing more is expected to happen to the parcel, so that nobody asks any more.
+
+        So it is too when it stands still, and nothing was heard of it for `SILENCE`.
+        """
+        return self.status.final or (self.status in _KEPT_IN_SILENCE and self.is_silent(now))
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether nothing was heard of the parcel for `SILENCE`."""
+        return now - self.heard_of >= SILENCE
+
+    @property
+    def heard_of(self) -> datetime:
+        """When anything was last heard of the parcel: since it is followed, at the earliest."""
+        return max(self.last_event_at or self.created_at, self.created_at)
 
 
 def merge(
@@ -210,6 +329,9 @@ def merge(
     source: Source,
     at: datetime,
     other_numbers: Sequence[OtherNumber] = (),
+    next_carrier: NextCarrier | None = None,
+    estimated_delivery: Saying | None = None,
+    signed_by: Saying | None = None,
     proof: ProofOfDelivery | None = None,
 ) -> Tracking:
     """`tracking` with what was told of it joined in; the very same object when nothing of it is new.
@@ -220,15 +342,19 @@ def merge(
     known = {event.id: event for event in tracking.events}
     for event in events:
         told = _entry(tracking, event, source)
-        known[told.id] = _joined(known[told.id], told) if told.id in known else told
+        if tracking.since is None or told.at >= tracking.since:
+            known[told.id] = _joined(known[told.id], told) if told.id in known else told
     timeline = _kept(known.values())
-    newest = _newest(timeline)
+    stands = _standing(timeline)
     after = msgspec.structs.replace(
         tracking,
         events=timeline,
-        status=newest.status if newest and newest.status else TrackingStatus.PENDING,
-        sub_status=newest.sub_status if newest else None,
+        status=stands.status,
+        sub_status=stands.event.sub_status if stands.event else None,
         other_numbers=_numbers(tracking, {*tracking.other_numbers, *other_numbers}),
+        next_carrier=_latest(tracking, tracking.next_carrier, next_carrier),
+        estimated_delivery=_latest(tracking, tracking.estimated_delivery, estimated_delivery),
+        signed_by=_latest(tracking, tracking.signed_by, signed_by),
         proof=_proof(tracking.proof, proof),
     )
     if after == tracking:
@@ -245,6 +371,9 @@ def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
         sub_status=None,
         events=(),
         other_numbers=(),
+        next_carrier=None,
+        estimated_delivery=None,
+        signed_by=None,
         proof=None,
     )
 
@@ -257,15 +386,32 @@ def corrected_to(tracking: Tracking, carrier_code: str) -> Tracking:
 
 
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
-    """The event that ends a parcel of which nothing was heard for `SILENCE`; None while it is not due."""
-    since = max(tracking.last_event_at or tracking.created_at, tracking.created_at)
-    if tracking.status.final or now - since < SILENCE:
+    """The event that ends a parcel on its way of which nothing was heard for `SILENCE`; None otherwise.
+
+    One that is damaged, returning, in exception or waiting for collection goes on standing so.
+    """
+    if tracking.status.final or tracking.status in _KEPT_IN_SILENCE or not tracking.is_silent(now):
         return None
     return TrackingEvent(
-        at=since + SILENCE,
+        at=tracking.heard_of + SILENCE,
         code=SILENCE_CODE,
         description=f"Nothing was heard of the parcel for {SILENCE.days} days.",
         status=TrackingStatus.EXPIRED,
+    )
+
+
+def withdrawal(tracking: Tracking, *, at: datetime) -> TrackingEvent | None:
+    """The event that ends a parcel that never moved and whose order came to nothing, `at` that time.
+
+    None where it stands there already.
+    """
+    if tracking.status is TrackingStatus.CANCELLED:
+        return None
+    return TrackingEvent(
+        at=max(at, tracking.last_event_at or at),
+        code=CANCELLED_CODE,
+        description="The order came to nothing before the parcel was handed over.",
+        status=TrackingStatus.CANCELLED,
     )
 
 
@@ -299,6 +445,7 @@ def _identity(tracking: Tracking, event: TrackingEvent) -> str:
         rfc3339(event.at),
         _plain(event.code),
         _plain(place),
+        *((event.carrier,) if event.carrier else ()),
     )
     return "evt_" + sha256(msgspec.json.encode(parts)).hexdigest()[:26]
 
@@ -314,7 +461,7 @@ def _joined(one: TrackingEvent, other: TrackingEvent) -> TrackingEvent:
     A status goes with its own sub-status; of two, that further along. Each fact is joined by itself, so that
     any number of tellings comes to the same in any order.
     """
-    stands = max(one, other, key=_standing)
+    stands = min(one, other, key=_by_rank)
     zoned = max(one, other, key=_zoning)
     return msgspec.structs.replace(
         one,
@@ -324,11 +471,13 @@ def _joined(one: TrackingEvent, other: TrackingEvent) -> TrackingEvent:
         utc_offset=zoned.utc_offset,
         at_is_local=zoned.at_is_local,
         visible_to_recipient=one.visible_to_recipient and other.visible_to_recipient,
+        is_housekeeping=one.is_housekeeping and other.is_housekeeping,
+        leaves=tuple(sorted({*one.leaves, *other.leaves})),
     )
 
 
-def _standing(event: TrackingEvent) -> tuple[int, str]:
-    return _rank(event.status), event.sub_status or ""
+def _by_rank(event: TrackingEvent) -> tuple[int, bool, str]:
+    return _rank(event.status), event.sub_status is None, event.sub_status or ""
 
 
 def _zoning(event: TrackingEvent) -> tuple[bool, str]:
@@ -362,27 +511,75 @@ def _was_silent(until: datetime, told: Sequence[TrackingEvent], since: datetime 
 
 
 def _ordered(events: Iterable[TrackingEvent]) -> list[TrackingEvent]:
-    """Oldest first, so that the last one that has a status counts.
-
-    Of equal times that is the status further along, then the code that comes first in the alphabet.
-    """
+    """Oldest first, so that of equal times that one is last which counts: by the list, then by the code."""
     by_code = sorted(events, key=lambda event: (event.code, event.id), reverse=True)
-    return sorted(by_code, key=lambda event: (event.at, _rank(event.status)))
+    return sorted(by_code, key=lambda event: (event.at, -_rank(event.status)))
 
 
-def _newest(timeline: Sequence[TrackingEvent]) -> TrackingEvent | None:
-    """The event that says how the parcel stands: the newest by its own time that has a status.
+class _Standing(NamedTuple):
+    """How a parcel stands: by which event, and since when it is with its recipient."""
+
+    status: TrackingStatus
+    event: TrackingEvent | None
+    delivered_at: datetime | None
+
+
+def _standing(timeline: Sequence[TrackingEvent]) -> _Standing:
+    """How the parcel stands: as the newest event says that has a status and is to be heard.
 
     That nothing is known, `pending`, is no news of a parcel of which something is: an aggregator says so when
-    it begins to look, and what it finds is older.
+    it begins to look, and what it finds is older. A delivery that follows a return on its way is to the
+    sender; scans on the way leave it on its way, and a new round to the recipient ends it.
     """
     told = [event for event in timeline if event.status is not None]
     known = [event for event in told if event.status is not TrackingStatus.PENDING]
-    return next(reversed(known or told), None)
+    newest: TrackingEvent | None = None
+    stands = TrackingStatus.PENDING
+    first: datetime | None = None
+    delivered_at: datetime | None = None
+    returning_since: datetime | None = None
+    for event in known or told:
+        if event.status is None or not _is_heard(event, newest, stands, first):
+            continue
+        newest, stands = event, event.status
+        if stands is TrackingStatus.RETURNING:
+            returning_since = returning_since or event.at
+        elif stands in _TO_A_DOOR:
+            returning_since = None
+        elif stands is TrackingStatus.DELIVERED:
+            if returning_since is not None and returning_since < event.at:
+                stands = TrackingStatus.RETURNED
+            else:
+                delivered_at = delivered_at or event.at
+            first = first or event.at
+    return _Standing(stands, newest, delivered_at)
+
+
+def _is_heard(
+    event: TrackingEvent, newest: TrackingEvent | None, stands: TrackingStatus, delivered_at: datetime | None
+) -> bool:
+    """Whether an event changes how a parcel stands that stood so until then."""
+    if newest is None:
+        return True
+    if event.code == SILENCE_CODE:
+        return not stands.final and stands not in _KEPT_IN_SILENCE
+    if delivered_at is not None and event.status in _BOOKED_LATE:
+        return False
+    if newest.code == CANCELLED_CODE and event.status in _BEFORE_MOVING:
+        return False
+    return stands not in event.leaves
 
 
 def _rank(status: TrackingStatus | None) -> int:
-    return -1 if status is None else _FURTHEST_BEHIND.index(status)
+    """The place in the list by which one of equal times counts; behind all of it for no status."""
+    return len(_FIRST_OF_EQUAL_TIMES) if status is None else _FIRST_OF_EQUAL_TIMES.index(status)
+
+
+def _latest[T: (NextCarrier, Saying)](tracking: Tracking, one: T | None, other: T | None) -> T | None:
+    """The later of two things that are told, unless it is told of an earlier parcel."""
+    if other is not None and tracking.since is not None and other.at < tracking.since:
+        other = None
+    return max((told for told in (one, other) if told is not None), default=None)
 
 
 def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:

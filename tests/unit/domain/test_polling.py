@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from parcelgate.domain import polling, zones
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.polling import STAGES, Step, next_poll
-from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus
+from parcelgate.domain.polling import STAGES, Stage, Step, next_poll
+from parcelgate.domain.trackings import SILENCE, NextCarrier, Source, Tracking, TrackingEvent, TrackingStatus
 
 MONDAY = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 """Nine in the morning in Texas."""
@@ -73,9 +73,38 @@ def test_every_step_holds_for_its_ages_give_or_take_the_spread(
     status: TrackingStatus, step: Step, after: timedelta
 ) -> None:
     for age in ages(step, after):
-        for pushed, planned in ((False, step.every), (True, step.pushed)):
-            waited = wait(a_parcel(status, age=age, pushed=pushed))
-            assert abs(waited - planned) <= planned * polling.SPREAD / 2
+        waited = wait(a_parcel(status, age=age))
+        assert abs(waited - step.every) <= step.every * polling.SPREAD / 2
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_carrier_that_tells_no_more_is_asked_at_the_ordinary_pace_again(stage: Stage) -> None:
+    """After two missed expectations, and not at the slower pace for ever."""
+    for status in sorted(stage.statuses):
+        for missed, planned in ((0, stage.told), (1.9, stage.told), (2.1, None), (50, None)):
+            age = missed * stage.told
+            ordinary = wait(a_parcel(status, age=age, id="trk_1"))
+            waited = wait(a_parcel(status, age=age, id="trk_1", pushed=True))
+            if planned is None:
+                assert waited == ordinary
+            else:
+                assert abs(waited - planned) <= planned * polling.SPREAD / 2
+
+
+def test_a_parcel_that_its_carrier_has_handed_on_is_not_told_of_any_more() -> None:
+    there = NextCarrier(MONDAY, "australia-post", "33X")
+    parcel = a_parcel(TrackingStatus.IN_TRANSIT, age=HOUR, pushed=True, next_carrier=there)
+    assert wait(parcel) < 5 * HOUR
+    at_the_door = a_parcel(TrackingStatus.OUT_FOR_DELIVERY, age=HOUR, next_carrier=there)
+    assert wait(at_the_door) >= 3 * HOUR * (1 - polling.SPREAD / 2), "as an aggregator's"
+
+
+@pytest.mark.parametrize("status", ["damaged", "returning", "exception", "available_for_pickup"])
+def test_a_parcel_that_stands_still_in_silence_is_asked_about_no_more(status: str) -> None:
+    parcel = a_parcel(TrackingStatus(status), age=SILENCE - HOUR)
+    assert next_poll(parcel, now=MONDAY) is not None
+    assert next_poll(parcel, now=MONDAY + HOUR) is None
+    assert next_poll(parcel, now=MONDAY + HOUR, misses=1) is None
 
 
 def test_every_status_that_is_no_end_has_its_place_in_the_plan() -> None:
@@ -99,7 +128,7 @@ def test_it_waits_longest_before_pick_up_and_shortest_at_the_door() -> None:
 
 
 def test_a_carrier_that_tells_by_itself_is_never_asked_more_often() -> None:
-    assert all(step.pushed >= step.every for stage in STAGES for step in stage.steps)
+    assert all(stage.told >= stage.steps[0].every for stage in STAGES)
 
 
 class TestAParcelAbroad:
@@ -230,7 +259,7 @@ SOME = st.builds(
     utc_offset=st.sampled_from([None, "+08:00", "-09:30", "?"]),
 )
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
-LONGEST = max(step.pushed for stage in STAGES for step in stage.steps) * 1.2 + DAY
+LONGEST = max(step.every for stage in STAGES for step in stage.steps) * 1.2 + DAY
 
 
 @given(SOME, MOMENTS, st.integers(0, 10_000), st.sampled_from([1.0, 60.0, 1440.0]))
@@ -238,7 +267,9 @@ def test_the_next_poll_is_always_to_come_and_never_out_of_sight(
     tracking: Tracking, at: datetime, misses: int, pace: float
 ) -> None:
     due = next_poll(tracking, now=at, misses=misses, pace=pace)
-    assert due is not None
+    assert (due is None) is tracking.is_over(at)
+    if due is None:
+        return
     assert at < due <= at + LONGEST / pace
 
 
@@ -249,8 +280,7 @@ def test_no_poll_that_is_about_a_delivery_wakes_the_recipient(
     stage = next(stage for stage in STAGES if tracking.status in stage.statuses)
     ahead = polling._recipients_offset(tracking)
     due = next_poll(tracking, now=at, misses=misses)
-    assert due is not None
-    if stage.by_day and ahead is not None:
+    if due is not None and stage.by_day and ahead is not None:
         assert 7 <= (due + ahead).hour < 21
 
 
@@ -264,7 +294,13 @@ def test_where_life_is_faster_every_wait_is_that_much_shorter(tracking: Tracking
 
 def test_the_documents_table_is_the_plan() -> None:
     wanted = [
-        [stage.name, _age(step), _span(step.every), _span(step.pushed), "waits" if stage.by_day else ""]
+        [
+            stage.name,
+            _age(step),
+            _span(step.every),
+            _span(stage.told) if step is stage.steps[0] else "",
+            "waits" if stage.by_day else "",
+        ]
         for stage in (polling.FOLLOWED, *STAGES[:1], polling.ABROAD, *STAGES[1:])
         for step in stage.steps
     ]

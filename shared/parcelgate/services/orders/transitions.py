@@ -22,7 +22,7 @@ from parcelgate.domain.orders import (
     Refund,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, refusals
 from parcelgate.services.settings import Settings
@@ -128,7 +128,7 @@ def confirmed(
         problem=None,
         attention=None,
     )
-    trackings = tuple(tracking_of(order, parcel, at=at) for parcel in parcels)
+    trackings = tuple(tracking_of(after, parcel, at=at) for parcel in parcels)
     event = moved(order, after, "order.confirmed", actor=actor)
     return Change(after=after, event=event, trackings=trackings)
 
@@ -143,6 +143,8 @@ def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
         tracking_number=parcel.tracking_number or "",
         order_id=order.id,
         parcel_reference=parcel.reference,
+        carrier_number=parcel.carrier_parcel_number or order.carrier_order_number,
+        since=order.created_at - BEFORE_ITS_ORDER,
         destination_country=order.ship_to.country,
         destination_state=order.ship_to.state,
         created_at=at,

@@ -47,7 +47,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import ProblemError
-from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, silence
+from parcelgate.domain.trackings import Source, Tracking, silence, withdrawal
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
@@ -66,9 +66,6 @@ if TYPE_CHECKING:
 
 type TrackerFor = Callable[["Account", "Remaining"], Tracks]
 """Finds whom to ask, for one account, with the seconds left for the question."""
-
-CANCELLED_CODE = "parcelgate.cancelled"
-"""The code of the event that ends a parcel whose order came to nothing. No carrier told us."""
 
 _PAGE = 800
 """Parcels that are read at once, from all partitions of a worker's share."""
@@ -357,18 +354,18 @@ class _Asking:
         return parcels
 
     def _without_ended_orders(self, whose: Account, parcels: list[_Parcel]) -> list[_Parcel]:
-        """Those that can still travel. A parcel that never moved ends with its order."""
+        """Those that can still travel. A parcel that never moved ends with its order, whatever is known."""
         unmoved = {
-            parcel.tracking.order_id: parcel
+            parcel.tracking.order_id
             for parcel in parcels
-            if parcel.tracking.status is TrackingStatus.PENDING and parcel.tracking.order_id
+            if parcel.tracking.order_id and not parcel.tracking.has_moved
         }
         orders = {order.id: order for order in self._table.tenant(whose.tenant).orders.many([*unmoved])}
         travelling = []
         for parcel in parcels:
             tracking = parcel.tracking
             order = orders.get(tracking.order_id or "")
-            if order is None or tracking.status is not TrackingStatus.PENDING or _has(order, tracking):
+            if order is None or tracking.has_moved or _has(order, tracking):
                 travelling.append(parcel)
             else:
                 self._settle(parcel, _end_of(tracking, at=order.updated_at))
@@ -551,13 +548,8 @@ def _has(order: Order, tracking: Tracking) -> bool:
 
 
 def _end_of(tracking: Tracking, *, at: datetime) -> ParcelHistory:
-    event = TrackingEvent(
-        at=at,
-        code=CANCELLED_CODE,
-        description="The order came to nothing before the parcel was handed over.",
-        status=TrackingStatus.CANCELLED,
-    )
-    return ParcelHistory(tracking_number=tracking.tracking_number, events=(event,))
+    event = withdrawal(tracking, at=at)
+    return ParcelHistory(tracking_number=tracking.tracking_number, events=(event,) if event else ())
 
 
 def _wanted(error: TransientError) -> timedelta:

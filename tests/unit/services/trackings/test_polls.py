@@ -20,9 +20,9 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.domain.orders import OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, ProblemError
-from parcelgate.domain.trackings import Source, TrackingStatus
+from parcelgate.domain.trackings import CANCELLED_CODE, Source, TrackingStatus
 from parcelgate.services.trackings import polls as module
-from parcelgate.services.trackings.polls import CANCELLED_CODE, Account
+from parcelgate.services.trackings.polls import Account
 from parcelgate.store.errors import ThrottledError
 from tests.support.faulty import throttle
 from tests.support.orders import an_event, an_order
@@ -216,6 +216,25 @@ class TestAParcelOfAnOrder:
         assert after.status is TrackingStatus.CANCELLED
         assert [(event.code, event.at) for event in after.events] == [(CANCELLED_CODE, order.updated_at)]
         assert office.next_poll(tracking) is None
+
+    @pytest.mark.parametrize("known", ["info_received", "exception", None])
+    def test_it_ends_whatever_was_known_of_it_before_it_moved(
+        self, office: PostOffice, known: str | None
+    ) -> None:
+        _, tracking = self.parcel_of(office, OrderStatus.CONFIRMED)
+        office.post().tells(tracking.tracking_number, seen(known, hours=20))
+        office.run()
+        orders = office.table.tenant("acme").orders
+        order = orders.get(tracking.order_id or "")
+        cancelled = order.changed(at=office.clock.now, status=OrderStatus.CANCELLED)
+        orders.save(order, cancelled, [an_event("order.cancelled", at=office.clock.now)])
+        for _ in range(2):
+            office.nudge(tracking)
+            office.run()
+            assert len(office.post().asked) == 1
+            assert office.status(tracking) is TrackingStatus.CANCELLED
+            assert office.next_poll(tracking) is None
+        assert len(office.read(tracking).events) == 2
 
     def test_it_ends_when_the_order_lists_another_in_its_place(self, office: PostOffice) -> None:
         _, tracking = self.parcel_of(office, OrderStatus.CONFIRMED, lists_it=False)
