@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.lme import envelope, mapping, wire
+from parcelgate.carriers.lme import mapping, signing, wire
 from parcelgate.carriers.lme.countries import NAMES
-from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.lme.validation import FIELDS
 from parcelgate.carriers.results import Confirmed
 from parcelgate.carriers.toolkit.bodies import encoded
@@ -138,7 +138,7 @@ def test_a_valid_order_goes_out_within_lmes_rules_and_comes_back_to_its_parcel(
 ) -> None:
     assume(is_valid(order))
     fields = mapping.create(
-        order, channel=APP_KEY, sender=order.ship_from or sender(), settings=Settings(), now=now
+        order, channel=APP_KEY, sender=order.ship_from or sender(), settings=CarrierSettings(), now=now
     ).fields()
     body = json.loads(encoded(fields), parse_float=Decimal)
     assert set(body) >= REQUIRED
@@ -174,7 +174,7 @@ def test_a_valid_order_goes_out_within_lmes_rules_and_comes_back_to_its_parcel(
 def _comes_back(order: Order, body: dict[str, Any]) -> None:
     """LME answers the fields it was sent, and the number."""
     answer = wire.OrderData.model_validate({**body, "orderNo": NUMBER})
-    found = mapping.found(order, answer, Settings())
+    found = mapping.found(order, answer, CarrierSettings())
     assert isinstance(found, Confirmed)
     assert [(p.reference, p.tracking_number) for p in found.parcels] == [(order.parcels[0].reference, NUMBER)]
     assert "receiver" not in found.details
@@ -198,7 +198,7 @@ def test_every_field_that_is_given_is_sent_or_told_or_refused(order: Order) -> N
 @given(st.binary(min_size=1, max_size=2000), st.sampled_from([1024, 1280, 2048]))
 def test_what_is_sealed_is_opened_again_whatever_the_key(content: bytes, bits: int) -> None:
     key = KEYS[bits]
-    assert envelope.unseal(envelope.seal(content, key.public_key()), key) == content
+    assert signing.unseal(signing.seal(content, key.public_key()), key) == content
 
 
 KEYS = {bits: rsa.generate_private_key(65537, bits) for bits in (1024, 1280, 2048)}
@@ -207,7 +207,7 @@ KEYS = {bits: rsa.generate_private_key(65537, bits) for bits in (1024, 1280, 204
 @given(st.binary(max_size=600) | st.text(max_size=200).map(str.encode), st.dictionaries(words, words))
 def test_no_stranger_can_make_a_push_raise(body: bytes, headers: dict[str, str]) -> None:
     assert adapter().verify_webhook(headers, body).trust != "believed"
-    sealed = json.dumps({"data": envelope.seal(body or b"x", CLIENT_PRIVATE.public_key())}).encode()
+    sealed = json.dumps({"data": signing.seal(body or b"x", CLIENT_PRIVATE.public_key())}).encode()
     assert adapter().verify_webhook(headers, sealed).trust != "believed"
 
 
@@ -225,7 +225,7 @@ routes = st.dictionaries(
 
 @given(st.lists(routes | anything, max_size=5) | anything)
 def test_no_route_can_make_the_reader_raise(data: Any) -> None:
-    found, aside = mapping.history(NUMBER, wire.Answer("0", "", data), Settings())
+    found, aside = mapping.history(NUMBER, wire.Answer("0", "", data), CarrierSettings())
     assert aside >= 0
     for event in found.events:
         assert isinstance(event, TrackingEvent)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parcelgate.carriers.lso import mapping, wire
-from parcelgate.carriers.lso.settings import Settings
+from parcelgate.carriers.lso.settings import CarrierSettings
 from parcelgate.carriers.lso.validation import FIELDS, examine
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, Pending
 from parcelgate.carriers.toolkit.fields import Place
@@ -178,7 +178,7 @@ def test_results_map_back_to_the_same_parcels_in_the_same_order(
         chance.shuffle(boxes)
     answer = wire.read(json.dumps({"code": 200, "data": {"orderNumber": "SYCO1", "details": boxes}}).encode())
     assert answer is not None
-    found = mapping.result(answer, order, Settings())
+    found = mapping.result(answer, order, CarrierSettings())
     assert isinstance(found, Confirmed)
     assert [(parcel.reference, parcel.tracking_number) for parcel in found.parcels] == [
         (parcel.reference, f"ZQ{index}") for index, parcel in enumerate(order.parcels)
@@ -227,6 +227,6 @@ def test_odd_journeys_spoil_nothing(data: Any, numbers: list[str]) -> None:
     data["tracks"] = [*(tracks if isinstance(tracks, list) else [tracks]), good]
     answer = wire.read(json.dumps({"code": 200, "data": data}).encode())
     assert answer is not None
-    histories, _ = mapping.histories(answer, [*numbers, "ZQ"], Settings())
+    histories, _ = mapping.histories(answer, [*numbers, "ZQ"], CarrierSettings())
     assert [history.tracking_number for history in histories] == [*numbers, "ZQ"]
     assert histories[-1].events[-1].at == datetime(2026, 11, 22, 8, 15, tzinfo=UTC)

@@ -10,8 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from parcelgate.carriers.results import Confirmed
-from parcelgate.carriers.ubi import mapping, validation
-from parcelgate.carriers.ubi.settings import Settings
+from parcelgate.carriers.ubi import validation
+from parcelgate.carriers.ubi.mapping import results
+from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.texts import prepared, unprintable
+from parcelgate.carriers.ubi.settings import CarrierSettings
+from parcelgate.carriers.ubi.validation import table
 from parcelgate.carriers.ubi.wire import OrderAnswer, encode
 from tests.unit.carriers.ubi.orders import Body, order_of
 
@@ -164,15 +168,15 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
 ) -> None:
     """Any valid canonical order maps to a wire order that passes the table's rules, and what comes back
     maps to the same parcels in the same order."""
-    account = Settings(master_repeats_first_piece=repeats)
+    account = CarrierSettings(master_repeats_first_piece=repeats)
     order = order_of(body)
     assume(not validation.examine(order, account).errors)
-    wire = mapping.wire_order(mapping.prepared(order, account).order, account)
+    wire = wire_order(prepared(order, account).order, account)
     sent = wire.fields()
-    assert list(validation.violations(sent)) == []
+    assert list(table.violations(sent)) == []
     assert msgspec.json.decode(encode([wire]))[0]["referenceNo"] == order.reference
 
-    result = mapping.result(order, answer_to(sent, shuffle))
+    result = results.result(order, answer_to(sent, shuffle))
     assert isinstance(result, Confirmed)
     assert [one.reference for one in result.parcels] == [one.reference for one in order.parcels]
     expected = ["T"] if len(order.parcels) == 1 else [f"T{n}" for n in range(len(order.parcels))]
@@ -184,9 +188,9 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
 def test_what_goes_out_breaks_the_table_only_where_the_examination_says_so(body: Body) -> None:
     """The examination is neither blind nor louder than the table for what the table alone decides."""
     order = order_of(body)
-    wire = mapping.wire_order(mapping.prepared(order, Settings()).order, Settings()).fields()
-    broken = {found.code for found in validation.violations(wire)}
-    found = {error.code for error in validation.examine(order, Settings()).errors}
+    wire = wire_order(prepared(order, CarrierSettings()).order, CarrierSettings()).fields()
+    broken = {found.code for found in table.violations(wire)}
+    found = {error.code for error in validation.examine(order, CarrierSettings()).errors}
     assert broken <= found
 
 
@@ -201,9 +205,9 @@ def test_a_printable_text_is_left_as_it_is_and_any_other_becomes_printable(given
             "parcels": [{"weight": {"value": 1, "unit": "kg"}}],
         }
     )
-    ready = mapping.prepared(order, Settings())
+    ready = prepared(order, CarrierSettings())
     name = ready.order.ship_to.name
-    assert not any(mapping.unprintable(character) for character in name)
-    spoilt = any(mapping.unprintable(character) for character in given_text.strip(" "))
+    assert not any(unprintable(character) for character in name)
+    spoilt = any(unprintable(character) for character in given_text.strip(" "))
     assert bool(ready.warnings) == spoilt
-    assert mapping.prepared(ready.order, Settings()).order == ready.order
+    assert prepared(ready.order, CarrierSettings()).order == ready.order

@@ -4,8 +4,8 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
 
     {"base_url": "https://carrier.example/path",          optional: the carrier's documented host
      "credentials": {"app_id": "...", "app_secret": "..."},
-     "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `assumed` module
-     "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.port.Limits`
+     "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `settings`
+     "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.limits`
      "ship_from": {address}, "return_to": {address},       optional: the account's defaults
      "webhook_token": "..."}                               optional: see `services.accounts.webhook_urls`
 """

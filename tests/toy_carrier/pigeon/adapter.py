@@ -37,7 +37,7 @@ class Pigeon:
         self, account: AccountConfig, *, send: Transport, reread: Callable[[], AccountConfig] | None = None
     ) -> None:
         self._account = account
-        self._settings = settings.settings(account)
+        self._settings = settings.read_settings(account)
         self._client = Client(settings.base_url(account), self._settings, send)
         self._key = account.credential("key")
         self._reread = reread

@@ -6,13 +6,13 @@ from parcelgate.carriers.errors import AuthenticationError, TransientError, Unkn
 from parcelgate.carriers.toolkit.bodies import encoded
 from parcelgate.carriers.toolkit.calls import Request, Transport
 from tests.toy_carrier.pigeon import wire
-from tests.toy_carrier.pigeon.settings import METHODS, PATHS, Call, Settings
+from tests.toy_carrier.pigeon.settings import METHODS, PATHS, Call, CarrierSettings
 
 
 class Client:
     """The post's calls for one account."""
 
-    def __init__(self, base_url: str, settings: Settings, send: Transport) -> None:
+    def __init__(self, base_url: str, settings: CarrierSettings, send: Transport) -> None:
         self._base_url = base_url
         self._settings = settings
         self._send = send

@@ -34,7 +34,7 @@ PATHS = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions. See the comment of each."""
 
     # The path of each call below the base URL; `{number}` is the number or reference asked about.
@@ -43,9 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_grams: int = 2000
 
 
-def settings(account: AccountConfig) -> Settings:
+def read_settings(account: AccountConfig) -> CarrierSettings:
     """The assumptions as `account` has them. Raises AccountError."""
-    return read_overrides(account, Settings)
+    return read_overrides(account, CarrierSettings)
 
 
 def base_url(account: AccountConfig) -> str:

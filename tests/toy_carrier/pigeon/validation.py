@@ -9,7 +9,7 @@ from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.measures import WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, Notice
-from tests.toy_carrier.pigeon.settings import Settings
+from tests.toy_carrier.pigeon.settings import CarrierSettings
 
 MAX_BAGS = 3
 
@@ -28,7 +28,7 @@ FIELDS: fields.Fields = {
 }
 
 
-def examine(order: Order, account: AccountConfig, settings: Settings) -> Examination:
+def examine(order: Order, account: AccountConfig, settings: CarrierSettings) -> Examination:
     """What the post would say of `order`."""
     unsent = fields.given(order, account, FIELDS, NOT_SENT)
     return Examination(
@@ -37,7 +37,7 @@ def examine(order: Order, account: AccountConfig, settings: Settings) -> Examina
     )
 
 
-def _errors(order: Order, account: AccountConfig, settings: Settings) -> Iterator[FieldError]:
+def _errors(order: Order, account: AccountConfig, settings: CarrierSettings) -> Iterator[FieldError]:
     for pointer, reason in fields.given(order, account, FIELDS, REFUSED):
         yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
     if order.ship_to.country != "GB":

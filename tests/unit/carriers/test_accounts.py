@@ -175,7 +175,7 @@ def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
 
 
 def test_without_overrides_the_assumptions_stand() -> None:
-    settings = lso_settings.settings(lso_account())
+    settings = lso_settings.read_settings(lso_account())
     assert {call: settings.path(call) for call in lso_settings.Call} == dict(lso_settings.PATHS)
     assert (settings.currency, settings.track_batch, settings.refund_status) == ("USD", 30, "requested")
     assert (

@@ -1,8 +1,7 @@
 """LME (Fast Horse Express): one parcel in an order, answered at once, everything sealed and signed with RSA.
 
-The rooms: `envelope` seals and signatures, `wire` the bodies as LME writes them, `rules` what it takes,
-`mapping` between its words and ours, `codes` and `countries` its tables (all pure), `assumed` everything
-nobody has written down, `client` the bytes and paths, `adapter` all of it behind the carrier port.
+`docs/adding-a-carrier.md` says what each room of the folder holds. `signing` seals and signs; `countries` is
+a table of its own.
 """
 
 from __future__ import annotations

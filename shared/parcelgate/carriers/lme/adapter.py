@@ -13,7 +13,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme import codes, envelope, mapping, settings, validation, wire
+from parcelgate.carriers.lme import codes, mapping, settings, signing, validation, wire
 from parcelgate.carriers.lme.client import Client, Keys, Unread
 from parcelgate.carriers.lme.settings import Call, ErrorKind, ErrorMeaning
 from parcelgate.carriers.results import (
@@ -75,14 +75,14 @@ class Lme:
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
         self._account = account
-        self._settings = settings.settings(account)
+        self._settings = settings.read_settings(account)
         self._client = Client(settings.base_url(account), self._settings, send, clock)
         self._clock = clock
         self._reread = reread
         self._keys = Keys.of(account)
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against LME's fields and limits; see `rules`."""
+        """Hold the order against LME's fields and limits; see `validation`."""
         return validation.examine(order, self._account, self._settings, self._clock())
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
@@ -271,8 +271,8 @@ class Lme:
         return check
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
-        """What a push says, and what that is worth; see `envelope.verify_push`."""
-        push = envelope.verify_push(
+        """What a push says, and what that is worth; see `signing.verify_push`."""
+        push = signing.verify_push(
             headers,
             body,
             app_key=self._keys.app_key,

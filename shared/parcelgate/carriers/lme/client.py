@@ -7,8 +7,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.lme import envelope, wire
-from parcelgate.carriers.lme.settings import Call, Settings
+from parcelgate.carriers.lme import signing, wire
+from parcelgate.carriers.lme.settings import Call, CarrierSettings
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, encoded, renamed
 from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
 from parcelgate.carriers.toolkit.label_addresses import fetch_label
@@ -32,12 +32,12 @@ class Keys(NamedTuple):
     def of(cls, account: AccountConfig) -> "Keys":
         """Read them. Raises AccountError, which never quotes them."""
         try:
-            ours = envelope.private_key(account.credential("client_private"))
-        except envelope.KeyFormatError as error:
+            ours = signing.private_key(account.credential("client_private"))
+        except signing.KeyFormatError as error:
             raise AccountError(f"{account}: credentials: client_private: {error}") from None
         try:
-            theirs = envelope.public_key(account.credential("lme_public"))
-        except envelope.KeyFormatError as error:
+            theirs = signing.public_key(account.credential("lme_public"))
+        except signing.KeyFormatError as error:
             raise AccountError(f"{account}: credentials: lme_public: {error}") from None
         return cls(account.credential("app_key"), ours, theirs)
 
@@ -54,7 +54,7 @@ class Unread(msgspec.Struct, frozen=True):
 class Client:
     """LME's calls for one account. The HTTP status counts only where the body cannot be read (assumed)."""
 
-    def __init__(self, base_url: str, settings: Settings, send: Transport, clock: Clock) -> None:
+    def __init__(self, base_url: str, settings: CarrierSettings, send: Transport, clock: Clock) -> None:
         self._base_url = base_url
         self._settings = settings
         self._send = send
@@ -63,13 +63,13 @@ class Client:
     def ask(self, call: Call, fields: Mapping[str, Any], keys: Keys, *, safe: bool) -> wire.Answer | Unread:
         """LME's answer, opened. Raises what the transport raises."""
         ours_to_theirs = self._settings.fields.get(call, {})
-        data = envelope.seal(encoded(renamed(fields, ours_to_theirs)), keys.theirs)
-        timestamp = envelope.milliseconds(self._clock())
+        data = signing.seal(encoded(renamed(fields, ours_to_theirs)), keys.theirs)
+        timestamp = signing.milliseconds(self._clock())
         request = Request(
             call=f"lme.{call}",
             method="POST",
             url=self._base_url + self._settings.path(call),
-            headers=envelope.headers(keys.app_key, data, timestamp, keys.ours),
+            headers=signing.headers(keys.app_key, data, timestamp, keys.ours),
             body=encoded({"data": data}),
             safe=safe,
             max_bytes=_LABEL_ANSWER_BYTES if call is Call.LABEL else _ANSWER_BYTES,
@@ -96,7 +96,7 @@ class Client:
         """
         if not isinstance(data, str) or not data.strip():
             return data or None
-        opened = decoded(envelope.unseal(data, keys.ours))
+        opened = decoded(signing.unseal(data, keys.ours))
         if opened is not None and not isinstance(opened, dict | list):
             raise UnreadableError("neither an object nor a list")
         return opened

@@ -1,6 +1,6 @@
 """Between our words and LME's, both ways. Pure: no I/O, no clock.
 
-What is sent is public save where it says assumed; see `rules.FIELDS` for every field of ours.
+What is sent is public save where it says assumed; see `validation.FIELDS` for every field of ours.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import msgspec
 
 from parcelgate.carriers.lme import codes, wire
 from parcelgate.carriers.lme.countries import NAMES, country_code
-from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.results import (
     AddressCheck,
     Confirmed,
@@ -40,21 +40,23 @@ CARRIER = "lme"
 
 
 def create(
-    order: Order, *, channel: str, sender: Address, settings: Settings, now: datetime
+    order: Order, *, channel: str, sender: Address, settings: CarrierSettings, now: datetime
 ) -> wire.OrderCreate:
-    """The order as createOrder wants it. `order` must have passed `rules.examine`, on the same account."""
+    """The order as createOrder wants it. `order` has passed `validation.examine` on this account."""
     return wire.OrderCreate(**_order(order, channel, sender, settings, now))
 
 
 def update(
-    order: Order, *, channel: str, sender: Address, settings: Settings, now: datetime
+    order: Order, *, channel: str, sender: Address, settings: CarrierSettings, now: datetime
 ) -> wire.OrderUpdate:
     """The changed order: createOrder's fields and LME's number (assumed)."""
     number = order.carrier_order_number
     return wire.OrderUpdate(**{**_order(order, channel, sender, settings, now), "order_no": number})
 
 
-def _order(order: Order, channel: str, sender: Address, settings: Settings, now: datetime) -> dict[str, Any]:
+def _order(
+    order: Order, channel: str, sender: Address, settings: CarrierSettings, now: datetime
+) -> dict[str, Any]:
     (parcel,) = order.parcels
     begins, ends = window(order, settings, now)
     sides: tuple[Decimal | None, ...] = (None, None, None)
@@ -84,7 +86,7 @@ def cargo(order: Order) -> str | None:
     return described or order.parcels[0].description or None
 
 
-def window(order: Order, settings: Settings, now: datetime) -> tuple[str, str]:
+def window(order: Order, settings: CarrierSettings, now: datetime) -> tuple[str, str]:
     """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is given."""
     asked = order.options.delivery_window
     if asked is not None:
@@ -95,7 +97,7 @@ def window(order: Order, settings: Settings, now: datetime) -> tuple[str, str]:
     return f"{begins:%Y-%m-%d %H:%M:%S}", f"{ends:%Y-%m-%d %H:%M:%S}"
 
 
-def _contact(address: Address, settings: Settings) -> wire.Contact:
+def _contact(address: Address, settings: CarrierSettings) -> wire.Contact:
     return wire.Contact(
         contact=address.name,
         mobile=address.phone or settings.missing_phone,
@@ -169,7 +171,7 @@ def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pend
     )
 
 
-def found(order: Order, data: wire.OrderData, settings: Settings) -> OrderResult:
+def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> OrderResult:
     """What an order found under our reference makes of ours: only our own is adopted, and only a live one."""
     result = confirmed(order, data)
     if not isinstance(result, Confirmed):
@@ -258,13 +260,13 @@ def label_file(order: Order, content: bytes | None) -> LabelFile | None:
 # Theirs to ours: journeys.
 
 
-def history(number: str, answer: wire.Answer, settings: Settings) -> tuple[ParcelHistory, int]:
+def history(number: str, answer: wire.Answer, settings: CarrierSettings) -> tuple[ParcelHistory, int]:
     """The journey in a route of either version, and how many of its events had to be set aside."""
     routes = wire.objects(answer.data, "orderRoutes", "orderRouteList", "routes", "list") or []
     return _history(number, routes, settings)
 
 
-def pushed(fields: Mapping[str, Any], settings: Settings) -> tuple[ParcelHistory | None, str | None]:
+def pushed(fields: Mapping[str, Any], settings: CarrierSettings) -> tuple[ParcelHistory | None, str | None]:
     """The one event of a push, and the order's reference; None for a push that names no order."""
     told = wire.RouteEvent.model_validate(fields)
     if told.order_no is None:
@@ -273,7 +275,9 @@ def pushed(fields: Mapping[str, Any], settings: Settings) -> tuple[ParcelHistory
     return journey, told.out_order_no
 
 
-def _history(number: str, routes: list[dict[str, Any]], settings: Settings) -> tuple[ParcelHistory, int]:
+def _history(
+    number: str, routes: list[dict[str, Any]], settings: CarrierSettings
+) -> tuple[ParcelHistory, int]:
     told = [wire.RouteEvent.model_validate(route) for route in routes]
     ours = [route for route in told if route.order_no in {None, number}]
     read = [(route, event(route, settings)) for route in ours]
@@ -299,7 +303,9 @@ def _history(number: str, routes: list[dict[str, Any]], settings: Settings) -> t
     return found, len(told) - len(events)
 
 
-def _proof(events: list[tuple[wire.RouteEvent, TrackingEvent]], settings: Settings) -> ProofOfDelivery | None:
+def _proof(
+    events: list[tuple[wire.RouteEvent, TrackingEvent]], settings: CarrierSettings
+) -> ProofOfDelivery | None:
     """The newest pictures; they open for 30 days (documented: pushes of `sign_image`)."""
     pictured = [
         (entry.at, route) for route, entry in events if route.image_url or route.shipping_address_image_url
@@ -314,7 +320,7 @@ def _proof(events: list[tuple[wire.RouteEvent, TrackingEvent]], settings: Settin
     )
 
 
-def event(told: wire.RouteEvent, settings: Settings) -> TrackingEvent | None:
+def event(told: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | None:
     """One event; None without a readable time. A code in no table has no status (never guessed).
 
     The newer names win: `eventCode` over `action`, `eventTime` over `operatorTime`, `event` over
@@ -344,7 +350,7 @@ def event(told: wire.RouteEvent, settings: Settings) -> TrackingEvent | None:
     )
 
 
-def read_moment(told: wire.RouteEvent, settings: Settings) -> Moment | None:
+def read_moment(told: wire.RouteEvent, settings: CarrierSettings) -> Moment | None:
     """When an event happened: its time in `timeZone`; without a readable zone by `utcOperatorTime`.
 
     Where neither tells the zone, the time is taken for the account's and marked as local.

@@ -75,7 +75,7 @@ class ErrorMeaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pointer: str | None = None
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions, and what an account may decide. See the comment of each."""
 
     # The path of each call below the base URL; a slash at its beginning does not matter.
@@ -127,9 +127,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return time.fromisoformat(self.window_from), time.fromisoformat(self.window_to)
 
 
-def settings(account: AccountConfig) -> Settings:
+def read_settings(account: AccountConfig) -> CarrierSettings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, Settings)
+    found = read_overrides(account, CarrierSettings)
     try:
         begins, ends = found.window
     except ValueError:

@@ -7,7 +7,7 @@ from datetime import datetime
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.lme.countries import NAMES
 from parcelgate.carriers.lme.mapping import cargo
-from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
@@ -98,7 +98,7 @@ FIELDS: fields.Fields = {
 """The create body, field by field. The word after SENT is LME's name for it."""
 
 
-def examine(order: Order, account: AccountConfig, settings: Settings, now: datetime) -> Examination:
+def examine(order: Order, account: AccountConfig, settings: CarrierSettings, now: datetime) -> Examination:
     """What LME would say of `order` on `account` at this moment."""
     errors = [*_refused(order, account), *_limits(order, account, settings, now)]
     return Examination(errors=tuple(errors), warnings=tuple(_warnings(order, account, settings)))
@@ -113,7 +113,7 @@ def _refused(order: Order, account: AccountConfig) -> Iterator[FieldError]:
         yield FieldError("/label/size", "not_supported_by_carrier", "LME's labels are 4x6 inches.")
 
 
-def _warnings(order: Order, account: AccountConfig, settings: Settings) -> Iterator[Notice]:
+def _warnings(order: Order, account: AccountConfig, settings: CarrierSettings) -> Iterator[Notice]:
     sides = {"/ship_to": order.ship_to}
     if order.ship_from is not None and order.ship_from != account.ship_from:
         sides["/ship_from"] = order.ship_from
@@ -129,7 +129,9 @@ def _warnings(order: Order, account: AccountConfig, settings: Settings) -> Itera
             yield Notice(f"/parcels/{index}/description", "not_sent", message)
 
 
-def _limits(order: Order, account: AccountConfig, settings: Settings, now: datetime) -> Iterator[FieldError]:
+def _limits(
+    order: Order, account: AccountConfig, settings: CarrierSettings, now: datetime
+) -> Iterator[FieldError]:
     if order.service and order.service != SERVICE:
         yield FieldError("/service", "unknown_service", f"LME has one service; leave it out, or {SERVICE}.")
     yield from _destination(order.ship_to, settings)
@@ -167,7 +169,7 @@ def _sender(sender: Address) -> Iterator[FieldError]:
     yield from _state(sender, "/ship_from")
 
 
-def _destination(to: Address, settings: Settings) -> Iterator[FieldError]:
+def _destination(to: Address, settings: CarrierSettings) -> Iterator[FieldError]:
     if to.country not in settings.countries:
         message = f"LME delivers to {', '.join(settings.countries)}."
         yield FieldError("/ship_to/country", "unsupported_country", message)
@@ -178,7 +180,7 @@ def _destination(to: Address, settings: Settings) -> Iterator[FieldError]:
         yield FieldError("/ship_to/postcode", *found)
 
 
-def undeliverable(to: Address, settings: Settings) -> tuple[str, str] | None:
+def undeliverable(to: Address, settings: CarrierSettings) -> tuple[str, str] | None:
     """Code and message when the account's list for the country lacks the postcode; None when it is fine."""
     patterns = settings.deliverable_postcodes.get(to.country)
     if not patterns:

@@ -1,8 +1,6 @@
 """LSO (Lone Star Overnight), bought through the Shipping Solution platform.
 
-The rooms: `wire` the bodies as the platform writes them, `rules` what it takes, `mapping` between its
-words and ours (pure), `codes` its tables, `assumed` everything nobody has written down, `client` the
-bytes and paths, `adapter` all of it behind the carrier port.
+`docs/adding-a-carrier.md` says what each room of the folder holds.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Lso:
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
         self._account = account
-        self._settings = settings.settings(account)
+        self._settings = settings.read_settings(account)
         self._client = Client(settings.base_url(account), self._settings, send)
         self._tokens = tokens
         self._clock = clock
@@ -67,7 +67,7 @@ class Lso:
         return self._settings.resend_when_not_found
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against LSO's fields and limits; see `rules`."""
+        """Hold the order against LSO's fields and limits; see `validation`."""
         return validation.examine(order, self._account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:

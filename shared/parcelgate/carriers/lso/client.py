@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from parcelgate.carriers.lso import wire
-from parcelgate.carriers.lso.settings import Call, Settings
+from parcelgate.carriers.lso.settings import Call, CarrierSettings
 from parcelgate.carriers.toolkit.bodies import encoded, renamed
 from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
 from parcelgate.carriers.toolkit.label_addresses import fetch_label
@@ -22,7 +22,7 @@ class Client:
     status says nothing that a readable body does not say better.
     """
 
-    def __init__(self, base_url: str, settings: Settings, send: Transport) -> None:
+    def __init__(self, base_url: str, settings: CarrierSettings, send: Transport) -> None:
         self._base_url = base_url
         self._settings = settings
         self._send = send

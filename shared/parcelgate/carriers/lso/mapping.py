@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from parcelgate.carriers.lso import codes, wire
-from parcelgate.carriers.lso.settings import Settings
+from parcelgate.carriers.lso.settings import CarrierSettings
 from parcelgate.carriers.lso.validation import COUNTRY
 from parcelgate.carriers.results import (
     Confirmed,
@@ -36,7 +36,7 @@ CARRIER = "lso"
 def fee_preview(order: Order) -> wire.FeePreview:
     """The preview of `order`: what is ordered without whose it is (assumed: orderCommit's own fields).
 
-    `order` must have passed `rules.examine`.
+    `order` must have passed `validation.examine`.
     """
     return wire.FeePreview(**_shipment(order))
 
@@ -45,7 +45,7 @@ def order_commit(order: Order, callback_url: str | None) -> wire.OrderCommit:
     """The order itself (documented, lso-order-commit, "request parameters").
 
     `customerNumber` is the reference, word for word (assumed that this is what it is for). `order` must
-    have passed `rules.examine`.
+    have passed `validation.examine`.
     """
     return wire.OrderCommit(**_shipment(order), customer_number=order.reference, url=callback_url)
 
@@ -98,7 +98,7 @@ def refused_fields(answer: wire.Answer, order: Order) -> tuple[FieldError, ...]:
     return () if pointer is None else (FieldError(pointer, "refused_by_carrier", answer.message),)
 
 
-def rate(answer: wire.Answer, order: Order, settings: Settings) -> Rate | None:
+def rate(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Rate | None:
     """The price of a preview; None when it holds no price."""
     data = wire.FeeData.model_validate(answer.data)
     price = _price(data.prepaid_price, data.commission, settings)
@@ -149,7 +149,7 @@ def failed(answer: wire.Answer, order: Order) -> Failed:
     return Failed(words=words(answer), carrier_order_number=number)
 
 
-def result(answer: wire.Answer, order: Order, settings: Settings) -> OrderResult:
+def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> OrderResult:
     """What code 200 means: confirmed when every box has its number, or a failure by its status word.
 
     Boxes are matched by `referenceNo1`, else by position (assumed).
@@ -206,12 +206,12 @@ def _matched[T: (wire.CommittedBox, wire.ResultBox)](
     return [next(others) if box is None else box for box in found]
 
 
-def _price(prepaid: Decimal | None, commission: Decimal | None, settings: Settings) -> Money | None:
+def _price(prepaid: Decimal | None, commission: Decimal | None, settings: CarrierSettings) -> Money | None:
     """PrepaidPrice + commission, in the account's currency (assumed)."""
     return None if prepaid is None else Money(prepaid + (commission or 0), settings.currency)
 
 
-def _charges(amounts: dict[str, Decimal | None], settings: Settings) -> tuple[Charge, ...]:
+def _charges(amounts: dict[str, Decimal | None], settings: CarrierSettings) -> tuple[Charge, ...]:
     """The amounts that are there. `average_*` are rates of the freight and no further part of the price."""
     return tuple(
         Charge(kind, Money(amount, settings.currency))
@@ -258,7 +258,7 @@ def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | 
 
 
 def histories(
-    answer: wire.Answer, numbers: Sequence[str], settings: Settings
+    answer: wire.Answer, numbers: Sequence[str], settings: CarrierSettings
 ) -> tuple[list[ParcelHistory], int]:
     """One history for each of `numbers`, and how many events or tracks had to be set aside."""
     aside = 0
@@ -274,7 +274,7 @@ def histories(
     return found, aside
 
 
-def _event(event: wire.TrackEvent, settings: Settings) -> TrackingEvent | None:
+def _event(event: wire.TrackEvent, settings: CarrierSettings) -> TrackingEvent | None:
     """One event; None without a readable time. A status in no table stays None (never guessed)."""
     moment = read_moment(event.time, ZoneInfo(settings.default_time_zone))
     if moment is None:

@@ -1,7 +1,7 @@
 """What nobody has written down about the platform: one table, every line of it settable per account.
 
 The given document (lso-order-commit) describes orderCommit and its callback alone, and only names the
-other interfaces. Everything in `Settings` is **assumed** unless its line says otherwise. An account
+other interfaces. Everything in `CarrierSettings` is **assumed** unless its line says otherwise. An account
 changes any of it in its secret, without a release::
 
     {"overrides": {"paths": {"token": "/api/token"}, "fields": {"token": {"expiresIn": "ttl"}},
@@ -46,7 +46,7 @@ PATHS = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions, and what an account may decide. See the comment of each."""
 
     # The path of each call below the base URL.
@@ -87,9 +87,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.paths.get(call, PATHS[call])
 
 
-def settings(account: AccountConfig) -> Settings:
+def read_settings(account: AccountConfig) -> CarrierSettings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, Settings)
+    found = read_overrides(account, CarrierSettings)
     if not re.fullmatch("[A-Z]{3}", found.currency):
         raise AccountError(f"{account}: overrides.currency: three capital letters")
     if not set(found.tracking_statuses.values()) <= set(TrackingStatus):

@@ -1,9 +1,7 @@
 """TrackingMore v2: follows the parcels of many couriers for us, and takes no orders.
 
-The rooms: `wire` the bodies as TrackingMore writes them, `mapping` between its words and ours, `outcomes`
-what its refusals mean and of which parcel they speak, `codes` its tables, `verification` the webhook's
-signature (all pure), `assumed` what nobody has written down, `client` the bytes and paths of its eighteen
-calls, `adapter` all of it behind the aggregator port.
+`docs/adding-a-carrier.md` says what each room of the folder holds. `answers` says what a refusal means and
+which parcel it is about; `signing` is the signature of webhooks.
 """
 
 from __future__ import annotations
@@ -80,21 +78,21 @@ WEBHOOK_ANSWER: bytes | None = b"{}"
 
 
 def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtTheDoor:
-    """Hold a delivery's signature against the account; see `verification`.
+    """Hold a delivery's signature against the account; see `signing`.
 
     A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
     """
-    from parcelgate.carriers.trackingmore import settings, verification
+    from parcelgate.carriers.trackingmore import settings, signing
 
-    found = verification.door(body, account.credential("email"))
-    if found is verification.Flaw.WRONG_SIGNATURE and verification.read_proof(body) is None:
+    found = signing.door(body, account.credential("email"))
+    if found is signing.Flaw.WRONG_SIGNATURE and signing.read_proof(body) is None:
         return AtTheDoor(reason="not signed")
-    if found is verification.Flaw.WRONG_SIGNATURE:
+    if found is signing.Flaw.WRONG_SIGNATURE:
         return AtTheDoor(refused=True)
-    if isinstance(found, verification.Flaw):
+    if isinstance(found, signing.Flaw):
         return AtTheDoor(reason=found.value)
-    tolerance = settings.settings(account).webhook_tolerance
-    is_fresh = verification.is_fresh(found, now, tolerance)
+    tolerance = settings.read_settings(account).webhook_tolerance
+    is_fresh = signing.is_fresh(found, now, tolerance)
     return AtTheDoor(proof=found.digest, reason=None if is_fresh else "its time is too far from ours")
 
 

@@ -24,10 +24,10 @@ from parcelgate.carriers.results import (
 )
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 from parcelgate.carriers.toolkit.calls import Transport
-from parcelgate.carriers.trackingmore import codes, mapping, outcomes, verification, wire
+from parcelgate.carriers.trackingmore import answers, codes, mapping, signing, wire
 from parcelgate.carriers.trackingmore.client import Client
 from parcelgate.carriers.trackingmore.codes import Kind
-from parcelgate.carriers.trackingmore.settings import settings
+from parcelgate.carriers.trackingmore.settings import read_settings
 from parcelgate.carriers.trackingmore.wire import MAX_PARCELS
 from parcelgate.domain.clock import Clock
 from parcelgate.domain.problems import CarrierWords, FieldError
@@ -59,7 +59,7 @@ class TrackingMore:
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
         self._account = account
-        self._settings = settings(account)
+        self._settings = read_settings(account)
         self._client = Client(account, send=send, reread=reread)
         self._clock = clock
 
@@ -83,7 +83,7 @@ class TrackingMore:
             sent = [*bodies.values()]
             answer = self._client.batch(sent) if several else self._client.post(sent[0])
             corrected = {waybill: wanted[waybill].auto_correct for waybill in bodies}
-            for waybill, told in outcomes.followed(corrected, answer).items():
+            for waybill, told in answers.followed(corrected, answer).items():
                 results[waybill] = self._followed(waybill, told)
         return [results[parcel.waybill] for parcel in parcels]
 
@@ -124,10 +124,10 @@ class TrackingMore:
                 break
             if answer.code in codes.UNPAID:
                 # No parcel's fault: a person has to see to the account (assumed: the list is refused so).
-                words = CarrierWords(outcomes.CARRIER, answer.code, answer.message)
+                words = CarrierWords(answers.CARRIER, answer.code, answer.message)
                 raise AuthenticationError("TrackingMore does not serve the account", words=words)
-            if not outcomes.done(answer):
-                raise outcomes.error(answer.code, answer.message)
+            if not answers.done(answer):
+                raise answers.error(answer.code, answer.message)
             items = wire.items(answer.data, "items")
             before = len(found)
             found |= {(item.tracking_number, item.carrier_code): item for item in items}
@@ -150,14 +150,14 @@ class TrackingMore:
         """The parcel in an answer about one. Its courier may have been corrected meanwhile."""
         if codes.kind(answer.code) is Kind.NOT_FOLLOWED:
             return None
-        if not outcomes.done(answer):
-            raise outcomes.error(answer.code, answer.message)
-        told = outcomes.matched({waybill: True}, wire.items(answer.data, "items", "trackings"))
+        if not answers.done(answer):
+            raise answers.error(answer.code, answer.message)
+        told = answers.matched({waybill: True}, wire.items(answer.data, "items", "trackings"))
         if waybill in told:
             return self._history(told[waybill], waybill.tracking_number)
         if not answer.data or answer.data == {"items": []}:
             return None
-        raise outcomes.nothing_told()
+        raise answers.nothing_told()
 
     def _history(self, told: wire.Item, number: str) -> ParcelHistory:
         found, aside = mapping.history(told, self._settings, number=number)
@@ -180,7 +180,7 @@ class TrackingMore:
             answer = self._client.put_one(waybill, alone)
         else:
             answer = self._client.updatemore([*bodies.values()])
-        results = outcomes.changed(bodies, answer)
+        results = answers.changed(bodies, answer)
         return [results.get(amendment.waybill) for amendment in amendments]
 
     def correct(self, waybill: Waybill, carrier_code: str) -> None:
@@ -197,9 +197,9 @@ class TrackingMore:
         if kind is Kind.NOT_FOLLOWED:
             there = Waybill(carrier_code, waybill.tracking_number)
             found = self._client.get_one(there)
-            if outcomes.done(found) and outcomes.matched({there: False}, wire.items(found.data)):
+            if answers.done(found) and answers.matched({there: False}, wire.items(found.data)):
                 return
-        raise outcomes.error(answer.code, answer.message)
+        raise answers.error(answer.code, answer.message)
 
     def forget(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
         """Forget one parcel with DELETE, several with `delete`; how they answer is assumed."""
@@ -209,14 +209,14 @@ class TrackingMore:
             answer = self._client.delete_one(waybills[0])
         else:
             answer = self._client.delete([mapping.pair(waybill) for waybill in wanted])
-        results = outcomes.changed(wanted, answer, forgotten=True)
+        results = answers.changed(wanted, answer, forgotten=True)
         return [results[waybill] for waybill in waybills]
 
     def pause(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
         """Have the couriers asked no more, with `notupdate` (public)."""
         if not (wanted := _at_most(dict.fromkeys(waybills))):
             return []
-        results = outcomes.changed(wanted, self._client.notupdate([mapping.pair(one) for one in wanted]))
+        results = answers.changed(wanted, self._client.notupdate([mapping.pair(one) for one in wanted]))
         return [results[waybill] for waybill in waybills]
 
     def transit_times(self, routes: Sequence[Route]) -> list[TransitTimes]:
@@ -261,12 +261,12 @@ class TrackingMore:
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:  # noqa: ARG002
         """What a delivery is worth: whom to ask about, if its signature is good and its time is near.
 
-        Never more, since the signature is that of the time alone; see `verification`.
+        Never more, since the signature is that of the time alone; see `signing`.
         """
-        proof = verification.door(body, self._account.credential("email"))
-        if isinstance(proof, verification.Flaw):
+        proof = signing.door(body, self._account.credential("email"))
+        if isinstance(proof, signing.Flaw):
             return WebhookReading(trust=Trust.UNREADABLE, reason=proof.value)
-        if not verification.is_fresh(proof, self._clock(), self._settings.webhook_tolerance):
+        if not signing.is_fresh(proof, self._clock(), self._settings.webhook_tolerance):
             return WebhookReading(trust=Trust.UNREADABLE, reason="its time is too far from ours")
         waybill = _pushed(body)
         if waybill is None:
@@ -299,8 +299,8 @@ def _named(waybill: Waybill) -> dict[str, Any]:
 
 
 def _data(answer: wire.Answer) -> Any:
-    if not outcomes.done(answer):
-        raise outcomes.error(answer.code, answer.message)
+    if not answers.done(answer):
+        raise answers.error(answer.code, answer.message)
     return answer.data
 
 

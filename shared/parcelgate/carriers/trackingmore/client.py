@@ -13,9 +13,9 @@ from parcelgate.carriers.errors import AuthenticationError, RefusedError, Transi
 from parcelgate.carriers.results import Waybill
 from parcelgate.carriers.toolkit.bodies import UnreadableError, encoded
 from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
-from parcelgate.carriers.trackingmore import codes, outcomes, wire
+from parcelgate.carriers.trackingmore import answers, codes, wire
 from parcelgate.carriers.trackingmore.codes import Kind
-from parcelgate.carriers.trackingmore.settings import Call, base_url, settings
+from parcelgate.carriers.trackingmore.settings import Call, base_url, read_settings
 from parcelgate.domain.problems import FieldError
 
 _METHODS = {
@@ -50,7 +50,7 @@ class Client:
 
     def _use(self, account: AccountConfig) -> None:
         self._key = account.credential("api_key")
-        self._settings = settings(account)
+        self._settings = read_settings(account)
         self._base_url = base_url(account, self._settings)
 
     def post(self, parcel: wire.NewTracking) -> wire.Answer:
@@ -173,7 +173,7 @@ class Client:
         except UnreadableError as error:
             raise TransientError(f"{request.call}: {error}, HTTP {response.status}") from None
         if codes.kind(answer.code) in {Kind.AUTHENTICATION, Kind.TOO_MANY, Kind.TRANSIENT}:
-            raise outcomes.error(answer.code, answer.message)
+            raise answers.error(answer.code, answer.message)
         return answer
 
 

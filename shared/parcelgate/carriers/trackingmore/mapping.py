@@ -16,7 +16,7 @@ from parcelgate.carriers.results import (
 )
 from parcelgate.carriers.toolkit.times import Moment, read_moment
 from parcelgate.carriers.trackingmore import codes, wire
-from parcelgate.carriers.trackingmore.settings import Settings
+from parcelgate.carriers.trackingmore.settings import CarrierSettings
 from parcelgate.domain.trackings import (
     Customer,
     OtherNumber,
@@ -39,7 +39,7 @@ def pair(waybill: Waybill) -> wire.Pair:
     return wire.Pair(tracking_number=waybill.tracking_number, carrier_code=waybill.carrier_code)
 
 
-def new_tracking(parcel: Following, settings: Settings) -> wire.NewTracking:
+def new_tracking(parcel: Following, settings: CarrierSettings) -> wire.NewTracking:
     """A parcel to be followed, in the document's own forms; absent things are left out."""
     customer = parcel.customer or Customer()
     return wire.NewTracking(
@@ -64,7 +64,7 @@ def new_tracking(parcel: Following, settings: Settings) -> wire.NewTracking:
     )
 
 
-def order_time(moment: datetime, settings: Settings) -> str:
+def order_time(moment: datetime, settings: CarrierSettings) -> str:
     """A time as `2017/8/27 16:51` (documented), in the account's zone (assumed)."""
     there = moment.astimezone(settings.zone) if moment.tzinfo else moment
     return f"{there.year}/{there.month}/{there.day} {there:%H:%M}"
@@ -115,7 +115,9 @@ class _Step(NamedTuple):
     word: str
 
 
-def history(told: wire.Item, settings: Settings, *, number: str | None = None) -> tuple[ParcelHistory, int]:
+def history(
+    told: wire.Item, settings: CarrierSettings, *, number: str | None = None
+) -> tuple[ParcelHistory, int]:
     """All that an item tells of its parcel, and how many of its checkpoints had to be set aside.
 
     The lists of both countries are one journey. How the parcel stands is an event of its own where the
@@ -137,7 +139,7 @@ def history(told: wire.Item, settings: Settings, *, number: str | None = None) -
     return found, len(checkpoints) - len(steps)
 
 
-def _step(entry: Any, settings: Settings) -> _Step | None:
+def _step(entry: Any, settings: CarrierSettings) -> _Step | None:
     """One checkpoint; None without a readable time."""
     if not isinstance(entry, dict):
         return None
@@ -167,7 +169,7 @@ def _event(
     )
 
 
-def _standing(told: wire.Item, steps: Sequence[_Step], settings: Settings) -> TrackingEvent | None:
+def _standing(told: wire.Item, steps: Sequence[_Step], settings: CarrierSettings) -> TrackingEvent | None:
     """How the parcel stands, as an event; None where its newest checkpoint says so already.
 
     It is dated so that every poll dates it alike: one event is told, and not one by each poll.
@@ -213,7 +215,7 @@ def _differs(told: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
 
 
 def _stands_since(
-    told: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: Settings
+    told: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: CarrierSettings
 ) -> Moment | None:
     """Since when it is so: right after the newest checkpoint, unless a later time is told.
 

@@ -67,7 +67,7 @@ PATHS = {
 }
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an account may decide. See the comment of each."""
 
     # The path of each call below the version's prefix.
@@ -99,9 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return ZoneInfo(self.default_time_zone)
 
 
-def settings(account: AccountConfig) -> Settings:
+def read_settings(account: AccountConfig) -> CarrierSettings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, Settings)
+    found = read_overrides(account, CarrierSettings)
     if not all(path.startswith("/") for path in found.paths.values()):
         raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
     if not 1 <= found.page_size <= 2000:
@@ -111,7 +111,7 @@ def settings(account: AccountConfig) -> Settings:
     return found
 
 
-def base_url(account: AccountConfig, settings: Settings) -> str:
+def base_url(account: AccountConfig, settings: CarrierSettings) -> str:
     """What every path comes behind: host and version, without a slash at its end. Raises AccountError."""
     base = read_base_url(account, BASE_URL)
     version = settings.version.strip("/")

@@ -1,9 +1,6 @@
 """UBI, through eTower: one or many pieces in an order, answered at once.
 
-The rooms: `wire` the bodies as eTower writes them, `signing` its signature, `rules` the given table and what
-surrounds it, `mapping` between its words and ours, `outcomes` what its refusals mean, `codes` its tables
-(all pure), `assumed` what nobody has written down, `client` the bytes and paths, `adapter` all of it behind
-the carrier port.
+`docs/adding-a-carrier.md` says what each room of the folder holds. `answers` says what a refusal means.
 """
 
 from __future__ import annotations

@@ -25,11 +25,16 @@ from parcelgate.carriers.results import (
 )
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.comparison import as_it_was
-from parcelgate.carriers.ubi import mapping, outcomes, validation
+from parcelgate.carriers.ubi import answers, validation
+from parcelgate.carriers.ubi.answers import DuplicateError
 from parcelgate.carriers.ubi.client import Client
 from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER, gone
-from parcelgate.carriers.ubi.outcomes import DuplicateError
-from parcelgate.carriers.ubi.settings import Call, settings
+from parcelgate.carriers.ubi.mapping import results
+from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.label import label_files, label_request
+from parcelgate.carriers.ubi.mapping.texts import prepared
+from parcelgate.carriers.ubi.mapping.track import histories
+from parcelgate.carriers.ubi.settings import Call, read_settings
 from parcelgate.carriers.ubi.wire import (
     MAX_ORDERS,
     MAX_TRACKED,
@@ -67,15 +72,15 @@ class Ubi:
         clock: Clock,
         reread: Callable[[], AccountConfig] | None = None,
     ) -> None:
-        self._settings = settings(account)
+        self._settings = read_settings(account)
         self._client = Client(account, send=send, clock=clock, reread=reread)
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against the given table; see `rules`."""
+        """Hold the order against the given table; see `validation`."""
         return validation.examine(order, self._settings)
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
-        """Create one order (documented). UBI answers at once and calls nobody back.
+        """Create one order (documented). UBI entries at once and calls nobody back.
 
         Raises RefusedError, PartlyRefusedError, AuthenticationError, TransientError or
         UnknownOutcomeError.
@@ -94,12 +99,12 @@ class Ubi:
         if not 0 < len(orders) <= MAX_ORDERS or len(references) < len(orders):
             raise ValueError(f"1 to {MAX_ORDERS} orders of different references, not {len(orders)}")
         envelope = self._client.call(Call.ORDERS, encode(self._wire(order) for order in orders))
-        answers = read_each(OrderAnswer, envelope.data)
-        by_reference = {answer.reference_no: answer for answer in answers if answer.reference_no}
+        entries = read_each(OrderAnswer, envelope.data)
+        by_reference = {answer.reference_no: answer for answer in entries if answer.reference_no}
         if not references & by_reference.keys():
-            return self._looked_up(orders, [_nothing_named(orders, envelope, answers)])
+            return self._looked_up(orders, [_nothing_named(orders, envelope, entries)])
         results = [
-            outcomes.created(order, by_reference[order.reference])
+            answers.created(order, by_reference[order.reference])
             if order.reference in by_reference
             else UnknownOutcomeError("UBI's answer says nothing of this order")
             for order in orders
@@ -107,8 +112,8 @@ class Ubi:
         return self._looked_up(orders, results)
 
     def _wire(self, order: Order, *, update: bool = False) -> WireOrder:
-        ready = mapping.prepared(order, self._settings).order
-        return mapping.wire_order(ready, self._settings, update=update)
+        ready = prepared(order, self._settings).order
+        return wire_order(ready, self._settings, update=update)
 
     def _looked_up(
         self, orders: Sequence[Order], results: Sequence[Confirmed | CarrierError]
@@ -134,11 +139,11 @@ class Ubi:
     def _adopted(
         order: Order, found: FoundOrder | None, duplicate: DuplicateError
     ) -> Confirmed | CarrierError:
-        if found is None or not mapping.is_ours(order, found):
+        if found is None or not results.is_ours(order, found):
             return RefusedError(
                 "UBI has another order under this reference", words=duplicate.words, errors=duplicate.errors
             )
-        result = mapping.result_of_found(order, found)
+        result = results.result_of_found(order, found)
         if isinstance(result, Confirmed):
             return result
         return UnknownOutcomeError(f"UBI has an order of ours that does not fit: {type(result).__name__}")
@@ -146,7 +151,7 @@ class Ubi:
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
         found = self._query([order.reference]).get(order.reference)
-        return NotFound() if found is None else mapping.result_of_found(order, found)
+        return NotFound() if found is None else results.result_of_found(order, found)
 
     def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
         """The orders that stand under these references; those the carrier does not know are left out.
@@ -157,7 +162,7 @@ class Ubi:
         found: dict[str, FoundOrder] = {}
         unread = 0
         for entry in envelope.data:
-            (order,) = read_each(FoundOrder, [mapping.found_order(entry)]) or [FoundOrder()]
+            (order,) = read_each(FoundOrder, [results.found_order(entry)]) or [FoundOrder()]
             if order.reference_no in references and order.order_id:
                 if not gone(order.status):
                     found[order.reference_no or ""] = order
@@ -167,35 +172,35 @@ class Ubi:
             return found
         troubles = envelope.errors
         if troubles and not all(trouble.code == UNKNOWN_ORDER for trouble in troubles):
-            error = outcomes.whole(envelope)
+            error = answers.whole(envelope)
             raise error if not isinstance(error, UnknownOutcomeError) else TransientError(str(error))
-        if unread or (outcomes.refused(envelope) and not troubles and not envelope.data):
+        if unread or (answers.refused(envelope) and not troubles and not envelope.data):
             raise TransientError("UBI's answer does not say whether it has the order")
         return found
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of any number of parcels, 30 in a call (public)."""
-        histories: list[ParcelHistory] = []
+        journeys: list[ParcelHistory] = []
         for asked in batched(tracking_numbers, MAX_TRACKED, strict=False):
             envelope = self._client.call(Call.TRACKING_EVENTS, encode(asked))
-            if outcomes.refused(envelope) and not envelope.data and not _only(envelope.errors, NO_EVENTS):
-                raise outcomes.whole(envelope)
-            answers = read_each(TrackAnswer, envelope.data)
-            histories += mapping.histories(asked, answers, self._settings)
-        return histories
+            if answers.refused(envelope) and not envelope.data and not _only(envelope.errors, NO_EVENTS):
+                raise answers.whole(envelope)
+            entries = read_each(TrackAnswer, envelope.data)
+            journeys += histories(asked, entries, self._settings)
+        return journeys
 
     def label(self, order: Order) -> list[LabelFile]:
         """One label per parcel, in parcel order, in the order's format, size and resolution (public)."""
         numbers = _label_numbers(order)
-        envelope = self._client.call(Call.LABELS, encode(mapping.label_request(order, numbers)))
-        answers = read_each(LabelAnswer, envelope.data)
-        files = mapping.label_files(order, numbers, answers)
+        envelope = self._client.call(Call.LABELS, encode(label_request(order, numbers)))
+        entries = read_each(LabelAnswer, envelope.data)
+        files = label_files(order, numbers, entries)
         if len(files) == len(order.parcels):
             return files
-        refusals = [answer for answer in answers if outcomes.refused(answer)]
+        refusals = [answer for answer in entries if answers.refused(answer)]
         troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
         if troubles:
-            raise outcomes.error(None, [(None, trouble) for trouble in troubles])
+            raise answers.error(None, [(None, trouble) for trouble in troubles])
         raise LabelPendingError(f"{len(files)} of {len(order.parcels)} labels")
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002
@@ -211,7 +216,7 @@ class Ubi:
             envelope = self._client.call(Call.DELETE_ORDER, number=number)
             troubles = _refusals(envelope)
             if troubles is not None and not _only(troubles, UNKNOWN_ORDER):
-                raise outcomes.error(order, [(None, trouble) for trouble in troubles])
+                raise answers.error(order, [(None, trouble) for trouble in troubles])
         return Cancellation()
 
     def hold(self, order: Order) -> None:
@@ -219,7 +224,7 @@ class Ubi:
         request = HoldRequest(order_ids=(_number(order),))
         troubles = _refusals(self._client.call(Call.HOLD, encode(request)))
         if troubles is not None:
-            raise outcomes.error(order, [(None, trouble) for trouble in troubles])
+            raise answers.error(order, [(None, trouble) for trouble in troubles])
 
     def update(self, order: Order) -> Confirmed:
         """Send the order as it now is, under the carrier's number (assumed)."""
@@ -227,13 +232,13 @@ class Ubi:
         envelope = self._client.call(
             Call.UPDATE_ORDER, encode([wire] if self._settings.update_as_list else wire)
         )
-        answers = read_each(OrderAnswer, envelope.data)
-        ours = [a for a in answers if a.reference_no == order.reference or a.order_id == _number(order)]
-        if outcomes.refused(envelope) and not ours:
-            raise outcomes.error(order, [(None, trouble) for trouble in envelope.errors])
+        entries = read_each(OrderAnswer, envelope.data)
+        ours = [a for a in entries if a.reference_no == order.reference or a.order_id == _number(order)]
+        if answers.refused(envelope) and not ours:
+            raise answers.error(order, [(None, trouble) for trouble in envelope.errors])
         if not ours:
             return _as_it_was(order)
-        outcome = outcomes.created(order, ours[0])
+        outcome = answers.created(order, ours[0])
         if isinstance(outcome, UnknownOutcomeError) and not ours[0].pieces_result:
             # The change was taken; an answer without numbers leaves those we have.
             return _as_it_was(order)
@@ -252,8 +257,8 @@ class Ubi:
     def services(self) -> list[Service]:
         """Ask for the service catalogue of the account (public)."""
         envelope = self._client.call(Call.SERVICE_CATALOG)
-        if outcomes.refused(envelope):
-            raise outcomes.whole(envelope)
+        if answers.refused(envelope):
+            raise answers.whole(envelope)
         return [
             Service(code=found.service_code, name=found.service_name or found.native_name or "")
             for found in read_each(ServiceAnswer, envelope.data)
@@ -262,21 +267,21 @@ class Ubi:
 
 
 def _nothing_named(
-    orders: Sequence[Order], envelope: Envelope, answers: Sequence[OrderAnswer]
+    orders: Sequence[Order], envelope: Envelope, entries: Sequence[OrderAnswer]
 ) -> CarrierError:
     """What an answer to a create means that names none of the orders.
 
     A refusal without a reference is that of the only order, if it is one; of many, it is raised.
     """
     alone = len(orders) == 1
-    refusals = [answer for answer in answers if answer.reference_no is None and outcomes.refused(answer)]
-    if not outcomes.refused(envelope) and not (alone and len(answers) == len(refusals) == 1):
+    refusals = [answer for answer in entries if answer.reference_no is None and answers.refused(answer)]
+    if not answers.refused(envelope) and not (alone and len(entries) == len(refusals) == 1):
         found: CarrierError = UnknownOutcomeError("UBI's answer says nothing of what was sent")
     elif not alone:
-        found = outcomes.whole(envelope)
+        found = answers.whole(envelope)
     else:
         troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
-        return outcomes.error(orders[0], [(None, trouble) for trouble in dict.fromkeys(troubles)])
+        return answers.error(orders[0], [(None, trouble) for trouble in dict.fromkeys(troubles)])
     if alone:
         return found
     raise found
@@ -302,17 +307,17 @@ def _only(troubles: Iterable[Trouble], code: str) -> bool:
 
 def _says_unknown(entry: object) -> bool:
     """Whether an entry of `queryorders` says that there is no such order."""
-    answers = read_each(ChangeAnswer, [entry])
-    if any(_only(answer.errors, UNKNOWN_ORDER) for answer in answers):
+    entries = read_each(ChangeAnswer, [entry])
+    if any(_only(answer.errors, UNKNOWN_ORDER) for answer in entries):
         return True
     empty = isinstance(entry, dict) and "order" in entry and entry["order"] is None
-    return empty and not any(answer.errors for answer in answers)
+    return empty and not any(answer.errors for answer in entries)
 
 
 def _refusals(envelope: Envelope) -> list[Trouble] | None:
     """What an answer about one order holds against it, inside or out; None when all went well."""
-    entries = [answer for answer in read_each(ChangeAnswer, envelope.data) if outcomes.refused(answer)]
-    if not entries and not outcomes.refused(envelope):
+    entries = [answer for answer in read_each(ChangeAnswer, envelope.data) if answers.refused(answer)]
+    if not entries and not answers.refused(envelope):
         return None
     return [*envelope.errors, *(trouble for entry in entries for trouble in entry.errors)]
 
@@ -325,12 +330,12 @@ def _closed(order: Order, envelope: Envelope) -> CarrierError | None:
         return None
     for answer in read_each(ChangeAnswer, envelope.data):
         if numbers & {answer.order_id, answer.reference_no, answer.tracking_no} - {None}:
-            if not outcomes.refused(answer):
+            if not answers.refused(answer):
                 return None
-            return outcomes.error(order, [(None, trouble) for trouble in answer.errors])
-    if not outcomes.refused(envelope):
+            return answers.error(order, [(None, trouble) for trouble in answer.errors])
+    if not answers.refused(envelope):
         return None if not envelope.data else UnknownOutcomeError("UBI's answer says nothing of this order")
-    return outcomes.error(order, [(None, trouble) for trouble in envelope.errors])
+    return answers.error(order, [(None, trouble) for trouble in envelope.errors])
 
 
 def _as_it_was(order: Order) -> Confirmed:

@@ -7,9 +7,9 @@ from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import AuthenticationError, CarrierError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.toolkit.bodies import UnreadableError
 from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
-from parcelgate.carriers.ubi import outcomes, signing
+from parcelgate.carriers.ubi import answers, signing
 from parcelgate.carriers.ubi.codes import ErrorClass, classify
-from parcelgate.carriers.ubi.settings import Call, base_url, settings
+from parcelgate.carriers.ubi.settings import Call, base_url, read_settings
 from parcelgate.carriers.ubi.wire import Envelope, read_envelope
 from parcelgate.domain.clock import Clock
 
@@ -37,7 +37,7 @@ class Client:
     def _use(self, account: AccountConfig) -> None:
         self._token, self._secret = account.credential("token"), account.credential("secret")
         self._base_url = base_url(account)
-        self._settings = settings(account)
+        self._settings = read_settings(account)
 
     def call(self, call: Call, body: bytes | None = None, *, number: str = "") -> Envelope:
         """Make a call and read the outside of its answer.
@@ -77,7 +77,7 @@ class Client:
         )
         envelope = _read(request, self._send.send(request))
         if any(classify(trouble.code) is ErrorClass.AUTHENTICATION for trouble in envelope.errors):
-            raise outcomes.whole(envelope)
+            raise answers.whole(envelope)
         return envelope
 
 

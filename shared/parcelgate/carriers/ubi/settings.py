@@ -68,7 +68,7 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.paths.get(call, PATHS[call])
 
 
-class Settings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same with the account's own addresses, for orders that name none.
 
     Without a return address none is sent, although the given table calls it mandatory: the given samples
@@ -79,12 +79,12 @@ class Settings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True)
     return_to: Address | None = None
 
 
-def settings(account: AccountConfig) -> Settings:
+def read_settings(account: AccountConfig) -> CarrierSettings:
     """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
     overrides = read_overrides(account, Overrides)
     if not all(path.startswith("/") for path in overrides.paths.values()):
         raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    return Settings(
+    return CarrierSettings(
         ship_from=account.ship_from, return_to=account.return_to, **msgspec.structs.asdict(overrides)
     )
 

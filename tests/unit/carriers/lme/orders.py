@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.lme import envelope
+from parcelgate.carriers.lme import signing
 from parcelgate.carriers.lme.adapter import Lme
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.addresses import Address
@@ -24,10 +24,10 @@ VECTORS: dict[str, Any] = json.loads(
 APP_KEY = "TESTKEY"
 NUMBER = "FHE16753011400000"
 
-LME_PRIVATE = envelope.private_key(VECTORS["lme_private"])
-LME_PUBLIC = envelope.public_key(VECTORS["lme_public"])
-CLIENT_PRIVATE = envelope.private_key(VECTORS["client_private"])
-CLIENT_PUBLIC = envelope.public_key(VECTORS["client_public"])
+LME_PRIVATE = signing.private_key(VECTORS["lme_private"])
+LME_PUBLIC = signing.public_key(VECTORS["lme_public"])
+CLIENT_PRIVATE = signing.private_key(VECTORS["client_private"])
+CLIENT_PUBLIC = signing.public_key(VECTORS["client_public"])
 
 
 def sender(**changes: Any) -> Address:
@@ -121,12 +121,12 @@ def adapter(
 def plain(content: bytes) -> Any:
     """What LME finds in a request's body."""
     data = json.loads(content)["data"]
-    return json.loads(envelope.unseal(data, LME_PRIVATE), parse_float=Decimal)
+    return json.loads(signing.unseal(data, LME_PRIVATE), parse_float=Decimal)
 
 
 def success(data: Any = None, *, code: Any = "0") -> dict[str, Any]:
     """LME's answer, sealed for the client."""
-    sealed = None if data is None else envelope.seal(msgspec.json.encode(data), CLIENT_PUBLIC)
+    sealed = None if data is None else signing.seal(msgspec.json.encode(data), CLIENT_PUBLIC)
     return {"code": code, "message": "SUCCESS", "logId": "1", "data": sealed}
 
 

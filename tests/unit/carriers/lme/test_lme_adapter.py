@@ -19,7 +19,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme import PROFILE, WEBHOOK_ANSWER, build, envelope
+from parcelgate.carriers.lme import PROFILE, WEBHOOK_ANSWER, build, signing
 from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFound, Pending, Trust
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.problems import CarrierWords, FieldError
@@ -73,7 +73,7 @@ def test_a_create_is_signed_sealed_and_sent_once() -> None:
     data = json.loads(request.body or b"")["data"]
     assert json.loads(request.body or b"") == {"data": data}
     assert request.headers["timestamp"] == str(int(NOON.timestamp() * 1000))
-    assert envelope.is_signed(
+    assert signing.is_signed(
         request.headers["sign"], APP_KEY, data, request.headers["timestamp"], CLIENT_PUBLIC
     )
     assert plain(request.body or b"")["totalWeight"] == Decimal("1.25")
@@ -149,8 +149,8 @@ def test_an_answer_that_is_not_sealed_is_read_too() -> None:
         success({"outOrderNo": "SDK-1"}),
         success({"orderNo": NUMBER, "outOrderNo": "OTHER"}),
         {"code": "0", "data": "not sealed"},
-        {"code": "0", "data": envelope.seal(b"half a bo", CLIENT_PUBLIC)},
-        {"code": "0", "data": envelope.seal(b"7", CLIENT_PUBLIC)},
+        {"code": "0", "data": signing.seal(b"half a bo", CLIENT_PUBLIC)},
+        {"code": "0", "data": signing.seal(b"7", CLIENT_PUBLIC)},
         {"code": "0", "data": 7},
         refusal(500, "system error"),
         refusal("200", "SUCCESS"),
@@ -235,14 +235,14 @@ def test_a_refused_signature_is_an_error_of_its_own(answer: Any) -> None:
 def test_keys_that_were_rotated_are_used_at_once() -> None:
     fresh = new_login(APP_KEY)
     credentials = {name: fresh[name] for name in ("app_key", "client_private", "lme_public")}
-    sealed = envelope.seal(msgspec.json.encode(ORDER), envelope.public_key(fresh["client_public"]))
+    sealed = signing.seal(msgspec.json.encode(ORDER), signing.public_key(fresh["client_public"]))
     transport = answering("create", refusal("401", "sign"), {"code": "0", "data": sealed})
     carrier = adapter(transport, reread=lambda: account(credentials=credentials))
     assert carrier.create(order_of()).carrier_order_number == NUMBER
     second = transport.requests[1]
     data = json.loads(second.body or b"")["data"]
     signed = (second.headers["sign"], APP_KEY, data, second.headers["timestamp"])
-    assert envelope.is_signed(*signed, envelope.public_key(fresh["client_public"]))
+    assert signing.is_signed(*signed, signing.public_key(fresh["client_public"]))
 
 
 def test_keys_that_are_the_same_are_not_tried_again() -> None:
@@ -279,8 +279,8 @@ def test_lme_says_that_it_has_no_such_order(answer: Any) -> None:
         refusal("429", ""),
         TransientError("down"),
         {"code": "0", "data": "not sealed"},
-        {"code": "0", "data": envelope.seal(b"0", CLIENT_PUBLIC)},
-        {"code": "0", "data": envelope.seal(b" ", CLIENT_PUBLIC)},
+        {"code": "0", "data": signing.seal(b"0", CLIENT_PUBLIC)},
+        {"code": "0", "data": signing.seal(b" ", CLIENT_PUBLIC)},
         success({"outOrderNo": "SDK-1"}),
     ],
 )
@@ -505,9 +505,9 @@ def test_the_accounts_postcodes_answer_without_a_call() -> None:
 
 
 def pushed(fields: Any, *, signed: bool) -> results.WebhookReading:
-    data = envelope.seal(msgspec.json.encode(fields), CLIENT_PUBLIC)
-    timestamp = envelope.milliseconds(NOON)
-    sign = envelope.signature(APP_KEY, data, timestamp, LME_PRIVATE)
+    data = signing.seal(msgspec.json.encode(fields), CLIENT_PUBLIC)
+    timestamp = signing.milliseconds(NOON)
+    sign = signing.signature(APP_KEY, data, timestamp, LME_PRIVATE)
     headers = {"appkey": APP_KEY, "timestamp": timestamp, "sign": sign} if signed else {}
     return adapter().verify_webhook(headers, json.dumps({"data": data}).encode())
 

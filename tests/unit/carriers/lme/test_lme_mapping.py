@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.lme import mapping, wire
-from parcelgate.carriers.lme.settings import Settings
+from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, ParcelResult, Pending
 from parcelgate.carriers.toolkit.bodies import encoded
 from parcelgate.carriers.toolkit.documents import from_base64
@@ -33,7 +33,7 @@ from tests.unit.carriers.lme.orders import (
 def created(order: Order, *, now: datetime = NOON, **settings: Any) -> dict[str, Any]:
     """What goes into the envelope, with its decimals digit by digit."""
     fields = mapping.create(
-        order, channel=APP_KEY, sender=sender(), settings=Settings(**settings), now=now
+        order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(**settings), now=now
     ).fields()
     found: dict[str, Any] = json.loads(encoded(fields), parse_float=Decimal)
     return found
@@ -51,7 +51,7 @@ def test_measures_are_metres_and_kilograms_of_three_decimals() -> None:
     )
     body = encoded(
         mapping.create(
-            order_of(parcels=(heavy,)), channel=APP_KEY, sender=sender(), settings=Settings(), now=NOON
+            order_of(parcels=(heavy,)), channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON
         ).fields()
     ).decode()
     # Numbers, not strings, with the digits they have.
@@ -116,7 +116,9 @@ def test_an_instruction_and_a_number_held_already_are_sent() -> None:
 
 def test_an_update_is_the_whole_order_under_its_number() -> None:
     order = confirmed_order(ship_to=receiver(city="Narre Warren"))
-    fields = mapping.update(order, channel=APP_KEY, sender=sender(), settings=Settings(), now=NOON).fields()
+    fields = mapping.update(
+        order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON
+    ).fields()
     assert (fields["orderNo"], fields["receiver"]["city"]) == (NUMBER, "Narre Warren")
     assert set(created(order_of())) < set(fields)
 
@@ -124,9 +126,9 @@ def test_an_update_is_the_whole_order_under_its_number() -> None:
 # Orders that come back.
 
 
-def result(order: Order, settings: Settings | None = None, **data: Any) -> Any:
+def result(order: Order, settings: CarrierSettings | None = None, **data: Any) -> Any:
     told = {"orderNo": NUMBER, "outOrderNo": "SDK-1", **data}
-    return mapping.found(order, wire.OrderData.model_validate(told), settings or Settings())
+    return mapping.found(order, wire.OrderData.model_validate(told), settings or CarrierSettings())
 
 
 def test_the_orders_number_is_the_parcels_too_and_the_rest_is_kept_by_its_own_names() -> None:
@@ -152,7 +154,7 @@ def test_what_does_not_fit_is_not_adopted() -> None:
     assert isinstance(result(order_of(), outOrderNo="OTHER"), Mismatch)
     assert isinstance(result(confirmed_order(), orderNo="FHE00000000000001"), Mismatch)
     assert isinstance(result(order_of(), orderNo=None), Pending)
-    gone = result(order_of(), Settings(cancelled_stages=("90",)), orderStage=Decimal("90.0"))
+    gone = result(order_of(), CarrierSettings(cancelled_stages=("90",)), orderStage=Decimal("90.0"))
     assert isinstance(gone, Failed)
     assert gone.carrier_order_number == NUMBER
 
@@ -203,7 +205,7 @@ def test_a_label_is_checked_by_its_first_bytes(prefix: str) -> None:
 
 def event(**told: Any) -> Any:
     fields = {"eventCode": "collect_order", "eventTime": "2026-11-20 08:15:30", "timeZone": "UTC+10", **told}
-    return mapping.event(wire.RouteEvent.model_validate(fields), Settings())
+    return mapping.event(wire.RouteEvent.model_validate(fields), CarrierSettings())
 
 
 def test_an_event_keeps_the_instant_and_the_offset() -> None:
@@ -246,7 +248,7 @@ def test_a_time_without_a_zone_is_marked_as_local(zone: str | None) -> None:
     found = event(timeZone=zone)
     assert (found.at, found.utc_offset) == (datetime(2026, 11, 20, 8, 15, 30, tzinfo=UTC), None)
     assert found.at_is_local
-    settings = Settings(default_time_zone="Australia/Brisbane")
+    settings = CarrierSettings(default_time_zone="Australia/Brisbane")
     told = wire.RouteEvent.model_validate({"action": "x", "operatorTime": "2026-11-20 08:15:30"})
     there = mapping.event(told, settings)
     assert there is not None
@@ -300,7 +302,7 @@ def test_what_is_not_for_the_recipient_is_marked() -> None:
 
 def history(*routes: Any, data: Any = None) -> Any:
     whole = {"orderRoutes": list(routes)} if data is None else data
-    return mapping.history(NUMBER, wire.Answer("0", "", whole), Settings())
+    return mapping.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings())
 
 
 def route(**told: Any) -> dict[str, Any]:
@@ -350,10 +352,10 @@ def test_the_newest_pictures_prove_the_delivery_for_thirty_days() -> None:
 
 
 def test_a_push_is_a_journey_of_one_event() -> None:
-    found, reference = mapping.pushed(route(outOrderNo="SDK-1"), Settings())
+    found, reference = mapping.pushed(route(outOrderNo="SDK-1"), CarrierSettings())
     assert found is not None
     assert (found.tracking_number, len(found.events), reference) == (NUMBER, 1, "SDK-1")
-    assert mapping.pushed({"hello": "world"}, Settings()) == (None, None)
+    assert mapping.pushed({"hello": "world"}, CarrierSettings()) == (None, None)
 
 
 def test_a_drivers_phone_is_nowhere_in_what_is_kept() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.results import Trust, WebhookReading
-from parcelgate.carriers.trackingmore.verification import Flaw, Proof, door, is_fresh, is_signed, read_proof
+from parcelgate.carriers.trackingmore.signing import Flaw, Proof, door, is_fresh, is_signed, read_proof
 from tests.support.carrier import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import EMAIL, NOON, RP, Body, account, adapter, item
 
@@ -192,6 +192,6 @@ def test_an_account_without_an_address_takes_no_webhooks() -> None:
 
 
 def test_the_door_imports_nothing_heavy() -> None:
-    code = "import parcelgate.carriers.trackingmore.verification, sys; print(*sys.modules)"
+    code = "import parcelgate.carriers.trackingmore.signing, sys; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"pydantic", "httpx", "boto3", "botocore", "cryptography"} & set(found.split())

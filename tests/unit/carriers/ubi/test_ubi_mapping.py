@@ -10,9 +10,15 @@ import msgspec
 import pytest
 
 from parcelgate.carriers.results import Confirmed, Examination, Mismatch, ParcelResult, Pending
-from parcelgate.carriers.ubi import mapping, validation
+from parcelgate.carriers.ubi import validation
 from parcelgate.carriers.ubi.codes import EVENTS
-from parcelgate.carriers.ubi.settings import Settings
+from parcelgate.carriers.ubi.mapping import results
+from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.label import label_files, label_request
+from parcelgate.carriers.ubi.mapping.texts import prepared
+from parcelgate.carriers.ubi.mapping.track import event as tracking_event
+from parcelgate.carriers.ubi.mapping.track import histories
+from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
@@ -34,8 +40,8 @@ NOTHING = ("", None, [], {})
 
 def wired(content: Body, *, update: bool = False, **settings: Any) -> dict[str, Any]:
     order = order_of(content)
-    known = Settings(**settings)
-    return mapping.wire_order(mapping.prepared(order, known).order, known, update=update).fields()
+    known = CarrierSettings(**settings)
+    return wire_order(prepared(order, known).order, known, update=update).fields()
 
 
 def without_the_empty(value: Any) -> Any:
@@ -162,7 +168,7 @@ def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None
 
 @pytest.mark.parametrize("name", ["ubi-one-parcel", "ubi-four-pieces"])
 def test_the_given_orders_pass_although_they_lack_what_the_table_calls_mandatory(name: str) -> None:
-    found = validation.examine(order_of(example(name)), Settings())
+    found = validation.examine(order_of(example(name)), CarrierSettings())
     assert found.errors == ()
     # The four-piece sample puts 6 kg of goods into a parcel of 1 kg.
     heavy = "four" in name
@@ -174,8 +180,8 @@ def test_the_given_orders_go_out_the_same_when_they_come_in_over_the_contract(na
     draft = read_order(example(name), carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON)
     assert draft.order is not None
     assert not draft.errors
-    ready = mapping.prepared(draft.order, Settings()).order
-    assert mapping.wire_order(ready, Settings()).fields() == wired(example(name))
+    ready = prepared(draft.order, CarrierSettings()).order
+    assert wire_order(ready, CarrierSettings()).fields() == wired(example(name))
 
 
 def test_one_parcel_goes_out_without_pieces_under_the_orders_reference() -> None:
@@ -291,7 +297,7 @@ def test_decimals_go_out_as_numbers_digit_by_digit() -> None:
     from parcelgate.carriers.ubi.wire import encode
 
     order = order_of(body(parcels=[parcel(weight={"value": "0.10", "unit": "kg"})]))
-    sent = encode([mapping.wire_order(order, Settings())])
+    sent = encode([wire_order(order, CarrierSettings())])
     assert b'"weight":0.10,' in sent
     assert b'"invoiceValue":20.00,' in sent
 
@@ -329,7 +335,7 @@ def answered(content: Body, **changes: Any) -> Body:
 
 
 def result(content: Body, answer: Body) -> Any:
-    return mapping.result(order_of(content), OrderAnswer.model_validate(answer))
+    return results.result(order_of(content), OrderAnswer.model_validate(answer))
 
 
 def test_the_given_answer_gives_every_piece_its_numbers() -> None:
@@ -412,7 +418,7 @@ OURS = {
 @pytest.mark.parametrize("told", [{}, {"city": None}, {"recipientName": "Corrie Mc-Kee!"}])
 def test_an_order_found_with_our_service_and_address_is_ours(told: Body) -> None:
     found = FoundOrder.model_validate({**OURS, **told})
-    assert isinstance(mapping.result_of_found(order_of(body()), found), Confirmed)
+    assert isinstance(results.result_of_found(order_of(body()), found), Confirmed)
 
 
 @pytest.mark.parametrize(
@@ -428,14 +434,14 @@ def test_an_order_found_with_our_service_and_address_is_ours(told: Body) -> None
 )
 def test_an_order_found_with_another_is_not(told: Body) -> None:
     found = FoundOrder.model_validate({**OURS, **told})
-    assert isinstance(mapping.result_of_found(order_of(body()), found), Mismatch)
+    assert isinstance(results.result_of_found(order_of(body()), found), Mismatch)
 
 
 @pytest.mark.parametrize(
     "wrap", [lambda o: o, lambda o: {"order": o}, lambda o: {"status": "Success", "data": {"order": o}}]
 )
 def test_a_found_order_is_read_wherever_it_stands(wrap: Any) -> None:
-    assert FoundOrder.model_validate(mapping.found_order(wrap(OURS))).order_id == "M"
+    assert FoundOrder.model_validate(results.found_order(wrap(OURS))).order_id == "M"
 
 
 def event(**changes: Any) -> Any:
@@ -445,8 +451,8 @@ def event(**changes: Any) -> Any:
         "eventCode": "SCN",
         "activity": "Scanned",
     }
-    return mapping.event(
-        EventAnswer.model_validate(told | changes), Settings(default_time_zone="Australia/Sydney")
+    return tracking_event(
+        EventAnswer.model_validate(told | changes), CarrierSettings(default_time_zone="Australia/Sydney")
     )
 
 
@@ -533,7 +539,7 @@ def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> N
             }
         )
     ]
-    first, second, third = mapping.histories(["A", "B", "C"], answers, Settings())
+    first, second, third = histories(["A", "B", "C"], answers, CarrierSettings())
     assert [one.at.hour for one in first.events] == [13]
     assert [one.at.hour for one in second.events] == [10, 12]
     assert third.events == ()
@@ -553,13 +559,13 @@ def labels(*contents: bytes | None) -> list[LabelAnswer]:
     [(b"%PDF-1.7", "pdf"), (b"\xff\xd8\xff\xe0", "jpg"), (b"\n^XA^XZ", "zpl"), (b"<html>", None)],
 )
 def test_a_label_is_what_its_first_bytes_say(content: bytes, kind: str | None) -> None:
-    found = mapping.label_files(order_of(body()), ["P0"], labels(content))
+    found = label_files(order_of(body()), ["P0"], labels(content))
     assert [file.format for file in found] == ([kind] if kind else [])
 
 
 def test_labels_come_in_parcel_order_whatever_order_they_were_sent_in() -> None:
     answers = labels(b"%PDF-0", b"%PDF-1", b"%PDF-2")[::-1]
-    found = mapping.label_files(order_of(body(3)), ["P0", "P1", "P2"], answers)
+    found = label_files(order_of(body(3)), ["P0", "P1", "P2"], answers)
     assert [file.content for file in found] == [b"%PDF-0", b"%PDF-1", b"%PDF-2"]
     assert [file.reference for file in found] == ["shop-17-1", "shop-17-2", "shop-17-3"]
 
@@ -575,11 +581,11 @@ def test_labels_come_in_parcel_order_whatever_order_they_were_sent_in() -> None:
 )
 def test_a_label_is_asked_for_as_the_order_wants_it(label: Body, asked: Body) -> None:
     order = order_of(body(2, label=label))
-    sent = mapping.label_request(order, ["P0", "P1"]).fields()
+    sent = label_request(order, ["P0", "P1"]).fields()
     assert sent == {"orderIds": ("P0", "P1"), "packinglist": False, "merged": False, **asked}
 
 
 def test_a_prepared_order_is_examined_the_same_again() -> None:
-    order = mapping.prepared(order_of(full_body()), Settings()).order
-    assert validation.examine(order, Settings()) == Examination()
-    assert msgspec.json.encode(mapping.prepared(order, Settings()).order) == msgspec.json.encode(order)
+    order = prepared(order_of(full_body()), CarrierSettings()).order
+    assert validation.examine(order, CarrierSettings()) == Examination()
+    assert msgspec.json.encode(prepared(order, CarrierSettings()).order) == msgspec.json.encode(order)

@@ -11,8 +11,10 @@ import pytest
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.carriers.ubi import validation
-from parcelgate.carriers.ubi.mapping import prepared, wire_order
-from parcelgate.carriers.ubi.settings import Settings
+from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.texts import prepared
+from parcelgate.carriers.ubi.settings import CarrierSettings
+from parcelgate.carriers.ubi.validation import table
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Customs, Options, Parcel
 from tests.unit.carriers.ubi.orders import Body, body, full_body, item, order_of, parcel
@@ -21,7 +23,7 @@ USD = {"currency": "USD"}
 
 
 def examined(content: Body, **settings: Any) -> Examination:
-    return validation.examine(order_of(content), Settings(**settings))
+    return validation.examine(order_of(content), CarrierSettings(**settings))
 
 
 def errors(content: Body, **settings: Any) -> set[tuple[str, str]]:
@@ -47,7 +49,7 @@ def changed(content: Body, pointer: str, value: Any) -> Body:
 
 
 def wired(content: Body) -> dict[str, Any]:
-    return wire_order(prepared(order_of(content), Settings()).order, Settings()).fields()
+    return wire_order(prepared(order_of(content), CarrierSettings()).order, CarrierSettings()).fields()
 
 
 # The table of the given document, field for field: where it stands with us, and its length.
@@ -172,10 +174,8 @@ def test_the_literal_table_of_this_test_covers_every_row() -> None:
         *("pickUp", "authorityToLeave", "lockerService", "dangerousGoods", "weightUnit", "dimensionUnit"),
         *("invoiceCurrency", "item.unitValue", "item.warehouseNo", "item.weight"),
     }
-    rows = {row.name for row in (*validation.ORDER, *validation.RETURN)}
-    rows |= {f"extendData.{row.name}" for row in validation.EXTEND} | {
-        f"item.{row.name}" for row in validation.ITEM
-    }
+    rows = {row.name for row in (*table.ORDER, *table.RETURN)}
+    rows |= {f"extendData.{row.name}" for row in table.EXTEND} | {f"item.{row.name}" for row in table.ITEM}
     assert tested | numbers | others == rows
 
 
@@ -448,7 +448,7 @@ def test_a_description_that_came_from_an_item_is_pointed_out_there() -> None:
 def test_an_examination_does_not_change_the_order() -> None:
     order = order_of(full_body())
     before = copy.deepcopy(order)
-    validation.examine(order, Settings())
+    validation.examine(order, CarrierSettings())
     assert order == before
 
 
@@ -479,7 +479,7 @@ def test_every_field_of_the_create_body_is_in_the_table_of_fields() -> None:
 
 
 def test_what_the_table_sends_is_a_field_of_the_wire() -> None:
-    names = {row.name for rows in (validation.ORDER, validation.RETURN, validation.EXTEND) for row in rows}
+    names = {row.name for rows in (table.ORDER, table.RETURN, table.EXTEND) for row in rows}
     names |= {"abnnumber", "extendData", "orderItems", "labelFormat", "labelType", "dpi"}
     for place, word in validation.FIELDS.values():
         if place is Place.SENT:

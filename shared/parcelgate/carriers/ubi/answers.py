@@ -12,7 +12,6 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Confirmed, ParcelResult
-from parcelgate.carriers.ubi import mapping
 from parcelgate.carriers.ubi.codes import (
     DUPLICATE_REFERENCE,
     MEANINGS,
@@ -23,6 +22,7 @@ from parcelgate.carriers.ubi.codes import (
     failed,
     succeeded,
 )
+from parcelgate.carriers.ubi.mapping import results
 from parcelgate.carriers.ubi.wire import (
     ChangeAnswer,
     Envelope,
@@ -129,7 +129,7 @@ def created(order: Order, answer: OrderAnswer) -> Confirmed | CarrierError:
     if not refused(answer) and not refusals:
         if answer.order_id is None and answer.status is None:
             return UnknownOutcomeError("UBI's answer says nothing of the order")
-        result = mapping.result(order, answer)
+        result = results.result(order, answer)
         if isinstance(result, Confirmed):
             return result
         return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(result).__name__}")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from parcelgate.carriers.lme import envelope
+from parcelgate.carriers.lme import signing
 from parcelgate.carriers.results import Trust
 from tests.support.carrier import NOON
 from tests.unit.carriers.lme.orders import (
@@ -54,37 +54,37 @@ def pem(tmp_path: Path) -> dict[str, Path]:
 
 @captured
 def test_the_sdks_request_is_opened(request_: Any) -> None:
-    opened = json.loads(envelope.unseal(request_["body"]["data"], LME_PRIVATE))
+    opened = json.loads(signing.unseal(request_["body"]["data"], LME_PRIVATE))
     assert opened == request_["plain"]
 
 
 @captured
 def test_the_sdks_headers_are_ours_to_the_letter(request_: Any) -> None:
     sent, data = request_["headers"], request_["body"]["data"]
-    assert envelope.headers(sent["appkey"], data, sent["timestamp"], CLIENT_PRIVATE) == sent
+    assert signing.headers(sent["appkey"], data, sent["timestamp"], CLIENT_PRIVATE) == sent
 
 
 @captured
 def test_the_sdks_signature_is_believed_and_every_change_is_not(request_: Any) -> None:
     sent, data = request_["headers"], request_["body"]["data"]
     good = (sent["sign"], sent["appkey"], data, sent["timestamp"])
-    assert envelope.is_signed(*good, CLIENT_PUBLIC)
-    assert not envelope.is_signed(*good, LME_PUBLIC)
+    assert signing.is_signed(*good, CLIENT_PUBLIC)
+    assert not signing.is_signed(*good, LME_PUBLIC)
     for place in range(4):
         changed = list(good)
         changed[place] = changed[place][:-2] + ("A=" if changed[place][-2:] != "A=" else "B=")
-        assert not envelope.is_signed(*changed, CLIENT_PUBLIC)
+        assert not signing.is_signed(*changed, CLIENT_PUBLIC)
 
 
 def test_the_timestamp_is_in_milliseconds() -> None:
-    assert envelope.milliseconds(datetime(2026, 11, 21, 17, 24, 35, 19_999, tzinfo=UTC)) == "1795281875019"
+    assert signing.milliseconds(datetime(2026, 11, 21, 17, 24, 35, 19_999, tzinfo=UTC)) == "1795281875019"
 
 
 # openssl.
 
 
 def test_openssl_verifies_our_signature(pem: dict[str, Path], tmp_path: Path) -> None:
-    sign = envelope.signature(APP_KEY, "Y2lwaGVydGV4dA==", "1795281875019", CLIENT_PRIVATE)
+    sign = signing.signature(APP_KEY, "Y2lwaGVydGV4dA==", "1795281875019", CLIENT_PRIVATE)
     (tmp_path / "sign").write_bytes(base64.b64decode(sign))
     text = b"appKey=TESTKEY&data=Y2lwaGVydGV4dA==&timeStamp=1795281875019"
     verdict = openssl(
@@ -96,13 +96,13 @@ def test_openssl_verifies_our_signature(pem: dict[str, Path], tmp_path: Path) ->
 def test_we_believe_openssls_signature(pem: dict[str, Path]) -> None:
     text = b"appKey=TESTKEY&data=Zm9v&timeStamp=1"
     sign = base64.b64encode(openssl("dgst", "-sha256", "-sign", pem["lme_private"], given=text)).decode()
-    assert envelope.is_signed(sign, "TESTKEY", "Zm9v", "1", LME_PUBLIC)
+    assert signing.is_signed(sign, "TESTKEY", "Zm9v", "1", LME_PUBLIC)
 
 
 @pytest.mark.parametrize("length", [1, 116, 117, 118, 234, 235, 1000])
 def test_openssl_opens_what_we_seal_block_by_block(pem: dict[str, Path], length: int) -> None:
     content = bytes(place % 251 for place in range(length))
-    sealed = base64.b64decode(envelope.seal(content, LME_PUBLIC))
+    sealed = base64.b64decode(signing.seal(content, LME_PUBLIC))
     assert len(sealed) == -(-length // 117) * 128
     arguments = ("pkeyutl", "-decrypt", "-inkey", pem["lme_private"], "-pkeyopt", "rsa_padding_mode:pkcs1")
     blocks = [openssl(*arguments, given=sealed[at : at + 128]) for at in range(0, len(sealed), 128)]
@@ -114,12 +114,12 @@ def test_we_open_what_openssl_seals(pem: dict[str, Path]) -> None:
     content = '{"message": "连衣裙"}'.encode() * 20
     arguments = ("pkeyutl", "-encrypt", "-pubin", "-inkey", pem["client_public"])
     blocks = [openssl(*arguments, given=content[at : at + 117]) for at in range(0, len(content), 117)]
-    assert envelope.unseal(base64.b64encode(b"".join(blocks)).decode(), CLIENT_PRIVATE) == content
+    assert signing.unseal(base64.b64encode(b"".join(blocks)).decode(), CLIENT_PRIVATE) == content
 
 
 def test_the_request_id_is_the_md5_that_openssl_finds() -> None:
     found = openssl("dgst", "-md5", "-r", given=b"TESTKEY.1795281875019.Zm9v").split()[0].decode()
-    assert envelope.request_id("TESTKEY", "Zm9v", "1795281875019") == found
+    assert signing.request_id("TESTKEY", "Zm9v", "1795281875019") == found
 
 
 # Keys.
@@ -129,15 +129,15 @@ def test_the_request_id_is_the_md5_that_openssl_finds() -> None:
 def test_block_sizes_follow_from_the_key(bits: int) -> None:
     key = rsa.generate_private_key(65537, bits)
     content = b"x" * (bits // 8 - 11) + b"y"
-    sealed = envelope.seal(content, key.public_key())
+    sealed = signing.seal(content, key.public_key())
     assert len(base64.b64decode(sealed)) == 2 * bits // 8
-    assert envelope.unseal(sealed, key) == content
+    assert signing.unseal(sealed, key) == content
 
 
 def test_keys_come_as_base64_der_or_pem(pem: dict[str, Path]) -> None:
     for name, read, known in (
-        ("client_private", envelope.private_key, CLIENT_PRIVATE),
-        ("lme_public", envelope.public_key, LME_PUBLIC),
+        ("client_private", signing.private_key, CLIENT_PRIVATE),
+        ("lme_public", signing.public_key, LME_PUBLIC),
     ):
         text = pem[name].read_text()
         broken = "\n".join(VECTORS[name][at : at + 76] for at in range(0, len(VECTORS[name]), 76))
@@ -150,8 +150,8 @@ def test_keys_come_as_base64_der_or_pem(pem: dict[str, Path]) -> None:
 def test_keys_of_the_older_form_are_read_too() -> None:
     private = CLIENT_PRIVATE.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = CLIENT_PUBLIC.public_bytes(Encoding.PEM, PublicFormat.PKCS1).decode()
-    assert envelope.private_key(base64.b64encode(private).decode()).key_size == 1024
-    assert envelope.public_key(public).public_numbers() == CLIENT_PUBLIC.public_numbers()
+    assert signing.private_key(base64.b64encode(private).decode()).key_size == 1024
+    assert signing.public_key(public).public_numbers() == CLIENT_PUBLIC.public_numbers()
 
 
 def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
@@ -159,15 +159,15 @@ def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
     private = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public = curve.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     for read, text in (
-        (envelope.private_key, private),
-        (envelope.public_key, public),
-        (envelope.private_key, "s3cret"),
-        (envelope.private_key, VECTORS["client_public"]),
-        (envelope.public_key, VECTORS["client_private"]),
-        (envelope.public_key, "-----BEGIN PUBLIC KEY-----\ns3cret"),
-        (envelope.private_key, "Schlüssel"),
+        (signing.private_key, private),
+        (signing.public_key, public),
+        (signing.private_key, "s3cret"),
+        (signing.private_key, VECTORS["client_public"]),
+        (signing.public_key, VECTORS["client_private"]),
+        (signing.public_key, "-----BEGIN PUBLIC KEY-----\ns3cret"),
+        (signing.private_key, "Schlüssel"),
     ):
-        with pytest.raises(envelope.KeyFormatError) as raised:
+        with pytest.raises(signing.KeyFormatError) as raised:
             read(text)  # type: ignore[operator]
         assert "s3cret" not in str(raised.value)
         assert raised.value.__cause__ is None
@@ -175,14 +175,14 @@ def test_what_is_no_rsa_key_is_told_without_quoting_it() -> None:
 
 @pytest.mark.parametrize("text", ["%%%", "Zm9v", base64.b64encode(b"\xff" * 128).decode(), "ключ"])
 def test_what_was_not_sealed_for_us_is_unreadable(text: str) -> None:
-    with pytest.raises(envelope.UnreadableError):
-        envelope.decoded(envelope.unseal(text, CLIENT_PRIVATE))
+    with pytest.raises(signing.UnreadableError):
+        signing.decoded(signing.unseal(text, CLIENT_PRIVATE))
 
 
 def test_the_wrong_key_opens_nothing() -> None:
-    sealed = envelope.seal(b'{"a": "' + b"x" * 400 + b'"}', LME_PUBLIC)
-    with pytest.raises(envelope.UnreadableError):
-        envelope.decoded(envelope.unseal(sealed, CLIENT_PRIVATE))
+    sealed = signing.seal(b'{"a": "' + b"x" * 400 + b'"}', LME_PUBLIC)
+    with pytest.raises(signing.UnreadableError):
+        signing.decoded(signing.unseal(sealed, CLIENT_PRIVATE))
 
 
 # Pushes.
@@ -198,19 +198,19 @@ def push(
     body: bytes | None = None,
     drop: str | None = None,
     **changed: str,
-) -> envelope.Push:
+) -> signing.Push:
     """What becomes of a push as LME would send it, with these things about it changed."""
-    data = data or envelope.seal(json.dumps(content).encode(), CLIENT_PUBLIC)
-    timestamp = envelope.milliseconds(at)
+    data = data or signing.seal(json.dumps(content).encode(), CLIENT_PUBLIC)
+    timestamp = signing.milliseconds(at)
     headers = {
         "AppKey": APP_KEY,
         "Timestamp": timestamp,
-        "Sign": envelope.signature(APP_KEY, data, timestamp, LME_PRIVATE),
+        "Sign": signing.signature(APP_KEY, data, timestamp, LME_PRIVATE),
         "Content-Type": "application/json",
     } | changed
     if drop:
         del headers[drop]
-    return envelope.verify_push(
+    return signing.verify_push(
         headers,
         json.dumps({"data": data}).encode() if body is None else body,
         app_key=APP_KEY,
@@ -221,7 +221,7 @@ def push(
 
 
 def test_a_push_that_lme_sealed_and_signed_is_believed() -> None:
-    assert push() == envelope.Push(trust=Trust.BELIEVED, fields=EVENT)
+    assert push() == signing.Push(trust=Trust.BELIEVED, fields=EVENT)
 
 
 @pytest.mark.parametrize("minutes", [-5, 5])
@@ -256,16 +256,16 @@ def test_a_push_with_a_wrong_signature_is_only_a_nudge(changed: dict[str, str]) 
 
 
 def test_a_signature_cannot_be_moved_to_another_body() -> None:
-    timestamp = envelope.milliseconds(NOON)
-    other = envelope.seal(b'{"orderNo": "FHE00000000000001", "eventCode": "lost"}', CLIENT_PUBLIC)
-    ours = envelope.seal(json.dumps(EVENT).encode(), CLIENT_PUBLIC)
-    moved = push(data=other, Sign=envelope.signature(APP_KEY, ours, timestamp, LME_PRIVATE))
+    timestamp = signing.milliseconds(NOON)
+    other = signing.seal(b'{"orderNo": "FHE00000000000001", "eventCode": "lost"}', CLIENT_PUBLIC)
+    ours = signing.seal(json.dumps(EVENT).encode(), CLIENT_PUBLIC)
+    moved = push(data=other, Sign=signing.signature(APP_KEY, ours, timestamp, LME_PRIVATE))
     assert moved.trust is Trust.NUDGE
 
 
 def test_a_second_timestamp_does_not_make_an_old_push_young() -> None:
     old = NOON - timedelta(hours=1)
-    young = envelope.milliseconds(NOON)
+    young = signing.milliseconds(NOON)
     assert push(at=old, timestamp=young).trust is Trust.NUDGE
     assert push(at=old, TIMESTAMP=young).trust is Trust.NUDGE
 
@@ -285,13 +285,13 @@ UNREADABLE = {
     "too deep": b'{"data": ' + b"[" * 100_000,
     "too large a number": b'{"data": "' + base64.b64encode(b"\xff" * 128) + b'"}',
     "no padding": b'{"data": "' + base64.b64encode(b"\x01" * 128) + b'"}',
-    "no JSON inside": json.dumps({"data": envelope.seal(b"not JSON", CLIENT_PUBLIC)}).encode(),
-    "a list inside": json.dumps({"data": envelope.seal(b"[1]", CLIENT_PUBLIC)}).encode(),
-    "another's": json.dumps({"data": envelope.seal(b'{"a": 1}', LME_PUBLIC)}).encode(),
+    "no JSON inside": json.dumps({"data": signing.seal(b"not JSON", CLIENT_PUBLIC)}).encode(),
+    "a list inside": json.dumps({"data": signing.seal(b"[1]", CLIENT_PUBLIC)}).encode(),
+    "another's": json.dumps({"data": signing.seal(b'{"a": 1}', LME_PUBLIC)}).encode(),
     "too long": b'{"data": "' + b"A" * 70_000 + b'"}',
 }
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_whatever_cannot_be_opened_is_answered_alike(body: bytes) -> None:
-    assert push(body=body) == envelope.Push(trust=Trust.UNREADABLE, reason="cannot be read")
+    assert push(body=body) == signing.Push(trust=Trust.UNREADABLE, reason="cannot be read")

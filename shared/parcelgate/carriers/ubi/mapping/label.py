@@ -1,0 +1,48 @@
+"""The question for labels, and the files in its answer. Pure."""
+
+from collections.abc import Sequence
+
+from parcelgate.carriers.results import (
+    LabelFile,
+)
+from parcelgate.carriers.toolkit.documents import from_base64, label_file
+from parcelgate.carriers.ubi.codes import LABEL_FORMATS, LABEL_TYPES
+from parcelgate.carriers.ubi.wire import (
+    LabelAnswer,
+    LabelRequest,
+)
+from parcelgate.domain.orders import Order
+
+
+def label_request(order: Order, numbers: Sequence[str]) -> LabelRequest:
+    """The body that asks for one label for each of the numbers, not merged.
+
+    The resolution is always named: the vendor's own pages disagree about the default.
+    """
+    return LabelRequest(
+        order_ids=tuple(numbers),
+        label_type=LABEL_TYPES.get(order.label.size, 0),
+        label_format=order.label.format.upper(),
+        dpi=order.label.dpi or 300,
+    )
+
+
+def label_files(order: Order, numbers: Sequence[str], answers: Sequence[LabelAnswer]) -> list[LabelFile]:
+    """The labels that can be read, in parcel order; matched by order, tracking or reference number."""
+    by_number: dict[str, LabelAnswer] = {}
+    for answer in answers:
+        for number in (answer.order_id, answer.tracking_no, answer.reference_no):
+            if number is not None:
+                by_number.setdefault(number, answer)
+    files = []
+    for parcel, number in zip(order.parcels, numbers, strict=True):
+        found = by_number.get(number) or by_number.get(parcel.tracking_number or "")
+        file = None if found is None else label_file(parcel.reference, _content(found))
+        if file is not None and file.format in LABEL_FORMATS:
+            files.append(file)
+    return files
+
+
+def _content(answer: LabelAnswer) -> bytes | None:
+    contents = [content for content in answer.label_contents if content]
+    return from_base64(answer.label_content or (contents[0] if len(contents) == 1 else None))

@@ -1,0 +1,105 @@
+"""The texts of an order as eTower can read them, and the account's addresses filled in. Pure."""
+
+import re
+import unicodedata
+from typing import Any
+
+import msgspec
+
+from parcelgate.carriers.ubi.settings import CarrierSettings
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.orders import Customs, Item, Order, Parcel
+from parcelgate.domain.problems import Notice
+
+WAREHOUSE_NUMBER_LENGTH = 50
+"""The carrier cuts a longer one (given table); so do we, and say so."""
+
+_VERBATIM = frozenset(
+    {"reference", "secondary_reference", "tracking_number", "email", "country", "origin_country", "type"}
+)
+"""Identifiers and words of a list: they go out as they came, or are refused."""
+
+# Format and control characters, and what the pictures on a phone's keyboard are made of.
+_PICTURE = re.compile(
+    "["
+    "\U0001f000-\U0001faff\U000e0000-\U000e007f\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff"
+    "\u200d\ufe0e\ufe0f\u20e3\u3030\u303d\u3297\u3299"
+    "]"
+)
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """An order as it can be written for eTower, and what had to be changed for that."""
+
+    order: Order
+    warnings: tuple[Notice, ...]
+
+
+def unprintable(character: str) -> bool:
+    """Whether eTower gets a space in this character's place: control characters and emoji."""
+    category = unicodedata.category(character)
+    return category[0] == "C" or category in {"Zl", "Zp"} or _PICTURE.match(character) is not None
+
+
+def prepared(order: Order, settings: CarrierSettings) -> Prepared:
+    """The order with the account's addresses filled in and every text made printable."""
+    tidy = _Tidy()
+    ship_from = order.ship_from or settings.ship_from
+    return_to = order.return_to or settings.return_to
+    parcels = tuple(
+        tidy.texts(
+            msgspec.structs.replace(
+                parcel,
+                items=tuple(
+                    tidy.item(item, f"/parcels/{place}/items/{number}")
+                    for number, item in enumerate(parcel.items)
+                ),
+            ),
+            f"/parcels/{place}",
+        )
+        for place, parcel in enumerate(order.parcels)
+    )
+    after = msgspec.structs.replace(
+        order,
+        ship_to=tidy.texts(order.ship_to, "/ship_to"),
+        ship_from=ship_from and tidy.texts(ship_from, "/ship_from"),
+        return_to=return_to and tidy.texts(return_to, "/return_to"),
+        customs=order.customs and tidy.texts(order.customs, "/customs"),
+        options=tidy.texts(order.options, "/options"),
+        parcels=parcels,
+    )
+    return Prepared(after, tuple(tidy.warnings))
+
+
+class _Tidy:
+    """Makes texts printable and remembers where that changed anything."""
+
+    def __init__(self) -> None:
+        self.warnings: list[Notice] = []
+
+    def texts[T: (Address, Customs, Parcel, Item, Any)](self, struct: T, pointer: str) -> T:
+        changes = {}
+        for name in struct.__struct_fields__:
+            value = getattr(struct, name)
+            if isinstance(value, str) and name not in _VERBATIM:
+                changes[name] = self._text(value, f"{pointer}/{name}")
+        return msgspec.structs.replace(struct, **changes)
+
+    def item(self, item: Item, pointer: str) -> Item:
+        item = self.texts(item, pointer)
+        number = item.warehouse_number
+        if number is None or len(number) <= WAREHOUSE_NUMBER_LENGTH:
+            return item
+        self._warn(f"{pointer}/warehouse_number", "cut", f"Cut to {WAREHOUSE_NUMBER_LENGTH} characters.")
+        return msgspec.structs.replace(item, warehouse_number=number[:WAREHOUSE_NUMBER_LENGTH])
+
+    def _text(self, value: str, pointer: str) -> str:
+        text = unicodedata.normalize("NFC", value).strip(" ")
+        if not any(unprintable(character) for character in text):
+            return text
+        self._warn(pointer, "characters_replaced", "Control characters and emoji were replaced by spaces.")
+        spaced = "".join(" " if unprintable(character) else character for character in text)
+        return re.sub(" {2,}", " ", spaced).strip()
+
+    def _warn(self, pointer: str, code: str, message: str) -> None:
+        self.warnings.append(Notice(pointer, code, message))
