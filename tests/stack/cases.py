@@ -1,8 +1,6 @@
 """Every way LSO can behave, and how the order has to end. Posted at once when the tests begin."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +52,10 @@ type Orders = Callable[[str], Body]
 """Waits for the order of a reference to end, and gives it."""
 
 
-@contextmanager
-def posted(shop: Shop) -> Iterator[Orders]:
-    """Post every case's order now, and follow each to its end while other tests go on."""
-
-    def run(case: Case) -> Body:
-        created = shop.post(case.reference, boxes=case.boxes, **dict(case.changes))
-        return shop.settled(created["id"], within=LONGEST)
-
-    with ThreadPoolExecutor(len(CASES)) as pool:
-        ends: dict[str, Future[Body]] = {case.reference: pool.submit(run, case) for case in CASES}
-        yield lambda reference: ends[reference].result()
+def posted(shop: Shop) -> Orders:
+    """Post every case's order now: they go their ways while other tests run."""
+    ids = {
+        case.reference: shop.post(case.reference, boxes=case.boxes, **dict(case.changes))["id"]
+        for case in CASES
+    }
+    return lambda reference: shop.settled(ids[reference], within=LONGEST)

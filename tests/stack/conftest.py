@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,10 +15,28 @@ from local import stack as local_stack
 from local.cli import Deployment
 from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
+from tests.stack.journeys import Journeys, begun
 from tests.stack.shop import Shop
 
 STATES = local_stack.STATE / "tests"
 _STATE = STATES / str(os.getpid())
+_FOLDER = Path(__file__).parent
+_TAKE_THEIR_TIME = {"orders", "journeys"}
+"""Fixtures that begin something long with the session, and whose tests wait for its end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the stack in one process, which starts one stack; those that wait come last."""
+    of_the_stack = [item for item in items if _FOLDER in item.path.parents]
+    for item in of_the_stack:
+        item.add_marker(pytest.mark.xdist_group("stack"))
+    others = [item for item in items if _FOLDER not in item.path.parents]
+    items[:] = others + sorted(of_the_stack, key=_waits)
+
+
+def _waits(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    return not _TAKE_THEIR_TIME.isdisjoint(signature(item.function).parameters)
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +54,15 @@ def shop(stack: local_stack.Stack) -> Shop:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def orders(shop: Shop) -> Iterator[Orders]:
+def orders(shop: Shop) -> Orders:
     """Give the ends of all the cases' orders, which take their time while other tests run."""
-    with posted(shop) as ends:
-        yield ends
+    return posted(shop)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def journeys(shop: Shop, deployment: Deployment) -> Journeys:
+    """Give the ends of parcels that set off now, and travel for minutes while other tests run."""
+    return begun(shop, deployment)
 
 
 @pytest.fixture(scope="session")

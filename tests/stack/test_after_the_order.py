@@ -1,55 +1,12 @@
 """On the running stack: labels come by themselves, and orders are changed, held, closed and taken back."""
 
 import io
-from uuid import uuid4
 
 import httpx
 import pytest
 from pypdf import PdfReader
 
-from tests.stack.shop import BOX, Body, Shop, until
-
-RECEIVER: Body = {
-    "name": "Corrie McKee",
-    "line1": "3 Lakeside Drive",
-    "city": "Berwick",
-    "state": "VIC",
-    "postcode": "3806",
-    "country": "AU",
-    "phone": "0403536112",
-}
-SENDER: Body = {
-    "name": "Jiang Yuanfei",
-    "line1": "Sanshui Park",
-    "city": "Foshan",
-    "state": "Guangdong",
-    "postcode": "528100",
-    "country": "CN",
-    "phone": "02586707811",
-}
-ITEM: Body = {
-    "description": "Cotton dress",
-    "quantity": 2,
-    "unit_value": {"amount": "10.00", "currency": "AUD"},
-    "origin_country": "CN",
-}
-
-
-def bought(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:
-    """An order that the carrier has confirmed within the request."""
-    body: Body = {
-        "carrier": carrier,
-        "reference": f"after-{uuid4().hex[:12]}",
-        "ship_to": RECEIVER,
-        "ship_from": SENDER,
-        "parcels": [BOX | {"items": [ITEM]} if carrier == "ubi" else BOX] * boxes,
-        **({"service": "UBI.AU2AU.AUPOST.1"} if carrier == "ubi" else {}),
-        **more,
-    }
-    answer = shop.http.post("/v1/orders", json=body)
-    assert answer.status_code == 201, answer.text
-    order: Body = answer.json()
-    return order
+from tests.stack.shop import RECEIVER, Body, Shop, bought, until
 
 
 def labelled(shop: Shop, order: Body) -> Body:

@@ -21,8 +21,7 @@ from parcelgate.store import keys
 from parcelgate.store.inbox import PARKED, PROCESSED, InboxEntry
 from sandbox.lme import envelope
 from sandbox.trackingmore.pushes import signature
-from tests.stack.shop import Body, Shop, until
-from tests.stack.test_after_the_order import bought
+from tests.stack.shop import Body, Shop, bought, until
 from tests.stack.test_trackings_api import followed
 
 TAKEN = {"code": 200, "message": "SUCCESS"}
@@ -77,7 +76,7 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.
 
 
 def timeline(shop: Shop, order: Body) -> list[Body]:
-    (parcel,) = shop.http.get(f"/v1/orders/{order['id']}/tracking").raise_for_status().json()["data"]
+    (parcel,) = shop.parcels(order["id"])
     events: list[Body] = parcel["events"]
     return events
 

@@ -1,0 +1,37 @@
+"""Parcels of every carrier, which set off when the tests begin and take minutes to arrive."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from local.cli import Deployment
+from tests.stack.shop import Body, Shop, buy, until
+
+POLL_EVERY = 3.0
+"""Seconds. Here a day passes in a minute, and the scheduler cannot call more often than once in one."""
+LONGEST = 240.0
+FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
+
+type Journeys = Callable[[], list[Body]]
+"""Waits until every parcel has arrived, and gives them."""
+
+
+def begun(shop: Shop, deployment: Deployment) -> Journeys:
+    """Buy an order of each carrier now: the parcels travel while other tests run."""
+    posted = [shop.post(f"polled-{uuid4().hex[:8]}", boxes=2), buy(shop, "ubi", 2), buy(shop, "lme")]
+
+    def ended() -> list[Body]:
+        orders = [shop.settled(order["id"]) for order in posted]
+        assert {order["status"] for order in orders} == {"confirmed"}
+        return until(
+            lambda: parcels_after_a_poll(orders),
+            lambda parcels: {parcel["status"] for parcel in parcels} <= FINAL,
+            within=LONGEST,
+            every=POLL_EVERY,
+        )
+
+    def parcels_after_a_poll(orders: list[Body]) -> list[Body]:
+        machine = deployment.outputs["TrackingPollArn"]
+        deployment.client("stepfunctions").start_execution(stateMachineArn=machine, input="{}")
+        return [parcel for order in orders for parcel in shop.parcels(order["id"])]
+
+    return ended
