@@ -20,15 +20,15 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from parcelgate.http.requests.orders import OrderInput
 
 type Entry = Any
 """The create body of one order, or whatever stands in its place."""
 
-_MONEY = frozenset({"unit_value", "value", "max_price", "declared_value"})
-_FLAGS = frozenset({"authority_to_leave", "locker", "pick_up", "dangerous_goods"})
-_WHOLE = frozenset({"quantity", "dpi"})
 _PAIR = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]+)")
 _SIDES = re.compile(r"([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
@@ -36,6 +36,12 @@ _SHORTENED = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,3}")
 """What a spreadsheet makes of a long number."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d{1,3}(?![\dA-Za-z])")
 _MOST_COMPLAINTS = 20
+_USUAL = {
+    "MoneyInput": ("12.50 USD", "USD"),
+    "WeightInput": ("1.25 kg", "kg"),
+    "DimensionsInput": ("30x20x10 cm", "cm"),
+}
+"""What is written in one cell, by its model: an example, and the usual unit."""
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 COLUMNS = (
@@ -266,25 +272,24 @@ def _column(name: str) -> str:
 
 def _wrong(name: str, cell: str) -> str | None:
     """What is wrong with a cell, in a spreadsheet's words; None when nothing is, or the API will say so."""
-    last = name.rpartition(".")[2]
     if name.startswith("metadata.") and not _SHORTENED.fullmatch(cell):
         return None
-    measure = last in _MONEY | {"weight", "dimensions"} and not name.endswith("weight.value")
-    if _SHORTENED.fullmatch(cell) or ((measure or last in _WHOLE) and _SCIENTIFIC.match(cell)):
+    kind = _kinds().get(name)
+    measure = kind in _USUAL
+    if _SHORTENED.fullmatch(cell) or ((measure or kind == "integer") and _SCIENTIFIC.match(cell)):
         return (
             f"{cell} is a number in scientific notation, as spreadsheets shorten long ones: make the column "
             "text and write it out."
         )
-    if name.startswith("metadata.") or not measure or not isinstance(_value(last, cell), str):
+    if name.startswith("metadata.") or not measure or not isinstance(_value(name, cell), str):
         return None
-    return f"{cell} cannot be read: write it as {_as_it_should_be(last, cell)}."
+    return f"{cell} cannot be read: write it as {_as_it_should_be(name, cell)}."
 
 
 def _as_it_should_be(name: str, cell: str) -> str:
     """How a measure or an amount is written: the cell's own as far as it can be told, else an example."""
     pointed = re.sub(r"\s+", " ", _COMMA.sub(".", cell)).strip()
-    usual = {"weight": ("1.25 kg", "kg"), "dimensions": ("30x20x10 cm", "cm")}
-    example, unit = usual.get(name, ("12.50 USD", "USD"))
+    example, unit = _USUAL[_kinds()[name]]
     for text in (pointed, f"{pointed} {unit}"):
         if not isinstance(_value(name, text), str):
             return text
@@ -341,23 +346,44 @@ def _body(row: dict[str, str], start: str) -> dict[str, Any]:
             holder = holder.setdefault(part, {})
             if not isinstance(holder, dict):
                 raise FileError(f"The columns {name} and {name.rpartition('.')[0]} exclude each other.")
-        holder[last] = cell if way[:1] == ["metadata"] else _value(last, cell)
+        holder[last] = cell if way[:1] == ["metadata"] else _value(name, cell)
     return body
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """What the API takes in each column that is more than text: the name of a model, or a JSON type."""
+    schema = OrderInput.model_json_schema()
+    kinds = {}
+    left = [("", schema)]
+    for start, holder in left:
+        for name, field in holder["properties"].items():
+            one = field.get("items") or next(iter(field.get("anyOf", ())), field)
+            model = one.get("$ref", "").rpartition("/")[2]
+            if model in _USUAL:
+                kinds[start + name] = model
+            elif model:
+                line = {"parcels": "parcel.", "items": "item."}.get(name)
+                left.append((line or f"{start}{name}.", schema["$defs"][model]))
+            else:
+                kinds[start + name] = str(one.get("type", "string"))
+    return kinds
 
 
 def _value(name: str, cell: str) -> Any:
     """What a cell means; one that does not look as it should is left to the API to refuse."""
-    if name in _FLAGS:
-        return _TRUTHS.get(cell.lower(), cell)
-    if name in _WHOLE and cell.isascii() and cell.isdigit():
-        return int(cell)
-    if name == "weight" and (pair := _PAIR.fullmatch(cell)):
-        return {"value": pair[1], "unit": pair[2].lower()}
-    if name in _MONEY and (pair := _PAIR.fullmatch(cell)):
-        return {"amount": pair[1], "currency": pair[2].upper()}
-    if name == "dimensions" and (sides := _SIDES.fullmatch(cell)):
-        *lengths, unit = sides.groups()
-        return dict(zip(("length", "width", "height", "unit"), (*lengths, unit.lower()), strict=True))
+    match _kinds().get(name):
+        case "boolean":
+            return _TRUTHS.get(cell.lower(), cell)
+        case "integer" if cell.isascii() and cell.isdigit():
+            return int(cell)
+        case "MoneyInput" if pair := _PAIR.fullmatch(cell):
+            return {"amount": pair[1], "currency": pair[2].upper()}
+        case "WeightInput" if pair := _PAIR.fullmatch(cell):
+            return {"value": pair[1], "unit": pair[2].lower()}
+        case "DimensionsInput" if sides := _SIDES.fullmatch(cell):
+            *lengths, unit = sides.groups()
+            return dict(zip(("length", "width", "height", "unit"), (*lengths, unit.lower()), strict=True))
     return cell
 
 

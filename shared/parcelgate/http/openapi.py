@@ -77,9 +77,8 @@ _ONLY_INSIDE_ORDERS = frozenset({
 
 def document() -> Json:
     """Make the whole document."""
-    described = [route for route in ROUTES.values() if route.summary]
     paths: Json = {}
-    for route in described:
+    for route in _described():
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
@@ -89,7 +88,7 @@ def document() -> Json:
         "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": _schemas(described),
+            "schemas": schemas(),
             "responses": {f"Problem{status}": _problem(status) for status in _statuses()},
             "headers": {
                 name: {"schema": {"type": kind}, "description": words}
@@ -247,7 +246,13 @@ def _model(package: str, name: str) -> Any:
     return getattr(import_module(f"parcelgate.http.{package}.{module}"), kind)
 
 
-def _schemas(routes: Sequence[Route]) -> Json:
+def _described() -> list[Route]:
+    return [route for route in ROUTES.values() if route.summary]
+
+
+def schemas() -> Json:
+    """Describe every model that the table of routes names, and those in them."""
+    routes = _described()
     answers = [answer for route in routes for answer in route.answers.values()]
     shown = {name for answer in answers for name in (answer.model, answer.several) if name}
     taken = {route.body for route in routes if route.body}
