@@ -1,9 +1,11 @@
 """What every test runs in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from _pytest import runner
+
+from parcelgate.runtime import runtime
 
 _LOCALS = 20_000
 
@@ -23,6 +25,13 @@ loop whose calls happen to lie across the end of a piece asks for one and gives 
 some tests four times slower, by nothing but how deep pytest's own calls were. A frame that is large gets a
 piece as large as it needs, and as much again for those above it.
 """
+
+
+@pytest.fixture(autouse=True)
+def fresh_runtime() -> Iterator[None]:
+    """Leave no part that one test put into the runtime to the next one."""
+    yield
+    runtime.reset()
 
 
 @pytest.hookimpl(tryfirst=True)

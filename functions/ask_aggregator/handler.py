@@ -17,7 +17,8 @@ from parcelgate.http.resources.aggregator import (
     TrackingCounts,
     TransitTimesResource,
 )
-from parcelgate.services.trackings.subscriptions import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.trackings.subscriptions import Followings
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator."""
@@ -81,7 +82,8 @@ def read_summary(request: Request) -> Answer:
 
 
 def _ask[T](request: Request, account: str, question: Callable[[Aggregates], T]) -> T:
-    return wired().ask(request.tenant, account, question, request.within(CARRIER_SECONDS))
+    followings: Followings = runtime.tracking_subscriptions
+    return followings.ask(request.tenant, account, question, request.within(CARRIER_SECONDS))
 
 
 def _account(request: Request) -> str:
@@ -90,7 +92,7 @@ def _account(request: Request) -> str:
 
 def _once(request: Request, work: Callable[[], Answer]) -> Answer:
     _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, wired().table.tenant(request.tenant), now(), work)
+    return do_once(request, runtime.tracking_subscriptions.table.tenant(request.tenant), now(), work)
 
 
 handler = api.handler

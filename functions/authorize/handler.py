@@ -5,26 +5,17 @@ body of its own, and keeps one answer for all routes. The functions behind it ch
 call. Without `tenant` in the context there is nothing that can be read.
 """
 
-from functools import cache
 from typing import Any
 
-from parcelgate.aws_clients import client
+from parcelgate.runtime import runtime
 from parcelgate.services.accounts.api_keys import verify
-from parcelgate.services.settings import Settings
-from parcelgate.store.table import Table
-
-
-@cache
-def table() -> Table:
-    """The table of this environment."""
-    return Table(client("dynamodb"), Settings().table)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda's own form
     """Identify the caller from the Authorization header."""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     scheme, _, key = str(headers.get("authorization", "")).strip().partition(" ")
-    caller = verify(table(), key.strip()) if scheme.lower() == "bearer" else None
+    caller = verify(runtime.table, key.strip()) if scheme.lower() == "bearer" else None
     if caller is None:
         return {"isAuthorized": True, "context": {"auth": "invalid"}}
     return {

@@ -6,7 +6,8 @@ from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources.orders import order_resource
-from parcelgate.services.orders.cancel import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0
@@ -19,7 +20,7 @@ api = Api("cancel_order")
 def cancel_order(request: Request) -> Answer:
     """Cancel an order: 200 when it is cancelled, 202 while that goes on."""
     no_body(request)
-    canceller = wired()
+    canceller: Canceller = runtime.order_canceller
     table = canceller.table.tenant(request.tenant)
 
     def cancel() -> Answer:

@@ -7,7 +7,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.amendments import read_amendment
 from parcelgate.http.resources.orders import order_resource
-from parcelgate.services.orders.change import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.change import OrderChanger
 from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0
@@ -19,7 +20,7 @@ api = Api("change_order")
 @api.route
 def change_order(request: Request) -> Answer:
     """Change an order, with its carrier where that must know."""
-    changer = wired()
+    changer: OrderChanger = runtime.order_changer
     table = changer.table.tenant(request.tenant)
 
     def change() -> Answer:

@@ -16,7 +16,8 @@ from parcelgate.http.resources.trackings import (
     failed_result,
     tracking_resource,
 )
-from parcelgate.services.trackings.subscriptions import Followings, wired
+from parcelgate.runtime import runtime
+from parcelgate.services.trackings.subscriptions import Followings
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then written by itself."""
@@ -40,7 +41,7 @@ def change_tracking(request: Request) -> Answer:
 def forget_tracking(request: Request) -> Answer:
     """Follow a parcel no more, and forget it."""
     names = [request.parameters["id"]]
-    (result,) = wired().forget(request.tenant, names, request.within(CARRIER_SECONDS))
+    (result,) = runtime.tracking_subscriptions.forget(request.tenant, names, request.within(CARRIER_SECONDS))
     if isinstance(result, ProblemError):
         raise result
     return Answer(status=204)
@@ -120,7 +121,7 @@ def forget_trackings(request: Request) -> Answer:
 
 
 def _once(request: Request, work: Callable[[Followings], Answer]) -> Answer:
-    followings = wired()
+    followings = runtime.tracking_subscriptions
     _ = request.body  # what is no JSON says nothing about an earlier request
     return do_once(request, followings.table.tenant(request.tenant), now(), lambda: work(followings))
 

@@ -7,7 +7,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.forms import read_manifest
 from parcelgate.http.resources.orders import manifest_resource
-from parcelgate.services.orders.manifests import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.manifests import ManifestMaker
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the carrier; each order is then stored by itself."""
@@ -18,7 +19,7 @@ api = Api("close_manifest")
 @api.route
 def close_manifest(request: Request) -> Answer:
     """Close orders, each for itself."""
-    maker = wired()
+    maker: ManifestMaker = runtime.manifest_maker
 
     def close() -> Answer:
         to_close = read_manifest(request.body, registry.names())

@@ -4,7 +4,7 @@ from typing import Any
 
 from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.observability.metrics import count
-from parcelgate.services import order_flow
+from parcelgate.runtime import runtime
 from parcelgate.services.orders.workflow import execution_input
 
 
@@ -16,4 +16,4 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - L
     count("ExecutionsBroken", status=detail["status"])
     names = execution_input(detail)
     bind_log_keys(order_id=names.order_id, tenant=names.tenant)
-    order_flow.wired().give_up(names.tenant, names.order_id, "workflow_ended")
+    runtime.order_flow.give_up(names.tenant, names.order_id, "workflow_ended")

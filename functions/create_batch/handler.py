@@ -9,7 +9,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.batches import MOST_BYTES, is_check, read_batch
 from parcelgate.http.resources.batches import TakenBatch, checked_batch_resource
-from parcelgate.services.batches.batches import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.batches.batches import Batches
 from parcelgate.store.idempotency import Claim
 
 api = Api("create_batch")
@@ -18,7 +19,7 @@ api = Api("create_batch")
 @api.route
 def create_batch(request: Request) -> Answer:
     """Take a batch: 202, and each of its orders goes its own way. With `validate_only` 200, and none does."""
-    batches = wired()
+    batches: Batches = runtime.batches
     body = request.json(MOST_BYTES)
     if is_check(body):
         return checked(request, body)
@@ -47,7 +48,7 @@ def checked(request: Request, body: object) -> Answer:
         )
         for entry in entries
     )
-    return answer(checked_batch_resource(lines, checks.check(drafts, checks.wired())))
+    return answer(checked_batch_resource(lines, checks.check(drafts, runtime.carriers)))
 
 
 def taken(batch: Batch) -> Answer:

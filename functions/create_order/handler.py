@@ -10,7 +10,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources.orders import order_resource
-from parcelgate.services.orders.create import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.create import Intake
 from parcelgate.store.idempotency import Claim
 
 CARRIER_SECONDS = 10.0
@@ -22,7 +23,7 @@ api = Api("create_order")
 @api.route
 def create_order(request: Request) -> Answer:
     """Take an order: 201 when the carrier has confirmed it, 202 while that goes on, 422 when it refuses."""
-    intake = wired()
+    intake: Intake = runtime.order_intake
     moment = now()
     remaining = request.within(CARRIER_SECONDS)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from parcelgate.observability.logs import bind_log_keys, instrumented
-from parcelgate.services import order_flow
+from parcelgate.runtime import runtime
 from parcelgate.services.order_flow import Visit
 
 
@@ -12,4 +12,4 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - L
     """Mark the order that the payload names."""
     visit = Visit.of(event)
     bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
-    order_flow.wired().escalate(visit)
+    runtime.order_flow.escalate(visit)

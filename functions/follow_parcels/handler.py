@@ -14,7 +14,8 @@ from parcelgate.http.resources.trackings import (
     failed_result,
     tracking_resource,
 )
-from parcelgate.services.trackings.subscriptions import Followings, Taken, Wanted, wired
+from parcelgate.runtime import runtime
+from parcelgate.services.trackings.subscriptions import Followings, Taken, Wanted
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""
@@ -25,7 +26,7 @@ api = Api("follow_parcels")
 @api.route
 def follow_parcels(request: Request) -> Answer:
     """Follow one parcel, or each of a list for itself."""
-    followings = wired()
+    followings = runtime.tracking_subscriptions
 
     def follow() -> Answer:
         if isinstance(request.body, list):

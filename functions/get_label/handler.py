@@ -5,7 +5,8 @@ from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.accept import document_wanted
 from parcelgate.http.resources.labels import LabelResource, ParcelLabelResource, PendingLabel
-from parcelgate.services.labels.links import LinkedLabel, wired
+from parcelgate.runtime import runtime
+from parcelgate.services.labels.links import LinkedLabel
 
 CARRIER_SECONDS = 8.0
 """How long the client waits for the carrier when the label was not fetched yet."""
@@ -16,7 +17,9 @@ api = Api("get_label")
 @api.route
 def get_label(request: Request) -> Answer:
     """Give an order's label."""
-    label = wired().label(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
+    label = runtime.label_viewer.label(
+        request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS)
+    )
     if label is None:
         return answer(PendingLabel(), 202, {"retry-after": str(RETRY_SECONDS)})
     if not document_wanted(request.headers.get("accept", ""), label.order.label.format):

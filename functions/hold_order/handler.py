@@ -5,7 +5,8 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources.orders import order_resource
-from parcelgate.services.orders.hold import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.hold import OrderHolder
 from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0
@@ -18,7 +19,7 @@ api = Api("hold_order")
 def hold_order(request: Request) -> Answer:
     """Have an order held."""
     no_body(request)
-    holder = wired()
+    holder: OrderHolder = runtime.order_holder
     table = holder.table.tenant(request.tenant)
 
     def hold() -> Answer:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from parcelgate.observability.logs import instrumented
+from parcelgate.runtime import runtime
 from parcelgate.services.webhooks import receive
 
 
@@ -10,7 +11,7 @@ from parcelgate.services.webhooks import receive
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Take the delivery in. Nothing is done about it here."""
     path = event.get("pathParameters") or {}
-    answer = receive.wired().take_in(path, receive.body_of(event), event.get("headers"))
+    answer = runtime.webhook_receiver.take_in(path, receive.body_of(event), event.get("headers"))
     return {
         "statusCode": answer.status,
         "headers": {"content-type": answer.content_type},

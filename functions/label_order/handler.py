@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.observability.logs import instrumented
+from parcelgate.runtime import runtime
 from parcelgate.services.invocation import time_left
-from parcelgate.services.labels import fetch
 from parcelgate.services.labels.fetch import LabelDelivery
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -18,7 +18,7 @@ _SAVE_SECONDS = 5.0
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Fetch a batch of labels; what is not there yet comes again alone, each at its own time."""
-    worker, left = fetch.worker(), time_left(context)
+    worker, left = runtime.label_worker, time_left(context)
 
     def work(record: SQSRecord) -> None:
         delivery = LabelDelivery(

@@ -4,7 +4,8 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.resources.catalogue import ServiceList
-from parcelgate.services.catalogue.offers import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.catalogue.offers import Catalogue
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
@@ -15,8 +16,9 @@ api = Api("list_services")
 @api.route
 def list_services(request: Request) -> Answer:
     """Give the services of a carrier: the account's own catalogue where there is one."""
+    catalogue: Catalogue = runtime.catalogue
     account = read_account_query(request.query)
-    found = wired().services(
+    found = catalogue.services(
         request.tenant, request.parameters["carrier"], account, request.within(CARRIER_SECONDS)
     )
     return answer(ServiceList(found.services, found.source))

@@ -3,8 +3,8 @@
 from typing import Any
 
 from parcelgate.observability.logs import instrumented
+from parcelgate.runtime import runtime
 from parcelgate.services.invocation import Context, time_left
-from parcelgate.services.trackings import polls
 from parcelgate.services.trackings.polls import Nudge
 
 
@@ -12,5 +12,5 @@ from parcelgate.services.trackings.polls import Nudge
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Ask about a batch; what another worker is asking about right now comes again."""
     nudges = [Nudge(each["messageId"], each["receiptHandle"], each["body"]) for each in event["Records"]]
-    again = polls.wired().nudged(nudges, time_left(context))
+    again = runtime.polls.nudged(nudges, time_left(context))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

@@ -6,7 +6,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.observability.logs import instrumented, log, safe_error_fields
-from parcelgate.services.webhooks import process
+from parcelgate.runtime import runtime
+from parcelgate.services.webhooks.process import Deliveries
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -14,8 +15,9 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 def work(record: SQSRecord) -> None:
     """Work one message off: the way to one delivery."""
     try:
+        processor: Deliveries = runtime.webhook_processor
         message = record.json_body
-        process.wired().process(message["tenant"], message["id"])
+        processor.process(message["tenant"], message["id"])
     except Exception as error:
         log.error("a delivery was not worked off", extra=safe_error_fields(error))
         raise

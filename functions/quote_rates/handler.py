@@ -7,7 +7,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources.catalogue import RateList, rate_resource
-from parcelgate.services.catalogue.rates import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.catalogue.rates import Quoter
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
@@ -18,7 +19,7 @@ api = Api("quote_rates")
 @api.route
 def quote_rates(request: Request) -> Answer:
     """Give the price of an order, which is not created."""
-    quoter = wired()
+    quoter: Quoter = runtime.quoter
     moment = now()
 
     def quote() -> Answer:

@@ -3,7 +3,8 @@
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.resources.batches import batch_resource
-from parcelgate.services.batches.batches import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.batches.batches import Batches
 
 api = Api("read_batch")
 
@@ -11,7 +12,8 @@ api = Api("read_batch")
 @api.route
 def read_batch(request: Request) -> Answer:
     """Give a batch and what became of each of its orders."""
-    batch, progress = wired().read(request.tenant, request.parameters["id"])
+    batches: Batches = runtime.batches
+    batch, progress = batches.read(request.tenant, request.parameters["id"])
     return answer(batch_resource(batch, progress, request.site))
 
 

@@ -8,7 +8,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_order_query
 from parcelgate.http.resources.orders import EventList, OrderList, event_resource, order_resource
 from parcelgate.http.resources.trackings import TrackingList, tracking_resource
-from parcelgate.services.orders.reader import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.orders.reader import OrderReader
 from parcelgate.store.errors import BadCursorError
 
 LARGEST_PAGE = 4_000_000
@@ -20,6 +21,7 @@ api = Api("read_orders")
 @api.route
 def list_orders(request: Request) -> Answer:
     """Give a page of orders, newest first."""
+    reader: OrderReader = runtime.order_reader
     query = read_order_query(request.query)
 
     def fits(orders: list[Order]) -> int:
@@ -27,10 +29,10 @@ def list_orders(request: Request) -> Answer:
         return sum(size <= LARGEST_PAGE for size in sizes)
 
     try:
-        page = wired().page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
+        page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
     except BadCursorError:
         raise bad_cursor() from None
-    delivery = wired().delivery(request.tenant, page.data)
+    delivery = reader.delivery(request.tenant, page.data)
     data = tuple(order_resource(order, request.site, delivery) for order in page.data)
     return answer(OrderList(data=data, next_cursor=page.next_cursor))
 
@@ -38,21 +40,24 @@ def list_orders(request: Request) -> Answer:
 @api.route
 def read_order(request: Request) -> Answer:
     """Give one order."""
-    order = wired().order(request.tenant, request.parameters["id"])
-    return answer(order_resource(order, request.site, wired().delivery(request.tenant, [order])))
+    reader: OrderReader = runtime.order_reader
+    order = reader.order(request.tenant, request.parameters["id"])
+    return answer(order_resource(order, request.site, reader.delivery(request.tenant, [order])))
 
 
 @api.route
 def list_order_events(request: Request) -> Answer:
     """Give an order's audit trail."""
-    events = wired().events(request.tenant, request.parameters["id"])
+    reader: OrderReader = runtime.order_reader
+    events = reader.events(request.tenant, request.parameters["id"])
     return answer(EventList(tuple(map(event_resource, events))))
 
 
 @api.route
 def list_order_trackings(request: Request) -> Answer:
     """Give the timelines of an order's parcels."""
-    trackings = wired().trackings(request.tenant, request.parameters["id"])
+    reader: OrderReader = runtime.order_reader
+    trackings = reader.trackings(request.tenant, request.parameters["id"])
     return answer(TrackingList(tuple(tracking_resource(*planned) for planned in trackings)))
 
 

@@ -7,7 +7,8 @@ from parcelgate.http.answers import Answer, answer, encode
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import bad_cursor, read_tracking_query
 from parcelgate.http.resources.trackings import TrackingPage, tracking_resource
-from parcelgate.services.trackings.tracking_reader import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.trackings.tracking_reader import TrackingReader
 from parcelgate.store.errors import BadCursorError
 
 LARGEST_PAGE = 4_000_000
@@ -19,9 +20,10 @@ api = Api("read_trackings")
 @api.route
 def list_trackings(request: Request) -> Answer:
     """Give a page of trackings, newest first."""
+    reader: TrackingReader = runtime.tracking_reader
     query = read_tracking_query(request.query)
     try:
-        page = wired().page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
+        page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
     except BadCursorError:
         raise bad_cursor() from None
     data = tuple(tracking_resource(tracking, at) for tracking, at in page.data)
@@ -31,7 +33,8 @@ def list_trackings(request: Request) -> Answer:
 @api.route
 def read_tracking(request: Request) -> Answer:
     """Give one tracking with its timeline."""
-    return answer(tracking_resource(*wired().tracking(request.tenant, request.parameters["id"])))
+    reader: TrackingReader = runtime.tracking_reader
+    return answer(tracking_resource(*reader.tracking(request.tenant, request.parameters["id"])))
 
 
 def _fits(trackings: list[Tracking]) -> int:

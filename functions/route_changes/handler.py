@@ -3,11 +3,13 @@
 from typing import Any
 
 from parcelgate.observability.logs import instrumented
-from parcelgate.services.events import stream_router
+from parcelgate.runtime import runtime
+from parcelgate.services.events.stream_router import Router
 
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Send on what follows from a batch of changes; what AWS did not take comes again."""
-    failed = stream_router.wired().route(event["Records"])
+    router: Router = runtime.stream_router
+    failed = router.route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -3,11 +3,13 @@
 from typing import Any
 
 from parcelgate.observability.logs import instrumented
+from parcelgate.runtime import runtime
 from parcelgate.services.invocation import Context, time_left
-from parcelgate.services.operator import sweep
+from parcelgate.services.operator.sweep import Sweep
 
 
 @instrumented()
 def handler(event: dict[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
     """Make one run."""
-    return {"dealt_with": sweep.wired().run(time_left(context))}
+    sweep: Sweep = runtime.sweep
+    return {"dealt_with": sweep.run(time_left(context))}

@@ -7,7 +7,8 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.forms import read_address
 from parcelgate.http.resources.catalogue import AddressCheckResource
-from parcelgate.services.catalogue.addresses import wired
+from parcelgate.runtime import runtime
+from parcelgate.services.catalogue.addresses import AddressChecker
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
@@ -18,7 +19,7 @@ api = Api("validate_address")
 @api.route
 def validate_address(request: Request) -> Answer:
     """Check an address, with the carrier where it does that."""
-    checker = wired()
+    checker: AddressChecker = runtime.address_checker
 
     def check() -> Answer:
         question = read_address(request.body, registry.names())

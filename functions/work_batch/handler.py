@@ -10,7 +10,7 @@ from parcelgate.carriers import registry
 from parcelgate.http.requests.batches import read_entries
 from parcelgate.http.requests.orders import read_order
 from parcelgate.observability.logs import instrumented, log, safe_error_fields
-from parcelgate.services.batches import batches
+from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Reading
 from parcelgate.services.invocation import time_left
 from parcelgate.services.orders.create import Draft
@@ -29,11 +29,11 @@ READING = Reading(entries=read_entries, draft=draft)
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Work the entries of a message off; those that made trouble come again."""
-    left = time_left(context)
+    worker, left = runtime.batch_worker(READING), time_left(context)
 
     def work(record: SQSRecord) -> None:
         try:
-            batches.worker(READING).work(record.body, left)
+            worker.work(record.body, left)
         except Exception as error:
             log.error("a part of a batch was not worked off", extra=safe_error_fields(error))
             raise

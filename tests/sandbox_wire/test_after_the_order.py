@@ -15,10 +15,10 @@ from functions.label_order.handler import handler as label_order
 from functions.route_changes.handler import handler as route_changes
 from parcelgate import aws_clients
 from parcelgate.domain.orders import LabelStatus, Order
-from parcelgate.services.events import stream_router
+from parcelgate.runtime import runtime
 from sandbox import Settings, serve
 from sandbox.lme import new_login
-from tests.support.http import BUCKET, Body, Context, House, Reply, call, forget, house, premises
+from tests.support.http import BUCKET, Body, Context, House, Reply, call, house, premises
 from tests.support.table import TABLE_NAME, all_items
 
 __all__ = ["house", "premises"]
@@ -181,10 +181,9 @@ def shop(
     monkeypatch.setenv("PARCELGATE_LABEL_QUEUE_URL", found._queue)
     monkeypatch.setenv("PARCELGATE_EVENT_BUS", "default")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-    stream_router.wired.cache_clear()
-    forget()
+    runtime.reset()
     yield found
-    stream_router.wired.cache_clear()
+    runtime.reset()
 
 
 class TestLabels:

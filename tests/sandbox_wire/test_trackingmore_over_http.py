@@ -11,7 +11,7 @@ from functions.poll_nudged.handler import handler as poll_nudged
 from parcelgate import aws_clients
 from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.services.trackings import polls, subscriptions
+from parcelgate.runtime import runtime
 from sandbox import Settings, serve
 from tests.support.http import Body, Context, House, Reply, call, house, premises
 from tests.support.table import TABLE_NAME, all_items
@@ -89,11 +89,11 @@ def shop(premises: House, house: House, url: str, monkeypatch: pytest.MonkeyPatc
     aws_clients.client("secretsmanager").put_secret_value(
         SecretId="parcelgate/acme/trackingmore/default", SecretString=json.dumps(secret)
     )
-    polls.wired.cache_clear()
+    runtime.reset()
     found = Shop(house, url)
     found.control.post("/reset").raise_for_status()
     yield found
-    polls.wired.cache_clear()
+    runtime.reset()
 
 
 class TestAParcel:
@@ -151,7 +151,7 @@ class TestAParcel:
         assert call("PATCH /v1/trackings/{id}", id=one["id"], body=patch).status == 200
 
         assert shop.calls["putOne"] == 1
-        told = subscriptions.wired().ask(
+        told = runtime.tracking_subscriptions.ask(
             "acme", "default", lambda one: one.history(Waybill("china-ems", "LK664578623CN")), lambda: 10.0
         )
         assert told is not None
@@ -274,7 +274,7 @@ class TestAQuestion:
         found = call("POST /v1/trackings/detect", body={"tracking_number": "LK664578623CN"}).json()["data"]
         assert "china-ems" in [one["code"] for one in found]
 
-        service = subscriptions.wired()
+        service = runtime.tracking_subscriptions
         assert len(service.ask("acme", "default", lambda one: one.couriers(), lambda: 10.0)) > 20
         asked = {"costtime", "remote", "aircargo", "getuserinfo", "getstatusnumber", "detect", "carriers"}
         assert asked <= set(shop.calls)

@@ -24,11 +24,10 @@ from parcelgate.domain.batches import Batch, Progress, progress
 from parcelgate.domain.clock import now
 from parcelgate.http.requests.batches import read_batch
 from parcelgate.http.requests.bodies import read_json
-from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.runtime import runtime
 from parcelgate.services.batches import batches
 from parcelgate.services.batches.batches import BatchWorker, Bodies, FanOut, Reading
 from parcelgate.services.operator import sweep
-from parcelgate.services.orders import retries
 from parcelgate.services.orders.create import Intake
 from parcelgate.services.orders.retries import Retrier, RetryQueues
 from parcelgate.services.orders.submission import Sender
@@ -36,6 +35,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from sandbox import Settings as SandboxSettings
 from sandbox import serve
+from tests.support.carriers import carriers_over
 from tests.support.clock import FakeClock
 from tests.support.faulty import Faults, Killed
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
@@ -150,7 +150,7 @@ class Depot:
         bodies = Bodies(wrap(self.s3, "s3"), "bodies")  # type: ignore[arg-type]
         queues = FanOut(sqs, self.settings)  # type: ignore[arg-type]
         retry_queues = RetryQueues(sqs, self.settings)  # type: ignore[arg-type]
-        carriers = Carriers(
+        carriers = carriers_over(
             table, self.settings, transport=self._transport, clock=self.clock, sleep=self.clock.sleep
         )
         self.batches = batches.Batches(
@@ -197,12 +197,10 @@ class Depot:
             )
 
         several = self.batches
-        patch.setattr(batches, "worker", worker)
-        patch.setattr(retries, "wired", lambda: SimpleNamespace(within=retrier))
-        patch.setattr(
-            sweep,
-            "wired",
-            lambda: sweep.Sweep(
+        runtime.use(
+            batch_worker=worker,
+            retrier=retrier,
+            sweep=sweep.Sweep(
                 table=table,
                 flow=None,  # type: ignore[arg-type]
                 batches=several,

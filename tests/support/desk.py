@@ -6,25 +6,20 @@ up for Parcelgate alone: the carriers judge signatures by the clock on the wall,
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
-from functions.cancel_order import handler as cancel_handler
-from functions.create_order import handler as create_handler
 from parcelgate.carriers import registry
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.services.accounts.carriers import Carriers
-from parcelgate.services.labels import fetch
+from parcelgate.runtime import runtime
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
-from parcelgate.services.orders import retries
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.create import Intake
 from parcelgate.services.orders.retries import Retrier, RetryQueues
@@ -32,6 +27,7 @@ from parcelgate.services.orders.submission import Sender
 from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
+from tests.support.carriers import carriers_over
 from tests.support.http import TENANT, Reply, api_event
 from tests.support.orders import trackings_of
 from tests.support.world import FUNCTION_SECONDS, World, worlds
@@ -167,7 +163,7 @@ class Desk(World):
         sqs: Any = wrap(self.sqs, "sqs")
         queues = RetryQueues(sqs, settings)
         store: Any = wrap(self.s3, "s3")
-        carriers = Carriers(
+        carriers = carriers_over(
             table,
             settings,
             transport=lambda remaining: wrap(HastyTransport(remaining), "carrier"),
@@ -222,10 +218,12 @@ class Desk(World):
             roll=lambda: 0.999,
         )
         self.intake, self.sender = intake, sender
-        patch.setattr(create_handler, "wired", lambda: intake)
-        patch.setattr(cancel_handler, "wired", lambda: canceller)
-        patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
-        patch.setattr(fetch, "worker", lambda: worker)
+        runtime.use(
+            order_intake=intake,
+            order_canceller=canceller,
+            retrier=lambda remaining: retrier,
+            label_worker=worker,
+        )
         really = registry.build
         patch.setattr(registry, "build", lambda *given, **named: really(*given, **(named | {"clock": now})))
 

@@ -25,11 +25,7 @@ from parcelgate.http import routes
 from parcelgate.http.openapi import document
 from parcelgate.http.routes import function_of
 from parcelgate.observability.logs import log
-from parcelgate.services.batches import batches, checks
-from parcelgate.services.catalogue import addresses, offers, rates
-from parcelgate.services.labels import fetch, links
-from parcelgate.services.orders import cancel, change, create, hold, manifests, reader, retries
-from parcelgate.services.trackings import subscriptions, timeline, tracking_reader
+from parcelgate.runtime import runtime
 from parcelgate.store.table import Table, TenantTable
 from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
 
@@ -239,7 +235,7 @@ class House:
         for key in self.bodies():
             self._made["s3"].delete_object(Bucket=BODIES, Key=key)
         self._earlier |= set(self.executions())
-        forget()
+        runtime.reset()
 
 
 @pytest.fixture(scope="module")
@@ -309,34 +305,6 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     yield lambda: stream.getvalue() + capsys.readouterr().out
     if before is not None:
         handler.setStream(before)
-
-
-def forget() -> None:
-    """Have every function wired anew, as in a fresh environment."""
-    for wired in (
-        batches.wired,
-        checks.wired,
-        addresses.wired,
-        cancel.wired,
-        offers.wired,
-        change.wired,
-        create.wired,
-        subscriptions.wired,
-        hold.wired,
-        fetch.wired,
-        fetch.worker,
-        links.wired,
-        manifests.wired,
-        reader.wired,
-        rates.wired,
-        retries.queues,
-        tracking_reader.wired,
-        timeline.wired,
-    ):
-        wired.cache_clear()
-    from functions.authorize import handler
-
-    handler.table.cache_clear()
 
 
 def _messages(queue: str = "retry-lso") -> list[Any]:

@@ -43,16 +43,13 @@ from parcelgate.carriers.results import (
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.services import order_flow
-from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Batches, Bodies, FanOut
 from parcelgate.services.events import stream_router
-from parcelgate.services.labels import fetch
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.operator import sweep
 from parcelgate.services.order_flow import OrderFlow, Parts
-from parcelgate.services.orders import retries
 from parcelgate.services.orders.retries import Retrier, RetryQueues
 from parcelgate.services.orders.submission import Sender
 from parcelgate.services.settings import Settings
@@ -60,6 +57,7 @@ from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.services.webhooks import process, receive
 from parcelgate.store.table import Table
 from tests.support.asl import MACHINE, Execution, StepFunctions
+from tests.support.carriers import carriers_over
 from tests.support.clock import FakeClock
 from tests.support.faulty import Call, Faults, Killed
 from tests.support.orders import an_event, an_order, trackings_of
@@ -408,7 +406,6 @@ class World:
         self._table_name = table_name
         self._images: dict[tuple[str, str], dict[str, Any]] = {}
         self._sequence = count(1)
-        self._wire(patch)
         self.machine = StepFunctions(
             definition(),
             {name: self._function(name) for name in STATES},
@@ -417,6 +414,7 @@ class World:
             death=death,
             swallows=swallows,
         )
+        self._wire(patch)
         self.sqs.workers["https://sqs.test/inbox"] = self._function("process_webhook")
         self.sqs.workers["https://sqs.test/labels"] = self._function("label_order")
         self.sqs.workers["https://sqs.test/retry-lso"] = self._function("retry_order")
@@ -596,25 +594,19 @@ class World:
             clock=self.clock,
             roll=lambda: 0.999,
         )
-        patch.setattr(fetch, "worker", lambda: labeller)
         router = stream_router.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
-        patch.setattr(order_flow, "wired", lambda: flow)
-        patch.setattr(retries, "wired", lambda: SimpleNamespace(within=lambda remaining: retrier))
-        patch.setattr(stream_router, "wired", lambda: router)
         secrets = wrap(self.secrets, "secrets")
         aws_clients.put("secretsmanager", secrets)
         self.accounts = accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
-        patch.setattr(
-            receive,
-            "wired",
-            lambda: receive.Door(table=table, accounts=lambda: accounts, clock=self.clock),
-        )
-        self.trackers = Carriers(table, self.settings, clock=self.clock)
+        self.trackers = carriers_over(table, self.settings, clock=self.clock)
         timelines = Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock)
-        patch.setattr(
-            process,
-            "wired",
-            lambda: process.Deliveries(
+        runtime.use(
+            label_worker=labeller,
+            order_flow=flow,
+            retrier=lambda remaining: retrier,
+            stream_router=router,
+            webhook_receiver=receive.Door(table=table, accounts=lambda: accounts, clock=self.clock),
+            webhook_processor=process.Deliveries(
                 table=table,
                 carriers=self.trackers,
                 timelines=timelines,
@@ -622,11 +614,7 @@ class World:
                 queues=queues,
                 clock=self.clock,
             ),
-        )
-        patch.setattr(
-            sweep,
-            "wired",
-            lambda: sweep.Sweep(
+            sweep=sweep.Sweep(
                 table=table,
                 flow=flow,
                 batches=several,

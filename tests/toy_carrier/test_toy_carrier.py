@@ -24,10 +24,9 @@ from parcelgate.carriers import port, registry
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.services.events import stream_router
-from parcelgate.services.orders import retries
+from parcelgate.runtime import runtime
 from sandbox import Settings, serve
-from tests.support.http import BUCKET, Body, Context, House, call, forget, house, premises
+from tests.support.http import BUCKET, Body, Context, House, call, house, premises
 from tests.support.table import REGION, all_items
 from tests.toy_carrier import pigeon
 from tests.toy_carrier.loft import Loft
@@ -134,9 +133,7 @@ def roof(house: House, loft: str, monkeypatch: pytest.MonkeyPatch) -> Roof:
         aws_clients.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
     except secrets.exceptions.ResourceExistsException:
         pass
-    for wired in (stream_router.wired, retries.wired):
-        wired.cache_clear()
-    forget()
+    runtime.reset()
     return found
 
 

@@ -14,6 +14,7 @@ from parcelgate.services.accounts.carriers import Carriers, Remaining
 from parcelgate.services.settings import Settings
 from parcelgate.store.limits import Entry
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
+from tests.support.carriers import carriers_over
 
 
 class Secrets:
@@ -70,7 +71,7 @@ def carriers(transport: Transport, table: Tables, **environment: str) -> Carrier
     def make(remaining: Remaining | None) -> Transport:
         return transport
 
-    return Carriers(table, Settings(environment), transport=make, clock=lambda: NOON)  # type: ignore[arg-type]
+    return carriers_over(table, Settings(environment), transport=make, clock=lambda: NOON)  # type: ignore[arg-type]
 
 
 def test_a_carrier_speaks_for_the_account_it_was_asked_for(secrets: Secrets) -> None:

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
-from parcelgate import aws_clients
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig, Accounts
 from parcelgate.carriers.port import Aggregates, Carrier
-from parcelgate.carriers.toolkit.calls import Request, Response, Transport
+from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.tokens import TokenVault
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.problems import FieldError, ProblemError
-from parcelgate.services.accounts.rate_limited_transport import Guard
-from parcelgate.services.settings import Settings
+from parcelgate.services.accounts.rate_limited_transport import RateLimitedTransport
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
     from parcelgate.store.table import Table
 
 type Remaining = Callable[[], float]
@@ -39,10 +39,14 @@ class Carriers:
     Parameters
     ----------
     table
-        The store, for the platforms' tokens.
+        The store, for the platforms' tokens and each account's limits.
+    accounts
+        Gives the carrier accounts.
     transport
-        Makes the way out for the given remaining time; by default the real one. The place where a test
-        puts a fake, or one that dies at its n-th call. Each account's own limits stand before it.
+        Makes the way out for the given remaining time, ready to send. It is asked for when something is
+        sent, since the HTTP library is dear to import. Each account's own limits stand before it.
+    kms, kms_key
+        Give what the platforms' tokens are encrypted with.
     clock, sleep
         Time, for tests.
     """
@@ -50,19 +54,21 @@ class Carriers:
     def __init__(
         self,
         table: "Table",
-        settings: Settings,
         *,
-        transport: Callable[[Remaining | None], Transport] | None = None,
+        accounts: Callable[[], Accounts],
+        transport: Callable[[Remaining | None], Transport],
+        kms: "Callable[[], KMSClient]",
+        kms_key: Callable[[], str],
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table
-        self._settings = settings
-        self._transport = transport or _LateTransport
-        self._warm = _LateTransport.warm if transport is None else _nothing
+        self._accounts = accounts
+        self._transport = transport
+        self._kms = kms
+        self._kms_key = kms_key
         self._clock = clock
         self._sleep = sleep
-        self._accounts: Accounts | None = None
         self._vaults: dict[tuple[str, str, str], TokenVault] = {}
 
     def within(self, remaining: Remaining | None) -> CarrierFor:
@@ -111,41 +117,43 @@ class Carriers:
         self, tenant: str, carrier: str, account: str, remaining: Remaining | None, clock: Clock
     ) -> Carrier | Aggregates:
         config = self.account(tenant, carrier, account)
-        guard = Guard(
-            self._transport(remaining),
+        transport = RateLimitedTransport(
+            lambda: self._transport(remaining),
             carrier=carrier,
             limits=config.limits_over(registry.profile(carrier).limits),
             account=self._table.tenant(tenant).limits(carrier, account),
             remaining=remaining,
             clock=self._clock,
             sleep=self._sleep,
-            warm=self._warm,
         )
         return registry.build(
             carrier,
             config,
-            send=guard,
-            tokens=_LateVault(lambda: self._vault((tenant, carrier, account))),
+            send=transport,
+            tokens=_VaultOnDemand(lambda: self._vault((tenant, carrier, account))),
             clock=clock,
             reread=lambda: self.account(tenant, carrier, account, fresh=True),
         )
 
     def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; see `Accounts.read`."""
-        if self._accounts is None:
-            self._accounts = Accounts(aws_clients.client("secretsmanager"), self._settings.secret_prefix)
-        return self._accounts.read(tenant, carrier, account, fresh=fresh)
+        return self._accounts().read(tenant, carrier, account, fresh=fresh)
 
     def _vault(self, whose: tuple[str, str, str]) -> TokenVault:
         if whose not in self._vaults:
             tenant, carrier, account = whose
             self._vaults[whose] = self._table.tenant(tenant).tokens.vault(
-                carrier, account, key_id=self._settings.kms_key, clock=self._clock, wait=_TOKEN_WAIT
+                carrier,
+                account,
+                key_id=self._kms_key(),
+                kms=self._kms(),
+                clock=self._clock,
+                wait=_TOKEN_WAIT,
             )
         return self._vaults[whose]
 
 
-class _LateVault:
+class _VaultOnDemand:
     """A vault that is opened when a token is wanted: who only examines orders needs no key."""
 
     def __init__(self, opened: Callable[[], TokenVault]) -> None:
@@ -156,26 +164,3 @@ class _LateVault:
 
     def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
         return self._opened().renew(refused, fetch)
-
-
-class _LateTransport:
-    """The real transport, whose HTTP library is imported when something is sent."""
-
-    def __init__(self, remaining: Remaining | None) -> None:
-        self._remaining = remaining
-
-    def send(self, request: Request) -> Response:
-        from parcelgate.carriers.toolkit.transport import HttpTransport
-
-        return HttpTransport(self._remaining).send(request)
-
-    @staticmethod
-    def warm() -> None:
-        """Do what only an environment's first call would wait for."""
-        from parcelgate.carriers.toolkit.transport import warm
-
-        warm()
-
-
-def _nothing() -> None:
-    """Whoever tests with another way out has nothing to make ready."""

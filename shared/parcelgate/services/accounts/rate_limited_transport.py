@@ -35,13 +35,14 @@ LANE_USE = 0.9
 """How much of a lane is used: the carrier counts arrivals, which are less even than departures."""
 
 
-class Guard:
+class RateLimitedTransport:
     """A transport that keeps one carrier account's limits.
 
     Parameters
     ----------
-    inner
-        The way out.
+    way_out
+        Gives the transport that really sends, ready to send. It is asked for before a call's turn is
+        taken: making it for the first time takes longer than some carriers leave between calls.
     carrier
         Whose limits these are, for metrics.
     limits
@@ -50,13 +51,11 @@ class Guard:
         Where they are counted.
     remaining
         What is left for the call, in seconds.
-    warm
-        Makes the way out ready, before the call's turn is taken.
     """
 
     def __init__(
         self,
-        inner: Transport,
+        way_out: Callable[[], Transport],
         *,
         carrier: str,
         limits: Limits,
@@ -64,26 +63,24 @@ class Guard:
         remaining: "Remaining | None" = None,
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
-        warm: Callable[[], object] = lambda: None,
     ) -> None:
-        self._inner = inner
+        self._way_out = way_out
         self._carrier = carrier
         self._limits = limits
         self._account = account
         self._remaining = remaining
         self._clock = clock
         self._sleep = sleep
-        self._warm = warm
 
     def send(self, request: Request) -> Response:
         """Send once, if the account's limits allow. Raises HeldBackError, and what the way out raises."""
+        transport = self._way_out()
         if request.public_only:
             # A document that lies elsewhere: nothing of the carrier's own.
-            return self._inner.send(request)
-        self._warm()
+            return transport.send(request)
         entry = self._enter(request)
         try:
-            response = self._inner.send(request)
+            response = transport.send(request)
         except HeldBackError:
             if entry.probe:
                 self._note(self._account.let_go)

@@ -10,7 +10,6 @@ A batch of which entries remain that nobody has begun is in the due index, and t
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -373,34 +372,3 @@ class BatchWorker:
 def _open(row: BatchRow | None) -> bool:
     """Whether anything is left for a batch's worker to do; what was marked for sending is others' affair."""
     return row is None or (row.order_id is not None and row.status is OrderStatus.ACCEPTED)
-
-
-@cache
-def wired() -> Batches:
-    """The batches of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    return Batches(
-        table=Table(client("dynamodb"), settings.table),
-        settings=settings,
-        bodies=lambda: Bodies(client("s3"), settings.batch_bucket),
-        queues=lambda: FanOut(client("sqs"), settings),
-    )
-
-
-@cache
-def worker(reading: Reading) -> BatchWorker:
-    """The batches' worker of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.orders import create, submission
-
-    settings = Settings()
-    return BatchWorker(
-        intake=create.wired(),
-        sender=submission.wired(),
-        bodies=Bodies(client("s3"), settings.batch_bucket),
-        queues=FanOut(client("sqs"), settings),
-        reading=reading,
-    )

@@ -1,7 +1,6 @@
 """Checking the entries of a batch without buying anything: what each would be refused or warned for."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +9,6 @@ from parcelgate.domain.batches import CheckedEntry
 from parcelgate.domain.problems import FieldError, ProblemError
 from parcelgate.services.batches.batches import LONGEST_POINTER, MOST_ERRORS
 from parcelgate.services.orders.create import Draft, examined
-from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
@@ -51,14 +49,3 @@ def _checked(draft: Draft, carriers: "Carriers") -> CheckedEntry:
 
 def _short(error: FieldError) -> FieldError:
     return msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
-
-
-@cache
-def wired() -> "Carriers":
-    """The carriers of this environment, to check entries against."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    return Carriers(Table(client("dynamodb"), settings.table), settings)

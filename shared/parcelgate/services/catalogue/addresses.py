@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -89,16 +88,3 @@ def _limits(
         for error in carrier.examine(order).errors
         if error.pointer.startswith("/ship_to")
     )
-
-
-@cache
-def wired() -> AddressChecker:
-    """The checker of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return AddressChecker(table, Carriers(table, settings))

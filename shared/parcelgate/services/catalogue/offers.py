@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.carriers import registry
@@ -14,7 +13,7 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.services.orders import refusals
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Carriers, Remaining
+    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
 
 KEPT_SECONDS = 600.0
 """A catalogue changes rarely, and is asked for often."""
@@ -86,20 +85,3 @@ class Catalogue:
             raise refusals.unavailable(error) from None
         self._kept[whose] = (self._monotonic() + KEPT_SECONDS, found)
         return found
-
-
-@cache
-def wired() -> Catalogue:
-    """The catalogue of this environment. Its clients are made when a carrier is asked."""
-
-    @cache
-    def carriers() -> "Carriers":
-        from parcelgate.aws_clients import client
-        from parcelgate.services.accounts.carriers import Carriers
-        from parcelgate.services.settings import Settings
-        from parcelgate.store.table import Table
-
-        settings = Settings()
-        return Carriers(Table(client("dynamodb"), settings.table), settings)
-
-    return Catalogue(lambda remaining: carriers().within(remaining))

@@ -1,6 +1,5 @@
 """Asking what an order would cost, without buying anything."""
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
@@ -54,16 +53,3 @@ class Quoter:
                 "The carrier cannot be asked for its price at the moment.",
                 retry_after=round(wait or RETRY_SECONDS),
             ) from None
-
-
-@cache
-def wired() -> Quoter:
-    """The quoter of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return Quoter(table, Carriers(table, settings))

@@ -13,7 +13,6 @@ What AWS did not take is reported back, so that the stream brings it again.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -286,11 +285,3 @@ def _reject(record: Record, error: Exception) -> _Letter:
         "reason": type(error).__name__,
     }
     return _Letter(str(change.get("SequenceNumber", "")), body)
-
-
-@cache
-def wired() -> Router:
-    """The router of this environment."""
-    from parcelgate.aws_clients import client
-
-    return Router(sqs=client("sqs"), events=client("events"), settings=Settings())

@@ -9,7 +9,6 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -185,28 +184,3 @@ class LabelWorker:
 def wants_label(order: Order) -> bool:
     """Whether the order is confirmed and its label not there yet."""
     return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
-
-
-@cache
-def wired() -> LabelFetcher:
-    """The fetcher of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.labels.documents import LabelStore
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return LabelFetcher(
-        table=table,
-        carriers=Carriers(table, settings).within,
-        labels=lambda: LabelStore(client("s3"), settings.label_bucket),
-    )
-
-
-@cache
-def worker() -> LabelWorker:
-    """The label queue's worker of this environment."""
-    from parcelgate.aws_clients import client
-
-    return LabelWorker(fetcher=wired(), settings=Settings(), sqs=client("sqs"))

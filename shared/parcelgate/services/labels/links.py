@@ -6,7 +6,6 @@ Labels are fetched by themselves as soon as an order is confirmed; who asks earl
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -123,21 +122,3 @@ def _link_end(at: datetime) -> datetime:
     if credentials_end.tzinfo is None:
         credentials_end = credentials_end.replace(tzinfo=UTC)
     return min(end, credentials_end.astimezone(UTC))
-
-
-@cache
-def wired() -> LabelViewer:
-    """The label viewer of this environment, over its own clients."""
-
-    def fetcher() -> "LabelFetcher":
-        from parcelgate.services.labels import fetch
-
-        return fetch.wired()
-
-    from parcelgate.aws_clients import client
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return LabelViewer(table, client("s3"), settings.label_bucket, fetcher)

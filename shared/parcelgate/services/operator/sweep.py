@@ -18,7 +18,6 @@ unfinished batch       its entries that nobody has begun go to their queues agai
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -224,23 +223,3 @@ class Sweep:
 
 def _has_workflow(order: Order) -> bool:
     return registry.profile(order.carrier).confirms_later
-
-
-@cache
-def wired() -> Sweep:
-    """The sweep of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services import order_flow
-    from parcelgate.services.batches import batches
-    from parcelgate.services.orders.retries import queues
-
-    flow = order_flow.wired()
-    return Sweep(
-        table=flow.parts.table,
-        flow=flow,
-        batches=batches.wired(),
-        stepfunctions=client("stepfunctions"),
-        sqs=client("sqs"),
-        queues=queues(),
-        settings=Settings(),
-    )

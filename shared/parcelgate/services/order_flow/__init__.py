@@ -14,10 +14,8 @@ machine came there: every state may run twice, late, or after its function died 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
-from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.order_flow.check import CheckOrder
 from parcelgate.services.order_flow.compensate import Compensate
 from parcelgate.services.order_flow.escalate import Escalate
@@ -34,7 +32,6 @@ from parcelgate.services.order_flow.states import (
     Visit,
 )
 from parcelgate.services.order_flow.submit import SubmitOrder
-from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
     from parcelgate.domain.orders import Order
@@ -51,7 +48,6 @@ __all__ = [
     "Parts",
     "RefundPending",
     "Visit",
-    "wired",
 ]
 
 
@@ -89,23 +85,3 @@ class OrderFlow:
     def give_up(self, tenant: str, order_id: str, reason: str) -> Order:
         """Show an order to a person; see `Escalate.give_up`."""
         return self._escalate.give_up(tenant, order_id, reason)
-
-
-@cache
-def wired() -> OrderFlow:
-    """The flow of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return OrderFlow(
-        Parts(
-            table=table,
-            carriers=Carriers(table, settings).within,
-            settings=settings,
-            stepfunctions=lambda: client("stepfunctions"),
-            labels=lambda: LabelStore(client("s3"), settings.label_bucket),
-        )
-    )

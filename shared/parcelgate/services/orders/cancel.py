@@ -5,7 +5,6 @@ it: whatever dies here, the retry queue or the sweep goes on.
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -181,17 +180,3 @@ def _was_sent(order: Order) -> bool:
 def _at_the_carrier(order: Order) -> bool:
     """Whether the carrier has the order and said under which number."""
     return order.status in _CANCELLABLE and order.carrier_order_number is not None
-
-
-@cache
-def wired() -> Canceller:
-    """The canceller of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders import retries
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    carriers = Carriers(table, settings)
-    return Canceller(table=table, carriers=carriers.within, retries=retries.queues, settings=settings)

@@ -9,7 +9,6 @@ its label too, since nobody can tell any more what is printed on it.
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -304,15 +303,3 @@ def _renumbered(
             trackings.append(transitions.tracking_of(wanted, parcel, at=at))
         parcels.append(parcel)
     return tuple(parcels), tuple(trackings)
-
-
-@cache
-def wired() -> OrderChanger:
-    """The changer of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return OrderChanger(table=table, carriers=Carriers(table, settings), settings=settings)

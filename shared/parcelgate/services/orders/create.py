@@ -5,7 +5,6 @@ workflow begun, so that the sweep goes on with what this function could not.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -164,22 +163,3 @@ class Intake:
         except (BotoCoreError, ClientError) as error:
             log.error("the workflow could not be started; the sweep will", extra=safe_error_fields(error))
             count("WorkflowsNotStarted")
-
-
-@cache
-def wired() -> Intake:
-    """The intake of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders import submission
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return Intake(
-        table=table,
-        carriers=Carriers(table, settings),
-        settings=settings,
-        stepfunctions=lambda: client("stepfunctions"),
-        sender=submission.wired,
-    )

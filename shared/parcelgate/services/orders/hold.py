@@ -1,7 +1,6 @@
 """Asking a carrier to keep an order back."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import CarrierError, RefusedError
@@ -64,16 +63,3 @@ class OrderHolder:
             return Change(after=order.changed(at=at, held_at=at), event=event)
 
         return transitions.apply(orders, order, held)
-
-
-@cache
-def wired() -> OrderHolder:
-    """The holder of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return OrderHolder(table=table, carriers=Carriers(table, settings).within)

@@ -1,7 +1,6 @@
 """Closing orders with their carrier before they are handed over. A closed order cannot change any more."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -127,16 +126,3 @@ def _why(error: CarrierError) -> Problem:
     if isinstance(error, RefusedError):
         return refusals.problem("refused_by_carrier", error)
     return refusals.unavailable(error).problem
-
-
-@cache
-def wired() -> ManifestMaker:
-    """The maker of manifests of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return ManifestMaker(table=table, carriers=Carriers(table, settings).within)

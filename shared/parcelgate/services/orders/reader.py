@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,13 +70,3 @@ class OrderReader:
         parcels = of_tenant.orders.get(order_id).parcels
         trackings = of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
         return TrackingReader(self._table).planned(tenant, trackings)
-
-
-@cache
-def wired() -> OrderReader:
-    """The reader of this environment, over its own client."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    return OrderReader(Table(client("dynamodb"), Settings().table))

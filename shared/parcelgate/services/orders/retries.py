@@ -17,7 +17,6 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -384,49 +383,3 @@ class Retrier:
     def _carrier_of(self, queue: str) -> str | None:
         urls = self._settings.retry_queue_urls
         return next((carrier for carrier, url in urls.items() if url.endswith(f"/{queue}")), None)
-
-
-class Wired:
-    """What the retry function keeps between invocations."""
-
-    def __init__(self) -> None:
-        from parcelgate.aws_clients import client
-        from parcelgate.services.accounts.carriers import Carriers
-        from parcelgate.services.labels.documents import LabelStore
-        from parcelgate.services.orders.submission import Sender
-        from parcelgate.store.table import Table
-
-        self._settings = settings = Settings()
-        self._table = Table(client("dynamodb"), settings.table)
-        self._carriers = Carriers(self._table, settings)
-        self._labels = lambda: LabelStore(client("s3"), settings.label_bucket)
-        self._sqs = client("sqs")
-        self._sender = Sender(
-            table=self._table, carriers=self._carriers.within, settings=settings, retries=queues
-        )
-
-    def within(self, remaining: "Remaining") -> Retrier:
-        """The retrier for one invocation: every call to a carrier is over when `remaining` is."""
-        return Retrier(
-            table=self._table,
-            carrier_for=self._carriers.within(remaining),
-            settings=self._settings,
-            labels=self._labels,
-            sqs=self._sqs,
-            sender=self._sender,
-            remaining=remaining,
-        )
-
-
-@cache
-def wired() -> Wired:
-    """The retrier of this environment."""
-    return Wired()
-
-
-@cache
-def queues() -> RetryQueues:
-    """The retry queues of this environment."""
-    from parcelgate.aws_clients import client
-
-    return RetryQueues(client("sqs"), Settings())

@@ -25,7 +25,6 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -499,16 +498,3 @@ def _name_of(error: BaseException) -> dict[str, str]:
 
 def _whose(order: Order) -> dict[str, str]:
     return {"tenant": order.tenant, "order_id": order.id, "carrier": order.carrier}
-
-
-@cache
-def wired() -> Sender:
-    """The sender of this environment, over its own clients."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders.retries import queues
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return Sender(table=table, carriers=Carriers(table, settings).within, settings=settings, retries=queues)

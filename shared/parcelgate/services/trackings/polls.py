@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cache
 from threading import Lock
 from time import sleep as really_sleep
 from typing import TYPE_CHECKING, NamedTuple
@@ -570,27 +569,3 @@ def _grouped[K, T](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T
     for thing in things:
         groups.setdefault(key(thing), []).append(thing)
     return groups
-
-
-@cache
-def wired() -> Polls:
-    """The polls of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    carriers = Carriers(table, settings)
-
-    def tracker_for(whose: Account, remaining: "Remaining") -> Tracks:
-        return carriers.tracker_for(*whose, remaining=remaining)
-
-    sqs = client("sqs")
-    return Polls(
-        table=table,
-        tracker_for=tracker_for,
-        timelines=Timelines(table=table, sqs=sqs, settings=settings),
-        sqs=sqs,
-        settings=settings,
-    )

@@ -12,7 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -34,7 +33,6 @@ from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import refusals
-from parcelgate.services.trackings import timeline
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -552,21 +550,3 @@ def _followed_twice() -> ProblemError:
 def _not_offered(pointer: str, message: str) -> ProblemError:
     error = FieldError(pointer, "not_supported_by_carrier", message)
     return ProblemError("not_supported_by_carrier", message, errors=[error])
-
-
-@cache
-def wired() -> Followings:
-    """The followings of this environment. What only some calls need is made when they need it."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return Followings(
-        table=table,
-        carriers=Carriers(table, settings),
-        timelines=timeline.wired,
-        pace=lambda: settings.poll_pace,
-    )

@@ -3,7 +3,6 @@
 Webhooks and polls come through the same door, `take`. A nudge changes nothing but the next poll: now.
 """
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -143,13 +142,3 @@ def _count(before: Tracking, after: Tracking) -> None:
         count("TrackingEvents", len(new), carrier=after.carrier, source=new[0].source or "")
     if after.status is not before.status:
         count("ParcelsMoved", carrier=after.carrier, status=after.status)
-
-
-@cache
-def wired() -> Timelines:
-    """The timelines of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    return Timelines(table=Table(client("dynamodb"), settings.table), sqs=client("sqs"), settings=settings)

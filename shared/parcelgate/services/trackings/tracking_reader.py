@@ -1,7 +1,6 @@
 """Reading trackings: one, and many."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.domain.trackings import Tracking, TrackingStatus
@@ -68,13 +67,3 @@ class TrackingReader:
         """The trackings, and when each is asked about next."""
         polls = self._table.tenant(tenant).trackings.polls([tracking.id for tracking in trackings])
         return [Planned(tracking, polls[tracking.id]) for tracking in trackings]
-
-
-@cache
-def wired() -> TrackingReader:
-    """The reader of this environment, over its own client."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.settings import Settings
-    from parcelgate.store.table import Table
-
-    return TrackingReader(Table(client("dynamodb"), Settings().table))

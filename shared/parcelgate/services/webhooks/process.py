@@ -15,7 +15,6 @@ Whether it is believed is the carrier's adapter's to say, by the time at which t
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -31,7 +30,6 @@ from parcelgate.observability.metrics import count, duration
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.retries import Action
 from parcelgate.services.orders.transitions import Change
-from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError
 from parcelgate.store.inbox import DUE_AFTER, MOST_BYTES, RECEIVED, InboxEntry
 
@@ -277,23 +275,3 @@ def _unreadable(body: bytes) -> str | None:
     except (msgspec.DecodeError, RecursionError):
         return "not JSON"
     return None if isinstance(document, dict) else "not an object"
-
-
-@cache
-def wired() -> Deliveries:
-    """What works deliveries off in this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders.retries import queues
-    from parcelgate.services.trackings import timeline
-    from parcelgate.store.table import Table
-
-    settings = Settings()
-    table = Table(client("dynamodb"), settings.table)
-    return Deliveries(
-        table=table,
-        carriers=Carriers(table, settings),
-        timelines=timeline.wired(),
-        stepfunctions=client("stepfunctions"),
-        queues=queues(),
-    )

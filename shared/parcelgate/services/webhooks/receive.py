@@ -9,7 +9,6 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +18,6 @@ from parcelgate.carriers.results import AtTheDoor
 from parcelgate.domain.clock import Clock, now
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ProofTakenError, StoreError, ThrottledError
 from parcelgate.store.inbox import MOST_BYTES
 
@@ -176,20 +174,3 @@ def _refused(carrier: str, why: str) -> Answer:
     log.warning("a delivery was refused", extra={"reason": why})
     count("WebhooksRefused", carrier=carrier)
     return _FORGED
-
-
-@cache
-def wired() -> Door:
-    """The door of this environment."""
-    from parcelgate.aws_clients import client
-    from parcelgate.store.table import Table
-
-    return Door(table=Table(client("dynamodb"), Settings().table), accounts=_accounts)
-
-
-@cache
-def _accounts() -> "Accounts":
-    from parcelgate.aws_clients import client
-    from parcelgate.carriers.accounts import Accounts
-
-    return Accounts(client("secretsmanager"), Settings().secret_prefix)

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from parcelgate import aws_clients
 from parcelgate.domain.clock import Clock, now
 from parcelgate.store import calls, keys
 from parcelgate.store.calls import ConditionFailedError, Item
@@ -58,7 +57,7 @@ class PlatformTokens:
         account: str,
         *,
         key_id: str,
-        kms: "KMSClient | None" = None,
+        kms: "KMSClient",
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
         wait: timedelta = WAIT,
@@ -86,7 +85,7 @@ class PlatformTokenVault:
         context: dict[str, str],
         *,
         key_id: str,
-        kms: "KMSClient | None",
+        kms: "KMSClient",
         clock: Clock,
         sleep: Callable[[float], None],
         wait: timedelta,
@@ -154,7 +153,7 @@ class PlatformTokenVault:
 
     def _keep(self, lease: str, held: _Held) -> None:
         with calls.translated():
-            sealed = self._kms_client().encrypt(
+            sealed = self._kms.encrypt(
                 KeyId=self._key_id, Plaintext=held.token.encode(), EncryptionContext=self._context
             )["CiphertextBlob"]
         calls.write(
@@ -235,7 +234,7 @@ class PlatformTokenVault:
         """The token in a ciphertext; None when it was made with another key or for another account."""
         with calls.translated():
             try:
-                answer = self._kms_client().decrypt(
+                answer = self._kms.decrypt(
                     CiphertextBlob=sealed, EncryptionContext=self._context, KeyId=self._key_id
                 )
             except ClientError as error:
@@ -248,6 +247,3 @@ class PlatformTokenVault:
         context = self._context
         pk = keys.key(context["tenant"], "TOKEN", context["carrier"], context["account"])
         return {"pk": {"S": pk}, "sk": {"S": _SK}}
-
-    def _kms_client(self) -> "KMSClient":
-        return self._kms if self._kms is not None else aws_clients.client("kms")

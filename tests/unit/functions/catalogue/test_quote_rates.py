@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from functions.quote_rates import handler
 from parcelgate.carriers.errors import (
     AuthenticationError,
     RefusedError,
@@ -16,10 +15,11 @@ from parcelgate.carriers.results import Examination, Rate
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError
-from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.runtime import runtime
 from parcelgate.services.catalogue.rates import Quoter
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import TokenBusyError
+from tests.support.carriers import carriers_over
 from tests.support.http import House, Reply, call, order_body
 
 PRICE = Money(Decimal("12.84"), "USD")
@@ -51,9 +51,9 @@ class Carrier:
 @pytest.fixture
 def carrier(house: House, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     carrier = Carrier()
-    carriers = Carriers(house.table, Settings())
+    carriers = carriers_over(house.table, Settings())
     monkeypatch.setattr(carriers, "carrier_for", lambda *_, **__: carrier)
-    monkeypatch.setattr(handler, "wired", lambda: Quoter(house.table, carriers))
+    runtime.use(quoter=Quoter(house.table, carriers))
     return carrier
 
 

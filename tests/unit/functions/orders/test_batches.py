@@ -10,8 +10,9 @@ from parcelgate import aws_clients
 from parcelgate.domain.batches import BatchRow
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, Problem
+from parcelgate.runtime import runtime
 from tests.support.faulty import Faults, Killed, aws_error, die
-from tests.support.http import Body, House, Reply, call, forget, order_body
+from tests.support.http import Body, House, Reply, call, order_body
 from tests.support.table import TABLE_NAME as TABLE
 
 CREATE, READ = "POST /v1/orders/batch", "GET /v1/batches/{id}"
@@ -167,7 +168,7 @@ class TestOnce:
             faults = Faults().at(n, die(after=after))
             for service in ("dynamodb", "s3", "sqs"):
                 aws_clients.put(service, faults.wrap(aws_clients.client(service), service))  # type: ignore[call-overload]
-            forget()
+            runtime.reset()
             try:
                 create(order_body(), headers=keyed())
             except Killed:
@@ -183,7 +184,7 @@ class TestOnce:
         """The sweep will: the batch is in the due index."""
         faults = Faults().on("send_message_batch", aws_error("AccessDenied"), times=9)
         aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
-        forget()
+        runtime.reset()
         assert create(order_body()).status == 202
         assert house.batch_messages() == []
         assert len(house.table.due.due("BATCH", datetime(2999, 1, 1, tzinfo=UTC))) == 1
@@ -191,7 +192,7 @@ class TestOnce:
     def test_a_body_that_cannot_be_kept_is_not_taken(self, house: House) -> None:
         faults = Faults().on("put_object", aws_error("AccessDenied"), times=9)
         aws_clients.put("s3", faults.wrap(aws_clients.client("s3"), "s3"))
-        forget()
+        runtime.reset()
         assert create(order_body()).status == 500
         assert house.stored("batch") == []
 

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.cancel_order import handler
 from parcelgate import aws_clients
 from parcelgate.carriers.errors import (
     AuthenticationError,
@@ -20,8 +19,9 @@ from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords
+from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
-from parcelgate.services.orders.retries import queues
+from parcelgate.services.orders.retries import RetryQueues
 from parcelgate.services.settings import Settings
 from tests.support.faulty import Faults, aws_error
 from tests.support.http import House, Reply, call
@@ -47,16 +47,23 @@ class Carrier:
         return self.outcome
 
 
+def use(house: House, carrier: Any) -> None:
+    """Have orders cancelled with `carrier`."""
+    runtime.use(
+        order_canceller=Canceller(
+            table=house.table,
+            carriers=lambda _: lambda *_: carrier,
+            retries=lambda: runtime.retry_queues,
+            settings=Settings(),
+        )
+    )
+
+
 @pytest.fixture
 def carrier(house: House, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     carrier: Any = Carrier()
 
-    def wired() -> Canceller:
-        return Canceller(
-            table=house.table, carriers=lambda _: lambda *_: carrier, retries=queues, settings=Settings()
-        )
-
-    monkeypatch.setattr(handler, "wired", wired)
+    use(house, carrier)
     return carrier  # type: ignore[no-any-return]
 
 
@@ -153,7 +160,7 @@ class TestAConfirmedOrder:
         carrier.outcome = TransientError("down")
         faults = Faults().on("send_message", aws_error("ServiceUnavailable"))
         aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
-        queues.cache_clear()
+        runtime.use(retry_queues=RetryQueues(aws_clients.client("sqs"), Settings()))
         order = an_order_that_is(house, OrderStatus.CONFIRMED)
 
         assert cancel(order).status == 202
@@ -189,12 +196,7 @@ class TestAConfirmedOrder:
     ) -> None:
         stubborn: Any = object()
 
-        def wired() -> Canceller:
-            return Canceller(
-                table=house.table, carriers=lambda _: lambda *_: stubborn, retries=queues, settings=Settings()
-            )
-
-        monkeypatch.setattr(handler, "wired", wired)
+        use(house, stubborn)
         order = an_order_that_is(house, OrderStatus.CONFIRMED)
 
         reply = cancel(order)

@@ -8,6 +8,7 @@ import pytest
 
 from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
+from parcelgate.runtime import runtime
 from tests.support.faulty import Faults, Killed, aws_error, die
 from tests.support.http import (
     EVERY_SCOPE,
@@ -16,7 +17,6 @@ from tests.support.http import (
     Reply,
     a_box,
     call,
-    forget,
     order_body,
 )
 
@@ -359,7 +359,7 @@ class TestTheReference:
         replies: list[Reply] = []
         faults = Faults().before("transact_write_items", lambda: replies.append(_meanwhile(house)))
         aws_clients.put("dynamodb", faults.wrap(house.dynamodb, "dynamodb"))
-        forget()
+        runtime.reset()
 
         replies.append(create())
 
@@ -378,7 +378,7 @@ def _meanwhile(house: House) -> Reply:
     """Another request, answered in another environment while this one is about to write."""
     mine = aws_clients.client("dynamodb")
     aws_clients.put("dynamodb", house.dynamodb)
-    forget()
+    runtime.reset()
     try:
         return create()
     finally:
@@ -499,7 +499,7 @@ class TestWhateverHappens:
         service = "secretsmanager" if method == "get_secret_value" else "dynamodb"
         faults = Faults().on(method, aws_error("InternalServerError"), times=9)
         aws_clients.put(service, faults.wrap(aws_clients.client(service), service))
-        forget()
+        runtime.reset()
 
         reply = create(headers=keyed("k"))
 

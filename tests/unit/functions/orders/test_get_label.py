@@ -11,7 +11,7 @@ import pytest
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import AuthenticationError, LabelPendingError, RefusedError, TransientError
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
-from parcelgate.services.labels import fetch, links
+from parcelgate.runtime import runtime
 from tests.support.http import House, Reply, call
 from tests.support.orders import an_event, an_order
 
@@ -82,8 +82,7 @@ class Fetcher:
 @pytest.fixture
 def fetcher(house: House, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
     fetcher = Fetcher()
-    monkeypatch.setattr(fetch, "wired", lambda: fetcher)
-    links.wired.cache_clear()
+    runtime.use(label_fetcher=fetcher)
     return fetcher
 
 

@@ -9,6 +9,7 @@ import pytest
 from parcelgate.carriers.errors import OverLimitError, TooManyRequestsError, TransientError
 from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import Customer, Source, Tracking
+from parcelgate.runtime import runtime
 from parcelgate.services.trackings import subscriptions
 from parcelgate.store.trackings import Trackings
 from tests.support.exchange import Exchange
@@ -58,7 +59,7 @@ def patch(tracking_id: str, body: object, **more: Any) -> Reply:
 
 def learns(house: House, tracking_id: str, *events: Any) -> None:
     """Something has become known of the parcel."""
-    timelines = subscriptions.timeline.wired()
+    timelines = runtime.timelines
     timelines.take(TENANT, tracking_id, told(*events), Source.POLL)
 
 
@@ -364,7 +365,7 @@ class TestARealtimeRefresh:
         """Ask the courier, `later` than now."""
 
         def send(tracking_id: str, *, later: timedelta = timedelta(0), **more: Any) -> Reply:
-            service = subscriptions.wired()
+            service = runtime.tracking_subscriptions
             monkeypatch.setattr(service, "_clock", lambda: NOON + later)
             body = {"realtime": True}
             return call("POST /v1/trackings/{id}/refresh", id=tracking_id, body=body, **more)

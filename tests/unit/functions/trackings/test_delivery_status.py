@@ -6,12 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.cancel_order import handler as cancel_order
-from functions.change_order import handler as change_order
-from functions.hold_order import handler as hold_order
-from functions.read_orders import handler as read_orders
 from parcelgate.domain.orders import Order, OrderStatus, Parcel
 from parcelgate.domain.trackings import Source, merge
+from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
 from parcelgate.store.table import Table
 from tests.support.faulty import Faults
@@ -78,19 +75,19 @@ def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
 
 
 @pytest.mark.parametrize(
-    ("route", "module", "method", "body"),
+    ("route", "part", "method", "body"),
     [
-        ("POST /v1/orders/{id}/cancel", cancel_order, "cancel", None),
-        ("POST /v1/orders/{id}/hold", hold_order, "hold", None),
-        ("PATCH /v1/orders/{id}", change_order, "change", {"metadata": {"a": "b"}}),
+        ("POST /v1/orders/{id}/cancel", "order_canceller", "cancel", None),
+        ("POST /v1/orders/{id}/hold", "order_holder", "hold", None),
+        ("PATCH /v1/orders/{id}", "order_changer", "change", {"metadata": {"a": "b"}}),
     ],
 )
 def test_the_answer_to_a_change_shows_it_too(
-    route: str, module: Any, method: str, body: Any, house: House, monkeypatch: pytest.MonkeyPatch
+    route: str, part: str, method: str, body: Any, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = an_order_of(house, "in_transit", "delivered")
     service = SimpleNamespace(table=house.table, **{method: lambda *_: house.order(order.id)})
-    monkeypatch.setattr(module, "wired", lambda: service)
+    runtime.use(**{part: service})
 
     reply: Reply = call(route, id=order.id, body=body)
 
@@ -121,5 +118,5 @@ def watched(house: House, monkeypatch: pytest.MonkeyPatch) -> Faults:
     """What is asked of the store from now on."""
     faults = Faults()
     reader = OrderReader(Table(faults.wrap(house.dynamodb, "dynamodb"), TABLE_NAME))
-    monkeypatch.setattr(read_orders, "wired", lambda: reader)
+    runtime.use(order_reader=reader)
     return faults

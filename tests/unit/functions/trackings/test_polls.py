@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.services.trackings import polls
+from parcelgate.runtime import runtime
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
 
@@ -19,7 +19,7 @@ CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_reque
 @pytest.fixture
 def office(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> PostOffice:  # noqa: F811
     office = PostOffice(dynamodb)
-    monkeypatch.setattr(polls, "wired", office.worker)
+    runtime.use(polls=office.worker())
     return office
 
 

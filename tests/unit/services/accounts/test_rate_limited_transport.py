@@ -17,7 +17,12 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.toolkit.calls import Request, Response
-from parcelgate.services.accounts.rate_limited_transport import LANE_USE, PATIENCE, PROBE_LIFE, Guard
+from parcelgate.services.accounts.rate_limited_transport import (
+    LANE_USE,
+    PATIENCE,
+    PROBE_LIFE,
+    RateLimitedTransport,
+)
 from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -51,9 +56,9 @@ class Street:
         self.clock, self.carrier = FakeClock(), Carrier()
         self._table = store
 
-    def environment(self, account: str = "default", tenant: str = "acme", **how: Any) -> Guard:
-        return Guard(
-            self.carrier,
+    def environment(self, account: str = "default", tenant: str = "acme", **how: Any) -> RateLimitedTransport:
+        return RateLimitedTransport(
+            lambda: self.carrier,
             carrier="ubi",
             limits=how.pop("limits", LIMITS),
             account=how.pop("counted", self._table.tenant(tenant).limits("ubi", account)),
@@ -67,7 +72,7 @@ class Street:
         for _ in range(LIMITS.failures):
             self.fail(self.environment())
 
-    def fail(self, guard: Guard) -> None:
+    def fail(self, guard: RateLimitedTransport) -> None:
         with pytest.raises(UnknownOutcomeError):
             guard.send(CALL)
 
@@ -77,7 +82,7 @@ def street(table: Table) -> Street:  # noqa: F811
     return Street(table)
 
 
-def held_back(guard: Guard, call: Request = CALL) -> HeldBackError:
+def held_back(guard: RateLimitedTransport, call: Request = CALL) -> HeldBackError:
     with pytest.raises(HeldBackError) as caught:
         guard.send(call)
     return caught.value
@@ -301,7 +306,7 @@ def test_a_lane_is_kept_over_all_environments_and_never_used_up(
 def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
     sent: list[datetime] = []
 
-    class Slow(Guard):
+    class Slow(RateLimitedTransport):
         """An environment whose write takes half a second, as in a cold start, and is dated before it."""
 
         def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
@@ -310,7 +315,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
                 street.clock.sleep(0.5)
             return entry
 
-    def environment(kind: type[Guard]) -> Guard:
+    def environment(kind: type[RateLimitedTransport]) -> RateLimitedTransport:
         return kind(
             street.carrier,
             carrier="ubi",
@@ -320,7 +325,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
             sleep=street.clock.sleep,
         )
 
-    for kind in (Slow, Guard, Slow, Guard):
+    for kind in (Slow, RateLimitedTransport, Slow, RateLimitedTransport):
         environment(kind).send(LIST)
         sent.append(street.clock.now)
 
@@ -345,17 +350,20 @@ def test_who_is_always_late_calls_all_the_same(street: Street) -> None:
 def test_the_way_out_is_ready_before_a_turn_is_taken(street: Street) -> None:
     done: list[str] = []
 
-    class Watched(Guard):
+    class Watched(RateLimitedTransport):
         def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
             done.append("turn")
             return super()._asked(door, rate, burst)
 
+    def way_out() -> Carrier:
+        done.append("ready")
+        return street.carrier
+
     Watched(
-        street.carrier,
+        way_out,
         carrier="ubi",
         limits=LIMITS,
         account=street.environment()._account,
-        warm=lambda: done.append("ready"),
         clock=street.clock,
         sleep=street.clock.sleep,
     ).send(CALL)

@@ -19,7 +19,7 @@ from parcelgate.carriers.ubi.adapter import Ubi
 from parcelgate.domain.batches import Batch, BatchLine
 from parcelgate.domain.ids import fixed_id
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.services.batches import batches
+from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import BatchMessage, FanOut, messages, seconds_to_send
 from parcelgate.services.settings import Settings
 from tests.support.depot import Depot, depots
@@ -165,7 +165,7 @@ class TestTheWorker:
     def test_a_sample_event_is_worked_off(self, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[str] = []
         fake = SimpleNamespace(work=lambda body, remaining: seen.append(body))
-        monkeypatch.setattr(batches, "worker", lambda reading: fake)
+        runtime.use(batch_worker=lambda reading: fake)
         event = json.loads(Path("events/work_batch.json").read_text())
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 1000, aws_request_id="r")
         assert work_batch.handler(event, context) == {"batchItemFailures": []}

@@ -16,7 +16,7 @@ from parcelgate.carriers.results import LabelFile
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.services.labels import fetch
+from parcelgate.runtime import runtime
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelDelivery, LabelFetcher, LabelNotYetError, LabelWorker
 from parcelgate.services.settings import Settings
@@ -225,7 +225,7 @@ def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: A
 def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.label_order.handler import handler
 
-    monkeypatch.setattr(fetch, "worker", lambda: desk.worker)
+    runtime.use(label_worker=desk.worker)
     good = json.dumps({"tenant": "acme", "order_id": desk.order.id, "since": desk.since.isoformat()})
     gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": desk.since.isoformat()})
     (sample,) = json.loads(Path("events/label_order.json").read_text())["Records"]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.retries import Action, RetryMessage
 from tests.support.faulty import aws_error
@@ -36,7 +37,7 @@ def overdue(world: World, reference: str = "R-1", **facts: object) -> Order:
 
 
 def run(world: World, seconds: float = 120.0) -> int:
-    return sweep.wired().run(lambda: seconds)
+    return runtime.sweep.run(lambda: seconds)
 
 
 def test_an_order_whose_workflow_runs_is_looked_at_again_later(world: World) -> None:
@@ -117,7 +118,7 @@ def test_what_always_fails_stands_before_nobody(world: World) -> None:
     world.faults.on("send_message", aws_error("AccessDeniedException"), times=12)
     left = iter([100.0] * 19 + [0.0] * 1000)
 
-    sweep.wired().run(lambda: next(left))
+    runtime.sweep.run(lambda: next(left))
     run(world)
 
     assert world.read(good).label.status is LabelStatus.UNAVAILABLE
@@ -136,7 +137,7 @@ def test_many_orders_do_not_keep_deliveries_waiting(world: World) -> None:
     world.clock.sleep(600)
     left = iter([100.0] * 11 + [0.0] * 1000)
 
-    sweep.wired().run(lambda: next(left))
+    runtime.sweep.run(lambda: next(left))
 
     assert len(world.sqs.bodies("https://sqs.test/inbox")) == 1
 

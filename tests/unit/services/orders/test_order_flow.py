@@ -6,7 +6,7 @@ import pytest
 
 from parcelgate.carriers.errors import TransientError
 from parcelgate.domain.orders import Order, OrderStatus, Submission
-from parcelgate.services import order_flow
+from parcelgate.runtime import runtime
 from parcelgate.services.order_flow import OrderPending, RefundPending, Visit
 from tests.support.faulty import fails_with
 from tests.support.orders import an_event, an_order
@@ -38,7 +38,7 @@ def test_compensating_a_live_order_refunds_nothing(world: World) -> None:
     order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
     world.fake.held["N1"] = True
 
-    order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+    runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
 
     assert world.fake.money_held == ["N1"]
     assert world.read(order).status is OrderStatus.NEEDS_ATTENTION
@@ -49,14 +49,14 @@ def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_
     world.faults.on("order_result", fails_with(TransientError("down")))
 
     with pytest.raises(RefundPending):
-        order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+        runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
 
     assert "carrier.cancel" not in world.faults.names
 
 
 def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -> None:
     order = stored(world)
-    order_flow.wired().compensate(visit(world, order), lambda: 60.0)
+    runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
     assert world.read(order).status is OrderStatus.FAILED
     assert world.fake.asked == 0
 
@@ -67,7 +67,7 @@ def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -
 @pytest.mark.parametrize("state", ["submit", "check", "compensate"])
 def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: World) -> None:
     order = stored(world, status=status)
-    getattr(order_flow.wired(), state)(visit(world, order), lambda: 60.0)
+    getattr(runtime.order_flow, state)(visit(world, order), lambda: 60.0)
     assert world.read(order) == order
     assert not any(name.startswith("carrier.") for name in world.faults.names)
 
@@ -78,7 +78,7 @@ def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: W
 )
 def test_an_order_that_is_not_confirmed_gets_no_label(status: OrderStatus, world: World) -> None:
     order = stored(world, status=status)
-    order_flow.wired().fetch_label(visit(world, order), lambda: 60.0)
+    runtime.order_flow.fetch_label(visit(world, order), lambda: 60.0)
     assert world.s3.objects == {}
 
 
@@ -89,14 +89,14 @@ def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: W
     world.table.tenant("acme").orders.save(world.read(order), order)
 
     with pytest.raises(OrderPending):
-        order_flow.wired().check(visit(world, order), lambda: 60.0)
+        runtime.order_flow.check(visit(world, order), lambda: 60.0)
 
     assert world.fake.asked == 0
 
 
 def test_a_mark_is_never_taken_over(world: World) -> None:
     order = stored(world, status=OrderStatus.PROCESSING, submission=sent(world))
-    order_flow.wired().submit(visit(world, order), lambda: 60.0)
+    runtime.order_flow.submit(visit(world, order), lambda: 60.0)
     assert world.fake.commits == []
     assert "carrier.rates" not in world.faults.names
 

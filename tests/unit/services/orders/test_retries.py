@@ -9,6 +9,7 @@ import pytest
 from parcelgate.carriers.errors import RefusedError, TransientError, UnknownOutcomeError
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
+from parcelgate.runtime import runtime
 from parcelgate.services.orders import retries
 from parcelgate.services.orders.retries import Action, Delivery, NotYetError, Retrier, RetryQueues
 from tests.support.faulty import fails_with
@@ -25,7 +26,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def retrier(world: World) -> Retrier:
-    return retries.wired().within(lambda: 60.0)
+    return runtime.retrier(lambda: 60.0)
 
 
 @pytest.fixture

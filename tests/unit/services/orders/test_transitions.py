@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.services import order_flow
+from parcelgate.runtime import runtime
 from parcelgate.services.orders import transitions
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
@@ -26,7 +26,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def given_up(world: World, order: Order) -> Order:
-    return order_flow.wired().give_up(order.tenant, order.id, "workflow_ended")
+    return runtime.order_flow.give_up(order.tenant, order.id, "workflow_ended")
 
 
 def test_an_order_is_counted_once_however_often_it_is_given_up(world: World, counted: list[Any]) -> None:

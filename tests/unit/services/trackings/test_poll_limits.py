@@ -10,7 +10,7 @@ import pytest
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.carriers.toolkit.calls import Request, Response
-from parcelgate.services.accounts.rate_limited_transport import LANE_USE, Guard
+from parcelgate.services.accounts.rate_limited_transport import LANE_USE, RateLimitedTransport
 from parcelgate.services.trackings.polls import Account
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
@@ -37,7 +37,7 @@ class Ledger:
 class Asked:
     """An adapter that asks once for everything."""
 
-    def __init__(self, guard: Guard, request: Request) -> None:
+    def __init__(self, guard: RateLimitedTransport, request: Request) -> None:
         self._guard = guard
         self._request = request
 
@@ -53,8 +53,8 @@ def office(dynamodb: Any) -> PostOffice:  # noqa: F811
 
 def workers(office: PostOffice, ledger: Ledger, limits: Limits, request: Request) -> Any:
     def tracker_for(whose: Account, remaining: Any) -> Asked:
-        guard = Guard(
-            ledger,
+        guard = RateLimitedTransport(
+            lambda: ledger,
             carrier=whose.carrier,
             limits=limits,
             account=office.table.tenant(whose.tenant).limits(whose.carrier, whose.account),

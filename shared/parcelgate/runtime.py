@@ -1,0 +1,389 @@
+"""The one place that puts the product together: clients, table, transport, accounts and every service.
+
+Each part is built when it is first asked for and kept for the life of the process, so all of a function's
+services share one table, one memory of carrier accounts and one set of clients. A builder imports what it
+builds: a handler loads no more than the parts it asks for. Handlers import the service that they name at
+their top, so that it is loaded while the environment starts.
+
+Tests put other parts in their place with `runtime.use(...)` and take them away with `runtime.reset()`.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from parcelgate.aws_clients import client
+from parcelgate.services.settings import Settings
+
+if TYPE_CHECKING:
+    from parcelgate.carriers.accounts import Accounts
+    from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.batches.batches import Batches, BatchWorker, Bodies, FanOut, Reading
+    from parcelgate.services.catalogue.addresses import AddressChecker
+    from parcelgate.services.catalogue.offers import Catalogue
+    from parcelgate.services.catalogue.rates import Quoter
+    from parcelgate.services.events.stream_router import Router
+    from parcelgate.services.labels.documents import LabelStore
+    from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
+    from parcelgate.services.labels.links import LabelViewer
+    from parcelgate.services.operator.sweep import Sweep
+    from parcelgate.services.order_flow import OrderFlow
+    from parcelgate.services.orders.cancel import Canceller
+    from parcelgate.services.orders.change import OrderChanger
+    from parcelgate.services.orders.create import Intake
+    from parcelgate.services.orders.hold import OrderHolder
+    from parcelgate.services.orders.manifests import ManifestMaker
+    from parcelgate.services.orders.reader import OrderReader
+    from parcelgate.services.orders.retries import Retrier, RetryQueues
+    from parcelgate.services.orders.submission import Sender
+    from parcelgate.services.trackings.polls import Polls
+    from parcelgate.services.trackings.subscriptions import Followings
+    from parcelgate.services.trackings.timeline import Timelines
+    from parcelgate.services.trackings.tracking_reader import TrackingReader
+    from parcelgate.services.webhooks.process import Deliveries
+    from parcelgate.services.webhooks.receive import Door
+    from parcelgate.store.table import Table
+
+
+class Runtime:
+    """The parts of one process."""
+
+    def use(self, **parts: object) -> None:
+        """Put other parts in the place of those that would be built, by their names here. For tests."""
+        unknown = [name for name in parts if not hasattr(type(self), name)]
+        if unknown:
+            raise AttributeError(f"the runtime has no part named {', '.join(unknown)}")
+        vars(self).update(parts)
+
+    def reset(self) -> None:
+        """Forget every part: each is built anew when it is next asked for. For tests."""
+        vars(self).clear()
+
+    # What everything stands on
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this function's environment."""
+        return Settings()
+
+    @cached_property
+    def table(self) -> "Table":
+        """The one table."""
+        from parcelgate.store.table import Table
+
+        return Table(client("dynamodb"), self.settings.table)
+
+    # Carriers
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        """The carrier accounts, each remembered for a minute."""
+        from parcelgate.carriers.accounts import Accounts
+
+        return Accounts(client("secretsmanager"), self.settings.secret_prefix)
+
+    @cached_property
+    def carriers(self) -> "Carriers":
+        """The carriers, each behind the limits of its account."""
+        from parcelgate.services.accounts.carriers import Carriers
+
+        return Carriers(
+            self.table,
+            accounts=lambda: self.accounts,
+            transport=self.transport,
+            kms=lambda: client("kms"),
+            kms_key=lambda: self.settings.kms_key,
+        )
+
+    def transport(self, remaining: Callable[[], float] | None) -> "Transport":
+        """The way out to carriers, made ready; its calls are over when `remaining` is."""
+        from parcelgate.carriers.toolkit.transport import HttpTransport, warm
+
+        warm()
+        return HttpTransport(remaining)
+
+    # Orders
+
+    @cached_property
+    def order_intake(self) -> "Intake":
+        """Takes orders in."""
+        from parcelgate.services.orders.create import Intake
+
+        return Intake(
+            table=self.table,
+            carriers=self.carriers,
+            settings=self.settings,
+            stepfunctions=lambda: client("stepfunctions"),
+            sender=lambda: self.order_submitter,
+        )
+
+    @cached_property
+    def order_submitter(self) -> "Sender":
+        """Sends orders to carriers that answer at once."""
+        from parcelgate.services.orders.submission import Sender
+
+        return Sender(
+            table=self.table,
+            carriers=self.carriers.within,
+            settings=self.settings,
+            retries=lambda: self.retry_queues,
+        )
+
+    @cached_property
+    def order_canceller(self) -> "Canceller":
+        """Cancels orders."""
+        from parcelgate.services.orders.cancel import Canceller
+
+        return Canceller(
+            table=self.table,
+            carriers=self.carriers.within,
+            retries=lambda: self.retry_queues,
+            settings=self.settings,
+        )
+
+    @cached_property
+    def order_changer(self) -> "OrderChanger":
+        """Changes orders."""
+        from parcelgate.services.orders.change import OrderChanger
+
+        return OrderChanger(table=self.table, carriers=self.carriers, settings=self.settings)
+
+    @cached_property
+    def order_holder(self) -> "OrderHolder":
+        """Has orders held."""
+        from parcelgate.services.orders.hold import OrderHolder
+
+        return OrderHolder(table=self.table, carriers=self.carriers.within)
+
+    @cached_property
+    def order_reader(self) -> "OrderReader":
+        """Reads orders and what is under them."""
+        from parcelgate.services.orders.reader import OrderReader
+
+        return OrderReader(self.table)
+
+    @cached_property
+    def manifest_maker(self) -> "ManifestMaker":
+        """Closes orders with their carrier."""
+        from parcelgate.services.orders.manifests import ManifestMaker
+
+        return ManifestMaker(table=self.table, carriers=self.carriers.within)
+
+    @cached_property
+    def order_flow(self) -> "OrderFlow":
+        """The states of the order workflow."""
+        from parcelgate.services.order_flow import OrderFlow, Parts
+
+        return OrderFlow(
+            Parts(
+                table=self.table,
+                carriers=self.carriers.within,
+                settings=self.settings,
+                stepfunctions=lambda: client("stepfunctions"),
+                labels=lambda: self.label_store,
+            )
+        )
+
+    @cached_property
+    def retry_queues(self) -> "RetryQueues":
+        """The retry queues of the carriers."""
+        from parcelgate.services.orders.retries import RetryQueues
+
+        return RetryQueues(client("sqs"), self.settings)
+
+    def retrier(self, remaining: Callable[[], float]) -> "Retrier":
+        """What works the retry queues off in one invocation: its calls are over when `remaining` is."""
+        from parcelgate.services.orders.retries import Retrier
+
+        return Retrier(
+            table=self.table,
+            carrier_for=self.carriers.within(remaining),
+            settings=self.settings,
+            labels=lambda: self.label_store,
+            sqs=client("sqs"),
+            sender=self.order_submitter,
+            remaining=remaining,
+        )
+
+    # Batches
+
+    @cached_property
+    def batches(self) -> "Batches":
+        """Takes batches in, and sees to those that are not finished."""
+        from parcelgate.services.batches.batches import Batches
+
+        return Batches(
+            table=self.table,
+            settings=self.settings,
+            bodies=lambda: self.batch_bodies,
+            queues=lambda: self.batch_queues,
+        )
+
+    def batch_worker(self, reading: "Reading") -> "BatchWorker":
+        """What makes orders of the entries of batches, as `reading` reads them."""
+        from parcelgate.services.batches.batches import BatchWorker
+
+        return BatchWorker(
+            intake=self.order_intake,
+            sender=self.order_submitter,
+            bodies=self.batch_bodies,
+            queues=self.batch_queues,
+            reading=reading,
+        )
+
+    @cached_property
+    def batch_bodies(self) -> "Bodies":
+        """Where the bodies of batches are kept."""
+        from parcelgate.services.batches.batches import Bodies
+
+        return Bodies(client("s3"), self.settings.batch_bucket)
+
+    @cached_property
+    def batch_queues(self) -> "FanOut":
+        """The queues of the entries of batches."""
+        from parcelgate.services.batches.batches import FanOut
+
+        return FanOut(client("sqs"), self.settings)
+
+    # Labels
+
+    @cached_property
+    def label_store(self) -> "LabelStore":
+        """Where labels are kept."""
+        from parcelgate.services.labels.documents import LabelStore
+
+        return LabelStore(client("s3"), self.settings.label_bucket)
+
+    @cached_property
+    def label_fetcher(self) -> "LabelFetcher":
+        """Fetches labels from carriers."""
+        from parcelgate.services.labels.fetch import LabelFetcher
+
+        return LabelFetcher(table=self.table, carriers=self.carriers.within, labels=lambda: self.label_store)
+
+    @cached_property
+    def label_worker(self) -> "LabelWorker":
+        """What works the label queue off."""
+        from parcelgate.services.labels.fetch import LabelWorker
+
+        return LabelWorker(fetcher=self.label_fetcher, settings=self.settings, sqs=client("sqs"))
+
+    @cached_property
+    def label_viewer(self) -> "LabelViewer":
+        """Links to labels."""
+        from parcelgate.services.labels.links import LabelViewer
+
+        return LabelViewer(self.table, client("s3"), self.settings.label_bucket, lambda: self.label_fetcher)
+
+    # What carriers offer
+
+    @cached_property
+    def quoter(self) -> "Quoter":
+        """Asks carriers for prices."""
+        from parcelgate.services.catalogue.rates import Quoter
+
+        return Quoter(self.table, self.carriers)
+
+    @cached_property
+    def address_checker(self) -> "AddressChecker":
+        """Checks addresses."""
+        from parcelgate.services.catalogue.addresses import AddressChecker
+
+        return AddressChecker(self.table, self.carriers)
+
+    @cached_property
+    def catalogue(self) -> "Catalogue":
+        """The carriers' services. Its clients are made when a carrier is asked."""
+        from parcelgate.services.catalogue.offers import Catalogue
+
+        return Catalogue(lambda remaining: self.carriers.within(remaining))
+
+    # Trackings
+
+    @cached_property
+    def timelines(self) -> "Timelines":
+        """Where what is told of parcels is joined."""
+        from parcelgate.services.trackings.timeline import Timelines
+
+        return Timelines(table=self.table, sqs=client("sqs"), settings=self.settings)
+
+    @cached_property
+    def tracking_reader(self) -> "TrackingReader":
+        """Reads trackings."""
+        from parcelgate.services.trackings.tracking_reader import TrackingReader
+
+        return TrackingReader(self.table)
+
+    @cached_property
+    def tracking_subscriptions(self) -> "Followings":
+        """The parcels that are followed with aggregators."""
+        from parcelgate.services.trackings.subscriptions import Followings
+
+        return Followings(
+            table=self.table,
+            carriers=self.carriers,
+            timelines=lambda: self.timelines,
+            pace=lambda: self.settings.poll_pace,
+        )
+
+    @cached_property
+    def polls(self) -> "Polls":
+        """Asks carriers about parcels."""
+        from parcelgate.services.trackings.polls import Polls
+
+        return Polls(
+            table=self.table,
+            tracker_for=lambda whose, remaining: self.carriers.tracker_for(*whose, remaining=remaining),
+            timelines=self.timelines,
+            sqs=client("sqs"),
+            settings=self.settings,
+        )
+
+    # Carriers' webhooks, the stream, the sweep
+
+    @cached_property
+    def webhook_receiver(self) -> "Door":
+        """Takes carriers' webhooks in."""
+        from parcelgate.services.webhooks.receive import Door
+
+        return Door(table=self.table, accounts=lambda: self.accounts)
+
+    @cached_property
+    def webhook_processor(self) -> "Deliveries":
+        """Does what a stored webhook is worth."""
+        from parcelgate.services.webhooks.process import Deliveries
+
+        return Deliveries(
+            table=self.table,
+            carriers=self.carriers,
+            timelines=self.timelines,
+            stepfunctions=client("stepfunctions"),
+            queues=self.retry_queues,
+        )
+
+    @cached_property
+    def stream_router(self) -> "Router":
+        """Sends on what follows from a change of the table."""
+        from parcelgate.services.events.stream_router import Router
+
+        return Router(sqs=client("sqs"), events=client("events"), settings=self.settings)
+
+    @cached_property
+    def sweep(self) -> "Sweep":
+        """Resumes whatever is overdue."""
+        from parcelgate.services.operator.sweep import Sweep
+
+        return Sweep(
+            table=self.table,
+            flow=self.order_flow,
+            batches=self.batches,
+            stepfunctions=client("stepfunctions"),
+            sqs=client("sqs"),
+            queues=self.retry_queues,
+            settings=self.settings,
+        )
+
+
+runtime = Runtime()
+"""The parts of this process."""

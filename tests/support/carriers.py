@@ -1,0 +1,27 @@
+"""Carriers as the runtime makes them, with the parts that a test puts in their place."""
+
+from functools import cache
+from typing import Any
+
+from parcelgate import aws_clients
+from parcelgate.carriers.accounts import Accounts
+from parcelgate.runtime import runtime
+from parcelgate.services.accounts.carriers import Carriers
+from parcelgate.services.settings import Settings
+from parcelgate.store.table import Table
+
+
+def carriers_over(table: Table, settings: Settings, **parts: Any) -> Carriers:
+    """Carriers over `table`, whose accounts and keys are this test's clients'."""
+
+    @cache
+    def accounts() -> Accounts:
+        return Accounts(aws_clients.client("secretsmanager"), settings.secret_prefix)
+
+    made: dict[str, Any] = {
+        "accounts": accounts,
+        "transport": runtime.transport,
+        "kms": lambda: aws_clients.client("kms"),
+        "kms_key": lambda: settings.kms_key,
+    }
+    return Carriers(table, **made | parts)
