@@ -317,7 +317,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
 
     def environment(kind: type[RateLimitedTransport]) -> RateLimitedTransport:
         return kind(
-            street.carrier,
+            lambda: street.carrier,
             carrier="ubi",
             limits=LANES,
             account=street.environment()._account,
