@@ -71,7 +71,8 @@ def carriers(transport: Transport, table: Tables, **environment: str) -> Carrier
     def make(remaining: Remaining | None) -> Transport:
         return transport
 
-    return carriers_over(table, Settings(environment), transport=make, clock=lambda: NOON)  # type: ignore[arg-type]
+    parts = {"transport": make, "kms": lambda: None, "clock": lambda: NOON}
+    return carriers_over(table, Settings(environment), **parts)  # type: ignore[arg-type]
 
 
 def test_a_carrier_speaks_for_the_account_it_was_asked_for(secrets: Secrets) -> None:

@@ -10,7 +10,7 @@ from parcelgate.carriers.errors import OverLimitError, TooManyRequestsError, Tra
 from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import Customer, Source, Tracking
 from parcelgate.runtime import runtime
-from parcelgate.services.trackings import subscriptions
+from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.trackings import Trackings
 from tests.support.exchange import Exchange
 from tests.support.http import TENANT, Body, House, Reply, call
@@ -242,7 +242,7 @@ class TestTheRightCourier:
         house.tenant().trackings.schedule(one["id"], None)
 
         with monkeypatch.context() as patched:
-            patched.setattr(subscriptions.timeline.Timelines, "nudge", dies)
+            patched.setattr(Timelines, "nudge", dies)
             assert patch(one["id"], {"carrier_code": "usps"}).status == 500
         assert next_poll(house, one["id"]) is None
 
@@ -299,7 +299,7 @@ class TestAPause:
         call("POST /v1/trackings/{id}/pause", id=own.id)
 
         with monkeypatch.context() as patched:
-            patched.setattr(subscriptions.timeline.Timelines, "nudge", dies)
+            patched.setattr(Timelines, "nudge", dies)
             assert patch(own.id, {"paused": False}).status == 500
         assert next_poll(house, own.id) is None
 
