@@ -16,20 +16,21 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into this folder
+	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 and no python was found. Install Python 3.13 (pyenv, uv, apt or brew) and run the command again." >&2; exit 1; }
 	@$(PYTHON) local/setup.py
 
 demo: setup ## Send orders through a stack of its own, watch them become labels in out/
-	@$(VENV)/bin/python -m local.demo
+	@$(VENV)/bin/python -m local demo
 
 test: setup ## Run every test, the whole stack included
 	$(VENV)/bin/pytest -n 2 --ignore tests/stack
 	$(VENV)/bin/pytest tests/stack
 
 up: setup ## Start the stack and leave it running
-	@$(VENV)/bin/python -m local.stack up
+	@$(VENV)/bin/python -m local up
 
 down: setup ## Stop the stack and forget what it held
-	@$(VENV)/bin/python -m local.stack down
+	@$(VENV)/bin/python -m local down
 
 lint: setup ## Check format, style, types and which part imports which
 	ruff format --check
@@ -38,10 +39,10 @@ lint: setup ## Check format, style, types and which part imports which
 	lint-imports
 
 bench: setup ## Measure cold starts and the way from order to label
-	@$(VENV)/bin/python -m bench
+	@$(VENV)/bin/python -m local bench
 
 deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
 	$(CDK) deploy --all -c stage=$(STAGE)
 
 lock: setup ## Renew the locks from requirements/*.in and infra/package.json
-	@$(VENV)/bin/python -m local.lock
+	@$(VENV)/bin/python -m local lock

@@ -21,10 +21,11 @@ from typing import Any
 import httpx
 from pypdf import PdfReader
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from local import stack, travels
+from local import interrupts, stack, travels
+from local.live import coloured, shown
 
 OUT = Path("out")
 STATE = Path(".local/demo")
@@ -193,7 +194,7 @@ def _table(runs: Sequence[Run]) -> Table:
             run.carrier,
             run.scenario.reference,
             run.scenario.story,
-            f"[{colours.get(status, 'yellow')}]{status}",
+            coloured(status, colours.get(status, "yellow")),
             order["label"]["status"] if status == "confirmed" else "",
             "\n".join(order.get("tracking_numbers", [])),
             f"{price['amount']} {price['currency']}" if price else "",
@@ -294,19 +295,23 @@ def _arrived(console: Console, parcels: Sequence[Body], truth: Ledger) -> bool:
         known = [one for one in truth[parcel["carrier"]] if one["tracking_number"] == number]
         wrong = travels.differences(parcel, known[0]) if len(known) == 1 else [f"{len(known)} of that number"]
         good = good and not wrong
-        mark = "[red]✗" if wrong else "[green]✓"
+        mark = _mark(not wrong)
         by = ", ".join(sorted({event["source"] for event in parcel["events"]}))
         words = "; ".join(wrong) or f"{len(parcel['events'])} events by {by}, all of them true"
-        console.print(f"{mark} {parcel['carrier']} {number}: {parcel['status']}, {words}")
+        console.print(mark + f"{parcel['carrier']} {number}: {parcel['status']}, {words}", soft_wrap=True)
     return good
+
+
+def _mark(good: bool) -> Text:
+    return Text("✓ ", style="green") if good else Text("✗ ", style="red")
 
 
 def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
     good = True
     for run in runs:
         words = "; ".join(run.mismatches) or "as it should be"
-        mark = "[red]✗" if run.mismatches else "[green]✓"
-        console.print(f"{mark} {run.scenario.reference}: {run.order['status']}, {words}")
+        mark = _mark(not run.mismatches)
+        console.print(mark + f"{run.scenario.reference}: {run.order['status']}, {words}", soft_wrap=True)
         for warning in run.order["warnings"]:
             console.print(f"    told: {warning['pointer']} {warning['message']}", style="dim", markup=False)
     for carrier, ledger in ledgers.items():
@@ -318,7 +323,7 @@ def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
             f"{money['returned']} returned, {money['held']} still held."
         )
         for wrong in (*strangers, *twice):
-            console.print(f"[red]✗ {carrier} has {wrong} and should not")
+            console.print(_mark(good=False) + f"{carrier} has {wrong} and should not", soft_wrap=True)
         good = good and not (strangers or twice or Decimal(money["held"]))
     return good and not any(run.mismatches for run in runs)
 
@@ -337,8 +342,8 @@ def main() -> int:
             runs = [Run(scenario) for scenario in scenarios()]
             with ThreadPoolExecutor(len(runs)) as pool:
                 list(pool.map(lambda run: _post(client, run), runs))
-            with Live(get_renderable=lambda: _table(runs), console=console, refresh_per_second=4):
-                _follow(client, runs, lambda line: console.print(line, markup=False, highlight=False))
+            with shown(console, lambda: _table(runs)) as tell:
+                _follow(client, runs, tell)
             for run in runs:
                 if run.order["label"]["status"] == "ready":
                     _save_label(client, run)
@@ -360,4 +365,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interrupts.quiet("demo", main))

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from local import disk
+
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this command itself started, kept so that none is forgotten while it runs."""
 
@@ -62,6 +64,7 @@ class Program:
 
 def start(name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Program:
     """Start *command* in a session of its own, its words going to the file *log*."""
+    disk.check(log.parent)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as words:
         process = subprocess.Popen(
@@ -144,5 +147,10 @@ def port(variable: str) -> int:
 
 
 def _end_of(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-20:]
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-20:]
+    except OSError as error:
+        lines = [f"nothing: it cannot be read ({error.strerror})"]
+    if full := disk.shortage(log.parent):
+        return full
     return "\n".join((f"the end of {log}:", *lines))

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
@@ -28,7 +29,7 @@ import boto3
 import httpx
 from rich.console import Console
 
-from local import emulator, node, processes
+from local import disk, emulator, interrupts, node, processes
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.services.accounts import api_keys, webhook_urls
@@ -409,12 +410,14 @@ def _say(line: str) -> None:
 def _show(stack: Stack) -> None:
     """Print where the stack is and how to call it, to standard output."""
     print(
-        f"API      {stack.api_url}\n"
-        f"Key      {stack.api_key}\n"
+        f"Tenant   {TENANT} (the commands' own unless you say --tenant)\n"
         f"Sandbox  {stack.sandbox_url}\n"
         f"AWS      {stack.aws_endpoint_url}\n"
         "\n"
-        f"curl -H 'Authorization: Bearer {stack.api_key}' '{stack.api_url}/v1/carriers'"
+        f"export API={shlex.quote(stack.api_url)}\n"
+        f"export KEY={shlex.quote(stack.api_key)}\n"
+        "\n"
+        'curl -H "Authorization: Bearer $KEY" "$API/v1/carriers"'
     )
 
 
@@ -433,13 +436,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stack = up()
                 _say(f"ready in {time.monotonic() - started:.1f} s")
                 _show(stack)
-    except processes.NotReadyError as error:
-        _say(str(error))
+    except (processes.NotReadyError, OSError) as error:
+        _say(disk.words(error) or str(error))
         return 1
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interrupts.quiet("stack", main))

@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
+
+from local.live import coloured, shown
 
 Body = dict[str, Any]
 
@@ -70,7 +71,7 @@ class Travels:
             table.add_row(
                 parcel["carrier"],
                 parcel["tracking_number"],
-                f"[{_COLOURS.get(status, 'yellow')}]{status}",
+                coloured(status, _COLOURS.get(status, "yellow")),
                 str(by["webhook"] or ""),
                 str(by["poll"] or ""),
                 f"{newest['description']} ({newest['source']})" if newest else "",
@@ -84,7 +85,7 @@ def travel(
     """Follow `parcels` to their ends; `poll` starts the poll workflow."""
     travels = Travels({parcel["id"]: parcel for parcel in parcels})
     deadline, polled = time.monotonic() + DEADLINE, 0.0
-    with Live(get_renderable=travels.table, console=console, refresh_per_second=4):
+    with shown(console, travels.table) as tell:
         while not travels.ended:
             now = time.monotonic()
             if now > deadline:
@@ -95,7 +96,7 @@ def travel(
             if now - polled > POLL_EVERY:
                 poll()
                 polled = now
-            travels.look(client, lambda line: console.print(line, markup=False, highlight=False))
+            travels.look(client, tell)
             time.sleep(LOOK_EVERY)
     return travels
 

@@ -1,0 +1,27 @@
+"""`python -m local demo`, and so on: the targets of the Makefile, none of which ends with a traceback."""
+
+import signal
+
+# While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def main() -> int:
+    """Do what the target of that name is for; the exit code."""
+    import sys
+    from functools import partial
+    from importlib import import_module
+
+    from local import interrupts
+
+    name = sys.argv[1]
+    module = import_module(
+        {"up": "local.stack", "down": "local.stack", "bench": "bench.__main__"}.get(name, f"local.{name}")
+    )
+    work = partial(module.main, [name]) if name in ("up", "down") else module.main
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return interrupts.quiet(name, work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
