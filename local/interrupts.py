@@ -5,11 +5,13 @@ import signal
 import sys
 from collections.abc import Callable
 
+from local import disk, processes
+
 
 def quiet(name: str, work: Callable[[], int | None]) -> int:
-    """Do `work` and give its exit code; 130 and one line when it is interrupted.
+    """Do `work` and give its exit code; 130 and one line when it is interrupted (under make, make's own).
 
-    Under make the line is make's own.
+    What did not come up, and a disk without room, end it in words and with 1.
     """
     try:
         return work() or 0
@@ -18,3 +20,9 @@ def quiet(name: str, work: Callable[[], int | None]) -> int:
         if "MAKELEVEL" not in os.environ:
             sys.stderr.write(f"\n{name}: interrupted\n")
         return 130
+    except (processes.NotReadyError, OSError) as error:
+        words = disk.words(error) or (str(error) if isinstance(error, processes.NotReadyError) else None)
+        if words is None:
+            raise
+        sys.stderr.write(f"{name}: {words}\n")
+        return 1

@@ -10,10 +10,14 @@ It finds the Python that Lambda runs, then makes
 A stamp remembers what the last run installed; while that stands, a run does nothing.
 """
 
+import errno
 import fcntl
 import glob
 import hashlib
 import os
+import re
+import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -55,6 +59,18 @@ Install one, for example with one of these, and run the command again:
   apt-get install python{version} python{version}-venv
   brew install python@{version}
 """
+
+
+MEGABYTES_NEEDED = 1500
+"""What set-up and a first stack take: packages, Node, the CDK, the bundle."""
+_MEGABYTES_LEFT = 100
+"""With less than this free, a failure is the disk's."""
+_UNREACHABLE = re.compile(
+    r"dns error|name resolution|could not resolve|getaddrinfo|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET"
+    r"|ETIMEDOUT|ENETUNREACH|network is unreachable|connection refused|connect error|error sending request"
+    r"|failed to fetch|NewConnectionError|timed out",
+    re.IGNORECASE,
+)
 
 
 class SetupError(Exception):
@@ -158,7 +174,49 @@ def set_up(env: Dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Set the checkout up unless it is; return the exit code."""
+    """Set the checkout up unless it is; return the exit code. Whatever stops it is told in words."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _main()
+    except SetupError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = _no_room()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return 130
+    sys.stderr.write("setup: %s\n" % message)
+    return 1
+
+
+def why_failed(command: List[str], code: int, said: str, megabytes_free: int) -> str:
+    """Say why a command of the set-up failed: no room, no network, or its exit code alone."""
+    if megabytes_free < _MEGABYTES_LEFT or "os error 28" in said or "ENOSPC" in said:
+        return _no_room()
+    failed = "%s failed with exit code %d" % (" ".join(command), code)
+    if _UNREACHABLE.search(said):
+        return (
+            "A package index cannot be reached. Set-up needs the network the first time: look at it "
+            "and at the proxy (HTTPS_PROXY), then run the command again. (%s)" % failed
+        )
+    return failed
+
+
+def _no_room() -> str:
+    return "There is no room on the disk of %s: %d MB are free, and about %d MB are needed." % (
+        ROOT,
+        _megabytes_free(),
+        MEGABYTES_NEEDED,
+    )
+
+
+def _megabytes_free() -> int:
+    return shutil.disk_usage(str(ROOT)).free // 1000000
+
+
+def _main() -> int:
     if is_current(ROOT):
         return 0
     (ROOT / ".local").mkdir(exist_ok=True)
@@ -166,13 +224,7 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_current(ROOT):
             return 0
-        try:
-            set_up(_trusting_this_machine(dict(os.environ)))
-        except SetupError as error:
-            sys.stderr.write("setup: %s\n" % error)
-            return 1
-        except KeyboardInterrupt:
-            return 130
+        set_up(_trusting_this_machine(dict(os.environ)))
     return 0
 
 
@@ -242,9 +294,11 @@ def _run(command: List[str], env: Dict[str, str], cwd: Path = ROOT) -> None:
         universal_newlines=True,
         errors="replace",
     )
+    said = []
     try:
         for raw in process.stdout or ():
             line = raw.rstrip()
+            said.append(line)
             if line and not line.startswith((" + ", " - ", " ~ ")):
                 _say("  " + line)
         code = process.wait()
@@ -253,7 +307,7 @@ def _run(command: List[str], env: Dict[str, str], cwd: Path = ROOT) -> None:
         process.wait()
         raise
     if code:
-        raise SetupError("%s failed with exit code %d" % (" ".join(command), code))
+        raise SetupError(why_failed(command, code, "\n".join(said), _megabytes_free()))
 
 
 def _say(line: str) -> None:

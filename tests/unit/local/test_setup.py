@@ -1,11 +1,17 @@
+import errno
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from local import setup
+
+ROOT = Path(setup.__file__).parent.parent
 
 
 def base_python() -> str:
@@ -108,3 +114,59 @@ def test_locks_name_no_address() -> None:
         assert "://" not in text
         assert "--index-url" not in text
         assert '"resolved"' not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "free", "words"),
+    [
+        (
+            "error: Failed to fetch: dns error: failed to lookup address",
+            9000,
+            "package index cannot be reached",
+        ),
+        ("npm error code ENOTFOUND", 9000, "HTTPS_PROXY"),
+        ("Temporary failure in name resolution", 9000, "needs the network"),
+        ("anything", 20, "no room on the disk"),
+        ("failed to write: No space left on device (os error 28)", 9000, "about 1500 MB are needed"),
+        ("hash mismatch", 9000, "^uv sync failed with exit code 2$"),
+    ],
+)
+def test_a_step_that_fails_is_explained(said: str, free: int, words: str) -> None:
+    assert re.search(words, setup.why_failed(["uv", "sync"], 2, said, free))
+
+
+def test_no_room_for_the_lock_itself_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(setup, "_main", full)
+    assert setup.main() == 1
+    assert "There is no room on the disk" in capsys.readouterr().err
+
+
+def test_an_interrupted_set_up_says_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(setup, "_main", interrupted)
+    try:
+        assert setup.main() == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == ""
+
+
+def test_make_says_that_there_is_no_python() -> None:
+    make = shutil.which("make")
+    assert make
+    done = subprocess.run(
+        [make, "setup", "PYTHON=no-such-python"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "no python3" in done.stderr
+    assert "Install Python 3.13" in done.stderr
