@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from sandbox.app import CONTROLS
 from sandbox.server import address, listen, server
 from sandbox.steering import WORDS
 from sandbox.world import Settings, default_accounts
@@ -18,10 +19,14 @@ def _arguments() -> argparse.Namespace:
         textwrap.fill(meaning, 96, initial_indent=f"  SBX-{word:<14}", subsequent_indent=" " * 20)
         for word, meaning in WORDS.items()
     )
+    controls = "\n".join(
+        textwrap.fill(meaning, 96, initial_indent=f"  {call:<28}", subsequent_indent=" " * 30)
+        for call, meaning in CONTROLS.items()
+    )
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="The carriers' stand-ins, on one port.",
-        epilog=f"steering words, anywhere in an order's reference:\n{words}",
+        epilog=f"steering words, anywhere in an order's reference:\n{words}\n\ncontrols:\n{controls}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")

@@ -20,6 +20,27 @@ from sandbox.world import Settings, World
 CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi, TrackingMore)
 
 
+CONTROLS = {
+    "GET /_sandbox/health": "whether it runs, and its carriers",
+    "GET /_sandbox/ledger": "what was ordered, paid, called and called back, per carrier",
+    "GET /_sandbox/truth": "what has truly happened to every parcel",
+    "POST /_sandbox/advance": '{"seconds": n} moves the clock forward',
+    "POST /_sandbox/faults": (
+        '[{"carrier", "call", "kind": "timeout | reset_after | status_500 | 429 | code | ...", "times"}] '
+        "spoils the next calls; GET shows what is left, DELETE drops it"
+    ),
+    "POST /_sandbox/webhooks": (
+        '{"<carrier>": {"<account>": url}} says where accounts are told of their parcels; GET shows it, '
+        "DELETE drops it"
+    ),
+    "POST /_sandbox/parcels": (
+        '{"trackingmore": {"<account>": [{"tracking_number", "carrier_code"}]}} has parcels followed before'
+    ),
+    "POST /_sandbox/reset": "forgets everything but the webhooks, time moved included",
+}
+"""The controls, for `--help`."""
+
+
 def build_app(settings: Settings) -> Starlette:
     """Put a new world and its carriers behind one application."""
     world = World(settings)

@@ -1,13 +1,16 @@
 """The carrier's callback: it proves nothing, and is never lost once it was acknowledged."""
 
 import json
+from hashlib import sha256
 
 import pytest
 
 from parcelgate.carriers.results import Failed, NotFound, OrderResult, Pending
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.domain.problems import CarrierWords
+from parcelgate.services.operator import operations
 from parcelgate.store.credentials.webhook_tokens import Hook
+from parcelgate.store.inbox import MOST_BYTES
 from tests.support.faulty import unavailable
 from tests.support.world import Behaviour, World
 
@@ -86,7 +89,8 @@ def test_a_malformed_callback_is_acknowledged_parked_and_changes_nothing(body: b
 def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
     world.settle(world.place())
 
-    answer = world.deliver(world.fake.urls[0], b'{"x": "' + b"y" * 300_000 + b'"}')
+    body = b'{"x": "' + b"y" * 300_000 + b'"}'
+    answer = world.deliver(world.fake.urls[0], body)
 
     world.clock.run(until=lambda: not world.sqs.busy, hours=1)
 
@@ -94,6 +98,24 @@ def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
     assert answer["statusCode"] == 200
     reasons = [item.get("reason", {}).get("S") for item in world.items() if item["sk"]["S"] == "ENTRY"]
     assert "too long" in reasons
+    (entry,) = world.table.tenant("acme").inbox.parked()
+    assert entry.body.decode() == f"not kept: {len(body)} bytes, SHA-256 {sha256(body).hexdigest()}"
+
+    operations.replay(world.table, "acme", entry.id)
+    world.stream()
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+    assert [parked.reason for parked in world.table.tenant("acme").inbox.parked()] == ["too long"]
+
+
+def test_a_callback_of_just_the_size_that_is_kept_is_kept(world: World) -> None:
+    world.settle(world.place())
+    body = b'"' + b"y" * (MOST_BYTES - 2) + b'"'
+
+    world.deliver(world.fake.urls[0], body)
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+
+    (entry,) = world.table.tenant("acme").inbox.parked()
+    assert (entry.body, entry.reason) == (body, "not an object")
 
 
 def test_a_callback_that_lies_about_success_changes_nothing(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import sandbox
 from sandbox import Settings, serve
+from sandbox.app import build_app
 
 CHECKOUT = Path(sandbox.__file__).parents[1]
 
@@ -211,3 +212,16 @@ def test_webhooks_are_entered_by_carrier_and_account_and_outlive_a_reset(http):
 def test_a_webhook_that_cannot_be_is_refused(http, body):
     assert http.post("/_sandbox/webhooks", json=body).status_code == 422
     assert http.get("/_sandbox/webhooks").json() == {}
+
+
+def test_the_help_names_every_control_that_there_is():
+    """Held against the application's own routes, so that none is forgotten."""
+    command = [sys.executable, "-m", "sandbox", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    served = {route.path for route in build_app(Settings()).routes if route.path.startswith("/_sandbox/")}
+    assert len(served) == 8
+    for path in served:
+        assert path in told, path
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for control in ("faults", "advance", "reset", "webhooks", "ledger", "truth"):
+        assert f"/_sandbox/{control}" in readme, control

@@ -11,6 +11,7 @@ other delivery can ever come with it.
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
 MOST_BYTES = 256 * 1024
-"""What is kept of a delivery. One that is as long or longer was cut there, and can only be parked."""
+"""The longest delivery that is kept. Of a longer one only size and hash are, and it can only be parked."""
+_NOT_KEPT = b"not kept: "
 
 RECEIVED = "received"
 PROCESSED = "processed"
@@ -37,6 +39,18 @@ _PROOF = "PROOF"
 _AT_ONCE = 100
 _NEW = "attribute_not_exists(pk) OR expires_at <= :now"
 """What has expired may stand there still; it counts as gone."""
+
+
+def kept(body: bytes) -> bytes:
+    """What is kept of a delivery: all of it, or the size and the SHA-256 of one that is too long."""
+    if len(body) <= MOST_BYTES:
+        return body
+    return _NOT_KEPT + f"{len(body)} bytes, SHA-256 {sha256(body).hexdigest()}".encode()
+
+
+def was_kept(body: bytes) -> bool:
+    """Tell whether an entry's body is the delivery itself, and not what `kept` made of a long one."""
+    return not body.startswith(_NOT_KEPT)
 
 
 class InboxEntry(NamedTuple):

@@ -31,7 +31,7 @@ from parcelgate.services.orders import transitions
 from parcelgate.services.orders.retries import Action
 from parcelgate.services.orders.transitions import Change
 from parcelgate.store.errors import OrderNotFoundError
-from parcelgate.store.inbox import DUE_AFTER, MOST_BYTES, RECEIVED, InboxEntry
+from parcelgate.store.inbox import DUE_AFTER, RECEIVED, InboxEntry, was_kept
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -268,7 +268,7 @@ def _can_be(number: str | None) -> bool:
 
 
 def _unreadable(body: bytes) -> str | None:
-    if len(body) >= MOST_BYTES:
+    if not was_kept(body):
         return "too long"
     try:
         document = msgspec.json.decode(mended(body))

@@ -19,7 +19,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import ProofTakenError, StoreError, ThrottledError
-from parcelgate.store.inbox import MOST_BYTES
+from parcelgate.store.inbox import kept, was_kept
 
 if TYPE_CHECKING:
     from parcelgate.carriers.accounts import Accounts
@@ -88,8 +88,8 @@ class Door:
             if hook is None or answer is None:
                 return _turned_away(carrier)
             bind_log_keys(order_id=hook.order_id, tenant=hook.tenant, carrier=carrier)
-            body = body[:MOST_BYTES]
             found = self._looked_at(hook, body)
+            body = kept(body)
             if found.refused:
                 return _refused(carrier, "forged")
             entry = self._table.tenant(hook.tenant).inbox.put(
@@ -99,7 +99,7 @@ class Door:
                 body=body,
                 headers=_proving(carrier, headers or {}),
                 proof=found.proof,
-                parked=found.reason,
+                parked=found.reason if was_kept(body) else "too long",
                 now=self._clock(),
             )
         except ProofTakenError:
