@@ -86,8 +86,6 @@ PRICES = {
 """US dollars, us-east-1, list prices without any free tier."""
 ORDER_KB = 3
 WORKFLOW_GB = 64 / 1024
-ROUND_SECONDS = 30
-"""How long a round is under way on the average, where the workers have something to do."""
 
 
 @dataclass

@@ -24,6 +24,9 @@ CARRIERS = {
 AGGREGATORS = {"trackingmore": "parcelgate.carriers.trackingmore"}
 """Those that take no orders, and follow anybody's parcels."""
 
+DEFAULT_AGGREGATOR = "trackingmore"
+"""The aggregator that follows what no carrier of ours carries."""
+
 
 class UnknownCarrierError(Exception):
     """There is no carrier of that name here."""

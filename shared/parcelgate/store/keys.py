@@ -25,8 +25,6 @@ INBOX = "INBOX"
 BATCH = "BATCH"
 TRACKING = "TRACKING"
 POLL = "POLL"
-ROUTING_PREFIXES = ("KEY#", "HOOK#")
-"""The partition keys that do not begin with a tenant: they hold no more than the way to one."""
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")

@@ -90,3 +90,8 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str, unwanted: str) -
         check=True,
     ).stdout.split()
     assert not set(unwanted.split()) & set(found)
+
+
+def test_the_default_aggregator_is_named_and_follows_parcels() -> None:
+    assert registry.DEFAULT_AGGREGATOR in registry.AGGREGATORS
+    assert "follow" in registry.profile(registry.DEFAULT_AGGREGATOR).capabilities

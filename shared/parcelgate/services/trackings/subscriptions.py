@@ -117,7 +117,7 @@ class Followings:
 
         One that stands there twice is followed as its first place says, and is followed already at the next.
         """
-        bind_log_keys(tenant=tenant, carrier=_aggregator())
+        bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
         results: dict[int, Taken | ProblemError] = {}
         first: dict[tuple[str, Waybill], int] = {}
         for place, one in enumerate(wanted):
@@ -130,7 +130,7 @@ class Followings:
         for account, places in _grouped(unknown, lambda place: wanted[place].account):
             answers = self._asked(
                 tenant,
-                _aggregator(),
+                registry.DEFAULT_AGGREGATOR,
                 account,
                 [wanted[place].following for place in places],
                 lambda aggregator, parcels: aggregator.follow(parcels),
@@ -144,7 +144,7 @@ class Followings:
                 )
         new = sum(isinstance(result, Taken) and not result.already for result in results.values())
         if new:
-            count("ParcelsFollowed", new, carrier=_aggregator())
+            count("ParcelsFollowed", new, carrier=registry.DEFAULT_AGGREGATOR)
         for place, one in enumerate(wanted):
             result = results[first[one.account, one.following.waybill]]
             if isinstance(result, Taken) and place not in results:
@@ -256,8 +256,10 @@ class Followings:
         Raises ProblemError: `validation_failed` for an unknown account, `refused_by_carrier` or
         `carrier_unavailable`.
         """
-        bind_log_keys(tenant=tenant, carrier=_aggregator())
-        aggregator = self._carriers.aggregator_for(tenant, _aggregator(), account, remaining=remaining)
+        bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
+        aggregator = self._carriers.aggregator_for(
+            tenant, registry.DEFAULT_AGGREGATOR, account, remaining=remaining
+        )
         try:
             return question(aggregator)
         except CarrierError as error:
@@ -442,7 +444,7 @@ def _tracking(tenant: str, wanted: Wanted, followed: Followed, at: "datetime") -
     return Tracking(
         id=new_id("trk"),
         tenant=tenant,
-        carrier=_aggregator(),
+        carrier=registry.DEFAULT_AGGREGATOR,
         account=wanted.account,
         tracking_number=followed.waybill.tracking_number,
         carrier_code=followed.waybill.carrier_code,
@@ -493,11 +495,6 @@ def _must_be_possible(tracking: Tracking, change: Change) -> None:
 
 def _is_aggregated(tracking: Tracking) -> bool:
     return tracking.carrier in registry.AGGREGATORS
-
-
-def _aggregator() -> str:
-    """Who follows what no carrier of ours carries."""
-    return next(iter(registry.AGGREGATORS))
 
 
 def _waybill(tracking: Tracking) -> Waybill:
