@@ -10,7 +10,14 @@ from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
-from parcelgate.domain.trackings import Customer, OtherNumber, ProofOfDelivery, TrackingEvent
+from parcelgate.domain.trackings import (
+    Customer,
+    NextCarrier,
+    OtherNumber,
+    ProofOfDelivery,
+    Saying,
+    TrackingEvent,
+)
 
 
 class Examination(msgspec.Struct, frozen=True):
@@ -95,12 +102,19 @@ class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier knows of one number's journey; `carrier_code` is an aggregator's courier."""
+    """What the carrier knows of one number's journey; `carrier_code` is an aggregator's courier.
+
+    `names` are what else the carrier calls the parcel in its answer: its own number, a reference.
+    """
 
     tracking_number: str
     events: tuple[TrackingEvent, ...]
+    names: tuple[str, ...] = ()
     carrier_code: str | None = None
     other_numbers: tuple[OtherNumber, ...] = ()
+    next_carrier: NextCarrier | None = None
+    estimated_delivery: Saying | None = None
+    signed_by: Saying | None = None
     proof: ProofOfDelivery | None = None
 
 

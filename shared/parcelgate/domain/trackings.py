@@ -5,11 +5,13 @@ by poll, is joined to that set; all else (status, times, numbers) follows from t
 repeated delivery can change nothing that it should not.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -164,8 +166,9 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     `at_is_local` marks a time that came without any zone. `status` is None when the carrier's `code`
     is in no table: it is shown, and never guessed. So it is of housekeeping (`is_housekeeping`), which says
     nothing of how the parcel stands. `leaves`: a parcel that stands so goes on standing so. `carrier` is who
-    carried the parcel, where that was not the carrier of its tracking. `id` and `source` are given when the
-    event joins a timeline.
+    carried the parcel, where that was not the carrier of its tracking. Where a carrier tells the place of one
+    event in several ways it is no part of its identity (`is_known_by_place`). `id` and `source` are given
+    when the event joins a timeline.
     """
 
     at: datetime
@@ -184,6 +187,7 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     is_housekeeping: bool = False
     leaves: tuple[TrackingStatus, ...] = ()
     carrier: str | None = None
+    is_known_by_place: bool = True
     id: str = ""
     source: Source | None = None
 
@@ -322,6 +326,20 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.last_event_at or self.created_at, self.created_at)
 
 
+def number_key(number: str) -> str:
+    """What a tracking number is compared by: capitals, blanks and full-width letters make no other one.
+
+    >>> number_key("rp 123 456 789 au")
+    'RP123456789AU'
+    """
+    return "".join(unicodedata.normalize("NFKC", number).upper().split())
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two spellings are of one tracking number."""
+    return number_key(one) == number_key(other)
+
+
 def merge(
     tracking: Tracking,
     events: Iterable[TrackingEvent],
@@ -439,6 +457,8 @@ def _identity(tracking: Tracking, event: TrackingEvent) -> str:
     place = event.place or "|".join(
         part or "" for part in (event.city, event.state, event.postcode, event.country)
     )
+    if not event.is_known_by_place:
+        place = ""
     parts = (
         tracking.carrier,
         tracking.tracking_number,
@@ -590,10 +610,33 @@ def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherN
     return tuple(sorted(found, key=lambda other: (other.number, other.carrier or "")))
 
 
+def secure_address(address: str | None) -> str | None:
+    """A web address that may be shown as a link: https, with a host. None for anything else."""
+    try:
+        parts = urlsplit(address or "")
+        safe = parts.scheme == "https" and bool(parts.hostname)
+    except ValueError:
+        return None
+    return address if safe and address and not any(mark.isspace() for mark in address) else None
+
+
 def _proof(one: ProofOfDelivery | None, other: ProofOfDelivery | None) -> ProofOfDelivery | None:
-    """The later of two proofs: its pictures open longer."""
-    found = [proof for proof in (one, other) if proof is not None]
+    """The later of two proofs: its pictures open longer. Addresses that are no links are left out."""
+    found = [
+        proof
+        for each in (one, other)
+        if each is not None
+        and ((proof := _secure(each)).image_url is not None or proof.address_image_url is not None)
+    ]
     return max(found, key=_lasting, default=None)
+
+
+def _secure(proof: ProofOfDelivery) -> ProofOfDelivery:
+    return msgspec.structs.replace(
+        proof,
+        image_url=secure_address(proof.image_url),
+        address_image_url=secure_address(proof.address_image_url),
+    )
 
 
 def _lasting(proof: ProofOfDelivery) -> tuple[str, str, str]:

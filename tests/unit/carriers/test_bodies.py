@@ -54,3 +54,7 @@ def test_promise_6_half_a_character_spoils_no_other_parcel_of_the_answer(half: b
         json.dumps({"description": text}, ensure_ascii=False).encode(),
         b"{}",
     ]
+
+
+def test_a_byte_order_mark_is_no_reason_not_to_read() -> None:
+    assert decoded(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}

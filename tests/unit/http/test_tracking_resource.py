@@ -6,8 +6,10 @@ import msgspec
 
 from parcelgate.domain.trackings import (
     Customer,
+    NextCarrier,
     OtherNumber,
     ProofOfDelivery,
+    Saying,
     Source,
     Tracking,
     merge,
@@ -55,6 +57,9 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         at=NOON + timedelta(hours=2),
         other_numbers=[OtherNumber("92001", "usps"), OtherNumber("X1")],
         proof=PROOF,
+        next_carrier=NextCarrier(NOON, "usps", "92001", followed=True),
+        estimated_delivery=Saying(NOON, "by Tuesday"),
+        signed_by=Saying(NOON, "A. BYRD"),
     )
 
     assert shown(tracking, next_poll_at=NOON) == {
@@ -73,8 +78,10 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         "title": "Gift",
         "status": "delivered",
         "sub_status": None,
-        "estimated_delivery": None,
+        "estimated_delivery": "by Tuesday",
         "delivered_at": "2026-11-21T13:00:00.000Z",
+        "signed_by": "A. BYRD",
+        "next_carrier": {"carrier_code": "usps", "tracking_number": "92001"},
         "last_event_at": "2026-11-21T13:00:00.000Z",
         "next_poll_at": "2026-11-21T12:00:00.000Z",
         "proof_of_delivery": {
@@ -101,6 +108,7 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
                 },
                 "visible_to_recipient": False,
                 "source": "webhook",
+                "carrier": "china-ems",
             }
         ],
         "customer": {"name": "Ada", "email": "ada@example.com", "phone": None},

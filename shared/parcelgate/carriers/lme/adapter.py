@@ -286,7 +286,11 @@ class Lme:
         history, reference = mapping.pushed(push.fields, self._settings)
         if history is None and reference is None:
             return WebhookReading(trust=Trust.UNREADABLE, reason="cannot be read")
-        return WebhookReading(trust=push.trust, reason=push.reason, history=history, reference=reference)
+        trust, reason = push.trust, push.reason
+        channel = mapping.channel(push.fields)
+        if trust is Trust.BELIEVED and channel not in {None, self._keys.app_key.casefold()}:
+            trust, reason = Trust.NUDGE, "of another channel"
+        return WebhookReading(trust=trust, reason=reason, history=history, reference=reference)
 
     def _sender(self, order: Order) -> Address:
         sender = order.ship_from or self._account.ship_from

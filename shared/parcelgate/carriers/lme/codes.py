@@ -13,11 +13,16 @@ OK = "0"
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What a code of a push or a route means, and whether its recipient is to see it."""
+    """What a code of a push or a route means, and whether its recipient is to see it.
 
-    status: TrackingStatus
+    Without a status it is housekeeping, or another carrier's words. A parcel that stands as in `leaves` goes
+    on standing so.
+    """
+
+    status: TrackingStatus | None = None
     sub_status: str | None = None
     shown: bool = True
+    leaves: tuple[TrackingStatus, ...] = ()
 
 
 _S = TrackingStatus
@@ -27,11 +32,11 @@ ACTIONS: Mapping[str, Action] = {
     # deliver_in_warehose and out_warehorse_2. Two codes stand twice, and one Y in "shown" is enough.
     "create_order": Action(_S.INFO_RECEIVED),
     "collect_order": Action(_S.IN_TRANSIT, "arrived_at_hub"),
-    "update_order": Action(_S.INFO_RECEIVED, shown=False),
-    "deliver_in_warehose": Action(_S.IN_TRANSIT, "at_delivery_facility"),
+    "update_order": Action(shown=False),
+    "deliver_in_warehose": Action(_S.IN_TRANSIT, "at_delivery_facility", leaves=(_S.DAMAGED, _S.RETURNING)),
     "exception_order": Action(_S.EXCEPTION, shown=False),
     "damage_order": Action(_S.DAMAGED, shown=False),
-    "order_sorting_finish": Action(_S.IN_TRANSIT),
+    "order_sorting_finish": Action(),
     "out_warehorse_2": Action(_S.OUT_FOR_DELIVERY),
     "exception_change_data_1": Action(_S.ATTEMPT_FAILED, "rescheduled"),
     "exception_reject": Action(_S.EXCEPTION, "refused"),
@@ -51,17 +56,17 @@ ACTIONS: Mapping[str, Action] = {
     "modify_sign_in": Action(_S.DELIVERED),
     "reassign": Action(_S.ATTEMPT_FAILED, "rescheduled"),
     "transport_order": Action(_S.IN_TRANSIT, "dispatched"),
-    "transport_order_v2": Action(_S.IN_TRANSIT),
+    "transport_order_v2": Action(),
     "to_be_delivered": Action(_S.IN_TRANSIT),
     "allocate_order": Action(_S.IN_TRANSIT, "dispatched"),
-    "block_remove_package": Action(_S.IN_TRANSIT, shown=False),
+    "block_remove_package": Action(shown=False),
     "block_remove_package_abnormal_remark": Action(_S.EXCEPTION, shown=False),
     "allocate_wait_out": Action(_S.IN_TRANSIT),
     "allocate_out": Action(_S.IN_TRANSIT, "dispatched"),
-    "allocate_in": Action(_S.IN_TRANSIT, "arrived_at_hub"),
-    # Public: seen by a receiver of pushes, in no table. Whether they are shown nobody says.
-    "in_warehorse": Action(_S.IN_TRANSIT, "arrived_at_hub"),
-    "exception_redeliver": Action(_S.ATTEMPT_FAILED),
+    "allocate_in": Action(),
+    # Public: seen by a receiver of pushes, in no table. Nobody says that they may be shown.
+    "in_warehorse": Action(_S.IN_TRANSIT, "arrived_at_hub", shown=False),
+    "exception_redeliver": Action(_S.ATTEMPT_FAILED, shown=False),
 }
 """Codes of pushes and routes; the statuses are ours."""
 
@@ -69,7 +74,20 @@ FORWARDED = frozenset({"transport_order", "transport_order_v2", "to_be_delivered
 """Events of the next carrier, in Australia alone (documented)."""
 
 NEXT_CARRIER = "australia-post"
-"""Whose number `trackNo` then is (documented: "forwarded to Australia Post"; that it is there: assumed)."""
+"""Whose number `trackNo` then is (documented: "forwarded to Australia Post"; that it is there: assumed).
+
+The name is the aggregator's for that courier (assumed).
+"""
+
+_HANDED_ON = re.compile(
+    r"tracking\s+number\s*[:\uff1a]\s*\[?\s*([A-Z0-9][A-Z0-9-]{5,38}[A-Z0-9])", re.ASCII | re.I
+)
+
+
+def next_number(text: str) -> str | None:
+    """The next carrier's number in the text of an event (documented: "... , Tracking Number: [number]")."""
+    found = _HANDED_ON.search(text)
+    return found[1] if found else None
 
 
 def action(code: str) -> Action | None:

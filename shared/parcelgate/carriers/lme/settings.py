@@ -111,6 +111,8 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # A signed push further off than this is only a nudge; its pictures open for so long (documented).
     push_tolerance_seconds: float = 300
     image_days: int = 30
+    # Whether a parcel that LME hands to Australia Post is asked about there, through the tenant's aggregator.
+    follow_next_carrier: bool = True
 
     def path(self, call: Call) -> str:
         """The path of `call` for this account, without a slash at its beginning."""

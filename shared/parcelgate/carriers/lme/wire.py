@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
+from parcelgate.domain.trackings import secure_address
 
 LONGEST_SIDE_METRES = 2
 """Length, width and height of a parcel each (public: createOrder's page)."""
@@ -107,11 +108,11 @@ def _flag(value: Any) -> bool | None:
 
 
 def _first_address(value: Any) -> str | None:
-    """A web address that may come alone, among several in one text, or in a list."""
+    """A web address that may come alone, among several in one text, or in a list; https alone."""
     if isinstance(value, list):
         value = next((item for item in value if text(item)), None)
     told = text(value)
-    return None if told is None else told.split(",")[0].strip() or None
+    return None if told is None else secure_address(told.split(",")[0].strip())
 
 
 Code = Annotated[str | None, BeforeValidator(_code)]
@@ -182,6 +183,8 @@ class RouteEvent(Read):
     event_time: Text = None
     operator_time: Text = None
     utc_operator_time: Text = None
+    update_time: Text = None
+    updated_time: Text = None
     time_zone: Text = None
     event: Text = None
     routing_description: Text = None

@@ -6,6 +6,7 @@ emoji must not make unreadable what the same answer says of all others.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -40,8 +41,9 @@ def decoded(content: bytes) -> Any:
 def mended(content: bytes) -> bytes:
     """JSON in which a replacement character stands for every half of one: in UTF-8, or of a surrogate pair.
 
-    What is right stays as it is, and what is no JSON does not become any.
+    What is right stays as it is, and what is no JSON does not become any. A byte order mark is left out.
     """
+    content = content.removeprefix(BOM_UTF8)
     if b"\\ud" in content or b"\\uD" in content:
         content = _ESCAPE.sub(lambda found: found[0] if found[1] is None else rb"\ufffd", content)
     return content.decode(errors="replace").encode()

@@ -104,6 +104,13 @@ def read_zone(text: str | None) -> tzinfo | None:
         return None
 
 
+def nearest(local: datetime, in_utc: datetime | None) -> datetime:
+    """A time in a zone; of an hour that the zone has twice, the one nearer to `in_utc` where that is told."""
+    if in_utc is None:
+        return local
+    return min((local, local.replace(fold=1)), key=lambda time: abs(time.astimezone(UTC) - in_utc))
+
+
 def offset_text(away: timedelta) -> str:
     """An offset as the contract writes it: `+10:00`."""
     minutes = round(away.total_seconds() / 60)

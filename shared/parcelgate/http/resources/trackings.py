@@ -8,6 +8,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.trackings import (
     Customer,
     ProofOfDelivery,
+    Saying,
     Source,
     Tracking,
     TrackingEvent,
@@ -24,6 +25,13 @@ class SecondaryNumber(msgspec.Struct, frozen=True):
     number: str
 
 
+class NextCarrierResource(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes the parcel on, by an aggregator's code for the courier, and under which number."""
+
+    carrier_code: str
+    tracking_number: str
+
+
 class LocationResource(msgspec.Struct, frozen=True, kw_only=True):
     """Where something happened; `text` in the carrier's own words."""
 
@@ -38,7 +46,7 @@ class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a parcel.
 
     `status` is null when the carrier's `code` is not known here. `at_is_local` marks a time that came
-    without a zone, and was read in the account's.
+    without a zone, and was read in the account's. `carrier` is who carried the parcel then.
     """
 
     id: str
@@ -52,13 +60,14 @@ class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
     location: LocationResource
     visible_to_recipient: bool
     source: Source | None
+    carrier: str
 
 
 class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
     """One followed parcel; its events oldest first.
 
     `next_poll_at` is null when nobody asks about it any more. The pictures of a proof of delivery are the
-    carrier's, and open until its `expires_at`.
+    carrier's, and open until its `expires_at`. `estimated_delivery` and `signed_by` are its own words.
     """
 
     id: str
@@ -73,8 +82,10 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None
     status: TrackingStatus
     sub_status: str | None
-    estimated_delivery: datetime | None
+    estimated_delivery: str | None
     delivered_at: datetime | None
+    signed_by: str | None
+    next_carrier: NextCarrierResource | None
     last_event_at: datetime | None
     next_poll_at: datetime | None
     proof_of_delivery: ProofOfDelivery | None
@@ -128,10 +139,12 @@ def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) 
         tracking,
         object="tracking",
         secondary_tracking_numbers=tuple(copied(SecondaryNumber, one) for one in tracking.other_numbers),
-        estimated_delivery=None,
+        estimated_delivery=_text(tracking.estimated_delivery),
+        signed_by=_text(tracking.signed_by),
+        next_carrier=copied(NextCarrierResource, tracking.next_carrier) if tracking.next_carrier else None,
         next_poll_at=next_poll_at,
         proof_of_delivery=tracking.proof,
-        events=tuple(map(_event, tracking.events)),
+        events=tuple(_event(event, tracking.carrier_code or tracking.carrier) for event in tracking.events),
     )
 
 
@@ -145,5 +158,14 @@ def failed_result(error: ProblemError, site: Site, tracking_id: str | None = Non
     )
 
 
-def _event(event: TrackingEvent) -> TrackingEventResource:
-    return copied(TrackingEventResource, event, location=copied(LocationResource, event, text=event.place))
+def _event(event: TrackingEvent, carrier: str) -> TrackingEventResource:
+    return copied(
+        TrackingEventResource,
+        event,
+        carrier=event.carrier or carrier,
+        location=copied(LocationResource, event, text=event.place),
+    )
+
+
+def _text(saying: Saying | None) -> str | None:
+    return None if saying is None else saying.text

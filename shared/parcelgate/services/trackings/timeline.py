@@ -82,6 +82,9 @@ class Timelines:
                 source=source,
                 at=at,
                 other_numbers=told.other_numbers,
+                next_carrier=told.next_carrier,
+                estimated_delivery=told.estimated_delivery,
+                signed_by=told.signed_by,
                 proof=told.proof,
             )
             if after is before:
@@ -134,7 +137,7 @@ def _count(before: Tracking, after: Tracking) -> None:
     known = {event.id for event in before.events}
     new = [event for event in after.events if event.id not in known]
     for event in new:
-        if event.status is None:
+        if event.status is None and not event.is_housekeeping:
             names = {"carrier": after.carrier, "carrier_code": after.carrier_code, "code": event.code[:64]}
             log.warning("a carrier's code is in no table", extra=names)
             count("CodesUnmapped", carrier=after.carrier)

@@ -520,6 +520,11 @@ def test_a_signed_push_is_believed_and_another_says_only_whom_to_ask_about() -> 
         assert (found.history.tracking_number, found.history.events[0].code) == (NUMBER, "sign_in")
 
 
+def test_a_push_of_another_channel_says_only_whom_to_ask_about() -> None:
+    assert pushed({**ROUTE, "channel": APP_KEY.upper()}, signed=True).trust is Trust.BELIEVED
+    assert pushed({**ROUTE, "channel": "another"}, signed=True).trust is Trust.NUDGE
+
+
 def test_a_push_about_nothing_cannot_be_read() -> None:
     assert pushed({"hello": "world"}, signed=True).trust is Trust.UNREADABLE
     assert adapter().verify_webhook({}, b"\xff").trust is Trust.UNREADABLE

@@ -16,8 +16,16 @@ from parcelgate.carriers.toolkit.bodies import encoded
 from parcelgate.carriers.toolkit.documents import from_base64
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, Options, Order
-from parcelgate.domain.trackings import OtherNumber, ProofOfDelivery, TrackingStatus
+from parcelgate.domain.trackings import (
+    NextCarrier,
+    OtherNumber,
+    ProofOfDelivery,
+    Source,
+    TrackingStatus,
+    merge,
+)
 from tests.support.carrier import NOON
+from tests.support.trackings import a_tracking
 from tests.unit.carriers.lme.orders import (
     APP_KEY,
     NUMBER,
@@ -293,7 +301,43 @@ def test_the_time_in_utc_tells_the_zone_where_nothing_else_does() -> None:
 def test_an_unknown_code_is_shown_and_has_no_status() -> None:
     found = event(eventCode="teleported", event=None)
     assert (found.code, found.description, found.status) == ("teleported", "teleported", None)
-    assert found.visible_to_recipient
+    assert not found.visible_to_recipient, "whether its row is shown nobody knows"
+    assert not found.is_housekeeping
+
+
+def test_a_known_action_tells_what_an_unknown_code_means() -> None:
+    found = event(eventCode="E-77", action="out_warehorse_2")
+    assert (found.code, found.status, found.visible_to_recipient) == ("E-77", "out_for_delivery", True)
+
+
+def test_housekeeping_has_no_status_and_is_no_unknown_code() -> None:
+    found = event(eventCode="allocate_in")
+    assert (found.status, found.is_housekeeping, found.visible_to_recipient) == (None, True, True)
+
+
+def test_the_warehouse_does_not_end_damage_and_withdrawal() -> None:
+    assert set(event(eventCode="deliver_in_warehose").leaves) == {"damaged", "returning"}
+
+
+@pytest.mark.parametrize(("in_utc", "hour"), [("2026-04-04 15:30:00", 15), ("2026-04-04 16:30:00", 16)])
+def test_an_hour_that_comes_twice_is_the_one_that_the_time_in_utc_says(in_utc: str, hour: int) -> None:
+    """Melbourne's clocks go back from three to two on 5 April 2026."""
+    found = event(eventTime="2026-04-05 02:30:00", timeZone="Australia/Melbourne", utcOperatorTime=in_utc)
+    assert (found.at.hour, found.utc_offset) == (hour, "+11:00" if hour == 15 else "+10:00")
+
+
+def test_the_time_of_the_update_stands_in_for_all_others() -> None:
+    found = event(eventTime=None, updateTime="2026-11-20 08:15:30")
+    assert found.at == datetime(2026, 11, 19, 22, 15, 30, tzinfo=UTC)
+    milliseconds = event(eventTime=None, updatedTime=1795126530000)
+    assert milliseconds.at == datetime.fromtimestamp(1795126530, UTC)
+
+
+def test_one_event_is_one_however_its_place_is_told() -> None:
+    told = {"eventCode": "sign_in", "eventTime": "2026-11-20 08:15:30"}
+    events = [event(**told, orderLocation="Warehouse 3"), event(**told, eventCity="Melbourne"), event(**told)]
+    parcel = a_tracking(carrier="lme")
+    assert len(merge(parcel, events, source=Source.POLL, at=NOON).events) == 1
 
 
 def test_what_is_not_for_the_recipient_is_marked() -> None:
@@ -333,6 +377,57 @@ def test_the_next_carriers_number_is_kept() -> None:
     forwarded = route(eventCode="transport_order", trackNo="33ABC123")
     found, _ = history(route(trackNo="33ABC123"), forwarded, route(trackNo=NUMBER), route(trackNo="X1"))
     assert found.other_numbers == (OtherNumber("33ABC123", "australia-post"), OtherNumber("X1"))
+
+
+AT = datetime(2026, 11, 19, 22, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"trackNo": "33ABC1234567"},
+        {"event": "Forwarded to Australia Post, Tracking Number: 33ABC1234567"},
+        {"event": "Forwarded to Australia Post, Tracking Number\uff1a[33ABC1234567]Thank you"},
+        {"routingDescription": "forwarded, tracking number:33ABC1234567."},
+    ],
+)
+def test_a_parcel_that_is_handed_on_is_known_by_its_next_number(told: dict[str, str]) -> None:
+    found, _ = history(route(eventCode="transport_order", **told))
+    assert found.next_carrier == NextCarrier(AT, "australia-post", "33ABC1234567", followed=True)
+    assert found.other_numbers == (OtherNumber("33ABC1234567", "australia-post"),)
+
+
+def test_an_account_may_have_it_that_the_next_carrier_is_not_asked() -> None:
+    whole = {"orderRoutes": [route(eventCode="transport_order", trackNo="33ABC1234567")]}
+    found, _ = mapping.history(
+        NUMBER, wire.Answer("0", "", whole), CarrierSettings(follow_next_carrier=False)
+    )
+    assert found.next_carrier is not None
+    assert not found.next_carrier.followed
+
+
+def test_another_event_hands_nothing_on() -> None:
+    found, _ = history(route(eventCode="collect_order", event="Tracking Number: 33ABC1234567"))
+    assert (found.next_carrier, found.other_numbers) == (None, ())
+
+
+def test_a_route_may_write_the_number_in_other_letters() -> None:
+    found, aside = history(route(orderNo=f" {NUMBER.lower()}"))
+    assert (len(found.events), aside) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "http://pictures.example/1.jpg", "https://", "//x/y"]
+)
+def test_pictures_have_addresses_that_are_https(address: str) -> None:
+    for name in ("imageUrl", "imageUrls", "shippingAddressImageUrl"):
+        found, _ = history(route(eventCode="sign_image", **{name: address}))
+        assert found.proof is None
+
+
+def test_pictures_of_version_one_prove_the_delivery_too() -> None:
+    found, _ = history(route(eventCode="sign_image", imageUrls=["https://pictures.example/1.jpg"]))
+    assert found.proof.image_url == "https://pictures.example/1.jpg"
 
 
 def test_the_newest_pictures_prove_the_delivery_for_thirty_days() -> None:
