@@ -7,7 +7,6 @@ once, and whoever called comes again later.
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import (
     HeldBackError,
@@ -23,9 +22,6 @@ from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import StoreError
 from parcelgate.store.limits import AccountLimits, Entry, Reason
-
-if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import Remaining
 
 PATIENCE = 2.0
 """How many seconds a call waits for its turn before its caller is told to come again."""
@@ -60,7 +56,7 @@ class RateLimitedTransport:
         carrier: str,
         limits: Limits,
         account: AccountLimits,
-        remaining: "Remaining | None" = None,
+        remaining: Callable[[], float] | None = None,
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
