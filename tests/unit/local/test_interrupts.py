@@ -1,0 +1,80 @@
+"""Ctrl-C, at any moment of a target: one line at most, and no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import interrupts, processes
+
+ROOT = Path(interrupts.__file__).parent.parent
+
+IMPORTING = """
+import importlib.abc, runpy, sys, time
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "local.demo":
+            print("here", flush=True)
+            time.sleep(60)
+sys.meta_path.insert(0, Slow())
+sys.argv = ["local", "demo"]
+runpy.run_module("local", run_name="__main__")
+"""
+WORKING = """
+import runpy, sys, time, types
+demo = types.ModuleType("local.demo")
+def main():
+    print("here", flush=True)
+    time.sleep(60)
+demo.main = main
+sys.modules["local.demo"] = demo
+sys.argv = ["local", "demo"]
+runpy.run_module("local", run_name="__main__")
+"""
+
+
+def interrupted(code: str, **env: str) -> tuple[int, str]:
+    """Run a target, interrupt it where it says so, and give its exit code and what it said."""
+    clean = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
+    program = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**clean, "PYTHONPATH": f"{ROOT}:{ROOT / 'shared'}", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "here\n"
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=30)
+    return program.returncode, said
+
+
+def test_while_modules_are_imported() -> None:
+    assert interrupted(IMPORTING) == (-signal.SIGINT, "")
+
+
+def test_while_it_works() -> None:
+    assert interrupted(WORKING) == (130, "\ndemo: interrupted\n")
+
+
+def test_under_make_the_line_is_makes() -> None:
+    assert interrupted(WORKING, MAKELEVEL="1") == (130, "")
+
+
+def test_what_did_not_come_up_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise processes.NotReadyError("emulator stopped while starting")
+
+    assert interrupts.quiet("demo", work) == 1
+    assert capsys.readouterr().err == "demo: emulator stopped while starting\n"
+
+
+def test_every_target_that_runs_python_goes_this_way() -> None:
+    commands = [line for line in (ROOT / "Makefile").read_text().splitlines() if "bin/python -m" in line]
+    assert len(commands) == 5
+    assert all("bin/python -m local " in line for line in commands)
