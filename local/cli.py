@@ -509,6 +509,7 @@ def _door(
         return
     if tenant is None:
         fail("Say whose orders these are: give --key, or --tenant.")
+    known(deployment, tenant)
     made = api_keys.create(deployment.table, tenant, ["orders:read", "orders:write"], "an import")
     try:
         yield address, made

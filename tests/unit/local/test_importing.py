@@ -356,7 +356,9 @@ class TestTheCommand:
         self, tmp_path: Path, api: FakeApi, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One is made for the tenant, and is of no use afterwards."""
-        deployment = SimpleNamespace(table=table, outputs={"ApiUrl": "https://api.test"})
+        deployment = SimpleNamespace(
+            table=table, outputs={"ApiUrl": "https://api.test"}, is_tenant="acme".__eq__
+        )
         monkeypatch.setattr(cli.Deployment, "named", lambda stack: deployment)
         used: list[str] = []
 
@@ -375,3 +377,10 @@ class TestTheCommand:
         (key,) = api_keys.list_keys(table, "acme")
         assert used[0].split("_")[1] == key.id
         assert key.revoked_at is not None
+
+        other = CliRunner().invoke(
+            cli.app, ["orders", "import", str(file), "--stack", "P", "--tenant", "amce"]
+        )
+        assert other.exit_code == 1
+        assert "There is no tenant amce here" in other.stderr
+        assert api_keys.list_keys(table, "amce") == []
