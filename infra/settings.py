@@ -177,8 +177,8 @@ def _local() -> Settings:
         sweep_minutes=1,
         poll_minutes=1,
         poll_workers=2,
-        # The sandbox's parcels live a day in a minute.
-        poll_pace=1440,
+        # The sandbox's parcels live a day in a minute, and are seen to move: two looks where life has one.
+        poll_pace=2880,
         poll_concurrency=2,
         queue_concurrency=2,
         carrier_concurrency=2,

@@ -21,7 +21,8 @@ Body = dict[str, Any]
 
 POLL_EVERY = 3.0
 LOOK_EVERY = 0.5
-DEADLINE = 150.0
+DEADLINE = 300.0
+"""Seconds; an aggregator that is asked too fast wants two minutes of silence, which still has to fit in."""
 FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
 _COLOURS = {"delivered": "green", "out_for_delivery": "cyan", "exception": "red", "attempt_failed": "magenta"}
 

@@ -76,7 +76,7 @@ def test_a_round_is_over_before_the_next_and_before_it_is_cut_off(stage: str, mi
 def test_the_worker_knows_how_long_a_round_is_and_whoever_plans_how_fast_parcels_travel(
     aws: Template, local: Template
 ) -> None:
-    for template, pace in ((aws, "1"), (local, "1440")):
+    for template, pace in ((aws, "1"), (local, "2880")):
         for name in ("poll_trackings", "poll_nudged", "change_trackings", "process_webhook"):
             assert template.functions[name]["Environment"]["Variables"]["PARCELGATE_POLL_PACE"] == pace
     variables = aws.functions["poll_trackings"]["Environment"]["Variables"]
