@@ -10,7 +10,7 @@ import msgspec
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import batches, calls, keys, lists
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import ConditionFailedError, Item, Write
@@ -214,7 +214,9 @@ class Orders:
 
     def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
         """The id of the order that has this number with the carrier."""
-        return self._order_id(keys.key(self._tenant, "NUMBER", carrier, account, number), "NUMBER")
+        return self._order_id(
+            keys.key(self._tenant, "NUMBER", carrier, account, number_key(number)), "NUMBER"
+        )
 
     def by_reference(self, carrier: str, account: str, reference: str) -> str | None:
         """The id of the living order that holds this reference."""
@@ -243,7 +245,7 @@ class Orders:
         ]
         if after.carrier_order_number and after.carrier_order_number != before.carrier_order_number:
             number = keys.key(
-                self._tenant, "NUMBER", after.carrier, after.account, after.carrier_order_number
+                self._tenant, "NUMBER", after.carrier, after.account, number_key(after.carrier_order_number)
             )
             writes.append(
                 self._put(

@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.domain.trackings import Tracking, TrackingStatus, number_key
 from parcelgate.store import calls, keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Write
 from parcelgate.store.errors import (
@@ -138,6 +138,12 @@ class Trackings:
             self._claimed(tracking),
         ]
         calls.commit(self._client, writes, mark=mark)
+
+    def lead_to(self, tracking_id: str, account: str, carrier_code: str, number: str) -> None:
+        """Have `find` lead to this parcel, which a courier takes on, unless another one is followed there."""
+        item = self._followed(account, carrier_code, number) | {"tracking_id": {"S": tracking_id}}
+        with suppress(ConditionFailedError):
+            calls.write(self._client.put_item, **self._condition(item))
 
     def save(self, before: Tracking, after: Tracking) -> None:
         """Store `after` over `before`. Its next poll stays as it is. Raises VersionConflictError."""
@@ -375,7 +381,7 @@ class Trackings:
         return key(self._tenant, tracking_id) | {"sk": {"S": keys.POLL}}
 
     def _followed(self, account: str, carrier_code: str, number: str) -> Item:
-        pk = keys.key(self._tenant, _FOLLOWED, account, carrier_code, number)
+        pk = keys.key(self._tenant, _FOLLOWED, account, carrier_code.casefold(), number_key(number))
         return {"pk": {"S": pk}, "sk": {"S": _FOLLOWED}}
 
     def _claimed(self, tracking: Tracking) -> Write:

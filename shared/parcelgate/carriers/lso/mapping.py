@@ -25,7 +25,7 @@ from parcelgate.domain.addresses import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel
 from parcelgate.domain.problems import CarrierWords, FieldError
-from parcelgate.domain.trackings import TrackingEvent
+from parcelgate.domain.trackings import TrackingEvent, number_key
 
 CARRIER = "lso"
 
@@ -263,13 +263,15 @@ def histories(
     """One history for each of `numbers`, and how many events or tracks had to be set aside."""
     aside = 0
     events: dict[str, list[TrackingEvent]] = {number: [] for number in numbers}
+    spelt = {number_key(number): number for number in numbers}
     for track in wire.TrackingData.model_validate(answer.data).tracks:
-        if track.service_number not in events:
+        number = spelt.get(number_key(track.service_number or ""))
+        if number is None:
             aside += 1
             continue
         read = [_event(event, settings) for event in track.events]
         aside += read.count(None)
-        events[track.service_number] += [event for event in read if event is not None]
+        events[number] += [event for event in read if event is not None]
     found = [ParcelHistory(tracking_number=number, events=tuple(events[number])) for number in numbers]
     return found, aside
 

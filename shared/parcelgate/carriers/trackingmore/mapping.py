@@ -1,6 +1,6 @@
 """Between our words and TrackingMore's, both ways. Pure: no I/O, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from parcelgate.carriers.trackingmore.settings import CarrierSettings
 from parcelgate.domain.trackings import (
     Customer,
     OtherNumber,
+    Saying,
     Source,
     Tracking,
     TrackingEvent,
@@ -135,8 +136,15 @@ def history(
         carrier_code=told.carrier_code,
         events=tuple(sorted(events, key=lambda event: event.at)),
         other_numbers=_other_numbers(told),
+        signed_by=_signed_by(told, events),
     )
     return found, len(checkpoints) - len(steps)
+
+
+def _signed_by(told: wire.Item, events: Iterable[TrackingEvent]) -> Saying | None:
+    """Who signed for the parcel, as known with its newest event (public: `singed_by`, spelt so)."""
+    at = max((event.at for event in events), default=None)
+    return Saying(at, told.signed_by) if at is not None and told.signed_by else None
 
 
 def _step(entry: Any, settings: CarrierSettings) -> _Step | None:

@@ -162,6 +162,7 @@ class Item(_Theirs):
     updated_at: Text = _named("updated_at", "update_date")
     last_event: Text = _named("lastEvent", "latest_event")
     last_update_time: Text = _named("lastUpdateTime", "latest_checkpoint_time")
+    signed_by: Text = _named("singed_by", "signed_by")
     destination_number: Text = _named("destination_track_number")
     exchange_number: Text = _named("exchangeNumber", "exchange_number")
     origin_info: Annotated[Leg, BeforeValidator(an_object)] = Leg()

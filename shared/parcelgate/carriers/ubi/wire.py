@@ -239,6 +239,8 @@ class TrackAnswer(Read):
 
     status: Text = None
     errors: Troubles = ()
+    order_id: Text = None
+    reference_no: Text = None
     tracking_no: Text = None
     events: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
 

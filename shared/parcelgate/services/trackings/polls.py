@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Lock
 from time import sleep as really_sleep
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import uuid4
 
 import msgspec
@@ -41,12 +41,20 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.port import Tracks
-from parcelgate.carriers.results import ParcelHistory
+from parcelgate.carriers.results import Following, ParcelHistory, Waybill
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import ProblemError
-from parcelgate.domain.trackings import Source, Tracking, silence, withdrawal
+from parcelgate.domain.trackings import (
+    NextCarrier,
+    Source,
+    Tracking,
+    TrackingStatus,
+    number_key,
+    silence,
+    withdrawal,
+)
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
@@ -59,6 +67,7 @@ from parcelgate.store.errors import StoreError, TrackingNotFoundError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+    from parcelgate.carriers.port import Aggregates
     from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.store.table import Table
     from parcelgate.store.trackings import Claim
@@ -86,6 +95,9 @@ _QUESTIONS = 12
 """How often a refused question is asked anew in parts: enough to find one bad parcel among forty."""
 _AGAIN_SECONDS = 15
 """When a nudge comes again whose parcel another worker is asking about."""
+
+_AGGREGATORS_ACCOUNT = "default"
+"""The tenant's account with the aggregator through which next carriers are asked."""
 
 _AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 _ENDED = (OrderStatus.CANCELLED, OrderStatus.FAILED)
@@ -415,11 +427,37 @@ class _Asking:
                 return True
         self._count("PollCalls", whose.carrier)
         self._count("Polls", whose.carrier, len(parcels))
-        histories = _grouped(told, lambda history: history.tracking_number.casefold())
+        matches = self._matched(whose, parcels, told)
         for parcel in parcels:
-            number = parcel.tracking.tracking_number.casefold()
-            self._settle(parcel, _about(parcel.tracking, histories.get(number, ())))
+            self._settle(parcel, _about(parcel.tracking, matches[parcel.tracking.id]))
         return True
+
+    def _matched(
+        self, whose: Account, parcels: list[_Parcel], told: Sequence[ParcelHistory]
+    ) -> dict[str, list[ParcelHistory]]:
+        """What was told of each parcel, by its id: whichever of its names the carrier calls it by.
+
+        What is of none of them is counted and logged: its parcel's timeline lacks it.
+        """
+        matches: dict[str, list[ParcelHistory]] = {parcel.tracking.id: [] for parcel in parcels}
+        owners: dict[str, list[str]] = {}
+        for tracking, _ in parcels:
+            for name in (tracking.tracking_number, tracking.carrier_number, tracking.parcel_reference):
+                if name:
+                    owners.setdefault(number_key(name), []).append(tracking.id)
+        for history in told:
+            names = [number_key(name) for name in (history.tracking_number, *history.names)]
+            owner = next((owners[name] for name in names if name in owners), None)
+            if owner is None:
+                log.warning(
+                    "what a carrier told is of no parcel that was asked about",
+                    extra={**whose._asdict(), "names": [name[:64] for name in names]},
+                )
+                self._count("HistoriesUnmatched", whose.carrier)
+                continue
+            for tracking_id in dict.fromkeys(owner):
+                matches[tracking_id].append(history)
+        return matches
 
     def _ask_in_halves(self, whose: Account, parcels: list[_Parcel], questions: list[int]) -> bool:
         half = len(parcels) // 2
@@ -457,6 +495,7 @@ class _Asking:
             at = self._clock()
             if told is not None:
                 tracking = self._join(tracking, told)
+            tracking = self._handed_on(tracking)
             silent = silence(tracking, now=at)
             if silent is not None:
                 number = tracking.tracking_number
@@ -469,6 +508,37 @@ class _Asking:
                 "what a poll told was not stored", extra={**_whose(tracking), **safe_error_fields(error)}
             )
             self._count("PollsBroken", tracking.carrier)
+
+    def _handed_on(self, tracking: Tracking) -> Tracking:
+        """Join what the courier knows that takes the parcel on, asked through the tenant's aggregator.
+
+        Where the tenant has no account of one, or that does not answer, the parcel's own carrier has told all
+        there is; the next poll asks again.
+        """
+        there = tracking.next_carrier
+        if there is None or not there.followed or tracking.is_over(self._clock()) or not self._may_ask():
+            return tracking
+        whose = Account(tracking.tenant, registry.DEFAULT_AGGREGATOR, _AGGREGATORS_ACCOUNT)
+        waybill = Waybill(there.carrier_code, there.tracking_number)
+        try:
+            aggregator = cast("Aggregates", self._tracker_for(whose, self._time_to_ask))
+            told = aggregator.history(waybill)
+            if told is None:
+                (followed,) = aggregator.follow([Following(waybill=waybill)])
+                if isinstance(followed, CarrierError):
+                    raise followed
+                self._table.tenant(tracking.tenant).trackings.lead_to(
+                    tracking.id, whose.account, there.carrier_code, there.tracking_number
+                )
+                told = followed.history
+        except ProblemError:
+            return tracking
+        except (CarrierError, AccountError) as error:
+            log.warning("a next carrier was not asked", extra={**_whose(tracking), **_name(error)})
+            self._count("NextCarriersNotAsked", tracking.carrier)
+            return tracking
+        self._count("NextCarriersAsked", tracking.carrier)
+        return tracking if told is None else self._join(tracking, _carried_on(told, there))
 
     def _miss(self, whose: Account, parcels: list[_Parcel]) -> None:
         self._count("PollsMissed", whose.carrier, len(parcels))
@@ -533,12 +603,45 @@ def _about(tracking: Tracking, told: Sequence[ParcelHistory]) -> ParcelHistory |
 
     When it knows but one, and that of another courier, it may have found out that this one has the parcel.
     """
+    if tracking.carrier_code is None and len(told) > 1:
+        events = tuple(event for history in told for event in history.events)
+        return msgspec.structs.replace(told[0], events=events)
     for history in told:
         if None in (history.carrier_code, tracking.carrier_code):
             return history
         if (history.carrier_code or "").casefold() == (tracking.carrier_code or "").casefold():
             return history
     return told[0] if len(told) == 1 else None
+
+
+def _carried_on(told: ParcelHistory, there: NextCarrier) -> ParcelHistory:
+    """What the next courier tells, as the parcel's own story.
+
+    That nothing is known there, or nothing any more, is no news of a parcel that travels; that it was
+    announced there does not take it back to its beginning.
+    """
+    courier = told.carrier_code or there.carrier_code
+    events = []
+    for event in told.events:
+        if event.status in (TrackingStatus.PENDING, TrackingStatus.EXPIRED):
+            continue
+        announced = event.status is TrackingStatus.INFO_RECEIVED
+        events.append(
+            msgspec.structs.replace(
+                event,
+                carrier=courier,
+                status=None if announced else event.status,
+                is_housekeeping=announced or event.is_housekeeping,
+            )
+        )
+    return msgspec.structs.replace(
+        told,
+        tracking_number=there.tracking_number,
+        carrier_code=None,
+        events=tuple(events),
+        other_numbers=(),
+        next_carrier=None,
+    )
 
 
 def _has(order: Order, tracking: Tracking) -> bool:

@@ -108,6 +108,9 @@ class Timelines:
         A poll that is due already stands: the parcel may have been nudged for other news than these.
         """
         after = self.take(tenant, tracking_id, told, Source.WEBHOOK)
+        if told.next_carrier is not None and told.next_carrier.followed and not after.status.final:
+            self.nudge(tenant, tracking_id)  # So that the next carrier is asked, now.
+            return after
         at = self._clock()
         planned = next_poll(after, now=at, pace=self._settings.poll_pace)
         self._table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)

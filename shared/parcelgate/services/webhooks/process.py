@@ -24,7 +24,7 @@ from parcelgate.carriers.results import ParcelHistory, Trust, WebhookReading
 from parcelgate.carriers.toolkit.bodies import mended
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import Tracking, same_number
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.orders import transitions
@@ -184,8 +184,8 @@ class Deliveries:
             return []
         bind_log_keys(order_id=order.id)
         parcels = [parcel for parcel in order.parcels if parcel.tracking_id]
-        number = reading.history.tracking_number if reading.history else None
-        named = [parcel for parcel in parcels if parcel.tracking_number == number]
+        number = reading.history.tracking_number if reading.history else ""
+        named = [parcel for parcel in parcels if same_number(parcel.tracking_number or "", number)]
         if parcels:
             return [parcel.tracking_id or "" for parcel in named or parcels]
         asked = order.status in (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED)
@@ -259,7 +259,7 @@ def _believed(reading: WebhookReading, parcel: Tracking) -> ParcelHistory | None
     told = reading.history
     if reading.trust is not Trust.BELIEVED or told is None or not told.events:
         return None
-    return told if told.tracking_number == parcel.tracking_number else None
+    return told if same_number(told.tracking_number, parcel.tracking_number) else None
 
 
 def _can_be(number: str | None) -> bool:

@@ -539,10 +539,21 @@ def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> N
             }
         )
     ]
-    first, second, third = histories(["A", "B", "C"], answers, CarrierSettings())
+    first, second, third, stranger = histories(["A", "B", "C"], answers, CarrierSettings())
+    assert (stranger.tracking_number, stranger.names, len(stranger.events)) == ("STRANGER", ("STRANGER",), 1)
     assert [one.at.hour for one in first.events] == [13]
     assert [one.at.hour for one in second.events] == [10, 12]
     assert third.events == ()
+
+
+@pytest.mark.parametrize("name", ["orderId", "referenceNo", "trackingNo"])
+def test_a_journey_is_matched_by_whichever_name_the_answer_carries(name: str) -> None:
+    event = {"eventTime": "2020-08-06T12:00:00", "eventCode": "DLD", "activity": None}
+    answer = TrackAnswer.model_validate({name: "ab 1", "events": [event]})
+    (journey,) = histories(["AB1"], [answer], CarrierSettings())
+    assert [(one.status, one.description) for one in journey.events] == [("delivered", "")]
+    _, other = histories(["T9"], [answer], CarrierSettings())
+    assert (other.names, len(other.events)) == (("ab 1",), 1)
 
 
 def labels(*contents: bytes | None) -> list[LabelAnswer]:

@@ -1,7 +1,7 @@
 """Polls: carriers are asked about what is due, together, and one bad answer spoils only itself."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -12,21 +12,23 @@ import pytest
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    CarrierError,
     HeldBackError,
     RefusedError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
 )
+from parcelgate.carriers.results import Followed, Following, ParcelHistory, Waybill
 from parcelgate.domain.orders import OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, ProblemError
-from parcelgate.domain.trackings import CANCELLED_CODE, Source, TrackingStatus
+from parcelgate.domain.trackings import CANCELLED_CODE, NextCarrier, OtherNumber, Source, TrackingStatus
 from parcelgate.services.trackings import polls as module
 from parcelgate.services.trackings.polls import Account
 from parcelgate.store.errors import ThrottledError
 from tests.support.faulty import throttle
-from tests.support.orders import an_event, an_order
-from tests.support.post import PostOffice, a_nudge
+from tests.support.orders import NOON, an_event, an_order
+from tests.support.post import Post, PostOffice, a_nudge
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
 from tests.support.trackings import seen, told
 
@@ -258,6 +260,113 @@ class TestAParcelOfAnOrder:
         office.run()
         assert len(office.post().asked) == 2
         assert office.status(tracking) is TrackingStatus.IN_TRANSIT
+
+
+class Agency(Post):
+    """An aggregator: what it tells of a number it tells once that is followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.followed: list[str] = []
+
+    def history(self, waybill: Waybill) -> ParcelHistory | None:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        return (
+            self.journeys.get(waybill.tracking_number) if waybill.tracking_number in self.followed else None
+        )
+
+    def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
+        self.followed += [parcel.waybill.tracking_number for parcel in parcels]
+        return [
+            Followed(waybill=one.waybill, history=self.journeys.get(one.waybill.tracking_number))
+            for one in parcels
+        ]
+
+    def _not_asked(self, *_: Any) -> Any:
+        raise AssertionError("nobody asks an aggregator this here")
+
+    realtime = amend = correct = forget = pause = transit_times = remote_areas = _not_asked
+    air_cargo = usage = counts = detect = couriers = _not_asked
+
+
+class TestAParcelThatIsHandedOn:
+    """LME hands it to Australia Post, and says no more than that."""
+
+    def handed_on(self, office: PostOffice, *, followed: bool = True) -> tuple[Agency, Any]:
+        (parcel,) = office.due(carrier="lme")
+        there = NextCarrier(NOON + HOUR, "australia-post", "33ABC", followed=followed)
+        office.post(carrier="lme").tells(
+            parcel.tracking_number,
+            seen("in_transit", hours=1),
+            next_carrier=there,
+            other_numbers=(OtherNumber("33ABC", "australia-post"),),
+        )
+        agency = Agency()
+        agency.tells(
+            "33ABC",
+            seen("pending", hours=9),
+            seen("info_received", hours=2),
+            seen("delivered", hours=3),
+            carrier_code="australia-post",
+        )
+        office.posts[Account("acme", "trackingmore", "default")] = agency
+        return agency, parcel
+
+    def test_it_ends_delivered_by_the_one_who_took_it_on(self, office: PostOffice) -> None:
+        agency, parcel = self.handed_on(office)
+        office.run()
+        after = office.read(parcel)
+        assert agency.followed == ["33ABC"]
+        assert [(event.carrier, event.status) for event in after.events] == [
+            (None, "in_transit"),
+            ("australia-post", None),
+            ("australia-post", "delivered"),
+        ]
+        assert (after.status, office.next_poll(parcel)) == (TrackingStatus.DELIVERED, None)
+        store = office.table.tenant("acme").trackings
+        assert store.find("default", "Australia-Post", "33 abc") == parcel.id
+
+    def test_it_is_not_asked_about_there_when_the_account_says_so(self, office: PostOffice) -> None:
+        agency, parcel = self.handed_on(office, followed=False)
+        office.run()
+        assert (agency.followed, office.status(parcel)) == ([], TrackingStatus.IN_TRANSIT)
+
+    @pytest.mark.parametrize(
+        "trouble", [TransientError("busy"), ProblemError("validation_failed", "no such account")]
+    )
+    def test_trouble_there_leaves_what_its_own_carrier_told(
+        self, office: PostOffice, trouble: Exception
+    ) -> None:
+        agency, parcel = self.handed_on(office)
+        agency.troubles = [trouble]
+        office.run()
+        assert office.status(parcel) is TrackingStatus.IN_TRANSIT
+        office.nudge(parcel)
+        office.run()
+        assert office.status(parcel) is TrackingStatus.DELIVERED
+
+
+class TestWhatIsTold:
+    @pytest.mark.parametrize("name", ["O-77", "o-77", "box 1"])
+    def test_it_is_matched_by_whichever_name_the_carrier_uses(self, office: PostOffice, name: str) -> None:
+        (parcel,) = office.due(carrier_number="O-77", parcel_reference="box1")
+        office.post().journeys[parcel.tracking_number] = ParcelHistory(
+            tracking_number=name, events=(seen("delivered"),), names=(name,)
+        )
+        office.run()
+        assert office.status(parcel) is TrackingStatus.DELIVERED
+
+    def test_what_matches_no_parcel_is_counted_and_logged(
+        self, office: PostOffice, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (parcel,) = office.due()
+        office.post().journeys[parcel.tracking_number] = ParcelHistory(
+            tracking_number="STRANGER", events=(seen("delivered"),)
+        )
+        office.run()
+        assert office.status(parcel) is TrackingStatus.PENDING
+        assert "HistoriesUnmatched" in capsys.readouterr().out
 
 
 class TestTrouble:

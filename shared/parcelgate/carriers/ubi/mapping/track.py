@@ -15,24 +15,38 @@ from parcelgate.carriers.ubi.wire import (
     TrackAnswer,
     read_each,
 )
-from parcelgate.domain.trackings import TrackingEvent
+from parcelgate.domain.trackings import TrackingEvent, number_key
 
 
 def histories(
     asked: Sequence[str], answers: Sequence[TrackAnswer], settings: CarrierSettings
 ) -> list[ParcelHistory]:
-    """The journey of every number asked about, oldest event first; what cannot be read is left out."""
+    """The journey of every number asked about, oldest event first; events without a time are left out.
+
+    An answer speaks of a parcel by its number, its reference or the `orderId`, whichever it carries (public:
+    `orderId` alone). What is of none of the numbers asked about comes behind those, under all its names: the
+    caller knows the parcels by more names than by their numbers.
+    """
+    spelt = {number_key(number): number for number in asked}
     events: dict[str, list[TrackingEvent]] = {number: [] for number in asked}
+    others: dict[tuple[str, ...], list[TrackingEvent]] = {}
     for answer in answers:
+        outer = (answer.tracking_no, answer.reference_no, answer.order_id)
         for told in read_each(EventAnswer, answer.events):
-            numbers = (told.tracking_no, told.reference_tracking_no, answer.tracking_no)
-            number = next((number for number in numbers if number in events), None)
             found = event(told, settings)
-            if number is not None and found is not None:
-                events[number].append(found)
+            if found is None:
+                continue
+            all_names = (told.tracking_no, told.reference_tracking_no, *outer)
+            names = tuple(dict.fromkeys(name for name in all_names if name))
+            number = next((spelt[key] for name in names if (key := number_key(name)) in spelt), None)
+            (others.setdefault(names, []) if number is None else events[number]).append(found)
+    journeys = [(number, (), found) for number, found in events.items()]
+    unmatched = [(names[0] if names else "", names, found) for names, found in others.items()]
     return [
-        ParcelHistory(tracking_number=number, events=tuple(sorted(found, key=lambda event: event.at)))
-        for number, found in events.items()
+        ParcelHistory(
+            tracking_number=number, names=names, events=tuple(sorted(found, key=lambda event: event.at))
+        )
+        for number, names, found in (*journeys, *unmatched)
     ]
 
 
