@@ -6,6 +6,7 @@ import pytest
 from _pytest import runner
 
 from parcelgate.runtime import runtime
+from tests.support import faulty
 
 _LOCALS = 20_000
 
@@ -38,3 +39,10 @@ def fresh_runtime() -> Iterator[None]:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
     """Run each test, its fixtures included, with room for its frames."""
     return with_room(lambda: runner.pytest_runtest_protocol(item, nextitem))
+
+
+@pytest.fixture(autouse=True)
+def every_fault_comes_true() -> Iterator[None]:
+    """Fail a test whose faults were never met: it proved nothing."""
+    with faulty.all_come_true():
+        yield

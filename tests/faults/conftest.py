@@ -26,9 +26,10 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox) -> Sandbox:
+def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
     running_sandbox.reset()
-    return running_sandbox
+    yield running_sandbox
+    running_sandbox.assert_every_fault_was_met()
 
 
 @pytest.fixture

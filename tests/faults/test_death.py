@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
-from tests.support.faulty import die
+from tests.support.faulty import Faults, at_every_call, die
 from tests.support.world import Behaviour, World, worlds
 
 STORIES: dict[str, Callable[[], Behaviour]] = {
@@ -90,11 +90,15 @@ def die_everywhere(story: str, after: bool, *, death: str, swallows: bool) -> No
 def test_dying_twice_is_survived_as_well(story: str) -> None:
     calls = calls_of(story)
     with worlds() as new_world:
-        for n in range(1, len(calls) + 1):
+
+        def with_two_deaths(n: int) -> Faults:
             world = new_world()
             world.faults.at(n, die(after=True)).at(n + 1, die())
             order = tell(world, story)
             world.assert_promises(order)
+            return world.faults
+
+        at_every_call(with_two_deaths, least=len(calls) - 1)
 
 
 @pytest.mark.parametrize("story", ["good", "failing", "silent"])
@@ -134,7 +138,8 @@ def test_while_the_sender_may_live_nobody_asks_by_reference(world: World) -> Non
 def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
     """From the acknowledgement on; before it the carrier comes again."""
     with worlds() as new_world:
-        for n in range(1, 20):
+
+        def story(n: int) -> Faults:
             world = new_world(environment={"PARCELGATE_ORDER_DEADLINE": "100"})
             world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
             order = world.place()
@@ -144,10 +149,13 @@ def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
             world.faults.at(made + n, die(after=after))
 
             world.call_back(world.fake.urls[0])
-            world.clock.run(until=lambda: confirmed_with_label(world, order), hours=3)  # noqa: B023
+            world.clock.run(until=lambda: confirmed_with_label(world, order), hours=3)
 
             assert confirmed_with_label(world, order), world.faults.names[made:]
             world.assert_promises(order)
+            return world.faults
+
+        at_every_call(story, least=10)
 
 
 def confirmed_with_label(world: World, order: Order) -> bool:
@@ -158,7 +166,8 @@ def confirmed_with_label(world: World, order: Order) -> bool:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
     with worlds() as new_world:
-        for n in range(1, 20):
+
+        def story(n: int) -> Faults:
             world = new_world()
             order = world.place()
             world.settle(order)
@@ -171,6 +180,9 @@ def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
             assert ended.refund.status == "confirmed"
             assert not world.fake.money_held
             world.assert_promises(order)
+            return world.faults
+
+        at_every_call(story, least=8)
 
 
 def begin_to_cancel(world: World, order: Order) -> None:

@@ -111,8 +111,6 @@ def test_whatever_fails_an_order_ends_well_and_is_bought_once_at_most(
     record_property(
         "run", f"{carrier:8}{of:12}{kind:14}{times:>5}  {reply.status:<8}{order.status:17}{bought}"
     )
-    left = desk.sandbox.left_faults()
-    assert sum(fault["times"] for fault in left) < times, "the fault was met"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -15,7 +15,7 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import PARKED, PROCESSED, RECEIVED
-from tests.support.faulty import die
+from tests.support.faulty import Faults, at_every_call, die
 from tests.support.pushes import (
     EMAIL,
     LME_ACK,
@@ -614,10 +614,15 @@ class TestNothingIsLost:
 
     def test_promise_4_dying_twice_is_survived_as_well(self) -> None:
         with worlds() as new_world:
-            for n in range(1, len(worked_off(new_world())) + 1):
+            calls = worked_off(new_world())
+
+            def with_two_deaths(n: int) -> Faults:
                 world = new_world()
                 world.faults.at(n, die(after=True)).at(n + 1, die())
                 worked_off(world)
+                return world.faults
+
+            at_every_call(with_two_deaths, least=len(calls) - 1)
 
 
 def worked_off(world: World) -> list[str]:

@@ -55,13 +55,22 @@ class Sandbox:
         self.url = url
         self.logins = logins
         self._control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
+        self._ordered: list[tuple[str, str, str, int]] = []
 
     def reset(self) -> None:
         self._control.post("/reset").raise_for_status()
+        self._ordered.clear()
 
-    def fault(self, carrier: str, call: str, kind: str, **more: Any) -> None:
-        fault = {"carrier": carrier, "call": call, "kind": kind, "seconds": 2 * READ_SECONDS, **more}
-        self._control.post("/faults", json=[fault]).raise_for_status()
+    def fault(self, carrier: str, call: str, kind: str, *, times: int = 1, **more: Any) -> None:
+        """Spoil the next `times` of a carrier's calls. Each fault has to be met before the test is over."""
+        fault = {"carrier": carrier, "call": call, "kind": kind, "times": times, **more}
+        self._control.post("/faults", json=[{"seconds": 2 * READ_SECONDS, **fault}]).raise_for_status()
+        self._ordered.append((carrier, call, kind, times))
+
+    def assert_every_fault_was_met(self) -> None:
+        left = [(each["carrier"], each["call"], each["kind"], each["times"]) for each in self.left_faults()]
+        unmet = [fault for fault in left if fault in self._ordered]
+        assert not unmet, f"never met, so nothing was tested: {unmet}"
 
     def left_faults(self) -> list[Body]:
         faults: list[Body] = self._control.get("/faults").json()["faults"]

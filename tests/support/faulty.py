@@ -8,15 +8,24 @@ then once more for each of them, dying there:
         faults = Faults().at(n, die())
         with pytest.raises(Killed):
             scenario(faults.wrap(client, "dynamodb"), faults.wrap(transport, "carrier"))
+
+A fault that never comes true proves nothing, so `all_come_true` surrounds every test: it fails the test whose
+script holds one. A loop that does not know how many calls there are ends when `came_true` says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 _AT_HOME = frozenset({"can_paginate", "generate_presigned_post", "generate_presigned_url", "get_waiter"})
 """Methods of an AWS client that call nobody."""
+
+
+_scripts: list[list["_Entry[Any]"]] = []
+"""What was written into each script since the test began. The calls themselves are not kept."""
 
 
 class Killed(BaseException):
@@ -95,28 +104,60 @@ def fails_with(error: BaseException, *, after: bool = False) -> Fault:
     return Fault(lambda call: error, after)
 
 
+class _Entry[W]:
+    """One line of a script: what happens at which calls, how often at most, and how often it did."""
+
+    def __init__(self, name: str, at: Callable[[int, Call], bool], what: W, times: int) -> None:
+        self.name, self.at, self.what, self.times = name, at, what, times
+        self.happened = 0
+
+    def matches(self, number: int, call: Call) -> bool:
+        return self.happened < self.times and self.at(number, call)
+
+
 class Faults:
     """A script of what goes wrong at which call, and the record of all calls made."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self._at: dict[int, Fault] = {}
-        self._when: list[tuple[Callable[[Call], bool], Fault, list[int]]] = []
-        self._before: list[tuple[Callable[[Call], bool], Callable[[], None], list[int]]] = []
+        self._faults: list[_Entry[Fault]] = []
+        self._actions: list[_Entry[Callable[[], None]]] = []
+        self._script: list[_Entry[Any]] = []
+        _scripts.append(self._script)
 
     def at(self, n: int, fault: Fault) -> "Faults":
         """Fail the n-th outward call, counted from 1 over everything that is wrapped."""
-        self._at[n] = fault
-        return self
+        return self._write(self._faults, _Entry(f"call {n}", lambda number, call: number == n, fault, 1))
 
     def on(self, method: str, fault: Fault, *, target: str | None = None, times: int = 1) -> "Faults":
         """Fail the next `times` calls of this method (of any wrapped thing, or of `target` only)."""
-        self._when.append((_matcher(method, target), fault, [times]))
-        return self
+        return self.when(_matcher(method, target), fault, times=times, name=method)
+
+    def when(
+        self, matches: Callable[[Call], bool], fault: Fault, *, times: int = 1, name: str = "a call"
+    ) -> "Faults":
+        """Fail the next `times` calls for which `matches` is true."""
+        return self._write(self._faults, _Entry(name, lambda number, call: matches(call), fault, times))
 
     def before(self, method: str, action: Callable[[], None], *, target: str | None = None) -> "Faults":
         """Do something just before the next call of this method: how another process gets in between."""
-        self._before.append((_matcher(method, target), action, [1]))
+        matches = _matcher(method, target)
+        entry = _Entry(f"before {method}", lambda number, call: matches(call), action, 1)
+        return self._write(self._actions, entry)
+
+    def forget(self) -> None:
+        """End the script: what has not come true by now is not going to."""
+        for written in (self._faults, self._actions, self._script):
+            written.clear()
+
+    @property
+    def came_true(self) -> bool:
+        """Whether everything in the script has happened at least once."""
+        return all(entry.happened for entry in self._script)
+
+    def _write[W](self, where: list[_Entry[W]], entry: _Entry[W]) -> "Faults":
+        where.append(entry)
+        self._script.append(entry)
         return self
 
     def wrap[T](self, thing: T, name: str) -> T:
@@ -130,24 +171,56 @@ class Faults:
 
     def make(self, call: Call, really: Callable[[], Any]) -> Any:
         """Make one call, or fail it. Used by what `wrap` returns."""
-        for matches, action, left in self._before:
-            if left[0] and matches(call):
-                left[0] = 0
-                action()
+        for entry in self._actions:
+            if entry.matches(len(self.calls) + 1, call):
+                entry.happened += 1
+                entry.what()
         self.calls.append(call)
-        fault = self._at.get(len(self.calls)) or self._matching(call)
+        fault = self._next(len(self.calls), call)
         if fault is None:
             return really()
         if fault.after:
             really()
         raise fault.error(call)
 
-    def _matching(self, call: Call) -> Fault | None:
-        for matches, fault, left in self._when:
-            if left[0] and matches(call):
-                left[0] -= 1
-                return fault
+    def _next(self, number: int, call: Call) -> Fault | None:
+        for entry in self._faults:
+            if entry.matches(number, call):
+                entry.happened += 1
+                return entry.what
         return None
+
+
+def at_every_call(story: Callable[[int], Faults], *, least: int) -> None:
+    """Tell `story(n)` with a fault at its n-th call, from the first on until the fault comes after its end.
+
+    Raises
+    ------
+    AssertionError
+        When the story has fewer than `least` calls: its faults would be fewer than the test is about.
+    """
+    for n in count(1):
+        faults = story(n)
+        if not faults.came_true:
+            faults.forget()
+            assert n > least, f"only {n - 1} calls could fail"
+            return
+
+
+@contextmanager
+def all_come_true() -> Iterator[None]:
+    """Fail when something in the script of any `Faults` made within has not happened.
+
+    Raises
+    ------
+    AssertionError
+        Names the calls that were to fail and were never made.
+    """
+    _scripts.clear()
+    yield
+    outstanding = [entry.name for script in _scripts for entry in script if not entry.happened]
+    _scripts.clear()
+    assert not outstanding, f"never happened, so nothing was tested: {outstanding}"
 
 
 class _Wrapped:

@@ -22,6 +22,7 @@ from tests.support.clock import FakeClock
 from tests.support.faulty import Faults
 from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_tracking
+from tests.support.wireless import Wireless
 from tests.support.world import FakeSqs
 
 QUEUE = "https://sqs.test/nudged"
@@ -89,7 +90,7 @@ class PostOffice:
         self.sqs = FakeSqs(self.clock)
         self.posts: dict[Account, Any] = {}
         self.settings = Settings({"PARCELGATE_POLL_QUEUE_URL": QUEUE})
-        self._dynamodb = OneAtATime(dynamodb)
+        self._dynamodb = OneAtATime(Wireless(dynamodb))
         self._numbers = count(1)
         self.table = Table(self._dynamodb, TABLE_NAME)  # type: ignore[arg-type]
 

@@ -518,7 +518,7 @@ class TestTrouble:
         def third() -> bool:
             return next(places) == 2
 
-        office.faults._when.append((lambda call: call.method == "update_item" and third(), throttle(), [1]))
+        office.faults.when(lambda call: call.method == "update_item" and third(), throttle())
         assert office.run(polls)
         assert office.post().asked == [tuple(parcel.tracking_number for parcel in parcels[:2])]
         assert all(office.wait(parcel) < timedelta(0) for parcel in parcels[2:])
