@@ -18,7 +18,7 @@ from parcelgate.http.resources.aggregator import (
     TransitTimesResource,
 )
 from parcelgate.runtime import runtime
-from parcelgate.services.trackings.subscriptions import Followings
+from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator."""
@@ -82,8 +82,8 @@ def read_summary(request: Request) -> Answer:
 
 
 def _ask[T](request: Request, account: str, question: Callable[[Aggregates], T]) -> T:
-    followings: Followings = runtime.tracking_subscriptions
-    return followings.ask(request.tenant, account, question, request.within(CARRIER_SECONDS))
+    subscriptions: TrackingSubscriptions = runtime.tracking_subscriptions
+    return subscriptions.ask(request.tenant, account, question, request.within(CARRIER_SECONDS))
 
 
 def _account(request: Request) -> str:

@@ -17,7 +17,7 @@ from parcelgate.http.resources.trackings import (
     tracking_resource,
 )
 from parcelgate.runtime import runtime
-from parcelgate.services.trackings.subscriptions import Followings
+from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then written by itself."""
@@ -29,10 +29,10 @@ api = Api("change_trackings")
 def change_tracking(request: Request) -> Answer:
     """Change what is known of a parcel, or with which courier it is followed."""
 
-    def change(followings: Followings) -> Answer:
+    def change(subscriptions: TrackingSubscriptions) -> Answer:
         changes = [(request.parameters["id"], read_change(request.body))]
-        (result,) = followings.change(request.tenant, changes, request.within(CARRIER_SECONDS))
-        return answer(_shown(request, followings, result))
+        (result,) = subscriptions.change(request.tenant, changes, request.within(CARRIER_SECONDS))
+        return answer(_shown(request, subscriptions, result))
 
     return _once(request, change)
 
@@ -52,9 +52,11 @@ def pause_tracking(request: Request) -> Answer:
     """Ask about a parcel no more."""
     no_body(request)
 
-    def pause(followings: Followings) -> Answer:
-        tracking = followings.pause(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
-        return answer(_shown(request, followings, tracking))
+    def pause(subscriptions: TrackingSubscriptions) -> Answer:
+        tracking = subscriptions.pause(
+            request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS)
+        )
+        return answer(_shown(request, subscriptions, tracking))
 
     return _once(request, pause)
 
@@ -63,15 +65,15 @@ def pause_tracking(request: Request) -> Answer:
 def refresh_tracking(request: Request) -> Answer:
     """Have a parcel asked about now: by a poll at once, or by the aggregator while the client waits."""
 
-    def refresh(followings: Followings) -> Answer:
+    def refresh(subscriptions: TrackingSubscriptions) -> Answer:
         tracking_id = request.parameters["id"]
         headers = {"location": f"/v1/trackings/{tracking_id}"}
         if read_refresh(request.body):
-            tracking = followings.ask_courier(request.tenant, tracking_id, request.within(CARRIER_SECONDS))
+            tracking = subscriptions.ask_courier(request.tenant, tracking_id, request.within(CARRIER_SECONDS))
         else:
-            tracking = followings.refresh(request.tenant, tracking_id)
+            tracking = subscriptions.refresh(request.tenant, tracking_id)
             headers["retry-after"] = str(RETRY_SECONDS)
-        return answer(_shown(request, followings, tracking), 202, headers)
+        return answer(_shown(request, subscriptions, tracking), 202, headers)
 
     return _once(request, refresh)
 
@@ -80,13 +82,13 @@ def refresh_tracking(request: Request) -> Answer:
 def change_trackings(request: Request) -> Answer:
     """Change several trackings, each for itself."""
 
-    def change(followings: Followings) -> Answer:
+    def change(subscriptions: TrackingSubscriptions) -> Answer:
         changes = read_changes(request.body)
-        told = followings.change(request.tenant, changes.good, request.within(CARRIER_SECONDS))
+        told = subscriptions.change(request.tenant, changes.good, request.within(CARRIER_SECONDS))
         results = changes.answered(told)
-        followings.raise_if_none_was_heard(results)
+        subscriptions.raise_if_none_was_heard(results)
         changed = [result for result in results if isinstance(result, Tracking)]
-        planned = followings.planned(request.tenant, changed)
+        planned = subscriptions.planned(request.tenant, changed)
         shown = {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
         data = tuple(
             TrackingResult(status=200, id=result.id, tracking=shown[result.id])
@@ -103,12 +105,12 @@ def change_trackings(request: Request) -> Answer:
 def forget_trackings(request: Request) -> Answer:
     """Follow several parcels no more, each for itself."""
 
-    def forget(followings: Followings) -> Answer:
+    def forget(subscriptions: TrackingSubscriptions) -> Answer:
         names = read_names(request.body)
         results = names.answered(
-            followings.forget(request.tenant, names.good, request.within(CARRIER_SECONDS))
+            subscriptions.forget(request.tenant, names.good, request.within(CARRIER_SECONDS))
         )
-        followings.raise_if_none_was_heard(results)
+        subscriptions.raise_if_none_was_heard(results)
         data = tuple(
             TrackingResult(status=204, id=result.id)
             if isinstance(result, Tracking)
@@ -120,16 +122,18 @@ def forget_trackings(request: Request) -> Answer:
     return _once(request, forget)
 
 
-def _once(request: Request, work: Callable[[Followings], Answer]) -> Answer:
-    followings = runtime.tracking_subscriptions
+def _once(request: Request, work: Callable[[TrackingSubscriptions], Answer]) -> Answer:
+    subscriptions = runtime.tracking_subscriptions
     _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, followings.table.tenant(request.tenant), now(), lambda: work(followings))
+    return do_once(request, subscriptions.table.tenant(request.tenant), now(), lambda: work(subscriptions))
 
 
-def _shown(request: Request, followings: Followings, result: Tracking | ProblemError) -> TrackingResource:
+def _shown(
+    request: Request, subscriptions: TrackingSubscriptions, result: Tracking | ProblemError
+) -> TrackingResource:
     if isinstance(result, ProblemError):
         raise result
-    (planned,) = followings.planned(request.tenant, [result])
+    (planned,) = subscriptions.planned(request.tenant, [result])
     return tracking_resource(*planned)
 
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.observability.logs import instrumented, log, safe_error_fields
 from parcelgate.runtime import runtime
-from parcelgate.services.webhooks.process import Deliveries
+from parcelgate.services.webhooks.process import WebhookProcessor
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -15,7 +15,7 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 def work(record: SQSRecord) -> None:
     """Work one message off: the way to one delivery."""
     try:
-        processor: Deliveries = runtime.webhook_processor
+        processor: WebhookProcessor = runtime.webhook_processor
         message = record.json_body
         processor.process(message["tenant"], message["id"])
     except Exception as error:

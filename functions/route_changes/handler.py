@@ -4,12 +4,12 @@ from typing import Any
 
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.events.stream_router import Router
+from parcelgate.services.events.stream_router import StreamRouter
 
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Send on what follows from a batch of changes; what AWS did not take comes again."""
-    router: Router = runtime.stream_router
+    router: StreamRouter = runtime.stream_router
     failed = router.route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

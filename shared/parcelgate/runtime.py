@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parcelgate.services.catalogue.addresses import AddressChecker
     from parcelgate.services.catalogue.offers import Catalogue
     from parcelgate.services.catalogue.rates import Quoter
-    from parcelgate.services.events.stream_router import Router
+    from parcelgate.services.events.stream_router import StreamRouter
     from parcelgate.services.labels.documents import LabelStore
     from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
     from parcelgate.services.labels.links import LabelViewer
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.retries import Retrier, RetryQueues
     from parcelgate.services.orders.submission import Sender
     from parcelgate.services.trackings.polls import Polls
-    from parcelgate.services.trackings.subscriptions import Followings
+    from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.services.trackings.tracking_reader import TrackingReader
-    from parcelgate.services.webhooks.process import Deliveries
-    from parcelgate.services.webhooks.receive import Door
+    from parcelgate.services.webhooks.process import WebhookProcessor
+    from parcelgate.services.webhooks.receive import WebhookReceiver
     from parcelgate.store.table import Table
 
 
@@ -316,11 +316,11 @@ class Runtime:
         return TrackingReader(self.table)
 
     @cached_property
-    def tracking_subscriptions(self) -> "Followings":
+    def tracking_subscriptions(self) -> "TrackingSubscriptions":
         """The parcels that are followed with aggregators."""
-        from parcelgate.services.trackings.subscriptions import Followings
+        from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 
-        return Followings(
+        return TrackingSubscriptions(
             table=self.table,
             carriers=self.carriers,
             timelines=lambda: self.timelines,
@@ -343,18 +343,18 @@ class Runtime:
     # Carriers' webhooks, the stream, the sweep
 
     @cached_property
-    def webhook_receiver(self) -> "Door":
+    def webhook_receiver(self) -> "WebhookReceiver":
         """Takes carriers' webhooks in."""
-        from parcelgate.services.webhooks.receive import Door
+        from parcelgate.services.webhooks.receive import WebhookReceiver
 
-        return Door(table=self.table, accounts=lambda: self.accounts)
+        return WebhookReceiver(table=self.table, accounts=lambda: self.accounts)
 
     @cached_property
-    def webhook_processor(self) -> "Deliveries":
+    def webhook_processor(self) -> "WebhookProcessor":
         """Does what a stored webhook is worth."""
-        from parcelgate.services.webhooks.process import Deliveries
+        from parcelgate.services.webhooks.process import WebhookProcessor
 
-        return Deliveries(
+        return WebhookProcessor(
             table=self.table,
             carriers=self.carriers,
             timelines=self.timelines,
@@ -363,11 +363,11 @@ class Runtime:
         )
 
     @cached_property
-    def stream_router(self) -> "Router":
+    def stream_router(self) -> "StreamRouter":
         """Sends on what follows from a change of the table."""
-        from parcelgate.services.events.stream_router import Router
+        from parcelgate.services.events.stream_router import StreamRouter
 
-        return Router(sqs=client("sqs"), events=client("events"), settings=self.settings)
+        return StreamRouter(sqs=client("sqs"), events=client("events"), settings=self.settings)
 
     @cached_property
     def sweep(self) -> "Sweep":

@@ -594,7 +594,9 @@ class World:
             clock=self.clock,
             roll=lambda: 0.999,
         )
-        router = stream_router.Router(sqs=sqs, events=wrap(self.events, "events"), settings=self.settings)
+        router = stream_router.StreamRouter(
+            sqs=sqs, events=wrap(self.events, "events"), settings=self.settings
+        )
         secrets = wrap(self.secrets, "secrets")
         aws_clients.put("secretsmanager", secrets)
         self.accounts = accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
@@ -605,8 +607,10 @@ class World:
             order_flow=flow,
             retrier=lambda remaining: retrier,
             stream_router=router,
-            webhook_receiver=receive.Door(table=table, accounts=lambda: accounts, clock=self.clock),
-            webhook_processor=process.Deliveries(
+            webhook_receiver=receive.WebhookReceiver(
+                table=table, accounts=lambda: accounts, clock=self.clock
+            ),
+            webhook_processor=process.WebhookProcessor(
                 table=table,
                 carriers=self.trackers,
                 timelines=timelines,

@@ -267,7 +267,7 @@ def read_following(body: object) -> Wanted:
     return _read(FollowingInput, body).to_domain()
 
 
-def read_followings(body: object) -> Several[Wanted]:
+def read_subscriptions(body: object) -> Several[Wanted]:
     """The parcels to be followed that a list names. Raises ProblemError for what is no list of them.
 
     One may be named twice: it is followed already by then, which is no error.

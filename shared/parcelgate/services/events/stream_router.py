@@ -92,23 +92,23 @@ class _Tracking(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[_Seen, ...] = ()
 
 
-class _Letter(msgspec.Struct, frozen=True):
-    """Something to be sent because of one record."""
+class _Message(msgspec.Struct, frozen=True):
+    """What is to be sent because of one record of the stream."""
 
     sequence: str
     body: dict[str, Any]
 
 
-class _Parcel(msgspec.Struct):
+class _Outbox(msgspec.Struct):
     """Everything to be sent because of a batch of records."""
 
-    messages: list[_Letter]
-    labels: list[_Letter]
-    events: list[_Letter]
-    rejects: list[_Letter]
+    webhooks: list[_Message]
+    labels: list[_Message]
+    events: list[_Message]
+    rejects: list[_Message]
 
 
-class Router:
+class StreamRouter:
     """Sends on what follows from changes of the table."""
 
     def __init__(self, *, sqs: "SQSClient", events: "EventBridgeClient", settings: Settings) -> None:
@@ -118,28 +118,30 @@ class Router:
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`; the sequence numbers of those that must come again."""
-        parcel = _Parcel([], [], [], [])
+        outbox = _Outbox([], [], [], [])
         for record in records:
             try:
-                self._read(record, parcel)
+                self._read(record, outbox)
             except Exception as error:
                 log.error("a change of the table cannot be read", extra=safe_error_fields(error))
                 count("ChangesSetAside")
-                parcel.rejects.append(_reject(record, error))
+                outbox.rejects.append(_reject(record, error))
         settings = self._settings
         failed = [
             *self._in_batches(
-                parcel.messages, lambda letters: self._queue(settings.inbox_queue_url, letters)
+                outbox.webhooks, lambda messages: self._queue(settings.inbox_queue_url, messages)
             ),
-            *self._in_batches(parcel.labels, lambda letters: self._queue(settings.label_queue_url, letters)),
-            *self._in_batches(parcel.events, self._announce),
             *self._in_batches(
-                parcel.rejects, lambda letters: self._queue(settings.changes_dead_letter_url, letters)
+                outbox.labels, lambda messages: self._queue(settings.label_queue_url, messages)
+            ),
+            *self._in_batches(outbox.events, self._announce),
+            *self._in_batches(
+                outbox.rejects, lambda messages: self._queue(settings.changes_dead_letter_url, messages)
             ),
         ]
         return sorted(set(failed), key=lambda number: (len(number), number))
 
-    def _read(self, record: Record, parcel: _Parcel) -> None:
+    def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
         after = change.get("NewImage")
         if after is None:
@@ -150,31 +152,31 @@ class Router:
         sequence = change["SequenceNumber"]
         if name.kind == keys.INBOX:
             if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
-                parcel.messages.append(_Letter(sequence, {"tenant": name.tenant, "id": name.id}))
+                outbox.webhooks.append(_Message(sequence, {"tenant": name.tenant, "id": name.id}))
         elif name.kind == keys.TRACKING and after["sk"]["S"] == keys.TRACKING:
             before = change.get("OldImage")
-            parcel.events += [_Letter(sequence, event) for event in self._moves(before, after)]
+            outbox.events += [_Message(sequence, event) for event in self._tracking_events(before, after)]
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
             order = msgspec.json.decode(after["doc"]["S"], type=_Order)
             old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
-            parcel.events += [_Letter(sequence, event) for event in self._happenings(old, order)]
+            outbox.events += [_Message(sequence, event) for event in self._order_events(old, order)]
             if _label_is_due(old, order):
                 job = {"tenant": order.tenant, "order_id": order.id, "since": order.updated_at}
-                parcel.labels.append(_Letter(sequence, job))
+                outbox.labels.append(_Message(sequence, job))
             for kind in _troubles(old, order):
                 names = {"order_id": order.id, "tenant": order.tenant, "carrier": order.carrier}
                 log.warning("an order needs a person", extra={**names, "trouble": kind})
                 count("OrdersInTrouble", kind=kind)
 
-    def _happenings(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
+    def _order_events(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
         """The events that a change of an order is worth."""
         if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
             yield self._event(_ANNOUNCED[order.status], order, order_id=order.id)
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
             yield self._event("label.ready", order, order_id=order.id)
 
-    def _moves(self, before: Any, after: Any) -> Iterable[dict[str, Any]]:
+    def _tracking_events(self, before: Any, after: Any) -> Iterable[dict[str, Any]]:
         """The events that a change of a tracking is worth: by what the recipient may see of it."""
         if before is not None and before["version"] == after["version"]:
             return  # Its next poll was planned, which is nobody's news.
@@ -207,32 +209,32 @@ class Router:
         }
 
     def _in_batches(
-        self, letters: list[_Letter], send: Callable[[Sequence[_Letter]], list[_Letter]]
+        self, messages: list[_Message], send: Callable[[Sequence[_Message]], list[_Message]]
     ) -> list[str]:
         failed: list[str] = []
-        for batch in batched(letters, _AT_ONCE, strict=False):
+        for batch in batched(messages, _AT_ONCE, strict=False):
             try:
                 refused = send(batch)
             except Exception as error:
                 log.warning("not sent on", extra=safe_error_fields(error))
                 refused = list(batch)
-            failed += [letter.sequence for letter in refused]
+            failed += [message.sequence for message in refused]
         return failed
 
-    def _queue(self, url: str, letters: Sequence[_Letter]) -> list[_Letter]:
+    def _queue(self, url: str, messages: Sequence[_Message]) -> list[_Message]:
         answer = self._sqs.send_message_batch(
             QueueUrl=url,
             Entries=[
-                {"Id": str(place), "MessageBody": msgspec.json.encode(letter.body).decode()}
-                for place, letter in enumerate(letters)
+                {"Id": str(place), "MessageBody": msgspec.json.encode(message.body).decode()}
+                for place, message in enumerate(messages)
             ],
         )
-        return [letters[int(entry["Id"])] for entry in answer.get("Failed", [])]
+        return [messages[int(entry["Id"])] for entry in answer.get("Failed", [])]
 
-    def _announce(self, letters: Sequence[_Letter]) -> list[_Letter]:
-        answer = self._events.put_events(Entries=[letter.body for letter in letters])  # type: ignore[misc]
+    def _announce(self, messages: Sequence[_Message]) -> list[_Message]:
+        answer = self._events.put_events(Entries=[message.body for message in messages])  # type: ignore[misc]
         results = answer["Entries"]
-        return [letter for letter, result in zip(letters, results, strict=True) if "ErrorCode" in result]
+        return [message for message, result in zip(messages, results, strict=True) if "ErrorCode" in result]
 
 
 def _sent_on_its_way(old: dict[str, Any] | None, delivery: dict[str, Any]) -> bool:
@@ -277,11 +279,11 @@ def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
         yield "label_unavailable"
 
 
-def _reject(record: Record, error: Exception) -> _Letter:
+def _reject(record: Record, error: Exception) -> _Message:
     change = record.get("dynamodb") or {}
     body = {
         "keys": {name: value.get("S") for name, value in (change.get("Keys") or {}).items()},
         "sequence": change.get("SequenceNumber", ""),
         "reason": type(error).__name__,
     }
-    return _Letter(str(change.get("SequenceNumber", "")), body)
+    return _Message(str(change.get("SequenceNumber", "")), body)

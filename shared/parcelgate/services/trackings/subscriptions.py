@@ -84,7 +84,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool | None = None
 
 
-class Followings:
+class TrackingSubscriptions:
     """Has parcels followed, and keeps what is known of them in step with the aggregator.
 
     Parameters

@@ -64,8 +64,8 @@ class _TooEarlyError(Exception):
     """The delivery is about an order that has no parcels yet."""
 
 
-class Deliveries:
-    """Works stored deliveries off.
+class WebhookProcessor:
+    """Does what each stored webhook is worth.
 
     Parameters
     ----------

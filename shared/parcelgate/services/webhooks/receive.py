@@ -53,8 +53,8 @@ _FORGED = Answer(
 _LATER = Answer(503, b'{"message": "try again later"}')
 
 
-class Door:
-    """Takes deliveries in.
+class WebhookReceiver:
+    """Takes carriers' webhooks in.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ def test_a_store_that_is_busy_is_no_error_of_the_door(
 
     table: Any = SimpleNamespace(webhook_tokens=SimpleNamespace(find=find))
     path = {"carrier": "lso", "account": "default", "token": "t" * 32}
-    door = receive.Door(table=table, accounts=pytest.fail)
+    door = receive.WebhookReceiver(table=table, accounts=pytest.fail)
     assert door.take_in(path, b"{}").status == 503
     assert (ERROR in logged()) == is_fault
 

@@ -11,7 +11,7 @@ import pytest
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
-from parcelgate.services.events.stream_router import Router
+from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
 from parcelgate.store.trackings import tracking_item
 from tests.support.orders import NOON, an_order
@@ -46,9 +46,9 @@ def bus() -> FakeEvents:
 
 
 @pytest.fixture
-def router(queues: Queues, bus: FakeEvents) -> Router:
+def router(queues: Queues, bus: FakeEvents) -> StreamRouter:
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
-    return Router(sqs=queues, events=bus, settings=settings)  # type: ignore[arg-type]
+    return StreamRouter(sqs=queues, events=bus, settings=settings)  # type: ignore[arg-type]
 
 
 def image(order: Order) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def moved(order: Order, **facts: Any) -> Order:
     ],
 )
 def test_a_status_that_others_wait_for_is_announced(
-    status: str, kinds: list[str], router: Router, bus: FakeEvents
+    status: str, kinds: list[str], router: StreamRouter, bus: FakeEvents
 ) -> None:
     order = an_order()
     after = moved(order, status=OrderStatus(status))
@@ -91,7 +91,9 @@ def test_a_status_that_others_wait_for_is_announced(
     assert bus.kinds == kinds
 
 
-def test_an_event_holds_ids_and_the_sequence_and_nothing_personal(router: Router, bus: FakeEvents) -> None:
+def test_an_event_holds_ids_and_the_sequence_and_nothing_personal(
+    router: StreamRouter, bus: FakeEvents
+) -> None:
     order = an_order()
     router.route([record(1, image(moved(order, status=OrderStatus.CONFIRMED)), image(order))])
     (entry,) = bus.entries
@@ -105,13 +107,13 @@ def test_an_event_holds_ids_and_the_sequence_and_nothing_personal(router: Router
     assert (entry["Source"], entry["EventBusName"]) == ("parcelgate", "bus")
 
 
-def test_a_change_that_moves_no_status_is_not_announced(router: Router, bus: FakeEvents) -> None:
+def test_a_change_that_moves_no_status_is_not_announced(router: StreamRouter, bus: FakeEvents) -> None:
     order = an_order(status=OrderStatus.CONFIRMED)
     router.route([record(1, image(moved(order)), image(order))])
     assert bus.entries == []
 
 
-def test_a_label_that_is_ready_is_announced(router: Router, bus: FakeEvents) -> None:
+def test_a_label_that_is_ready_is_announced(router: StreamRouter, bus: FakeEvents) -> None:
     order = an_order(status=OrderStatus.CONFIRMED)
     label = msgspec.structs.replace(order.label, status=LabelStatus.READY)
     router.route([record(1, image(moved(order, label=label)), image(order))])
@@ -139,7 +141,7 @@ NO_LABEL = Label(status=LabelStatus.UNAVAILABLE)
     ],
 )
 def test_what_a_person_must_look_at_is_counted_once(
-    facts: dict[str, Any], kinds: list[str], router: Router, logged: Callable[[], str]
+    facts: dict[str, Any], kinds: list[str], router: StreamRouter, logged: Callable[[], str]
 ) -> None:
     order = an_order()
     troubled = moved(order, **facts)
@@ -153,7 +155,7 @@ def test_what_a_person_must_look_at_is_counted_once(
 
 
 def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
-    router: Router, queues: Queues
+    router: StreamRouter, queues: Queues
 ) -> None:
     came = delivery(1)
     before = came["dynamodb"]["NewImage"]
@@ -164,7 +166,7 @@ def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
 
 
 def test_a_delivery_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
-    router: Router, queues: Queues
+    router: StreamRouter, queues: Queues
 ) -> None:
     before = delivery(1)["dynamodb"]["NewImage"]
     again = before | {"again_at": {"S": "now"}}
@@ -174,7 +176,7 @@ def test_a_delivery_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
 
 
 def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
-    router: Router, queues: Queues
+    router: StreamRouter, queues: Queues
 ) -> None:
     bad = record(2, {"pk": {"S": "T#acme#ORDER#x"}, "sk": {"S": "ORDER"}, "doc": {"S": "{"}})
     assert router.route([delivery(1, "a"), bad, delivery(3, "b"), {}]) == []
@@ -182,14 +184,16 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
     assert queues.sent[2][1] == {"keys": {"pk": "k"}, "sequence": "2", "reason": "DecodeError"}
 
 
-def test_what_a_queue_does_not_take_is_reported_by_its_own_number(router: Router, queues: Queues) -> None:
+def test_what_a_queue_does_not_take_is_reported_by_its_own_number(
+    router: StreamRouter, queues: Queues
+) -> None:
     queues.refuse = {"#d7", "#d12"}
     assert router.route([delivery(n, f"d{n}") for n in range(1, 16)]) == ["7", "12"]
     assert len(queues.sent) == 13
 
 
 def test_what_the_bus_does_not_take_is_reported_by_its_own_number(
-    router: Router, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+    router: StreamRouter, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = an_order()
     after = moved(order, status=OrderStatus.CONFIRMED)
@@ -206,7 +210,7 @@ def test_what_the_bus_does_not_take_is_reported_by_its_own_number(
 
 
 def test_a_queue_that_is_down_brings_everything_back(
-    router: Router, queues: Queues, monkeypatch: pytest.MonkeyPatch
+    router: StreamRouter, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(**_: Any) -> None:
         raise ConnectionError
@@ -216,7 +220,7 @@ def test_a_queue_that_is_down_brings_everything_back(
 
 
 def test_routing_items_and_deletions_are_nobodys_business(
-    router: Router, queues: Queues, bus: FakeEvents
+    router: StreamRouter, queues: Queues, bus: FakeEvents
 ) -> None:
     deleted = {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "1", "Keys": {}}}
     hook = record(2, {"pk": {"S": "HOOK#1"}, "sk": {"S": "HOOK"}})
@@ -233,7 +237,7 @@ class TestTrackings:
         return merge(before, events, source=Source.POLL, at=NOON)
 
     def announced(
-        self, router: Router, bus: FakeEvents, after: Tracking, before: Tracking | None = PARCEL
+        self, router: StreamRouter, bus: FakeEvents, after: Tracking, before: Tracking | None = PARCEL
     ) -> list[str]:
         bus.entries.clear()
         old = None if before is None else tracking_item(before)
@@ -253,7 +257,7 @@ class TestTrackings:
         ],
     )
     def test_that_got_to_a_status_others_wait_for(
-        self, status: str, kind: str | None, router: Router, bus: FakeEvents
+        self, status: str, kind: str | None, router: StreamRouter, bus: FakeEvents
     ) -> None:
         after = self.told(self.PARCEL, seen(status))
         expected = ["tracking.updated", *([kind] if kind else [])]
@@ -262,7 +266,9 @@ class TestTrackings:
         again = self.told(after, seen(status, hours=1))
         assert self.announced(router, bus, again, after) == ["tracking.updated"], "it has got there before"
 
-    def test_by_ids_and_the_sequence_and_nothing_personal(self, router: Router, bus: FakeEvents) -> None:
+    def test_by_ids_and_the_sequence_and_nothing_personal(
+        self, router: StreamRouter, bus: FakeEvents
+    ) -> None:
         self.announced(router, bus, self.told(self.PARCEL, seen("delivered")))
         assert [json.loads(entry["Detail"]) for entry in bus.entries] == [
             {
@@ -275,10 +281,10 @@ class TestTrackings:
             }
         ] * 2
 
-    def test_that_is_new_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+    def test_that_is_new_is_no_news(self, router: StreamRouter, bus: FakeEvents) -> None:
         assert self.announced(router, bus, self.PARCEL, None) == []
 
-    def test_of_which_only_the_plan_changed_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+    def test_of_which_only_the_plan_changed_is_no_news(self, router: StreamRouter, bus: FakeEvents) -> None:
         parcel = self.told(self.PARCEL, seen("delivered"))
         waiting = tracking_item(parcel)
         planned = {name: value for name, value in waiting.items() if not name.startswith("due_")}
@@ -286,20 +292,20 @@ class TestTrackings:
         assert router.route([record(1, planned, waiting), record(2, poll)]) == []
         assert bus.entries == []
 
-    def test_of_which_only_a_note_changed_is_no_news(self, router: Router, bus: FakeEvents) -> None:
+    def test_of_which_only_a_note_changed_is_no_news(self, router: StreamRouter, bus: FakeEvents) -> None:
         before = self.told(self.PARCEL, seen("delivered"))
         after = msgspec.structs.replace(before, note="ring twice", version=before.version + 1)
         assert self.announced(router, bus, after, before) == []
 
     def test_with_a_late_older_event_or_an_unknown_code_is_updated(
-        self, router: Router, bus: FakeEvents
+        self, router: StreamRouter, bus: FakeEvents
     ) -> None:
         before = self.told(self.PARCEL, seen("delivered"))
         for event in (seen("out_for_delivery", hours=-1), seen(None, hours=1)):
             assert self.announced(router, bus, self.told(before, event), before) == ["tracking.updated"]
 
     def test_with_an_event_that_the_recipient_does_not_see_is_not(
-        self, router: Router, bus: FakeEvents
+        self, router: StreamRouter, bus: FakeEvents
     ) -> None:
         before = self.told(self.PARCEL, seen("in_transit"))
         hidden = seen("in_transit", hours=1, visible_to_recipient=False)
@@ -308,7 +314,7 @@ class TestTrackings:
         assert "tracking.delivered" in self.announced(router, bus, self.told(before, moved), before)
 
     def test_of_which_the_bus_takes_one_event_and_not_the_other_comes_again(
-        self, router: Router, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
+        self, router: StreamRouter, bus: FakeEvents, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         half = {"Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}]}
         monkeypatch.setattr(bus, "put_events", lambda Entries: half)  # noqa: N803
@@ -320,12 +326,12 @@ class TestTrackings:
 class TestLabels:
     CONFIRMED = OrderStatus.CONFIRMED
 
-    def wanted(self, router: Router, queues: Queues, after: Order, before: Order | None) -> list[Any]:
+    def wanted(self, router: StreamRouter, queues: Queues, after: Order, before: Order | None) -> list[Any]:
         queues.sent.clear()
         assert router.route([record(1, image(after), image(before) if before else None)]) == []
         return [message for queue, message in queues.sent if queue == "labels"]
 
-    def test_are_wanted_once_an_order_is_confirmed(self, router: Router, queues: Queues) -> None:
+    def test_are_wanted_once_an_order_is_confirmed(self, router: StreamRouter, queues: Queues) -> None:
         for carrier in ("ubi", "lme"):
             order = an_order(carrier=carrier)
             after = moved(order, status=self.CONFIRMED)
@@ -333,23 +339,23 @@ class TestLabels:
             assert (job["tenant"], job["order_id"]) == ("acme", order.id)
             assert datetime.fromisoformat(job["since"]) == after.updated_at
 
-    def test_are_the_workflow_s_where_there_is_one(self, router: Router, queues: Queues) -> None:
+    def test_are_the_workflow_s_where_there_is_one(self, router: StreamRouter, queues: Queues) -> None:
         order = an_order(carrier="lso")
         assert self.wanted(router, queues, moved(order, status=self.CONFIRMED), order) == []
 
-    def test_are_wanted_anew_when_the_order_was_changed(self, router: Router, queues: Queues) -> None:
+    def test_are_wanted_anew_when_the_order_was_changed(self, router: StreamRouter, queues: Queues) -> None:
         pending = an_order(carrier="ubi", status=self.CONFIRMED)
         ready = moved(pending, label=msgspec.structs.replace(pending.label, status=LabelStatus.READY))
         for before in (pending, ready):
             after = moved(before, label=before.label.thrown_away())
             assert len(self.wanted(router, queues, after, before)) == 1
 
-    def test_are_wanted_of_an_order_that_its_carrier_kept(self, router: Router, queues: Queues) -> None:
+    def test_are_wanted_of_an_order_that_its_carrier_kept(self, router: StreamRouter, queues: Queues) -> None:
         before = an_order(carrier="ubi", status=OrderStatus.CANCELLING)
         assert len(self.wanted(router, queues, moved(before, status=self.CONFIRMED), before)) == 1
 
     def test_are_nobody_else_s_once_a_workflow_saw_the_order_being_cancelled(
-        self, router: Router, queues: Queues
+        self, router: StreamRouter, queues: Queues
     ) -> None:
         before = an_order(carrier="lso", status=OrderStatus.CANCELLING)
         assert len(self.wanted(router, queues, moved(before, status=self.CONFIRMED), before)) == 1
@@ -357,14 +363,16 @@ class TestLabels:
         after = moved(before, status=self.CONFIRMED, label=ready)
         assert self.wanted(router, queues, after, before) == []
 
-    def test_are_not_wanted_by_any_other_change(self, router: Router, queues: Queues) -> None:
+    def test_are_not_wanted_by_any_other_change(self, router: StreamRouter, queues: Queues) -> None:
         order = an_order(carrier="ubi", status=self.CONFIRMED)
         ready = msgspec.structs.replace(order.label, status=LabelStatus.READY)
         assert self.wanted(router, queues, moved(order, metadata={"a": "b"}), order) == []
         assert self.wanted(router, queues, moved(order, label=ready), order) == []
         assert self.wanted(router, queues, moved(order, status=OrderStatus.CANCELLING), order) == []
 
-    def test_that_could_not_be_asked_for_bring_the_record_again(self, router: Router, queues: Queues) -> None:
+    def test_that_could_not_be_asked_for_bring_the_record_again(
+        self, router: StreamRouter, queues: Queues
+    ) -> None:
         order = an_order(carrier="ubi")
         queues.refuse = {order.id}
         change = record(7, image(moved(order, status=self.CONFIRMED)), image(order))
