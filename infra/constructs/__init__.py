@@ -1,1 +1,1 @@
-"""One construct for each concern. Each makes its own functions, and says all that they may do."""
+"""Building blocks: what is the same wherever a function, a queue, a bucket or a schedule is made."""

@@ -5,8 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from infra.constructs.policy import allow
-from infra.constructs.queues import DeadLetters
+from infra.constructs.access import allow
+from infra.constructs.queue_worker import DeadLetterQueue
 from infra.settings import Settings
 
 
@@ -24,7 +24,7 @@ class Schedule(Construct):
         minutes: int,
         action: str,
         target: str,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterQueue,
     ) -> None:
         super().__init__(scope, id)
         role = iam.Role(

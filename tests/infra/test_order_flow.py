@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.order_flow import definition
 from infra.settings import Settings, settings_for
+from infra.state_machines.order_flow import definition
 from tests.infra.conftest import Template, written
 
 STATES = ("SubmitOrder", "CheckOrder", "FetchLabel", "Compensate", "NeedsAttention")

@@ -1,22 +1,30 @@
 """What must hold of the stack, whatever else it becomes."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.bundle import ROOT
-from infra.constructs.alarms import CALLED_AGAIN, EXPECTED_ERRORS, LOGLESS, TROUBLES
-from infra.constructs.api import ROUTES
+from infra.parts.routes import ROUTES
 from parcelgate.carriers import registry
-from parcelgate.observability.metrics import count
 from tests.infra.conftest import Synthesis, Template, written
 from tests.support.table import INDEXES
 
 REDUNDANT_DEPENDENCY = "W3005"
 """CDK makes every function and state machine wait for its role, which the reference to it does anyway."""
+
+
+def test_the_stack_has_room_to_grow(aws: Template) -> None:
+    """CloudFormation takes 500 resources."""
+    assert len(aws.json["Resources"]) < 300
+
+
+def test_a_function_is_let_in_once_and_not_for_each_of_its_routes(aws: Template) -> None:
+    permissions = aws.properties("Lambda::Permission")
+    let_in = [written(each["FunctionName"]) for each in permissions]
+    assert len(let_in) == len(set(let_in))
+    assert {each["Principal"] for each in permissions} == {"apigateway.amazonaws.com", "events.amazonaws.com"}
 
 
 def test_cdk_nag_has_nothing_to_say(synthesis: Synthesis) -> None:
@@ -89,11 +97,30 @@ def test_no_bucket_is_public(aws: Template, local: Template) -> None:
 
 
 def test_plain_http_is_refused_on_aws(aws: Template) -> None:
-    policies = aws.properties("S3::BucketPolicy") + aws.properties("SQS::QueuePolicy")
-    assert len(policies) == len(aws.all("S3::Bucket")) + len(aws.all("SQS::Queue"))
-    for policy in policies:
+    queues = aws.only("SQS::QueuePolicy")
+    assert {queue["Ref"] for queue in queues["Queues"]} == set(aws.all("SQS::Queue"))
+    buckets = aws.properties("S3::BucketPolicy")
+    assert len(buckets) == len(aws.all("S3::Bucket"))
+    for policy in buckets:
         statements = policy["PolicyDocument"]["Statement"]
         assert {"Bool": {"aws:SecureTransport": "false"}} in [each.get("Condition") for each in statements]
+    (refused,) = [each for each in queues["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+    assert refused["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert {written(arn) for arn in refused["Resource"]} == {
+        f"<{name}.Arn>" for name in aws.all("SQS::Queue")
+    }
+
+
+def test_a_queue_has_one_policy_since_a_second_would_replace_it(aws: Template, local: Template) -> None:
+    """Yet the rule for broken executions may still put what it cannot deliver into dead letters."""
+    for template in (aws, local):
+        (rule,) = template.all("Events::Rule")
+        policy = template.only("SQS::QueuePolicy")
+        (allowed,) = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+        assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+        assert allowed["Action"] == "sqs:SendMessage"
+        assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}}
+        assert written(allowed["Resource"]).startswith("<OrderFlowDeadLetters")
 
 
 @pytest.mark.parametrize(("bucket", "days"), [("Labels", 400), ("Batches", 30)])
@@ -325,152 +352,6 @@ class TestRoutes:
             assert "authorizer" not in value
 
 
-class TestAlarms:
-    @pytest.fixture
-    def alarms(self, aws: Template) -> list[dict[str, Any]]:
-        return aws.properties("CloudWatch::Alarm")
-
-    def watched(self, alarms: list[dict[str, Any]], metric: str) -> set[str]:
-        return {
-            written(alarm["Dimensions"][0]["Value"]).strip("<>").split(".")[0]
-            for alarm in alarms
-            if alarm["MetricName"] == metric and alarm.get("Dimensions")
-        }
-
-    def test_every_dead_letter_queue_is_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
-        dead_letters = {name for name in aws.all("SQS::Queue") if "DeadLetters" in name}
-        assert self.watched(alarms, "ApproximateNumberOfMessagesVisible") == dead_letters
-
-    def test_every_queue_is_watched_for_waiting_and_for_trying(
-        self, aws: Template, alarms: list[dict[str, Any]]
-    ) -> None:
-        queues = {name for name in aws.all("SQS::Queue") if "DeadLetters" not in name}
-        assert self.watched(alarms, "ApproximateAgeOfOldestMessage") == queues
-        assert self.watched(alarms, "ApproximateNumberOfMessagesNotVisible") == queues
-
-    def test_every_function_is_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
-        names = {each["Handler"].split(".")[1]: name for name, each in _named(aws).items()}
-        expected = {names[name] for name in EXPECTED_ERRORS}
-        assert self.watched(alarms, "Throttles") == {names[name] for name in set(names) - set(CALLED_AGAIN)}
-        assert self.watched(alarms, "Errors") == set(names.values()) - expected
-
-    def test_a_function_that_answers_whatever_happens_is_watched_by_its_log(
-        self, aws: Template, alarms: list[dict[str, Any]]
-    ) -> None:
-        logging = {
-            path.parent.name
-            for path in (ROOT / "functions").glob("*/handler.py")
-            if re.search(r"parcelgate\.(observability|http\.api)", path.read_text())
-        }
-        assert set(aws.functions) - logging == set(LOGLESS)
-        watched = {
-            (alarm["Namespace"], alarm["MetricName"].removeprefix("UnexpectedErrors-"))
-            for alarm in alarms
-            if alarm["MetricName"].startswith("UnexpectedErrors-")
-        }
-        assert watched == {("Parcelgate/production", name) for name in logging}
-        counted: dict[str, set[str]] = {}
-        for each in aws.properties("Logs::MetricFilter"):
-            (metric,) = each["MetricTransformations"]
-            assert metric["MetricNamespace"] == "Parcelgate/production"
-            name = metric["MetricName"].removeprefix("UnexpectedErrors-")
-            group = aws.functions[name]["LoggingConfig"]["LogGroup"]
-            assert each["LogGroupName"] == group
-            counted.setdefault(name, set()).add(each["FilterPattern"])
-        lines = '{ $.level = "ERROR" }'
-        assert all(lines in counted[name] for name in logging)
-        # Lambda's own count of errors is no use for these, so their deaths are read in the log too.
-        assert {name for name in logging if counted[name] != {lines}} == set(EXPECTED_ERRORS)
-
-    def test_each_trouble_with_an_order_rings_its_own_alarm_and_no_other_stage_s(
-        self,
-        aws: Template,
-        local: Template,
-        alarms: list[dict[str, Any]],
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        def counted(template: Template) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
-            for name, value in template.functions["route_changes"]["Environment"]["Variables"].items():
-                if name.startswith("POWERTOOLS"):
-                    monkeypatch.setenv(name, value)
-            for kind in TROUBLES:
-                count("OrdersInTrouble", kind=kind)
-            found = set()
-            for line in map(json.loads, capsys.readouterr().out.splitlines()):
-                (told,) = line["_aws"]["CloudWatchMetrics"]
-                (names,) = told["Dimensions"]
-                given = frozenset((each, line[each]) for each in names)
-                found.add((told["Namespace"], told["Metrics"][0]["Name"], given))
-            return found
-
-        watched = {
-            (
-                alarm["Namespace"],
-                alarm["MetricName"],
-                frozenset((each["Name"], each["Value"]) for each in alarm["Dimensions"]),
-            )
-            for alarm in alarms
-            if alarm["MetricName"] == "OrdersInTrouble"
-        }
-        assert watched == counted(aws)
-        assert not watched & counted(local)
-
-    def test_changes_that_wait_are_watched(self, aws: Template, alarms: list[dict[str, Any]]) -> None:
-        (name,) = self.watched(alarms, "IteratorAge")
-        assert name.startswith("FunctionsRouteChanges")
-
-    def test_who_has_a_limit_may_be_turned_away_a_while(
-        self, aws: Template, alarms: list[dict[str, Any]]
-    ) -> None:
-        for name, properties in _named(aws).items():
-            thresholds = [
-                alarm["Threshold"]
-                for alarm in alarms
-                if alarm["MetricName"] == "Throttles" and name in str(alarm["Dimensions"])
-            ]
-            if properties["Handler"].split(".")[1] not in CALLED_AGAIN:
-                assert thresholds == [10 * properties.get("ReservedConcurrentExecutions", 0.1)]
-
-    def test_who_is_turned_away_unwatched_is_missed_elsewhere(
-        self, aws: Template, alarms: list[dict[str, Any]]
-    ) -> None:
-        fed = {written(each["FunctionName"]) for each in aws.properties("Lambda::EventSourceMapping")}
-        fed = {name.strip("<>").split(".")[0] for name in fed}
-        names = {each["Handler"].split(".")[1]: name for name, each in _named(aws).items()}
-        assert {names[name] for name in CALLED_AGAIN} == fed | self.watched(alarms, "Invocations")
-
-    def test_the_order_flow_the_sweep_and_the_polls_are_watched(self, alarms: list[dict[str, Any]]) -> None:
-        metrics = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == "AWS/States"}
-        assert metrics == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
-        missing = [alarm for alarm in alarms if alarm["MetricName"] == "Invocations"]
-        assert {alarm["AlarmName"].rpartition("production-")[2] for alarm in missing} == {
-            "sweep-missing",
-            "polls-missing",
-        }
-        assert {alarm["TreatMissingData"] for alarm in missing} == {"breaching"}
-
-    def test_polls_that_are_late_or_not_allowed_ring(self, alarms: list[dict[str, Any]]) -> None:
-        watched = {alarm["MetricName"]: alarm for alarm in alarms if alarm["MetricName"].startswith("Poll")}
-        assert set(watched) == {"PollLag", "PollsNotAllowed"}
-        for alarm in watched.values():
-            assert alarm["Namespace"] == "Parcelgate/production"
-            assert alarm["Dimensions"] == [{"Name": "service", "Value": "poll_trackings"}]
-
-    def test_are_as_many_as_the_readme_says_that_they_cost(self, alarms: list[dict[str, Any]]) -> None:
-        (told,) = re.findall(r"its (\d+) alarms", (ROOT / "README.md").read_text())
-        assert int(told) == len(alarms)
-
-    def test_each_tells_people_and_names_a_section_of_the_runbook(
-        self, aws: Template, alarms: list[dict[str, Any]]
-    ) -> None:
-        (topic,) = aws.all("SNS::Topic")
-        sections = _sections(ROOT / "docs" / "runbook.md")
-        for alarm in alarms:
-            assert alarm["AlarmActions"] == [{"Ref": topic}]
-            assert alarm["AlarmDescription"].partition("docs/runbook.md#")[2] in sections
-
-
 def test_the_outputs_tell_where_everything_is(aws: Template, local: Template) -> None:
     for template in (aws, local):
         assert {
@@ -522,12 +403,3 @@ def sources_of(template: Template, function: str) -> list[dict[str, Any]]:
         for source in template.properties("Lambda::EventSourceMapping")
         if f"Functions{function}Function" in written(source["FunctionName"])
     ]
-
-
-def _named(template: Template) -> dict[str, dict[str, Any]]:
-    return {name: each["Properties"] for name, each in template.all("Lambda::Function").items()}
-
-
-def _sections(runbook: Path) -> set[str]:
-    headings = [line.lstrip("#").strip() for line in runbook.read_text().splitlines() if line[:1] == "#"]
-    return {heading.lower().replace(" ", "-") for heading in headings}

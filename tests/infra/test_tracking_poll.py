@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings, settings_for
-from infra.tracking_poll import LONGEST_ROUND, definition
+from infra.state_machines.tracking_poll import LONGEST_ROUND, definition
 from parcelgate.store.keys import POLL_SHARDS
 from tests.infra.conftest import Template, written
 

@@ -20,8 +20,8 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.order_flow import definition as order_flow_definition
 from infra.settings import settings_for
+from infra.state_machines.order_flow import definition as order_flow_definition
 from parcelgate import aws_clients
 from parcelgate.carriers.accounts import Accounts
 from parcelgate.carriers.errors import LabelPendingError, RefusedError, UnknownOutcomeError

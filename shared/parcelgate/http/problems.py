@@ -74,7 +74,6 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ThrottledError):
         count("Throttled")
         return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)
-    count("UnexpectedErrors")
     log.error("unexpected error", extra=safe_error_fields(error))
     wait = RETRY_SECONDS if isinstance(error, StoreUnavailableError) else None
     return ProblemError(

@@ -1,5 +1,7 @@
 """The one logger, and the decorator every handler but the authorizer wears."""
 
+import logging
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -10,6 +12,29 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
+
+
+def _count_errors(record: logging.LogRecord) -> bool:
+    """Make the line of an error a metric as well, in embedded metric format: `UnexpectedErrors`.
+
+    It has no dimension, so that one alarm hears of the errors of all functions.
+    """
+    if record.levelno >= logging.ERROR:
+        record.UnexpectedErrors = 1
+        record._aws = {
+            "Timestamp": int(record.created * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate"),
+                    "Dimensions": [[]],
+                    "Metrics": [{"Name": "UnexpectedErrors", "Unit": "Count"}],
+                }
+            ],
+        }
+    return True
+
+
+log.addFilter(_count_errors)
 
 
 def bind_log_keys(

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.constructs.policy import acknowledge, allow
+from infra.constructs.access import acknowledge, allow
 from infra.settings import Settings
 
 

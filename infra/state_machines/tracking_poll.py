@@ -7,8 +7,8 @@ CDK is here: tests run the definition as it is.
 
 from typing import Any
 
-from infra.order_flow import SERVICE_ERRORS
 from infra.settings import Settings
+from infra.state_machines.order_flow import SERVICE_ERRORS
 
 LONGEST_ROUND = 300
 """Seconds that an express execution may take."""

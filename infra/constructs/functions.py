@@ -10,11 +10,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.bundle import Bundle, BundleError
-from infra.constructs.policy import Access, access, acknowledge, acknowledge_patterns, allow
+from infra.constructs.access import Access, access, acknowledge, acknowledge_patterns, allow
 from infra.settings import Settings
 
 
-class Functions(Construct):
+class LambdaFunctions(Construct):
     """Makes every function of the stack, and remembers them by name.
 
     A role gets the statements that are given here and nothing else: CDK's grants do not reach it, so

@@ -2,16 +2,14 @@
 
 from constructs import Construct
 
-from infra.constructs.batches import Batches
-from infra.constructs.carrier_queues import CarrierQueues
-from infra.constructs.function import Functions
-from infra.constructs.order_flow import order_flow_access, timings
-from infra.constructs.policy import acknowledge
-from infra.constructs.queues import DeadLetters
+from infra.constructs.access import acknowledge
+from infra.constructs.queue_worker import DeadLetterQueue
 from infra.constructs.schedule import Schedule
-from infra.constructs.store import DUE, Store
-from infra.constructs.webhooks import Inbox
-from infra.settings import Settings
+from infra.parts.batches import Batches
+from infra.parts.foundation import Foundation
+from infra.parts.inbox import Inbox
+from infra.parts.retries import RetryQueues
+from infra.parts.store import DUE
 
 
 class Sweep(Construct):
@@ -21,23 +19,21 @@ class Sweep(Construct):
         self,
         scope: Construct,
         id: str,
+        base: Foundation,
         *,
-        settings: Settings,
-        functions: Functions,
-        store: Store,
         inbox: Inbox,
-        carrier_queues: CarrierQueues,
+        retries: RetryQueues,
         batches: Batches,
     ) -> None:
         super().__init__(scope, id)
-        self.function = functions.add(
+        self.function = base.functions.add(
             "sweep",
-            store.access("GetItem", "PutItem", "UpdateItem", "Query", query=[DUE]),
-            order_flow_access(self, settings, "StartExecution", "DescribeExecution"),
+            base.store.access("GetItem", "PutItem", "UpdateItem", "Query", query=[DUE]),
+            base.order_flow_access("StartExecution", "DescribeExecution"),
             inbox.send_access(),
-            carrier_queues.send_access(),
+            retries.send_access(),
             batches.send_access(),
-            timings(settings),
+            base.timings(),
             retry_attempts=0,
         )
         acknowledge(
@@ -45,14 +41,14 @@ class Sweep(Construct):
             "The next run does the work of a failed one.",
             "Serverless-LambdaAsyncFailureDestination",
         )
-        self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
         Schedule(
             self,
             "Runs",
-            settings=settings,
+            settings=base.settings,
             name="sweep",
             description="Looks for whatever is overdue",
-            minutes=settings.sweep_minutes,
+            minutes=base.settings.sweep_minutes,
             action="lambda:InvokeFunction",
             target=self.function.function_arn,
             dead_letters=self.dead_letters,

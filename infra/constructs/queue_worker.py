@@ -1,32 +1,40 @@
-"""A queue with its dead-letter queue, and the way from a queue to its function."""
+"""Queues: dead letters, a queue with the function that works it off, and the one policy of all queues."""
+
+from collections.abc import Sequence
 
 from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.constructs.policy import Access, access, acknowledge, allow
+from infra.constructs.access import Access, access, acknowledge, allow
 from infra.settings import Settings
 
 _KEPT = Duration.days(14)
 
 
-class DeadLetters(sqs.Queue):
+class DeadLetterQueue(sqs.Queue):
     """Where a message goes when the machinery has given up on it. An alarm watches each of them."""
 
-    def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
-        super().__init__(
-            scope,
-            id,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=not settings.local,
-            retention_period=_KEPT,
-        )
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id, encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=_KEPT)
         acknowledge(self, "This is a dead-letter queue.", "AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy")
 
 
-class WorkQueue(Construct):
-    """A queue whose messages one function works off, each batch answered message by message."""
+class QueueWorker(Construct):
+    """A queue, its dead-letter queue, and the function that works it off, each message for itself.
+
+    Parameters
+    ----------
+    worker
+        The function's name. It is made elsewhere, and given to `feed`.
+    receives
+        How often a message is tried before it is a dead letter.
+    hidden
+        How long a message stays hidden from others once it was received. What AWS advises, unless told
+        otherwise: six times the function's time-out.
+    """
 
     def __init__(
         self,
@@ -39,14 +47,12 @@ class WorkQueue(Construct):
         hidden: Duration | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
         self.queue = sqs.Queue(
             self,
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=not settings.local,
             retention_period=_KEPT,
-            # What AWS advises: six times the function's time-out.
             visibility_timeout=hidden or Duration.seconds(6 * settings.size(worker).timeout),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=receives or settings.receives_before_dead_letter
@@ -78,3 +84,37 @@ class WorkQueue(Construct):
                 "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", on=self.queue.queue_arn
             )
         )
+
+
+class QueuePolicy(Construct):
+    """The one policy of all queues of the stack. A second one of any queue would replace it.
+
+    Parameters
+    ----------
+    also
+        What some queue needs besides: who else may send to it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        queues: Sequence[sqs.Queue],
+        also: Sequence[iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, id)
+        policy = sqs.QueuePolicy(self, "Policy", queues=[*queues])
+        # The emulator is spoken to over plain HTTP.
+        policy.document.add_statements(*also, *([] if settings.local else [_over_tls_alone(queues)]))
+
+
+def _over_tls_alone(queues: Sequence[sqs.Queue]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["sqs:*"],
+        resources=[queue.queue_arn for queue in queues],
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.constructs.policy import Access, access, allow
+from infra.constructs.access import Access, access, allow
 from infra.settings import Settings
 
 _INDEXES = {

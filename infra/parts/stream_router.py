@@ -8,13 +8,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
-from infra.constructs.function import Functions
-from infra.constructs.label_queue import LabelQueue
-from infra.constructs.policy import access, allow, allow_batches
-from infra.constructs.queues import DeadLetters
-from infra.constructs.store import Store
-from infra.constructs.webhooks import Inbox
-from infra.settings import Settings
+from infra.constructs.access import access, allow, allow_batches
+from infra.constructs.queue_worker import DeadLetterQueue
+from infra.parts.foundation import Foundation
+from infra.parts.inbox import Inbox
+from infra.parts.labels import LabelQueue
 
 _OF_INTEREST = (
     {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"Keys": {"sk": {"S": ["ORDER", "TRACKING"]}}}},
@@ -26,36 +24,29 @@ _OF_INTEREST = (
         },
     },
 )
-"""Orders and trackings as they change, deliveries as they come in or come again.
+"""Orders and trackings as they change, webhooks as they come in or come again.
 
 Next polls, claims, expiry and all else stay out.
 """
 
 
-class Events(Construct):
-    """The bus of domain events, and the router that puts them there."""
+class StreamRouter(Construct):
+    """The bus of domain events, and the function that turns changes of the table into what follows."""
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        settings: Settings,
-        functions: Functions,
-        store: Store,
-        inbox: Inbox,
-        label_queue: LabelQueue,
+        self, scope: Construct, id: str, base: Foundation, *, inbox: Inbox, label_queue: LabelQueue
     ) -> None:
         super().__init__(scope, id)
+        settings = base.settings
         self.bus = events.EventBus(
             self, "Bus", event_bus_name=settings.name("events"), description="Parcelgate's domain events"
         )
-        self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
-        stream = store.stream_arn
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        stream = base.store.stream_arn
         reads = allow(
             "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream
         )
-        self.function = functions.add(
+        self.function = base.functions.add(
             "route_changes",
             access(
                 reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."

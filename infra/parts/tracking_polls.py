@@ -4,15 +4,13 @@ from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.constructs.accounts import account_access
-from infra.constructs.function import Functions
-from infra.constructs.policy import Access, access, allow
-from infra.constructs.queues import DeadLetters, WorkQueue
+from infra.constructs.access import Access, access, allow
+from infra.constructs.queue_worker import DeadLetterQueue, QueueWorker
 from infra.constructs.schedule import Schedule
-from infra.constructs.store import DUE, Store
-from infra.constructs.workflow import state_machine
-from infra.settings import Settings
-from infra.tracking_poll import definition
+from infra.parts.foundation import Foundation
+from infra.parts.store import DUE
+from infra.state_machines.machine import state_machine
+from infra.state_machines.tracking_poll import definition
 
 _TOGETHER = 200
 """Nudged parcels that are asked about together, at most."""
@@ -25,11 +23,15 @@ _RECEIVES = 20
 class TrackingPolls(Construct):
     """The queue of nudged parcels, the functions that ask, and the schedule of the rounds."""
 
-    def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation) -> None:
         super().__init__(scope, id)
-        self._settings = settings
-        self.nudged = WorkQueue(self, "Nudged", settings=settings, worker="poll_nudged", receives=_RECEIVES)
-        self.dead_letters = DeadLetters(self, "DeadLetters", settings=settings)
+        self._settings = base.settings
+        self.nudged = QueueWorker(
+            self, "Nudged", settings=base.settings, worker="poll_nudged", receives=_RECEIVES
+        )
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        self._ask_when_nudged(base)
+        self._ask_in_rounds(base)
 
     def nudge_access(self) -> Access:
         """Having a parcel asked about at once."""
@@ -40,29 +42,25 @@ class TrackingPolls(Construct):
         """Planning the next poll."""
         return access(POLL_PACE=str(self._settings.poll_pace))
 
-    def work_off(self, functions: Functions, *, store: Store) -> None:
-        """Make the functions that ask, and have them called."""
-        settings = self._settings
-        operations = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
-        carriers = (
-            store.key_access(),
-            account_access(self, settings),
-            self.pace(),
-        )
+    def _ask_when_nudged(self, base: Foundation) -> None:
         queue = self.nudged.queue
-        nudged = functions.add(
+        function = base.functions.add(
             "poll_nudged",
-            store.access(*operations),
             self.nudged.work_access(),
             access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), POLL_QUEUE_URL=queue.queue_url),
-            *carriers,
+            base.store.access(*_OPERATIONS),
+            *self._carriers(base),
         )
-        self.nudged.feed(nudged, batch_size=_TOGETHER, concurrency=settings.poll_concurrency, window=_WINDOW)
-        self.function = functions.add(
+        concurrency = base.settings.poll_concurrency
+        self.nudged.feed(function, batch_size=_TOGETHER, concurrency=concurrency, window=_WINDOW)
+
+    def _ask_in_rounds(self, base: Foundation) -> None:
+        settings = base.settings
+        self.function = base.functions.add(
             "poll_trackings",
-            store.access(*operations, query=[DUE]),
+            base.store.access(*_OPERATIONS, query=[DUE]),
             access(POLL_ROUND=str(settings.poll_round)),
-            *carriers,
+            *self._carriers(base),
         )
         self.machine = state_machine(
             self,
@@ -84,3 +82,9 @@ class TrackingPolls(Construct):
             target=self.machine.state_machine_arn,
             dead_letters=self.dead_letters,
         )
+
+    def _carriers(self, base: Foundation) -> tuple[Access, ...]:
+        return base.store.key_access(), base.account_access(), self.pace()
+
+
+_OPERATIONS = ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")

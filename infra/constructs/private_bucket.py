@@ -1,0 +1,47 @@
+"""A bucket that nobody but our own functions reads."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.constructs.access import Access, access, acknowledge, allow
+from infra.settings import Settings
+
+
+class PrivateBucket(s3.Bucket):
+    """Encrypted, closed to the public, over TLS alone; what is in it is deleted after `kept_days`.
+
+    Parameters
+    ----------
+    kept_days
+        How long an object is kept, in days.
+    no_access_log_because
+        Why there is no log of who read it.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, settings: Settings, kept_days: int, no_access_log_because: str
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            # The emulator is spoken to over plain HTTP.
+            enforce_ssl=not settings.local,
+            minimum_tls_version=None if settings.local else 1.2,
+            removal_policy=RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(kept_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+        )
+        acknowledge(self, no_access_log_because, "AwsSolutions-S1")
+
+    def object_access(self, *operations: str, because: str, **environment: str) -> Access:
+        """Operations on the objects, such as `GetObject`; `because` says why on all of them."""
+        actions = (f"s3:{name}" for name in operations)
+        return access(allow(*actions, on=self.arn_for_objects("*")), because=because, **environment)

@@ -1,0 +1,405 @@
+"""The alarms. Each is a symptom that a person must act on, and names its section of the runbook.
+
+Few alarms watch many things: a metric without a function's name that the logger itself writes, or one
+expression over the metrics of all queues or functions of a kind. CloudWatch takes at most ten metrics in an
+alarm's expression, no SEARCH, and its queries know no pattern of names. It bills ten cents a month for each
+metric that an alarm reads, whichever way they are put together.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import batched
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.constructs.functions import LambdaFunctions
+from infra.constructs.queue_worker import QueueWorker
+from infra.settings import Settings
+
+AUTHORIZER = "authorize"
+"""It has no logger and stands before every call with a key: its own alarm."""
+RAISES = ("check_order", "fetch_label", "compensate_order")
+"""Functions that raise as part of their work. Lambda counts that as errors: deaths are read in their logs."""
+IN_THE_BACKGROUND = (
+    "escalate_order",
+    "label_order",
+    "poll_nudged",
+    "poll_trackings",
+    "process_webhook",
+    "retry_order",
+    "route_changes",
+    "submit_order",
+    "sweep",
+    "work_batch",
+)
+"""Functions for whose answer no client waits, and which raise nothing as part of their work.
+
+`close_order_flow` is missing: whatever fails there becomes a dead letter. What fails behind the API is seen
+at the gateway.
+"""
+
+TROUBLES = {
+    "needs_attention": ("orders-need-attention", "An order waits for a person."),
+    "refund_given_up": ("refunds-given-up", "The carrier holds money that it does not give back."),
+    "late_success": ("late-success", "The carrier has carried out an order that has failed here."),
+    "label_unavailable": ("labels-unavailable", "A confirmed order never got its label."),
+    "credentials_refused": ("credentials-refused", "A carrier does not accept an account's credentials."),
+}
+"""What the router counts of orders, with each one's alarm, which is also its section of the runbook."""
+
+_DEATHS = ("Task timed out", "Runtime exited", "Runtime.ImportModuleError")
+"""What Lambda writes into a function's log when the function itself cannot write any more."""
+_TURNS = 10
+"""How often, for each call that a function may do at once, it may be turned away in five minutes."""
+_METRICS = 10
+"""As many as CloudWatch takes in one alarm's expression."""
+_AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+_FIVE_MINUTES = Duration.minutes(5)
+
+_OLDEST = {"inbox": Duration.minutes(10), "labels": Duration.hours(1), "nudges": Duration.minutes(30)}
+_OLDEST_RETRY = Duration.hours(2)
+_OLDEST_ENTRY = Duration.hours(1)
+_RETRIES_IN_FLIGHT = 1000
+
+
+class Alarms(Construct):
+    """Every alarm of the stack, and the one topic that tells people."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings, key: kms.Key) -> None:
+        super().__init__(scope, id)
+        self._settings = settings
+        self.topic = sns.Topic(
+            self, "Topic", topic_name=settings.name("alarms"), master_key=key, enforce_ssl=not settings.local
+        )
+        cloudwatch_itself = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        # A policy of its own replaces the one that SNS gives a topic, which would have let CloudWatch in.
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[cloudwatch_itself],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[cloudwatch_itself],
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                resources=["*"],
+            )
+        )
+
+    def watch_dead_letters(
+        self,
+        queues: Mapping[str, sqs.IQueue],
+        *,
+        retries: Mapping[str, QueueWorker],
+        batches: Mapping[str, QueueWorker],
+    ) -> None:
+        """Alarm as soon as anything was given up."""
+        of_carriers = {
+            "-retries": {f"retries-{name}": worker.dead_letters for name, worker in retries.items()},
+            "-batches": {f"batches-{name}": worker.dead_letters for name, worker in batches.items()},
+        }
+        for suffix, watched in {"": queues, **of_carriers}.items():
+            metrics = {
+                name: queue.metric_approximate_number_of_messages_visible(
+                    period=Duration.minutes(1), statistic="Maximum"
+                )
+                for name, queue in watched.items()
+            }
+            text = "Something was given up and waits in the dead-letter queue of"
+            self._sum(f"dead-letters{suffix}", metrics, "dead-letters", text)
+
+    def watch_queues(
+        self,
+        *,
+        inbox: QueueWorker,
+        labels: QueueWorker,
+        nudges: QueueWorker,
+        retries: Mapping[str, QueueWorker],
+        batches: Mapping[str, QueueWorker],
+    ) -> None:
+        """Alarm when work waits for too long, or too much of it is being tried at once.
+
+        SQS leaves out of a queue's age what was received three times and more, which is what backs off. So
+        retries are also counted while they wait, in flight. In other queues nothing, or little, backs off.
+        """
+        waiting = "Work has been waiting for too long in a queue of"
+        common = {"inbox": inbox, "labels": labels, "nudges": nudges}
+        self._any_over(
+            "oldest-message",
+            {name: (_age(worker), _OLDEST[name].to_seconds()) for name, worker in common.items()},
+            "oldest-message",
+            waiting,
+        )
+        for name, workers, limit in (
+            ("retries", retries, _OLDEST_RETRY),
+            ("batches", batches, _OLDEST_ENTRY),
+        ):
+            ages = {f"{name}-{carrier}": _age(worker) for carrier, worker in workers.items()}
+            self._worst(
+                f"oldest-message-{name}", ages, "oldest-message", waiting, threshold=limit.to_seconds()
+            )
+        in_flight = {
+            f"retries-{carrier}": worker.queue.metric_approximate_number_of_messages_not_visible(
+                period=_FIVE_MINUTES, statistic="Maximum"
+            )
+            for carrier, worker in retries.items()
+        }
+        self._worst(
+            "in-flight",
+            in_flight,
+            "in-flight",
+            "Too many messages are being tried again at once in a queue of",
+            threshold=_RETRIES_IN_FLIGHT,
+        )
+
+    def watch_functions(self, functions: LambdaFunctions) -> None:
+        """Alarm on errors that nobody expected, on deaths, and on calls that Lambda turned away.
+
+        Most functions answer whatever happens, so Lambda sees no error: their logger counts. What dies, or
+        cannot even start, tells nobody: Lambda does.
+        """
+        self._alarm(
+            "errors",
+            self._metric("UnexpectedErrors", period=_FIVE_MINUTES),
+            "errors",
+            "A function met an error that nobody expected.",
+        )
+        self._alarm(
+            "authorizer",
+            functions.by_name[AUTHORIZER].metric_errors(period=_FIVE_MINUTES),
+            "errors",
+            "No call with a key gets through: the function that identifies keys fails.",
+        )
+        errors = {
+            name: functions.by_name[name].metric_errors(period=_FIVE_MINUTES) for name in IN_THE_BACKGROUND
+        }
+        self._sum("failures", errors, "errors", "A function failed, timed out or died, of")
+        self._watch_deaths(functions)
+        throttles = {
+            name: (functions.by_name[name].metric_throttles(period=_FIVE_MINUTES), _TURNS * reserved)
+            for name, reserved in self._settings.reserved_concurrency.items()
+        }
+        if throttles:
+            text = "Lambda keeps turning calls of the order flow away, of"
+            self._any_over("throttles", throttles, "throttles", text)
+
+    def _watch_deaths(self, functions: LambdaFunctions) -> None:
+        for name in RAISES:
+            logs.MetricFilter(
+                self,
+                f"{name}-Died",
+                log_group=functions.log_groups[name],
+                filter_pattern=logs.FilterPattern.any_term(*_DEATHS),
+                metric_namespace=self._settings.metrics_namespace,
+                metric_name="FunctionsDied",
+                metric_value="1",
+            )
+        self._alarm(
+            "deaths",
+            self._metric("FunctionsDied", period=_FIVE_MINUTES),
+            "errors",
+            f"A function of the order flow timed out or died, of: {', '.join(RAISES)}.",
+        )
+
+    def watch_api(self, api: apigateway.HttpApi) -> None:
+        """Alarm when clients are failed: what dies behind the API, or is turned away, is seen here alone.
+
+        A single 5xx is no reason to get up, and a carrier that is down makes some (503) on a busy day.
+        """
+        period = Duration.minutes(15)
+        metrics: dict[str, cloudwatch.IMetric] = {
+            "failed": api.metric_server_error(period=period, statistic="Sum"),
+            "requests": api.metric_count(period=period, statistic="Sum"),
+        }
+        self._alarm(
+            "api-failures",
+            cloudwatch.MathExpression(
+                expression="IF(failed >= 3, 100 * failed / requests, 0)", using_metrics=metrics, period=period
+            ),
+            "api-failures",
+            "More than two in a hundred requests, and at least three, were answered 5xx.",
+            threshold=2,
+        )
+
+    def watch_orders(self) -> None:
+        """Alarm on every kind of trouble with an order that a person must look at."""
+        for kind, (name, text) in TROUBLES.items():
+            metric = self._metric("OrdersInTrouble", period=_FIVE_MINUTES, service="route_changes", kind=kind)
+            self._alarm(name, metric, name, text)
+
+    def watch_stream(self, function: lambda_.Function) -> None:
+        """Alarm when changes of the table are not passed on: they are tried for as long as they last."""
+        self._alarm(
+            "oldest-change",
+            function.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum"),
+            "oldest-message",
+            "Changes of the table wait for too long to be passed on.",
+            threshold=Duration.minutes(10).to_milliseconds(),
+        )
+
+    def watch_order_flow(self, machine: sfn.StateMachine) -> None:
+        """Alarm when an execution ends in a way that the flow does not know."""
+        ends = {
+            "failed": machine.metric_failed(period=_FIVE_MINUTES),
+            "timed-out": machine.metric_timed_out(period=_FIVE_MINUTES),
+            "aborted": machine.metric_aborted(period=_FIVE_MINUTES),
+        }
+        self._sum("order-flow", ends, "order-flow", "An execution of the order flow ended by itself")
+
+    def watch_sweep(self, function: lambda_.Function) -> None:
+        """Alarm when nobody looks for what is overdue any more."""
+        self._missing("sweep-missing", function, self._settings.sweep_minutes, "The sweep has not run.")
+
+    def watch_polls(self, function: lambda_.Function) -> None:
+        """Alarm when parcels are asked about late, or not at all: by nobody, or not for some account."""
+        self._missing(
+            "polls-missing",
+            function,
+            self._settings.poll_minutes,
+            "Nobody asks carriers about parcels any more.",
+        )
+        period = Duration.minutes(15)
+        self._alarm(
+            "polls-late",
+            self._metric("PollLag", period=period, statistic="Maximum", service="poll_trackings"),
+            "polls-late",
+            "Parcels are asked about much later than planned.",
+            threshold=Duration.hours(1).to_seconds(),
+        )
+        self._alarm(
+            "polls-not-allowed",
+            self._metric("PollsNotAllowed", period=period, service="poll_trackings"),
+            "polls-not-allowed",
+            "An account cannot be used to ask about its parcels.",
+        )
+
+    # How alarms are made
+
+    def _metric(
+        self, name: str, *, period: Duration, statistic: str = "Sum", **dimensions: str
+    ) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self._settings.metrics_namespace,
+            metric_name=name,
+            dimensions_map=dimensions or None,
+            period=period,
+            statistic=statistic,
+        )
+
+    def _missing(self, name: str, function: lambda_.Function, minutes: int, text: str) -> None:
+        self._alarm(
+            name,
+            function.metric_invocations(period=Duration.minutes(3 * minutes)),
+            name,
+            text,
+            when=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            missing=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+    def _sum(self, name: str, metrics: Mapping[str, cloudwatch.IMetric], section: str, text: str) -> None:
+        """Alarm when there is any of it at all. A quiet queue has no metric: that counts as nothing."""
+        self._over(name, "SUM(FILL(METRICS(), 0))", metrics, section, text, threshold=1)
+
+    def _worst(
+        self,
+        name: str,
+        metrics: Mapping[str, cloudwatch.IMetric],
+        section: str,
+        text: str,
+        *,
+        threshold: float,
+    ) -> None:
+        """Alarm when any of them reaches the one threshold of all."""
+        self._over(name, "MAX(FILL(METRICS(), 0))", metrics, section, text, threshold=threshold)
+
+    def _over(
+        self,
+        name: str,
+        expression: str,
+        metrics: Mapping[str, cloudwatch.IMetric],
+        section: str,
+        text: str,
+        *,
+        threshold: float,
+    ) -> None:
+        for number, part in enumerate(batched(metrics.items(), _METRICS, strict=False)):
+            named = [each for each, _ in part]
+            self._alarm(
+                f"{name}-{number + 1}" if number else name,
+                _expression(expression, [metric for _, metric in part]),
+                section,
+                f"{text}: {', '.join(named)}.",
+                threshold=threshold,
+            )
+
+    def _any_over(
+        self,
+        name: str,
+        limits: Mapping[str, tuple[cloudwatch.IMetric, float]],
+        section: str,
+        text: str,
+    ) -> None:
+        """Alarm when any of them reaches its own limit."""
+        if len(limits) > _METRICS:
+            raise ValueError(f"{name} watches more than CloudWatch takes in one alarm")
+        over = [f"(FILL(m{number}, 0) >= {limit:g})" for number, (_, limit) in enumerate(limits.values())]
+        self._alarm(
+            name,
+            _expression(f"IF({' OR '.join(over)}, 1, 0)", [metric for metric, _ in limits.values()]),
+            section,
+            f"{text}: {', '.join(limits)}.",
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        section: str,
+        text: str,
+        *,
+        threshold: float = 1,
+        when: cloudwatch.ComparisonOperator = _AT_LEAST,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
+        if self._settings.local and isinstance(metric, cloudwatch.MathExpression):
+            # The emulator takes no expressions, and refuses the whole stack for one.
+            return
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_name=self._settings.name(name),
+            alarm_description=f"{text} See docs/runbook.md#{section}",
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=1,
+            comparison_operator=when,
+            treat_missing_data=missing,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+
+
+def _age(worker: QueueWorker) -> cloudwatch.Metric:
+    return worker.queue.metric_approximate_age_of_oldest_message(period=_FIVE_MINUTES, statistic="Maximum")
+
+
+def _expression(expression: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.MathExpression:
+    """An expression over metrics that are called m0, m1 and so on in it."""
+    period = next(metric for metric in metrics if isinstance(metric, cloudwatch.Metric)).period
+    return cloudwatch.MathExpression(
+        expression=expression,
+        using_metrics={f"m{number}": metric for number, metric in enumerate(metrics)},
+        period=period,
+    )

@@ -1,0 +1,188 @@
+"""The HTTP API: its routes, who may pass, how fast, and the functions behind it."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.access import Access, acknowledge
+from infra.constructs.functions import LambdaFunctions
+from infra.parts.batches import Batches
+from infra.parts.foundation import Foundation
+from infra.parts.labels import Labels
+from infra.parts.retries import RetryQueues
+from infra.parts.routes import Route
+from infra.parts.store import LISTS
+from infra.parts.tracking_polls import TrackingPolls
+from infra.settings import Settings, Throttle
+
+_ACCESS_LOG = {
+    "request_id": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "response_bytes": "$context.responseLength",
+    "response_ms": "$context.responseLatency",
+    "integration_ms": "$context.integrationLatency",
+    "integration_status": "$context.integrationStatus",
+    "error": "$context.error.responseType",
+}
+"""The route and never the path, which holds order ids and webhook tokens; nothing about the caller."""
+
+
+AUTHORIZER = "authorize"
+"""The function that tells whose key a request brings."""
+
+
+def add_api_functions(
+    base: Foundation, *, labels: Labels, retries: RetryQueues, batches: Batches, polls: TrackingPolls
+) -> None:
+    """Make the functions behind the API, each with what it may use."""
+    table, accounts, timings = base.store.access, base.account_access(), base.timings()
+    changes = table("GetItem", "PutItem", "UpdateItem")
+    settles = table("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+    joins = table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
+    carrier = (base.store.key_access(), accounts, timings)
+    given: dict[str, Sequence[Access]] = {
+        AUTHORIZER: [table("GetItem")],
+        "create_order": [
+            settles,
+            accounts,
+            base.order_flow_access("StartExecution"),
+            retries.send_access(),
+            timings,
+        ],
+        "create_batch": [
+            table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            accounts,
+            batches.body_access("PutObject"),
+            batches.send_access(),
+            timings,
+        ],
+        "read_batch": [table("Query")],
+        "read_orders": [table("GetItem", "BatchGetItem", "Query", query=LISTS)],
+        "get_label": [changes, *carrier, labels.access("GetObject", "PutObject")],
+        "cancel_order": [joins, *carrier, retries.send_access()],
+        "quote_rates": [settles, *carrier],
+        "change_order": [joins, *carrier],
+        "hold_order": [joins, *carrier],
+        "close_manifest": [joins, *carrier],
+        "validate_address": [settles, *carrier],
+        "list_services": [changes, *carrier],
+        "follow_parcels": [joins, accounts],
+        "change_trackings": [joins, accounts, polls.nudge_access(), polls.pace()],
+        "ask_aggregator": [settles, accounts],
+        "read_trackings": [table("GetItem", "BatchGetItem", query=("by_time", "by_status"))],
+        "describe_service": [],
+        "ingest_webhook": [changes, accounts],
+    }
+    for name, accesses in given.items():
+        base.functions.add(name, *accesses)
+
+
+class HttpApi(Construct):
+    """The API of one environment. `url` is its address, without a slash at its end."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        functions: LambdaFunctions,
+        routes: Sequence[Route],
+    ) -> None:
+        super().__init__(scope, id)
+        self._settings = settings
+        self._functions = functions
+        self._routes = routes
+        self.http = apigateway.HttpApi(
+            self, "Http", api_name=settings.name("api"), create_default_stage=False
+        )
+        self._add_stage(self._add_routes())
+
+    @property
+    def url(self) -> str:
+        """The address under which `/v1` and `/webhooks` begin."""
+        if self._settings.local:
+            port = self._settings.gateway_port
+            return f"http://localhost:{port}/_aws/execute-api/{self.http.api_id}/$default"
+        return self.http.api_endpoint
+
+    def _add_routes(self) -> list[apigateway.HttpRoute]:
+        authorizer = authorizers.HttpLambdaAuthorizer(
+            "Authorizer",
+            self._functions.by_name[AUTHORIZER],
+            authorizer_name=self._settings.name("keys"),
+            response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+            identity_source=["$request.header.Authorization"],
+            results_cache_ttl=Duration.seconds(30),
+        )
+        behind = {
+            name: integrations.HttpLambdaIntegration(
+                # One permission for each function, and not one for each of its routes.
+                f"To-{name}",
+                self._functions.by_name[name],
+                scope_permission_to_route=False,
+            )
+            for name in dict.fromkeys(route.function for route in self._routes)
+        }
+        if self._settings.local:
+            # The emulator's addresses have a path, which no request tells of.
+            for name in behind:
+                self._functions.by_name[name].add_environment("PARCELGATE_PUBLIC_URL", self.url)
+        routes = []
+        for route in self._routes:
+            method, path = route.key.split(" ")
+            added = self.http.add_routes(
+                path=path,
+                methods=[apigateway.HttpMethod[method]],
+                integration=behind[route.function],
+                authorizer=None if route.open else authorizer,
+            )
+            routes += added
+            if route.open:
+                acknowledge(added[0], "Open by contract, and throttled.", "AwsSolutions-APIG4")
+        return routes
+
+    def _add_stage(self, routes: Sequence[apigateway.HttpRoute]) -> None:
+        settings = self._settings
+        log_group = logs.LogGroup(
+            self,
+            "AccessLog",
+            retention=logs.RetentionDays[settings.log_retention],
+            removal_policy=RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY,
+        )
+        stage = apigateway.CfnStage(
+            self,
+            "Stage",
+            api_id=self.http.api_id,
+            stage_name="$default",
+            auto_deploy=True,
+            default_route_settings=apigateway.CfnStage.RouteSettingsProperty(
+                throttling_rate_limit=settings.default_throttle.rate,
+                throttling_burst_limit=settings.default_throttle.burst,
+            ),
+            route_settings={
+                route.key: _limits(self._throttle(route)) for route in self._routes if route.open
+            },
+            access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
+                destination_arn=log_group.log_group_arn,
+                format=Stack.of(self).to_json_string(_ACCESS_LOG),
+            ),
+        )
+        for route in routes:
+            # A limit for a route that does not exist yet is refused.
+            stage.node.add_dependency(route)
+
+    def _throttle(self, route: Route) -> Throttle:
+        is_webhook = route.function == "ingest_webhook"
+        return self._settings.webhook_throttle if is_webhook else self._settings.open_throttle
+
+
+def _limits(throttle: Throttle) -> dict[str, int]:
+    return {"ThrottlingRateLimit": throttle.rate, "ThrottlingBurstLimit": throttle.burst}

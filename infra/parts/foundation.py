@@ -1,0 +1,67 @@
+"""What every part stands on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.constructs.access import Access, access, account_arn, allow
+from infra.constructs.functions import LambdaFunctions
+from infra.parts.store import Store
+from infra.settings import Settings
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """The environment's settings, the maker of its functions, its table, and the names of its carriers."""
+
+    settings: Settings
+    functions: LambdaFunctions
+    store: Store
+    carriers: Sequence[str]
+
+    def account_access(self) -> Access:
+        """Reading carrier accounts: secrets that an operator puts there, one for each account of a tenant.
+
+        Their names are not known here, only what they begin with.
+        """
+        prefix = self.settings.secret_prefix
+        return access(
+            allow(
+                "secretsmanager:GetSecretValue",
+                on=account_arn(self.functions, "secretsmanager", f"secret:{prefix}/*"),
+            ),
+            because="Accounts are added while the stack runs.",
+            SECRET_PREFIX=prefix,
+        )
+
+    def timings(self) -> Access:
+        """How long everything about an order may take."""
+        settings = self.settings
+        return access(
+            ORDER_DEADLINE=str(settings.order_deadline),
+            NOT_FOUND_INTERVAL=str(settings.not_found_interval),
+            REFUND_DEADLINE=str(settings.refund_deadline),
+            RETRY_FIRST=str(settings.retry_first),
+            RETRY_CAP=str(settings.retry_cap),
+            WATCH_MARGIN=str(settings.watch_margin),
+        )
+
+    def order_flow_arn(self) -> str:
+        """The order flow's ARN by its fixed name: its own functions must know it before it exists."""
+        return account_arn(self.functions, "states", f"stateMachine:{self.settings.name('order-flow')}")
+
+    def order_flow_access(self, *operations: str) -> Access:
+        """Operations on the order flow, such as `StartExecution`."""
+        machine = self.order_flow_arn()
+        executions = account_arn(self.functions, "states", f"execution:{self.settings.name('order-flow')}:*")
+        statements = []
+        for operation in operations:
+            resource = executions if operation == "DescribeExecution" else machine
+            if operation.startswith("SendTask") and self.settings.local:
+                # The emulator accepts task tokens only from who may send them anywhere.
+                resource = "*"
+            statements.append(allow(f"states:{operation}", on=resource))
+        because = "Every order has an execution of its own."
+        # Task tokens need no address.
+        tokens_alone = all(name.startswith("SendTask") for name in operations)
+        address = {} if tokens_alone else {"ORDER_FLOW_ARN": machine}
+        return access(*statements, because=because, **address)

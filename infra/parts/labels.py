@@ -1,0 +1,65 @@
+"""Labels: the bucket that holds them, and the queue of orders whose labels no workflow fetches."""
+
+from constructs import Construct
+
+from infra.constructs.access import Access, access, allow, allow_batches
+from infra.constructs.private_bucket import PrivateBucket
+from infra.constructs.queue_worker import QueueWorker
+from infra.parts.foundation import Foundation
+from infra.settings import Settings
+
+_RECEIVES = 200
+"""The function itself gives up at the order's deadline; this is for a message that kills it."""
+
+
+class Labels(Construct):
+    """A private bucket. Links signed by one function are the only way to a label from outside."""
+
+    def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
+        super().__init__(scope, id)
+        self.bucket = PrivateBucket(
+            self,
+            "Bucket",
+            settings=settings,
+            kept_days=settings.label_retention_days,
+            no_access_log_because="Who fetched a label stands in our own logs, without the link; a second "
+            "bucket of access logs would hold the signed links themselves.",
+        )
+
+    def access(self, *operations: str) -> Access:
+        """Operations on the labels, such as `GetObject`."""
+        return self.bucket.object_access(
+            *operations,
+            because="Every label is an object of its own.",
+            LABEL_BUCKET=self.bucket.bucket_name,
+        )
+
+
+class LabelQueue(Construct):
+    """The queue of orders that need a label, and the function that fetches it."""
+
+    def __init__(self, scope: Construct, id: str, base: Foundation, *, labels: Labels) -> None:
+        super().__init__(scope, id)
+        self._settings = base.settings
+        self.work = QueueWorker(
+            self, "Labels", settings=base.settings, worker="label_order", receives=_RECEIVES
+        )
+        queue = self.work.queue
+        function = base.functions.add(
+            "label_order",
+            self.work.work_access(),
+            access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), LABEL_QUEUE_URL=queue.queue_url),
+            base.store.access("GetItem", "PutItem", "UpdateItem"),
+            base.store.key_access(),
+            base.account_access(),
+            labels.access("PutObject"),
+            base.timings(),
+        )
+        self.work.feed(function, batch_size=5, concurrency=base.settings.label_concurrency)
+
+    def send_access(self) -> Access:
+        """Asking for labels."""
+        return access(
+            allow_batches(self.work.queue.queue_arn, settings=self._settings),
+            LABEL_QUEUE_URL=self.work.queue.queue_url,
+        )
