@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import shlex
 import shutil
 import signal
@@ -21,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,13 +29,13 @@ import boto3
 import httpx
 from rich.console import Console
 
+import sandbox.carriers
 from local import disk, emulator, interrupts, node, processes
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.services.accounts import api_keys, webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.table import Table
-from sandbox.lme.envelope import new_login
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
@@ -44,10 +44,9 @@ STATE = ROOT / ".local"
 TENANT = "demo"
 ACCELERATION = 1440.0
 """A day of a parcel's life passes in a minute."""
-CARRIERS = ("lso", "ubi", "lme", "trackingmore")
+CARRIERS = registry.trackers()
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
 
-_WANTS_SENDER = {"ubi", "lme"}
 _WAREHOUSE = {
     "name": "Jiang Yuanfei",
     "line1": "Sanshui Industrial Park",
@@ -251,11 +250,7 @@ def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
 
 def made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
     """Make up a login at every carrier, by carrier and account: what ``accounts.json`` holds."""
-    lso = {"app_id": f"app_{secrets.token_hex(6)}", "app_secret": secrets.token_hex(24)}
-    ubi = {"token": secrets.token_hex(16), "secret": secrets.token_hex(24)}
-    trackingmore = {"api_key": secrets.token_hex(18), "email": f"{TENANT}@shop.example"}
-    logins = {"lso": lso, "ubi": ubi, "lme": new_login(), "trackingmore": trackingmore}
-    return {carrier: {"default": login} for carrier, login in logins.items()}
+    return {carrier: {"default": sandbox.carriers.package(carrier).new_login()} for carrier in CARRIERS}
 
 
 def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
@@ -268,7 +263,7 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
     accounts = json.loads(files.accounts.read_text())
     for carrier in CARRIERS:
         settings: dict[str, Any] = {"base_url": carrier_url(carrier, sandbox_url, os.environ)}
-        if carrier in _WANTS_SENDER:
+        if _sends_the_sender(carrier):
             settings["ship_from"] = _WAREHOUSE
         for account, credentials in accounts[carrier].items():
             name = f"{outputs['SecretPrefix']}/{TENANT}/{carrier}/{account}"
@@ -278,6 +273,14 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:
                 client.put_secret_value(SecretId=name, SecretString=text)
+
+
+def _sends_the_sender(carrier: str) -> bool:
+    """Whether an order of this carrier needs to say where it comes from."""
+    if carrier not in registry.CARRIERS:
+        return False
+    validation = import_module(f"{registry.CARRIERS[carrier]}.validation")
+    return "/ship_from/name" in validation.FIELDS
 
 
 def _enter_webhooks(

@@ -44,7 +44,7 @@ attempts, customs, losses, returns. The same number always travels alike.
 tokens, processing and callbacks keep ordinary time, scaled by their own settings.
 
 **A carrier more** is a class with the attributes of `sandbox.calls.Carrier`, in a package of its
-own beside `lso`, and one entry in `sandbox.app.CARRIERS`.
+own beside `lso`: `sandbox.carriers` finds it, and says what the package must hold.
 """
 
 from sandbox.server import serve

@@ -8,16 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox import carriers as folders
 from sandbox.calls import Carrier, KnowsTheTruth, TakesParcels, route
 from sandbox.faults import read_faults
-from sandbox.lme import Lme
-from sandbox.lso import Lso
-from sandbox.trackingmore import TrackingMore
-from sandbox.ubi import Ubi
 from sandbox.webhooks import read_webhooks
 from sandbox.world import Settings, World
 
-CARRIERS: tuple[Callable[[World], Carrier], ...] = (Lso, Lme, Ubi, TrackingMore)
+CARRIERS: tuple[Callable[[World], Carrier], ...] = tuple(
+    folders.package(name).CARRIER for name in folders.names()
+)
 
 
 CONTROLS = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import carriers
 from sandbox.callbacks import Callbacks
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -17,11 +18,8 @@ Accounts = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 def default_accounts() -> Accounts:
     """Give the logins that are known when none are named."""
-    return {
-        "lso": {"default": {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}},
-        "ubi": {"default": {"token": "sandbox-token", "secret": "sandbox-secret"}},
-        "trackingmore": {"default": {"api_key": "sandbox-key", "email": "shop@example.com"}},
-    }
+    logins = {name: carriers.package(name).DEFAULT_LOGIN for name in carriers.names()}
+    return {name: {"default": login} for name, login in logins.items() if login is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,4 +21,7 @@ A login is `{"app_key", "client_public", "lme_private", ...}`, keys in Base64 DE
 from sandbox.lme.carrier import Lme
 from sandbox.lme.envelope import new_login
 
-__all__ = ["Lme", "new_login"]
+CARRIER = Lme
+DEFAULT_LOGIN = None
+
+__all__ = ["CARRIER", "DEFAULT_LOGIN", "Lme", "new_login"]

@@ -11,6 +11,16 @@ order of boxes and how many share a master number, prices, the words in `status`
 numbers, the words of tracking events, and their times, which are in UTC.
 """
 
+import secrets
+
 from sandbox.lso.carrier import Lso
 
-__all__ = ["Lso"]
+CARRIER = Lso
+DEFAULT_LOGIN = {"app_id": "sandbox-app", "app_secret": "sandbox-secret"}
+
+__all__ = ["CARRIER", "DEFAULT_LOGIN", "Lso", "new_login"]
+
+
+def new_login() -> dict[str, str]:
+    """Make up an account of the platform."""
+    return {"app_id": f"app_{secrets.token_hex(6)}", "app_secret": secrets.token_hex(24)}

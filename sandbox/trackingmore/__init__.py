@@ -29,7 +29,17 @@ for by `realtime`; it is `pending` for the time of `Settings.processing_seconds`
 followed again has gone on meanwhile.
 """
 
+import secrets
+
 from sandbox.trackingmore.carrier import TrackingMore
 from sandbox.trackingmore.pushes import signature
 
-__all__ = ["TrackingMore", "signature"]
+CARRIER = TrackingMore
+DEFAULT_LOGIN = {"api_key": "sandbox-key", "email": "shop@example.com"}
+
+__all__ = ["CARRIER", "DEFAULT_LOGIN", "TrackingMore", "new_login", "signature"]
+
+
+def new_login() -> dict[str, str]:
+    """Make up an account: its key, and the e-mail address by which webhooks are signed."""
+    return {"api_key": secrets.token_hex(18), "email": f"{secrets.token_hex(4)}@shop.example"}

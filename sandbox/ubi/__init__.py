@@ -18,6 +18,16 @@ codes `LST` (lost) and `DMG` (damaged), which are in no list that is public.
 Steering words act on an order's reference; `SBX-REJECT` in a piece's own reference refuses that piece.
 """
 
+import secrets
+
 from sandbox.ubi.carrier import Ubi
 
-__all__ = ["Ubi"]
+CARRIER = Ubi
+DEFAULT_LOGIN = {"token": "sandbox-token", "secret": "sandbox-secret"}
+
+__all__ = ["CARRIER", "DEFAULT_LOGIN", "Ubi", "new_login"]
+
+
+def new_login() -> dict[str, str]:
+    """Make up an account of eTower's."""
+    return {"token": secrets.token_hex(16), "secret": secrets.token_hex(24)}

@@ -24,7 +24,7 @@ def inject(http, **fault):
 def test_health_names_the_carriers(http):
     assert http.get("/_sandbox/health").json() == {
         "status": "ok",
-        "carriers": ["lso", "lme", "ubi", "trackingmore"],
+        "carriers": ["lme", "lso", "trackingmore", "ubi"],
     }
 
 

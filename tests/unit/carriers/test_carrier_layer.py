@@ -57,13 +57,6 @@ def test_other_words_are_no_names(text: str) -> None:
 
 
 @pytest.mark.parametrize("code", registry.CARRIERS)
-def test_every_carrier_has_the_same_rooms(code: str) -> None:
-    rooms = {path.stem for path in (CARRIERS / code).iterdir()}
-    wanted = {"__init__", "adapter", "settings", "client", "codes", "mapping", "validation", "wire"}
-    assert wanted <= rooms
-
-
-@pytest.mark.parametrize("code", registry.CARRIERS)
 def test_a_profile_grades_all_that_it_offers(code: str) -> None:
     profile = registry.profile(code)
     assert profile.code == code

@@ -6,9 +6,9 @@ import sys
 import msgspec
 import pytest
 
+import sandbox.carriers
 from parcelgate.carriers import registry
 from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches, ProvidesLabels
-from sandbox.lme.envelope import new_login
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_account
 
 
@@ -20,16 +20,9 @@ def test_every_carrier_has_a_profile_of_its_own_name() -> None:
         assert set(profile.capabilities) <= set(profile.grades)
 
 
-LOGINS = {
-    "lso": {"app_id": "app-7", "app_secret": "made-up"},
-    "ubi": {"token": "t-7", "secret": "made-up"},
-    "lme": new_login(),
-}
-
-
 @pytest.mark.parametrize("code", registry.names())
 def test_a_profile_says_what_the_adapter_can_do(code: str) -> None:
-    account = lso_account(carrier=code, credentials=LOGINS[code])
+    account = lso_account(carrier=code, credentials=sandbox.carriers.package(code).new_login())
     carrier = registry.build(code, account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
     profile = registry.profile(code)
 

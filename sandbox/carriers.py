@@ -1,0 +1,34 @@
+"""Which carriers the sandbox stands for: every folder beside this module is one."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from sandbox.calls import Carrier
+    from sandbox.world import World
+
+
+class CarrierPackage(Protocol):
+    """What the folder of a carrier must hold in its `__init__`."""
+
+    CARRIER: "Callable[[World], Carrier]"
+    """Makes the carrier of one sandbox."""
+    DEFAULT_LOGIN: Mapping[str, Any] | None
+    """The login that is let in when none is named; None for a carrier whose logins are keys."""
+
+    def new_login(self) -> dict[str, str]:
+        """Make up a login that nobody else has: credentials by the names in the account's secret."""
+        ...
+
+
+def names() -> list[str]:
+    """Give the names of all carriers, in the order of the alphabet: they are the prefixes of their paths."""
+    return sorted(module.name for module in iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+
+
+def package(name: str) -> CarrierPackage:
+    """Import the folder of a carrier. Raises ModuleNotFoundError for a name that has none."""
+    return cast(CarrierPackage, import_module(f"sandbox.{name}"))
