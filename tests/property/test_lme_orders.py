@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parcelgate.carriers.lme import mapping, signing, wire
+from parcelgate.carriers.lme import signing, wire
 from parcelgate.carriers.lme.countries import NAMES
+from parcelgate.carriers.lme.mapping import create, results, track
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.lme.validation import FIELDS
 from parcelgate.carriers.results import Confirmed
@@ -137,7 +138,7 @@ def test_a_valid_order_goes_out_within_lmes_rules_and_comes_back_to_its_parcel(
     order: Order, now: datetime
 ) -> None:
     assume(is_valid(order))
-    fields = mapping.create(
+    fields = create.create(
         order, channel=APP_KEY, sender=order.ship_from or sender(), settings=CarrierSettings(), now=now
     ).fields()
     body = json.loads(encoded(fields), parse_float=Decimal)
@@ -174,7 +175,7 @@ def test_a_valid_order_goes_out_within_lmes_rules_and_comes_back_to_its_parcel(
 def _comes_back(order: Order, body: dict[str, Any]) -> None:
     """LME answers the fields it was sent, and the number."""
     answer = wire.OrderData.model_validate({**body, "orderNo": NUMBER})
-    found = mapping.found(order, answer, CarrierSettings())
+    found = results.found(order, answer, CarrierSettings())
     assert isinstance(found, Confirmed)
     assert [(p.reference, p.tracking_number) for p in found.parcels] == [(order.parcels[0].reference, NUMBER)]
     assert "receiver" not in found.details
@@ -225,7 +226,7 @@ routes = st.dictionaries(
 
 @given(st.lists(routes | anything, max_size=5) | anything)
 def test_no_route_can_make_the_reader_raise(data: Any) -> None:
-    found, aside = mapping.history(NUMBER, wire.Answer("0", "", data), CarrierSettings())
+    found, aside = track.history(NUMBER, wire.Answer("0", "", data), CarrierSettings())
     assert aside >= 0
     for event in found.events:
         assert isinstance(event, TrackingEvent)

@@ -13,8 +13,11 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme import codes, mapping, settings, signing, validation, wire
+from parcelgate.carriers.lme import codes, settings, signing, validation, wire
 from parcelgate.carriers.lme.client import Client, Keys, Unread
+from parcelgate.carriers.lme.mapping import create, results, track
+from parcelgate.carriers.lme.mapping.address import address_check, address_query
+from parcelgate.carriers.lme.mapping.label import label_data, label_file
 from parcelgate.carriers.lme.settings import Call, ErrorKind, ErrorMeaning
 from parcelgate.carriers.results import (
     AddressCheck,
@@ -92,7 +95,7 @@ class Lme:
         number and whatever cannot be read leave it open. A refusal because the reference is there already
         is settled by asking whose order it is: ours is adopted.
         """
-        body = mapping.create(
+        body = create.create(
             order,
             channel=self._keys.app_key,
             sender=self._sender(order),
@@ -108,8 +111,8 @@ class Lme:
         raise refusal
 
     def _taken(self, order: Order, answer: wire.Answer) -> Confirmed:
-        data = mapping.order_data(answer)
-        result = None if data is None else mapping.confirmed(order, data)
+        data = results.order_data(answer)
+        result = None if data is None else results.confirmed(order, data)
         if isinstance(result, Confirmed):
             return result
         raise UnknownOutcomeError(f"{Call.CREATE}: success without the order's number")
@@ -147,10 +150,10 @@ class Lme:
             return Pending(reason=f"code {answer.code}", carrier_order_number=order.carrier_order_number)
         if not answer.data:
             return NotFound()
-        data = mapping.order_data(answer)
+        data = results.order_data(answer)
         if data is None:
             return Mismatch(detail="The answer is about several orders or none.")
-        return mapping.found(order, data, self._settings)
+        return results.found(order, data, self._settings)
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002 - the port has it
         """Send cancelOrder (public). An order that is cancelled already counts as cancelled now.
@@ -169,7 +172,7 @@ class Lme:
             raise self._refusal(Call.CANCEL, answer, said)
         data = wire.CancelData.model_validate(answer.data if isinstance(answer.data, dict) else {})
         if said is None and data.is_true is False:
-            raise RefusedError(f"{Call.CANCEL}: LME did not cancel it", words=mapping.words(answer))
+            raise RefusedError(f"{Call.CANCEL}: LME did not cancel it", words=results.words(answer))
         return Cancellation()
 
     def update(self, order: Order) -> Confirmed:
@@ -179,7 +182,7 @@ class Lme:
         """
         if not order.carrier_order_number:
             raise RefusedError(f"{Call.UPDATE}: the order has no carrier order number")
-        body = mapping.update(
+        body = create.update(
             order,
             channel=self._keys.app_key,
             sender=self._sender(order),
@@ -189,10 +192,10 @@ class Lme:
         answer, said = self._settled(Call.UPDATE, body, safe=False)
         if said is not None:
             raise self._refusal(Call.UPDATE, answer, said)
-        data = mapping.order_data(answer)
+        data = results.order_data(answer)
         if data is None or data.order_no is None:
             return self._as_it_was(order)
-        result = mapping.confirmed(order, data)
+        result = results.confirmed(order, data)
         if not isinstance(result, Confirmed):
             raise UnknownOutcomeError(f"{Call.UPDATE}: the answer is about another order")
         return result
@@ -217,7 +220,7 @@ class Lme:
             )
             if said is not None:
                 raise self._label_refusal(answer, said)
-            data = mapping.label_data(answer)
+            data = label_data(answer)
             if data.order_no not in {None, order.carrier_order_number}:
                 raise LabelPendingError("the label is another order's")
             content = documents.from_base64(data.label_data)
@@ -225,7 +228,7 @@ class Lme:
                 content = self._client.fetch_label(data.label_url)
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
-        document = mapping.label_file(order, content)
+        document = label_file(order, content)
         if document is None:
             raise LabelPendingError("what came is no label")
         return [document]
@@ -252,7 +255,7 @@ class Lme:
             return ParcelHistory(tracking_number=number, events=())
         if said is not None:
             raise self._refusal(call, answer, said)
-        found, aside = mapping.history(number, answer, self._settings)
+        found, aside = track.history(number, answer, self._settings)
         if aside:
             _logger.warning("%s: %d events set aside as not readable", call, aside)
         return found
@@ -262,10 +265,10 @@ class Lme:
         listed = validation.undeliverable(address, self._settings)
         if listed:
             return AddressCheck(valid=False, messages=(FieldError("/address/postcode", *listed),))
-        answer, said = self._settled(Call.VALIDATE_ADDRESS, mapping.address_query(address))
+        answer, said = self._settled(Call.VALIDATE_ADDRESS, address_query(address))
         if said is not None:
             raise self._refusal(Call.VALIDATE_ADDRESS, answer, said)
-        check = mapping.address_check(address, answer)
+        check = address_check(address, answer)
         if check is None:
             raise TransientError(f"{Call.VALIDATE_ADDRESS}: the answer does not say")
         return check
@@ -283,11 +286,11 @@ class Lme:
         )
         if push.trust is Trust.UNREADABLE:
             return WebhookReading(trust=push.trust, reason=push.reason)
-        history, reference = mapping.pushed(push.fields, self._settings)
+        history, reference = track.pushed(push.fields, self._settings)
         if history is None and reference is None:
             return WebhookReading(trust=Trust.UNREADABLE, reason="cannot be read")
         trust, reason = push.trust, push.reason
-        channel = mapping.channel(push.fields)
+        channel = track.channel(push.fields)
         if trust is Trust.BELIEVED and channel not in {None, self._keys.app_key.casefold()}:
             trust, reason = Trust.NUDGE, "of another channel"
         return WebhookReading(trust=trust, reason=reason, history=history, reference=reference)
@@ -316,7 +319,7 @@ class Lme:
         if said is None:
             assert isinstance(answer, wire.Answer)  # noqa: S101 - for the type checker
             return answer, None
-        told = None if isinstance(answer, Unread) else mapping.words(answer)
+        told = None if isinstance(answer, Unread) else results.words(answer)
         what = f"HTTP {answer.status}, not readable" if isinstance(answer, Unread) else f"code {answer.code}"
         match said.kind:
             case ErrorKind.AUTHENTICATION:
@@ -350,7 +353,7 @@ class Lme:
         errors = [] if pointer is None else [FieldError(pointer, code, answer.message or reason)]
         return RefusedError(
             f"{call}: {reason} (code {answer.code})",
-            words=mapping.words(answer),
+            words=results.words(answer),
             errors=errors,
             reason=_REASONS.get(said.kind) if call is not Call.CREATE else None,
         )

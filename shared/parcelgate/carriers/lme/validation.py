@@ -6,7 +6,7 @@ from datetime import datetime
 
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.lme.countries import NAMES
-from parcelgate.carriers.lme.mapping import cargo
+from parcelgate.carriers.lme.mapping.create import cargo
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
 from parcelgate.carriers.results import Examination

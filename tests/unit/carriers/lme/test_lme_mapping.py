@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from parcelgate.carriers.lme import mapping, wire
+from parcelgate.carriers.lme import wire
+from parcelgate.carriers.lme.mapping import create, results, track
+from parcelgate.carriers.lme.mapping.address import address_check
+from parcelgate.carriers.lme.mapping.label import label_file
 from parcelgate.carriers.lme.settings import CarrierSettings
-from parcelgate.carriers.results import Confirmed, Failed, Mismatch, ParcelResult, Pending
+from parcelgate.carriers.results import AddressCheck, Confirmed, Failed, Mismatch, ParcelResult, Pending
 from parcelgate.carriers.toolkit.bodies import encoded
 from parcelgate.carriers.toolkit.documents import from_base64
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
@@ -40,7 +43,7 @@ from tests.unit.carriers.lme.orders import (
 
 def created(order: Order, *, now: datetime = NOON, **settings: Any) -> dict[str, Any]:
     """What goes into the envelope, with its decimals digit by digit."""
-    fields = mapping.create(
+    fields = create.create(
         order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(**settings), now=now
     ).fields()
     found: dict[str, Any] = json.loads(encoded(fields), parse_float=Decimal)
@@ -58,7 +61,7 @@ def test_measures_are_metres_and_kilograms_of_three_decimals() -> None:
         dimensions=Dimensions(Decimal(12), Decimal("0.001"), Decimal("78.7"), LengthUnit.IN),
     )
     body = encoded(
-        mapping.create(
+        create.create(
             order_of(parcels=(heavy,)), channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON
         ).fields()
     ).decode()
@@ -124,7 +127,7 @@ def test_an_instruction_and_a_number_held_already_are_sent() -> None:
 
 def test_an_update_is_the_whole_order_under_its_number() -> None:
     order = confirmed_order(ship_to=receiver(city="Narre Warren"))
-    fields = mapping.update(
+    fields = create.update(
         order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON
     ).fields()
     assert (fields["orderNo"], fields["receiver"]["city"]) == (NUMBER, "Narre Warren")
@@ -136,7 +139,7 @@ def test_an_update_is_the_whole_order_under_its_number() -> None:
 
 def result(order: Order, settings: CarrierSettings | None = None, **data: Any) -> Any:
     told = {"orderNo": NUMBER, "outOrderNo": "SDK-1", **data}
-    return mapping.found(order, wire.OrderData.model_validate(told), settings or CarrierSettings())
+    return results.found(order, wire.OrderData.model_validate(told), settings or CarrierSettings())
 
 
 def test_the_orders_number_is_the_parcels_too_and_the_rest_is_kept_by_its_own_names() -> None:
@@ -171,14 +174,14 @@ def test_what_does_not_fit_is_not_adopted() -> None:
 
 
 def check(data: Any) -> Any:
-    return mapping.address_check(receiver(), wire.Answer("0", "", data))
+    return address_check(receiver(), wire.Answer("0", "", data))
 
 
 def test_an_address_that_lme_knows_needs_nothing() -> None:
     same = {"country": "Australia", "province": "Victoria", "city": "BERWICK", "postCode": "3806",
             "address": "3 Lakeside Drive"}  # fmt: skip
-    assert check({"isValid": True, "suggest": same}) == mapping.AddressCheck(valid=True)
-    assert check({"isValid": "true", "suggest": None}) == mapping.AddressCheck(valid=True)
+    assert check({"isValid": True, "suggest": same}) == AddressCheck(valid=True)
+    assert check({"isValid": "true", "suggest": None}) == AddressCheck(valid=True)
 
 
 def test_an_address_that_lme_would_rather_have_otherwise() -> None:
@@ -200,11 +203,11 @@ def test_a_label_is_checked_by_its_first_bytes(prefix: str) -> None:
     text = prefix + base64.encodebytes(b"%PDF-1.4 " + b"x" * 200).decode()
     content = from_base64(text)
     assert content is not None
-    found = mapping.label_file(confirmed_order(), content)
+    found = label_file(confirmed_order(), content)
     assert found is not None
     assert (found.reference, found.format) == ("SDK-1-1", "pdf")
-    assert mapping.label_file(confirmed_order(), b"<html>") is None
-    assert mapping.label_file(confirmed_order(), b"%PDF-" + b"x" * (10 * 1024 * 1024)) is None
+    assert label_file(confirmed_order(), b"<html>") is None
+    assert label_file(confirmed_order(), b"%PDF-" + b"x" * (10 * 1024 * 1024)) is None
     assert from_base64("&&&") is None
 
 
@@ -213,7 +216,7 @@ def test_a_label_is_checked_by_its_first_bytes(prefix: str) -> None:
 
 def event(**told: Any) -> Any:
     fields = {"eventCode": "collect_order", "eventTime": "2026-11-20 08:15:30", "timeZone": "UTC+10", **told}
-    return mapping.event(wire.RouteEvent.model_validate(fields), CarrierSettings())
+    return track.event(wire.RouteEvent.model_validate(fields), CarrierSettings())
 
 
 def test_an_event_keeps_the_instant_and_the_offset() -> None:
@@ -258,7 +261,7 @@ def test_a_time_without_a_zone_is_marked_as_local(zone: str | None) -> None:
     assert found.at_is_local
     settings = CarrierSettings(default_time_zone="Australia/Brisbane")
     told = wire.RouteEvent.model_validate({"action": "x", "operatorTime": "2026-11-20 08:15:30"})
-    there = mapping.event(told, settings)
+    there = track.event(told, settings)
     assert there is not None
     assert there.at == datetime(2026, 11, 19, 22, 15, 30, tzinfo=UTC)
 
@@ -346,7 +349,7 @@ def test_what_is_not_for_the_recipient_is_marked() -> None:
 
 def history(*routes: Any, data: Any = None) -> Any:
     whole = {"orderRoutes": list(routes)} if data is None else data
-    return mapping.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings())
+    return track.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings())
 
 
 def route(**told: Any) -> dict[str, Any]:
@@ -399,9 +402,7 @@ def test_a_parcel_that_is_handed_on_is_known_by_its_next_number(told: dict[str, 
 
 def test_an_account_may_have_it_that_the_next_carrier_is_not_asked() -> None:
     whole = {"orderRoutes": [route(eventCode="transport_order", trackNo="33ABC1234567")]}
-    found, _ = mapping.history(
-        NUMBER, wire.Answer("0", "", whole), CarrierSettings(follow_next_carrier=False)
-    )
+    found, _ = track.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings(follow_next_carrier=False))
     assert found.next_carrier is not None
     assert not found.next_carrier.followed
 
@@ -447,10 +448,10 @@ def test_the_newest_pictures_prove_the_delivery_for_thirty_days() -> None:
 
 
 def test_a_push_is_a_journey_of_one_event() -> None:
-    found, reference = mapping.pushed(route(outOrderNo="SDK-1"), CarrierSettings())
+    found, reference = track.pushed(route(outOrderNo="SDK-1"), CarrierSettings())
     assert found is not None
     assert (found.tracking_number, len(found.events), reference) == (NUMBER, 1, "SDK-1")
-    assert mapping.pushed({"hello": "world"}, CarrierSettings()) == (None, None)
+    assert track.pushed({"hello": "world"}, CarrierSettings()) == (None, None)
 
 
 def test_a_drivers_phone_is_nowhere_in_what_is_kept() -> None:

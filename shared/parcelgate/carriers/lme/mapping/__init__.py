@@ -1,0 +1,1 @@
+"""Between our words and LME's, both ways, a module for each call. Pure: no I/O, no clock."""
