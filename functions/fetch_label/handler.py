@@ -2,16 +2,16 @@
 
 from typing import Any
 
+from parcelgate.domain.deadline import Deadline, Invocation
 from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.runtime import runtime
 from parcelgate.services import order_flow
-from parcelgate.services.invocation import Context, time_left
 from parcelgate.services.order_flow import Visit
 
 
 @instrumented(expected=order_flow.EXPECTED)
-def handler(event: dict[str, Any], context: Context) -> None:
+def handler(event: dict[str, Any], context: Invocation) -> None:
     """Do the state's work for the order that the payload names."""
     visit = Visit.of(event)
     bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
-    runtime.order_flow.fetch_label(visit, time_left(context))
+    runtime.order_flow.fetch_label(visit, Deadline.of(context))

@@ -5,9 +5,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.invocation import time_left
 from parcelgate.services.labels.fetch import LabelDelivery
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -18,7 +18,7 @@ _SAVE_SECONDS = 5.0
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Fetch a batch of labels; what is not there yet comes again alone, each at its own time."""
-    worker, left = runtime.label_worker, time_left(context)
+    worker, deadline = runtime.label_worker, Deadline.of(context)
 
     def work(record: SQSRecord) -> None:
         delivery = LabelDelivery(
@@ -26,6 +26,6 @@ def handler(event: dict[str, Any], context: Any) -> Any:
             receipt_handle=record.receipt_handle,
             receive_count=int(record.attributes.approximate_receive_count),
         )
-        worker.work(delivery, lambda: left() - _SAVE_SECONDS)
+        worker.work(delivery, deadline.minus(_SAVE_SECONDS))
 
     return process_partial_response(event, work, _BATCH, context)

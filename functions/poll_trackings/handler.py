@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from parcelgate.domain.deadline import Deadline, Invocation
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.invocation import Context, time_left
 from parcelgate.services.trackings.polls import Polls
 
 
 @instrumented()
-def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Make one run; `more` when another is to follow at once."""
     worker, workers, started_at = event["worker"], event["workers"], event["started_at"]
     polls: Polls = runtime.polls
-    more = polls.run(worker, workers, datetime.fromisoformat(started_at), time_left(context))
+    more = polls.run(worker, workers, datetime.fromisoformat(started_at), Deadline.of(context))
     return {"worker": worker, "workers": workers, "started_at": started_at, "more": more}

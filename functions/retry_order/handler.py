@@ -5,9 +5,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.invocation import time_left
 from parcelgate.services.orders.retries import Delivery
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -26,5 +26,5 @@ def delivery(record: SQSRecord) -> Delivery:
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Try a batch again; what does not succeed comes again alone, each at its own time."""
-    retrier = runtime.retrier(time_left(context))
+    retrier = runtime.retrier(Deadline.of(context))
     return process_partial_response(event, lambda record: retrier.work(delivery(record)), _BATCH, context)

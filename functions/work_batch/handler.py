@@ -7,12 +7,12 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.carriers import registry
+from parcelgate.domain.deadline import Deadline
 from parcelgate.http.requests.batches import read_entries
 from parcelgate.http.requests.orders import read_order
 from parcelgate.observability.logs import instrumented, log, safe_error_fields
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Reading
-from parcelgate.services.invocation import time_left
 from parcelgate.services.orders.create import Draft
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -29,11 +29,11 @@ READING = Reading(entries=read_entries, draft=draft)
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Work the entries of a message off; those that made trouble come again."""
-    worker, left = runtime.batch_worker(READING), time_left(context)
+    worker, deadline = runtime.batch_worker(READING), Deadline.of(context)
 
     def work(record: SQSRecord) -> None:
         try:
-            worker.work(record.body, left)
+            worker.work(record.body, deadline)
         except Exception as error:
             log.error("a part of a batch was not worked off", extra=safe_error_fields(error))
             raise

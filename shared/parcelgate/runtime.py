@@ -18,6 +18,7 @@ from parcelgate.services.settings import Settings
 if TYPE_CHECKING:
     from parcelgate.carriers.accounts import Accounts
     from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.domain.deadline import Deadline
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.batches.batches import Batches, BatchWorker, Bodies, FanOut, Reading
     from parcelgate.services.catalogue.addresses import AddressChecker
@@ -96,12 +97,12 @@ class Runtime:
             kms_key=lambda: self.settings.kms_key,
         )
 
-    def transport(self, remaining: Callable[[], float] | None) -> "Transport":
-        """The way out to carriers, made ready; its calls are over when `remaining` is."""
+    def transport(self, deadline: "Deadline | None") -> "Transport":
+        """The way out to carriers, made ready; its calls end by `deadline`."""
         from parcelgate.carriers.toolkit.transport import HttpTransport, warm
 
         warm()
-        return HttpTransport(remaining)
+        return HttpTransport(deadline)
 
     # Orders
 
@@ -193,7 +194,7 @@ class Runtime:
         return RetryQueues(client("sqs"), self.settings)
 
     def retrier(self, remaining: Callable[[], float]) -> "Retrier":
-        """What works the retry queues off in one invocation: its calls are over when `remaining` is."""
+        """What works the retry queues off in one invocation: its calls end by `deadline`."""
         from parcelgate.services.orders.retries import Retrier
 
         return Retrier(
@@ -294,10 +295,10 @@ class Runtime:
 
     @cached_property
     def catalogue(self) -> "Catalogue":
-        """The carriers' services. Its clients are made when a carrier is asked."""
+        """The carriers' services."""
         from parcelgate.services.catalogue.offers import Catalogue
 
-        return Catalogue(lambda remaining: self.carriers.within(remaining))
+        return Catalogue(lambda: self.carriers)
 
     # Trackings
 
@@ -334,7 +335,7 @@ class Runtime:
 
         return Polls(
             table=self.table,
-            tracker_for=lambda whose, remaining: self.carriers.tracker_for(*whose, remaining=remaining),
+            carriers=self.carriers,
             timelines=self.timelines,
             sqs=client("sqs"),
             settings=self.settings,

@@ -15,6 +15,7 @@ from parcelgate.carriers.errors import TransientError, UnknownOutcomeError
 from parcelgate.carriers.toolkit import transport as way_out
 from parcelgate.carriers.toolkit.calls import Request, Transport
 from parcelgate.carriers.toolkit.transport import HttpTransport, is_public
+from parcelgate.domain.deadline import Deadline
 
 type Behaviour = Callable[[socket.socket], None]
 
@@ -190,7 +191,7 @@ def test_errors_of_the_server_are_answers() -> None:
 def test_without_time_left_nothing_is_sent() -> None:
     with server(answers(OK)) as (url, seen):
         with pytest.raises(TransientError, match="no time left"):
-            HttpTransport(lambda: 0).send(request(url))
+            HttpTransport(Deadline(lambda: 0)).send(request(url))
         assert seen == []
 
 
@@ -216,7 +217,7 @@ def test_a_call_is_over_when_the_time_is(drips: bool, monkeypatch: pytest.Monkey
 
     with server(never_ends) as (url, _):
         with pytest.raises(UnknownOutcomeError):
-            HttpTransport(lambda: 1).send(request(url, read_seconds=2 * PATIENCE))
+            HttpTransport(Deadline(lambda: 1)).send(request(url, read_seconds=2 * PATIENCE))
         assert left.wait(PATIENCE)
 
 
@@ -289,7 +290,7 @@ def test_what_may_buy_is_not_begun_with_too_little_time_left(
     left: float, least: float, safe: bool, sent: bool
 ) -> None:
     with server(lambda connection: connection.sendall(OK)) as (url, seen):
-        transport = HttpTransport(lambda: left)
+        transport = HttpTransport(Deadline(lambda: left))
         request = Request(call="c", method="POST", url=url, body=b"{}", safe=safe, least_seconds=least)
         if sent:
             assert transport.send(request).status == 200

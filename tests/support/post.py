@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 from parcelgate.carriers.results import ParcelHistory
+from parcelgate.domain.accounts import AccountName
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings.polls import Account, Nudge, Polls
+from parcelgate.services.trackings.polls import Nudge, Polls
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
@@ -88,7 +91,7 @@ class PostOffice:
         self.clock = FakeClock()
         self.faults = Faults()
         self.sqs = FakeSqs(self.clock)
-        self.posts: dict[Account, Any] = {}
+        self.posts: dict[AccountName, Any] = {}
         self.settings = Settings({"PARCELGATE_POLL_QUEUE_URL": QUEUE})
         self._dynamodb = OneAtATime(Wireless(dynamodb))
         self._numbers = count(1)
@@ -135,7 +138,7 @@ class PostOffice:
 
     def post(self, tenant: str = "acme", carrier: str = "ubi", account: str = "default") -> Post:
         """Whoever is asked with that account."""
-        post: Post = self.posts.setdefault(Account(tenant, carrier, account), Post())
+        post: Post = self.posts.setdefault(AccountName(tenant, carrier, account), Post())
         return post
 
     def worker(self, **how: Any) -> Polls:
@@ -143,7 +146,7 @@ class PostOffice:
         table = Table(self.faults.wrap(self._dynamodb, "dynamodb"), TABLE_NAME)  # type: ignore[arg-type]
         sqs: Any = self.faults.wrap(self.sqs, "sqs")
 
-        def tracker_for(whose: Account, remaining: Any) -> Any:
+        def tracker(whose: AccountName, deadline: Deadline) -> Any:
             found = self.posts.setdefault(whose, Post())
             if isinstance(found, Exception):
                 raise found
@@ -151,7 +154,7 @@ class PostOffice:
 
         facts = {
             "table": table,
-            "tracker_for": tracker_for,
+            "carriers": SimpleNamespace(tracker=tracker, aggregator=tracker),
             "timelines": Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock),
             "sqs": sqs,
             "settings": self.settings,
@@ -169,9 +172,9 @@ class PostOffice:
         polls = polls or self.worker()
         return polls.run(*share, began, self.time_left(seconds))
 
-    def time_left(self, seconds: float = SECONDS) -> Callable[[], float]:
+    def time_left(self, seconds: float = SECONDS) -> Deadline:
         end = self.clock.now + timedelta(seconds=seconds)
-        return lambda: (end - self.clock.now).total_seconds()
+        return Deadline(lambda: (end - self.clock.now).total_seconds())
 
     def nudge(self, *parcels: Tracking) -> None:
         timelines = Timelines(

@@ -16,12 +16,12 @@ whichever prefix or stage the address had.
 """
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.http.answers import Answer, Site
 from parcelgate.http.problems import problem_answer
@@ -102,16 +102,11 @@ class Request:
         types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
         return read_json(self.raw_body, self.headers.get("content-type", ""), most=most, types=types)
 
-    def within(self, seconds: float) -> Callable[[], float]:
-        """Give a clock that runs down from `seconds`, and always before this invocation's own end."""
-        ends = time.monotonic() + seconds
-        left = getattr(self._context, "get_remaining_time_in_millis", None)
-
-        def remaining() -> float:
-            rest = ends - time.monotonic()
-            return min(rest, left() / 1000 - _RESERVE) if left else rest
-
-        return remaining
+    def within(self, seconds: float) -> Deadline:
+        """The moment `seconds` from now, and always before this invocation's own end."""
+        if self._context is None:
+            return Deadline.after(seconds)
+        return Deadline.of(self._context).minus(_RESERVE).within(seconds)
 
     @cached_property
     def site(self) -> Site:

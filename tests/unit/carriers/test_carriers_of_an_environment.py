@@ -9,8 +9,10 @@ import pytest
 from parcelgate import aws_clients
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.toolkit.calls import Transport
+from parcelgate.domain.accounts import AccountName
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
-from parcelgate.services.accounts.carriers import Carriers, Remaining
+from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.settings import Settings
 from parcelgate.store.limits import Entry
 from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
@@ -68,7 +70,7 @@ def secrets() -> Iterator[Secrets]:
 
 
 def carriers(transport: Transport, table: Tables, **environment: str) -> Carriers:
-    def make(remaining: Remaining | None) -> Transport:
+    def make(deadline: Deadline | None) -> Transport:
         return transport
 
     parts = {"transport": make, "kms": lambda: None, "clock": lambda: NOON}
@@ -85,7 +87,7 @@ def test_a_carrier_speaks_for_the_account_it_was_asked_for(secrets: Secrets) -> 
     )
     made = carriers(transport, table, PARCELGATE_KMS_KEY="key-1", PARCELGATE_SECRET_PREFIX="pg")
     for _ in range(2):
-        carrier = made.within(lambda: 5.0)("acme", "lso", "main")
+        carrier = made.of(AccountName("acme", "lso", "main"), Deadline.after(5))
         assert isinstance(carrier, QuotesRates)
         carrier.rates(lso_order())
     assert secrets.asked == ["pg/acme/lso/main"]
@@ -95,7 +97,7 @@ def test_a_carrier_speaks_for_the_account_it_was_asked_for(secrets: Secrets) -> 
 
 def test_examining_needs_neither_key_nor_store(secrets: Secrets) -> None:
     table = Tables()
-    carrier = carriers(FakeTransport(), table).carrier_for("acme", "lso", "default")
+    carrier = carriers(FakeTransport(), table).of(AccountName("acme", "lso", "default"))
     assert carrier.examine(lso_order()).errors == ()
     assert table.vaults == []
 
@@ -107,7 +109,7 @@ def test_rotation_needs_no_release(secrets: Secrets) -> None:
             "lso.fee_preview": [{"code": 200, "data": {"prepaidPrice": "1"}}],
         }
     )
-    carrier = carriers(transport, Tables(), PARCELGATE_KMS_KEY="k").carrier_for("acme", "lso", "default")
+    carrier = carriers(transport, Tables(), PARCELGATE_KMS_KEY="k").of(AccountName("acme", "lso", "default"))
     secrets.secret = {"credentials": {"app_id": "app-7", "app_secret": "newer"}}
     assert isinstance(carrier, QuotesRates)
     carrier.rates(lso_order())
@@ -116,5 +118,5 @@ def test_rotation_needs_no_release(secrets: Secrets) -> None:
 
 def test_an_unknown_carrier_is_the_clients_mistake(secrets: Secrets) -> None:
     with pytest.raises(ProblemError) as caught:
-        carriers(FakeTransport(), Tables()).carrier_for("acme", "nobody", "default")
+        carriers(FakeTransport(), Tables()).of(AccountName("acme", "nobody", "default"))
     assert [error.pointer for error in caught.value.problem.errors] == ["/carrier"]

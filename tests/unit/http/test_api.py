@@ -109,9 +109,9 @@ def test_the_path_is_the_one_under_the_base_address() -> None:
 
 
 def test_a_budget_ends_before_the_invocation() -> None:
-    assert Request(api_event(ROUTE, id="x"), Context()).within(10)() <= 10
-    assert Request(api_event(ROUTE, id="x"), Context()).within(100)() <= 25
-    assert Request(api_event(ROUTE, id="x")).within(5)() <= 5
+    assert Request(api_event(ROUTE, id="x"), Context()).within(10).remaining() <= 10
+    assert Request(api_event(ROUTE, id="x"), Context()).within(100).remaining() <= 25
+    assert Request(api_event(ROUTE, id="x")).within(5).remaining() <= 5
 
 
 class Runtime:

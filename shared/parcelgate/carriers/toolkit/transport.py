@@ -24,6 +24,7 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.toolkit.calls import UNSAFE_SECONDS, Request, Response, retry_after
+from parcelgate.domain.deadline import Deadline
 
 _CONNECT_SECONDS = 5.0
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -41,9 +42,9 @@ class HttpTransport:
 
     Parameters
     ----------
-    remaining
-        Seconds left in which a call must be over, answer read: the rest of the invocation less what its
-        caller needs afterwards. None: no limit but the calls' own time-outs.
+    deadline
+        By when a call must be over, answer read: the end of the invocation less what its caller needs
+        afterwards. None: no limit but the calls' own time-outs.
     client
         Another httpx client, for tests.
     resolve
@@ -52,18 +53,18 @@ class HttpTransport:
 
     def __init__(
         self,
-        remaining: Callable[[], float] | None = None,
+        deadline: Deadline | None = None,
         *,
         client: httpx.Client | None = None,
         resolve: Callable[[str, int], list[str]] | None = None,
     ) -> None:
-        self._remaining = remaining
+        self._deadline = deadline
         self._client = client
         self._resolve = resolve or _addresses
 
     def send(self, request: Request) -> Response:
         """Send once; see `calls.Transport.send`."""
-        budget = None if self._remaining is None else self._remaining()
+        budget = None if self._deadline is None else self._deadline.remaining()
         # Asked here and not by the caller alone: a token or a login may have taken its time since.
         least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
         if budget is not None and (budget <= 0 or budget < least):

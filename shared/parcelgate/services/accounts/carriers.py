@@ -10,7 +10,9 @@ from parcelgate.carriers.accounts import AccountConfig, Accounts
 from parcelgate.carriers.port import Aggregates, Carrier
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.tokens import TokenVault
+from parcelgate.domain.accounts import AccountName, OfAccount
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import FieldError, ProblemError
 from parcelgate.services.accounts.rate_limited_transport import RateLimitedTransport
 
@@ -33,8 +35,7 @@ class Carriers:
     """The carriers of one environment. Make it once: it remembers accounts and tokens.
 
     >>> def handler(event, context):
-    ...     carrier_for = CARRIERS.within(lambda: context.get_remaining_time_in_millis() / 1000 - 2)
-    ...     carrier_for("acme", "lso", "default").rates(order)
+    ...     carriers.of(order, Deadline.of(context).minus(2)).create(order)
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ class Carriers:
     accounts
         Gives the carrier accounts.
     transport
-        Makes the way out for the given remaining time, ready to send. It is asked for when something is
-        sent, since the HTTP library is dear to import. Each account's own limits stand before it.
+        Makes the way out, whose calls end by the given deadline. It is asked for when something is sent,
+        since the HTTP library is dear to import. Each account's own limits stand before it.
     kms, kms_key
         Give what the platforms' tokens are encrypted with.
     clock, sleep
@@ -56,7 +57,7 @@ class Carriers:
         table: "Table",
         *,
         accounts: Callable[[], Accounts],
-        transport: Callable[[Remaining | None], Transport],
+        transport: Callable[[Deadline | None], Transport],
         kms: "Callable[[], KMSClient]",
         kms_key: Callable[[], str],
         clock: Clock = now,
@@ -69,88 +70,70 @@ class Carriers:
         self._kms_key = kms_key
         self._clock = clock
         self._sleep = sleep
-        self._vaults: dict[tuple[str, str, str], TokenVault] = {}
+        self._vaults: dict[AccountName, TokenVault] = {}
 
     def within(self, remaining: Remaining | None) -> CarrierFor:
-        """`carrier_for` for one invocation: every call is over when `remaining` is."""
+        """`of` for one invocation: every call is over when `remaining` is."""
+        deadline = Deadline(remaining) if remaining else None
+        return lambda *name: self.of(AccountName(*name), deadline)
 
-        def carrier_for(tenant: str, carrier: str, account: str) -> Carrier:
-            return self.carrier_for(tenant, carrier, account, remaining=remaining)
-
-        return carrier_for
-
-    def carrier_for(
-        self, tenant: str, carrier: str, account: str, *, remaining: Remaining | None = None
-    ) -> Carrier:
-        """The carrier, speaking for one account.
+    def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Carrier:
+        """The carrier of an order, or of whatever else belongs to an account; its calls end by `deadline`.
 
         Raises ProblemError (`validation_failed`) for an unknown carrier or account, and AccountError for
         an account whose secret is malformed.
         """
-        if carrier not in registry.CARRIERS:
+        if subject.carrier not in registry.CARRIERS:
             error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
             raise ProblemError("validation_failed", "The carrier is not known.", errors=[error])
-        return cast("Carrier", self._adapter(tenant, carrier, account, remaining, self._clock))
+        return cast("Carrier", self.tracker(subject, deadline))
 
-    def aggregator_for(
-        self, tenant: str, aggregator: str, account: str, *, remaining: Remaining | None = None
-    ) -> Aggregates:
-        """Who follows anybody's parcels, speaking for one account. Raises what `carrier_for` raises."""
-        return cast("Aggregates", self._adapter(tenant, aggregator, account, remaining, self._clock))
+    def aggregator(self, subject: OfAccount, deadline: Deadline | None = None) -> Aggregates:
+        """The aggregator that follows anybody's parcels. Raises what `of` raises."""
+        return cast("Aggregates", self.tracker(subject, deadline))
 
-    def tracker_for(
-        self,
-        tenant: str,
-        carrier: str,
-        account: str,
-        *,
-        remaining: Remaining | None = None,
-        clock: Clock | None = None,
+    def tracker(
+        self, subject: OfAccount, deadline: Deadline | None = None, *, clock: Clock | None = None
     ) -> Carrier | Aggregates:
-        """Whoever can be asked where a parcel is, or has told us. Raises what `carrier_for` raises.
+        """Whoever can be asked where a parcel is, or has told us. Raises what `of` raises.
 
-        With another `clock` it judges by that time: a delivery is as fresh as it was when it came.
+        With another `clock` it judges by that time: a webhook is as fresh as it was when it came.
         """
-        return self._adapter(tenant, carrier, account, remaining, clock or self._clock)
-
-    def _adapter(
-        self, tenant: str, carrier: str, account: str, remaining: Remaining | None, clock: Clock
-    ) -> Carrier | Aggregates:
-        config = self.account(tenant, carrier, account)
+        name = AccountName(subject.tenant, subject.carrier, subject.account)
+        config = self.account(*name)
         transport = RateLimitedTransport(
-            lambda: self._transport(remaining),
-            carrier=carrier,
-            limits=config.limits_over(registry.profile(carrier).limits),
-            account=self._table.tenant(tenant).limits(carrier, account),
-            remaining=remaining,
+            lambda: self._transport(deadline),
+            carrier=name.carrier,
+            limits=config.limits_over(registry.profile(name.carrier).limits),
+            account=self._table.tenant(name.tenant).limits(name.carrier, name.account),
+            deadline=deadline,
             clock=self._clock,
             sleep=self._sleep,
         )
         return registry.build(
-            carrier,
+            name.carrier,
             config,
             send=transport,
-            tokens=_VaultOnDemand(lambda: self._vault((tenant, carrier, account))),
-            clock=clock,
-            reread=lambda: self.account(tenant, carrier, account, fresh=True),
+            tokens=_VaultOnDemand(lambda: self._vault(name)),
+            clock=clock or self._clock,
+            reread=lambda: self.account(*name, fresh=True),
         )
 
     def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; see `Accounts.read`."""
         return self._accounts().read(tenant, carrier, account, fresh=fresh)
 
-    def _vault(self, whose: tuple[str, str, str]) -> TokenVault:
-        if whose not in self._vaults:
-            tenant, carrier, account = whose
-            self._vaults[whose] = self._table.tenant(tenant).tokens.vault(
-                carrier,
-                account,
+    def _vault(self, name: AccountName) -> TokenVault:
+        if name not in self._vaults:
+            self._vaults[name] = self._table.tenant(name.tenant).tokens.vault(
+                name.carrier,
+                name.account,
                 key_id=self._kms_key(),
                 kms=self._kms(),
                 clock=self._clock,
                 wait=_TOKEN_WAIT,
             )
-        return self._vaults[whose]
+        return self._vaults[name]
 
 
 class _VaultOnDemand:

@@ -18,6 +18,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.toolkit.calls import Request, Response, Transport, retry_after
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import log
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import StoreError
@@ -45,8 +46,8 @@ class RateLimitedTransport:
         The account's limits.
     account
         Where they are counted.
-    remaining
-        What is left for the call, in seconds.
+    deadline
+        By when the call must be over.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class RateLimitedTransport:
         carrier: str,
         limits: Limits,
         account: AccountLimits,
-        remaining: Callable[[], float] | None = None,
+        deadline: Deadline | None = None,
         clock: Clock = now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -64,7 +65,7 @@ class RateLimitedTransport:
         self._carrier = carrier
         self._limits = limits
         self._account = account
-        self._remaining = remaining
+        self._deadline = deadline
         self._clock = clock
         self._sleep = sleep
 
@@ -126,8 +127,8 @@ class RateLimitedTransport:
                 continue
             wait = entry.wait
             left = PATIENCE - waited
-            if self._remaining is not None:
-                left = min(left, self._remaining() / 2)
+            if self._deadline is not None:
+                left = min(left, self._deadline.remaining() / 2)
             if entry.reason is not Reason.BUSY or wait > left:
                 count("CallsHeldBack", carrier=self._carrier, reason=entry.reason.name.lower())
                 kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from parcelgate.carriers import registry
 from parcelgate.domain.batches import Batch, BatchLine, BatchRow, Progress, progress
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import fixed_id, new_id
 from parcelgate.domain.orders import BatchPlace, Order, OrderStatus
 from parcelgate.domain.problems import Problem, ProblemError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.services.orders.create import Draft, Intake
     from parcelgate.services.orders.submission import Sender
     from parcelgate.store.due import DueRef
@@ -294,10 +294,10 @@ class BatchWorker:
         self._reading = reading
         self._clock = clock
 
-    def work(self, body: str, remaining: "Remaining") -> None:
+    def work(self, body: str, deadline: Deadline) -> None:
         """Make orders of the entries that a message names, and have them sent.
 
-        What `remaining` seconds do not suffice for goes into the queue as a message of its own. Raises
+        What there is no time for before `deadline` goes into the queue as a message of its own. Raises
         EntriesLeftError for entries that made unexpected trouble; all others were worked off then.
         """
         message = msgspec.json.decode(body, type=BatchMessage)
@@ -314,7 +314,7 @@ class BatchWorker:
             part = left[:together]
             orders = []
             for index in part:
-                if remaining() < seconds_to_send(len(part)):
+                if deadline.remaining() < seconds_to_send(len(part)):
                     log.info("the rest of a batch is handed on", extra={"entries": len(left)})
                     if not self._queues.send(batch, left):
                         raise EntriesLeftError(batch.id)
@@ -328,7 +328,7 @@ class BatchWorker:
                     troubled += 1
                 else:
                     orders += [order] if order else []
-            self._send(orders, remaining)
+            self._send(orders, deadline)
             left = left[together:]
         if troubled:
             raise EntriesLeftError(batch.id)
@@ -356,7 +356,7 @@ class BatchWorker:
         except RowTakenError:
             return None
 
-    def _send(self, orders: Iterable[Order], remaining: "Remaining") -> None:
+    def _send(self, orders: Iterable[Order], deadline: Deadline) -> None:
         accounts: dict[tuple[str, str], list[Order]] = {}
         for order in orders:
             if order.status is OrderStatus.ACCEPTED:
@@ -366,7 +366,7 @@ class BatchWorker:
                 for order in group:
                     self._intake.start(order)
             else:
-                self._sender.send_many(group, remaining)
+                self._sender.send_many(group, deadline)
 
 
 def _open(row: BatchRow | None) -> bool:

@@ -9,7 +9,9 @@ import msgspec
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Carrier, ValidatesAddresses
 from parcelgate.carriers.results import AddressCheck
+from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.addresses import Address
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel
 from parcelgate.domain.problems import FieldError
@@ -17,7 +19,7 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.services.orders import refusals
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
 
@@ -42,7 +44,7 @@ class AddressChecker:
         account: str,
         address: Address | None,
         wrong: tuple[FieldError, ...],
-        remaining: "Remaining",
+        deadline: Deadline,
     ) -> CheckedAddress:
         """Check an address: our own field checks, then the carrier's limits, then the carrier itself.
 
@@ -51,7 +53,7 @@ class AddressChecker:
         or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=carrier)
-        found = self._carriers.within(remaining)(tenant, carrier, account)
+        found = self._carriers.of(AccountName(tenant, carrier, account), deadline)
         if address is not None and not wrong:
             wrong = _limits(found, tenant, carrier, account, address)
         if address is None or wrong:

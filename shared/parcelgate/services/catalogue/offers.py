@@ -8,12 +8,14 @@ from parcelgate.carriers import registry
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import ListsServices
 from parcelgate.carriers.results import Service
+from parcelgate.domain.accounts import AccountName
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.services.orders import refusals
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
 
 KEPT_SECONDS = 600.0
 """A catalogue changes rarely, and is asked for often."""
@@ -32,22 +34,22 @@ class Catalogue:
     Parameters
     ----------
     carriers
-        Finds carriers whose calls end within the given time.
+        Gives what finds carriers: asked for only when a carrier is asked.
     monotonic
         Another clock, for tests.
     """
 
     def __init__(
         self,
-        carriers: "Callable[[Remaining], CarrierFor]",
+        carriers: "Callable[[], Carriers]",
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._carriers = carriers
         self._monotonic = monotonic
-        self._kept: dict[tuple[str, str, str], tuple[float, Catalogued]] = {}
+        self._kept: dict[AccountName, tuple[float, Catalogued]] = {}
 
-    def services(self, tenant: str, carrier: str, account: str | None, remaining: "Remaining") -> Catalogued:
+    def services(self, tenant: str, carrier: str, account: str | None, deadline: Deadline) -> Catalogued:
         """The services that the account may use; without `account`, the default one if there is one.
 
         Raises ProblemError: `not_found` for an unknown carrier, `not_supported_by_carrier` for one that
@@ -64,12 +66,12 @@ class Catalogue:
         if "services" not in profile.capabilities:
             return known
         bind_log_keys(tenant=tenant, carrier=carrier)
-        whose = (tenant, carrier, account or "default")
-        kept_until, kept = self._kept.get(whose, (0.0, None))
+        name = AccountName(tenant, carrier, account or "default")
+        kept_until, kept = self._kept.get(name, (0.0, None))
         if kept is not None and self._monotonic() < kept_until:
             return kept
         try:
-            adapter = self._carriers(remaining)(*whose)
+            adapter = self._carriers().of(name, deadline)
         except ProblemError:
             if account is not None:
                 raise
@@ -83,5 +85,5 @@ class Catalogue:
         except CarrierError as error:
             log.info("no catalogue", extra={"error": type(error).__name__})
             raise refusals.unavailable(error) from None
-        self._kept[whose] = (self._monotonic() + KEPT_SECONDS, found)
+        self._kept[name] = (self._monotonic() + KEPT_SECONDS, found)
         return found

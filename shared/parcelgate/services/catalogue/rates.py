@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
@@ -13,7 +14,7 @@ from parcelgate.services.orders.refusals import RETRY_SECONDS
 from parcelgate.store.errors import TokenBusyError
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
 
@@ -24,16 +25,16 @@ class Quoter:
         self.table = table
         self._carriers = carriers
 
-    def quote(self, draft: Draft, remaining: "Remaining") -> tuple[Order, list[Rate]]:
+    def quote(self, draft: Draft, deadline: Deadline) -> tuple[Order, list[Rate]]:
         """Ask the carrier for the price of an order that is not created; returns the order as understood.
 
-        `remaining` is what is left for the carrier's answer, in seconds. Raises ProblemError:
+        The carrier must have answered by `deadline`. Raises ProblemError:
         `validation_failed`, `not_supported_by_carrier`, `refused_by_carrier`, or `carrier_unavailable` for
         every trouble that is not the client's.
         """
         order = examined(draft, self._carriers)
         bind_log_keys(tenant=order.tenant, carrier=order.carrier)
-        carrier = self._carriers.within(remaining)(order.tenant, order.carrier, order.account)
+        carrier = self._carriers.of(order, deadline)
         if not isinstance(carrier, QuotesRates):
             raise ProblemError("not_supported_by_carrier", "This carrier does not say its price beforehand.")
         try:

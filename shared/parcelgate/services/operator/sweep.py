@@ -24,6 +24,7 @@ import msgspec
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -91,8 +92,8 @@ class Sweep:
         self._settings = settings
         self._clock = clock
 
-    def run(self, remaining: Callable[[], float]) -> int:
-        """Take whatever is overdue, as much as `remaining` seconds allow; how many items were dealt with.
+    def run(self, deadline: Deadline) -> int:
+        """Take whatever is overdue, as much as `deadline` allows; how many items were dealt with.
 
         Orders, deliveries and batches take turns, so that many of one kind do not keep the others waiting.
         """
@@ -104,21 +105,21 @@ class Sweep:
         }
         pages = {kind: self._table.due.pages(kind, at, _PAGE) for kind in kinds}
         done = dict.fromkeys(kinds, 0)
-        while pages and remaining() >= _SPARE_SECONDS:
+        while pages and deadline.remaining() >= _SPARE_SECONDS:
             for kind in [*pages]:
                 page = next(pages[kind], None)
                 if page is None:
                     del pages[kind]
                 else:
-                    done[kind] += self._each(kind, page, kinds[kind], remaining)
+                    done[kind] += self._each(kind, page, kinds[kind], deadline)
         for kind, number in done.items():
             count("Swept", number, kind=kind)
         return sum(done.values())
 
-    def _each(self, kind: "Kind", page: "list[DueRef]", work: "_Work", remaining: Callable[[], float]) -> int:
+    def _each(self, kind: "Kind", page: "list[DueRef]", work: "_Work", deadline: Deadline) -> int:
         done = 0
         for ref in page:
-            if remaining() < _SPARE_SECONDS:
+            if deadline.remaining() < _SPARE_SECONDS:
                 break
             try:
                 work.do(ref)

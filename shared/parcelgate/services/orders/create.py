@@ -53,10 +53,9 @@ def examined(draft: Draft, carriers: "Carriers") -> Order:
     order, found = draft.order, list(draft.errors)
     if order is None:
         raise invalid(found)
-    whose = (order.tenant, order.carrier, order.account)
     try:
-        account = carriers.account(*whose)
-        carrier = carriers.carrier_for(*whose)
+        account = carriers.account(order.tenant, order.carrier, order.account)
+        carrier = carriers.of(order)
     except ProblemError as error:
         raise (invalid([*found, *error.problem.errors]) if error.problem.errors else error) from None
     order = msgspec.structs.replace(

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Lock
 from time import sleep as really_sleep
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -40,9 +40,10 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Tracks
 from parcelgate.carriers.results import Following, ParcelHistory, Waybill
+from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import ProblemError
@@ -67,13 +68,9 @@ from parcelgate.store.errors import StoreError, TrackingNotFoundError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.carriers.port import Aggregates
-    from parcelgate.services.accounts.carriers import Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
     from parcelgate.store.trackings import Claim
-
-type TrackerFor = Callable[["Account", "Remaining"], Tracks]
-"""Finds whom to ask, for one account, with the seconds left for the question."""
 
 _PAGE = 800
 """Parcels that are read at once, from all partitions of a worker's share."""
@@ -103,14 +100,6 @@ _AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 _ENDED = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
 
-class Account(NamedTuple):
-    """Whom parcels are asked about with: a line of its own."""
-
-    tenant: str
-    carrier: str
-    account: str
-
-
 class Nudge(NamedTuple):
     """A message of the poll queue, as it was delivered."""
 
@@ -138,7 +127,7 @@ class Polls:
     ----------
     table
         The store.
-    tracker_for
+    carriers
         Finds whom to ask.
     timelines
         Where what is told is joined.
@@ -152,7 +141,7 @@ class Polls:
         self,
         *,
         table: "Table",
-        tracker_for: TrackerFor,
+        carriers: "Carriers",
         timelines: Timelines,
         sqs: "SQSClient",
         settings: Settings,
@@ -161,7 +150,7 @@ class Polls:
         threads: int = _THREADS,
     ) -> None:
         self._table = table
-        self._tracker_for = tracker_for
+        self._carriers = carriers
         self._timelines = timelines
         self._sqs = sqs
         self._settings = settings
@@ -169,13 +158,13 @@ class Polls:
         self._sleep = sleep
         self._threads = threads
 
-    def run(self, worker: int, workers: int, started_at: datetime, remaining: "Remaining") -> bool:
-        """Ask about the worker's share of what is due, as far as `remaining` seconds allow.
+    def run(self, worker: int, workers: int, started_at: datetime, deadline: Deadline) -> bool:
+        """Ask about the worker's share of what is due, as far as `deadline` allows.
 
         True when something is left that another run should see to at once: there is time for one in the
         round of polls that began at `started_at`.
         """
-        asking = self._asking(remaining)
+        asking = self._asking(deadline)
         done = False
         with asking:
             size = max(1, _PAGE * workers // keys.POLL_SHARDS)
@@ -187,7 +176,7 @@ class Polls:
         asking.tell()
         return (not done or asking.left > 0) and self._clock() < started_at + self._settings.poll_round
 
-    def nudged(self, nudges: Sequence[Nudge], remaining: "Remaining") -> list[str]:
+    def nudged(self, nudges: Sequence[Nudge], deadline: Deadline) -> list[str]:
         """Ask about parcels that were nudged; the ids of the messages that are to come again.
 
         Those are of parcels that another worker is asking about just now, perhaps since before the nudge.
@@ -204,7 +193,7 @@ class Polls:
                 again.append(nudge.message_id)
                 continue
             refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
-        asking = self._asking(remaining)
+        asking = self._asking(deadline)
         with asking:
             asking.take([*refs])
         asking.tell()
@@ -218,13 +207,13 @@ class Polls:
             )
         return again
 
-    def _asking(self, remaining: "Remaining") -> "_Asking":
+    def _asking(self, deadline: Deadline) -> "_Asking":
         return _Asking(
             table=self._table,
-            tracker_for=self._tracker_for,
+            carriers=self._carriers,
             timelines=self._timelines,
             pace=self._settings.poll_pace,
-            remaining=remaining,
+            deadline=deadline,
             clock=self._clock,
             sleep=self._sleep,
             threads=self._threads,
@@ -246,10 +235,10 @@ class _Asking:
         self,
         *,
         table: "Table",
-        tracker_for: TrackerFor,
+        carriers: "Carriers",
         timelines: Timelines,
         pace: float,
-        remaining: "Remaining",
+        deadline: Deadline,
         clock: Clock,
         sleep: Callable[[float], None],
         threads: int,
@@ -259,14 +248,14 @@ class _Asking:
         self.unclaimed: list[PollRef] = []
         """Parcels that are not due any more, or that another worker has."""
         self._table = table
-        self._tracker_for = tracker_for
+        self._carriers = carriers
         self._timelines = timelines
         self._pace = pace
-        self._remaining = remaining
+        self._deadline = deadline
         self._clock = clock
         self._sleep = sleep
         self._claimant = uuid4().hex
-        self._lines: Lines[Account, Tracking] = Lines(self._batch, threads=threads)
+        self._lines: Lines[AccountName, Tracking] = Lines(self._batch, threads=threads)
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._not_allowed = 0
@@ -328,7 +317,7 @@ class _Asking:
             return
         self._count("PollsPlanned", tracking.carrier)
 
-    def _batch(self, whose: Account, trackings: list[Tracking]) -> bool:
+    def _batch(self, whose: AccountName, trackings: list[Tracking]) -> bool:
         """Claim some parcels of an account and ask about them. False: leave the account alone."""
         if not self._may_ask():
             self._leave_behind(whose, len(trackings))
@@ -347,7 +336,7 @@ class _Asking:
         parcels: list[_Parcel] = []
         for place, tracking in enumerate(trackings):
             at = self._clock()
-            until = at + timedelta(seconds=max(self._remaining(), 0.0)) + _AFTERLIFE
+            until = at + timedelta(seconds=max(self._deadline.remaining(), 0.0)) + _AFTERLIFE
             store = self._table.tenant(tracking.tenant).trackings
             try:
                 claim = store.claim(tracking.id, at=at, until=until, claimant=self._claimant)
@@ -364,7 +353,7 @@ class _Asking:
             parcels.append(_Parcel(tracking, claim))
         return parcels
 
-    def _without_ended_orders(self, whose: Account, parcels: list[_Parcel]) -> list[_Parcel]:
+    def _without_ended_orders(self, whose: AccountName, parcels: list[_Parcel]) -> list[_Parcel]:
         """Those that can still travel. A parcel that never moved ends with its order, whatever is known."""
         unmoved = {
             parcel.tracking.order_id
@@ -385,9 +374,9 @@ class _Asking:
     # Asking
 
     def _may_ask(self) -> bool:
-        return self._remaining() - _SETTLE_SECONDS >= _ASK_SECONDS
+        return self._deadline.remaining() >= _SETTLE_SECONDS + _ASK_SECONDS
 
-    def _ask(self, whose: Account, parcels: list[_Parcel], questions: list[int]) -> bool:
+    def _ask(self, whose: AccountName, parcels: list[_Parcel], questions: list[int]) -> bool:
         """Ask about claimed parcels, in at most `questions[0]` parts. False: leave the account alone."""
         numbers = [*dict.fromkeys(parcel.tracking.tracking_number for parcel in parcels)]
         questions[0] -= 1
@@ -397,7 +386,7 @@ class _Asking:
                 self._leave_behind(whose, len(parcels))
                 return False
             try:
-                told = self._tracker_for(whose, self._time_to_ask).track(numbers)
+                told = self._carriers.tracker(whose, self._deadline.minus(_SETTLE_SECONDS)).track(numbers)
                 break
             except (HeldBackError, TooManyRequestsError) as error:
                 if not self._waited_for_turn(error):
@@ -433,7 +422,7 @@ class _Asking:
         return True
 
     def _matched(
-        self, whose: Account, parcels: list[_Parcel], told: Sequence[ParcelHistory]
+        self, whose: AccountName, parcels: list[_Parcel], told: Sequence[ParcelHistory]
     ) -> dict[str, list[ParcelHistory]]:
         """What was told of each parcel, by its id: whichever of its names the carrier calls it by.
 
@@ -459,7 +448,7 @@ class _Asking:
                 matches[tracking_id].append(history)
         return matches
 
-    def _ask_in_halves(self, whose: Account, parcels: list[_Parcel], questions: list[int]) -> bool:
+    def _ask_in_halves(self, whose: AccountName, parcels: list[_Parcel], questions: list[int]) -> bool:
         half = len(parcels) // 2
         goes_on = True
         for part in (parcels[:half], parcels[half:]):
@@ -478,9 +467,6 @@ class _Asking:
             return False
         self._sleep(wait)
         return True
-
-    def _time_to_ask(self) -> float:
-        return self._remaining() - _SETTLE_SECONDS
 
     # What comes of it
 
@@ -518,10 +504,10 @@ class _Asking:
         there = tracking.next_carrier
         if there is None or not there.followed or tracking.is_over(self._clock()) or not self._may_ask():
             return tracking
-        whose = Account(tracking.tenant, registry.DEFAULT_AGGREGATOR, _AGGREGATORS_ACCOUNT)
+        whose = AccountName(tracking.tenant, registry.DEFAULT_AGGREGATOR, _AGGREGATORS_ACCOUNT)
         waybill = Waybill(there.carrier_code, there.tracking_number)
         try:
-            aggregator = cast("Aggregates", self._tracker_for(whose, self._time_to_ask))
+            aggregator = self._carriers.aggregator(whose, self._deadline.minus(_SETTLE_SECONDS))
             told = aggregator.history(waybill)
             if told is None:
                 (followed,) = aggregator.follow([Following(waybill=waybill)])
@@ -540,7 +526,7 @@ class _Asking:
         self._count("NextCarriersAsked", tracking.carrier)
         return tracking if told is None else self._join(tracking, _carried_on(told, there))
 
-    def _miss(self, whose: Account, parcels: list[_Parcel]) -> None:
+    def _miss(self, whose: AccountName, parcels: list[_Parcel]) -> None:
         self._count("PollsMissed", whose.carrier, len(parcels))
         at = self._clock()
         for tracking, claim in parcels:
@@ -565,7 +551,7 @@ class _Asking:
         with self._lock:
             self.unclaimed += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
 
-    def _leave_behind(self, whose: Account, number: int) -> None:
+    def _leave_behind(self, whose: AccountName, number: int) -> None:
         with self._lock:
             self.left += number
         if number:
@@ -594,8 +580,8 @@ def _manners(carrier: str) -> tuple[int, int]:
     return profile.track_batch, max(1, int(calls_a_second))
 
 
-def _account(tracking: Tracking) -> Account:
-    return Account(tracking.tenant, tracking.carrier, tracking.account)
+def _account(tracking: Tracking) -> AccountName:
+    return AccountName(tracking.tenant, tracking.carrier, tracking.account)
 
 
 def _about(tracking: Tracking, told: Sequence[ParcelHistory]) -> ParcelHistory | None:

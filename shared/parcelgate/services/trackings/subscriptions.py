@@ -25,7 +25,9 @@ from parcelgate.carriers.errors import (
     TransientError,
 )
 from parcelgate.carriers.results import Amendment, Followed, Following, Waybill
+from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import FieldError, ProblemError
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from parcelgate.carriers.port import Aggregates
-    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.store.table import Table
 
@@ -111,7 +113,7 @@ class TrackingSubscriptions:
         self._clock = clock
 
     def follow(
-        self, tenant: str, wanted: Sequence[Wanted], remaining: "Remaining"
+        self, tenant: str, wanted: Sequence[Wanted], deadline: Deadline
     ) -> "list[Taken | ProblemError]":
         """Follow up to 40 parcels: each one's tracking, or why there is none, in their order.
 
@@ -134,7 +136,7 @@ class TrackingSubscriptions:
                 account,
                 [wanted[place].following for place in places],
                 lambda aggregator, parcels: aggregator.follow(parcels),
-                remaining,
+                deadline,
             )
             for place, answer in zip(places, answers, strict=True):
                 results[place] = (
@@ -153,7 +155,7 @@ class TrackingSubscriptions:
         return [results[place] for place in range(len(wanted))]
 
     def change(
-        self, tenant: str, changes: Sequence[tuple[str, Change]], remaining: "Remaining"
+        self, tenant: str, changes: Sequence[tuple[str, Change]], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
         """Change up to 40 trackings, by their ids: each as it is then, or why it is not changed."""
         results = self._standing(tenant, [tracking_id for tracking_id, _ in changes])
@@ -161,11 +163,11 @@ class TrackingSubscriptions:
         for place, (_, change) in enumerate(changes):
             tracking = results[place]
             if isinstance(tracking, Tracking):
-                tracking = results[place] = _tried(self._prepared, tracking, change, remaining)
+                tracking = results[place] = _tried(self._prepared, tracking, change, deadline)
             if isinstance(tracking, Tracking) and (amendment := _amendment(tracking, change.said(tracking))):
                 amended[place] = amendment
         results = self._told(
-            tenant, results, amended, lambda aggregator, given: aggregator.amend(given), remaining
+            tenant, results, amended, lambda aggregator, given: aggregator.amend(given), deadline
         )
         return [
             _tried(self._completed, tracking, change) if isinstance(tracking, Tracking) else tracking
@@ -173,7 +175,7 @@ class TrackingSubscriptions:
         ]
 
     def forget(
-        self, tenant: str, tracking_ids: Sequence[str], remaining: "Remaining"
+        self, tenant: str, tracking_ids: Sequence[str], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
         """Follow up to 40 parcels no more: each as it was, or why it is still followed."""
         results = self._standing(tenant, tracking_ids)
@@ -187,7 +189,7 @@ class TrackingSubscriptions:
             if isinstance(tracking, Tracking)
         }
         results = self._told(
-            tenant, results, waybills, lambda aggregator, given: aggregator.forget(given), remaining
+            tenant, results, waybills, lambda aggregator, given: aggregator.forget(given), deadline
         )
         store = self.table.tenant(tenant).trackings
         for tracking in results:
@@ -195,7 +197,7 @@ class TrackingSubscriptions:
                 store.remove(tracking)
         return results
 
-    def pause(self, tenant: str, tracking_id: str, remaining: "Remaining") -> Tracking:
+    def pause(self, tenant: str, tracking_id: str, deadline: Deadline) -> Tracking:
         """Ask about a parcel no more, and keep what is known of it. Again is the same as once.
 
         Raises TrackingNotFoundError, and ProblemError: `refused_by_carrier` or `carrier_unavailable`.
@@ -203,7 +205,7 @@ class TrackingSubscriptions:
         tracking = self.table.tenant(tenant).trackings.get(tracking_id)
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
         try:
-            return self._paused(tracking, remaining)
+            return self._paused(tracking, deadline)
         except CarrierError as error:
             raise _problem(error) from None
 
@@ -216,7 +218,7 @@ class TrackingSubscriptions:
         self._timelines().nudge(tenant, tracking_id)
         return tracking
 
-    def ask_courier(self, tenant: str, tracking_id: str, remaining: "Remaining") -> Tracking:
+    def ask_courier(self, tenant: str, tracking_id: str, deadline: Deadline) -> Tracking:
         """Have the courier itself asked by the aggregator, while the client waits.
 
         Raises TrackingNotFoundError, and ProblemError: `not_supported_by_carrier`, `too_many_requests` with
@@ -227,9 +229,7 @@ class TrackingSubscriptions:
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
         if not _is_aggregated(tracking):
             raise _not_offered("/realtime", "There is one way to ask this carrier: a refresh without it.")
-        aggregator = self._carriers.aggregator_for(
-            tenant, tracking.carrier, tracking.account, remaining=remaining
-        )
+        aggregator = self._carriers.aggregator(tracking, deadline)
         at = self._clock()
         wait = store.realtime(tracking.id, at=at, interval=REALTIME_INTERVAL)
         if wait > 0:
@@ -249,7 +249,7 @@ class TrackingSubscriptions:
         return tracking
 
     def ask[T](
-        self, tenant: str, account: str, question: "Callable[[Aggregates], T]", remaining: "Remaining"
+        self, tenant: str, account: str, question: "Callable[[Aggregates], T]", deadline: Deadline
     ) -> T:
         """Ask an account's aggregator something that is about no tracking.
 
@@ -257,8 +257,8 @@ class TrackingSubscriptions:
         `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
-        aggregator = self._carriers.aggregator_for(
-            tenant, registry.DEFAULT_AGGREGATOR, account, remaining=remaining
+        aggregator = self._carriers.aggregator(
+            AccountName(tenant, registry.DEFAULT_AGGREGATOR, account), deadline
         )
         try:
             return question(aggregator)
@@ -313,15 +313,15 @@ class TrackingSubscriptions:
 
     # Changing.
 
-    def _prepared(self, tracking: Tracking, change: Change, remaining: "Remaining") -> Tracking:
+    def _prepared(self, tracking: Tracking, change: Change, deadline: Deadline) -> Tracking:
         """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
         _must_be_possible(tracking, change)
         if change.carrier_code is not None:
             if change.carrier_code != tracking.carrier_code:
-                tracking = self._corrected(tracking, change.carrier_code, remaining)
+                tracking = self._corrected(tracking, change.carrier_code, deadline)
             # Also when it was corrected before: by somebody, maybe, who did not live to do this.
             self._timelines().nudge(tracking.tenant, tracking.id)
-        return self._paused(tracking, remaining) if change.paused else tracking
+        return self._paused(tracking, deadline) if change.paused else tracking
 
     def _completed(self, tracking: Tracking, change: Change) -> Tracking:
         resumes = change.paused is False
@@ -335,15 +335,13 @@ class TrackingSubscriptions:
             self._timelines().nudge(tracking.tenant, tracking.id)
         return after
 
-    def _corrected(self, tracking: Tracking, carrier_code: str, remaining: "Remaining") -> Tracking:
+    def _corrected(self, tracking: Tracking, carrier_code: str, deadline: Deadline) -> Tracking:
         """Follow the parcel with another courier."""
         store = self.table.tenant(tracking.tenant).trackings
         known = store.find(tracking.account, carrier_code, tracking.tracking_number)
         if known not in (None, tracking.id):
             raise _followed_twice()
-        aggregator = self._carriers.aggregator_for(
-            tracking.tenant, tracking.carrier, tracking.account, remaining=remaining
-        )
+        aggregator = self._carriers.aggregator(tracking, deadline)
         aggregator.correct(_waybill(tracking), carrier_code)
 
         try:
@@ -351,11 +349,9 @@ class TrackingSubscriptions:
         except AlreadyFollowedError:
             raise _followed_twice() from None
 
-    def _paused(self, tracking: Tracking, remaining: "Remaining") -> Tracking:
+    def _paused(self, tracking: Tracking, deadline: Deadline) -> Tracking:
         if not tracking.paused and _is_aggregated(tracking):
-            aggregator = self._carriers.aggregator_for(
-                tracking.tenant, tracking.carrier, tracking.account, remaining=remaining
-            )
+            aggregator = self._carriers.aggregator(tracking, deadline)
             (error,) = aggregator.pause([_waybill(tracking)])
             if error is not None:
                 raise error
@@ -399,7 +395,7 @@ class TrackingSubscriptions:
         standing: "Sequence[Tracking | ProblemError]",
         words: dict[int, T],
         tell: "Callable[[Aggregates, list[T]], list[CarrierError | None]]",
-        remaining: "Remaining",
+        deadline: Deadline,
     ) -> "list[Tracking | ProblemError]":
         """Tell aggregators the `words` about the trackings at these places, each account's at once.
 
@@ -413,7 +409,7 @@ class TrackingSubscriptions:
         }
         for (carrier, account), places in _grouped(whose, lambda place: whose[place]):
             given = [words[place] for place in places]
-            answers = self._asked(tenant, carrier, account, given, tell, remaining)
+            answers = self._asked(tenant, carrier, account, given, tell, deadline)
             for place, answer in zip(places, answers, strict=True):
                 if answer is not None:
                     results[place] = answer
@@ -426,11 +422,11 @@ class TrackingSubscriptions:
         account: str,
         given: list[T],
         ask: "Callable[[Aggregates, list[T]], Sequence[R | CarrierError]]",
-        remaining: "Remaining",
+        deadline: Deadline,
     ) -> "list[R | ProblemError]":
         """Ask one account's aggregator about several parcels: each one's answer, or problem."""
         try:
-            aggregator = self._carriers.aggregator_for(tenant, carrier, account, remaining=remaining)
+            aggregator = self._carriers.aggregator(AccountName(tenant, carrier, account), deadline)
             answers = ask(aggregator, given)
         except CarrierError as error:
             return [_problem(error)] * len(given)

@@ -15,7 +15,7 @@ Whether it is believed is the carrier's adapter's to say, by the time at which t
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -36,7 +36,7 @@ from parcelgate.store.inbox import DUE_AFTER, RECEIVED, InboxEntry, was_kept
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.carriers.port import Carrier
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.orders.retries import RetryQueues
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.store.table import Table
@@ -46,14 +46,6 @@ _LONGEST_WAIT = timedelta(days=1)
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 _LONGEST_NUMBER = 200
 """Characters. A longer number is no parcel's, and is not asked for."""
-
-
-class Trackers(Protocol):
-    """Finds whoever has told us something; `services.accounts.Carriers` does."""
-
-    def tracker_for(self, tenant: str, carrier: str, account: str, *, clock: Clock) -> "Carrier | Aggregates":
-        """The adapter of the carrier's account, which judges by `clock`."""
-        ...
 
 
 class _HopelessError(Exception):
@@ -85,7 +77,7 @@ class WebhookProcessor:
         self,
         *,
         table: "Table",
-        carriers: Trackers,
+        carriers: "Carriers",
         timelines: "Timelines",
         stepfunctions: "SFNClient",
         queues: "RetryQueues",
@@ -144,9 +136,7 @@ class WebhookProcessor:
     # About a parcel of an account.
 
     def _told(self, entry: InboxEntry) -> None:
-        tracker = self._carriers.tracker_for(
-            entry.tenant, entry.carrier, entry.account, clock=lambda: entry.received_at
-        )
+        tracker = self._carriers.tracker(entry, clock=lambda: entry.received_at)
         if not isinstance(tracker, VerifiesWebhooks):
             raise _HopelessError("its carrier tells nothing of parcels unasked")
         reading = tracker.verify_webhook(entry.headers, entry.body)

@@ -52,7 +52,7 @@ class Carrier:
 def carrier(house: House, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     carrier = Carrier()
     carriers = carriers_over(house.table, Settings())
-    monkeypatch.setattr(carriers, "carrier_for", lambda *_, **__: carrier)
+    monkeypatch.setattr(carriers, "of", lambda *_, **__: carrier)
     runtime.use(quoter=Quoter(house.table, carriers))
     return carrier
 

@@ -10,6 +10,7 @@ import pytest
 
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import AuthenticationError, LabelPendingError, RefusedError, TransientError
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
 from tests.support.http import House, Reply, call
@@ -71,8 +72,8 @@ class Fetcher:
         self.outcome: Exception | Callable[[], Order] = LabelPendingError("1115")
         self.asked: list[str] = []
 
-    def fetch(self, tenant: str, order_id: str, remaining: Callable[[], float]) -> Order:
-        assert 0 < remaining() <= 10
+    def fetch(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
+        assert 0 < deadline.remaining() <= 10
         self.asked.append(order_id)
         if isinstance(self.outcome, Exception):
             raise self.outcome

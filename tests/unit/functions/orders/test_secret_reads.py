@@ -1,18 +1,20 @@
 """A function that starts cold reads the secret of an account once, however many services ask for it."""
 
 import json
-from typing import Any
 
+import msgspec
 import pytest
 
 from functions.work_batch.handler import READING
 from parcelgate import aws_clients
 from parcelgate.carriers.errors import RefusedError
 from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
 from tests.support.desk import ubi_body
 from tests.support.http import TENANT, House, call
+from tests.support.orders import an_event, an_order
 
 
 class Secrets:
@@ -57,11 +59,23 @@ def test_a_batch_worker_that_starts_cold_reads_the_secret_once(house: House, sec
     worker = runtime.batch_worker(READING)
 
     for message in house.batch_messages():
-        left: Any = lambda: 60.0  # noqa: E731
-        worker.work(json.dumps(message), left)
+        worker.work(json.dumps(message), Deadline.after(60))
 
     orders = house.tenant(TENANT).orders.page(limit=5).data
     assert {order.status for order in orders} == {OrderStatus.FAILED}
+    assert secrets.asked == ["parcelgate/acme/ubi/default"]
+
+
+def test_a_cold_fetch_of_a_label_reads_the_secret_once(house: House, secrets: Secrets) -> None:
+    order = house.put(an_order(carrier="ubi"), an_event())
+    house.tenant().orders.save(
+        order,
+        msgspec.structs.replace(order, status=OrderStatus.CONFIRMED, carrier_order_number="U-1", version=2),
+    )
+
+    reply = call("GET /v1/orders/{id}/label", id=order.id)
+
+    assert reply.status == 202
     assert secrets.asked == ["parcelgate/acme/ubi/default"]
 
 

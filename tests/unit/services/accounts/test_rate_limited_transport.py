@@ -17,6 +17,7 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.domain.deadline import Deadline
 from parcelgate.services.accounts.rate_limited_transport import (
     LANE_USE,
     PATIENCE,
@@ -372,14 +373,14 @@ def test_the_way_out_is_ready_before_a_turn_is_taken(street: Street) -> None:
 
 
 def test_a_full_lane_holds_up_nobody_else(street: Street) -> None:
-    guard = street.environment(limits=LANES, remaining=lambda: 0.1)
+    guard = street.environment(limits=LANES, deadline=Deadline.after(0.1))
     guard.send(LIST)
     held_back_at = held_back(guard, LIST)
     assert held_back_at.retry_after == pytest.approx(1 / LANE_USE, rel=0.01)
 
     guard.send(REALTIME)
     guard.send(CALL)
-    assert street.environment("second", limits=LANES, remaining=lambda: 0.1).send(LIST) == OK
+    assert street.environment("second", limits=LANES, deadline=Deadline.after(0.1)).send(LIST) == OK
 
 
 def test_calls_of_a_lane_count_for_the_account_too(street: Street) -> None:
@@ -394,7 +395,7 @@ def test_calls_of_a_lane_count_for_the_account_too(street: Street) -> None:
 
 
 def test_a_lane_that_the_limits_do_not_name_is_as_wide_as_the_account(street: Street) -> None:
-    guard = street.environment(remaining=lambda: 0.1)
+    guard = street.environment(deadline=Deadline.after(0.1))
     for _ in range(LIMITS.burst):
         guard.send(LIST)
 
@@ -423,7 +424,7 @@ def test_the_rate_holds_over_all_environments(street: Street) -> None:
 
 
 def test_a_burst_is_let_through_at_once_and_comes_again_with_time(street: Street) -> None:
-    guard = street.environment(remaining=lambda: 0.1)
+    guard = street.environment(deadline=Deadline.after(0.1))
     for _ in range(2):
         for _ in range(LIMITS.burst):
             guard.send(CALL)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
@@ -37,7 +38,7 @@ def overdue(world: World, reference: str = "R-1", **facts: object) -> Order:
 
 
 def run(world: World, seconds: float = 120.0) -> int:
-    return runtime.sweep.run(lambda: seconds)
+    return runtime.sweep.run(Deadline(lambda: seconds))
 
 
 def test_an_order_whose_workflow_runs_is_looked_at_again_later(world: World) -> None:
@@ -118,7 +119,7 @@ def test_what_always_fails_stands_before_nobody(world: World) -> None:
     world.faults.on("send_message", aws_error("AccessDeniedException"), times=12)
     left = iter([100.0] * 19 + [0.0] * 1000)
 
-    runtime.sweep.run(lambda: next(left))
+    runtime.sweep.run(Deadline(lambda: next(left)))
     run(world)
 
     assert world.read(good).label.status is LabelStatus.UNAVAILABLE
@@ -137,7 +138,7 @@ def test_many_orders_do_not_keep_deliveries_waiting(world: World) -> None:
     world.clock.sleep(600)
     left = iter([100.0] * 11 + [0.0] * 1000)
 
-    runtime.sweep.run(lambda: next(left))
+    runtime.sweep.run(Deadline(lambda: next(left)))
 
     assert len(world.sqs.bodies("https://sqs.test/inbox")) == 1
 

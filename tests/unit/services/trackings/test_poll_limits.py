@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.domain.accounts import AccountName
+from parcelgate.domain.deadline import Deadline
 from parcelgate.services.accounts.rate_limited_transport import LANE_USE, RateLimitedTransport
-from parcelgate.services.trackings.polls import Account
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
 
@@ -52,19 +54,19 @@ def office(dynamodb: Any) -> PostOffice:  # noqa: F811
 
 
 def workers(office: PostOffice, ledger: Ledger, limits: Limits, request: Request) -> Any:
-    def tracker_for(whose: Account, remaining: Any) -> Asked:
+    def tracker(name: AccountName, deadline: Deadline) -> Asked:
         guard = RateLimitedTransport(
             lambda: ledger,
-            carrier=whose.carrier,
+            carrier=name.carrier,
             limits=limits,
-            account=office.table.tenant(whose.tenant).limits(whose.carrier, whose.account),
-            remaining=remaining,
+            account=office.table.tenant(name.tenant).limits(name.carrier, name.account),
+            deadline=deadline,
             clock=office.clock,
             sleep=office.clock.sleep,
         )
         return Asked(guard, request)
 
-    return lambda: office.worker(tracker_for=tracker_for)
+    return lambda: office.worker(carriers=SimpleNamespace(tracker=tracker))
 
 
 def test_the_list_of_an_aggregator_is_read_once_a_second_by_all_workers_together(office: PostOffice) -> None:

@@ -20,11 +20,12 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Followed, Following, ParcelHistory, Waybill
+from parcelgate.domain.accounts import AccountName
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, ProblemError
 from parcelgate.domain.trackings import CANCELLED_CODE, NextCarrier, OtherNumber, Source, TrackingStatus
 from parcelgate.services.trackings import polls as module
-from parcelgate.services.trackings.polls import Account
 from parcelgate.store.errors import ThrottledError
 from tests.support.faulty import throttle
 from tests.support.orders import NOON, an_event, an_order
@@ -69,10 +70,10 @@ class TestARun:
         office.due(1, carrier="lme")
         office.run()
         assert {whose: len(post.numbers) for whose, post in office.posts.items()} == {
-            Account("acme", "ubi", "default"): 3,
-            Account("acme", "ubi", "other"): 2,
-            Account("globex", "ubi", "default"): 4,
-            Account("acme", "lme", "default"): 1,
+            AccountName("acme", "ubi", "default"): 3,
+            AccountName("acme", "ubi", "other"): 2,
+            AccountName("globex", "ubi", "default"): 4,
+            AccountName("acme", "lme", "default"): 1,
         }
         assert all(len(post.asked) == 1 for post in office.posts.values())
 
@@ -139,7 +140,7 @@ class TestARun:
 
     def test_a_carrier_that_nobody_knows_any_more_is_a_miss(self, office: PostOffice) -> None:
         (parcel,) = office.due(carrier="pigeons")
-        office.posts[Account("acme", "pigeons", "default")] = KeyError("pigeons")
+        office.posts[AccountName("acme", "pigeons", "default")] = KeyError("pigeons")
         (other,) = office.due()
         office.run()
         assert office.wait(parcel) < 6 * MINUTE
@@ -310,7 +311,7 @@ class TestAParcelThatIsHandedOn:
             seen("delivered", hours=3),
             carrier_code="australia-post",
         )
-        office.posts[Account("acme", "trackingmore", "default")] = agency
+        office.posts[AccountName("acme", "trackingmore", "default")] = agency
         return agency, parcel
 
     def test_it_ends_delivered_by_the_one_who_took_it_on(self, office: PostOffice) -> None:
@@ -476,7 +477,7 @@ class TestTrouble:
         if isinstance(error, AuthenticationError):
             office.post().troubles = [error]
         else:
-            office.posts[Account("acme", "ubi", "default")] = error
+            office.posts[AccountName("acme", "ubi", "default")] = error
         assert not office.run()
         assert {office.wait(parcel) for parcel in parcels[:30]} == {HOUR}
         text = logged()
@@ -506,7 +507,7 @@ class TestTrouble:
         (parcel,) = office.due()
         post = office.post()
         post.troubles = [HeldBackError("busy", retry_after=3)] * 30
-        office.worker().run(0, 1, office.clock.now, lambda: 30.0)
+        office.worker().run(0, 1, office.clock.now, Deadline(lambda: 30.0))
         assert len(post.asked) == 12, "a claim of 35 seconds, and 3 seconds between two questions"
         assert "claim" not in office.item(parcel)
 
