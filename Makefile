@@ -22,9 +22,9 @@ setup: ## Install everything into this folder
 demo: setup ## Send orders through a stack of its own, watch them become labels in out/
 	@$(VENV)/bin/python -m local demo
 
+# One process has the stack, whose functions work while it waits; the others run everything else meanwhile.
 test: setup ## Run every test, the whole stack included
-	$(VENV)/bin/pytest -n 2 --ignore tests/stack
-	$(VENV)/bin/pytest tests/stack
+	$(VENV)/bin/pytest -n 3
 
 up: setup ## Start the stack and leave it running
 	@$(VENV)/bin/python -m local up

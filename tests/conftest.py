@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from _pytest import runner
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from parcelgate.runtime import runtime
 from tests.support import faulty
@@ -46,3 +48,15 @@ def every_fault_comes_true() -> Iterator[None]:
     """Fail a test whose faults were never met: it proved nothing."""
     with faulty.all_come_true():
         yield
+
+
+class OneStack(LoadScopeScheduling):
+    """Sends all tests of the stack to one process, which starts one stack, and every other test to any."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/stack" if nodeid.startswith("tests/stack/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
+    """Share the tests out so that the stack's, which mostly wait, run beside the others."""
+    return OneStack(config, log)

@@ -26,10 +26,8 @@ _TAKE_THEIR_TIME = {"orders", "journeys"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the stack in one process, which starts one stack; those that wait come last."""
+    """Let the tests that wait come last of this folder."""
     of_the_stack = [item for item in items if _FOLDER in item.path.parents]
-    for item in of_the_stack:
-        item.add_marker(pytest.mark.xdist_group("stack"))
     others = [item for item in items if _FOLDER not in item.path.parents]
     items[:] = others + sorted(of_the_stack, key=_waits)
 
