@@ -4,12 +4,12 @@ from typing import Any
 
 from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.order_flow import Visit
+from parcelgate.services.orders.workflow import TaskInput
 
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order that the payload names."""
-    visit = Visit.of(event)
-    bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
-    runtime.order_flow.escalate(visit)
+    task = TaskInput.of(event)
+    bind_log_keys(order_id=task.order_id, tenant=task.tenant)
+    runtime.order_flow.escalate(task)

@@ -5,13 +5,13 @@ from typing import Any
 from parcelgate.domain.deadline import Deadline, Invocation
 from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services import order_flow
-from parcelgate.services.order_flow import Visit
+from parcelgate.services.orders import workflow
+from parcelgate.services.orders.workflow import TaskInput
 
 
-@instrumented(expected=order_flow.EXPECTED)
+@instrumented(expected=workflow.EXPECTED)
 def handler(event: dict[str, Any], context: Invocation) -> None:
     """Do the state's work for the order that the payload names."""
-    visit = Visit.of(event)
-    bind_log_keys(order_id=visit.order_id, tenant=visit.tenant)
-    runtime.order_flow.fetch_label(visit, Deadline.of(context))
+    task = TaskInput.of(event)
+    bind_log_keys(order_id=task.order_id, tenant=task.tenant)
+    runtime.order_flow.fetch_label(task, Deadline.of(context))

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.labels.fetch import LabelDelivery
+from parcelgate.services.labels.fetch import ReceivedLabelJob
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 _SAVE_SECONDS = 5.0
@@ -21,11 +21,11 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     worker, deadline = runtime.label_worker, Deadline.of(context)
 
     def work(record: SQSRecord) -> None:
-        delivery = LabelDelivery(
+        job = ReceivedLabelJob(
             body=record.body,
             receipt_handle=record.receipt_handle,
             receive_count=int(record.attributes.approximate_receive_count),
         )
-        worker.work(delivery, deadline.minus(_SAVE_SECONDS))
+        worker.work(job, deadline.minus(_SAVE_SECONDS))
 
     return process_partial_response(event, work, _BATCH, context)

@@ -8,14 +8,14 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.retries import Delivery
+from parcelgate.services.orders.retries import ReceivedMessage
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def delivery(record: SQSRecord) -> Delivery:
+def received(record: SQSRecord) -> ReceivedMessage:
     """Make of a record what the retrier needs of it."""
-    return Delivery(
+    return ReceivedMessage(
         queue=record.event_source_arn.rpartition(":")[2],
         body=record.body,
         receipt_handle=record.receipt_handle,
@@ -27,4 +27,4 @@ def delivery(record: SQSRecord) -> Delivery:
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Try a batch again; what does not succeed comes again alone, each at its own time."""
     retrier = runtime.retrier(Deadline.of(context))
-    return process_partial_response(event, lambda record: retrier.work(delivery(record)), _BATCH, context)
+    return process_partial_response(event, lambda record: retrier.work(received(record)), _BATCH, context)

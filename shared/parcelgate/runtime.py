@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
     from parcelgate.services.labels.links import LabelViewer
     from parcelgate.services.operator.sweep import Sweep
-    from parcelgate.services.order_flow import OrderFlow
     from parcelgate.services.orders.cancel import Canceller
     from parcelgate.services.orders.change import OrderChanger
     from parcelgate.services.orders.create import Intake
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.manifests import ManifestMaker
     from parcelgate.services.orders.reader import OrderReader
     from parcelgate.services.orders.retries import Retrier, RetryQueues
-    from parcelgate.services.orders.submission import Sender
+    from parcelgate.services.orders.submission import OrderSubmitter
+    from parcelgate.services.orders.workflow import OrderFlow
     from parcelgate.services.trackings.polls import Polls
     from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
     from parcelgate.services.trackings.timeline import Timelines
@@ -116,15 +116,15 @@ class Runtime:
             carriers=self.carriers,
             settings=self.settings,
             stepfunctions=lambda: client("stepfunctions"),
-            sender=lambda: self.order_submitter,
+            submitter=lambda: self.order_submitter,
         )
 
     @cached_property
-    def order_submitter(self) -> "Sender":
+    def order_submitter(self) -> "OrderSubmitter":
         """Sends orders to carriers that answer at once."""
-        from parcelgate.services.orders.submission import Sender
+        from parcelgate.services.orders.submission import OrderSubmitter
 
-        return Sender(
+        return OrderSubmitter(
             table=self.table,
             carriers=self.carriers.within,
             settings=self.settings,
@@ -174,16 +174,13 @@ class Runtime:
     @cached_property
     def order_flow(self) -> "OrderFlow":
         """The states of the order workflow."""
-        from parcelgate.services.order_flow import OrderFlow, Parts
+        from parcelgate.services.orders.workflow import OrderFlow
 
         return OrderFlow(
-            Parts(
-                table=self.table,
-                carriers=self.carriers.within,
-                settings=self.settings,
-                stepfunctions=lambda: client("stepfunctions"),
-                labels=lambda: self.label_store,
-            )
+            submitter=self.order_submitter,
+            fetcher=self.label_fetcher,
+            settings=self.settings,
+            stepfunctions=lambda: client("stepfunctions"),
         )
 
     @cached_property
@@ -203,7 +200,7 @@ class Runtime:
             settings=self.settings,
             labels=lambda: self.label_store,
             sqs=client("sqs"),
-            sender=self.order_submitter,
+            submitter=self.order_submitter,
             remaining=remaining,
         )
 
@@ -227,7 +224,7 @@ class Runtime:
 
         return BatchWorker(
             intake=self.order_intake,
-            sender=self.order_submitter,
+            submitter=self.order_submitter,
             bodies=self.batch_bodies,
             queues=self.batch_queues,
             reading=reading,
@@ -377,7 +374,7 @@ class Runtime:
 
         return Sweep(
             table=self.table,
-            flow=self.order_flow,
+            submitter=self.order_submitter,
             batches=self.batches,
             stepfunctions=client("stepfunctions"),
             sqs=client("sqs"),

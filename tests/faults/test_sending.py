@@ -304,7 +304,7 @@ def stored(desk: Desk, carrier: str, *references: str) -> list[Order]:
 
 
 def sent_many(desk: Desk, orders: list[Order], seconds: float = 60) -> dict[str, OrderStatus]:
-    after = desk.sender.send_many(orders, lambda: seconds)
+    after = desk.submitter.submit_many(orders, lambda: seconds)
     assert [order.id for order in after] == [order.id for order in orders]
     return {order.reference: order.status for order in after}
 

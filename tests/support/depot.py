@@ -30,7 +30,7 @@ from parcelgate.services.batches.batches import BatchWorker, Bodies, FanOut, Rea
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.create import Intake
 from parcelgate.services.orders.retries import Retrier, RetryQueues
-from parcelgate.services.orders.submission import Sender
+from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from sandbox import Settings as SandboxSettings
@@ -161,7 +161,7 @@ class Depot:
             queues=lambda: queues,
             clock=self.clock,
         )
-        sender = Sender(
+        submitter = OrderSubmitter(
             table=table,
             carriers=carriers.within,
             settings=self.settings,
@@ -175,13 +175,18 @@ class Depot:
             carriers=carriers,
             settings=self.settings,
             stepfunctions=lambda: wrap(self.states, "states"),  # type: ignore[arg-type, return-value]
-            sender=lambda: sender,
+            submitter=lambda: submitter,
             clock=self.clock,
         )
 
         def worker(reading: Reading) -> BatchWorker:
             return BatchWorker(
-                intake=intake, sender=sender, bodies=bodies, queues=queues, reading=reading, clock=self.clock
+                intake=intake,
+                submitter=submitter,
+                bodies=bodies,
+                queues=queues,
+                reading=reading,
+                clock=self.clock,
             )
 
         def retrier(remaining: Callable[[], float]) -> Retrier:
@@ -191,7 +196,7 @@ class Depot:
                 settings=self.settings,
                 labels=lambda: None,  # type: ignore[arg-type, return-value]
                 sqs=sqs,  # type: ignore[arg-type]
-                sender=sender,
+                submitter=submitter,
                 remaining=remaining,
                 clock=self.clock,
                 roll=lambda: 0.999,
@@ -203,7 +208,7 @@ class Depot:
             retrier=retrier,
             sweep=sweep.Sweep(
                 table=table,
-                flow=None,  # type: ignore[arg-type]
+                submitter=submitter,
                 batches=several,
                 stepfunctions=wrap(self.states, "states"),  # type: ignore[arg-type]
                 sqs=sqs,  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.create import Intake
 from parcelgate.services.orders.retries import Retrier, RetryQueues
-from parcelgate.services.orders.submission import Sender
+from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
@@ -179,7 +179,7 @@ class Desk(World):
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        sender = Sender(
+        submitter = OrderSubmitter(
             table=table,
             carriers=carriers.within,
             settings=settings,
@@ -193,7 +193,7 @@ class Desk(World):
             carriers=carriers,
             settings=settings,
             stepfunctions=lambda: wrap(self.machine, "states"),  # type: ignore[arg-type, return-value]
-            sender=lambda: sender,
+            submitter=lambda: submitter,
             clock=self.clock,
         )
         canceller = Canceller(
@@ -209,7 +209,7 @@ class Desk(World):
             settings=settings,
             labels=lambda: LabelStore(store, "labels"),
             sqs=sqs,
-            sender=sender,
+            submitter=submitter,
             remaining=lambda: FUNCTION_SECONDS,
             clock=self.clock,
             roll=lambda: 0.999,
@@ -226,7 +226,7 @@ class Desk(World):
             clock=self.clock,
             roll=lambda: 0.999,
         )
-        self.intake, self.sender = intake, sender
+        self.intake, self.submitter = intake, submitter
         runtime.use(
             order_intake=intake,
             order_canceller=canceller,

@@ -49,9 +49,9 @@ from parcelgate.services.events import stream_router
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.operator import sweep
-from parcelgate.services.order_flow import OrderFlow, Parts
 from parcelgate.services.orders.retries import Retrier, RetryQueues
-from parcelgate.services.orders.submission import Sender
+from parcelgate.services.orders.submission import OrderSubmitter
+from parcelgate.services.orders.workflow import OrderFlow
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.services.webhooks import process, receive
@@ -549,33 +549,33 @@ class World:
         def machine() -> Any:
             return wrap(self.machine, "states")
 
-        parts = Parts(
+        queues = RetryQueues(sqs, self.settings)
+        submitter = OrderSubmitter(
             table=table,
             carriers=carriers,
             settings=self.settings,
+            retries=lambda: queues,
+            clock=self.clock,
+            roll=lambda: 0.999,
+            workers=1,
+        )
+        fetcher = LabelFetcher(table=table, carriers=carriers, labels=lambda: labels, clock=self.clock)
+        flow = OrderFlow(
+            submitter=submitter,
+            fetcher=fetcher,
+            settings=self.settings,
             stepfunctions=machine,
-            labels=lambda: labels,
             clock=self.clock,
             sleep=self.clock.sleep,
             roll=lambda: 0.999,
         )
-        flow = OrderFlow(parts)
-        queues = RetryQueues(sqs, self.settings)
         retrier = Retrier(
             table=table,
             carrier_for=carriers(None),
             settings=self.settings,
             labels=lambda: labels,
             sqs=sqs,
-            sender=Sender(
-                table=table,
-                carriers=carriers,
-                settings=self.settings,
-                retries=lambda: queues,
-                clock=self.clock,
-                roll=lambda: 0.999,
-                workers=1,
-            ),
+            submitter=submitter,
             remaining=lambda: FUNCTION_SECONDS,
             clock=self.clock,
             roll=lambda: 0.999,
@@ -588,7 +588,7 @@ class World:
             clock=self.clock,
         )
         labeller = LabelWorker(
-            fetcher=LabelFetcher(table=table, carriers=carriers, labels=lambda: labels, clock=self.clock),
+            fetcher=fetcher,
             settings=self.settings,
             sqs=sqs,
             clock=self.clock,
@@ -620,7 +620,7 @@ class World:
             ),
             sweep=sweep.Sweep(
                 table=table,
-                flow=flow,
+                submitter=submitter,
                 batches=several,
                 stepfunctions=machine(),
                 sqs=sqs,

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+RETRY_SECONDS = 2
+"""How long a client is asked to wait before it asks again, unless the carrier says how long."""
+
 _KINDS: dict[str, tuple[int, str]] = {
     "not_json": (400, "The body is not JSON"),
     "invalid_key": (401, "The API key is unknown or revoked"),

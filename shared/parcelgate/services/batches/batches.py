@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from parcelgate.services.orders.create import Draft, Intake
-    from parcelgate.services.orders.submission import Sender
+    from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.due import DueRef
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
@@ -268,8 +268,8 @@ class BatchWorker:
     ----------
     intake
         Checks and stores orders, and starts the workflow of those that have one.
-    sender
-        Sends the others.
+    submitter
+        Submits the others.
     bodies, queues
         Where bodies are, and where the rest of a message goes when time is short.
     reading
@@ -280,7 +280,7 @@ class BatchWorker:
         self,
         *,
         intake: "Intake",
-        sender: "Sender",
+        submitter: "OrderSubmitter",
         bodies: Bodies,
         queues: FanOut,
         reading: Reading,
@@ -288,7 +288,7 @@ class BatchWorker:
     ) -> None:
         self._table = intake.table
         self._intake = intake
-        self._sender = sender
+        self._submitter = submitter
         self._bodies = bodies
         self._queues = queues
         self._reading = reading
@@ -366,7 +366,7 @@ class BatchWorker:
                 for order in group:
                     self._intake.start(order)
             else:
-                self._sender.send_many(group, deadline)
+                self._submitter.submit_many(group, deadline)
 
 
 def _open(row: BatchRow | None) -> bool:

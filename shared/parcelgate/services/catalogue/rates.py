@@ -7,10 +7,9 @@ from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order
-from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.services.orders.create import Draft, examined
-from parcelgate.services.orders.refusals import RETRY_SECONDS
 from parcelgate.store.errors import TokenBusyError
 
 if TYPE_CHECKING:

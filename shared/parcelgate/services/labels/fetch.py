@@ -1,4 +1,4 @@
-"""Fetching the labels of confirmed orders: from the label queue, or for a client who asks earlier.
+"""Fetching the labels of confirmed orders: in the workflow, from the label queue, or for a client who asks.
 
 Carriers that answer a create at once have no workflow that would fetch their labels. The router of the
 table's stream puts such an order on the label queue as soon as it is confirmed, and again when it was
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.carriers.errors import CarrierError, LabelPendingError
+from parcelgate.carriers.errors import CarrierError, HeldBackError, LabelPendingError
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.domain.orders import Order
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
-from parcelgate.observability.metrics import count, duration
+from parcelgate.observability.metrics import duration
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.transitions import Change
+from parcelgate.services.orders.transitions import Change, wants_label
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
 
@@ -42,7 +42,7 @@ class LabelJob(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
-class LabelDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedLabelJob(msgspec.Struct, frozen=True, kw_only=True):
     """A message as SQS delivers it."""
 
     body: str
@@ -93,7 +93,12 @@ class LabelFetcher:
             return order
         if order.changing_until is not None:
             raise LabelPendingError("the order is being changed")
-        carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
+        try:
+            carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
+        except Exception as error:
+            # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
+            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
+            raise HeldBackError("the carrier account cannot be used") from None
         if not isinstance(carrier, ProvidesLabels):
             raise LabelPendingError("the carrier gives no labels")
         label = self._labels().keep(order, carrier.label(order))
@@ -105,26 +110,24 @@ class LabelFetcher:
                 return None
             return transitions.label_ready(current, label, at=self._clock())
 
-        after = transitions.apply(orders, order, ready)
+        after, fetched = transitions.settle(orders, order, ready)
         if wants_label(after):
             raise LabelPendingError("the order was changed meanwhile")
-        took = (after.updated_at - after.created_at).total_seconds()
-        duration("TimeToLabel", took, carrier=after.carrier)
+        if fetched:
+            took = (after.updated_at - after.created_at).total_seconds()
+            duration("TimeToLabel", took, carrier=after.carrier)
         return after
 
     def give_up(self, tenant: str, order_id: str, error: Exception | None) -> Order:
         """No label will come by itself any more: say so where the client can see."""
         orders = self._table.tenant(tenant).orders
-        words = getattr(error, "words", None)
 
         def unavailable(order: Order) -> Change | None:
             if not wants_label(order):
                 return None
-            return transitions.label_unavailable(order, at=self._clock(), words=words)
+            return transitions.label_unavailable(order, at=self._clock(), words=getattr(error, "words", None))
 
-        after = transitions.apply(orders, orders.get(order_id), unavailable)
-        if after.label.status is LabelStatus.UNAVAILABLE:
-            count("LabelsUnavailable", carrier=after.carrier)
+        after, _ = transitions.settle(orders, orders.get(order_id), unavailable)
         return after
 
 
@@ -146,13 +149,13 @@ class LabelWorker:
         self._clock = clock
         self._roll = roll
 
-    def work(self, delivery: LabelDelivery, remaining: "Remaining | None") -> None:
+    def work(self, received: ReceivedLabelJob, remaining: "Remaining | None") -> None:
         """Fetch the labels that the message asks for.
 
         Raises LabelNotYetError when the message is to come again, at its own time, and DecodeError for
         one that cannot be read: SQS sets it aside in the end.
         """
-        job = msgspec.json.decode(delivery.body, type=LabelJob)
+        job = msgspec.json.decode(received.body, type=LabelJob)
         bind_log_keys(order_id=job.order_id, tenant=job.tenant)
         try:
             self._fetcher.fetch(job.tenant, job.order_id, remaining)
@@ -161,26 +164,21 @@ class LabelWorker:
         except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             if self._clock() < job.since + self._settings.order_deadline:
-                self._come_again(job, delivery, getattr(error, "retry_after", None))
+                self._come_again(job, received, getattr(error, "retry_after", None))
             self._fetcher.give_up(job.tenant, job.order_id, error)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the label broke off", extra=safe_error_fields(error))
-            self._come_again(job, delivery, None)
+            self._come_again(job, received, None)
 
-    def _come_again(self, job: LabelJob, delivery: LabelDelivery, wanted: float | None) -> None:
+    def _come_again(self, job: LabelJob, received: ReceivedLabelJob, wanted: float | None) -> None:
         settings = self._settings
         step = backoff(
-            delivery.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
+            received.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
         )
         step = min(max(step, timedelta(seconds=wanted or 0)), settings.order_deadline)
         self._sqs.change_message_visibility(
             QueueUrl=settings.label_queue_url,
-            ReceiptHandle=delivery.receipt_handle,
+            ReceiptHandle=received.receipt_handle,
             VisibilityTimeout=math.ceil(step.total_seconds()),
         )
         raise LabelNotYetError(job.order_id)
-
-
-def wants_label(order: Order) -> bool:
-    """Whether the order is confirmed and its label not there yet."""
-    return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from parcelgate.services.batches.batches import Batches
-    from parcelgate.services.order_flow import OrderFlow
+    from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.due import DueRef, Kind
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table, TenantTable
@@ -63,7 +63,7 @@ class Sweep:
     ----------
     table
         The store.
-    flow
+    submitter
         Raises to a person what cannot be resumed.
     batches
         Sees to unfinished batches.
@@ -75,7 +75,7 @@ class Sweep:
         self,
         *,
         table: "Table",
-        flow: "OrderFlow",
+        submitter: "OrderSubmitter",
         batches: "Batches",
         stepfunctions: "SFNClient",
         sqs: "SQSClient",
@@ -84,7 +84,7 @@ class Sweep:
         clock: Clock = now,
     ) -> None:
         self._table = table
-        self._flow = flow
+        self._submitter = submitter
         self._batches = batches
         self._stepfunctions = stepfunctions
         self._sqs = sqs
@@ -159,7 +159,7 @@ class Sweep:
                 if self._runs(order):
                     self._watch(order, self._next_look(order, at))
                 else:
-                    self._flow.give_up(order.tenant, order.id, "workflow_ended")
+                    self._submitter.give_up(order, "workflow_ended")
             case OrderStatus.CANCELLING:
                 self._queues.enqueue(order, Action.CANCEL, at=at)
                 self._watch(order, deadlines.cancelling_queued(self._settings, at))
@@ -172,7 +172,7 @@ class Sweep:
                 label = msgspec.structs.replace(order.label, last_try=True)
                 self._watch(order, deadlines.label_queued(self._settings, at), label=label)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
-                self._flow.give_up(order.tenant, order.id, "label_unavailable")
+                self._submitter.give_up(order, "label_unavailable")
             case _:
                 self._watch(order, None)
 

@@ -14,10 +14,10 @@ from parcelgate.carriers.port import Cancels
 from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderStatus
-from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines, refusals, transitions
+from parcelgate.services.orders import deadlines, problems, transitions
 from parcelgate.services.orders.retries import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
@@ -104,9 +104,9 @@ class Canceller:
         if begun is None:
             return self._answer(order)
         try:
-            cancellation = carrier.cancel(order, at=self._clock())
+            answer: Cancellation | RefusedError = carrier.cancel(order, at=self._clock())
         except RefusedError as error:
-            return self._refused(orders, order, error)
+            answer = error
         except CarrierError as error:
             log.info("the cancellation goes on later", extra={"error": type(error).__name__})
             return self._later(orders, order)
@@ -114,28 +114,19 @@ class Canceller:
             # Whatever it was, the order says `cancelling`, and that must go on.
             log.error("the cancellation broke off", extra=safe_error_fields(error))
             return self._later(orders, order)
-        count("OrdersCancelled", carrier=order.carrier)
-        return self._answer(transitions.apply(orders, order, lambda order: self._done(order, cancellation)))
 
-    def _done(self, order: Order, cancellation: Cancellation) -> Change | None:
-        if order.status is not OrderStatus.CANCELLING:
-            return None
-        at = self._clock()
-        refund = transitions.refund_of(cancellation, at=at)
-        return transitions.cancelled(order, refund, at=at, actor=Actor.CLIENT)
-
-    def _refused(self, orders: "Orders", order: Order, error: RefusedError) -> Order:
-        def back(order: Order) -> Change | None:
-            if order.status is not OrderStatus.CANCELLING:
-                return None
-            return transitions.cancel_refused(
-                order, error, at=self._clock(), settings=self._settings, actor=Actor.CARRIER
+        def answered(order: Order) -> Change | None:
+            return transitions.cancellation_answered(
+                order, answer, at=self._clock(), settings=self._settings, actor=Actor.CLIENT
             )
 
-        after = transitions.apply(orders, order, back)
+        after = transitions.apply(orders, order, answered)
+        if not isinstance(answer, RefusedError):
+            count("OrdersCancelled", carrier=order.carrier)
+            return self._answer(after)
         if after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
             return after
-        raise refusals.refused("cannot_cancel", error, order_id=after.id)
+        raise problems.refusal("cannot_cancel", answer, order_id=after.id)
 
     def _later(self, orders: "Orders", order: Order) -> Order:
         at = self._clock()
@@ -162,8 +153,7 @@ class Canceller:
             return order
         if order.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):
             detail = "The carrier is still deciding about the order; it can be cancelled afterwards."
-            wait = refusals.RETRY_SECONDS
-            raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=wait)
+            raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=RETRY_SECONDS)
         if order.status is OrderStatus.FAILED:
             detail = "The order has failed; there is nothing to cancel."
         elif order.status is OrderStatus.NEEDS_ATTENTION:

@@ -24,14 +24,13 @@ from parcelgate.carriers.results import Confirmed
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Parcel
-from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Tracking
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.labels.fetch import wants_label
-from parcelgate.services.orders import deadlines, refusals, transitions
+from parcelgate.services.orders import deadlines, problems, transitions
 from parcelgate.services.orders.create import Draft, examined
-from parcelgate.services.orders.transitions import Change
+from parcelgate.services.orders.transitions import Change, wants_label
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError
 
@@ -100,7 +99,7 @@ class OrderChanger:
             )
         carrier = self._carriers.within(remaining)(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, Updates):
-            raise refusals.not_offered(order, "does not let an order be changed")
+            raise problems.not_offered(order, "does not let an order be changed")
         order, wanted, mark = self._claim(orders, order, amendment)
         if wanted is None:
             return order
@@ -113,11 +112,11 @@ class OrderChanger:
             # Certainly not done.
             log.info("not changed", extra={"error": type(error).__name__})
             self._release(orders, order, mark)
-            raise refusals.unavailable(error, order_id=order.id) from None
+            raise problems.unavailable(error, order_id=order.id) from None
         except CarrierError as error:
             log.warning("nobody knows whether it is changed", extra={"error": type(error).__name__})
             self._lost(orders, order, mark)
-            raise refusals.unavailable(error, order_id=order.id) from None
+            raise problems.unavailable(error, order_id=order.id) from None
         except Exception as error:
             log.error("the change broke off", extra=safe_error_fields(error))
             self._lost(orders, order, mark)
@@ -160,14 +159,14 @@ class OrderChanger:
         return order, wanted, mark
 
     def _must_be_free(self, order: Order, at: datetime) -> None:
-        refusals.must_be_confirmed(order, otherwise="cannot_change")
+        problems.must_be_confirmed(order, otherwise="cannot_change")
         if order.manifest_id is not None:
             detail = "The order was closed with the carrier and cannot be changed any more."
             errors = [FieldError("", "already_closed", detail)]
             raise ProblemError("cannot_change", detail, errors=errors, order_id=order.id)
         if order.changing_until is not None and at < order.changing_until:
             detail = "Another change of the order is on its way to the carrier."
-            raise ProblemError("cannot_change", detail, order_id=order.id, retry_after=refusals.RETRY_SECONDS)
+            raise ProblemError("cannot_change", detail, order_id=order.id, retry_after=RETRY_SECONDS)
 
     def _metadata(self, order: Order, wanted: Order) -> Change | None:
         if wanted.metadata == order.metadata:
@@ -238,7 +237,7 @@ def _overtaken(order: Order) -> ProblemError:
 def _refused(order: Order, error: RefusedError) -> ProblemError:
     """Whether the carrier minds the change or the order: what names a field is the change."""
     minds_the_change = error.reason is None and error.errors
-    return refusals.refused(
+    return problems.refusal(
         "refused_by_carrier" if minds_the_change else "cannot_change", error, order_id=order.id
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from parcelgate.services.accounts.carriers import Carriers, Remaining
-    from parcelgate.services.orders.submission import Sender
+    from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
 
@@ -88,8 +88,8 @@ class Intake:
         Names the workflow, and how soon it must begin.
     stepfunctions
         Starts the workflow of an order that its carrier confirms later.
-    sender
-        Sends an order whose carrier answers at once.
+    submitter
+        Submits an order whose carrier answers at once.
     clock
         The time, for tests.
     """
@@ -101,14 +101,14 @@ class Intake:
         carriers: "Carriers",
         settings: Settings,
         stepfunctions: "Callable[[], SFNClient]",
-        sender: "Callable[[], Sender]",
+        submitter: "Callable[[], OrderSubmitter]",
         clock: Clock = now,
     ) -> None:
         self.table = table
         self._carriers = carriers
         self._settings = settings
         self._stepfunctions = stepfunctions
-        self._sender = sender
+        self._submitter = submitter
         self._clock = clock
 
     def create(self, draft: Draft, remaining: "Remaining", claim: "Claim | None" = None) -> Order:
@@ -148,7 +148,7 @@ class Intake:
 
     def _go_on(self, order: Order, remaining: "Remaining") -> Order:
         if not registry.profile(order.carrier).confirms_later:
-            return self._sender().send(order, remaining)
+            return self._submitter().submit(order, remaining)
         self.start(order)
         return order
 

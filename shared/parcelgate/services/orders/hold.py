@@ -9,7 +9,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import refusals, transitions
+from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ class OrderHolder:
         bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
         carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, Holds):
-            raise refusals.not_offered(order, "holds no orders")
-        refusals.must_be_confirmed(order, otherwise="order_not_live")
+            raise problems.not_offered(order, "holds no orders")
+        problems.must_be_confirmed(order, otherwise="order_not_live")
         if order.held_at is not None:
             return order
         try:
             carrier.hold(order)
         except RefusedError as error:
-            raise refusals.refused("cannot_change", error, order_id=order.id) from None
+            raise problems.refusal("cannot_change", error, order_id=order.id) from None
         except CarrierError as error:
             log.info("not held", extra={"error": type(error).__name__})
-            raise refusals.unavailable(error, order_id=order.id) from None
+            raise problems.unavailable(error, order_id=order.id) from None
         count("OrdersHeld", carrier=order.carrier)
 
         def held(order: Order) -> Change | None:

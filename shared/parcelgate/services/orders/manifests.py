@@ -13,7 +13,7 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.domain.problems import Problem, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import refusals, transitions
+from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ class ManifestMaker:
         try:
             return carrier.close(orders)
         except RefusedError as error:
-            raise refusals.refused("refused_by_carrier", error) from None
+            raise problems.refusal("refused_by_carrier", error) from None
         except CarrierError as error:
             log.info("not closed", extra={"error": type(error).__name__})
-            raise refusals.unavailable(error) from None
+            raise problems.unavailable(error) from None
 
     def _remember(self, order: Order, manifest_id: str) -> None:
         def closed(order: Order) -> Change | None:
@@ -116,7 +116,7 @@ def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None
     if (order.carrier, order.account) != (request.carrier, request.account):
         return Problem(code="validation_failed", detail="The order is with another carrier account.")
     try:
-        refusals.must_be_confirmed(order, otherwise="order_not_live")
+        problems.must_be_confirmed(order, otherwise="order_not_live")
     except ProblemError as error:
         return error.problem
     return None
@@ -124,5 +124,5 @@ def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None
 
 def _why(error: CarrierError) -> Problem:
     if isinstance(error, RefusedError):
-        return refusals.problem("refused_by_carrier", error)
-    return refusals.unavailable(error).problem
+        return problems.refused("refused_by_carrier", error)
+    return problems.unavailable(error).problem

@@ -5,7 +5,7 @@ message's own visibility. When its time is over the message goes to the dead-let
 handler's own hand, and a person is told.
 
 ========  ================================================================================================
-create    an order that could not be sent, or may have been: asked about first, then sent; see `sending`
+create    an order that could not be sent, or may have been: see `submission`
 cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
 reread    the carrier called back after the workflow had gone on, or a person wants to know: what it says
           now is what counts; an order that is confirmed, by now or long since, gets its label here
@@ -23,28 +23,26 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers.errors import CarrierError, LabelPendingError, RefusedError, TransientError
-from parcelgate.carriers.port import Cancels, Carrier
-from parcelgate.carriers.results import Confirmed, Failed, NotFound, OrderResult, Pending
+from parcelgate.carriers.port import Cancels
+from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderStatus
-from parcelgate.domain.problems import Problem
+from parcelgate.domain.orders import Actor, Order, OrderStatus
+from parcelgate.domain.problems import CarrierWords
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
 from parcelgate.services.labels.fetch import LabelFetcher
-from parcelgate.services.orders import deadlines, transitions
-from parcelgate.services.orders.asking import ask
+from parcelgate.services.orders import deadlines, problems, transitions
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import CarrierNumberTakenError, OrderNotFoundError, StoreError
+from parcelgate.store.errors import OrderNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from parcelgate.services.accounts.carriers import CarrierFor, Remaining
     from parcelgate.services.labels.documents import LabelStore
-    from parcelgate.services.orders.submission import Sender
+    from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -96,7 +94,7 @@ class RetryQueues:
         )
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message as SQS delivers it. `queue` is the name of the queue it came from."""
 
     queue: str
@@ -105,13 +103,19 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     receive_count: int
 
 
-class SendAgainError(Exception):
-    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later."""
+class NotSettledError(Exception):
+    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later.
 
-    def __init__(self, order: Order, after: float | None = None) -> None:
-        super().__init__("to be sent, or asked about, again")
+    `words` is what the carrier said, where it said anything.
+    """
+
+    def __init__(
+        self, order: Order, after: float | None = None, *, words: CarrierWords | None = None
+    ) -> None:
+        super().__init__("the order is not settled")
         self.order = order
         self.after = after
+        self.words = words
 
 
 class NotYetError(Exception):
@@ -137,8 +141,8 @@ class Retrier:
         Where labels are kept.
     sqs
         For the visibility of messages, and for the dead-letter queues.
-    sender
-        Sends orders, or goes on with what may have been sent.
+    submitter
+        Submits orders, or goes on with what may have been sent.
     remaining
         What is left of the invocation, in seconds.
     """
@@ -151,7 +155,7 @@ class Retrier:
         settings: Settings,
         labels: "Callable[[], LabelStore]",
         sqs: "SQSClient",
-        sender: "Sender",
+        submitter: "OrderSubmitter",
         remaining: "Remaining",
         clock: Clock = now,
         roll: Callable[[], float] = random.random,
@@ -161,29 +165,29 @@ class Retrier:
         self._settings = settings
         self._fetcher = LabelFetcher(table=table, carriers=lambda _: carrier_for, labels=labels, clock=clock)
         self._sqs = sqs
-        self._sender = sender
+        self._submitter = submitter
         self._remaining = remaining
         self._clock = clock
         self._roll = roll
 
-    def work(self, delivery: Delivery) -> None:
+    def work(self, received: ReceivedMessage) -> None:
         """Try what the message asks for. Raises NotYetError when it is to come again, at its own time."""
         try:
-            message = msgspec.json.decode(delivery.body, type=RetryMessage)
+            message = msgspec.json.decode(received.body, type=RetryMessage)
         except msgspec.DecodeError as error:
-            self._set_aside(self._carrier_of(delivery.queue), delivery.body, type(error).__name__)
+            self._set_aside(self._carrier_of(received.queue), received.body, type(error).__name__)
             return
         try:
             self._try(message)
         except OrderNotFoundError:
-            self._set_aside(message.carrier, delivery.body, "no such order")
+            self._set_aside(message.carrier, received.body, "no such order")
         except Exception as error:
             if not isinstance(error, _AgainError):
                 log.error("retry broke off", extra=safe_error_fields(error))
             if self._clock() >= message.first_attempt_at + deadlines.RETRY_LIFE:
-                self._give_up(message, delivery.body)
+                self._give_up(message, received.body)
                 return
-            self._come_again(message, delivery, getattr(error, "after", None))
+            self._come_again(message, received, getattr(error, "after", None))
 
     def _try(self, message: RetryMessage) -> None:
         orders = self._table.tenant(message.tenant).orders
@@ -198,7 +202,7 @@ class Retrier:
         except (CarrierError, LabelPendingError) as error:
             log.info("to be tried again", extra={"action": message.action, "error": type(error).__name__})
             raise _AgainError(getattr(error, "retry_after", None)) from None
-        except SendAgainError as error:
+        except NotSettledError as error:
             raise _AgainError(error.after) from None
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("to be tried again", extra={"action": message.action, "error": type(error).__name__})
@@ -207,142 +211,47 @@ class Retrier:
     # The actions
 
     def _create(self, _: "Orders", order: Order) -> None:
-        self._sender.retry(order, self._remaining)
+        self._submitter.resume(order, self._remaining)
 
     def _cancel(self, orders: "Orders", order: Order) -> None:
         if order.status is not OrderStatus.CANCELLING:
             return
-        carrier = self._carrier(order)
+        carrier = self._carrier_for(order.tenant, order.carrier, order.account)
         if not isinstance(carrier, Cancels):
             raise TransientError("the carrier takes nothing back")
         try:
-            cancellation = carrier.cancel(order, at=self._clock())
+            answer: Cancellation | RefusedError = carrier.cancel(order, at=self._clock())
         except RefusedError as error:
-            refused = error
-        else:
-            refund = transitions.refund_of(cancellation, at=self._clock())
-            self._change(
-                orders,
-                order,
-                lambda order: transitions.cancelled(order, refund, at=self._clock(), actor=Actor.RETRY),
-                OrderStatus.CANCELLING,
-            )
-            count("OrdersCancelled", carrier=order.carrier)
-            return
-        self._change(
-            orders,
-            order,
-            lambda order: transitions.cancel_refused(
-                order, refused, at=self._clock(), settings=self._settings, actor=Actor.CARRIER
-            ),
-            OrderStatus.CANCELLING,
-        )
-
-    def _reread(self, orders: "Orders", order: Order) -> None:
-        """What the carrier says now. While the workflow runs it asks by itself."""
-        if order.status is OrderStatus.CONFIRMED:
-            # The label is all that is left, also of this very message when it came before.
-            self._label(order)
-            return
-        if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
-            return
-        result = ask(self._carrier(order), order)
-        if self._belongs_to_another(orders, order, result):
-            return
-        match result:
-            case Pending() | NotFound():
-                # Somebody was called because of it; what it will say in the end is still to come.
-                raise _AgainError
-            case Confirmed() if order.status is OrderStatus.FAILED:
-                self._late_success(orders, order)
-            case Confirmed():
-                self._confirm_late(orders, order, result)
-            case Failed() if order.status is OrderStatus.NEEDS_ATTENTION:
-                self._refund_late(orders, order, result)
-
-    def _label(self, order: Order) -> None:
-        self._fetcher.fetch(order.tenant, order.id, self._remaining)
-
-    def _late_success(self, orders: "Orders", order: Order) -> None:
-        """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
-        if order.attention is not None and order.attention.code == "late_success":
-            return
-        problem = Problem(
-            code="late_success",
-            detail="The carrier now reports success for this order, which has failed here. "
-            "Void it with the carrier.",
-        )
-        self._change(
-            orders,
-            order,
-            lambda order: transitions.attention(order, problem, at=self._clock(), actor=Actor.CARRIER),
-            OrderStatus.FAILED,
-        )
-
-    def _confirm_late(self, orders: "Orders", order: Order, result: Confirmed) -> None:
-        at = self._clock()
-        due = at + deadlines.RETRY_LIFE + self._settings.watch_margin
+            answer = error
 
         def decide(order: Order) -> Change | None:
-            if order.status is not OrderStatus.NEEDS_ATTENTION:
-                return None
-            return transitions.confirmed(
-                order, result, at=at, watch_at=due, new_id=new_id, actor=Actor.CARRIER
+            return transitions.cancellation_answered(
+                order, answer, at=self._clock(), settings=self._settings, actor=Actor.RETRY
             )
 
-        try:
-            after = transitions.apply(orders, order, decide)
-        except CarrierNumberTakenError:
-            return
-        self._label(after)
+        if transitions.apply(orders, order, decide).status is OrderStatus.CANCELLED:
+            count("OrdersCancelled", carrier=order.carrier)
 
-    def _refund_late(self, orders: "Orders", order: Order, result: Failed) -> None:
-        """Whatever the order needed attention for, its failure is known now and its money is returned."""
+    def _reread(self, _: "Orders", order: Order) -> None:
+        """What the carrier says now. While the workflow runs it asks by itself.
 
-        def named(order: Order) -> Order:
-            number = order.carrier_order_number or result.carrier_order_number
-            return msgspec.structs.replace(order, carrier_order_number=number)
+        A confirmed order has nothing left but its label, also when this very message confirmed it before.
+        """
+        order = self._submitter.reread(order, self._remaining)
+        if transitions.wants_label(order):
+            self._fetcher.fetch(order.tenant, order.id, self._remaining)
 
-        carrier = self._carrier(order)
-        if not isinstance(carrier, Cancels):
-            return
-        refund = transitions.refund_of(carrier.cancel(named(order), at=self._clock()), at=self._clock())
-        problem = transitions.failure(result.words)
-        self._change(
-            orders,
-            order,
-            lambda order: transitions.failed(named(order), problem, at=self._clock(), refund=refund),
-            OrderStatus.NEEDS_ATTENTION,
-        )
-
-    # Common
-
-    def _change(
-        self, orders: "Orders", order: Order, make: Callable[[Order], Change], status: OrderStatus
-    ) -> None:
-        transitions.apply(orders, order, lambda order: make(order) if order.status is status else None)
-
-    def _carrier(self, order: Order) -> Carrier:
-        return self._carrier_for(order.tenant, order.carrier, order.account)
-
-    def _belongs_to_another(self, orders: "Orders", order: Order, result: OrderResult) -> bool:
-        number = getattr(result, "carrier_order_number", None)
-        if number is None or number == order.carrier_order_number:
-            return False
-        owner = orders.by_carrier_number(order.carrier, order.account, number)
-        return owner not in (None, order.id)
-
-    def _come_again(self, message: RetryMessage, delivery: Delivery, wanted: float | None) -> None:
+    def _come_again(self, message: RetryMessage, received: ReceivedMessage, wanted: float | None) -> None:
         settings = self._settings
         step = backoff(
-            delivery.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
+            received.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
         )
-        if delivery.receive_count > _PATIENT_AFTER:
+        if received.receive_count > _PATIENT_AFTER:
             step = max(step, _PATIENT_STEP)
         step = min(max(step, timedelta(seconds=wanted or 0)), LONGEST_STEP)
         self._sqs.change_message_visibility(
             QueueUrl=settings.retry_queue_urls[message.carrier],
-            ReceiptHandle=delivery.receipt_handle,
+            ReceiptHandle=received.receipt_handle,
             VisibilityTimeout=math.ceil(step.total_seconds()),
         )
         raise NotYetError(message.order_id)
@@ -351,24 +260,17 @@ class Retrier:
         # The dead letter first: dying in between repeats it, the other way round would lose it.
         self._set_aside(message.carrier, body, "tried for 12 hours")
         orders = self._table.tenant(message.tenant).orders
+        order = orders.get(message.order_id)
+        if message.action is Action.CREATE or transitions.wants_label(order):
+            self._submitter.give_up(order, "deadline_passed")
+        elif message.action is Action.CANCEL:
+            transitions.apply(orders, order, self._cancellation_given_up)
 
-        if message.action is Action.CREATE:
-            self._sender.give_up(orders.get(message.order_id))
-            return
-
-        def decide(order: Order) -> Change | None:
-            if message.action is Action.CANCEL and order.status is OrderStatus.CANCELLING:
-                problem = Problem(
-                    code="refund_failed",
-                    detail="The carrier could not be brought to cancel the order in 12 hours.",
-                )
-                return transitions.needs_attention(order, problem, at=self._clock(), actor=Actor.RETRY)
-            pending = order.label.status is LabelStatus.PENDING
-            if order.status is OrderStatus.CONFIRMED and pending:
-                return transitions.label_unavailable(order, at=self._clock())
+    def _cancellation_given_up(self, order: Order) -> Change | None:
+        if order.status is not OrderStatus.CANCELLING:
             return None
-
-        transitions.apply(orders, orders.get(message.order_id), decide)
+        problem = problems.not_cancelled()
+        return transitions.needs_attention(order, problem, at=self._clock(), actor=Actor.RETRY)
 
     def _set_aside(self, carrier: str | None, body: str, reason: str) -> None:
         log.warning("retry set aside", extra={"carrier": carrier, "reason": reason})

@@ -1,22 +1,53 @@
-"""Sending an order to a carrier that answers a create at once.
+"""The submission engine: what each answer of a carrier means for an order. Written once, here.
 
-One place for all who send: the request itself, the retry queue and the batch worker. The order is marked
-by a conditional write before it is sent, and one write stores what came of it:
+The request, the batch worker, the retry queue and the workflow's functions all go through `OrderSubmitter`.
+They differ in who asks and who waits (`Caller`), never in what an answer means.
 
-==========================  ================================================================================
-the carrier's answer        the order
-==========================  ================================================================================
-confirmed                   `confirmed`, with its numbers and trackings
-refused                     `failed`; the reference is free
-some parcels refused        what was taken is cancelled, then `failed`; each parcel says why
-may work later              the mark is taken away; the retry queue sends it again
-credentials not accepted    the same, and somebody is alarmed
-nobody knows                the mark stays; the retry queue asks the carrier before anything is sent again
-==========================  ================================================================================
+An order is submitted once. Before the create is sent, the order is marked by a conditional write
+(`submission.sending_at`). While the mark stands nobody sends. The mark goes only when the carrier certainly
+has nothing.
 
-While the mark stands nobody sends. It goes only when the carrier certainly has nothing: when the call is
-known to have done nothing, or when the carrier, asked twice and long after the sender's death, did not
-know the order.
+=========================  ==================================================================================
+answer to the create       what becomes of the order
+=========================  ==================================================================================
+confirmed                  `confirmed`, with its numbers and trackings
+taken, decided later       keeps the mark and the carrier's number; the carrier is asked until it has decided
+refused                    `failed`; the reference is free. `needs_attention` when an earlier create of ours
+                           was lost and the carrier says that the reference is in use
+some parcels refused       what was taken is taken back, then `failed`; each parcel says why
+may work later             the mark is taken away; the order is sent again later
+credentials not accepted   the same; `attention` says so
+nobody knows               the mark stays; the carrier is asked before anything is sent again
+=========================  ==================================================================================
+
+=========================  ==================================================================================
+answer to a look-up        what becomes of the order
+=========================  ==================================================================================
+confirmed                  `confirmed`, with its numbers and trackings
+pending                    keeps the carrier's number, if it was told; asked again
+failed                     what the carrier holds is taken back, and only then it is `failed`. Under another
+                           order's number it is that order which failed: for a carrier that answers at once
+                           this one was not found
+not found                  asked again, until said twice: the first time a minute after the sender must be
+                           dead, the second a minute later. Then the mark is taken away and the order is sent
+                           again; `needs_attention` when anything hints that the carrier has it after all, or
+                           when the carrier's look-up is not to be relied on (`ConfirmsLater.may_resend`)
+not this order             `needs_attention`; its number is not adopted
+another order's number     `needs_attention`
+cannot be asked            asked again
+=========================  ==================================================================================
+
+=========================  ==================================================================================
+answer to taking it back   what becomes of the order
+=========================  ==================================================================================
+accepted                   `failed`, with its refund; the reference is free
+refused                    `needs_attention`; a carrier that confirms later is asked again first
+anything else              asked again
+=========================  ==================================================================================
+
+An order whose caller has no time left is given up: `needs_attention`, or no label (`give_up`). A late answer
+(`reread`) confirms an order that needs attention, or takes it back when it failed. An order that has failed
+never comes back: a late success only raises `attention`.
 """
 
 from __future__ import annotations
@@ -25,8 +56,9 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,18 +72,18 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.port import Cancels, Carrier, CreatesInBatches
+from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, OrderResult, Pending, Submitted
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Order, OrderStatus, Submission
-from parcelgate.domain.problems import Problem
+from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
+from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.backoff import backoff
-from parcelgate.services.orders import deadlines, sent, transitions
-from parcelgate.services.orders.retries import Action, SendAgainError
-from parcelgate.services.orders.transitions import Change
+from parcelgate.services.orders import deadlines, problems, transitions
+from parcelgate.services.orders.retries import Action, NotSettledError
+from parcelgate.services.orders.transitions import OPEN, Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
@@ -61,13 +93,11 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
-type Answer = Submitted | Confirmed | CarrierError
-"""What a create can end in."""
-
-type CreateMany = Callable[[Sequence[Order]], Sequence[Answer]]
-
 type Facts = dict[str, Any]
 """What is changed of an order, by the names of its attributes."""
+
+type CreateAnswer = Submitted | Confirmed | CarrierError
+"""What a create can end in."""
 
 SEND_SECONDS = 3.0
 """A create is not begun with less time left."""
@@ -75,14 +105,49 @@ _SAVE_SECONDS = 1.0
 """What is kept back of the time given, to store what the carrier said."""
 _AFTERLIFE = timedelta(seconds=5)
 """How much longer than the time it was given a sender may live."""
-_AT_ONCE = 8
+_SIDE_BY_SIDE = 8
 """Orders of a batch that are stored side by side."""
 
-_AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
+AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
+"""Trouble that passes by itself."""
 
 
-class Sender:
-    """Sends orders to carriers that answer at once.
+class Callback(NamedTuple):
+    """How a carrier that confirms later wakes whoever waits: the address, its token's hash, the waiter."""
+
+    url: str
+    token_hash: str
+    task_token: str | None
+
+
+class Caller(NamedTuple):
+    """Who works on an order.
+
+    Parameters
+    ----------
+    remaining
+        Seconds left for the carrier's answer and for storing it.
+    due
+        By when somebody must look after an open order again, if its sender lives no longer than the given
+        time.
+    queues
+        Whether an order that is not settled must be put into the retry queue. Otherwise the caller itself
+        comes again.
+    least_seconds
+        A create is not begun with less time left.
+    callback
+        Where the carrier confirms later.
+    """
+
+    remaining: Remaining
+    due: Callable[[Order, datetime], datetime]
+    queues: bool = False
+    least_seconds: float = SEND_SECONDS
+    callback: Callback | None = None
+
+
+class OrderSubmitter:
+    """Submits orders, and makes of them what their carriers answer.
 
     Parameters
     ----------
@@ -109,7 +174,7 @@ class Sender:
         retries: Callable[[], RetryQueues],
         clock: Clock = now,
         roll: Callable[[], float] = random.random,
-        workers: int = _AT_ONCE,
+        workers: int = _SIDE_BY_SIDE,
     ) -> None:
         self.table = table
         self._carriers = carriers
@@ -119,51 +184,172 @@ class Sender:
         self._roll = roll
         self._workers = workers
 
-    def send(self, order: Order, remaining: Remaining) -> Order:
+    # For the request and the batch worker
+
+    def submit(self, order: Order, remaining: Remaining) -> Order:
         """Send a stored order, once, unless somebody has; the order as it then stands.
 
         `confirmed`, `failed` or `needs_attention`, or still open (`accepted`, `processing`) and then in
         its carrier's retry queue. Never raises for trouble with the carrier or the store. `remaining` is
         what is left for the carrier's answer and for storing it, in seconds.
         """
-        return self._quietly(order, lambda: self._send(order, remaining, queued=False))
+        caller = Caller(remaining, self._soon, queues=True)
+        return self._quietly(order, lambda: self._take_back(self.send(order, caller), caller))
 
-    def send_many(self, orders: Sequence[Order], remaining: Remaining) -> list[Order]:
+    def submit_many(self, orders: Sequence[Order], remaining: Remaining) -> list[Order]:
         """Send stored orders of one carrier account, in its largest requests; as they then stand, in order.
 
-        Each order is marked, sent and stored for itself: what is true of `send` is true of each.
+        Each order is marked, sent and stored for itself: what is true of `submit` is true of each.
         """
         if not orders:
             return []
         try:
-            carrier = self._carrier(orders[0], remaining)
+            carrier = self.carrier(orders[0], remaining)
         except TransientError:
             carrier = None
         if not isinstance(carrier, CreatesInBatches):
-            return self._side_by_side(lambda order: self.send(order, remaining), orders)
+            return self._side_by_side(lambda order: self.submit(order, remaining), orders)
         after: list[Order] = []
         for some in batched(orders, carrier.create_batch, strict=False):
-            after += self._send_batch(carrier, carrier.create_many, some, remaining)
+            after += self._submit_batch(carrier, some, Caller(remaining, self._soon, queues=True))
         return after
 
-    def retry(self, order: Order, remaining: Remaining) -> Order:
-        """Go on with an order of the retry queue: ask the carrier where it may have it, else send it.
+    # For the retry queue
 
-        Raises SendAgainError while the order is not settled, and what the store raises.
+    def resume(self, order: Order, remaining: Remaining) -> Order:
+        """Do what an open order needs next: ask the carrier where it may have it, send it, or take it back.
+
+        Raises NotSettledError while the order is not settled, and what the store raises.
         """
-        if order.status not in sent.OPEN:
-            return order
-        if order.submission.compensating_since is not None:
-            return self._take_back(order, remaining, queued=True)
+        caller = Caller(remaining, self._queued)
+        if order.submission.sending_at is not None:
+            order = self.ask(order, caller)
         if order.submission.sending_at is None:
-            return self._send(order, remaining, queued=True)
-        return self._reconcile(order, remaining)
+            order = self.send(order, caller)
+        return self._take_back(order, caller)
 
-    def give_up(self, order: Order) -> Order:
-        """The retry queue's time is over: a person must look at the order, if it is still open."""
+    def reread(self, order: Order, remaining: Remaining) -> Order:
+        """Ask the carrier about an order that has failed or needs attention; what it says now is what counts.
+
+        Raises NotSettledError while it says nothing final, and CarrierError.
+        """
+        if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
+            return order
+        carrier = self.carrier(order, remaining)
+        result = look_up(carrier, order)
+        failed = order.status is OrderStatus.FAILED
+        if self._is_anothers(order, getattr(result, "carrier_order_number", None)):
+            return order
+        match result:
+            case Pending() | NotFound():
+                # Somebody was called because of it; what it will say in the end is still to come.
+                raise NotSettledError(order)
+            case Confirmed() if failed:
+                return self._late_success(order)
+            case Confirmed():
+                due = deadlines.label_queued(self._settings, self._clock())
+                return self._confirm(order, result, due, actor=Actor.CARRIER)
+            case Failed() if not failed and isinstance(carrier, Cancels):
+                return self._take_back_late(carrier, order, result)
+        return order
+
+    # For the workflow, and for all of the above
+
+    def send(self, order: Order, caller: Caller) -> Order:
+        """Mark the order and send it, unless somebody has; the order as it then stands.
+
+        Raises NotSettledError when it is not settled, and what the store raises.
+        """
+        if order.status not in OPEN or order.submission.sending_at is not None:
+            return order
+        try:
+            carrier = self.carrier(order, caller.remaining)
+        except TransientError as error:
+            return self._leave(order, error, caller)
+        sender = new_id("snd")
+        marked = self._mark(order, sender, caller)
+        if marked.submission.sender != sender:
+            return marked
+        return self._created(marked, self._create(carrier, marked, caller), caller)
+
+    def ask(self, order: Order, caller: Caller) -> Order:
+        """Ask the carrier for a marked order, and make of the order what it says; as it then stands.
+
+        It may then be sent (no mark any more), or is to be taken back (`compensating_since`). Raises
+        NotSettledError while the carrier has not decided, and what the store raises.
+        """
+        submission, at = order.submission, self._clock()
+        if order.status not in OPEN or submission.compensating_since is not None:
+            return order
+        alive = submission.sender_until
+        unanswered = order.carrier_order_number is None and submission.over_at is None
+        if unanswered and alive is not None and at < alive:
+            raise NotSettledError(order, (alive - at).total_seconds())
+        carrier, result = self._look_up(order, caller)
+        try:
+            match result:
+                case Confirmed():
+                    return self._confirm(order, result, deadlines.label(self._settings, at))
+                case Pending():
+                    raise NotSettledError(self._found(order, result.carrier_order_number))
+                case NotFound():
+                    return self._not_found(order, carrier)
+                case Failed():
+                    return self._failing(order, result, carrier, caller)
+                case Mismatch():
+                    return self._needs_attention(order, problems.mismatch(result))
+        except CarrierNumberTakenError:
+            number = None if isinstance(result, NotFound) else result.carrier_order_number
+            return self._needs_attention(order, problems.conflict(number))
+
+    def compensate(self, order: Order, caller: Caller) -> Order:
+        """Have what the carrier took returned, and only then call the order failed.
+
+        An order whose failure the carrier itself has not told us is asked about first: a live order is
+        never refunded. Raises NotSettledError until the carrier accepts, and what the store raises.
+        """
+        if order.status not in OPEN:
+            return order
+        if order.submission.sending_at is None:
+            return self.fail(order, order.problem or problems.create_refused())
+        if order.submission.compensating_since is None:
+            carrier, result = self._look_up(order, caller)
+            if not isinstance(result, Failed):
+                return self._needs_attention(order, problems.unknown())
+            try:
+                order = self._failing(order, result, carrier, caller)
+            except CarrierNumberTakenError:
+                return self._needs_attention(order, problems.conflict(result.carrier_order_number))
+        return self._take_back(order, caller)
+
+    def refuse(self, order: Order, error: RefusedError) -> Order:
+        """The carrier will not have the order: it is over, unless it was marked or settled meanwhile."""
+        return self._change_mine(order, lambda order: transitions.refused(order, error, at=self._clock()))
+
+    def fail(self, order: Order, problem: Problem) -> Order:
+        """The order is not to be bought: it is over, unless it was marked or settled meanwhile."""
+        return self._change_mine(order, lambda order: transitions.failed(order, problem, at=self._clock()))
+
+    def give_up(self, order: Order, reason: str, *, words: CarrierWords | None = None) -> Order:
+        """Whatever the order still waits for will not come by itself: say so where the client can see.
+
+        An order that is still open becomes `needs_attention`. One that is confirmed keeps its status and
+        loses the hope for a label. Anything else is left as it is. `reason` is a problem code; a refund that
+        was under way, and a create of which nobody knows, speak for themselves.
+        """
         return self._settle(
-            order, lambda order: transitions.needs_attention(order, sent.stranded(order), at=self._clock())
+            order, lambda order: transitions.given_up(order, reason, at=self._clock(), words=words)
         )
+
+    def carrier(self, order: Order, remaining: Remaining) -> Carrier:
+        """The order's carrier. Raises HeldBackError when its account cannot be used."""
+        carrier_for = self._carriers(lambda: remaining() - _SAVE_SECONDS)
+        try:
+            return carrier_for(order.tenant, order.carrier, order.account)
+        except Exception as error:
+            # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
+            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
+            raise HeldBackError("the carrier account cannot be used") from None
 
     # Sending
 
@@ -171,198 +357,268 @@ class Sender:
         """What `work` makes of the order; whatever it leaves open goes on by itself."""
         try:
             return work()
-        except SendAgainError as error:
+        except NotSettledError as error:
             return error.order
-        except _AWS_TROUBLE as error:
+        except AWS_TROUBLE as error:
             # The order bears the time by which the sweep looks after it, and the mark if it was sent.
             log.error("what came of an order could not be stored", extra=safe_error_fields(error))
             count("SendingBroken", carrier=order.carrier)
             return order
 
-    def _send(self, order: Order, remaining: Remaining, *, queued: bool) -> Order:
-        """Mark the order and send it. `queued`: the retry queue has a message for it already."""
-        try:
-            carrier = self._carrier(order, remaining)
-        except TransientError as error:
-            return self._leave(order, error, queued=queued)
-        sender = new_id("snd")
-        marked = self._mark(order, sender, remaining, queued=queued)
-        if marked.submission.sender != sender:
-            return marked
-        return self._store(marked, self._create(carrier, marked, remaining), remaining, queued=queued)
-
-    def _send_batch(
-        self, carrier: Carrier, create_many: CreateMany, orders: Sequence[Order], remaining: Remaining
+    def _submit_batch(
+        self, carrier: CreatesInBatches, orders: Sequence[Order], caller: Caller
     ) -> list[Order]:
         """Send some orders in one request. Only those that could be marked are sent."""
         sender = new_id("snd")
 
         def mark(order: Order) -> Order:
-            return self._quietly(order, lambda: self._mark(order, sender, remaining, queued=False))
+            return self._quietly(order, lambda: self._mark(order, sender, caller))
 
-        def store(answered: tuple[Order, Answer]) -> Order:
+        def store(answered: tuple[Order, CreateAnswer]) -> Order:
             order, answer = answered
-            return self._quietly(order, lambda: self._store(order, answer, remaining, queued=False))
+            return self._quietly(order, lambda: self._take_back(self._created(order, answer, caller), caller))
 
         marked = self._side_by_side(mark, orders)
         mine = [order for order in marked if order.submission.sender == sender]
-        answers = self._create_many(carrier, create_many, mine, remaining) if mine else []
+        answers = self._create_many(carrier, mine, caller) if mine else []
         stored = self._side_by_side(store, [*zip(mine, answers, strict=True)])
         after = {order.id: order for order in (*marked, *stored)}
         return [after[order.id] for order in orders]
 
-    def _mark(self, order: Order, sender: str, remaining: Remaining, *, queued: bool) -> Order:
+    def _mark(self, order: Order, sender: str, caller: Caller) -> Order:
         """Claim the sending of the order for `sender`: from here on nobody else sends it."""
 
         def decide(order: Order) -> Change | None:
-            if order.status not in sent.OPEN or order.submission.sending_at is not None:
+            if order.status not in OPEN or order.submission.sending_at is not None:
                 return None
             at = self._clock()
-            until = at + timedelta(seconds=max(remaining(), 0.0)) + _AFTERLIFE
-            due = self._due(order, until, queued=queued)
-            return sent.marked(order, sender, at=at, until=until, watch_at=due)
+            until = at + timedelta(seconds=max(caller.remaining(), 0.0)) + _AFTERLIFE
+            submission = Submission(
+                sending_at=at,
+                sender=sender,
+                sender_until=until,
+                lost=order.submission.lost,
+                task_token=caller.callback.task_token if caller.callback else None,
+                callback_hash=caller.callback.token_hash if caller.callback else None,
+            )
+            return transitions.marked(order, submission, at=at, watch_at=caller.due(order, until))
 
         return transitions.apply(self._orders(order), order, decide)
 
-    def _create(self, carrier: Carrier, order: Order, remaining: Remaining) -> Answer:
+    def _create(self, carrier: Any, order: Order, caller: Caller) -> CreateAnswer:
         """Send a marked order; whatever comes of it, as a value."""
-        if remaining() < SEND_SECONDS:
+        if caller.remaining() < caller.least_seconds:
             return HeldBackError("no time left to send it")
         try:
-            return carrier.create(order)
+            if caller.callback is None:
+                answer: CreateAnswer = carrier.create(order)
+            else:
+                answer = carrier.create(order, callback_url=caller.callback.url)
         except Exception as error:
             return _classed(error)
+        return answer
 
     def _create_many(
-        self, carrier: Carrier, create_many: CreateMany, orders: Sequence[Order], remaining: Remaining
-    ) -> Sequence[Answer]:
+        self, carrier: CreatesInBatches, orders: Sequence[Order], caller: Caller
+    ) -> Sequence[CreateAnswer]:
         """Send marked orders together; by themselves when the carrier refuses them all in one word."""
-        if remaining() < SEND_SECONDS:
+        if caller.remaining() < caller.least_seconds:
             return [HeldBackError("no time left to send it")] * len(orders)
         try:
-            answers = create_many(orders)
+            answers = carrier.create_many(orders)
             if len(answers) != len(orders):
                 raise UnknownOutcomeError(f"{len(answers)} answers for {len(orders)} orders")
         except RefusedError as error:
-            log.info("a batch was refused as a whole", extra={"orders": len(orders), **_name_of(error)})
-            return [self._create(carrier, order, remaining) for order in orders]
+            log.info("a batch was refused as a whole", extra={"orders": len(orders), **name_of(error)})
+            return [self._create(carrier, order, caller) for order in orders]
         except Exception as error:
             return [_classed(error)] * len(orders)
         return answers
 
-    # What an answer makes of the order
+    # What an answer means
 
-    def _store(self, order: Order, answer: Answer, remaining: Remaining, *, queued: bool) -> Order:
-        """Store what came of a create."""
+    def _created(self, order: Order, answer: CreateAnswer, caller: Caller) -> Order:
+        """Make of a marked order what the carrier answered to its create."""
+        at = self._clock()
         match answer:
             case Confirmed():
-                return self._confirm(order, answer)
-            case PartlyRefusedError():
-                order = self._change_mine(order, lambda order: self._partly_refused(order, answer))
-                return self._take_back(order, remaining, queued=queued)
+                return self._confirm(order, answer, deadlines.label(self._settings, at))
+            case Submitted():
+                return self._submitted(order, answer, caller)
             case RefusedError():
-                return self._change_mine(order, lambda order: sent.refused(order, answer, at=self._clock()))
+                return self.refuse(order, answer)
+            case PartlyRefusedError():
+                due = deadlines.accepted(self._settings, at)
+                return self._change_mine(
+                    order, lambda order: transitions.partly_refused(order, answer, at=at, watch_at=due)
+                )
             case TransientError() | AuthenticationError():
-                return self._leave(order, answer, queued=queued, change=self._not_taken(order, answer))
-            case UnknownOutcomeError() | Submitted() | CarrierError():
-                return self._leave(order, answer, queued=queued, change=self._over(order, answer))
+                return self._leave(order, answer, caller, transitions.not_taken)
+            case CarrierError():
+                return self._leave(order, answer, caller, partial(transitions.outcome_unknown, at=at))
 
-    def _confirm(self, order: Order, result: Confirmed) -> Order:
+    def _confirm(
+        self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
+    ) -> Order:
         """The carrier has the order, unless what it answers with belongs to another one."""
 
         def decide(order: Order) -> Change | None:
             if order.status not in (OrderStatus.PROCESSING, OrderStatus.NEEDS_ATTENTION):
                 return None
-            at = self._clock()
-            due = deadlines.label(self._settings, at)
-            return transitions.confirmed(order, result, at=at, watch_at=due, new_id=new_id)
+            return transitions.confirmed(order, result, at=self._clock(), watch_at=watch_at, actor=actor)
 
         try:
             after, confirmed = transitions.settle(self._orders(order), order, decide)
         except CarrierNumberTakenError:
-            return self._give_attention(order, sent.conflict(result.carrier_order_number))
+            return self._needs_attention(order, problems.conflict(result.carrier_order_number))
         if confirmed:
             taken = (after.updated_at - after.created_at).total_seconds()
             duration("TimeToConfirm", taken, carrier=after.carrier)
         return after
 
-    def _take_back(self, order: Order, remaining: Remaining, *, queued: bool) -> Order:
+    def _submitted(self, order: Order, answer: Submitted, caller: Caller) -> Order:
+        """Store the carrier's number; from then on it is asked by that."""
+        try:
+            order = self._settle(order, lambda order: transitions.submitted(order, answer, at=self._clock()))
+        except CarrierNumberTakenError:
+            return self._needs_attention(order, problems.conflict(answer.carrier_order_number))
+        return order if order.status not in OPEN else self._leave(order, answer, caller)
+
+    def _found(self, order: Order, number: str | None) -> Order:
+        def decide(order: Order) -> Change | None:
+            if number is None or order.carrier_order_number is not None:
+                return None
+            return transitions.found(order, number, at=self._clock())
+
+        return self._settle(order, decide)
+
+    def _not_found(self, order: Order, carrier: Carrier) -> Order:
+        """Believe the carrier only when it has said so twice, long after the sender's death."""
+        interval, at, submission = self._settings.not_found_interval, self._clock(), order.submission
+        since = submission.not_found_at or submission.sender_until or submission.sending_at or at
+        if at < since + interval:
+            raise NotSettledError(order, (since + interval - at).total_seconds())
+        if submission.not_found_at is None:
+            order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))
+            raise NotSettledError(order, interval.total_seconds())
+        if (isinstance(carrier, ConfirmsLater) and not carrier.may_resend) or _is_hinted_at(order):
+            return self._needs_attention(order, problems.unknown())
+
+        def forget(order: Order) -> Change | None:
+            return None if _is_hinted_at(order) else transitions.to_be_sent_again(order, at=at)
+
+        after = self._change_mine(order, forget)
+        if after.status in OPEN and after.submission.sending_at is not None:
+            raise NotSettledError(after)
+        return after
+
+    def _failing(self, order: Order, result: Failed, carrier: Carrier, caller: Caller) -> Order:
+        """What the carrier holds is to be taken back. The order is `failed` only when that was accepted."""
+        at = self._clock()
+        later = isinstance(carrier, ConfirmsLater)
+        due = deadlines.refund(self._settings, at) if later else caller.due(order, at)
+
+        def decide(order: Order) -> Change | None:
+            if order.status not in OPEN or order.submission.compensating_since is not None:
+                return None
+            return transitions.failing(order, result, at=at, watch_at=due)
+
+        after, begun = transitions.settle(self._orders(order), order, decide)
+        if begun:
+            count("RefundsOutstanding", carrier=after.carrier)
+        return after
+
+    def _take_back(self, order: Order, caller: Caller) -> Order:
         """Cancel what the carrier took of an order that it cannot carry out, and only then call it failed."""
-        if order.status not in sent.OPEN or order.submission.compensating_since is None:
+        if order.status not in OPEN or order.submission.compensating_since is None:
             return order
         try:
-            carrier = self._carrier(order, remaining)
+            carrier = self.carrier(order, caller.remaining)
+        except CarrierError as error:
+            return self._leave(order, error, caller)
+        later = isinstance(carrier, ConfirmsLater)
+        if later and order.carrier_order_number is None:
+            # There is nothing to name to the carrier, now or later.
+            return self._needs_attention(order, problems.not_taken_back(order))
+        try:
             if not isinstance(carrier, Cancels):
                 raise RefusedError("the carrier takes nothing back")
             cancellation = carrier.cancel(order, at=self._clock())
-        except RefusedError as error:
-            return self._give_attention(order, sent.not_taken_back(order, error))
         except Exception as error:
-            return self._leave(order, _classed(error), queued=queued)
-        return self._settle(order, lambda order: sent.taken_back(order, cancellation, at=self._clock()))
+            trouble = _classed(error)
+            if isinstance(trouble, RefusedError) and not later:
+                return self._needs_attention(order, problems.not_taken_back(order, trouble.words))
+            return self._leave(order, trouble, caller)
+        return self._settle(
+            order, lambda order: transitions.taken_back(order, cancellation, at=self._clock())
+        )
 
-    def _partly_refused(self, order: Order, error: PartlyRefusedError) -> Change:
-        at = self._clock()
-        return sent.partly_refused(order, error, at=at, watch_at=deadlines.accepted(self._settings, at))
+    def _late_success(self, order: Order) -> Order:
+        """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
 
-    def _not_taken(self, mine: Order, error: CarrierError) -> Callable[[Order], Facts]:
-        """The carrier certainly has nothing: the order may be sent again."""
-        said = self._locked_out(mine, error) if isinstance(error, AuthenticationError) else lambda _: {}
+        def decide(order: Order) -> Change | None:
+            known = order.attention is not None and order.attention.code == "late_success"
+            if known or order.status is not OrderStatus.FAILED:
+                return None
+            return transitions.attention(
+                order, problems.late_success(), at=self._clock(), actor=Actor.CARRIER
+            )
 
-        def facts(order: Order) -> Facts:
-            if not sent.bears_the_mark_of(order, mine):
-                return {}
-            return {"submission": Submission(lost=order.submission.lost), **said(order)}
+        return transitions.apply(self._orders(order), order, decide)
 
-        return facts
+    def _take_back_late(self, carrier: Cancels, order: Order, result: Failed) -> Order:
+        """Whatever the order needed attention for, its failure is known now and its money is returned."""
+        number = order.carrier_order_number or result.carrier_order_number
+        cancellation = carrier.cancel(
+            msgspec.structs.replace(order, carrier_order_number=number), at=self._clock()
+        )
 
-    def _locked_out(self, order: Order, error: AuthenticationError) -> Callable[[Order], Facts]:
-        """Until the account is put right the order waits and says so; the router alarms somebody of that."""
-        log.warning("the carrier does not accept the account's credentials", extra=_whose(order))
-        count("CarrierAuthenticationFailed", carrier=order.carrier)
-        problem = sent.locked_out(error)
-        return lambda _: {"attention": problem}
+        def decide(order: Order) -> Change | None:
+            if order.status is not OrderStatus.NEEDS_ATTENTION:
+                return None
+            order = msgspec.structs.replace(order, carrier_order_number=number)
+            problem = problems.failure(result.words)
+            return transitions.taken_back(order, cancellation, at=self._clock(), problem=problem)
 
-    def _over(self, mine: Order, answer: Answer) -> Callable[[Order], Facts]:
-        """Nobody knows what came of it; but its sender does no more, so that the carrier can be asked."""
-        number = answer.carrier_order_number if isinstance(answer, Submitted) else None
+        return transitions.apply(self._orders(order), order, decide)
 
-        def facts(order: Order) -> Facts:
-            if not sent.bears_the_mark_of(order, mine) or order.submission.over_at is not None:
-                return {}
-            submission = msgspec.structs.replace(order.submission, over_at=self._clock())
-            return {"submission": submission} | ({"carrier_order_number": number} if number else {})
-
-        return facts
+    # Waiting
 
     def _leave(
         self,
         order: Order,
         trouble: object,
-        *,
-        queued: bool,
-        change: Callable[[Order], Facts] = lambda _: {},
+        caller: Caller,
+        known: Callable[[Order], Facts] = lambda _: {},
     ) -> Order:
-        """Leave the order to the retry queue, and store `change`, what is known of it by now.
+        """Leave the order to whoever comes next, and store what is `known` of it by now.
 
-        Raises SendAgainError, unless the order was settled meanwhile.
+        Raises NotSettledError, unless the order was settled meanwhile.
         """
-        log.info("the order goes on later", extra={**_whose(order), "error": type(trouble).__name__})
+        log.info("the order goes on later", extra={**_ids_of(order), **name_of(trouble)})
+        if isinstance(trouble, AuthenticationError):
+            log.warning("the carrier does not accept the account's credentials", extra=_ids_of(order))
+            count("CarrierAuthenticationFailed", carrier=order.carrier)
         after = getattr(trouble, "retry_after", None)
-        waiting = queued or self._enqueue(order, after)
+        due = self._queued if caller.queues and self._enqueue(order, after) else caller.due
 
-        def decide(order: Order) -> Change | None:
-            facts = change(order)
-            if order.status not in sent.OPEN or (queued and not facts):
+        def decide(current: Order) -> Change | None:
+            if current.status not in OPEN:
                 return None
             at = self._clock()
-            due = self._due(order, at, queued=waiting)
-            return Change(after=order.changed(at=at, watch_at=due, **facts))
+            facts: Facts = {"watch_at": due(current, at)}
+            if transitions.same_submission(current, order):
+                facts |= known(current)
+                if isinstance(trouble, AuthenticationError):
+                    facts["attention"] = problems.locked_out(trouble)
+            if all(getattr(current, name) == value for name, value in facts.items()):
+                return None
+            return Change(after=current.changed(at=at, **facts))
 
-        order = transitions.apply(self._orders(order), order, decide)
-        if order.status not in sent.OPEN:
-            return order
-        raise SendAgainError(order, after)
+        left = transitions.apply(self._orders(order), order, decide)
+        if left.status not in OPEN:
+            return left
+        raise NotSettledError(left, after, words=getattr(trouble, "words", None))
 
     def _enqueue(self, order: Order, after: float | None) -> bool:
         """Whether the retry queue has the order now; if not, the sweep brings it there."""
@@ -372,116 +628,79 @@ class Sender:
         try:
             self._retries().enqueue(order, Action.CREATE, at=order.created_at, delay=delay)
         except (BotoCoreError, ClientError) as error:
-            log.error("no retry was queued; the sweep will", extra=_name_of(error))
+            log.error("no retry was queued; the sweep will", extra=name_of(error))
             return False
         return True
 
-    # Asking before sending again
+    def _soon(self, order: Order, at: datetime) -> datetime:  # noqa: ARG002 - as `Caller.due`
+        return deadlines.accepted(self._settings, at)
 
-    def _reconcile(self, order: Order, remaining: Remaining) -> Order:
-        """Ask the carrier for an order that it may have."""
-        submission, at = order.submission, self._clock()
-        alive = submission.sender_until
-        if submission.over_at is None and alive is not None and at < alive:
-            raise SendAgainError(order, (alive - at).total_seconds())
-        try:
-            result = self._carrier(order, remaining).find_by_reference(order)
-            result = self._unless_anothers(order, result)
-        except AuthenticationError as error:
-            return self._leave(order, error, queued=True, change=self._locked_out(order, error))
-        except CarrierError as error:
-            raise SendAgainError(order, getattr(error, "retry_after", None)) from None
-        match result:
-            case Confirmed():
-                return self._confirm(order, result)
-            case Pending():
-                raise SendAgainError(order)
-            case NotFound():
-                return self._not_found(order, remaining)
-            case Failed():
-                order = self._settle(order, lambda order: self._failing(order, result))
-                return self._take_back(order, remaining, queued=True)
-            case Mismatch():
-                return self._give_attention(order, sent.mismatch(result))
-
-    def _unless_anothers(self, order: Order, result: OrderResult) -> OrderResult:
-        """What the carrier says, unless it speaks of an earlier order of ours that is over there."""
-        if isinstance(result, Failed) and result.carrier_order_number is not None:
-            number = result.carrier_order_number
-            owner = self._orders(order).by_carrier_number(order.carrier, order.account, number)
-            if owner not in (None, order.id):
-                return NotFound()
-        return result
-
-    def _not_found(self, order: Order, remaining: Remaining) -> Order:
-        """Believe the carrier only when it has said so twice, long after the sender's death; then send."""
-        interval, at = self._settings.not_found_interval, self._clock()
-        submission = order.submission
-        if order.carrier_order_number is not None or submission.sender_until is None:
-            return self._give_attention(order, sent.unknown())
-        believed_from = (
-            submission.sender_until + interval
-            if submission.not_found_at is None
-            else submission.not_found_at + interval
-        )
-        if at < believed_from:
-            raise SendAgainError(order, (believed_from - at).total_seconds())
-        if submission.not_found_at is None:
-            order = self._change_mine(order, lambda order: sent.not_found(order, at=at))
-            raise SendAgainError(order, interval.total_seconds())
-        order = self._change_mine(order, lambda order: sent.unmarked(order, at=at))
-        return self._send(order, remaining, queued=True)
-
-    def _failing(self, order: Order, result: Failed) -> Change:
-        at = self._clock()
-        return sent.failing(order, result, at=at, watch_at=deadlines.accepted(self._settings, at))
+    def _queued(self, order: Order, at: datetime) -> datetime:
+        return deadlines.retrying(self._settings, order.created_at, at)
 
     # Common
+
+    def _look_up(self, order: Order, caller: Caller) -> tuple[Carrier, OrderResult]:
+        """What the carrier says of the order, unless it speaks of an earlier order of ours."""
+        try:
+            carrier = self.carrier(order, caller.remaining)
+            result = look_up(carrier, order)
+        except CarrierError as error:
+            raise NotSettledError(self._leave(order, error, caller)) from None
+        at_once = not isinstance(carrier, ConfirmsLater)
+        if at_once and isinstance(result, Failed) and self._is_anothers(order, result.carrier_order_number):
+            return carrier, NotFound()
+        return carrier, result
+
+    def _is_anothers(self, order: Order, number: str | None) -> bool:
+        """Whether the carrier's order of that number is another order of ours."""
+        if number is None or number == order.carrier_order_number:
+            return False
+        owner = self._orders(order).by_carrier_number(order.carrier, order.account, number)
+        return owner not in (None, order.id)
 
     def _orders(self, order: Order) -> Orders:
         return self.table.tenant(order.tenant).orders
 
-    def _carrier(self, order: Order, remaining: Remaining) -> Carrier:
-        carrier_for = self._carriers(lambda: remaining() - _SAVE_SECONDS)
-        try:
-            return carrier_for(order.tenant, order.carrier, order.account)
-        except Exception as error:
-            # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
-            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
-            raise HeldBackError("the carrier account cannot be used") from None
-
-    def _due(self, order: Order, at: datetime, *, queued: bool) -> datetime:
-        """By when somebody must look after an open order again, if nobody lives longer than `at`."""
-        if queued:
-            return deadlines.retrying(self._settings, order.created_at, at)
-        return deadlines.accepted(self._settings, at)
-
     def _settle(self, order: Order, decide: Callable[[Order], Change | None]) -> Order:
-        """Write what `decide` makes of an order that is open."""
-        after, _ = transitions.settle(
-            self._orders(order), order, lambda now: decide(now) if now.status in sent.OPEN else None
-        )
+        after, _ = transitions.settle(self._orders(order), order, decide)
         return after
 
-    def _change_mine(self, mine: Order, decide: Callable[[Order], Change]) -> Order:
+    def _change_mine(self, mine: Order, decide: Callable[[Order], Change | None]) -> Order:
         """Write what `decide` makes of the order while it bears the mark that `mine` bears."""
-
-        def still(order: Order) -> Change | None:
-            return decide(order) if sent.bears_the_mark_of(order, mine) else None
-
-        after, _ = transitions.settle(self._orders(mine), mine, still)
-        return after
-
-    def _give_attention(self, order: Order, problem: Problem) -> Order:
         return self._settle(
-            order, lambda order: transitions.needs_attention(order, problem, at=self._clock())
+            mine, lambda order: decide(order) if transitions.same_submission(order, mine) else None
         )
+
+    def _needs_attention(self, order: Order, problem: Problem) -> Order:
+        """Make a person look at the order, if it is still open."""
+
+        def decide(order: Order) -> Change | None:
+            if order.status not in OPEN:
+                return None
+            return transitions.needs_attention(order, problem, at=self._clock())
+
+        return self._settle(order, decide)
 
     def _side_by_side[T](self, work: Callable[[T], Order], things: Sequence[T]) -> list[Order]:
         if self._workers == 1 or len(things) < 2:
             return [work(thing) for thing in things]
         with ThreadPoolExecutor(self._workers) as pool:
             return [*pool.map(work, things)]
+
+
+def look_up(carrier: Carrier, order: Order) -> OrderResult:
+    """How the carrier says the order stands: by its number there where that is known and can be asked for."""
+    if order.carrier_order_number is not None and isinstance(carrier, ConfirmsLater):
+        return carrier.order_result(order)
+    return carrier.find_by_reference(order)
+
+
+def _is_hinted_at(order: Order) -> bool:
+    """Whether anything but the lost create ever hinted that the carrier has the order."""
+    submission = order.submission
+    known = order.carrier_order_number is not None
+    return known or submission.answered or submission.callback_at is not None
 
 
 def _classed(error: Exception) -> CarrierError:
@@ -492,9 +711,10 @@ def _classed(error: Exception) -> CarrierError:
     return UnknownOutcomeError(type(error).__name__)
 
 
-def _name_of(error: BaseException) -> dict[str, str]:
+def name_of(error: object) -> dict[str, str]:
+    """What is logged of an error that is part of the work."""
     return {"error": type(error).__name__}
 
 
-def _whose(order: Order) -> dict[str, str]:
+def _ids_of(order: Order) -> dict[str, str]:
     return {"tenant": order.tenant, "order_id": order.id, "carrier": order.carrier}

@@ -1,16 +1,19 @@
 """What an answer of the carrier makes of an order: pure functions from an order to its next version.
 
 Each gives a `Change`: the order as it shall be, with the line for its audit trail. `apply` writes one over
-the version it was made from, and asks again when somebody else was quicker.
+the version it was made from, and asks again when somebody else was quicker. Which answer leads to which of
+these functions is decided in one place, `submission`.
 """
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from parcelgate.carriers.errors import RefusedError
-from parcelgate.carriers.results import Cancellation, Confirmed, ParcelResult
+from parcelgate.carriers.errors import PartlyRefusedError, RefusedError
+from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
+from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import (
     Actor,
     Label,
@@ -20,15 +23,18 @@ from parcelgate.domain.orders import (
     OrderStatus,
     Parcel,
     Refund,
+    Submission,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines, refusals
+from parcelgate.services.orders import deadlines, problems
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
 from parcelgate.store.orders import Orders
 
+OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
+"""An order that is one of these is still to be submitted, or its carrier has not decided yet."""
 _ATTEMPTS = 5
 
 
@@ -66,19 +72,144 @@ def settle(orders: Orders, order: Order, decide: Callable[[Order], Change | None
 
     What became of an order is counted once, by whoever brought it there.
     """
-    changed = False
+    before: Order | None = None
 
     def noted(order: Order) -> Change | None:
-        nonlocal changed
+        nonlocal before
         change = decide(order)
-        changed = change is not None
+        before = None if change is None else order
         return change
 
     after = apply(orders, order, noted)
-    if changed and after.status not in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):
+    if before is None:
+        return after, False
+    if before.label.status is not after.label.status is LabelStatus.UNAVAILABLE:
+        count("LabelsUnavailable", carrier=after.carrier)
+    if before.status in OPEN and after.status not in OPEN:
         code = after.problem.code if after.problem else "none"
         count("OrderOutcomes", carrier=after.carrier, status=after.status, problem=code)
-    return after, changed
+    return after, True
+
+
+# The submission
+
+
+def same_submission(order: Order, mine: Order) -> bool:
+    """Whether `order` is open and still bears the very mark that `mine` bears, or like it none."""
+
+    def mark(order: Order) -> tuple[Any, ...]:
+        submission = order.submission
+        return submission.sending_at, submission.sender, submission.callback_hash
+
+    return order.status in OPEN and mark(order) == mark(mine)
+
+
+def marked(order: Order, submission: Submission, *, at: datetime, watch_at: datetime) -> Change:
+    """Nobody but the submission's sender sends the order from here on."""
+    actor = Actor.RETRY if submission.task_token is None else Actor.WORKFLOW
+    hook = submission.callback_hash
+    if order.status is OrderStatus.ACCEPTED:
+        after = order.move(OrderStatus.PROCESSING, at=at, watch_at=watch_at, submission=submission)
+        return Change(after=after, event=moved(order, after, "order.processing"), hook=hook)
+    after = order.changed(at=at, watch_at=watch_at, submission=submission)
+    return Change(after=after, event=_event(at, "order.sent_again", actor), hook=hook)
+
+
+def not_taken(order: Order) -> dict[str, Any]:
+    """The carrier certainly has nothing: the mark goes, and the order may be sent again."""
+    return {"submission": Submission(lost=order.submission.lost)}
+
+
+def outcome_unknown(order: Order, *, at: datetime) -> dict[str, Any]:
+    """Nobody knows what came of it; but its sender does no more, so that the carrier can be asked."""
+    if order.submission.over_at is not None or order.carrier_order_number is not None:
+        return {}
+    return {"submission": msgspec.structs.replace(order.submission, over_at=at)}
+
+
+def submitted(order: Order, answer: Submitted, *, at: datetime) -> Change:
+    """The carrier has taken the order under its number, and decides later."""
+    if order.carrier_order_number not in (None, answer.carrier_order_number):
+        return needs_attention(order, problems.conflict(answer.carrier_order_number), at=at)
+    after = order.changed(
+        at=at,
+        submission=msgspec.structs.replace(order.submission, answered=True),
+        carrier_order_number=answer.carrier_order_number,
+        parcels=numbered(order, answer.parcels),
+    )
+    return Change(after=after, event=_event(at, "carrier.accepted"))
+
+
+def refused(order: Order, error: RefusedError, *, at: datetime) -> Change:
+    """The carrier refused the order, unless it is our own lost create that has the reference there."""
+    taken = any(each.code == "reference_in_use" for each in error.errors)
+    if taken and order.submission.lost:
+        return needs_attention(order, problems.unknown(error.words), at=at)
+    code = "reference_in_use" if taken and error.words is not None else "refused_by_carrier"
+    return failed(order, problems.create_refused(code, errors=error.errors, words=error.words), at=at)
+
+
+def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, watch_at: datetime) -> Change:
+    """What the carrier took is to be taken back; its numbers are stored for that, and each refusal."""
+    refusals = {refusal.reference: problems.parcel_refused(refusal) for refusal in error.refused}
+    after = order.changed(
+        at=at,
+        watch_at=watch_at,
+        parcels=tuple(
+            msgspec.structs.replace(parcel, problem=refusals.get(parcel.reference, parcel.problem))
+            for parcel in numbered(order, error.accepted)
+        ),
+        carrier_order_number=error.carrier_order_number,
+        problem=problems.partly_refused(order, error),
+        submission=msgspec.structs.replace(order.submission, compensating_since=at),
+    )
+    return Change(after=after, event=_event(at, "carrier.refused_parcels", words=error.words))
+
+
+def found(order: Order, number: str, *, at: datetime) -> Change:
+    """The carrier has the order after all, under `number`."""
+    return Change(after=order.changed(at=at, carrier_order_number=number), event=_event(at, "carrier.found"))
+
+
+def not_found(order: Order, *, at: datetime) -> Change:
+    """The carrier says for the first time that it has no such order."""
+    submission = msgspec.structs.replace(order.submission, not_found_at=at)
+    return Change(after=order.changed(at=at, submission=submission), event=_event(at, "carrier.not_found"))
+
+
+def to_be_sent_again(order: Order, *, at: datetime) -> Change:
+    """The carrier has nothing of the create that was lost: the order may be sent again."""
+    actor = Actor.RETRY if order.submission.task_token is None else Actor.WORKFLOW
+    after = order.changed(at=at, submission=Submission(lost=True))
+    return Change(after=after, event=_event(at, "order.to_be_sent_again", actor))
+
+
+def failing(order: Order, result: Failed, *, at: datetime, watch_at: datetime) -> Change:
+    """The carrier could not carry the order out: what it holds of it is to be taken back."""
+    after = order.changed(
+        at=at,
+        watch_at=watch_at,
+        problem=problems.failure(result.words),
+        carrier_order_number=order.carrier_order_number or result.carrier_order_number,
+        submission=msgspec.structs.replace(order.submission, compensating_since=at),
+    )
+    return Change(after=after, event=_event(at, "carrier.failed", words=result.words))
+
+
+def taken_back(
+    order: Order, cancellation: Cancellation, *, at: datetime, problem: Problem | None = None
+) -> Change:
+    """The carrier has nothing of the order any more; numbers that lead nowhere go."""
+    parcels = tuple(
+        msgspec.structs.replace(parcel, tracking_number=None, master_tracking_number=None)
+        for parcel in order.parcels
+    )
+    problem = problem or order.problem or problems.failure(None)
+    refund = refund_of(cancellation, at=at)
+    return failed(msgspec.structs.replace(order, parcels=parcels), problem, at=at, refund=refund)
+
+
+# The carrier's word
 
 
 def numbered(order: Order, results: tuple[ParcelResult, ...]) -> tuple[Parcel, ...]:
@@ -105,7 +236,6 @@ def confirmed(
     *,
     at: datetime,
     watch_at: datetime,
-    new_id: Callable[[str], str],
     actor: Actor = Actor.WORKFLOW,
 ) -> Change:
     """The carrier has the order: its numbers, its price and a tracking for each parcel, in one write."""
@@ -172,15 +302,6 @@ def failed(
     return Change(after=after, event=moved(order, after, "order.failed", actor=actor, words=problem.carrier))
 
 
-def failure(words: CarrierWords | None) -> Problem:
-    """Why an order failed that the carrier had taken."""
-    return Problem(
-        code="refused_by_carrier",
-        detail="The carrier took the order and could then not carry it out.",
-        carrier=words,
-    )
-
-
 def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Change:
     """The carrier has taken the order back: it is over and frees its reference."""
     after = order.move(
@@ -189,14 +310,23 @@ def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Ch
     return Change(after=after, event=moved(order, after, "order.cancelled", actor=actor))
 
 
-def cancel_refused(
-    order: Order, error: RefusedError, *, at: datetime, settings: Settings, actor: Actor
-) -> Change:
+def cancellation_answered(
+    order: Order, answer: Cancellation | RefusedError, *, at: datetime, settings: Settings, actor: Actor
+) -> Change | None:
+    """What the carrier says to a cancellation; None for an order that is not `cancelling` any more."""
+    if order.status is not OrderStatus.CANCELLING:
+        return None
+    if isinstance(answer, RefusedError):
+        return cancel_refused(order, answer, at=at, settings=settings)
+    return cancelled(order, refund_of(answer, at=at), at=at, actor=actor)
+
+
+def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings: Settings) -> Change:
     """The carrier keeps the order: it is confirmed again, and says why it could not be cancelled."""
-    problem = refusals.problem("cannot_cancel", error)
+    problem = problems.refused("cannot_cancel", error)
     if not all(parcel.tracking_id for parcel in order.parcels):
         # It was never confirmed: it came here from needs_attention, and there it goes back.
-        return needs_attention(order, problem, at=at, actor=actor)
+        return needs_attention(order, problem, at=at, actor=Actor.CARRIER)
     waits = order.label.status is LabelStatus.PENDING
     after = order.move(
         OrderStatus.CONFIRMED,
@@ -204,7 +334,7 @@ def cancel_refused(
         watch_at=deadlines.label(settings, at) if waits else None,
         problem=problem,
     )
-    event = moved(order, after, "order.cancel_refused", actor=actor, words=error.words)
+    event = moved(order, after, "order.cancel_refused", actor=Actor.CARRIER, words=error.words)
     return Change(after=after, event=event)
 
 
@@ -218,9 +348,7 @@ def needs_attention(order: Order, problem: Problem, *, at: datetime, actor: Acto
 def attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW) -> Change:
     """Trouble that leaves the status alone."""
     after = order.changed(at=at, attention=problem)
-    event = OrderEvent(
-        at=at, type="order.attention", actor=actor, detail=problem.code, carrier=problem.carrier
-    )
+    event = _event(at, "order.attention", actor, detail=problem.code, words=problem.carrier)
     return Change(after=after, event=event)
 
 
@@ -228,30 +356,35 @@ def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
     trouble = trouble_left(order, "label_unavailable")
     after = order.changed(at=at, label=label, watch_at=None, attention=trouble)
-    return Change(after=after, event=OrderEvent(at=at, type="label.ready", actor=Actor.WORKFLOW))
+    return Change(after=after, event=_event(at, "label.ready", Actor.WORKFLOW))
 
 
 def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None = None) -> Change:
     """The carrier never gave a usable label; the order stays confirmed."""
-    problem = Problem(
-        code="label_unavailable",
-        detail="The carrier has confirmed the order but gave no usable label in time. "
-        "Ask the carrier, or cancel the order.",
-        carrier=words,
-    )
+    problem = problems.label_unavailable(words)
     label = msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE)
     after = order.changed(at=at, label=label, attention=problem, watch_at=None)
-    event = OrderEvent(at=at, type="label.unavailable", actor=Actor.WORKFLOW, detail=problem.code)
+    event = _event(at, "label.unavailable", Actor.WORKFLOW, detail=problem.code)
     return Change(after=after, event=event)
+
+
+def wants_label(order: Order) -> bool:
+    """Whether the order is confirmed and its label not there yet."""
+    return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING
+
+
+def given_up(order: Order, reason: str, *, at: datetime, words: CarrierWords | None = None) -> Change | None:
+    """Nothing more comes by itself: see `OrderSubmitter.give_up`."""
+    if wants_label(order):
+        return label_unavailable(order, at=at, words=words)
+    if order.status in OPEN:
+        return needs_attention(order, problems.stranded(order, reason, words), at=at)
+    return None
 
 
 def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
     """A change was sent to the carrier and nobody knows whether it was made: the label is fetched anew."""
-    problem = Problem(
-        code="change_unknown",
-        detail="A change of the order was sent to the carrier and its answer was lost. "
-        "Send the change again; doing so twice does no harm.",
-    )
+    problem = problems.change_unknown()
     waits = order.status is OrderStatus.CONFIRMED
     after = order.changed(
         at=at,
@@ -260,10 +393,7 @@ def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
         label=order.label.thrown_away(),
         watch_at=deadlines.label(settings, at) if waits else order.watch_at,
     )
-    return Change(
-        after=after,
-        event=OrderEvent(at=at, type="order.attention", actor=Actor.WORKFLOW, detail=problem.code),
-    )
+    return Change(after=after, event=_event(at, "order.attention", Actor.WORKFLOW, detail=problem.code))
 
 
 def trouble_left(order: Order, *settled: str) -> Problem | None:
@@ -299,3 +429,15 @@ def moved(
         detail=after.problem.code if after.problem else None,
         carrier=words,
     )
+
+
+def _event(
+    at: datetime,
+    kind: str,
+    actor: Actor = Actor.CARRIER,
+    *,
+    detail: str | None = None,
+    words: CarrierWords | None = None,
+) -> OrderEvent:
+    """A line of the audit trail that moves no status."""
+    return OrderEvent(at=at, type=kind, actor=actor, detail=detail, carrier=words)

@@ -1,35 +1,133 @@
-"""The workflow of an order: how its execution is named, what it begins with, and how it is started."""
+"""The workflow of an order whose carrier confirms later: how it is started, and what each of its states does.
 
-from collections.abc import Mapping
+An order's stored facts decide what a state does, never the way by which the machine came there: every state
+may run twice, late, or after its function died at any line. What an answer of the carrier means stands in
+`submission`; here stands who waits, and for how long.
+
+==================  =====================================================================================
+state               what it does
+==================  =====================================================================================
+`submit`            asks the price and sends the order once; wakes the machine only when the answer to the
+                    create is no promise to call back
+`check`             asks the carrier until it has decided; every "not yet" is an exception that is retried
+`fetch_label`       asks for the labels until they are there
+`compensate`        has the money returned; the order is `failed` only when the carrier has accepted that
+`escalate`          tells a person, for whatever the states above could not settle
+==================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
-from parcelgate.domain.orders import Order
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    CarrierError,
+    LabelPendingError,
+    RefusedError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from parcelgate.carriers.port import QuotesRates
+from parcelgate.carriers.results import Rate
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.metrics import count
+from parcelgate.services.backoff import backoff
+from parcelgate.services.orders import deadlines, problems
+from parcelgate.services.orders.retries import NotSettledError
+from parcelgate.services.orders.submission import AWS_TROUBLE, Callback, Caller, OrderSubmitter, name_of
+from parcelgate.services.orders.transitions import OPEN
+from parcelgate.services.settings import Settings
+from parcelgate.store.credentials.webhook_tokens import hash_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+    from parcelgate.services.accounts.carriers import Remaining
+    from parcelgate.services.labels.fetch import LabelFetcher
 
-class Names(msgspec.Struct, frozen=True, kw_only=True):
+COMMIT_SECONDS = 30.0
+"""What sending a create may take, its answer read and stored; it is not begun with less time left."""
+_SAVE_SECONDS = 2.0
+"""What is kept back of an invocation's time, beside what the engine keeps, to store what the carrier said."""
+_SPARE_SECONDS = 5.0
+_AFTER_CREATE = 4
+"""Which step of the back-off follows a create that the carrier has not taken."""
+
+_GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
+
+
+class OrderPending(Exception):  # noqa: N818 - the state machine's own name for it
+    """The carrier has not decided yet, or cannot be asked: the state is to be tried again."""
+
+
+class LabelPending(Exception):  # noqa: N818
+    """There is no usable label yet: the state is to be tried again."""
+
+
+class RefundPending(Exception):  # noqa: N818
+    """The carrier has not accepted the refund yet: the state is to be tried again."""
+
+
+class OrderFailed(Exception):  # noqa: N818
+    """The carrier has taken the order and could not do it: the money is to be returned."""
+
+
+class NotSubmitted(Exception):  # noqa: N818
+    """The carrier certainly has nothing: the order may be sent."""
+
+
+class DeadlinePassed(Exception):  # noqa: N818
+    """The workflow's time is over and the order is not settled."""
+
+
+EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted, DeadlinePassed)
+"""What the states raise as part of their work."""
+
+
+class ExecutionInput(msgspec.Struct, frozen=True, kw_only=True):
     """What an execution of the order flow begins with."""
 
     tenant: str
     order_id: str
 
 
-def execution_input(detail: Mapping[str, Any]) -> Names:
+class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state machine gives each of its functions: ids and times only."""
+
+    tenant: str
+    order_id: str
+    started_at: datetime
+    task_token: str | None = None
+
+    @classmethod
+    def of(cls, event: Any) -> TaskInput:
+        """The input that a task's payload describes."""
+        return msgspec.convert(event, cls)
+
+
+def execution_input(detail: Mapping[str, Any]) -> ExecutionInput:
     """Whose execution a status change is about. Raises KeyError or DecodeError when it does not say."""
-    return msgspec.json.decode(detail["input"], type=Names)
+    return msgspec.json.decode(detail["input"], type=ExecutionInput)
 
 
-def start(stepfunctions: "SFNClient", machine: str, order: Order) -> bool:
+def start(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
     """Start the order's workflow under the order's id, so that twice is harmless.
 
     Whether it was started now; False when it was before. Raises what the client raises otherwise.
     """
-    names = Names(tenant=order.tenant, order_id=order.id)
+    names = ExecutionInput(tenant=order.tenant, order_id=order.id)
     try:
         stepfunctions.start_execution(
             stateMachineArn=machine, name=order.id, input=msgspec.json.encode(names).decode()
@@ -41,7 +139,242 @@ def start(stepfunctions: "SFNClient", machine: str, order: Order) -> bool:
     return True
 
 
-def runs(stepfunctions: "SFNClient", machine: str, order: Order) -> bool:
+def runs(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
     """Whether the workflow that was started for the order still runs."""
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{order.id}"
     return stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING"
+
+
+class _Ending(msgspec.Struct, frozen=True):
+    """How a submission that no callback will follow ends: an error name of the state machine."""
+
+    error: str
+    cause: str
+
+
+_REFUSED = _Ending("OrderRefused", "the order is not to be sent")
+_NOT_SENT = _Ending("NotSubmitted", "nothing was sent")
+_UNKNOWN = _Ending("OutcomeUnknown", "the carrier is to be asked")
+
+
+class OrderFlow:
+    """The states.
+
+    Parameters
+    ----------
+    submitter
+        Sends orders and asks about them; the engine.
+    fetcher
+        Fetches labels; only FetchLabel and NeedsAttention need it.
+    settings
+        Deadlines and intervals.
+    stepfunctions
+        What wakes the machine; only SubmitOrder needs it.
+    clock, sleep, roll
+        Time and chance, for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        submitter: OrderSubmitter,
+        fetcher: LabelFetcher,
+        settings: Settings,
+        stepfunctions: Callable[[], SFNClient],
+        clock: Clock = now,
+        sleep: Callable[[float], None] = time.sleep,
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        self._submitter = submitter
+        self._fetcher = fetcher
+        self._settings = settings
+        self._stepfunctions = stepfunctions
+        self._clock = clock
+        self._sleep = sleep
+        self._roll = roll
+
+    def submit(self, task: TaskInput, remaining: Remaining) -> None:
+        """SubmitOrder: send the order to the carrier, once, and leave the machine waiting for the callback.
+
+        `remaining` is what is left of the invocation, in seconds. Whatever does not end in a promise of
+        the carrier to call back wakes the machine at once: `OrderRefused` when the order is over,
+        `NotSubmitted` when nothing was sent, `OutcomeUnknown` when the carrier must be asked.
+        """
+        try:
+            ending = self._submit(task, remaining)
+        except Exception as error:
+            # The mark tells CheckOrder whether anything may have been sent.
+            log.error("the submission broke off", extra=safe_error_fields(error))
+            count("SubmissionBroken")
+            ending = _Ending("SubmissionBroken", type(error).__name__)
+        if ending is None:
+            return
+        log.info("submission ended", extra={"ending": ending.error})
+        try:
+            self._stepfunctions().send_task_failure(
+                taskToken=task.task_token or "", error=ending.error, cause=ending.cause
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+
+    def check(self, task: TaskInput, remaining: Remaining) -> None:
+        """CheckOrder: ask the carrier how the order stands, and settle it.
+
+        Returns when nothing is left to be asked. Raises OrderPending (ask again), OrderFailed (the
+        money is to be returned), NotSubmitted (to be sent) and DeadlinePassed.
+        """
+        late = self._late(task)
+        try:
+            order = self._order(task)
+            if order.submission.sending_at is not None:
+                order = self._submitter.ask(order, self._caller(task, remaining))
+        except NotSettledError:
+            raise (DeadlinePassed if late else OrderPending)(task.order_id) from None
+        except AWS_TROUBLE as error:
+            log.warning("the check broke off", extra=name_of(error))
+            raise (DeadlinePassed if late else OrderPending)(task.order_id) from None
+        if order.status not in OPEN:
+            return
+        if order.submission.compensating_since is not None:
+            raise OrderFailed(order.id)
+        raise (DeadlinePassed if late else NotSubmitted)(order.id)
+
+    def fetch_label(self, task: TaskInput, remaining: Remaining) -> None:
+        """FetchLabel: fetch, check and store the labels.
+
+        Raises LabelPending while there are none. At the deadline the order gets its attention and this
+        returns; DeadlinePassed is raised when not even that can be written.
+        """
+        try:
+            try:
+                self._fetcher.fetch(task.tenant, task.order_id, lambda: remaining() - _SAVE_SECONDS)
+            except (LabelPendingError, CarrierError) as error:
+                log.info("no label yet", extra=name_of(error))
+                if not self._late(task):
+                    raise LabelPending(task.order_id) from None
+                self._fetcher.give_up(task.tenant, task.order_id, error)
+        except AWS_TROUBLE as error:
+            log.warning("the label broke off", extra=name_of(error))
+            raise (DeadlinePassed if self._late(task) else LabelPending)(task.order_id) from None
+
+    def compensate(self, task: TaskInput, remaining: Remaining) -> None:
+        """Compensate: have the money of a failed order returned, and only then call the order failed.
+
+        Raises RefundPending until the carrier accepts; after the refund's own deadline a person is told.
+        DeadlinePassed is raised when the store could not be used for all that time.
+        """
+        settings = self._settings
+        try:
+            try:
+                self._submitter.compensate(self._order(task), self._caller(task, remaining))
+            except NotSettledError as error:
+                since = error.order.submission.compensating_since
+                if since is None or self._clock() < since + settings.refund_deadline:
+                    raise RefundPending(task.order_id) from None
+                self._submitter.give_up(error.order, "refund_failed", words=error.words)
+        except AWS_TROUBLE as error:
+            log.warning("the refund broke off", extra=name_of(error))
+            end = task.started_at + settings.order_deadline + settings.refund_deadline
+            raise (DeadlinePassed if self._clock() >= end else RefundPending)(task.order_id) from None
+
+    def escalate(self, task: TaskInput) -> None:
+        """NeedsAttention: tell a person about an order that its workflow could not settle."""
+        reason = "deadline_passed" if self._late(task) else "workflow_ended"
+        self.give_up(task.tenant, task.order_id, reason)
+
+    def give_up(self, tenant: str, order_id: str, reason: str) -> Order:
+        """Show an order to a person; see `OrderSubmitter.give_up`."""
+        order = self._submitter.table.tenant(tenant).orders.get(order_id)
+        return self._submitter.give_up(order, reason)
+
+    def _order(self, task: TaskInput) -> Order:
+        return self._submitter.table.tenant(task.tenant).orders.get(task.order_id)
+
+    def _late(self, task: TaskInput) -> bool:
+        """Whether the workflow's time is over."""
+        return self._clock() >= task.started_at + self._settings.order_deadline
+
+    def _caller(self, task: TaskInput, remaining: Remaining, callback: Callback | None = None) -> Caller:
+        """The machine comes again by itself, for as long as the order or its refund may take."""
+
+        def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
+            since = order.submission.compensating_since
+            if since is None:
+                return deadlines.processing(self._settings, task.started_at)
+            return deadlines.refund(self._settings, since)
+
+        return Caller(
+            remaining=lambda: remaining() - _SAVE_SECONDS,
+            due=due,
+            least_seconds=COMMIT_SECONDS - _SAVE_SECONDS,
+            callback=callback,
+        )
+
+    # SubmitOrder
+
+    def _submit(self, task: TaskInput, remaining: Remaining) -> _Ending | None:
+        order = self._order(task)
+        if order.submission.sending_at is not None or order.status not in OPEN:
+            return _ending_of(order)
+        if self._late(task):
+            return _NOT_SENT
+        try:
+            rate = self._price(order, remaining)
+        except RefusedError as error:
+            return _ending_of(self._submitter.refuse(order, error))
+        except CarrierError as error:
+            log.info("nothing sent", extra=name_of(error))
+            return _NOT_SENT
+        over = problems.above_max(order, rate)
+        if over is not None:
+            return _ending_of(self._submitter.fail(order, over))
+        if remaining() < COMMIT_SECONDS or self._late(task):
+            return _NOT_SENT
+
+        token = secrets.token_urlsafe(32)
+        url = f"{self._settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
+        callback = Callback(url, hash_of(token), task.task_token)
+        try:
+            return _ending_of(self._submitter.send(order, self._caller(task, remaining, callback)))
+        except NotSettledError as error:
+            submission = error.order.submission
+            if submission.sending_at is None:
+                # The machine comes back at once, so the pause is made here.
+                self._sleep(
+                    max(0.0, min(self._step(_AFTER_CREATE, error.after), remaining() - _SPARE_SECONDS))
+                )
+            if submission.answered and submission.callback_hash == callback.token_hash:
+                return None
+            return _ending_of(error.order)
+
+    def _price(self, order: Order, remaining: Remaining) -> Rate | None:
+        """The fee preview, tried again while there is time to send the order afterwards."""
+        for attempt in itertools.count(1):
+            try:
+                carrier = self._submitter.carrier(order, lambda: remaining() - _SAVE_SECONDS)
+                if not isinstance(carrier, QuotesRates):
+                    return None
+                for rate in carrier.rates(order):
+                    if order.service in (None, rate.service):
+                        return rate
+                raise TransientError("the preview has no price for the order's service")
+            except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
+                # A preview buys nothing, so it may be repeated whatever became of it.
+                seconds = self._step(attempt, getattr(error, "retry_after", None))
+                if remaining() - seconds < COMMIT_SECONDS:
+                    raise
+                self._sleep(seconds)
+        raise AssertionError("unreachable")
+
+    def _step(self, attempt: int, at_least: float | None) -> float:
+        settings = self._settings
+        step = backoff(attempt, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll())
+        return max(step.total_seconds(), at_least or 0.0)
+
+
+def _ending_of(order: Order) -> _Ending:
+    """How a submission ends that leaves the order like this, and after which nobody calls back."""
+    if order.status is OrderStatus.CONFIRMED or order.status in OPEN:
+        return _NOT_SENT if order.status in OPEN and order.submission.sending_at is None else _UNKNOWN
+    return _REFUSED

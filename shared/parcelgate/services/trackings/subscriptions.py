@@ -30,11 +30,11 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
-from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
 from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import refusals
+from parcelgate.services.orders import problems
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -518,15 +518,15 @@ def _tried[**P, T](work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T
 
 def _problem(error: CarrierError) -> ProblemError:
     if isinstance(error, RefusedError):
-        return refusals.refused("refused_by_carrier", error)
+        return problems.refusal("refused_by_carrier", error)
     log.info("the aggregator gave no answer", extra={"error": type(error).__name__})
-    return refusals.unavailable(error)
+    return problems.unavailable(error)
 
 
 def _asked_too_often(error: TransientError) -> ProblemError | None:
     if not isinstance(error, TooManyRequestsError | OverLimitError):
         return None
-    wait = math.ceil(error.retry_after or refusals.RETRY_SECONDS)
+    wait = math.ceil(error.retry_after or RETRY_SECONDS)
     return ProblemError("too_many_requests", "Couriers are asked too often.", retry_after=max(1, wait))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
-from parcelgate.services.order_flow import DeadlinePassed
+from parcelgate.services.orders.workflow import DeadlinePassed
 from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order

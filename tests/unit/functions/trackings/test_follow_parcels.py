@@ -164,8 +164,8 @@ class TestOneParcel:
         ("error", "wait"),
         [
             (TransientError("x", retry_after=120), "120"),
-            (UnknownOutcomeError("x"), "5"),
-            (AuthenticationError("x"), "5"),
+            (UnknownOutcomeError("x"), "2"),
+            (AuthenticationError("x"), "2"),
         ],
     )
     def test_is_not_followed_while_the_aggregator_cannot_be_asked(

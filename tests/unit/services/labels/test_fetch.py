@@ -18,7 +18,7 @@ from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.runtime import runtime
 from parcelgate.services.labels.documents import LabelStore
-from parcelgate.services.labels.fetch import LabelDelivery, LabelFetcher, LabelNotYetError, LabelWorker
+from parcelgate.services.labels.fetch import LabelFetcher, LabelNotYetError, LabelWorker, ReceivedLabelJob
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -105,7 +105,7 @@ class Desk:
 
     def work(self, receives: int = 1, body: str | None = None) -> None:
         job = {"tenant": "acme", "order_id": self.order.id, "since": self.since.isoformat()}
-        delivery = LabelDelivery(
+        delivery = ReceivedLabelJob(
             body=json.dumps(job) if body is None else body, receipt_handle="handle", receive_count=receives
         )
         self.worker.work(delivery, lambda: 50.0)

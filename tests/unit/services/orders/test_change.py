@@ -179,7 +179,7 @@ def test_what_certainly_did_nothing_leaves_the_order_as_it_was(desk: Desk, troub
     error = desk.refused()
 
     assert error.problem.code == "carrier_unavailable"
-    assert error.retry_after == (7 if isinstance(trouble, TransientError) else 5)
+    assert error.retry_after == (7 if isinstance(trouble, TransientError) else 2)
     assert facts(desk.read()) == facts(desk.order)
 
 

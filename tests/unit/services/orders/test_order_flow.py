@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from parcelgate.carriers.errors import TransientError
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.runtime import runtime
-from parcelgate.services.order_flow import OrderPending, RefundPending, Visit
+from parcelgate.services.orders.workflow import OrderPending, RefundPending, TaskInput
 from tests.support.faulty import fails_with
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
@@ -26,37 +27,41 @@ def stored(world: World, **facts: object) -> Order:
     return order
 
 
-def visit(world: World, order: Order) -> Visit:
-    return Visit(tenant=order.tenant, order_id=order.id, started_at=world.clock.now, task_token="t")
+def task(world: World, order: Order) -> TaskInput:
+    return TaskInput(tenant=order.tenant, order_id=order.id, started_at=world.clock.now, task_token="t")
 
 
-def sent(world: World) -> Submission:
+def sent_to_the_carrier(world: World) -> Submission:
     return Submission(sending_at=world.clock.now, sender_until=world.clock.now, answered=True)
 
 
 def test_compensating_a_live_order_refunds_nothing(world: World) -> None:
-    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    order = stored(
+        world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent_to_the_carrier(world)
+    )
     world.fake.held["N1"] = True
 
-    runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
+    runtime.order_flow.compensate(task(world, order), Deadline.after(60))
 
     assert world.fake.money_held == ["N1"]
     assert world.read(order).status is OrderStatus.NEEDS_ATTENTION
 
 
 def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_lives(world: World) -> None:
-    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    order = stored(
+        world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent_to_the_carrier(world)
+    )
     world.faults.on("order_result", fails_with(TransientError("down")))
 
     with pytest.raises(RefundPending):
-        runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
+        runtime.order_flow.compensate(task(world, order), Deadline.after(60))
 
     assert "carrier.cancel" not in world.faults.names
 
 
 def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -> None:
     order = stored(world)
-    runtime.order_flow.compensate(visit(world, order), lambda: 60.0)
+    runtime.order_flow.compensate(task(world, order), Deadline.after(60))
     assert world.read(order).status is OrderStatus.FAILED
     assert world.fake.asked == 0
 
@@ -67,7 +72,7 @@ def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -
 @pytest.mark.parametrize("state", ["submit", "check", "compensate"])
 def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: World) -> None:
     order = stored(world, status=status)
-    getattr(runtime.order_flow, state)(visit(world, order), lambda: 60.0)
+    getattr(runtime.order_flow, state)(task(world, order), Deadline.after(60))
     assert world.read(order) == order
     assert not any(name.startswith("carrier.") for name in world.faults.names)
 
@@ -78,25 +83,25 @@ def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: W
 )
 def test_an_order_that_is_not_confirmed_gets_no_label(status: OrderStatus, world: World) -> None:
     order = stored(world, status=status)
-    runtime.order_flow.fetch_label(visit(world, order), lambda: 60.0)
+    runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
     assert world.s3.objects == {}
 
 
 def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: World) -> None:
-    order = stored(world, status=OrderStatus.PROCESSING, submission=sent(world))
+    order = stored(world, status=OrderStatus.PROCESSING, submission=sent_to_the_carrier(world))
     later = Submission(sending_at=world.clock.now, sender_until=world.clock.now + world.settings.watch_margin)
     order = order.changed(at=world.clock.now, submission=later)
     world.table.tenant("acme").orders.save(world.read(order), order)
 
     with pytest.raises(OrderPending):
-        runtime.order_flow.check(visit(world, order), lambda: 60.0)
+        runtime.order_flow.check(task(world, order), Deadline.after(60))
 
     assert world.fake.asked == 0
 
 
 def test_a_mark_is_never_taken_over(world: World) -> None:
-    order = stored(world, status=OrderStatus.PROCESSING, submission=sent(world))
-    runtime.order_flow.submit(visit(world, order), lambda: 60.0)
+    order = stored(world, status=OrderStatus.PROCESSING, submission=sent_to_the_carrier(world))
+    runtime.order_flow.submit(task(world, order), Deadline.after(60))
     assert world.fake.commits == []
     assert "carrier.rates" not in world.faults.names
 
@@ -106,7 +111,9 @@ def test_an_expected_pending_is_one_log_line_without_a_stack_trace(
 ) -> None:
     from functions.check_order.handler import handler
 
-    order = stored(world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent(world))
+    order = stored(
+        world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent_to_the_carrier(world)
+    )
     world.fake.behaviour.pending = 1
 
     with pytest.raises(OrderPending):

@@ -11,7 +11,7 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import retries
-from parcelgate.services.orders.retries import Action, Delivery, NotYetError, Retrier, RetryQueues
+from parcelgate.services.orders.retries import Action, NotYetError, ReceivedMessage, Retrier, RetryQueues
 from tests.support.faulty import fails_with
 from tests.support.world import World, worlds
 
@@ -40,11 +40,11 @@ def cancelling(world: World) -> Order:
     return after
 
 
-def message(world: World, order: Order, action: Action = Action.CANCEL, receives: int = 1) -> Delivery:
+def message(world: World, order: Order, action: Action = Action.CANCEL, receives: int = 1) -> ReceivedMessage:
     del world.sqs.workers[QUEUE]
     RetryQueues(world.sqs, world.settings).enqueue(order, action, at=world.clock.now)  # type: ignore[arg-type]
     (body,) = world.sqs.bodies(QUEUE)
-    return Delivery(queue="retry-lso", body=body, receipt_handle="handle", receive_count=receives)
+    return ReceivedMessage(queue="retry-lso", body=body, receipt_handle="handle", receive_count=receives)
 
 
 def test_a_message_holds_ids_and_times_only(world: World, cancelling: Order) -> None:
@@ -128,7 +128,7 @@ def test_after_12_hours_it_is_a_dead_letter_and_a_person_is_told(
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"action": "dance"}'])
 def test_a_message_that_cannot_be_read_is_set_aside(body: str, world: World, retrier: Retrier) -> None:
-    retrier.work(Delivery(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
+    retrier.work(ReceivedMessage(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
     (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
     assert dead["body"] == body
 
@@ -136,7 +136,7 @@ def test_a_message_that_cannot_be_read_is_set_aside(body: str, world: World, ret
 def test_a_message_about_no_order_is_set_aside(world: World, retrier: Retrier, cancelling: Order) -> None:
     given = message(world, cancelling)
     body = given.body.replace(cancelling.id, "ord_nobody")
-    retrier.work(Delivery(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
+    retrier.work(ReceivedMessage(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
     assert len(world.sqs.messages["https://sqs.test/dead-lso"]) == 1
 
 

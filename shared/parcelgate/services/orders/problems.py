@@ -1,0 +1,223 @@
+"""What a client reads of an order: what the carrier's no, its silence or its odd answer means. Pure.
+
+The first part goes into the order itself (`problem`, `attention`), the second is raised to whoever asks
+something of an order just now.
+"""
+
+from collections.abc import Mapping
+
+from parcelgate.carriers.errors import (
+    AuthenticationError,
+    CarrierError,
+    PartlyRefusedError,
+    Refusal,
+    RefusedError,
+    RefusedParcel,
+    TransientError,
+)
+from parcelgate.carriers.results import Mismatch, Rate
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError
+
+WHY: Mapping[Refusal, str] = {
+    Refusal.ALREADY_CLOSED: "The carrier has closed the order, or has the parcel already.",
+    Refusal.ALREADY_CANCELLED: "The order is cancelled with the carrier.",
+    Refusal.UNKNOWN_ORDER: "The carrier does not know the order.",
+    Refusal.NOT_PERMITTED: "The carrier does not permit this account to act on the order.",
+}
+_KEPT: Mapping[str, str] = {
+    "cannot_cancel": "The carrier does not take the order back.",
+    "cannot_change": "The carrier does not let the order be changed.",
+    "refused_by_carrier": "The carrier refused.",
+}
+
+
+def refused(code: str, error: RefusedError) -> Problem:
+    """The problem `code`, with the carrier's reason as its first error where it has one of the shared ones.
+
+    >>> refused("cannot_cancel", RefusedError("no", reason=Refusal.ALREADY_CLOSED)).errors[0].code
+    'already_closed'
+    """
+    if error.reason is None:
+        return Problem(code=code, detail=_KEPT[code], errors=error.errors, carrier=error.words)
+    why = WHY[error.reason]
+    errors = (FieldError("", str(error.reason), why), *error.errors)
+    return Problem(code=code, detail=why, errors=errors, carrier=error.words)
+
+
+def create_refused(
+    code: str = "refused_by_carrier",
+    *,
+    errors: tuple[FieldError, ...] = (),
+    words: CarrierWords | None = None,
+) -> Problem:
+    """The carrier said no to the create, and nothing came of it."""
+    detail = "The carrier refused the order. Nothing was bought."
+    return Problem(code=code, detail=detail, errors=errors, carrier=words)
+
+
+def parcel_refused(refusal: RefusedParcel) -> Problem:
+    """The carrier refused one parcel of several."""
+    detail = "The carrier refused this parcel."
+    return Problem(code="refused_by_carrier", detail=detail, errors=refusal.errors, carrier=refusal.words)
+
+
+def partly_refused(order: Order, error: PartlyRefusedError) -> Problem:
+    """The carrier took some parcels and refused others, so the order as a whole fails."""
+    return Problem(
+        code="refused_by_carrier",
+        detail=f"The carrier refused {len(error.refused)} of {len(order.parcels)} parcels, "
+        "so that the order as a whole was taken back.",
+        errors=tuple(dict.fromkeys(one for refusal in error.refused for one in refusal.errors)),
+        carrier=error.words,
+    )
+
+
+def above_max(order: Order, rate: Rate | None) -> Problem | None:
+    """Why the order must not be bought at this price; None when it may."""
+    most = order.options.max_price
+    if most is None:
+        return None
+    if rate is None:
+        detail = "The carrier names no price beforehand, so options.max_price cannot be held to."
+    elif rate.price.currency != most.currency:
+        detail = f"The price is in {rate.price.currency}, options.max_price in {most.currency}."
+    elif rate.price.amount > most.amount:
+        detail = (
+            f"The price would be {rate.price.amount} {rate.price.currency}, "
+            f"more than {most.amount} {most.currency}. Nothing was bought."
+        )
+    else:
+        return None
+    return Problem(code="price_above_max", detail=detail)
+
+
+def failure(words: CarrierWords | None) -> Problem:
+    """Why an order failed that the carrier had taken."""
+    detail = "The carrier took the order and could then not carry it out."
+    return Problem(code="refused_by_carrier", detail=detail, carrier=words)
+
+
+def conflict(number: str | None) -> Problem:
+    """The carrier names an order number that belongs to another order of ours."""
+    detail = f"The carrier answers with its order {number}, which belongs to another order here."
+    return Problem(code="carrier_order_conflict", detail=detail)
+
+
+def mismatch(result: Mismatch) -> Problem:
+    """What the carrier has is not this order as it was bought; its number there is told and not adopted."""
+    number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
+    detail = f"What the carrier has under this reference is not this order: {result.detail}{number}"
+    return Problem(code="answer_mismatch", detail=detail)
+
+
+def unknown(words: CarrierWords | None = None) -> Problem:
+    """Nobody can tell whether the carrier has the order."""
+    return Problem(
+        code="outcome_unknown",
+        detail="The order was sent and its answer was lost, and what the carrier says since does not settle "
+        "whether it has the order. It keeps its reference. Ask us to look it up with the carrier: if it is "
+        "there we read it again, and if it is not we close the order.",
+        carrier=words,
+    )
+
+
+def locked_out(error: AuthenticationError) -> Problem:
+    """The account's credentials are not accepted: for somebody to put right, while the order waits."""
+    detail = "The carrier does not accept the account's credentials. The order waits until it does."
+    return Problem(code="carrier_unavailable", detail=detail, carrier=error.words)
+
+
+def not_taken_back(order: Order, words: CarrierWords | None = None) -> Problem:
+    """The carrier keeps what it took of an order that it cannot carry out, and the money with it."""
+    return Problem(
+        code="refund_failed",
+        detail="The carrier could not carry out the order as a whole and keeps what it took of it. "
+        "Cancel that with the carrier, and claim the money back from it.",
+        errors=order.problem.errors if order.problem else (),
+        carrier=words or (order.problem.carrier if order.problem else None),
+    )
+
+
+def not_cancelled() -> Problem:
+    """A cancellation was tried for as long as the retry queue tries."""
+    detail = "The carrier could not be brought to cancel the order in 12 hours."
+    return Problem(code="refund_failed", detail=detail)
+
+
+def late_success() -> Problem:
+    """The carrier speaks well of an order that is over here."""
+    detail = (
+        "The carrier now reports success for this order, which has failed here. Void it with the carrier."
+    )
+    return Problem(code="late_success", detail=detail)
+
+
+def stranded(order: Order, reason: str, words: CarrierWords | None = None) -> Problem:
+    """Why nothing more can be done by itself for an order that is still open; `reason` is a problem code."""
+    if order.submission.compensating_since is not None:
+        return not_taken_back(order, words)
+    if order.submission.sending_at is None:
+        detail = "Nothing was sent to the carrier. Cancel the order and create it again."
+        words = order.attention.carrier if order.attention else None
+        return Problem(code=reason, detail=detail, carrier=words)
+    if order.carrier_order_number is None:
+        return unknown()
+    return Problem(code=reason, detail="The carrier has taken the order and not said what became of it.")
+
+
+def label_unavailable(words: CarrierWords | None) -> Problem:
+    """The order is confirmed, and its label never came."""
+    return Problem(
+        code="label_unavailable",
+        detail="The carrier has confirmed the order but gave no usable label in time. "
+        "Ask the carrier, or cancel the order.",
+        carrier=words,
+    )
+
+
+def change_unknown() -> Problem:
+    """A change was sent to the carrier, and nobody knows whether it was made."""
+    return Problem(
+        code="change_unknown",
+        detail="A change of the order was sent to the carrier and its answer was lost. "
+        "Send the change again; doing so twice does no harm.",
+    )
+
+
+# Raised to whoever asks something of an order
+
+
+def refusal(code: str, error: RefusedError, *, order_id: str | None = None) -> ProblemError:
+    """`refused`, to be raised."""
+    problem = refused(code, error)
+    return ProblemError(
+        code, problem.detail, errors=problem.errors, carrier=problem.carrier, order_id=order_id
+    )
+
+
+def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemError:
+    """The carrier did not answer, or not sensibly; asking again does no harm."""
+    wait = error.retry_after if isinstance(error, TransientError) else None
+    return ProblemError(
+        "carrier_unavailable",
+        "The carrier cannot be asked at the moment. Send the same request again.",
+        order_id=order_id,
+        retry_after=max(1, round(wait or RETRY_SECONDS)),
+    )
+
+
+def must_be_confirmed(order: Order, *, otherwise: str) -> None:
+    """Let only an order pass that the carrier has: ProblemError, `otherwise` where that will not change."""
+    if order.status is OrderStatus.CONFIRMED:
+        return
+    if order.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):
+        detail = "The carrier is still deciding about the order."
+        raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=RETRY_SECONDS)
+    words = str(order.status).replace("_", " ")
+    raise ProblemError(otherwise, f"The order is not confirmed any more: {words}.", order_id=order.id)
+
+
+def not_offered(order: Order, what: str) -> ProblemError:
+    """The carrier has no such call."""
+    return ProblemError("not_supported_by_carrier", f"This carrier {what}.", order_id=order.id)
