@@ -25,16 +25,16 @@ def create_order(request: Request) -> Answer:
     """Take an order: 201 when the carrier has confirmed it, 202 while that goes on, 422 when it refuses."""
     intake: Intake = runtime.order_intake
     moment = now()
-    remaining = request.within(CARRIER_SECONDS)
+    deadline = request.within(CARRIER_SECONDS)
 
     def create(claim: Claim | None) -> Answer:
         draft = read_order(
             request.body, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=moment
         )
-        return taken(request, intake.create(draft, remaining, claim))
+        return taken(request, intake.create(draft, deadline, claim))
 
     def resume(order_id: str) -> Answer:
-        return taken(request, intake.resume(request.tenant, order_id, remaining))
+        return taken(request, intake.resume(request.tenant, order_id, deadline))
 
     _ = request.body  # what is no JSON says nothing about an earlier request
     return create_once(request, intake.table.tenant(request.tenant), moment, create, resume)

@@ -8,7 +8,6 @@ their top, so that it is loaded while the environment starts.
 Tests put other parts in their place with `runtime.use(...)` and take them away with `runtime.reset()`.
 """
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,7 @@ class Runtime:
 
         return OrderSubmitter(
             table=self.table,
-            carriers=self.carriers.within,
+            carriers=self.carriers,
             settings=self.settings,
             retries=lambda: self.retry_queues,
         )
@@ -138,7 +137,7 @@ class Runtime:
 
         return Canceller(
             table=self.table,
-            carriers=self.carriers.within,
+            carriers=self.carriers,
             retries=lambda: self.retry_queues,
             settings=self.settings,
         )
@@ -155,7 +154,7 @@ class Runtime:
         """Has orders held."""
         from parcelgate.services.orders.hold import OrderHolder
 
-        return OrderHolder(table=self.table, carriers=self.carriers.within)
+        return OrderHolder(table=self.table, carriers=self.carriers)
 
     @cached_property
     def order_reader(self) -> "OrderReader":
@@ -169,7 +168,7 @@ class Runtime:
         """Closes orders with their carrier."""
         from parcelgate.services.orders.manifests import ManifestMaker
 
-        return ManifestMaker(table=self.table, carriers=self.carriers.within)
+        return ManifestMaker(table=self.table, carriers=self.carriers)
 
     @cached_property
     def order_flow(self) -> "OrderFlow":
@@ -190,18 +189,17 @@ class Runtime:
 
         return RetryQueues(client("sqs"), self.settings)
 
-    def retrier(self, remaining: Callable[[], float]) -> "Retrier":
+    def retrier(self, deadline: "Deadline") -> "Retrier":
         """What works the retry queues off in one invocation: its calls end by `deadline`."""
         from parcelgate.services.orders.retries import Retrier
 
         return Retrier(
             table=self.table,
-            carrier_for=self.carriers.within(remaining),
             settings=self.settings,
-            labels=lambda: self.label_store,
+            fetcher=self.label_fetcher,
             sqs=client("sqs"),
             submitter=self.order_submitter,
-            remaining=remaining,
+            deadline=deadline,
         )
 
     # Batches
@@ -258,7 +256,7 @@ class Runtime:
         """Fetches labels from carriers."""
         from parcelgate.services.labels.fetch import LabelFetcher
 
-        return LabelFetcher(table=self.table, carriers=self.carriers.within, labels=lambda: self.label_store)
+        return LabelFetcher(table=self.table, carriers=self.carriers, labels=lambda: self.label_store)
 
     @cached_property
     def label_worker(self) -> "LabelWorker":

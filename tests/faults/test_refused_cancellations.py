@@ -6,6 +6,7 @@ from parcelgate.carriers.errors import RefusedError
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retries import RetryQueues
+from tests.support.carriers import OnlyCarrier
 from tests.support.faulty import fails_with, time_out
 from tests.support.world import Behaviour, World
 
@@ -22,7 +23,7 @@ def test_the_label_is_fetched_though_the_workflow_has_ended_meanwhile(world: Wor
     queues = RetryQueues(world.sqs, world.settings)  # type: ignore[arg-type]
     canceller = Canceller(
         table=world.table,
-        carriers=lambda remaining: lambda *whose: world.carrier,
+        carriers=OnlyCarrier(world.carrier),
         retries=lambda: queues,
         settings=world.settings,
         clock=world.clock,

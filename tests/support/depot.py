@@ -22,6 +22,7 @@ from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.batches import Batch, Progress, progress
 from parcelgate.domain.clock import now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.http.requests.batches import read_batch
 from parcelgate.http.requests.bodies import read_json
 from parcelgate.runtime import runtime
@@ -163,7 +164,7 @@ class Depot:
         )
         submitter = OrderSubmitter(
             table=table,
-            carriers=carriers.within,
+            carriers=carriers,
             settings=self.settings,
             retries=lambda: retry_queues,
             clock=self.clock,
@@ -189,15 +190,14 @@ class Depot:
                 clock=self.clock,
             )
 
-        def retrier(remaining: Callable[[], float]) -> Retrier:
+        def retrier(deadline: Deadline) -> Retrier:
             return Retrier(
                 table=table,
-                carrier_for=carriers.within(remaining),
                 settings=self.settings,
-                labels=lambda: None,  # type: ignore[arg-type, return-value]
+                fetcher=None,  # type: ignore[arg-type]
                 sqs=sqs,  # type: ignore[arg-type]
                 submitter=submitter,
-                remaining=remaining,
+                deadline=deadline,
                 clock=self.clock,
                 roll=lambda: 0.999,
             )
@@ -222,8 +222,8 @@ class Depot:
             self.sqs.hidden[f"https://sqs.test/batch-{carrier}"] = HIDDEN_SECONDS
             self.sqs.workers[f"https://sqs.test/retry-{carrier}"] = self._function("retry_order")
 
-    def _transport(self, remaining: Callable[[], float] | None) -> Any:
-        http = HttpTransport(remaining)
+    def _transport(self, deadline: Deadline | None) -> Any:
+        http = HttpTransport(deadline)
 
         def send(request: Request) -> Response:
             self._keep_time()

@@ -16,6 +16,7 @@ from parcelgate.carriers import registry
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.clock import now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.labels.documents import LabelStore
@@ -93,8 +94,8 @@ def sandboxes() -> Iterator[Sandbox]:
 class HastyTransport:
     """The real transport, waiting for answers as long as a test can."""
 
-    def __init__(self, remaining: Callable[[], float] | None) -> None:
-        self._inner = HttpTransport(remaining)
+    def __init__(self, deadline: Deadline | None) -> None:
+        self._inner = HttpTransport(deadline)
 
     def send(self, request: Request) -> Response:
         return self._inner.send(msgspec.structs.replace(request, read_seconds=READ_SECONDS))
@@ -175,13 +176,13 @@ class Desk(World):
         carriers = carriers_over(
             table,
             settings,
-            transport=lambda remaining: wrap(HastyTransport(remaining), "carrier"),
+            transport=lambda deadline: wrap(HastyTransport(deadline), "carrier"),
             clock=self.clock,
             sleep=self.clock.sleep,
         )
         submitter = OrderSubmitter(
             table=table,
-            carriers=carriers.within,
+            carriers=carriers,
             settings=settings,
             retries=lambda: queues,
             clock=self.clock,
@@ -198,29 +199,26 @@ class Desk(World):
         )
         canceller = Canceller(
             table=table,
-            carriers=carriers.within,
+            carriers=carriers,
             retries=lambda: queues,
             settings=settings,
             clock=self.clock,
         )
+        fetcher = LabelFetcher(
+            table=table, carriers=carriers, labels=lambda: LabelStore(store, "labels"), clock=self.clock
+        )
         retrier = Retrier(
             table=table,
-            carrier_for=carriers.within(None),
             settings=settings,
-            labels=lambda: LabelStore(store, "labels"),
+            fetcher=fetcher,
             sqs=sqs,
             submitter=submitter,
-            remaining=lambda: FUNCTION_SECONDS,
+            deadline=Deadline(lambda: FUNCTION_SECONDS),
             clock=self.clock,
             roll=lambda: 0.999,
         )
         worker = LabelWorker(
-            fetcher=LabelFetcher(
-                table=table,
-                carriers=carriers.within,
-                labels=lambda: LabelStore(store, "labels"),
-                clock=self.clock,
-            ),
+            fetcher=fetcher,
             settings=settings,
             sqs=sqs,
             clock=self.clock,
@@ -230,7 +228,7 @@ class Desk(World):
         runtime.use(
             order_intake=intake,
             order_canceller=canceller,
-            retrier=lambda remaining: retrier,
+            retrier=lambda deadline: retrier,
             label_worker=worker,
         )
         really = registry.build

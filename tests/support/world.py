@@ -40,6 +40,7 @@ from parcelgate.carriers.results import (
     Rate,
     Submitted,
 )
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
@@ -537,14 +538,13 @@ class World:
         sqs = wrap(self.sqs, "sqs")
         labels = LabelStore(wrap(self.s3, "s3"), "labels")  # type: ignore[arg-type]
 
-        def carrier_for(tenant: str, carrier: str, account: str) -> Carrier:
+        def carrier_of(*_: Any) -> Carrier:
             if self.account_troubles > 0:
                 self.account_troubles -= 1
                 raise RuntimeError("AccessDenied")
             return self.carrier
 
-        def carriers(remaining: Any) -> Any:
-            return carrier_for
+        carriers: Any = SimpleNamespace(of=carrier_of)
 
         def machine() -> Any:
             return wrap(self.machine, "states")
@@ -571,12 +571,11 @@ class World:
         )
         retrier = Retrier(
             table=table,
-            carrier_for=carriers(None),
             settings=self.settings,
-            labels=lambda: labels,
+            fetcher=fetcher,
             sqs=sqs,
             submitter=submitter,
-            remaining=lambda: FUNCTION_SECONDS,
+            deadline=Deadline(lambda: FUNCTION_SECONDS),
             clock=self.clock,
             roll=lambda: 0.999,
         )
@@ -605,7 +604,7 @@ class World:
         runtime.use(
             label_worker=labeller,
             order_flow=flow,
-            retrier=lambda remaining: retrier,
+            retrier=lambda deadline: retrier,
             stream_router=router,
             webhook_receiver=receive.WebhookReceiver(
                 table=table, accounts=lambda: accounts, clock=self.clock

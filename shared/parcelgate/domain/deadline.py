@@ -32,10 +32,6 @@ class Deadline(msgspec.Struct, frozen=True):
 
     remaining: Callable[[], float]
 
-    def __call__(self) -> float:
-        """The seconds left."""
-        return self.remaining()
-
     @classmethod
     def of(cls, invocation: Invocation) -> Self:
         """The end of a function's invocation."""

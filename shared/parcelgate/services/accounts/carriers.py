@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
     from parcelgate.store.table import Table
 
-type Remaining = Callable[[], float]
-"""Seconds left for calls to carriers in this invocation."""
-
-type CarrierFor = Callable[[str, str, str], Carrier]
-"""Finds a carrier by tenant, carrier code and account."""
-
 _TOKEN_WAIT = timedelta(seconds=8)
 """For a token that another environment is getting; who waited in vain comes again later."""
 
@@ -71,11 +65,6 @@ class Carriers:
         self._clock = clock
         self._sleep = sleep
         self._vaults: dict[AccountName, TokenVault] = {}
-
-    def within(self, remaining: Remaining | None) -> CarrierFor:
-        """`of` for one invocation: every call is over when `remaining` is."""
-        deadline = Deadline(remaining) if remaining else None
-        return lambda *name: self.of(AccountName(*name), deadline)
 
     def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Carrier:
         """The carrier of an order, or of whatever else belongs to an account; its calls end by `deadline`.

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from parcelgate.carriers.errors import CarrierError, HeldBackError, LabelPendingError
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import duration
@@ -29,7 +30,7 @@ from parcelgate.store.errors import OrderNotFoundError, StoreError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.labels.documents import LabelStore
     from parcelgate.store.table import Table
 
@@ -73,7 +74,7 @@ class LabelFetcher:
         self,
         *,
         table: "Table",
-        carriers: "Callable[[Remaining | None], CarrierFor]",
+        carriers: "Carriers",
         labels: "Callable[[], LabelStore]",
         clock: Clock = now,
     ) -> None:
@@ -82,7 +83,7 @@ class LabelFetcher:
         self._labels = labels
         self._clock = clock
 
-    def fetch(self, tenant: str, order_id: str, remaining: "Remaining | None") -> Order:
+    def fetch(self, tenant: str, order_id: str, deadline: Deadline | None) -> Order:
         """Fetch the labels of an order that waits for them; the order as it stands then.
 
         Raises OrderNotFoundError, LabelPendingError while there is no usable label, and CarrierError.
@@ -94,7 +95,7 @@ class LabelFetcher:
         if order.changing_until is not None:
             raise LabelPendingError("the order is being changed")
         try:
-            carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
+            carrier = self._carriers.of(order, deadline)
         except Exception as error:
             # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
             log.error("the carrier account cannot be used", extra=safe_error_fields(error))
@@ -149,7 +150,7 @@ class LabelWorker:
         self._clock = clock
         self._roll = roll
 
-    def work(self, received: ReceivedLabelJob, remaining: "Remaining | None") -> None:
+    def work(self, received: ReceivedLabelJob, deadline: Deadline | None) -> None:
         """Fetch the labels that the message asks for.
 
         Raises LabelNotYetError when the message is to come again, at its own time, and DecodeError for
@@ -158,7 +159,7 @@ class LabelWorker:
         job = msgspec.json.decode(received.body, type=LabelJob)
         bind_log_keys(order_id=job.order_id, tenant=job.tenant)
         try:
-            self._fetcher.fetch(job.tenant, job.order_id, remaining)
+            self._fetcher.fetch(job.tenant, job.order_id, deadline)
         except OrderNotFoundError:
             log.error("a label is wanted for an order that is not there")
         except (LabelPendingError, CarrierError) as error:

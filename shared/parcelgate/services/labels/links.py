@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import log
@@ -18,7 +19,6 @@ from parcelgate.observability.logs import log
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.services.labels.fetch import LabelFetcher
     from parcelgate.store.table import Table
 
@@ -64,17 +64,17 @@ class LabelViewer:
         self._fetcher = fetcher
         self._clock = clock
 
-    def label(self, tenant: str, order_id: str, remaining: "Remaining") -> LinkedLabel | None:
+    def label(self, tenant: str, order_id: str, deadline: Deadline) -> LinkedLabel | None:
         """Link an order's label; None while there is none yet.
 
-        A label that was not fetched yet is fetched now, as far as `remaining` seconds allow.
+        A label that was not fetched yet is fetched now, as far as `deadline` allows.
 
         Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
         cancelled, `label_unavailable` when the carrier never gave a label.
         """
         order = self._table.tenant(tenant).orders.get(order_id)
         if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
-            order = self._fetched(order, remaining)
+            order = self._fetched(order, deadline)
         if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
             detail = "The order is over, so its label is not to be used."
             raise ProblemError("order_not_live", detail, order_id=order.id)
@@ -92,13 +92,13 @@ class LabelViewer:
             expires_at=ends,
         )
 
-    def _fetched(self, order: Order, remaining: "Remaining") -> Order:
+    def _fetched(self, order: Order, deadline: Deadline) -> Order:
         # What this needs is imported only by those who come early.
         from parcelgate.carriers.accounts import AccountError
         from parcelgate.carriers.errors import CarrierError, LabelPendingError
 
         try:
-            return self._fetcher().fetch(order.tenant, order.id, remaining)
+            return self._fetcher().fetch(order.tenant, order.id, deadline)
         except (LabelPendingError, CarrierError, AccountError, ProblemError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             return order

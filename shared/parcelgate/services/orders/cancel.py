@@ -13,6 +13,7 @@ from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Cancels
 from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
@@ -23,7 +24,7 @@ from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -51,7 +52,7 @@ class Canceller:
         self,
         *,
         table: "Table",
-        carriers: "Callable[[Remaining], CarrierFor]",
+        carriers: "Carriers",
         retries: Callable[[], RetryQueues],
         settings: Settings,
         clock: Clock = now,
@@ -62,10 +63,10 @@ class Canceller:
         self._settings = settings
         self._clock = clock
 
-    def cancel(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
+    def cancel(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
         """Cancel an order; it comes back `cancelled`, or `cancelling` when that goes on by itself.
 
-        `remaining` is what is left for the carrier's answer, in seconds.
+        The carrier must have answered by `deadline`.
         Raises OrderNotFoundError, and ProblemError: `not_yet_confirmed` while the carrier is deciding,
         `cannot_cancel`, or `not_supported_by_carrier`.
         """
@@ -73,7 +74,7 @@ class Canceller:
         order = orders.get(order_id)
         bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
         if _at_the_carrier(order):
-            return self._with_the_carrier(orders, order, remaining)
+            return self._with_the_carrier(orders, order, deadline)
         return self._answer(transitions.apply(orders, order, self._unsent))
 
     def _unsent(self, order: Order) -> Change | None:
@@ -82,8 +83,8 @@ class Canceller:
             return None
         return transitions.cancelled(order, order.refund, at=self._clock(), actor=Actor.CLIENT)
 
-    def _with_the_carrier(self, orders: "Orders", order: Order, remaining: "Remaining") -> Order:
-        carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
+    def _with_the_carrier(self, orders: "Orders", order: Order, deadline: Deadline) -> Order:
+        carrier = self._carriers.of(order, deadline)
         if not isinstance(carrier, Cancels):
             detail = "This carrier takes no order back."
             raise ProblemError("not_supported_by_carrier", detail, order_id=order.id)

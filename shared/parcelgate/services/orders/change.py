@@ -22,6 +22,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.port import Updates
 from parcelgate.carriers.results import Confirmed
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Parcel
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
@@ -35,7 +36,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -83,10 +84,10 @@ class OrderChanger:
         self._settings = settings
         self._clock = clock
 
-    def change(self, tenant: str, order_id: str, amendment: Amendment, remaining: "Remaining") -> Order:
+    def change(self, tenant: str, order_id: str, amendment: Amendment, deadline: Deadline) -> Order:
         """Change an order; it comes back as it is then, unchanged where nothing was to be changed.
 
-        `remaining` is what is left for the carrier's answer, in seconds. Raises OrderNotFoundError, and
+        The carrier must have answered by `deadline`. Raises OrderNotFoundError, and
         ProblemError: `validation_failed`, `not_supported_by_carrier`, `not_yet_confirmed`,
         `cannot_change`, `refused_by_carrier`, or `carrier_unavailable`.
         """
@@ -97,7 +98,7 @@ class OrderChanger:
             return transitions.apply(
                 orders, order, lambda order: self._metadata(order, _sound(amendment, order))
             )
-        carrier = self._carriers.within(remaining)(order.tenant, order.carrier, order.account)
+        carrier = self._carriers.of(order, deadline)
         if not isinstance(carrier, Updates):
             raise problems.not_offered(order, "does not let an order be changed")
         order, wanted, mark = self._claim(orders, order, amendment)

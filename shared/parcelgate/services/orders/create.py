@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
@@ -23,7 +24,7 @@ from parcelgate.store.errors import ReferenceTakenError
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.services.accounts.carriers import Carriers, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
@@ -111,12 +112,12 @@ class Intake:
         self._submitter = submitter
         self._clock = clock
 
-    def create(self, draft: Draft, remaining: "Remaining", claim: "Claim | None" = None) -> Order:
+    def create(self, draft: Draft, deadline: Deadline, claim: "Claim | None" = None) -> Order:
         """Take the order, as `accept` does, and send it or start its workflow; the order as it then stands.
 
-        `remaining` is what is left for the carrier's answer, in seconds. Raises what `accept` raises.
+        The carrier must have answered by `deadline`. Raises what `accept` raises.
         """
-        return self._go_on(self.accept(draft, claim), remaining)
+        return self._go_on(self.accept(draft, claim), deadline)
 
     def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
         """Check the order whole and store it, with `claim` in the same transaction; nothing is sent.
@@ -140,15 +141,15 @@ class Intake:
         count("OrdersAccepted", carrier=order.carrier)
         return order
 
-    def resume(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
+    def resume(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
         """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
         order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
-        return self._go_on(order, remaining) if order.status is OrderStatus.ACCEPTED else order
+        return self._go_on(order, deadline) if order.status is OrderStatus.ACCEPTED else order
 
-    def _go_on(self, order: Order, remaining: "Remaining") -> Order:
+    def _go_on(self, order: Order, deadline: Deadline) -> Order:
         if not registry.profile(order.carrier).confirms_later:
-            return self._submitter().submit(order, remaining)
+            return self._submitter().submit(order, deadline)
         self.start(order)
         return order
 

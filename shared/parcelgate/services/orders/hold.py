@@ -1,11 +1,11 @@
 """Asking a carrier to keep an order back."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Holds
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
@@ -13,25 +13,25 @@ from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
 
 class OrderHolder:
-    """Has orders held. `carriers` finds carriers whose calls end within the given time."""
+    """Has orders held."""
 
     def __init__(
         self,
         *,
         table: "Table",
-        carriers: "Callable[[Remaining], CarrierFor]",
+        carriers: "Carriers",
         clock: Clock = now,
     ) -> None:
         self.table = table
         self._carriers = carriers
         self._clock = clock
 
-    def hold(self, tenant: str, order_id: str, remaining: "Remaining") -> Order:
+    def hold(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
         """Ask the carrier to hold an order, once; the order as it is then.
 
         Raises OrderNotFoundError, and ProblemError: `not_supported_by_carrier`, `not_yet_confirmed`,
@@ -40,7 +40,7 @@ class OrderHolder:
         orders = self.table.tenant(tenant).orders
         order = orders.get(order_id)
         bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
-        carrier = self._carriers(remaining)(order.tenant, order.carrier, order.account)
+        carrier = self._carriers.of(order, deadline)
         if not isinstance(carrier, Holds):
             raise problems.not_offered(order, "holds no orders")
         problems.must_be_confirmed(order, otherwise="order_not_live")

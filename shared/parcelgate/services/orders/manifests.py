@@ -1,13 +1,15 @@
 """Closing orders with their carrier before they are handed over. A closed order cannot change any more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Manifests
+from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.domain.problems import Problem, ProblemError
@@ -17,7 +19,7 @@ from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
 
@@ -44,27 +46,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestMaker:
-    """Closes orders. `carriers` finds carriers whose calls end within the given time."""
+    """Closes orders."""
 
     def __init__(
         self,
         *,
         table: "Table",
-        carriers: "Callable[[Remaining], CarrierFor]",
+        carriers: "Carriers",
         clock: Clock = now,
     ) -> None:
         self.table = table
         self._carriers = carriers
         self._clock = clock
 
-    def close(self, tenant: str, request: ManifestRequest, remaining: "Remaining") -> Manifest:
+    def close(self, tenant: str, request: ManifestRequest, deadline: Deadline) -> Manifest:
         """Close the orders that can be closed, each for itself. One that was closed before stays closed.
 
         Raises ProblemError for what holds for all of them: `validation_failed`,
         `not_supported_by_carrier`, `refused_by_carrier` or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=request.carrier)
-        carrier = self._carriers(remaining)(tenant, request.carrier, request.account)
+        carrier = self._carriers.of(AccountName(tenant, request.carrier, request.account), deadline)
         if not isinstance(carrier, Manifests):
             raise ProblemError("not_supported_by_carrier", "This carrier closes no orders.")
         orders = {order.id: order for order in self.table.tenant(tenant).orders.many(request.order_ids)}

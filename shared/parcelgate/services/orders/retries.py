@@ -26,6 +26,7 @@ from parcelgate.carriers.errors import CarrierError, LabelPendingError, RefusedE
 from parcelgate.carriers.port import Cancels
 from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.observability.logs import log, safe_error_fields
@@ -40,8 +41,6 @@ from parcelgate.store.errors import OrderNotFoundError, StoreError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
-    from parcelgate.services.labels.documents import LabelStore
     from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
@@ -135,38 +134,36 @@ class Retrier:
 
     Parameters
     ----------
-    table, carrier_for, settings
+    table, settings
         As for the order flow.
-    labels
-        Where labels are kept.
+    fetcher
+        Fetches labels.
     sqs
         For the visibility of messages, and for the dead-letter queues.
     submitter
         Submits orders, or goes on with what may have been sent.
-    remaining
-        What is left of the invocation, in seconds.
+    deadline
+        The end of the invocation.
     """
 
     def __init__(
         self,
         *,
         table: "Table",
-        carrier_for: "CarrierFor",
         settings: Settings,
-        labels: "Callable[[], LabelStore]",
+        fetcher: LabelFetcher,
         sqs: "SQSClient",
         submitter: "OrderSubmitter",
-        remaining: "Remaining",
+        deadline: Deadline,
         clock: Clock = now,
         roll: Callable[[], float] = random.random,
     ) -> None:
         self._table = table
-        self._carrier_for = carrier_for
         self._settings = settings
-        self._fetcher = LabelFetcher(table=table, carriers=lambda _: carrier_for, labels=labels, clock=clock)
+        self._fetcher = fetcher
         self._sqs = sqs
         self._submitter = submitter
-        self._remaining = remaining
+        self._deadline = deadline
         self._clock = clock
         self._roll = roll
 
@@ -211,12 +208,12 @@ class Retrier:
     # The actions
 
     def _create(self, _: "Orders", order: Order) -> None:
-        self._submitter.resume(order, self._remaining)
+        self._submitter.resume(order, self._deadline)
 
     def _cancel(self, orders: "Orders", order: Order) -> None:
         if order.status is not OrderStatus.CANCELLING:
             return
-        carrier = self._carrier_for(order.tenant, order.carrier, order.account)
+        carrier = self._submitter.carrier(order, self._deadline)
         if not isinstance(carrier, Cancels):
             raise TransientError("the carrier takes nothing back")
         try:
@@ -237,9 +234,9 @@ class Retrier:
 
         A confirmed order has nothing left but its label, also when this very message confirmed it before.
         """
-        order = self._submitter.reread(order, self._remaining)
+        order = self._submitter.reread(order, self._deadline)
         if transitions.wants_label(order):
-            self._fetcher.fetch(order.tenant, order.id, self._remaining)
+            self._fetcher.fetch(order.tenant, order.id, self._deadline)
 
     def _come_again(self, message: RetryMessage, received: ReceivedMessage, wanted: float | None) -> None:
         settings = self._settings

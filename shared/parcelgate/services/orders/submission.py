@@ -75,6 +75,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, OrderResult, Pending, Submitted
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords, Problem
@@ -88,7 +89,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
 if TYPE_CHECKING:
-    from parcelgate.services.accounts.carriers import CarrierFor, Remaining
+    from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.orders.retries import RetryQueues
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
@@ -125,8 +126,8 @@ class Caller(NamedTuple):
 
     Parameters
     ----------
-    remaining
-        Seconds left for the carrier's answer and for storing it.
+    deadline
+        By when the carrier must have answered, and what it said be stored.
     due
         By when somebody must look after an open order again, if its sender lives no longer than the given
         time.
@@ -139,7 +140,7 @@ class Caller(NamedTuple):
         Where the carrier confirms later.
     """
 
-    remaining: Remaining
+    deadline: Deadline
     due: Callable[[Order, datetime], datetime]
     queues: bool = False
     least_seconds: float = SEND_SECONDS
@@ -154,7 +155,7 @@ class OrderSubmitter:
     table
         The store.
     carriers
-        Finds the carrier of an order; `Carriers.within`.
+        Finds the carrier of an order.
     settings
         Intervals and margins.
     retries
@@ -169,7 +170,7 @@ class OrderSubmitter:
         self,
         *,
         table: Table,
-        carriers: Callable[[Remaining | None], CarrierFor],
+        carriers: Carriers,
         settings: Settings,
         retries: Callable[[], RetryQueues],
         clock: Clock = now,
@@ -186,17 +187,17 @@ class OrderSubmitter:
 
     # For the request and the batch worker
 
-    def submit(self, order: Order, remaining: Remaining) -> Order:
+    def submit(self, order: Order, deadline: Deadline) -> Order:
         """Send a stored order, once, unless somebody has; the order as it then stands.
 
         `confirmed`, `failed` or `needs_attention`, or still open (`accepted`, `processing`) and then in
-        its carrier's retry queue. Never raises for trouble with the carrier or the store. `remaining` is
-        what is left for the carrier's answer and for storing it, in seconds.
+        its carrier's retry queue. Never raises for trouble with the carrier or the store. The carrier must
+        have answered, and its answer be stored, by `deadline`.
         """
-        caller = Caller(remaining, self._soon, queues=True)
+        caller = Caller(deadline, self._soon, queues=True)
         return self._quietly(order, lambda: self._take_back(self.send(order, caller), caller))
 
-    def submit_many(self, orders: Sequence[Order], remaining: Remaining) -> list[Order]:
+    def submit_many(self, orders: Sequence[Order], deadline: Deadline) -> list[Order]:
         """Send stored orders of one carrier account, in its largest requests; as they then stand, in order.
 
         Each order is marked, sent and stored for itself: what is true of `submit` is true of each.
@@ -204,38 +205,38 @@ class OrderSubmitter:
         if not orders:
             return []
         try:
-            carrier = self.carrier(orders[0], remaining)
+            carrier = self.carrier(orders[0], deadline)
         except TransientError:
             carrier = None
         if not isinstance(carrier, CreatesInBatches):
-            return self._side_by_side(lambda order: self.submit(order, remaining), orders)
+            return self._side_by_side(lambda order: self.submit(order, deadline), orders)
         after: list[Order] = []
         for some in batched(orders, carrier.create_batch, strict=False):
-            after += self._submit_batch(carrier, some, Caller(remaining, self._soon, queues=True))
+            after += self._submit_batch(carrier, some, Caller(deadline, self._soon, queues=True))
         return after
 
     # For the retry queue
 
-    def resume(self, order: Order, remaining: Remaining) -> Order:
+    def resume(self, order: Order, deadline: Deadline) -> Order:
         """Do what an open order needs next: ask the carrier where it may have it, send it, or take it back.
 
         Raises NotSettledError while the order is not settled, and what the store raises.
         """
-        caller = Caller(remaining, self._queued)
+        caller = Caller(deadline, self._queued)
         if order.submission.sending_at is not None:
             order = self.ask(order, caller)
         if order.submission.sending_at is None:
             order = self.send(order, caller)
         return self._take_back(order, caller)
 
-    def reread(self, order: Order, remaining: Remaining) -> Order:
+    def reread(self, order: Order, deadline: Deadline) -> Order:
         """Ask the carrier about an order that has failed or needs attention; what it says now is what counts.
 
         Raises NotSettledError while it says nothing final, and CarrierError.
         """
         if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
             return order
-        carrier = self.carrier(order, remaining)
+        carrier = self.carrier(order, deadline)
         result = look_up(carrier, order)
         failed = order.status is OrderStatus.FAILED
         if self._is_anothers(order, getattr(result, "carrier_order_number", None)):
@@ -263,7 +264,7 @@ class OrderSubmitter:
         if order.status not in OPEN or order.submission.sending_at is not None:
             return order
         try:
-            carrier = self.carrier(order, caller.remaining)
+            carrier = self.carrier(order, caller.deadline)
         except TransientError as error:
             return self._leave(order, error, caller)
         sender = new_id("snd")
@@ -341,11 +342,10 @@ class OrderSubmitter:
             order, lambda order: transitions.given_up(order, reason, at=self._clock(), words=words)
         )
 
-    def carrier(self, order: Order, remaining: Remaining) -> Carrier:
+    def carrier(self, order: Order, deadline: Deadline) -> Carrier:
         """The order's carrier. Raises HeldBackError when its account cannot be used."""
-        carrier_for = self._carriers(lambda: remaining() - _SAVE_SECONDS)
         try:
-            return carrier_for(order.tenant, order.carrier, order.account)
+            return self._carriers.of(order, deadline.minus(_SAVE_SECONDS))
         except Exception as error:
             # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
             log.error("the carrier account cannot be used", extra=safe_error_fields(error))
@@ -392,7 +392,7 @@ class OrderSubmitter:
             if order.status not in OPEN or order.submission.sending_at is not None:
                 return None
             at = self._clock()
-            until = at + timedelta(seconds=max(caller.remaining(), 0.0)) + _AFTERLIFE
+            until = at + timedelta(seconds=max(caller.deadline.remaining(), 0.0)) + _AFTERLIFE
             submission = Submission(
                 sending_at=at,
                 sender=sender,
@@ -407,7 +407,7 @@ class OrderSubmitter:
 
     def _create(self, carrier: Any, order: Order, caller: Caller) -> CreateAnswer:
         """Send a marked order; whatever comes of it, as a value."""
-        if caller.remaining() < caller.least_seconds:
+        if caller.deadline.remaining() < caller.least_seconds:
             return HeldBackError("no time left to send it")
         try:
             if caller.callback is None:
@@ -422,7 +422,7 @@ class OrderSubmitter:
         self, carrier: CreatesInBatches, orders: Sequence[Order], caller: Caller
     ) -> Sequence[CreateAnswer]:
         """Send marked orders together; by themselves when the carrier refuses them all in one word."""
-        if caller.remaining() < caller.least_seconds:
+        if caller.deadline.remaining() < caller.least_seconds:
             return [HeldBackError("no time left to send it")] * len(orders)
         try:
             answers = carrier.create_many(orders)
@@ -533,7 +533,7 @@ class OrderSubmitter:
         if order.status not in OPEN or order.submission.compensating_since is None:
             return order
         try:
-            carrier = self.carrier(order, caller.remaining)
+            carrier = self.carrier(order, caller.deadline)
         except CarrierError as error:
             return self._leave(order, error, caller)
         later = isinstance(carrier, ConfirmsLater)
@@ -643,7 +643,7 @@ class OrderSubmitter:
     def _look_up(self, order: Order, caller: Caller) -> tuple[Carrier, OrderResult]:
         """What the carrier says of the order, unless it speaks of an earlier order of ours."""
         try:
-            carrier = self.carrier(order, caller.remaining)
+            carrier = self.carrier(order, caller.deadline)
             result = look_up(carrier, order)
         except CarrierError as error:
             raise NotSettledError(self._leave(order, error, caller)) from None

@@ -40,6 +40,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -54,7 +55,6 @@ from parcelgate.store.credentials.webhook_tokens import hash_of
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.services.accounts.carriers import Remaining
     from parcelgate.services.labels.fetch import LabelFetcher
 
 COMMIT_SECONDS = 30.0
@@ -193,15 +193,15 @@ class OrderFlow:
         self._sleep = sleep
         self._roll = roll
 
-    def submit(self, task: TaskInput, remaining: Remaining) -> None:
+    def submit(self, task: TaskInput, deadline: Deadline) -> None:
         """SubmitOrder: send the order to the carrier, once, and leave the machine waiting for the callback.
 
-        `remaining` is what is left of the invocation, in seconds. Whatever does not end in a promise of
+        `deadline` is the end of the invocation. Whatever does not end in a promise of
         the carrier to call back wakes the machine at once: `OrderRefused` when the order is over,
         `NotSubmitted` when nothing was sent, `OutcomeUnknown` when the carrier must be asked.
         """
         try:
-            ending = self._submit(task, remaining)
+            ending = self._submit(task, deadline)
         except Exception as error:
             # The mark tells CheckOrder whether anything may have been sent.
             log.error("the submission broke off", extra=safe_error_fields(error))
@@ -218,7 +218,7 @@ class OrderFlow:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
 
-    def check(self, task: TaskInput, remaining: Remaining) -> None:
+    def check(self, task: TaskInput, deadline: Deadline) -> None:
         """CheckOrder: ask the carrier how the order stands, and settle it.
 
         Returns when nothing is left to be asked. Raises OrderPending (ask again), OrderFailed (the
@@ -228,7 +228,7 @@ class OrderFlow:
         try:
             order = self._order(task)
             if order.submission.sending_at is not None:
-                order = self._submitter.ask(order, self._caller(task, remaining))
+                order = self._submitter.ask(order, self._caller(task, deadline))
         except NotSettledError:
             raise (DeadlinePassed if late else OrderPending)(task.order_id) from None
         except AWS_TROUBLE as error:
@@ -240,7 +240,7 @@ class OrderFlow:
             raise OrderFailed(order.id)
         raise (DeadlinePassed if late else NotSubmitted)(order.id)
 
-    def fetch_label(self, task: TaskInput, remaining: Remaining) -> None:
+    def fetch_label(self, task: TaskInput, deadline: Deadline) -> None:
         """FetchLabel: fetch, check and store the labels.
 
         Raises LabelPending while there are none. At the deadline the order gets its attention and this
@@ -248,7 +248,7 @@ class OrderFlow:
         """
         try:
             try:
-                self._fetcher.fetch(task.tenant, task.order_id, lambda: remaining() - _SAVE_SECONDS)
+                self._fetcher.fetch(task.tenant, task.order_id, deadline.minus(_SAVE_SECONDS))
             except (LabelPendingError, CarrierError) as error:
                 log.info("no label yet", extra=name_of(error))
                 if not self._late(task):
@@ -258,7 +258,7 @@ class OrderFlow:
             log.warning("the label broke off", extra=name_of(error))
             raise (DeadlinePassed if self._late(task) else LabelPending)(task.order_id) from None
 
-    def compensate(self, task: TaskInput, remaining: Remaining) -> None:
+    def compensate(self, task: TaskInput, deadline: Deadline) -> None:
         """Compensate: have the money of a failed order returned, and only then call the order failed.
 
         Raises RefundPending until the carrier accepts; after the refund's own deadline a person is told.
@@ -267,7 +267,7 @@ class OrderFlow:
         settings = self._settings
         try:
             try:
-                self._submitter.compensate(self._order(task), self._caller(task, remaining))
+                self._submitter.compensate(self._order(task), self._caller(task, deadline))
             except NotSettledError as error:
                 since = error.order.submission.compensating_since
                 if since is None or self._clock() < since + settings.refund_deadline:
@@ -295,7 +295,7 @@ class OrderFlow:
         """Whether the workflow's time is over."""
         return self._clock() >= task.started_at + self._settings.order_deadline
 
-    def _caller(self, task: TaskInput, remaining: Remaining, callback: Callback | None = None) -> Caller:
+    def _caller(self, task: TaskInput, deadline: Deadline, callback: Callback | None = None) -> Caller:
         """The machine comes again by itself, for as long as the order or its refund may take."""
 
         def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
@@ -305,7 +305,7 @@ class OrderFlow:
             return deadlines.refund(self._settings, since)
 
         return Caller(
-            remaining=lambda: remaining() - _SAVE_SECONDS,
+            deadline=deadline.minus(_SAVE_SECONDS),
             due=due,
             least_seconds=COMMIT_SECONDS - _SAVE_SECONDS,
             callback=callback,
@@ -313,14 +313,14 @@ class OrderFlow:
 
     # SubmitOrder
 
-    def _submit(self, task: TaskInput, remaining: Remaining) -> _Ending | None:
+    def _submit(self, task: TaskInput, deadline: Deadline) -> _Ending | None:
         order = self._order(task)
         if order.submission.sending_at is not None or order.status not in OPEN:
             return _ending_of(order)
         if self._late(task):
             return _NOT_SENT
         try:
-            rate = self._price(order, remaining)
+            rate = self._price(order, deadline)
         except RefusedError as error:
             return _ending_of(self._submitter.refuse(order, error))
         except CarrierError as error:
@@ -329,30 +329,33 @@ class OrderFlow:
         over = problems.above_max(order, rate)
         if over is not None:
             return _ending_of(self._submitter.fail(order, over))
-        if remaining() < COMMIT_SECONDS or self._late(task):
+        if deadline.remaining() < COMMIT_SECONDS or self._late(task):
             return _NOT_SENT
 
         token = secrets.token_urlsafe(32)
         url = f"{self._settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
         callback = Callback(url, hash_of(token), task.task_token)
         try:
-            return _ending_of(self._submitter.send(order, self._caller(task, remaining, callback)))
+            return _ending_of(self._submitter.send(order, self._caller(task, deadline, callback)))
         except NotSettledError as error:
             submission = error.order.submission
             if submission.sending_at is None:
                 # The machine comes back at once, so the pause is made here.
                 self._sleep(
-                    max(0.0, min(self._step(_AFTER_CREATE, error.after), remaining() - _SPARE_SECONDS))
+                    max(
+                        0.0,
+                        min(self._step(_AFTER_CREATE, error.after), deadline.remaining() - _SPARE_SECONDS),
+                    )
                 )
             if submission.answered and submission.callback_hash == callback.token_hash:
                 return None
             return _ending_of(error.order)
 
-    def _price(self, order: Order, remaining: Remaining) -> Rate | None:
+    def _price(self, order: Order, deadline: Deadline) -> Rate | None:
         """The fee preview, tried again while there is time to send the order afterwards."""
         for attempt in itertools.count(1):
             try:
-                carrier = self._submitter.carrier(order, lambda: remaining() - _SAVE_SECONDS)
+                carrier = self._submitter.carrier(order, deadline.minus(_SAVE_SECONDS))
                 if not isinstance(carrier, QuotesRates):
                     return None
                 for rate in carrier.rates(order):
@@ -362,7 +365,7 @@ class OrderFlow:
             except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
                 # A preview buys nothing, so it may be repeated whatever became of it.
                 seconds = self._step(attempt, getattr(error, "retry_after", None))
-                if remaining() - seconds < COMMIT_SECONDS:
+                if deadline.remaining() - seconds < COMMIT_SECONDS:
                     raise
                 self._sleep(seconds)
         raise AssertionError("unreachable")

@@ -23,6 +23,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retries import RetryQueues
 from parcelgate.services.settings import Settings
+from tests.support.carriers import OnlyCarrier
 from tests.support.faulty import Faults, aws_error
 from tests.support.http import House, Reply, call
 from tests.support.orders import NOON, an_event, an_order
@@ -52,7 +53,7 @@ def use(house: House, carrier: Any) -> None:
     runtime.use(
         order_canceller=Canceller(
             table=house.table,
-            carriers=lambda _: lambda *_: carrier,
+            carriers=OnlyCarrier(carrier),
             retries=lambda: runtime.retry_queues,
             settings=Settings(),
         )

@@ -13,6 +13,7 @@ from pypdf import PdfReader, PdfWriter
 
 from parcelgate.carriers.errors import LabelPendingError, RefusedError, TransientError
 from parcelgate.carriers.results import LabelFile
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
@@ -21,6 +22,7 @@ from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelNotYetError, LabelWorker, ReceivedLabelJob
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
+from tests.support.carriers import OnlyCarrier
 from tests.support.clock import FakeClock
 from tests.support.faulty import Faults, aws_error
 from tests.support.orders import an_event, an_order
@@ -85,7 +87,7 @@ class Desk:
         carrier: Any = self.carrier
         self.fetcher = LabelFetcher(
             table=table,
-            carriers=lambda remaining: lambda *whose: carrier,
+            carriers=OnlyCarrier(carrier),
             labels=lambda: store,
             clock=self.clock,
         )
@@ -108,7 +110,7 @@ class Desk:
         delivery = ReceivedLabelJob(
             body=json.dumps(job) if body is None else body, receipt_handle="handle", receive_count=receives
         )
-        self.worker.work(delivery, lambda: 50.0)
+        self.worker.work(delivery, Deadline.after(50))
 
 
 @pytest.fixture
@@ -212,7 +214,7 @@ def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: A
     faults = Faults().on("get_item", aws_error("InternalServerError"))
     fetcher = LabelFetcher(
         table=Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME),
-        carriers=lambda _: lambda *_: desk.carrier,  # type: ignore[arg-type, return-value]
+        carriers=OnlyCarrier(desk.carrier),  # type: ignore[arg-type]
         labels=lambda: None,  # type: ignore[arg-type, return-value]
     )
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})

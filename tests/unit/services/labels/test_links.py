@@ -9,6 +9,7 @@ from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher
 from parcelgate.services.labels.links import LabelViewer
+from tests.support.carriers import OnlyCarrier
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, FakeS3, World, worlds
 
@@ -31,7 +32,7 @@ def test_an_early_get_fetches_too(carrier: str, world: World) -> None:
     s3: Any = Links()
     fetcher = LabelFetcher(
         table=world.table,
-        carriers=lambda remaining: lambda *whose: world.carrier,
+        carriers=OnlyCarrier(world.carrier),
         labels=lambda: LabelStore(s3, "labels"),
         clock=world.clock,
     )

@@ -87,12 +87,6 @@ class Desk:
 
     # What the changer wants of `Carriers`.
 
-    def within(self, remaining: Any) -> Any:
-        return self.carrier_for
-
-    def carrier_for(self, *whose: str) -> Any:
-        return self.carrier
-
     def of(self, *_: Any) -> Any:
         return self.carrier
 

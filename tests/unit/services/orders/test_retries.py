@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from parcelgate.carriers.errors import RefusedError, TransientError, UnknownOutcomeError
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
@@ -26,7 +27,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def retrier(world: World) -> Retrier:
-    return runtime.retrier(lambda: 60.0)
+    return runtime.retrier(Deadline.after(60))
 
 
 @pytest.fixture
