@@ -28,7 +28,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import rfc3339
 from parcelgate.services.accounts import api_keys, webhook_urls
 from parcelgate.services.operator import operations
-from parcelgate.services.orders.retries import RetryQueues
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.hold import OrderHolder
     from parcelgate.services.orders.manifests import ManifestMaker
     from parcelgate.services.orders.reader import OrderReader
-    from parcelgate.services.orders.retries import Retrier, RetryQueues
+    from parcelgate.services.orders.retries import Retrier
+    from parcelgate.services.orders.retry_queues import RetryQueues
     from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.services.orders.workflow import OrderFlow
     from parcelgate.services.trackings.polls import Polls
@@ -185,7 +186,7 @@ class Runtime:
     @cached_property
     def retry_queues(self) -> "RetryQueues":
         """The retry queues of the carriers."""
-        from parcelgate.services.orders.retries import RetryQueues
+        from parcelgate.services.orders.retry_queues import RetryQueues
 
         return RetryQueues(client("sqs"), self.settings)
 

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from parcelgate.carriers.errors import RefusedError
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.orders.cancel import Canceller
-from parcelgate.services.orders.retries import RetryQueues
+from parcelgate.services.orders.retry_queues import RetryQueues
 from tests.support.carriers import OnlyCarrier
 from tests.support.faulty import fails_with, time_out
 from tests.support.world import Behaviour, World
@@ -30,7 +31,7 @@ def test_the_label_is_fetched_though_the_workflow_has_ended_meanwhile(world: Wor
     )
     world.faults.on("cancel", time_out()).on("cancel", fails_with(RefusedError("no")))
     later = world.sqs.workers.pop("https://sqs.test/retry-lso")
-    assert canceller.cancel("acme", order.id, lambda: 10.0).status is OrderStatus.CANCELLING
+    assert canceller.cancel("acme", order.id, Deadline.after(10)).status is OrderStatus.CANCELLING
     world.stream()
     world.clock.run(until=lambda: len(world.ended) == 1, hours=1)
     assert world.ended[0].status == "SUCCEEDED"

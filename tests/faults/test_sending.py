@@ -7,10 +7,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.http.requests.orders import read_order
-from parcelgate.services.orders.retries import RetryMessage
+from parcelgate.services.orders.retry_queues import RetryMessage
 from sandbox.lme.envelope import new_login
 from tests.support.desk import BODIES, CARRIERS, Desk, lme_body, ubi_body
 from tests.support.faulty import Killed, die, unavailable
@@ -304,7 +305,7 @@ def stored(desk: Desk, carrier: str, *references: str) -> list[Order]:
 
 
 def sent_many(desk: Desk, orders: list[Order], seconds: float = 60) -> dict[str, OrderStatus]:
-    after = desk.submitter.submit_many(orders, lambda: seconds)
+    after = desk.submitter.submit_many(orders, Deadline(lambda: seconds))
     assert [order.id for order in after] == [order.id for order in orders]
     return {order.reference: order.status for order in after}
 

@@ -10,6 +10,7 @@ import pytest
 from functions.poll_nudged.handler import handler as poll_nudged
 from parcelgate import aws_clients
 from parcelgate.carriers.results import Waybill
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
@@ -275,7 +276,7 @@ class TestAQuestion:
         assert "china-ems" in [one["code"] for one in found]
 
         service = runtime.tracking_subscriptions
-        assert len(service.ask("acme", "default", lambda one: one.couriers(), lambda: 10.0)) > 20
+        assert len(service.ask("acme", "default", lambda one: one.couriers(), Deadline.after(10))) > 20
         asked = {"costtime", "remote", "aircargo", "getuserinfo", "getstatusnumber", "detect", "carriers"}
         assert asked <= set(shop.calls)
 

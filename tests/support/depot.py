@@ -30,7 +30,8 @@ from parcelgate.services.batches import batches
 from parcelgate.services.batches.batches import BatchWorker, Bodies, FanOut, Reading
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.create import Intake
-from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.retries import Retrier
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table

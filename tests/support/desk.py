@@ -23,7 +23,8 @@ from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.create import Intake
-from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.retries import Retrier
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.store.table import Table
 from sandbox import Settings, serve

@@ -50,7 +50,8 @@ from parcelgate.services.events import stream_router
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.operator import sweep
-from parcelgate.services.orders.retries import Retrier, RetryQueues
+from parcelgate.services.orders.retries import Retrier
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.services.orders.workflow import OrderFlow
 from parcelgate.services.settings import Settings

@@ -15,7 +15,7 @@ from local import cli
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.services.accounts import api_keys
-from parcelgate.services.orders.retries import RetryQueues
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.store.inbox import RECEIVED, InboxEntry
 from parcelgate.store.table import Table
 from tests.support.orders import an_event, an_order

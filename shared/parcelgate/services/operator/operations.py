@@ -11,7 +11,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.retries import Action, RetryQueues
+from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, transitions, workflow
-from parcelgate.services.orders.retries import Action, RetryQueues
+from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 

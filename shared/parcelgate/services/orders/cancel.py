@@ -19,7 +19,7 @@ from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, problems, transitions
-from parcelgate.services.orders.retries import Action, RetryQueues
+from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 

@@ -15,8 +15,7 @@ reread    the carrier called back after the workflow had gone on, or a person wa
 import math
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,12 +27,13 @@ from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
-from parcelgate.domain.problems import CarrierWords
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
 from parcelgate.services.labels.fetch import LabelFetcher
 from parcelgate.services.orders import deadlines, problems, transitions
+from parcelgate.services.orders.retry_queues import Action, RetryMessage
+from parcelgate.services.orders.submission import NotSettledError, OrderSubmitter
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
@@ -41,7 +41,6 @@ from parcelgate.store.errors import OrderNotFoundError, StoreError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -52,47 +51,6 @@ _PATIENT_STEP = timedelta(minutes=2)
 """SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
 
 
-class Action(StrEnum):
-    """What is to be tried again."""
-
-    CREATE = "create"
-    CANCEL = "cancel"
-    REREAD = "reread"
-
-
-class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to be tried again: ids and times, nothing else."""
-
-    tenant: str
-    order_id: str
-    carrier: str
-    action: Action
-    first_attempt_at: datetime
-
-
-class RetryQueues:
-    """Puts messages into the carriers' retry queues."""
-
-    def __init__(self, sqs: "SQSClient", settings: Settings) -> None:
-        self._sqs = sqs
-        self._settings = settings
-
-    def enqueue(self, order: Order, action: Action, *, at: datetime, delay: float = 0) -> None:
-        """Have `action` tried for `order` from `at` on, the first time after `delay` seconds (<= 900)."""
-        message = RetryMessage(
-            tenant=order.tenant,
-            order_id=order.id,
-            carrier=order.carrier,
-            action=action,
-            first_attempt_at=at,
-        )
-        self._sqs.send_message(
-            QueueUrl=self._settings.retry_queue_urls[order.carrier],
-            MessageBody=msgspec.json.encode(message).decode(),
-            DelaySeconds=min(round(delay), 900),
-        )
-
-
 class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message as SQS delivers it. `queue` is the name of the queue it came from."""
 
@@ -100,21 +58,6 @@ class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     receipt_handle: str
     receive_count: int
-
-
-class NotSettledError(Exception):
-    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later.
-
-    `words` is what the carrier said, where it said anything.
-    """
-
-    def __init__(
-        self, order: Order, after: float | None = None, *, words: CarrierWords | None = None
-    ) -> None:
-        super().__init__("the order is not settled")
-        self.order = order
-        self.after = after
-        self.words = words
 
 
 class NotYetError(Exception):
@@ -153,7 +96,7 @@ class Retrier:
         settings: Settings,
         fetcher: LabelFetcher,
         sqs: "SQSClient",
-        submitter: "OrderSubmitter",
+        submitter: OrderSubmitter,
         deadline: Deadline,
         clock: Clock = now,
         roll: Callable[[], float] = random.random,

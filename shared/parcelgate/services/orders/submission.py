@@ -83,14 +83,14 @@ from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import deadlines, problems, transitions
-from parcelgate.services.orders.retries import Action, NotSettledError
+from parcelgate.services.orders.retry_queues import Action
 from parcelgate.services.orders.transitions import OPEN, Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders.retries import RetryQueues
+    from parcelgate.services.orders.retry_queues import RetryQueues
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
@@ -111,6 +111,21 @@ _SIDE_BY_SIDE = 8
 
 AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 """Trouble that passes by itself."""
+
+
+class NotSettledError(Exception):
+    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later.
+
+    `words` is what the carrier said, where it said anything.
+    """
+
+    def __init__(
+        self, order: Order, after: float | None = None, *, words: CarrierWords | None = None
+    ) -> None:
+        super().__init__("the order is not settled")
+        self.order = order
+        self.after = after
+        self.words = words
 
 
 class Callback(NamedTuple):

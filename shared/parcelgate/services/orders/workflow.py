@@ -46,8 +46,14 @@ from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import deadlines, problems
-from parcelgate.services.orders.retries import NotSettledError
-from parcelgate.services.orders.submission import AWS_TROUBLE, Callback, Caller, OrderSubmitter, name_of
+from parcelgate.services.orders.submission import (
+    AWS_TROUBLE,
+    Callback,
+    Caller,
+    NotSettledError,
+    OrderSubmitter,
+    name_of,
+)
 from parcelgate.services.orders.transitions import OPEN
 from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import hash_of

@@ -28,7 +28,7 @@ from parcelgate.domain.trackings import Tracking, same_number
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.retries import Action
+from parcelgate.services.orders.retry_queues import Action
 from parcelgate.services.orders.transitions import Change
 from parcelgate.store.errors import OrderNotFoundError
 from parcelgate.store.inbox import DUE_AFTER, RECEIVED, InboxEntry, was_kept
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from parcelgate.services.accounts.carriers import Carriers
-    from parcelgate.services.orders.retries import RetryQueues
+    from parcelgate.services.orders.retry_queues import RetryQueues
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.store.table import Table
 

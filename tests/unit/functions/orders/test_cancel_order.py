@@ -21,7 +21,7 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Sub
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
-from parcelgate.services.orders.retries import RetryQueues
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.settings import Settings
 from tests.support.carriers import OnlyCarrier
 from tests.support.faulty import Faults, aws_error

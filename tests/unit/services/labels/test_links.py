@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher
@@ -41,8 +42,8 @@ def test_an_early_get_fetches_too(carrier: str, world: World) -> None:
     world.table.tenant("acme").orders.add(order, an_event())
     world.fake.behaviour = Behaviour(no_label=1)
 
-    assert viewer.label("acme", order.id, lambda: 8.0) is None
-    label = viewer.label("acme", order.id, lambda: 8.0)
+    assert viewer.label("acme", order.id, Deadline.after(8)) is None
+    label = viewer.label("acme", order.id, Deadline.after(8))
 
     assert label is not None
     assert label.whole is not None

@@ -9,7 +9,7 @@ from parcelgate.domain.orders import Actor, LabelStatus, Order, OrderStatus, Sub
 from parcelgate.domain.problems import Problem
 from parcelgate.services.operator import operations
 from parcelgate.services.operator.operations import NotForThisOrderError
-from parcelgate.services.orders.retries import RetryQueues
+from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.store.errors import OrderNotFoundError
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds

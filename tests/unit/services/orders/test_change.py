@@ -15,6 +15,7 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Confirmed, Examination, ParcelResult
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
 from parcelgate.services.orders import deadlines
@@ -107,7 +108,7 @@ class Desk:
             return Draft(msgspec.structs.replace(order, ship_to=to, warnings=()))
 
         amendment = Amendment(draft, metadata_only=False)
-        return (changer or self.changer).change("acme", self.order.id, amendment, lambda: 8.0)
+        return (changer or self.changer).change("acme", self.order.id, amendment, Deadline.after(8))
 
     def refused(self, city: str = "Dallas") -> ProblemError:
         with pytest.raises(ProblemError) as caught:

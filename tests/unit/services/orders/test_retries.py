@@ -12,7 +12,8 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import retries
-from parcelgate.services.orders.retries import Action, NotYetError, ReceivedMessage, Retrier, RetryQueues
+from parcelgate.services.orders.retries import NotYetError, ReceivedMessage, Retrier
+from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from tests.support.faulty import fails_with
 from tests.support.world import World, worlds
 

@@ -1,0 +1,54 @@
+"""Putting messages into the carriers' retry queues. `orders.retries` works them off."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from parcelgate.domain.orders import Order
+from parcelgate.services.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class Action(StrEnum):
+    """What is to be tried again."""
+
+    CREATE = "create"
+    CANCEL = "cancel"
+    REREAD = "reread"
+
+
+class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to be tried again: ids and times, nothing else."""
+
+    tenant: str
+    order_id: str
+    carrier: str
+    action: Action
+    first_attempt_at: datetime
+
+
+class RetryQueues:
+    """Puts messages into the carriers' retry queues."""
+
+    def __init__(self, sqs: "SQSClient", settings: Settings) -> None:
+        self._sqs = sqs
+        self._settings = settings
+
+    def enqueue(self, order: Order, action: Action, *, at: datetime, delay: float = 0) -> None:
+        """Have `action` tried for `order` from `at` on, the first time after `delay` seconds (<= 900)."""
+        message = RetryMessage(
+            tenant=order.tenant,
+            order_id=order.id,
+            carrier=order.carrier,
+            action=action,
+            first_attempt_at=at,
+        )
+        self._sqs.send_message(
+            QueueUrl=self._settings.retry_queue_urls[order.carrier],
+            MessageBody=msgspec.json.encode(message).decode(),
+            DelaySeconds=min(round(delay), 900),
+        )
