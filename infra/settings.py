@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from parcelgate.http.routes import FUNCTIONS
+
 
 @dataclass(frozen=True)
 class Size:
@@ -28,17 +30,9 @@ class Throttle:
 
 _SIZES: Mapping[str, Size] = MappingProxyType(
     {
+        **{name: Size(each.memory, each.timeout) for name, each in FUNCTIONS.items()},
         "authorize": Size(512, 5),
-        "create_order": Size(1024, 15),
-        "create_batch": Size(1024, 25),
-        "read_batch": Size(512, 15),
         "work_batch": Size(1024, 180),
-        "read_orders": Size(512, 10),
-        "get_label": Size(512, 20),
-        "cancel_order": Size(1024, 25),
-        "quote_rates": Size(1024, 25),
-        "describe_service": Size(512, 10),
-        "ingest_webhook": Size(512, 10),
         "process_webhook": Size(512, 60),
         "submit_order": Size(1024, 60),
         "check_order": Size(512, 60),
@@ -50,19 +44,11 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "route_changes": Size(512, 60),
         "retry_order": Size(512, 60),
         "label_order": Size(1024, 60),
-        "change_order": Size(1024, 25),
-        "hold_order": Size(1024, 25),
-        "close_manifest": Size(1024, 28),
-        "validate_address": Size(1024, 25),
-        "list_services": Size(512, 25),
-        "follow_parcels": Size(1024, 28),
-        "read_trackings": Size(512, 10),
-        "change_trackings": Size(1024, 28),
-        "ask_aggregator": Size(1024, 25),
         "poll_trackings": Size(1769, 60),
         "poll_nudged": Size(1024, 60),
     }
 )
+"""Of the functions that answer clients the table of routes says it; of all others this."""
 
 
 _RESERVED: Mapping[str, int] = MappingProxyType(

@@ -18,12 +18,12 @@ from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue, Labels
 from infra.parts.order_flow import OrderFlow
 from infra.parts.retries import RetryQueues
-from infra.parts.routes import ROUTES
 from infra.parts.store import Store
 from infra.parts.stream_router import StreamRouter
 from infra.parts.sweep import Sweep
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings
+from parcelgate.http.routes import ROUTES
 
 
 class ParcelgateStack(Stack):
@@ -51,7 +51,7 @@ class ParcelgateStack(Stack):
         polls = TrackingPolls(self, "TrackingPolls", base)
         inbox = Inbox(self, "Webhooks", base, polls=polls, retries=retries)
         add_api_functions(base, labels=labels, retries=retries, batches=batches, polls=polls)
-        api = HttpApi(self, "Api", settings=settings, functions=functions, routes=ROUTES)
+        api = HttpApi(self, "Api", settings=settings, functions=functions, routes=tuple(ROUTES.values()))
         flow = OrderFlow(self, "OrderFlow", base, labels=labels, webhook_base_url=api.url)
         router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue)
         sweep = Sweep(self, "Sweep", base, inbox=inbox, retries=retries, batches=batches)

@@ -15,10 +15,10 @@ from infra.parts.batches import Batches
 from infra.parts.foundation import Foundation
 from infra.parts.labels import Labels
 from infra.parts.retries import RetryQueues
-from infra.parts.routes import Route
 from infra.parts.store import LISTS
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
+from parcelgate.http.routes import Route, function_of
 
 _ACCESS_LOG = {
     "request_id": "$context.requestId",
@@ -129,7 +129,7 @@ class HttpApi(Construct):
                 self._functions.by_name[name],
                 scope_permission_to_route=False,
             )
-            for name in dict.fromkeys(route.function for route in self._routes)
+            for name in dict.fromkeys(function_of(route.key) for route in self._routes)
         }
         if self._settings.local:
             # The emulator's addresses have a path, which no request tells of.
@@ -141,7 +141,7 @@ class HttpApi(Construct):
             added = self.http.add_routes(
                 path=path,
                 methods=[apigateway.HttpMethod[method]],
-                integration=behind[route.function],
+                integration=behind[function_of(route.key)],
                 authorizer=None if route.open else authorizer,
             )
             routes += added
@@ -180,8 +180,8 @@ class HttpApi(Construct):
             stage.node.add_dependency(route)
 
     def _throttle(self, route: Route) -> Throttle:
-        is_webhook = route.function == "ingest_webhook"
-        return self._settings.webhook_throttle if is_webhook else self._settings.open_throttle
+        limit: Throttle = getattr(self._settings, f"{route.throttle}_throttle")
+        return limit
 
 
 def _limits(throttle: Throttle) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 
 from infra.bundle import ROOT
 from infra.parts.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES
-from infra.parts.routes import ROUTES
+from parcelgate.http.routes import FUNCTIONS
 from parcelgate.observability.logs import UnexpectedError, instrumented, log
 from parcelgate.observability.metrics import count
 from tests.infra.cloudwatch import Alarm, Figures, Metric, figures_in
@@ -295,7 +295,7 @@ class TestEachRings:
 
 
 def test_every_death_of_a_function_rings_somewhere(aws: Template) -> None:
-    behind = {route.function for route in ROUTES}
+    behind = set(FUNCTIONS)
     seen = behind | {AUTHORIZER} | set(IN_THE_BACKGROUND) | set(RAISES)
     assert set(aws.functions) - seen == {"close_order_flow"}
     (config,) = [

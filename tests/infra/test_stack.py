@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from infra.parts.routes import ROUTES
 from parcelgate.carriers import registry
+from parcelgate.http.routes import FUNCTIONS
 from tests.infra.conftest import Synthesis, Template, written
 from tests.support.table import INDEXES
 
@@ -155,7 +155,7 @@ def test_there_is_a_function_for_every_folder(aws: Template) -> None:
 def test_nobody_waits_longer_than_the_gateway_does(aws: Template) -> None:
     behind = {written(each["IntegrationUri"]) for each in aws.properties("ApiGatewayV2::Integration")}
     names = [name for name in aws.all("Lambda::Function") if f"<{name}.Arn>" in behind]
-    assert len(names) == len({route.function for route in ROUTES})
+    assert len(names) == len(FUNCTIONS)
     assert all(aws.json["Resources"][name]["Properties"]["Timeout"] < 30 for name in names)
 
 
