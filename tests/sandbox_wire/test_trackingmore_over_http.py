@@ -153,7 +153,10 @@ class TestAParcel:
 
         assert shop.calls["putOne"] == 1
         told = runtime.tracking_subscriptions.ask(
-            "acme", "default", lambda one: one.history(Waybill("china-ems", "LK664578623CN")), lambda: 10.0
+            "acme",
+            "default",
+            lambda one: one.history(Waybill("china-ems", "LK664578623CN")),
+            Deadline.after(10),
         )
         assert told is not None
         assert shop.calls["getOne"] == 1
