@@ -16,7 +16,7 @@ from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel
 from parcelgate.domain.problems import FieldError
 from parcelgate.observability.logs import bind_log_keys, log
-from parcelgate.services.orders import problems
+from parcelgate.services import carrier_problems
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
@@ -63,10 +63,10 @@ class AddressChecker:
         try:
             return CheckedAddress(found.validate_address(address), "carrier")
         except RefusedError as error:
-            raise problems.refusal("refused_by_carrier", error) from None
+            raise carrier_problems.refusal("refused_by_carrier", error) from None
         except CarrierError as error:
             log.info("no address check", extra={"error": type(error).__name__})
-            raise problems.unavailable(error) from None
+            raise carrier_problems.unavailable(error) from None
 
 
 def _limits(

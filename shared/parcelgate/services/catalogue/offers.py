@@ -12,7 +12,7 @@ from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
-from parcelgate.services.orders import problems
+from parcelgate.services import carrier_problems
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
@@ -81,9 +81,9 @@ class Catalogue:
         try:
             found = Catalogued(tuple(adapter.services()), "carrier")
         except RefusedError as error:
-            raise problems.refusal("refused_by_carrier", error) from None
+            raise carrier_problems.refusal("refused_by_carrier", error) from None
         except CarrierError as error:
             log.info("no catalogue", extra={"error": type(error).__name__})
-            raise problems.unavailable(error) from None
+            raise carrier_problems.unavailable(error) from None
         self._kept[name] = (self._monotonic() + KEPT_SECONDS, found)
         return found

@@ -18,7 +18,8 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines, problems, transitions
+from parcelgate.services import carrier_problems
+from parcelgate.services.orders import deadlines, transitions
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
@@ -127,7 +128,7 @@ class Canceller:
             return self._answer(after)
         if after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
             return after
-        raise problems.refusal("cannot_cancel", answer, order_id=after.id)
+        raise carrier_problems.refusal("cannot_cancel", answer, order_id=after.id)
 
     def _later(self, orders: "Orders", order: Order) -> Order:
         at = self._clock()

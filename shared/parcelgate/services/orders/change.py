@@ -29,6 +29,7 @@ from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, 
 from parcelgate.domain.trackings import Tracking
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
+from parcelgate.services import carrier_problems
 from parcelgate.services.orders import deadlines, problems, transitions
 from parcelgate.services.orders.create import Draft, examined
 from parcelgate.services.orders.transitions import Change, wants_label
@@ -113,11 +114,11 @@ class OrderChanger:
             # Certainly not done.
             log.info("not changed", extra={"error": type(error).__name__})
             self._release(orders, order, mark)
-            raise problems.unavailable(error, order_id=order.id) from None
+            raise carrier_problems.unavailable(error, order_id=order.id) from None
         except CarrierError as error:
             log.warning("nobody knows whether it is changed", extra={"error": type(error).__name__})
             self._lost(orders, order, mark)
-            raise problems.unavailable(error, order_id=order.id) from None
+            raise carrier_problems.unavailable(error, order_id=order.id) from None
         except Exception as error:
             log.error("the change broke off", extra=safe_error_fields(error))
             self._lost(orders, order, mark)
@@ -238,7 +239,7 @@ def _overtaken(order: Order) -> ProblemError:
 def _refused(order: Order, error: RefusedError) -> ProblemError:
     """Whether the carrier minds the change or the order: what names a field is the change."""
     minds_the_change = error.reason is None and error.errors
-    return problems.refusal(
+    return carrier_problems.refusal(
         "refused_by_carrier" if minds_the_change else "cannot_change", error, order_id=order.id
     )
 

@@ -9,6 +9,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
+from parcelgate.services import carrier_problems
 from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
@@ -49,10 +50,10 @@ class OrderHolder:
         try:
             carrier.hold(order)
         except RefusedError as error:
-            raise problems.refusal("cannot_change", error, order_id=order.id) from None
+            raise carrier_problems.refusal("cannot_change", error, order_id=order.id) from None
         except CarrierError as error:
             log.info("not held", extra={"error": type(error).__name__})
-            raise problems.unavailable(error, order_id=order.id) from None
+            raise carrier_problems.unavailable(error, order_id=order.id) from None
         count("OrdersHeld", carrier=order.carrier)
 
         def held(order: Order) -> Change | None:

@@ -15,6 +15,7 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent
 from parcelgate.domain.problems import Problem, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
+from parcelgate.services import carrier_problems
 from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.transitions import Change
 
@@ -95,10 +96,10 @@ class ManifestMaker:
         try:
             return carrier.close(orders)
         except RefusedError as error:
-            raise problems.refusal("refused_by_carrier", error) from None
+            raise carrier_problems.refusal("refused_by_carrier", error) from None
         except CarrierError as error:
             log.info("not closed", extra={"error": type(error).__name__})
-            raise problems.unavailable(error) from None
+            raise carrier_problems.unavailable(error) from None
 
     def _remember(self, order: Order, manifest_id: str) -> None:
         def closed(order: Order) -> Change | None:
@@ -126,5 +127,5 @@ def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None
 
 def _why(error: CarrierError) -> Problem:
     if isinstance(error, RefusedError):
-        return problems.refused("refused_by_carrier", error)
-    return problems.unavailable(error).problem
+        return carrier_problems.refused("refused_by_carrier", error)
+    return carrier_problems.unavailable(error).problem

@@ -30,10 +30,9 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
-from parcelgate.services.labels.fetch import LabelFetcher
 from parcelgate.services.orders import deadlines, problems, transitions
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
-from parcelgate.services.orders.submission import NotSettledError, OrderSubmitter
+from parcelgate.services.orders.submission import FetchesLabels, NotSettledError, OrderSubmitter
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
@@ -94,7 +93,7 @@ class Retrier:
         *,
         table: "Table",
         settings: Settings,
-        fetcher: LabelFetcher,
+        fetcher: FetchesLabels,
         sqs: "SQSClient",
         submitter: OrderSubmitter,
         deadline: Deadline,

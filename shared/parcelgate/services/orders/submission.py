@@ -58,7 +58,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -126,6 +126,14 @@ class NotSettledError(Exception):
         self.order = order
         self.after = after
         self.words = words
+
+
+class FetchesLabels(Protocol):
+    """What orders need of `labels.fetch.LabelFetcher`."""
+
+    def fetch(self, tenant: str, order_id: str, deadline: Deadline | None) -> Order: ...  # noqa: D102
+
+    def give_up(self, tenant: str, order_id: str, error: Exception) -> Order: ...  # noqa: D102
 
 
 class Callback(NamedTuple):

@@ -28,6 +28,7 @@ from parcelgate.domain.orders import (
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
 from parcelgate.observability.metrics import count
+from parcelgate.services import carrier_problems
 from parcelgate.services.orders import deadlines, problems
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
@@ -323,7 +324,7 @@ def cancellation_answered(
 
 def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings: Settings) -> Change:
     """The carrier keeps the order: it is confirmed again, and says why it could not be cancelled."""
-    problem = problems.refused("cannot_cancel", error)
+    problem = carrier_problems.refused("cannot_cancel", error)
     if not all(parcel.tracking_id for parcel in order.parcels):
         # It was never confirmed: it came here from needs_attention, and there it goes back.
         return needs_attention(order, problem, at=at, actor=Actor.CARRIER)

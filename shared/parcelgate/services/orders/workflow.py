@@ -50,6 +50,7 @@ from parcelgate.services.orders.submission import (
     AWS_TROUBLE,
     Callback,
     Caller,
+    FetchesLabels,
     NotSettledError,
     OrderSubmitter,
     name_of,
@@ -61,7 +62,6 @@ from parcelgate.store.credentials.webhook_tokens import hash_of
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from parcelgate.services.labels.fetch import LabelFetcher
 
 COMMIT_SECONDS = 30.0
 """What sending a create may take, its answer read and stored; it is not begun with less time left."""
@@ -184,7 +184,7 @@ class OrderFlow:
         self,
         *,
         submitter: OrderSubmitter,
-        fetcher: LabelFetcher,
+        fetcher: FetchesLabels,
         settings: Settings,
         stepfunctions: Callable[[], SFNClient],
         clock: Clock = now,

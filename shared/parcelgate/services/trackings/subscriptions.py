@@ -34,7 +34,7 @@ from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
 from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import problems
+from parcelgate.services import carrier_problems
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -518,9 +518,9 @@ def _tried[**P, T](work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T
 
 def _problem(error: CarrierError) -> ProblemError:
     if isinstance(error, RefusedError):
-        return problems.refusal("refused_by_carrier", error)
+        return carrier_problems.refusal("refused_by_carrier", error)
     log.info("the aggregator gave no answer", extra={"error": type(error).__name__})
-    return problems.unavailable(error)
+    return carrier_problems.unavailable(error)
 
 
 def _asked_too_often(error: TransientError) -> ProblemError | None:

@@ -101,7 +101,7 @@ def test_a_carrier_in_trouble_is_unavailable(trouble: Exception, house: House, c
     reply = quote()
 
     assert (reply.status, reply.code) == (503, "carrier_unavailable")
-    assert reply.headers["retry-after"] == ("7" if isinstance(trouble, TransientError) else "5")
+    assert reply.headers["retry-after"] == ("7" if isinstance(trouble, TransientError) else "2")
 
 
 def test_a_refusal_has_the_carrier_s_words_and_our_pointers(house: House, carrier: Carrier) -> None:

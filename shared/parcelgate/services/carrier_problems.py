@@ -1,0 +1,50 @@
+"""What a client reads when a carrier says no or cannot be asked, whatever it was asked about. Pure."""
+
+from collections.abc import Mapping
+
+from parcelgate.carriers.errors import CarrierError, Refusal, RefusedError, TransientError
+from parcelgate.domain.problems import RETRY_SECONDS, FieldError, Problem, ProblemError
+
+WHY: Mapping[Refusal, str] = {
+    Refusal.ALREADY_CLOSED: "The carrier has closed the order, or has the parcel already.",
+    Refusal.ALREADY_CANCELLED: "The order is cancelled with the carrier.",
+    Refusal.UNKNOWN_ORDER: "The carrier does not know the order.",
+    Refusal.NOT_PERMITTED: "The carrier does not permit this account to act on the order.",
+}
+_KEPT: Mapping[str, str] = {
+    "cannot_cancel": "The carrier does not take the order back.",
+    "cannot_change": "The carrier does not let the order be changed.",
+    "refused_by_carrier": "The carrier refused.",
+}
+
+
+def refused(code: str, error: RefusedError) -> Problem:
+    """The problem `code`, with the carrier's reason as its first error where it has one of the shared ones.
+
+    >>> refused("cannot_cancel", RefusedError("no", reason=Refusal.ALREADY_CLOSED)).errors[0].code
+    'already_closed'
+    """
+    if error.reason is None:
+        return Problem(code=code, detail=_KEPT[code], errors=error.errors, carrier=error.words)
+    why = WHY[error.reason]
+    errors = (FieldError("", str(error.reason), why), *error.errors)
+    return Problem(code=code, detail=why, errors=errors, carrier=error.words)
+
+
+def refusal(code: str, error: RefusedError, *, order_id: str | None = None) -> ProblemError:
+    """`refused`, to be raised."""
+    problem = refused(code, error)
+    return ProblemError(
+        code, problem.detail, errors=problem.errors, carrier=problem.carrier, order_id=order_id
+    )
+
+
+def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemError:
+    """The carrier did not answer, or not sensibly; asking again does no harm."""
+    wait = error.retry_after if isinstance(error, TransientError) else None
+    return ProblemError(
+        "carrier_unavailable",
+        "The carrier cannot be asked at the moment. Send the same request again.",
+        order_id=order_id,
+        retry_after=max(1, round(wait or RETRY_SECONDS)),
+    )
