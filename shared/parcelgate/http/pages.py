@@ -33,7 +33,7 @@ EXPLANATIONS: dict[str, str] = {
     "The first entry of errors says which where the carrier does: already_closed, already_cancelled, "
     "unknown_order or not_permitted. With Retry-After, another change is being made at this moment.",
     "order_not_live": "The order has failed or was cancelled, so there is no label to be used.",
-    "body_too_large": "The body has more bytes than are taken: 262144, or 5 MiB for a batch.",
+    "body_too_large": "The body has more bytes than are taken: 262144, or 4 MiB for a batch.",
     "unsupported_media_type": "Send the body as application/json.",
     "validation_failed": "Something in the request is wrong or missing. Each entry of errors has a JSON "
     "pointer to the place, a stable code and a sentence. Nothing was stored.",

@@ -121,7 +121,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "create_batch": Function(1024, 25, (
         Route(
             "POST /v1/orders/batch", "create_batch", "Orders", "Create many orders at once",
-            f"Takes up to {MOST_ORDERS} orders, 5 MiB in all. Each is checked, stored and sent for itself, "
+            f"Takes up to {MOST_ORDERS} orders, 4 MiB in all. Each is checked, stored and sent for itself, "
             "and one that is wrong spoils no other. Ask the batch how far it has come. With `validate_only` "
             "the orders are only checked, and the answer says what is wrong with each.",
             scope="orders:write", body="forms.BatchInput",

@@ -7,7 +7,7 @@ from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.requests.bodies import read_json
 from parcelgate.http.requests.texts import is_absent, pointer
 
-MOST_BYTES = 5 * 1024 * 1024
+MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_REFERENCE = 80
 _LONGEST_ACCOUNT = 64
 

@@ -16,7 +16,7 @@ from tests.support.http import Body, House, Reply, call, order_body
 from tests.support.table import TABLE_NAME as TABLE
 
 CREATE, READ = "POST /v1/orders/batch", "GET /v1/batches/{id}"
-LIMIT = 5 * 1024 * 1024
+LIMIT = 4 * 1024 * 1024
 
 
 def create(*entries: Any, **more: Any) -> Reply:
