@@ -551,7 +551,7 @@ class World:
             return wrap(self.machine, "states")
 
         queues = RetryQueues(sqs, self.settings)
-        submitter = OrderSubmitter(
+        submitter = self.submitter = OrderSubmitter(
             table=table,
             carriers=carriers,
             settings=self.settings,

@@ -1,14 +1,17 @@
 """Single states of the order flow, called as the machine never should."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from parcelgate.carriers.errors import TransientError
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Order, OrderStatus, Submission
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Submission
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.workflow import OrderPending, RefundPending, TaskInput
+from parcelgate.services.labels import fetch
+from parcelgate.services.orders.workflow import LabelPending, OrderPending, RefundPending, TaskInput
 from tests.support.faulty import fails_with
 from tests.support.orders import an_event, an_order
 from tests.support.world import World, worlds
@@ -85,6 +88,63 @@ def test_an_order_that_is_not_confirmed_gets_no_label(status: OrderStatus, world
     order = stored(world, status=status)
     runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
     assert world.s3.objects == {}
+
+
+def confirmed(world: World) -> Order:
+    return stored(world, status=OrderStatus.CONFIRMED, carrier_order_number="N1")
+
+
+def put(world: World, order: Order, **facts: Any) -> None:
+    before = world.read(order)
+    world.table.tenant("acme").orders.save(before, before.changed(at=before.updated_at, **facts))
+
+
+@pytest.fixture
+def durations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+    monkeypatch.setattr(fetch, "duration", lambda name, *_, **__: names.append(name))
+    return names
+
+
+def test_the_label_of_an_order_that_was_changed_meanwhile_is_not_kept(
+    world: World, durations: list[str]
+) -> None:
+    order = confirmed(world)
+    world.faults.before("label", lambda: put(world, order, label=order.label.thrown_away()))
+
+    with pytest.raises(LabelPending):
+        runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
+
+    assert (world.read(order).label.status, durations) == (LabelStatus.PENDING, [])
+
+
+def test_an_order_that_is_being_changed_is_asked_no_label(world: World) -> None:
+    order = confirmed(world)
+    put(world, order, changing_until=world.clock.now + timedelta(minutes=2))
+
+    with pytest.raises(LabelPending):
+        runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
+
+    assert "carrier.label" not in world.faults.names
+
+
+def test_a_label_that_another_has_stored_meanwhile_is_not_timed_again(
+    world: World, durations: list[str]
+) -> None:
+    order = confirmed(world)
+    ready = Label(status=LabelStatus.READY)
+    world.faults.before("label", lambda: put(world, order, label=ready))
+
+    runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
+
+    assert (world.read(order).label, durations) == (ready, [])
+
+
+def test_a_label_is_timed_once(world: World, durations: list[str]) -> None:
+    order = confirmed(world)
+    for _ in range(2):
+        runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
+    assert durations == ["TimeToLabel"]
 
 
 def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: World) -> None:
