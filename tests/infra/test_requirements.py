@@ -21,7 +21,6 @@ NOT_IMPORTED = {
     "ministack",
     "mypy",
     "pytest-randomly",
-    "pytest-xdist",
     "ruff",
     "types-psutil",
     "tzdata",

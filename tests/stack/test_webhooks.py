@@ -86,7 +86,7 @@ def test_shuffled_repeated_and_spoilt_pushes_give_the_true_timeline(
 ) -> None:
     order = bought(shop, "lme", reference=f"hooked-{uuid4().hex[:8]}-SBX-NOPUSH")
     url = stack.webhook_urls["lme"]["default"]
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     truth = [(start + timedelta(minutes=7 * place), PUSHED[place % len(PUSHED)]) for place in range(30)]
     pushes: list[tuple[bytes, dict[str, str]]] = []
     for at, code in truth:

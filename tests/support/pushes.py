@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from parcelgate.carriers.results import Confirmed, ParcelResult
-from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking
 from parcelgate.services.orders import transitions
@@ -127,7 +126,7 @@ def confirmed(world: World, order: Order, number: str = "FHE1") -> Order:
         ParcelResult(reference=parcel.reference, tracking_number=number) for parcel in order.parcels
     )
     result = Confirmed(carrier_order_number=number, parcels=parcels)
-    change = transitions.confirmed(order, result, at=at, watch_at=at, new_id=new_id)
+    change = transitions.confirmed(order, result, at=at, watch_at=at)
     after = msgspec.structs.replace(change.after, watch_at=None)
     world.table.tenant(TENANT).orders.save(order, after, change.event, trackings=change.trackings)
     return after

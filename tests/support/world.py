@@ -495,9 +495,8 @@ class World:
 
     def forget_accounts(self) -> None:
         """A minute passes, after which carrier accounts are read anew."""
-        for accounts in (self.accounts, self.trackers._accounts):
-            if accounts is not None:
-                accounts._kept.clear()
+        for accounts in (self.accounts, self.trackers._accounts()):
+            accounts._kept.clear()
 
     def items(self) -> list[dict[str, Any]]:
         """Everything in the table."""
