@@ -2,7 +2,8 @@
 
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import OrderStatus
-from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.domain.problems import RETRY_SECONDS
+from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources.orders import order_resource

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from parcelgate.domain.clock import now
-from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.domain.trackings import Tracking
-from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.requests.trackings import read_change, read_changes, read_names, read_refresh

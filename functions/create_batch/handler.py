@@ -4,7 +4,8 @@ from parcelgate.carriers import registry
 from parcelgate.domain.batches import Batch
 from parcelgate.domain.clock import now
 from parcelgate.domain.ids import new_id
-from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.domain.problems import RETRY_SECONDS
+from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.batches import MOST_BYTES, is_check, read_batch

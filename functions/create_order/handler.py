@@ -4,8 +4,8 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.domain.problems import ProblemError
-from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
+from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.idempotency import create_once
 from parcelgate.http.requests.orders import read_order

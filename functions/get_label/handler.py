@@ -1,7 +1,7 @@
 """`GET /v1/orders/{id}/label`: the label, as JSON or as a redirect to the document."""
 
-from parcelgate.domain.problems import ProblemError
-from parcelgate.http.answers import RETRY_SECONDS, Answer, answer
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
+from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.accept import document_wanted
 from parcelgate.http.resources.labels import LabelResource, ParcelLabelResource, PendingLabel

@@ -6,7 +6,7 @@ from parcelgate.http.api import Api, Request, no_body
 from parcelgate.http.idempotency import do_once
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.hold import OrderHolder
+from parcelgate.services.orders.change import OrderHolder
 from parcelgate.services.trackings import delivery_status
 
 CARRIER_SECONDS = 10.0

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.links import LabelViewer
     from parcelgate.services.operator.sweep import Sweep
     from parcelgate.services.orders.cancel import Canceller
-    from parcelgate.services.orders.change import OrderChanger
+    from parcelgate.services.orders.change import OrderChanger, OrderHolder
     from parcelgate.services.orders.create import Intake
-    from parcelgate.services.orders.hold import OrderHolder
     from parcelgate.services.orders.manifests import ManifestMaker
     from parcelgate.services.orders.reader import OrderReader
     from parcelgate.services.orders.retries import Retrier
@@ -153,7 +152,7 @@ class Runtime:
     @cached_property
     def order_holder(self) -> "OrderHolder":
         """Has orders held."""
-        from parcelgate.services.orders.hold import OrderHolder
+        from parcelgate.services.orders.change import OrderHolder
 
         return OrderHolder(table=self.table, carriers=self.carriers)
 

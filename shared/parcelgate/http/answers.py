@@ -9,9 +9,6 @@ import msgspec
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import Money
 
-RETRY_SECONDS = 2
-"""What clients are told to wait before they ask again how far something is."""
-
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 

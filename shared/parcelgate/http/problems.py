@@ -2,8 +2,8 @@
 
 import msgspec
 
-from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
-from parcelgate.http.answers import RETRY_SECONDS, Answer, Site, encode
+from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError
+from parcelgate.http.answers import Answer, Site, encode
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
