@@ -505,7 +505,12 @@ class OrderSubmitter:
             order = self._settle(order, lambda order: transitions.submitted(order, answer, at=self._clock()))
         except CarrierNumberTakenError:
             return self._needs_attention(order, problems.conflict(answer.carrier_order_number))
-        return order if order.status not in OPEN else self._leave(order, answer, caller)
+        if order.status not in OPEN:
+            return order
+        if caller.callback is not None:
+            # Nothing went wrong: the carrier will call back.
+            raise NotSettledError(order)
+        return self._leave(order, answer, caller)
 
     def _found(self, order: Order, number: str | None) -> Order:
         def decide(order: Order) -> Change | None:
