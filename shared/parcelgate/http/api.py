@@ -99,6 +99,8 @@ class Request:
 
     def json(self, most: int) -> object:
         """Read the body as JSON where it may have up to `most` bytes. Raises ProblemError."""
+        if self.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise ProblemError("unsupported_media_type", "Send the body as it is, without Content-Encoding.")
         types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
         return read_json(self.raw_body, self.headers.get("content-type", ""), most=most, types=types)
 

@@ -12,6 +12,7 @@ from parcelgate.domain import batches
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.http.openapi import document, example, sample
+from parcelgate.http.requests.bodies import read_json
 from parcelgate.http.requests.orders import OrderInput, read_order
 from parcelgate.http.routes import MOST_ORDERS, MOST_PARCELS, ROUTES, Route
 from parcelgate.services.orders.create import Draft
@@ -114,7 +115,15 @@ class TestDefaults:
 class TestNumbers:
     @pytest.mark.parametrize(
         ("given", "understood"),
-        [(264, "264"), ("264.50", "264.50"), (Decimal("1E+2"), "100"), (Decimal("2.0000000000"), "2.000000")],
+        [
+            (264, "264"),
+            ("264.50", "264.50"),
+            (" 1.5 ", "1.5"),
+            (Decimal("1E+2"), "100"),
+            (Decimal("2.0000000000"), "2.000000"),
+            (Decimal("0.30000000000000004"), "0.300000"),
+            ("1.0000005", "1.000001"),
+        ],
     )
     def test_are_decimals_from_numbers_and_texts(self, given: object, understood: str) -> None:
         weight = good(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})])).parcels[0].weight
@@ -122,7 +131,7 @@ class TestNumbers:
         assert (str(weight.value), weight.unit) == (understood, WeightUnit.G)
 
     @pytest.mark.parametrize(
-        "given", ["1e3", "+1", " 1", "1.", ".5", "0x1", "1,5", "\u0661", "NaN", "Infinity", "1_0"]
+        "given", ["1e3", "+1", "1.", ".5", "0x1", "1,5", "\u0661", "NaN", "Infinity", "1_0"]
     )
     def test_have_one_spelling_as_texts(self, given: str) -> None:
         draft = read(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})]))
@@ -138,6 +147,22 @@ class TestNumbers:
         draft = read(order_body(parcels=[a_box(weight={"value": given, "unit": "g"})]))
 
         assert [error.code for error in draft.errors] == ["out_of_range"]
+
+    @pytest.mark.parametrize("given", ["1e999999999", "-1e999999999", "1e-999999999", "9" * 5000])
+    def test_beyond_all_measure_are_refused_in_every_field(self, given: str) -> None:
+        raw = f'{{"number": {given}}}'.encode()
+        number = read_json(raw, "application/json")["number"]  # type: ignore[index]
+        box = a_box(items=[an_item(quantity=number)], weight={"value": number, "unit": "g"})
+
+        errors = {error.pointer for error in read(order_body(parcels=[box], label={"dpi": number})).errors}
+
+        assert errors >= {"/parcels/0/items/0/quantity", "/parcels/0/weight/value", "/label/dpi"}
+
+    def test_of_money_are_rounded_and_not_refused(self) -> None:
+        value = {"amount": Decimal("59.699999999999996"), "currency": "USD"}
+        item = good(order_body(parcels=[a_box(items=[an_item(unit_value=value)])])).parcels[0].items[0]
+
+        assert item.unit_value.amount == Decimal("59.7")
 
     def test_of_pieces_may_be_written_with_a_point(self) -> None:
         order = good(order_body(parcels=[a_box(items=[an_item(quantity=Decimal("2.0"))])]))
@@ -160,6 +185,24 @@ class TestNumbers:
             is not None
         )
         assert LengthUnit.M == "m"
+
+
+class TestTexts:
+    def test_lose_blanks_around_and_have_their_lines_joined(self) -> None:
+        body = order_body()
+        body["ship_to"] |= {"postcode": " 78701 ", "name": "Corrie\tMcKee\n", "line1": "12 Elm Street"}
+
+        ship_to = good(body).ship_to
+
+        assert (ship_to.postcode, ship_to.name) == ("78701", "Corrie McKee")
+
+    def test_that_lost_a_letter_are_refused(self) -> None:
+        body = order_body()
+        body["ship_to"]["name"] = "Jos\ufffd"
+
+        assert [(error.pointer, error.code) for error in read(body).errors] == [
+            ("/ship_to/name", "characters")
+        ]
 
 
 class TestTheRest:

@@ -14,6 +14,8 @@ MERGE_PATCH = "application/merge-patch+json"
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
 """No body that means anything here is nested this deep."""
+_LARGEST_EXPONENT = 1000
+"""Of ten: far beyond what any field takes, and far below what decimal arithmetic overflows at."""
 
 
 def read_bytes(event: Mapping[str, Any]) -> bytes:
@@ -30,9 +32,9 @@ def read_json(
 ) -> object:
     """Read a body of at most `most` bytes as JSON; no body is `{}`.
 
-    Numbers are int or Decimal, never float. Raises ProblemError: `unsupported_media_type`,
-    `body_too_large`, or `not_json`, also for what JSON leaves open and nobody can mean: NaN, a name
-    twice in one object, half a surrogate pair, thousands of brackets.
+    A UTF-8 byte order mark is passed over. Numbers are int or Decimal, never float. Raises ProblemError:
+    `unsupported_media_type`, `body_too_large`, or `not_json`, also for what JSON leaves open and nobody can
+    mean: NaN, a name twice in one object, half a surrogate pair, thousands of brackets.
     """
     if not raw:
         return {}
@@ -43,7 +45,7 @@ def read_json(
         raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {most} are taken.")
     try:
         value: object = json.loads(
-            raw.decode(),
+            raw.decode("utf-8-sig"),
             parse_float=_decimal,
             parse_int=_integer,
             parse_constant=_no_number,
@@ -61,15 +63,16 @@ def read_json(
 
 
 def _decimal(text: str) -> Decimal:
+    """A number as it is written. One beyond all measure is infinite: no arithmetic with it can overflow."""
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        # An exponent beyond all measure: as large, or as small, as anything can be.
         return Decimal("Infinity")
+    return number if abs(number.adjusted()) < _LARGEST_EXPONENT else Decimal("Infinity")
 
 
 def _integer(text: str) -> int | Decimal:
-    return int(text) if len(text) <= 18 else Decimal(text)
+    return int(text) if len(text) <= 18 else _decimal(text)
 
 
 def _no_number(name: str) -> NoReturn:

@@ -12,6 +12,7 @@ All that is wrong is told at once, each thing with a JSON pointer and one of the
 `format`            a text does not look as it must
 `unknown_value`     the value is none of those that there are
 `not_unique`        another parcel, or the order itself, has this reference
+`characters`        a letter of a text was lost before it came here (U+FFFD)
 =================== ====================================================================
 
 `unknown_carrier` and `unknown_account` speak of `/carrier` and `/account` alone. Carriers add codes of their
@@ -21,7 +22,7 @@ own (`not_supported_by_carrier` and others) when they examine the order.
 import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -46,6 +47,7 @@ from parcelgate.services.orders.create import Draft
 
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
+_BREAK = re.compile(r"[ ]*[\r\n\t]+[ ]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
@@ -64,14 +66,14 @@ def _number(value: object, *, positive: bool, below: Decimal, places: int) -> De
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise PydanticCustomError("type", "Must be a number.")
     number = Decimal(value)
+    least = "greater than 0" if positive else "0 or more"
     if not number.is_finite() or number < 0 or number >= below or (positive and number == 0):
-        least = "greater than 0" if positive else "0 or more"
         raise PydanticCustomError("out_of_range", f"Must be {least}, and less than {below:,}.")
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -places:
-        if exponent < -100 or number != number.quantize(Decimal(1).scaleb(-places)):
-            raise PydanticCustomError("out_of_range", f"Must have no more than {places} decimals.")
-        number = number.quantize(Decimal(1).scaleb(-places))
+    if -number.as_tuple().exponent > places:  # type: ignore[operator] # it is finite
+        # Rounded and not refused: what a shop's floats add up to has decimals that nobody means.
+        number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+        if positive and number == 0:
+            raise PydanticCustomError("out_of_range", f"Must be {least}, to {places} decimals.")
     return Decimal(format(abs(number), "f"))
 
 
@@ -90,6 +92,7 @@ def _volume(value: object) -> Decimal:
 def _parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
+    value = value.strip()
     if not _DECIMAL.fullmatch(value):
         raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
     return Decimal(value)
@@ -126,21 +129,39 @@ def _origin(value: object) -> object:
 
 
 def _one_line(value: object) -> object:
-    if isinstance(value, str) and _CONTROL.search(value):
+    """A text of one line: blanks around it are dropped, a break or tab in it becomes one blank."""
+    return _checked_line(_BREAK.sub(" ", value.strip())) if isinstance(value, str) else value
+
+
+def _checked_line(text: str) -> str:
+    _has_all_letters(text)
+    if _CONTROL.search(text):
         raise PydanticCustomError("format", "Must be one line without control characters.")
-    return value
+    return text
 
 
 def _lines(value: object) -> object:
-    if isinstance(value, str) and _CONTROL_BUT_BREAKS.search(value):
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    _has_all_letters(text)
+    if _CONTROL_BUT_BREAKS.search(text):
         raise PydanticCustomError("format", "Must hold no control characters.")
-    return value
+    return text
+
+
+def _has_all_letters(text: str) -> None:
+    if "\ufffd" in text:
+        raise PydanticCustomError(
+            "characters", "Holds U+FFFD: a letter was lost before the text came here. Send it as UTF-8."
+        )
 
 
 def _own_reference(value: object) -> object:
+    """A client's own text, which is taken as it is."""
     if isinstance(value, str) and value != value.strip():
         raise PydanticCustomError("format", "Must not begin or end with a blank.")
-    return _one_line(value)
+    return _checked_line(value) if isinstance(value, str) else value
 
 
 def _web_address(value: object) -> object:

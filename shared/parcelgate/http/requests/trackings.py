@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Hashable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple
+from unicodedata import normalize
 
 import msgspec
 from pydantic import (
@@ -43,9 +44,8 @@ _AIR_WAYBILL = re.compile(r"\d{3}[ -]?\d{7,8}", re.ASCII)
 
 
 def _number(value: object) -> object:
-    if isinstance(value, str) and value != value.strip():
-        raise PydanticCustomError("format", "Must not begin or end with a blank.")
-    return value
+    """A tracking number as people copy it: full-width digits are digits, and blanks in it mean nothing."""
+    return "".join(normalize("NFKC", value).split()) if isinstance(value, str) else value
 
 
 def _day(value: object) -> date:

@@ -301,6 +301,16 @@ class TestAWrongOrder:
 
         assert (reply.status, reply.code) == (415, "unsupported_media_type")
 
+    def test_is_not_taken_compressed(self, house: House) -> None:
+        reply = create(headers={"Content-Encoding": "gzip"})
+
+        assert (reply.status, reply.code) == (415, "unsupported_media_type")
+
+    def test_may_begin_with_a_byte_order_mark(self, house: House) -> None:
+        reply = create(b"\xef\xbb\xbf" + json.dumps(order_body()).encode())
+
+        assert reply.status == 202
+
     def test_a_charset_does_not_make_it_another_content_type(self, house: House) -> None:
         assert create(headers={"content-type": "Application/JSON; charset=UTF-8"}).status == 202
 
