@@ -57,10 +57,15 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Not decided yet, or not readable: ask again. `carrier_order_number` where it has become known."""
+    """Not decided yet, or not readable: ask again.
+
+    `carrier_order_number` where it has become known; `words` where the carrier said something that is not
+    about the order, so that a person can read it if it never decides.
+    """
 
     reason: str
     carrier_order_number: str | None = None
+    words: CarrierWords | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):

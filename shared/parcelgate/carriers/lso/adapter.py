@@ -77,7 +77,7 @@ class Lso:
         """
         answer = self._settled(Call.FEE_PREVIEW, mapping.fee_preview(order).fields())
         if answer.code != codes.OK:
-            raise _refused(Call.FEE_PREVIEW, answer, order)
+            raise self._unsuccessful(Call.FEE_PREVIEW, answer, order)
         rate = mapping.rate(answer, order, self._settings)
         if rate is None:
             raise TransientError(f"{Call.FEE_PREVIEW}: the answer holds no price")
@@ -88,25 +88,28 @@ class Lso:
 
         A readable refusal means that nothing was taken; so does a readable 401, after which the call is
         made once more with a new token (assumed). A refusal with an order number was taken all the same,
-        and holds money: its result will say how it failed. Code 1024, 500 to 599, success without an
-        order number and whatever cannot be read leave it open whether the order was taken.
+        and holds money: its result will say how it failed. Code 429 means that nothing was looked at
+        (assumed). Codes 1024, 1115 and 500 to 599, success without an order number, a refusal without a
+        word and whatever cannot be read leave it open whether the order was taken.
         """
         body = mapping.order_commit(order, callback_url).fields()
         answer = self._settled(Call.ORDER_COMMIT, body, safe=False)
         taken = mapping.submitted(answer, order)
         if taken is not None:
             return taken
-        if answer.code == codes.OK or answer.code in self._settings.pending_codes:
+        if answer.code == codes.OK:
             what = f"{Call.ORDER_COMMIT}: code {answer.code} without an order number"
             raise UnknownOutcomeError(what, words=mapping.words(answer))
-        raise _refused(Call.ORDER_COMMIT, answer, order)
+        raise self._unsuccessful(Call.ORDER_COMMIT, answer, order, safe=False)
 
     def order_result(self, order: Order) -> OrderResult:
         """Ask how the order stands, by its number, or by its reference while that is unknown.
 
-        Documented: 1024 not finished yet, 200 finished, any other code failed. Assumed: 401 renews the
-        token, 404 is no such order, and 500 to 599, an answer that cannot be read and a call that did
-        not come through say nothing about the order and are Pending. Raises AuthenticationError alone.
+        Documented: 1024 not finished yet, 200 finished, any other code failed. Assumed: an answer is a
+        failure only when it speaks of the order, by its number or an `errorMessage`; 404 is no such
+        order; 401 renews the token, and so does 403 that speaks of no order. Whatever else says nothing
+        about the order is Pending, with the platform's words: 429, 1115, 500 to 599, any other code, an
+        answer that cannot be read, a call that did not come through. Raises AuthenticationError alone.
         """
         asked = (
             {"orderNumber": order.carrier_order_number}
@@ -116,10 +119,10 @@ class Lso:
         try:
             answer = self._settled(Call.ORDER_RESULT, asked)
         except TransientError as error:
-            return Pending(reason=str(error))
+            return Pending(reason=str(error), words=error.words)
         if answer.code in self._settings.not_found_codes:
             return NotFound()
-        if answer.code in self._settings.pending_codes:
+        if answer.code in self._pending_codes:
             number = mapping.order_number(answer) or order.carrier_order_number
             return Pending(reason=f"code {answer.code}", carrier_order_number=number)
         stranger = mapping.stranger(answer, order)
@@ -127,6 +130,9 @@ class Lso:
             return stranger
         if answer.code == codes.OK:
             return mapping.result(answer, order, self._settings)
+        if not answer.speaks_of_order:
+            reason = f"code {answer.code} says nothing of the order"
+            return Pending(reason=reason, words=mapping.words(answer))
         return mapping.failed(answer, order)
 
     def find_by_reference(self, order: Order) -> OrderResult:
@@ -142,27 +148,24 @@ class Lso:
         if not order.carrier_order_number:
             raise RefusedError(f"{Call.REFUND}: the order has no carrier order number")
         answer = self._settled(Call.REFUND, {"orderNumber": order.carrier_order_number})
-        if answer.code in self._settings.pending_codes:
-            raise TransientError(f"{Call.REFUND}: code {answer.code}", words=mapping.words(answer))
         if answer.code != codes.OK:
-            raise _refused(Call.REFUND, answer, order)
+            raise self._unsuccessful(Call.REFUND, answer, order)
         return Cancellation(refund_status=self._settings.refund_status, amount=order.price)
 
     def label(self, order: Order) -> list[LabelFile]:
         """One document for each parcel, in parcel order.
 
         Documented: 1115 is "ask again". The rest is assumed; whatever is not exactly one real document
-        for each parcel counts as not ready, and so does an answer that cannot be read. Raises
+        for each parcel counts as not ready, and so does an answer that cannot be read or has no words. Raises
         LabelPendingError, RefusedError or AuthenticationError.
         """
         try:
             answer = self._settled(Call.LABEL, {"orderNumber": order.carrier_order_number})
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
-        if answer.code in (*self._settings.label_pending_codes, *self._settings.pending_codes):
-            raise LabelPendingError(f"code {answer.code}")
         if answer.code != codes.OK:
-            raise _refused(Call.LABEL, answer)
+            trouble = self._unsuccessful(Call.LABEL, answer)
+            raise LabelPendingError(str(trouble)) if isinstance(trouble, TransientError) else trouble
         entries = mapping.label_entries(answer, order)
         if entries is None:
             raise LabelPendingError("the labels do not fit the parcels")
@@ -178,7 +181,7 @@ class Lso:
         for numbers in batched(dict.fromkeys(tracking_numbers), self._settings.track_batch, strict=False):
             answer = self._settled(Call.TRACKING, {"serviceNumbers": numbers})
             if answer.code != codes.OK:
-                raise _refused(Call.TRACKING, answer)
+                raise self._unsuccessful(Call.TRACKING, answer)
             histories, aside = mapping.histories(answer, numbers, self._settings)
             if aside:
                 _logger.warning("%s: %d records set aside as not readable", Call.TRACKING, aside)
@@ -200,14 +203,16 @@ class Lso:
     def _settled(self, call: Call, body: Mapping[str, Any], *, safe: bool = True) -> wire.Answer:
         """The answer, when it is readable and is neither a refused token nor the platform's own trouble.
 
+        Code 429 is such trouble, in which nothing was done: a TransientError for every call.
+
         Raises AuthenticationError, TransientError, and for a call that is not `safe` UnknownOutcomeError.
         """
         answer = self._authorised(call, body, safe)
-        if answer is not None and not 500 <= answer.code <= 599:
+        if answer is not None and not _is_trouble(answer):
             return answer
         what = "not readable" if answer is None else f"code {answer.code}"
         said = None if answer is None else mapping.words(answer)
-        if safe:
+        if safe or (answer is not None and answer.code == codes.TOO_MANY_REQUESTS):
             raise TransientError(f"{call}: {what}", words=said)
         raise UnknownOutcomeError(f"{call}: {what}", words=said)
 
@@ -246,7 +251,24 @@ class Lso:
             raise TransientError(f"{Call.TOKEN}: {type(error).__name__}") from error
 
     def _refuses_token(self, answer: wire.Answer | None) -> bool:
-        return answer is not None and answer.code in self._settings.token_refused_codes
+        if answer is None or answer.code == codes.TOKEN_REFUSED:
+            return answer is not None
+        known = (codes.FORBIDDEN, *self._settings.token_refused_codes)
+        return answer.code in known and not answer.speaks_of_order
+
+    @property
+    def _pending_codes(self) -> tuple[int, ...]:
+        return *self._settings.pending_codes, *self._settings.label_pending_codes
+
+    def _unsuccessful(
+        self, call: Call, answer: wire.Answer, order: Order | None = None, *, safe: bool = True
+    ) -> CarrierError:
+        """What a settled answer without success means: a refusal only when the platform says why."""
+        what, said = f"{call}: code {answer.code}", mapping.words(answer)
+        if answer.code in self._pending_codes or not answer.message:
+            return TransientError(what, words=said) if safe else UnknownOutcomeError(what, words=said)
+        errors = () if order is None else mapping.refused_fields(answer, order)
+        return RefusedError(what, words=said, errors=errors)
 
     def _log_in(self) -> tuple[str, float]:
         """A new token and its life in seconds (assumed)."""
@@ -277,9 +299,9 @@ def _credentials(account: AccountConfig) -> tuple[str, str]:
 
 
 def _refusal(answer: wire.Answer) -> bool:
-    return answer.code != codes.OK and not 500 <= answer.code <= 599
+    return answer.code != codes.OK and not _is_trouble(answer)
 
 
-def _refused(call: Call, answer: wire.Answer, order: Order | None = None) -> CarrierError:
-    errors = () if order is None else mapping.refused_fields(answer, order)
-    return RefusedError(f"{call}: code {answer.code}", words=mapping.words(answer), errors=errors)
+def _is_trouble(answer: wire.Answer) -> bool:
+    """Whether the platform speaks of its own state, and not of what it was asked."""
+    return answer.code == codes.TOO_MANY_REQUESTS or 500 <= answer.code <= 599

@@ -8,6 +8,15 @@ from parcelgate.domain.trackings import TrackingStatus
 OK = 200
 """Done (documented, lso-order-commit, ordering step 4)."""
 
+TOKEN_REFUSED = 401
+"""The token is to be renewed (assumed)."""
+
+FORBIDDEN = 403
+"""The token is to be renewed as well, unless the answer speaks of the order (assumed)."""
+
+TOO_MANY_REQUESTS = 429
+"""Nothing was done; to be asked again later (assumed)."""
+
 TRACKING_STATUSES: Mapping[str, TrackingStatus] = {
     "label created": TrackingStatus.INFO_RECEIVED,
     "picked up": TrackingStatus.IN_TRANSIT,

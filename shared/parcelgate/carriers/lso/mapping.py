@@ -172,8 +172,6 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
     amounts = {
         "freight": data.prepaid_price,
         "commission": data.commission,
-        "average_price": data.average_price,
-        "average_fee": data.average_fee,
     }
     return Confirmed(
         carrier_order_number=number,
@@ -190,8 +188,16 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
         price=_price(data.prepaid_price, data.commission, settings),
         charges=_charges(amounts, settings),
         billable_weight=_billable(data),
-        details=plain_details(answer.data, _ELSEWHERE),
+        details=_details(answer, boxes, priced=data.prepaid_price is not None),
     )
+
+
+def _details(answer: wire.Answer, boxes: Sequence[wire.ResultBox], *, priced: bool) -> dict[str, Any]:
+    """What has no other place: averages, which are no charges, and each box's measures, in parcel order."""
+    elsewhere = _ELSEWHERE if priced else _ELSEWHERE - {"commission"}
+    details = plain_details(answer.data, elsewhere)
+    measures = [plain_details(box.model_dump(by_alias=True), _ELSEWHERE_OF_A_BOX) for box in boxes]
+    return details | {"boxes": measures} if any(measures) else details
 
 
 def _matched[T: (wire.CommittedBox, wire.ResultBox)](
@@ -212,7 +218,9 @@ def _price(prepaid: Decimal | None, commission: Decimal | None, settings: Carrie
 
 
 def _charges(amounts: dict[str, Decimal | None], settings: CarrierSettings) -> tuple[Charge, ...]:
-    """The amounts that are there. `average_*` are rates of the freight and no further part of the price."""
+    """The parts of the price, which they add up to; none when there is no price."""
+    if amounts["freight"] is None:
+        return ()
     return tuple(
         Charge(kind, Money(amount, settings.currency))
         for kind, amount in amounts.items()
@@ -231,6 +239,7 @@ def _pounds(value: Decimal | None) -> Weight | None:
     return None if value is None else Weight(value, WeightUnit.LB)
 
 
+_ELSEWHERE_OF_A_BOX = {"serviceNumber", "masterServiceNumber"}
 _ELSEWHERE = {
     "orderNumber",
     "customerNumber",

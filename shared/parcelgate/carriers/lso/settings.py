@@ -54,9 +54,10 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # Other names for the fields of a call, both ways: {"label": {"labelBase64": "fileContent"}}.
     fields: dict[Call, dict[str, str]] = {}
 
-    # Codes in the answer's body. 1024 and 1115 are documented, as is that any code not listed here
-    # means that the order has failed; 500 to 599 say nothing about an order (assumed).
-    token_refused_codes: tuple[int, ...] = (401,)
+    # Codes in the answer's body. 1024 and 1115 are documented. Any other code means that the order has
+    # failed (documented), but only in an answer that speaks of the order (assumed). 401 and 403 renew the
+    # token; `token_refused_codes` are further ones that do.
+    token_refused_codes: tuple[int, ...] = ()
     not_found_codes: tuple[int, ...] = (404,)
     pending_codes: tuple[int, ...] = (1024,)
     label_pending_codes: tuple[int, ...] = (1115,)

@@ -121,11 +121,17 @@ class CommittedData(Read):
 
 
 class ResultBox(Read):
-    """One box of a finished order (documented). Its measures are not read."""
+    """One box of a finished order (documented). Its measures are shown as they come."""
 
     service_number: Text = None
     master_service_number: Text = None
     reference_no1: Text = None
+    reference_no2: Text = None
+    pack_weight: Number = None
+    box_length: Number = None
+    box_width: Number = None
+    # The platform's spelling.
+    box_hight: Number = None
 
 
 class ResultData(Read):
@@ -137,8 +143,6 @@ class ResultData(Read):
     error_message: Text = None
     prepaid_price: Number = None
     commission: Number = None
-    average_price: Number = None
-    average_fee: Number = None
     close_weight_all: Number = None
     # Not `totalWeightLbs`.
     total_weight_lbs: Annotated[Number, Field(alias="totalWeightlbs")] = None
@@ -196,6 +200,11 @@ class Answer(Read):
     def message(self) -> str:
         """The platform's own words, the most precise there are."""
         return text(self.data.get("errorMessage")) or self.err or self.msg or ""
+
+    @property
+    def speaks_of_order(self) -> bool:
+        """Whether the answer is about an order, as the documented failure is: by its number or its reason."""
+        return any(text(self.data.get(name)) for name in ("orderNumber", "errorMessage"))
 
 
 def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | None:

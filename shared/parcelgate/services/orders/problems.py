@@ -131,8 +131,9 @@ def stranded(order: Order, reason: str, words: CarrierWords | None = None) -> Pr
         words = order.attention.carrier if order.attention else None
         return Problem(code=reason, detail=detail, carrier=words)
     if order.carrier_order_number is None:
-        return unknown()
-    return Problem(code=reason, detail="The carrier has taken the order and not said what became of it.")
+        return unknown(words)
+    detail = "The carrier has taken the order and not said what became of it."
+    return Problem(code=reason, detail=detail, carrier=words)
 
 
 def label_unavailable(words: CarrierWords | None) -> Problem:

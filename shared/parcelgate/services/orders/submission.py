@@ -315,7 +315,8 @@ class OrderSubmitter:
                 case Confirmed():
                     return self._confirm(order, result, deadlines.label(self._settings, at))
                 case Pending():
-                    raise NotSettledError(self._found(order, result.carrier_order_number))
+                    found = self._found(order, result.carrier_order_number)
+                    raise NotSettledError(found, words=result.words)
                 case NotFound():
                     return self._not_found(order, carrier)
                 case Failed():

@@ -235,8 +235,14 @@ class OrderFlow:
             order = self._order(task)
             if order.submission.sending_at is not None:
                 order = self._submitter.ask(order, self._caller(task, deadline))
-        except NotSettledError:
-            raise (DeadlinePassed if late else OrderPending)(task.order_id) from None
+        except NotSettledError as error:
+            if not late:
+                raise OrderPending(task.order_id) from None
+            if error.words is None:
+                raise DeadlinePassed(task.order_id) from None
+            # Only this function has heard what the carrier says.
+            self._submitter.give_up(error.order, "deadline_passed", words=error.words)
+            return
         except AWS_TROUBLE as error:
             log.warning("the check broke off", extra=name_of(error))
             raise (DeadlinePassed if late else OrderPending)(task.order_id) from None

@@ -178,6 +178,8 @@ def test_a_refusal_that_holds_an_order_number_was_taken_and_its_result_will_tell
         {"code": 500, "data": None, "err": "", "msg": "busy"},
         {"code": 599, "data": None},
         {"code": 1024, "data": None},
+        {"code": 1115, "data": None, "msg": "downloading"},
+        {"code": 0, "data": None},
         {"code": 200, "data": {}},
         {"code": 200, "data": "SYCO0001"},
         {"code": 200, "data": {"orderNumber": ["SYCO0001"]}},
@@ -190,8 +192,22 @@ def test_a_commit_whose_answer_says_nothing_may_have_been_taken(
         lso(FakeTransport({COMMIT: [answer]})).create(order)
 
 
+def test_a_commit_that_came_too_soon_was_not_taken(order: Order) -> None:
+    with pytest.raises(TransientError):
+        lso(FakeTransport({COMMIT: [{"code": 429, "data": None, "msg": "slow down"}]})).create(order)
+
+
 @pytest.mark.parametrize(
-    "answer", [b"<html>", {"code": 503}, {"code": 200, "data": {"commission": "1"}}, {"code": 200, "data": 1}]
+    "answer",
+    [
+        b"<html>",
+        {"code": 503},
+        {"code": 429, "msg": "slow down"},
+        {"code": 1024, "msg": "wait"},
+        {"code": 0, "data": None},
+        {"code": 200, "data": {"commission": "1"}},
+        {"code": 200, "data": 1},
+    ],
 )
 def test_a_preview_that_says_no_price_bought_nothing(answer: bytes | dict[str, Any], order: Order) -> None:
     with pytest.raises(TransientError):

@@ -19,7 +19,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.lso import codes
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, OrderResult, Pending
 from parcelgate.carriers.toolkit.calls import Response
-from parcelgate.domain.measures import Weight, WeightUnit
+from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.domain.trackings import TrackingStatus
@@ -62,13 +62,48 @@ def test_a_finished_order_is_confirmed_with_everything_the_answer_says(order: Or
     assert found.charges == (
         Charge("freight", dollars("12.34")),
         Charge("commission", dollars("0.50")),
-        Charge("average_price", dollars("4.45")),
-        Charge("average_fee", dollars("4.46")),
     )
+    assert (found.details["averagePrice"], found.details["averageFee"]) == ("4.45", "4.46")
     assert found.billable_weight == Weight(Decimal("7.00"), WeightUnit.LB)
     assert (found.details["status"], found.details["piece"]) == ("completed", "2")
     assert (found.details["totalWeightlbs"], found.details["totalWeightkg"]) == ("7.00", "3.18")
     assert "details" not in found.details
+    assert found.details["boxes"] == [
+        {
+            "referenceNo1": "shop-17-1",
+            "referenceNo2": "PO 4711",
+            "packWeight": "5.50",
+            "boxLength": "12.00",
+            "boxWidth": "9.50",
+            "boxHight": "4.00",
+        },
+        {
+            "referenceNo1": "shop-17-2",
+            "packWeight": "0.58",
+            "boxLength": "11.81",
+            "boxWidth": "7.87",
+            "boxHight": "3.94",
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "price"),
+    [
+        ({}, dollars("12.84")),
+        ({"commission": None}, dollars("12.34")),
+        ({"commission": "0"}, dollars("12.34")),
+        ({"prepaidPrice": None}, None),
+    ],
+)
+def test_the_charges_add_up_to_the_price(
+    amounts: dict[str, Any], price: Money | None, order: Order, body: Body
+) -> None:
+    found = result(order, body("order_result_success", **amounts))
+    assert isinstance(found, Confirmed)
+    assert found.price == price
+    total = sum((charge.amount.amount for charge in found.charges), Decimal(0))
+    assert total == (price.amount if price else 0)
 
 
 def test_it_is_asked_for_by_number_when_that_is_known_else_by_reference(order: Order, body: Body) -> None:
@@ -167,10 +202,36 @@ def test_a_failed_order_says_why(order: Order, body: Body) -> None:
     )
 
 
-@pytest.mark.parametrize("code", [1, 0, 201, 403, 429, 499, 600, 1001, 1115, 1777, -1, "1777"])
-def test_any_other_readable_code_is_a_failed_order(code: int | str, order: Order) -> None:
-    found = result(order, {"code": code, "data": None, "msg": "?"})
-    assert found == Failed(words=CarrierWords("lso", str(code), "?"))
+@pytest.mark.parametrize("code", [1, 0, 201, 403, 499, 600, 1001, 1777, -1, "1777"])
+@pytest.mark.parametrize("data", [{"orderNumber": "SYCO0001"}, {"errorMessage": "no"}])
+def test_any_other_code_that_speaks_of_the_order_is_a_failed_order(
+    code: int | str, data: dict[str, str], order: Order
+) -> None:
+    found = result(order, {"code": code, "data": data, "msg": "no"})
+    number = data.get("orderNumber")
+    assert found == Failed(words=CarrierWords("lso", str(code), "no"), carrier_order_number=number)
+
+
+SILENT = [None, {}, [], "?", {"orderNumber": "", "errorMessage": None}, {"customerNumber": "shop-17"}]
+
+
+@pytest.mark.parametrize("code", [1, 0, 201, 429, 499, 600, 1001, 1003, 1115, 1777, -1, "1777", 503])
+@pytest.mark.parametrize("data", SILENT)
+def test_a_code_that_does_not_speak_of_the_order_is_no_failure(
+    code: int | str, data: Any, order: Order
+) -> None:
+    numbered = msgspec.structs.replace(order, carrier_order_number="SYCO0001")
+    for each in (order, numbered):
+        found = result(each, {"code": code, "data": data, "msg": "busy"})
+        assert isinstance(found, Pending)
+        assert found.carrier_order_number in (None, each.carrier_order_number)
+        if code != 1115:
+            assert found.words == CarrierWords("lso", str(code), "busy")
+
+
+@pytest.mark.parametrize("code", [429, 1115])
+def test_busy_and_label_pending_are_never_failures(code: int, order: Order) -> None:
+    assert isinstance(result(order, {"code": code, "data": {"orderNumber": "SYCO0001"}}), Pending)
 
 
 @pytest.mark.parametrize("code", [1024, "1024"])
@@ -220,8 +281,23 @@ def test_401_renews_the_token(order: Order, body: Body) -> None:
     assert transport.calls == [RESULT, TOKEN, RESULT]
 
 
-def test_401_for_good_is_no_failed_order(order: Order) -> None:
-    transport = FakeTransport({TOKEN: [{"code": 200, "data": {"token": "t"}}], RESULT: [{"code": 401}]})
+@pytest.mark.parametrize(("code", "more"), [(403, {}), (1009, {"token_refused_codes": [1009]})])
+def test_403_and_the_accounts_token_codes_renew_the_token_once(
+    code: int, more: dict[str, Any], order: Order, body: Body
+) -> None:
+    transport = FakeTransport(
+        {
+            TOKEN: [{"code": 200, "data": {"token": "tok-2"}}],
+            RESULT: [{"code": code, "data": None}, body("order_result_success")],
+        }
+    )
+    assert isinstance(lso(transport, **more).order_result(order), Confirmed)
+    assert transport.calls == [RESULT, TOKEN, RESULT]
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_token_refused_for_good_is_no_failed_order(code: int, order: Order) -> None:
+    transport = FakeTransport({TOKEN: [{"code": 200, "data": {"token": "t"}}], RESULT: [{"code": code}]})
     with pytest.raises(AuthenticationError):
         lso(transport).order_result(order)
 
@@ -258,7 +334,17 @@ def test_a_refund_is_shown_as_the_account_has_it(confirmed: Order) -> None:
     assert carrier.cancel(confirmed, at=NOON).refund_status == "confirmed"
 
 
-@pytest.mark.parametrize("answer", [{"code": 500}, {"code": 1024}, b"<html>"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 500},
+        {"code": 1024},
+        {"code": 1115},
+        {"code": 429, "msg": "slow down"},
+        {"code": 0},
+        b"<html>",
+    ],
+)
 def test_a_refund_without_a_clear_answer_is_tried_again(answer: Any, confirmed: Order) -> None:
     with pytest.raises(TransientError):
         lso(FakeTransport({REFUND: [answer]})).cancel(confirmed, at=NOON)
@@ -331,6 +417,8 @@ def test_the_first_bytes_say_what_a_document_is(content: bytes, kind: str, confi
         {"code": 1115, "data": None, "msg": "标签正在下载"},
         {"code": 1024, "data": None},
         {"code": 503},
+        {"code": 429, "msg": "slow down"},
+        {"code": 0, "data": None},
         b"<html>",
         TransientError("lso.label: ReadTimeout"),
         {"code": 200, "data": {}},
@@ -515,7 +603,13 @@ def test_only_known_words_have_a_status(word: str, status: TrackingStatus | None
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"), [({"code": 1777, "msg": "no"}, RefusedError), (b"", TransientError)]
+    ("answer", "error"),
+    [
+        ({"code": 1777, "msg": "no"}, RefusedError),
+        ({"code": 429, "msg": "slow down"}, TransientError),
+        ({"code": 0, "data": None}, TransientError),
+        (b"", TransientError),
+    ],
 )
 def test_a_tracking_call_that_fails_is_classed(answer: Any, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:

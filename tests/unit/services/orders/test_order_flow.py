@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers.errors import TransientError
+from parcelgate.carriers.results import Pending
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Submission
+from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.labels import fetch
 from parcelgate.services.orders.workflow import LabelPending, OrderPending, RefundPending, TaskInput
 from tests.support.faulty import fails_with
 from tests.support.orders import an_event, an_order
-from tests.support.world import World, worlds
+from tests.support.world import Behaviour, World, worlds
 
 
 @pytest.fixture
@@ -188,3 +190,30 @@ def test_an_expected_pending_is_one_log_line_without_a_stack_trace(
 
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("INFO", None)
+
+
+@pytest.mark.parametrize("number", ["N1", None])
+def test_what_the_carrier_said_instead_of_a_result_is_shown_once_the_time_is_over(
+    number: str | None, world: World
+) -> None:
+    words = CarrierWords("fake", "403", "come later")
+    order = stored(
+        world,
+        status=OrderStatus.PROCESSING,
+        carrier_order_number=number,
+        submission=sent_to_the_carrier(world),
+    )
+    world.fake.held["N1"] = True
+    world.fake.behaviour = Behaviour(results=[Pending(reason="code 403", words=words)] * 2)
+    begun = task(world, order)
+
+    with pytest.raises(OrderPending):
+        runtime.order_flow.check(begun, Deadline.after(60))
+    world.clock.sleep(world.settings.order_deadline.total_seconds())
+    runtime.order_flow.check(begun, Deadline.after(60))
+
+    after = world.read(order)
+    assert after.status is OrderStatus.NEEDS_ATTENTION
+    assert after.problem is not None
+    assert after.problem.carrier == words
+    assert world.fake.money_held == ["N1"]
