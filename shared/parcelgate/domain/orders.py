@@ -38,7 +38,8 @@ _FOLLOWS: dict[OrderStatus, frozenset[OrderStatus]] = {
         {OrderStatus.PROCESSING, OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
     ),
     OrderStatus.PROCESSING: frozenset(
-        {OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
+        # Cancelled only while the carrier certainly has nothing.
+        {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
     ),
     OrderStatus.CONFIRMED: frozenset({OrderStatus.CANCELLING}),
     # Back to confirmed only when the carrier refuses the cancellation.

@@ -18,6 +18,7 @@ ALLOWED = {
     ("accepted", "failed"),
     ("accepted", "needs_attention"),
     ("processing", "confirmed"),
+    ("processing", "cancelled"),
     ("processing", "failed"),
     ("processing", "needs_attention"),
     ("confirmed", "cancelling"),

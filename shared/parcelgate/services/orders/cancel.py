@@ -79,8 +79,14 @@ class Canceller:
         return self._answer(transitions.apply(orders, order, self._unsent))
 
     def _unsent(self, order: Order) -> Change | None:
-        """Cancel what the carrier has never heard of."""
-        if order.status not in (OrderStatus.ACCEPTED, OrderStatus.NEEDS_ATTENTION) or _was_sent(order):
+        """Cancel what the carrier certainly has nothing of, also while its carrier cannot be reached.
+
+        A sender that is about to mark the order finds it cancelled, and sends nothing.
+        """
+        if order.status not in (*transitions.OPEN, OrderStatus.NEEDS_ATTENTION) or _was_sent(order):
+            return None
+        if order.status in transitions.OPEN and order.submission.lost:
+            # A create of it was lost once: only the carrier's word says that it has nothing.
             return None
         return transitions.cancelled(order, order.refund, at=self._clock(), actor=Actor.CLIENT)
 

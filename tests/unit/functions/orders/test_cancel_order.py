@@ -93,6 +93,23 @@ class TestAnOrderThatTheCarrierNeverHad:
         assert house.order(order.id).watch_at is None
         assert house.tenant().orders.by_reference("lso", "default", order.reference) is None
 
+    def test_is_cancelled_at_once_while_its_carrier_is_down(self, house: House, carrier: Carrier) -> None:
+        order = an_order_that_is(house, OrderStatus.PROCESSING)
+
+        reply = cancel(order)
+
+        assert (reply.status, reply.json()["status"]) == (200, "cancelled")
+        assert carrier.cancelled == []
+        assert house.tenant().orders.by_reference("lso", "default", order.reference) is None
+
+    @pytest.mark.parametrize("status", [OrderStatus.ACCEPTED, OrderStatus.PROCESSING])
+    def test_is_not_believed_so_when_a_create_of_it_was_lost(
+        self, status: OrderStatus, house: House, carrier: Carrier
+    ) -> None:
+        order = an_order_that_is(house, status, submission=Submission(lost=True))
+
+        assert cancel(order).code == "not_yet_confirmed"
+
     def test_is_cancelled_also_when_it_needed_attention(self, house: House, carrier: Carrier) -> None:
         reply = cancel(an_order_that_is(house, OrderStatus.NEEDS_ATTENTION))
 
