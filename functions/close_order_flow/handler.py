@@ -12,8 +12,8 @@ from parcelgate.services.orders.workflow import execution_input
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order whose execution the event is about."""
     detail = event["detail"]
+    names = execution_input(detail)
+    bind_log_keys(**names.log_keys)
     log.warning("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
     count("ExecutionsBroken", status=detail["status"])
-    names = execution_input(detail)
-    bind_log_keys(order_id=names.order_id, tenant=names.tenant)
     runtime.order_flow.give_up(names.tenant, names.order_id, "workflow_ended")

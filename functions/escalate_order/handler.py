@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import bind_log_keys, instrumented
+from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.workflow import TaskInput
 
@@ -11,5 +11,4 @@ from parcelgate.services.orders.workflow import TaskInput
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda gives it
     """Mark the order that the payload names."""
     task = TaskInput.of(event)
-    bind_log_keys(order_id=task.order_id, tenant=task.tenant)
     runtime.order_flow.escalate(task)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from parcelgate.domain.deadline import Deadline, Invocation
-from parcelgate.observability.logs import bind_log_keys, instrumented
+from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import workflow
 from parcelgate.services.orders.workflow import TaskInput
@@ -13,5 +13,4 @@ from parcelgate.services.orders.workflow import TaskInput
 def handler(event: dict[str, Any], context: Invocation) -> None:
     """Do the state's work for the order that the payload names."""
     task = TaskInput.of(event)
-    bind_log_keys(order_id=task.order_id, tenant=task.tenant)
     runtime.order_flow.fetch_label(task, Deadline.of(context))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from parcelgate.observability.logs import instrumented
+from parcelgate.observability.logs import bind_log_keys, instrumented
 from parcelgate.runtime import runtime
 from parcelgate.services.webhooks import receive
 
@@ -10,6 +10,8 @@ from parcelgate.services.webhooks import receive
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Take the delivery in. Nothing is done about it here."""
+    request_id = (event.get("requestContext") or {}).get("requestId")
+    bind_log_keys(request_id=request_id, correlation_id=request_id)
     path = event.get("pathParameters") or {}
     answer = runtime.webhook_receiver.take_in(path, receive.body_of(event), event.get("headers"))
     return {

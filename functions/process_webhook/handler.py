@@ -5,18 +5,20 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from parcelgate.observability.logs import instrumented, log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, instrumented, log, own_log_keys, safe_error_fields
 from parcelgate.runtime import runtime
 from parcelgate.services.webhooks.process import WebhookProcessor
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
+@own_log_keys()
 def work(record: SQSRecord) -> None:
     """Work one message off: the way to one delivery."""
     try:
-        processor: WebhookProcessor = runtime.webhook_processor
         message = record.json_body
+        bind_log_keys(tenant=message["tenant"], correlation_id=message.get("correlation_id"))
+        processor: WebhookProcessor = runtime.webhook_processor
         processor.process(message["tenant"], message["id"])
     except Exception as error:
         log.error("a delivery was not worked off", extra=safe_error_fields(error))

@@ -10,7 +10,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.deadline import Deadline
 from parcelgate.http.requests.batches import read_entries
 from parcelgate.http.requests.orders import read_order
-from parcelgate.observability.logs import instrumented, log, safe_error_fields
+from parcelgate.observability.logs import instrumented, log, own_log_keys, safe_error_fields
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Reading
 from parcelgate.services.orders.create import Draft
@@ -31,6 +31,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     """Work the entries of a message off; those that made trouble come again."""
     worker, deadline = runtime.batch_worker(READING), Deadline.of(context)
 
+    @own_log_keys()
     def work(record: SQSRecord) -> None:
         try:
             worker.work(record.body, deadline)

@@ -56,6 +56,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "tenant.$": "$.tenant",
             "order_id.$": "$.order_id",
             "started_at.$": "$$.Execution.StartTime",
+            "execution.$": "$$.Execution.Input",
         }
         if token:
             payload["task_token.$"] = "$$.Task.Token"

@@ -230,6 +230,7 @@ def _payload(template: Mapping[str, str], execution: Execution, token: str) -> d
     given = json.loads(execution.input)
     context = {
         "$$.Execution.StartTime": execution.started_at.isoformat().replace("+00:00", "Z"),
+        "$$.Execution.Input": given,
         "$$.Task.Token": token,
     }
 

@@ -36,11 +36,12 @@ class BatchLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Many orders given at once. What became of each is in its row."""
+    """Many orders given at once, by the request `correlation_id`. What became of each is in its row."""
 
     id: str
     tenant: str
     lines: tuple[BatchLine, ...]
+    correlation_id: str | None = None
     created_at: datetime
 
 

@@ -267,7 +267,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     `changing_until` is set while a change of it is on its way to the carrier: the latest moment at which
     its sender can still be alive. `held_at` and `manifest_id` remember that the carrier was asked to keep
-    it back, and that it was closed with the carrier.
+    it back, and that it was closed with the carrier. `correlation_id` is the id of the request that made it.
     """
 
     id: str
@@ -298,6 +298,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     carrier_details: dict[str, Any] = {}
     submission: Submission = Submission()
     batch: BatchPlace | None = None
+    correlation_id: str | None = None
     changing_until: datetime | None = None
     held_at: datetime | None = None
     manifest_id: str | None = None
@@ -311,6 +312,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def tracking_numbers(self) -> tuple[str, ...]:
         """The parcels' numbers, in parcel order, as far as the carrier has given them."""
         return tuple(parcel.tracking_number for parcel in self.parcels if parcel.tracking_number)
+
+    @property
+    def log_keys(self) -> dict[str, str | None]:
+        """The ids that every log line of work on this order bears."""
+        return {
+            "order_id": self.id,
+            "tenant": self.tenant,
+            "carrier": self.carrier,
+            "correlation_id": self.correlation_id,
+        }
 
     def changed(self, *, at: datetime, **changes: Any) -> Self:
         """The next version of this order with other facts and the same status."""

@@ -144,6 +144,7 @@ class Api:
         """Answer one request: the function's entry."""
         log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
         request = Request(event, context)
+        bind_log_keys(request_id=request.request_id, correlation_id=request.request_id)
         try:
             return _proxy(self._answer(request))
         except Exception as error:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.http.answers import Answer
 from parcelgate.http.api import Request
 from parcelgate.http.problems import problem_answer
 from parcelgate.observability.logs import log
-from parcelgate.services.idempotency import RETRY_AFTER, Fresh, Replay, Resume, begin, finish
+from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, finish
 from parcelgate.store.errors import ClaimTakenError, StoreError
 from parcelgate.store.idempotency import Answer as KeptAnswer
 
@@ -49,7 +49,7 @@ def create_once(
                 except ClaimTakenError:
                     continue
     detail = "The first request with this Idempotency-Key is still running."
-    raise ProblemError("idempotency_in_progress", detail, retry_after=RETRY_AFTER)
+    raise ProblemError("idempotency_in_progress", detail, retry_after=RETRY_SECONDS)
 
 
 def do_once(request: Request, table: "TenantTable", now: datetime, work: Callable[[], Answer]) -> Answer:

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from traceback import extract_tb
@@ -43,10 +44,39 @@ def bind_log_keys(
     tenant: str | None = None,
     carrier: str | None = None,
     batch_id: str | None = None,
+    request_id: str | None = None,
+    correlation_id: str | None = None,
 ) -> None:
-    """Put these ids on every further log line of this invocation."""
-    given = {"order_id": order_id, "tenant": tenant, "carrier": carrier, "batch_id": batch_id}
+    """Put these ids on every further log line of this invocation, or of this record of it.
+
+    `correlation_id` is the id of the client's request that the work follows from. The first one stays: the
+    request that cancels an order is nearer to what follows than the one that created it.
+    """
+    given = {
+        "order_id": order_id,
+        "tenant": tenant,
+        "carrier": carrier,
+        "batch_id": batch_id,
+        "request_id": request_id,
+        "correlation_id": bound_correlation_id() or correlation_id,
+    }
     log.append_keys(**{key: value for key, value in given.items() if value is not None})
+
+
+def bound_correlation_id() -> str | None:
+    """The `correlation_id` of this invocation or record, for what it sends and stores."""
+    found: str | None = log.get_current_keys().get("correlation_id")
+    return found
+
+
+@contextmanager
+def own_log_keys() -> Iterator[None]:
+    """Keep what is bound inside to what is done inside: one record of a batch, one item of a sweep."""
+    before = log.get_current_keys()
+    try:
+        yield
+    finally:
+        log.structure_logs(**before)
 
 
 def safe_error_fields(error: BaseException) -> dict[str, Any]:

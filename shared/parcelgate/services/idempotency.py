@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parcelgate.domain.clock import now as current_time
-from parcelgate.domain.problems import FieldError, ProblemError
+from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
 from parcelgate.store import keys
 from parcelgate.store.errors import ClaimTakenError
 from parcelgate.store.idempotency import Answer, Claim
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(minutes=2)
 """Must outlast every function that answers a POST: whoever finds a lapsed lease believes its holder dead."""
-RETRY_AFTER = 2
-"""Seconds, at most, that a client is asked to wait for the first request's answer."""
 LONGEST_KEY = 255
 
 __all__ = ["Answer", "Claim", "Fresh", "Replay", "Resume", "begin", "finish", "hash_of"]
@@ -102,7 +100,7 @@ def begin(
         except ClaimTakenError:
             continue
         return Resume(mine, claim.order_id)
-    raise _in_progress(RETRY_AFTER)
+    raise _in_progress(RETRY_SECONDS)
 
 
 def finish(claim: Claim, answer: Answer, *, now: datetime | None = None) -> bool:
@@ -173,5 +171,5 @@ def _in_progress(left: float) -> ProblemError:
     return ProblemError(
         "idempotency_in_progress",
         "The first request with this Idempotency-Key is still running.",
-        retry_after=max(1, min(RETRY_AFTER, math.ceil(left))),
+        retry_after=max(1, min(RETRY_SECONDS, math.ceil(left))),
     )

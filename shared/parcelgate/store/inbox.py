@@ -54,7 +54,10 @@ def was_kept(body: bytes) -> bool:
 
 
 class InboxEntry(NamedTuple):
-    """One delivery. `body` is what came, byte for byte; `state` is received, processed or parked."""
+    """One delivery. `body` is what came, byte for byte; `state` is received, processed or parked.
+
+    `correlation_id` is the id of the request that brought it.
+    """
 
     id: str
     tenant: str
@@ -68,6 +71,7 @@ class InboxEntry(NamedTuple):
     reason: str | None
     closed_at: datetime | None = None
     is_new: bool = False
+    correlation_id: str | None = None
 
 
 class Inbox:
@@ -86,6 +90,7 @@ class Inbox:
         body: bytes,
         now: datetime,
         order_id: str | None = None,
+        correlation_id: str | None = None,
         headers: Mapping[str, str] | None = None,
         proof: str | None = None,
         parked: str | None = None,
@@ -113,6 +118,7 @@ class Inbox:
             reason=parked,
             closed_at=now if parked else None,
             is_new=True,
+            correlation_id=correlation_id,
         )
         try:
             if proof is None:
@@ -272,6 +278,8 @@ class Inbox:
         }
         if entry.order_id is not None:
             item["order_id"] = {"S": entry.order_id}
+        if entry.correlation_id is not None:
+            item["correlation_id"] = {"S": entry.correlation_id}
         if entry.reason is None:
             item["due_pk"] = {"S": _shard(entry.id)}
             item["due_at"] = {"S": rfc3339(entry.received_at + DUE_AFTER)}
@@ -295,6 +303,7 @@ class Inbox:
             state=item["entry_state"]["S"],
             reason=item["reason"]["S"] if "reason" in item else None,
             closed_at=_moment(item["closed_at"]) if "closed_at" in item else None,
+            correlation_id=item["correlation_id"]["S"] if "correlation_id" in item else None,
         )
 
 

@@ -57,6 +57,15 @@ def test_a_problem_is_told_as_rfc_9457_has_it() -> None:
     }
 
 
+def test_the_request_id_that_a_client_is_told_is_on_the_lines_of_its_request(
+    logged: Callable[[], str],
+) -> None:
+    told = json.loads(asked(raises(RuntimeError("x")))["body"])["request_id"]
+
+    line = json.loads(logged().splitlines()[0])
+    assert (line["request_id"], line["correlation_id"]) == (told, told)
+
+
 def test_what_nobody_expected_is_logged_by_its_class_and_told_to_nobody(logged: Callable[[], str]) -> None:
     given = asked(raises(RuntimeError("Ada Byrd, 401 Congress Ave")))
 

@@ -23,7 +23,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import fixed_id, new_id
 from parcelgate.domain.orders import BatchPlace, Order, OrderStatus
 from parcelgate.domain.problems import Problem, ProblemError
-from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines
 from parcelgate.services.settings import Settings
@@ -68,6 +68,7 @@ class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     carrier: str
     entries: tuple[int, ...]
+    correlation_id: str | None = None
 
 
 class Bodies:
@@ -137,7 +138,13 @@ def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
         carrier = line.carrier or registry.names()[0]
         groups.setdefault((carrier, line.account), []).append(index)
     return [
-        BatchMessage(tenant=batch.tenant, batch_id=batch.id, carrier=carrier, entries=part)
+        BatchMessage(
+            tenant=batch.tenant,
+            batch_id=batch.id,
+            carrier=carrier,
+            entries=part,
+            correlation_id=batch.correlation_id,
+        )
         for (carrier, _), group in groups.items()
         for part in batched(group, _at_once(carrier), strict=False)
     ]
@@ -183,7 +190,13 @@ class Batches:
         Raises ClaimTakenError when the same request is being answered elsewhere.
         """
         at = self._clock()
-        batch = Batch(id=new_id("bat"), tenant=tenant, lines=lines, created_at=at)
+        batch = Batch(
+            id=new_id("bat"),
+            tenant=tenant,
+            lines=lines,
+            correlation_id=bound_correlation_id(),
+            created_at=at,
+        )
         bind_log_keys(tenant=tenant, batch_id=batch.id)
         self._bodies().put(batch, body)
         self.table.tenant(tenant).batches.add(batch, due_at=at + self._settings.watch_margin, claim=claim)
@@ -209,12 +222,13 @@ class Batches:
         """See to an overdue batch: what nobody has begun is sent again, and given up after 12 hours."""
         batches = self.table.tenant(ref.tenant).batches
         batch, rows = batches.read(ref.id)
+        bind_log_keys(tenant=ref.tenant, batch_id=batch.id, correlation_id=batch.correlation_id)
         left = _unbegun(batch, rows)
         at = self._clock()
         if not left:
             batches.watch(batch.id, None)
             return
-        log.warning("a batch stands still", extra={"batch_id": batch.id, "entries": len(left)})
+        log.warning("a batch stands still", extra={"entries": len(left)})
         if at < batch.created_at + deadlines.RETRY_LIFE:
             self._queues().send(batch, left)
             batches.watch(batch.id, at + _LOOKS * self._settings.watch_margin)
@@ -301,7 +315,7 @@ class BatchWorker:
         EntriesLeftError for entries that made unexpected trouble; all others were worked off then.
         """
         message = msgspec.json.decode(body, type=BatchMessage)
-        bind_log_keys(tenant=message.tenant, batch_id=message.batch_id)
+        bind_log_keys(tenant=message.tenant, batch_id=message.batch_id, correlation_id=message.correlation_id)
         batch, begun = self._table.tenant(message.tenant).batches.read(message.batch_id)
         rows = {row.index: row for row in begun}
         left = [index for index in message.entries if _open(rows.get(index))]

@@ -21,7 +21,7 @@ import msgspec
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Label, LabelStatus, OrderStatus
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
 from parcelgate.store import keys
@@ -67,6 +67,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus
     version: int
     updated_at: datetime
+    correlation_id: str | None = None
     label: Label = Label()
     problem: _Reason | None = None
     attention: _Reason | None = None
@@ -141,6 +142,7 @@ class StreamRouter:
         ]
         return sorted(set(failed), key=lambda number: (len(number), number))
 
+    @own_log_keys()
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
         after = change.get("NewImage")
@@ -152,21 +154,34 @@ class StreamRouter:
         sequence = change["SequenceNumber"]
         if name.kind == keys.INBOX:
             if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
-                outbox.webhooks.append(_Message(sequence, {"tenant": name.tenant, "id": name.id}))
+                message = {"tenant": name.tenant, "id": name.id}
+                if "correlation_id" in after:
+                    message["correlation_id"] = after["correlation_id"]["S"]
+                outbox.webhooks.append(_Message(sequence, message))
         elif name.kind == keys.TRACKING and after["sk"]["S"] == keys.TRACKING:
             before = change.get("OldImage")
             outbox.events += [_Message(sequence, event) for event in self._tracking_events(before, after)]
         elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
             before = change.get("OldImage")
             order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+            bind_log_keys(
+                order_id=order.id,
+                tenant=order.tenant,
+                carrier=order.carrier,
+                correlation_id=order.correlation_id,
+            )
             old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
             outbox.events += [_Message(sequence, event) for event in self._order_events(old, order)]
             if _label_is_due(old, order):
-                job = {"tenant": order.tenant, "order_id": order.id, "since": order.updated_at}
+                job = {
+                    "tenant": order.tenant,
+                    "order_id": order.id,
+                    "since": order.updated_at,
+                    "correlation_id": order.correlation_id,
+                }
                 outbox.labels.append(_Message(sequence, job))
             for kind in _troubles(old, order):
-                names = {"order_id": order.id, "tenant": order.tenant, "carrier": order.carrier}
-                log.warning("an order needs a person", extra={**names, "trouble": kind})
+                log.warning("an order needs a person", extra={"trouble": kind})
                 count("OrdersInTrouble", kind=kind)
 
     def _order_events(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:

@@ -19,7 +19,7 @@ from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order
-from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import duration
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import transitions
@@ -41,6 +41,7 @@ class LabelJob(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     order_id: str
     since: datetime
+    correlation_id: str | None = None
 
 
 class ReceivedLabelJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ class LabelFetcher:
         """
         orders = self._table.tenant(tenant).orders
         order = orders.get(order_id)
+        bind_log_keys(**order.log_keys)
         if not wants_label(order):
             return order
         if order.changing_until is not None:
@@ -150,6 +152,7 @@ class LabelWorker:
         self._clock = clock
         self._roll = roll
 
+    @own_log_keys()
     def work(self, received: ReceivedLabelJob, deadline: Deadline | None) -> None:
         """Fetch the labels that the message asks for.
 
@@ -157,7 +160,7 @@ class LabelWorker:
         one that cannot be read: SQS sets it aside in the end.
         """
         job = msgspec.json.decode(received.body, type=LabelJob)
-        bind_log_keys(order_id=job.order_id, tenant=job.tenant)
+        bind_log_keys(order_id=job.order_id, tenant=job.tenant, correlation_id=job.correlation_id)
         try:
             self._fetcher.fetch(job.tenant, job.order_id, deadline)
         except OrderNotFoundError:

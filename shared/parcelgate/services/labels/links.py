@@ -14,7 +14,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
-from parcelgate.observability.logs import log
+from parcelgate.observability.logs import bind_log_keys, log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -73,6 +73,7 @@ class LabelViewer:
         cancelled, `label_unavailable` when the carrier never gave a label.
         """
         order = self._table.tenant(tenant).orders.get(order_id)
+        bind_log_keys(**order.log_keys)
         if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
             order = self._fetched(order, deadline)
         if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):

@@ -26,7 +26,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
-from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, transitions, workflow
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
@@ -121,15 +121,17 @@ class Sweep:
         for ref in page:
             if deadline.remaining() < _SPARE_SECONDS:
                 break
-            try:
-                work.do(ref)
-                done += 1
-            except Exception as error:
-                log.error(
-                    "left behind", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
-                )
-                count("SweepLeftBehind", kind=kind)
-                self._behind_the_others(ref, work)
+            with own_log_keys():
+                try:
+                    work.do(ref)
+                    done += 1
+                except Exception as error:
+                    log.error(
+                        "left behind",
+                        extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)},
+                    )
+                    count("SweepLeftBehind", kind=kind)
+                    self._behind_the_others(ref, work)
         return done
 
     def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
@@ -147,9 +149,10 @@ class Sweep:
     def _order(self, ref: "DueRef") -> None:
         orders = self._table.tenant(ref.tenant).orders
         order = orders.get(ref.id)
+        bind_log_keys(**order.log_keys)
         if not self._overdue(order):
             return
-        log.info("overdue", extra={"tenant": ref.tenant, "order_id": order.id, "status": order.status})
+        log.info("overdue", extra={"status": order.status})
         at = self._clock()
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
@@ -217,7 +220,9 @@ class Sweep:
             return
         self._sqs.send_message(
             QueueUrl=self._settings.inbox_queue_url,
-            MessageBody=msgspec.json.encode({"tenant": ref.tenant, "id": ref.id}).decode(),
+            MessageBody=msgspec.json.encode(
+                {"tenant": ref.tenant, "id": ref.id, "correlation_id": entry.correlation_id}
+            ).decode(),
         )
         inbox.postpone(ref.id, self._clock() + _INBOX_AGAIN)
 

@@ -73,7 +73,7 @@ class Canceller:
         """
         orders = self.table.tenant(tenant).orders
         order = orders.get(order_id)
-        bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
+        bind_log_keys(**order.log_keys)
         if _at_the_carrier(order):
             return self._with_the_carrier(orders, order, deadline)
         return self._answer(transitions.apply(orders, order, self._unsent))

@@ -94,7 +94,7 @@ class OrderChanger:
         """
         orders = self.table.tenant(tenant).orders
         order = orders.get(order_id)
-        bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
+        bind_log_keys(**order.log_keys)
         if amendment.metadata_only:
             return transitions.apply(
                 orders, order, lambda order: self._metadata(order, _sound(amendment, order))
@@ -246,7 +246,7 @@ class OrderHolder:
         """
         orders = self.table.tenant(tenant).orders
         order = orders.get(order_id)
-        bind_log_keys(order_id=order.id, tenant=tenant, carrier=order.carrier)
+        bind_log_keys(**order.log_keys)
         carrier = self._carriers.of(order, deadline)
         if not isinstance(carrier, Holds):
             raise problems.not_offered(order, "holds no orders")

@@ -15,7 +15,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
-from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, workflow
 from parcelgate.services.settings import Settings
@@ -127,10 +127,14 @@ class Intake:
         VersionConflictError when an order of this very id is stored already.
         """
         order = examined(draft, self._carriers)
-        bind_log_keys(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
+        bind_log_keys(**order.log_keys)
         at = self._clock()
         order = msgspec.structs.replace(
-            order, created_at=at, updated_at=at, watch_at=deadlines.accepted(self._settings, at)
+            order,
+            correlation_id=bound_correlation_id(),
+            created_at=at,
+            updated_at=at,
+            watch_at=deadlines.accepted(self._settings, at),
         )
         event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
         try:
@@ -144,7 +148,7 @@ class Intake:
     def resume(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
         """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
         order = self.table.tenant(tenant).orders.get(order_id)
-        bind_log_keys(order_id=order.id, tenant=order.tenant, carrier=order.carrier)
+        bind_log_keys(**order.log_keys)
         return self._go_on(order, deadline) if order.status is OrderStatus.ACCEPTED else order
 
     def _go_on(self, order: Order, deadline: Deadline) -> Order:

@@ -8,6 +8,7 @@ import msgspec
 
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services.trackings import delivery_status
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.lists import Page
@@ -34,7 +35,9 @@ class OrderReader:
 
     def order(self, tenant: str, order_id: str) -> Order:
         """Read one order. Raises OrderNotFoundError."""
-        return self._table.tenant(tenant).orders.get(order_id)
+        order = self._table.tenant(tenant).orders.get(order_id)
+        bind_log_keys(**order.log_keys)
+        return order
 
     def page(
         self,

@@ -27,7 +27,7 @@ from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
-from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import deadlines, problems, transitions
@@ -109,6 +109,7 @@ class Retrier:
         self._clock = clock
         self._roll = roll
 
+    @own_log_keys()
     def work(self, received: ReceivedMessage) -> None:
         """Try what the message asks for. Raises NotYetError when it is to come again, at its own time."""
         try:
@@ -116,6 +117,12 @@ class Retrier:
         except msgspec.DecodeError as error:
             self._set_aside(self._carrier_of(received.queue), received.body, type(error).__name__)
             return
+        bind_log_keys(
+            order_id=message.order_id,
+            tenant=message.tenant,
+            carrier=message.carrier,
+            correlation_id=message.correlation_id,
+        )
         try:
             self._try(message)
         except OrderNotFoundError:
@@ -131,6 +138,7 @@ class Retrier:
     def _try(self, message: RetryMessage) -> None:
         orders = self._table.tenant(message.tenant).orders
         order = orders.get(message.order_id)
+        bind_log_keys(**order.log_keys)
         action = {
             Action.CREATE: self._create,
             Action.CANCEL: self._cancel,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.orders import Order
+from parcelgate.observability.logs import bound_correlation_id
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
     carrier: str
     action: Action
     first_attempt_at: datetime
+    correlation_id: str | None = None
 
 
 class RetryQueues:
@@ -46,6 +48,7 @@ class RetryQueues:
             carrier=order.carrier,
             action=action,
             first_attempt_at=at,
+            correlation_id=bound_correlation_id() or order.correlation_id,
         )
         self._sqs.send_message(
             QueueUrl=self._settings.retry_queue_urls[order.carrier],

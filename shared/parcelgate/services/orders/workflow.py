@@ -42,7 +42,7 @@ from parcelgate.carriers.results import Rate
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.backoff import backoff
 from parcelgate.services.orders import deadlines, problems
@@ -103,10 +103,16 @@ EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted
 
 
 class ExecutionInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What an execution of the order flow begins with."""
+    """What an execution of the order flow begins with: ids only."""
 
     tenant: str
     order_id: str
+    correlation_id: str | None = None
+
+    @property
+    def log_keys(self) -> dict[str, str | None]:
+        """The ids that every log line of the execution bears."""
+        return {"tenant": self.tenant, "order_id": self.order_id, "correlation_id": self.correlation_id}
 
 
 class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,12 +121,16 @@ class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     order_id: str
     started_at: datetime
+    execution: ExecutionInput | None = None
     task_token: str | None = None
 
     @classmethod
     def of(cls, event: Any) -> TaskInput:
-        """The input that a task's payload describes."""
-        return msgspec.convert(event, cls)
+        """The input that a task's payload describes; its ids are on every further log line."""
+        task = msgspec.convert(event, cls)
+        names = task.execution or ExecutionInput(tenant=task.tenant, order_id=task.order_id)
+        bind_log_keys(**names.log_keys)
+        return task
 
 
 def execution_input(detail: Mapping[str, Any]) -> ExecutionInput:
@@ -133,7 +143,7 @@ def start(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
 
     Whether it was started now; False when it was before. Raises what the client raises otherwise.
     """
-    names = ExecutionInput(tenant=order.tenant, order_id=order.id)
+    names = ExecutionInput(tenant=order.tenant, order_id=order.id, correlation_id=order.correlation_id)
     try:
         stepfunctions.start_execution(
             stateMachineArn=machine, name=order.id, input=msgspec.json.encode(names).decode()
@@ -298,10 +308,13 @@ class OrderFlow:
     def give_up(self, tenant: str, order_id: str, reason: str) -> Order:
         """Show an order to a person; see `OrderSubmitter.give_up`."""
         order = self._submitter.table.tenant(tenant).orders.get(order_id)
+        bind_log_keys(**order.log_keys)
         return self._submitter.give_up(order, reason)
 
     def _order(self, task: TaskInput) -> Order:
-        return self._submitter.table.tenant(task.tenant).orders.get(task.order_id)
+        order = self._submitter.table.tenant(task.tenant).orders.get(task.order_id)
+        bind_log_keys(**order.log_keys)
+        return order
 
     def _late(self, task: TaskInput) -> bool:
         """Whether the workflow's time is over."""

@@ -56,7 +56,7 @@ from parcelgate.domain.trackings import (
     silence,
     withdrawal,
 )
-from parcelgate.observability.logs import log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.poll_lines import Lines
@@ -111,6 +111,7 @@ class Nudge(NamedTuple):
 class _Message(msgspec.Struct, frozen=True):
     tenant: str
     tracking_id: str
+    correlation_id: str | None = None
 
 
 class _Parcel(NamedTuple):
@@ -184,6 +185,7 @@ class Polls:
         """
         refs: dict[PollRef, Nudge] = {}
         again: list[str] = []
+        requests: dict[str, None] = {}
         for nudge in nudges:
             try:
                 message = msgspec.json.decode(nudge.body, type=_Message)
@@ -193,6 +195,10 @@ class Polls:
                 again.append(nudge.message_id)
                 continue
             refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
+            if message.correlation_id is not None:
+                requests[message.correlation_id] = None
+        # Parcels are asked about together, so each line belongs to every request that nudged one of them.
+        bind_log_keys(correlation_id=" ".join(requests) or None)
         asking = self._asking(deadline)
         with asking:
             asking.take([*refs])

@@ -12,7 +12,7 @@ from parcelgate.domain import trackings as timeline
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import Source, Tracking
-from parcelgate.observability.logs import log
+from parcelgate.observability.logs import bound_correlation_id, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import AlreadyFollowedError, VersionConflictError
@@ -119,7 +119,11 @@ class Timelines:
     def nudge(self, tenant: str, tracking_id: str) -> None:
         """Have the carrier asked about the parcel at once, together with others that are nudged."""
         self._table.tenant(tenant).trackings.schedule(tracking_id, self._clock())
-        message = {"tenant": tenant, "tracking_id": tracking_id}
+        message = {
+            "tenant": tenant,
+            "tracking_id": tracking_id,
+            "correlation_id": bound_correlation_id(),
+        }
         self._sqs.send_message(
             QueueUrl=self._settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
         )

@@ -96,7 +96,12 @@ class WebhookProcessor:
         entry = inbox.get(entry_id)
         if entry is None or entry.state != RECEIVED:
             return
-        bind_log_keys(order_id=entry.order_id, tenant=tenant, carrier=entry.carrier)
+        bind_log_keys(
+            order_id=entry.order_id,
+            tenant=tenant,
+            carrier=entry.carrier,
+            correlation_id=entry.correlation_id,
+        )
         try:
             self._work_off(entry)
         except _HopelessError as error:
@@ -172,7 +177,7 @@ class WebhookProcessor:
         order = self._order(entry, reading)
         if order is None:
             return []
-        bind_log_keys(order_id=order.id)
+        bind_log_keys(**order.log_keys)
         parcels = [parcel for parcel in order.parcels if parcel.tracking_id]
         number = reading.history.tracking_number if reading.history else ""
         named = [parcel for parcel in parcels if same_number(parcel.tracking_number or "", number)]
@@ -203,6 +208,7 @@ class WebhookProcessor:
             order = self._table.tenant(entry.tenant).orders.get(order_id)
         except OrderNotFoundError:
             raise _HopelessError("no such order") from None
+        bind_log_keys(**order.log_keys)
         if order.status is OrderStatus.PROCESSING:
             order = self._remembered(order)
         if order.status is OrderStatus.PROCESSING and self._woken(order):

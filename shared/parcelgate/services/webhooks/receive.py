@@ -16,7 +16,7 @@ import msgspec
 from parcelgate.carriers import registry
 from parcelgate.carriers.results import AtTheDoor
 from parcelgate.domain.clock import Clock, now
-from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
+from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import ProofTakenError, StoreError, ThrottledError
 from parcelgate.store.inbox import kept, was_kept
@@ -96,6 +96,7 @@ class WebhookReceiver:
                 carrier=carrier,
                 account=account,
                 order_id=hook.order_id,
+                correlation_id=bound_correlation_id(),
                 body=body,
                 headers=_proving(carrier, headers or {}),
                 proof=found.proof,

@@ -44,7 +44,13 @@ class TestABatch:
             f"acme/{batch_id}.json": {"orders": entries}
         }
         assert house.batch_messages() == [
-            {"tenant": "acme", "batch_id": batch_id, "carrier": "lso", "entries": [0, 1, 2]}
+            {
+                "tenant": "acme",
+                "batch_id": batch_id,
+                "carrier": "lso",
+                "entries": [0, 1, 2],
+                "correlation_id": "JKJaXmPLvHcESHA=",
+            }
         ]
         assert house.stored("order") == []
 

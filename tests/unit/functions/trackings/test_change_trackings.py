@@ -206,7 +206,9 @@ class TestTheRightCourier:
         assert (shown["id"], shown["carrier_code"], shown["title"]) == (one["id"], "usps", "New")
         assert (shown["status"], shown["events"]) == ("pending", [])
         assert exchange.amended[0].waybill == Waybill("usps", "N1")
-        assert house.nudges() == [{"tenant": TENANT, "tracking_id": one["id"]}]
+        assert house.nudges() == [
+            {"tenant": TENANT, "tracking_id": one["id"], "correlation_id": "JKJaXmPLvHcESHA="}
+        ]
         assert tracking(house, one["id"]).wrong_couriers == ("china-ems",)
         again = call("POST /v1/trackings", body={"carrier_code": "usps", "tracking_number": "N1"})
         assert (again.status, again.json()["id"]) == (200, one["id"])
@@ -337,7 +339,11 @@ class TestARefresh:
             assert reply.headers["location"] == f"/v1/trackings/{tracking_id}"
             due = datetime.fromisoformat(reply.json()["next_poll_at"])
             assert due <= datetime.now(UTC)
-            assert house.nudges()[-1] == {"tenant": TENANT, "tracking_id": tracking_id}
+            assert house.nudges()[-1] == {
+                "tenant": TENANT,
+                "tracking_id": tracking_id,
+                "correlation_id": "JKJaXmPLvHcESHA=",
+            }
         assert exchange.calls["realtime"] == 0
 
     def test_of_a_paused_parcel_does_not_resume_it(self, house: House, exchange: Exchange) -> None:

@@ -56,6 +56,7 @@ def test_a_message_holds_ids_and_times_only(world: World, cancelling: Order) -> 
         "carrier": "lso",
         "action": "cancel",
         "first_attempt_at": world.clock.now.isoformat().replace("+00:00", "Z"),
+        "correlation_id": None,
     }
 
 

@@ -18,6 +18,7 @@ from parcelgate.domain.trackings import (
     TrackingStatus,
     corrected_to,
 )
+from parcelgate.observability.logs import log
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.errors import TrackingNotFoundError, VersionConflictError
@@ -319,7 +320,10 @@ def test_a_nudge_has_the_parcel_asked_about_now_and_changes_nothing_else(
 ) -> None:
     store.plan("trk_1", NOON + timedelta(hours=4))
     clock.sleep(60)
+    log.structure_logs(correlation_id="R1=")
     timelines.nudge("acme", "trk_1")
     assert store.polls(["trk_1"]) == {"trk_1": clock()}
-    assert queue.sent == [("https://sqs.test/polls", {"tenant": "acme", "tracking_id": "trk_1"})]
+    assert queue.sent == [
+        ("https://sqs.test/polls", {"tenant": "acme", "tracking_id": "trk_1", "correlation_id": "R1="})
+    ]
     assert store.get("trk_1") == parcel
