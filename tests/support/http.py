@@ -206,6 +206,11 @@ class House:
         listed = self._made["stepfunctions"].list_executions(stateMachineArn=FLOW)["executions"]
         return [execution["name"] for execution in listed if execution["name"] not in self._earlier]
 
+    def execution_input(self, name: str) -> str:
+        """What a workflow began with."""
+        arn = f"{FLOW.replace(':stateMachine:', ':execution:')}:{name}"
+        return str(self._made["stepfunctions"].describe_execution(executionArn=arn)["input"])
+
     def retry_messages(self) -> list[Body]:
         """What lies in LSO's retry queue, also what is not to be seen yet."""
         return [json.loads(message.body) for message in _messages()]

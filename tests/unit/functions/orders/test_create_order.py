@@ -47,6 +47,14 @@ class TestAGoodOrder:
         assert stored.watch_at is not None
         assert stored.watch_at > stored.created_at
 
+    def test_keeps_the_id_of_its_request_for_all_that_follows(self, house: House) -> None:
+        order = create().json()
+
+        asked = house.order(order["id"]).correlation_id
+        assert asked == "JKJaXmPLvHcESHA="
+        assert "correlation_id" not in order
+        assert f'"correlation_id":"{asked}"' in house.execution_input(order["id"])
+
     def test_is_shown_as_understood_with_defaults_filled_in(self, house: House) -> None:
         body = order_body(
             parcels=[a_box(), a_box(reference="second", description="")], metadata={"a": "b", "c": None}

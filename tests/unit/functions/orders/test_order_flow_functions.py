@@ -1,5 +1,6 @@
 """The handlers of the order flow, its queues and its sweep, each with its sample event."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
-from parcelgate.services.orders.workflow import DeadlinePassed
+from parcelgate.observability.logs import log
+from parcelgate.services.orders.workflow import DeadlinePassed, OrderPending
 from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order
@@ -64,6 +66,25 @@ def test_check_order_raises_by_the_names_that_the_machine_knows(world: World, or
     world.fake.behaviour.pending = 1
     with pytest.raises(DeadlinePassed):
         call("check_order")
+
+
+@pytest.mark.parametrize("names", [{"correlation_id": "req-1"}, {}], ids=["told", "of a stack before"])
+def test_every_line_of_a_state_bears_the_id_of_the_request(
+    names: dict[str, str], world: World, order: Order
+) -> None:
+    world.fake.behaviour.pending = 1
+    execution = {"tenant": "acme", "order_id": order.id, **names}
+    stream, before = io.StringIO(), log.registered_handler.stream
+    log.registered_handler.setStream(stream)
+    try:
+        with pytest.raises(OrderPending):
+            call("check_order", sample("check_order") | {"execution": execution})
+    finally:
+        log.registered_handler.setStream(before)
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert lines
+    assert {line.get("correlation_id") for line in lines} == {names.get("correlation_id")}
 
 
 def test_fetch_label_fetches_the_label_of_a_confirmed_order(world: World, order: Order) -> None:
