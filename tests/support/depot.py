@@ -40,6 +40,7 @@ from sandbox import serve
 from tests.support.carriers import carriers_over
 from tests.support.clock import FakeClock
 from tests.support.faulty import Faults, Killed
+from tests.support.http import REQUEST_ID
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 from tests.support.wireless import Wireless
 from tests.support.world import FakeSqs
@@ -75,7 +76,7 @@ class FakeStates:
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803
         assert stateMachineArn == FLOW
-        assert json.loads(input) == {"tenant": TENANT, "order_id": name}
+        assert json.loads(input) == {"tenant": TENANT, "order_id": name, "correlation_id": REQUEST_ID}
         self.started.append(name)
 
 

@@ -32,6 +32,7 @@ from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
 type Body = dict[str, Any]
 type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
+REQUEST_ID = "JKJaXmPLvHcESHA="
 DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
 EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage"
 TENANT = "acme"
@@ -107,7 +108,7 @@ def api_event(
             "authorizer": {"lambda": context},
             "domainName": DOMAIN,
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
-            "requestId": "JKJaXmPLvHcESHA=",
+            "requestId": REQUEST_ID,
             "routeKey": route,
             "stage": "$default",
             "timeEpoch": 1795253400000,
