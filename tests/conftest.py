@@ -7,6 +7,7 @@ from _pytest import runner
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from tests.support import faulty
 
@@ -31,10 +32,11 @@ piece as large as it needs, and as much again for those above it.
 
 
 @pytest.fixture(autouse=True)
-def fresh_runtime() -> Iterator[None]:
-    """Leave no part that one test put into the runtime to the next one."""
+def fresh_process() -> Iterator[None]:
+    """Leave nothing of one test to the next: no part in the runtime, no key of log lines."""
     yield
     runtime.reset()
+    log.structure_logs()
 
 
 @pytest.hookimpl(tryfirst=True)
