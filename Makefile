@@ -10,7 +10,7 @@ export PATH := $(VENV)/bin:$(PATH)
 CDK := node infra/node_modules/aws-cdk/bin/cdk
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint bench deploy lock
+.PHONY: help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: setup ## Measure cold starts and the way from order to label
 
 deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
 	$(CDK) deploy --all -c stage=$(STAGE)
+
+carrier: setup ## Lay out the rooms of a new carrier (NAME=pigeon)
+	@$(VENV)/bin/python -m local.new_carrier "$(NAME)"
 
 lock: setup ## Renew the locks from requirements/*.in and infra/package.json
 	@$(VENV)/bin/python -m local lock
