@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parcelgate.domain import trackings
@@ -551,6 +551,18 @@ def test_a_parcel_expires_no_sooner_than_sixty_days_after_it_is_followed() -> No
     assert fresh == event
 
 
+@example(
+    [
+        Delivery(
+            Source.WEBHOOK,
+            [
+                seen("delivered"),
+                msgspec.structs.replace(seen("attempt_failed"), at=NOON + timedelta(hours=1)),
+            ],
+        )
+    ],
+    1,
+)
 @given(STORIES, st.integers(1, 400 * 24))
 def test_a_real_event_reopens_an_expired_parcel(story: list[Delivery], hours: int) -> None:
     before = taken(story)

@@ -584,7 +584,8 @@ def _is_heard(
     if event.code == SILENCE_CODE:
         return not stands.final and stands not in _KEPT_IN_SILENCE
     if delivered_at is not None and event.status in _BOOKED_LATE:
-        return False
+        # Booked after the door. But what was given up in silence since then is moved by anything real.
+        return stands is TrackingStatus.EXPIRED
     if newest.code == CANCELLED_CODE and event.status in _BEFORE_MOVING:
         return False
     return stands not in event.leaves
