@@ -45,7 +45,7 @@ deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
 	$(CDK) deploy --all -c stage=$(STAGE)
 
 carrier: setup ## Lay out the rooms of a new carrier (NAME=pigeon)
-	@$(VENV)/bin/python -m local.new_carrier "$(NAME)"
+	@$(VENV)/bin/python -m local carrier "$(NAME)"
 
 lock: setup ## Renew the locks from requirements/*.in and infra/package.json
 	@$(VENV)/bin/python -m local lock

@@ -16,9 +16,14 @@ def main() -> int:
 
     name = sys.argv[1]
     module = import_module(
-        {"up": "local.stack", "down": "local.stack", "bench": "bench.__main__"}.get(name, f"local.{name}")
+        {
+            "up": "local.stack",
+            "down": "local.stack",
+            "bench": "bench.__main__",
+            "carrier": "local.new_carrier",
+        }.get(name, f"local.{name}")
     )
-    work = partial(module.main, [name]) if name in ("up", "down") else module.main
+    work = partial(module.main, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return interrupts.quiet(name, work)
 

@@ -5,9 +5,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 CHECKOUT = Path(__file__).parent.parent
 TEMPLATE = Path(__file__).parent / "carrier_template"
@@ -88,18 +85,15 @@ def _filled(text: str, code: str) -> str:
     return text.replace("CODE", code).replace("CLASS", code.capitalize()).replace("NAME", code.capitalize())
 
 
-def main(code: Annotated[str, typer.Argument()] = "") -> None:
-    """Lay out the rooms of a new carrier."""
+def main(code: str = "") -> int:
+    """Lay out the rooms of a new carrier; the exit code."""
     try:
         written = lay_out(code)
     except RefusedNameError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        print(error, file=sys.stderr)
+        return 2
     for path in written:
-        typer.echo(path.relative_to(CHECKOUT))
-    typer.echo(f"\nNext: .venv/bin/pytest tests/unit/carriers -k {code} says what is missing.")
-    typer.echo("docs/adding-a-carrier.md says how each is written.")
-
-
-if __name__ == "__main__":
-    sys.exit(typer.run(main))
+        print(path.relative_to(CHECKOUT))
+    print(f"\nNext: .venv/bin/pytest tests/unit/carriers -k {code} says what is missing.")
+    print("docs/adding-a-carrier.md says how each is written.")
+    return 0
