@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
-from tests.support import faulty
+from tests.support import faults
 
 _LOCALS = 20_000
 
@@ -48,7 +48,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(autouse=True)
 def every_fault_comes_true() -> Iterator[None]:
     """Fail a test whose faults were never met: it proved nothing."""
-    with faulty.all_come_true():
+    with faults.all_come_true():
         yield
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.batches import Progress
+from tests.support.api import order_body as lso_body
 from tests.support.depot import Depot, depots
-from tests.support.faulty import die
-from tests.support.http import order_body as lso_body
+from tests.support.faults import die
 from tests.unit.carriers.ubi.orders import body as ubi_body
 from tests.unit.carriers.ubi.orders import parcel
 

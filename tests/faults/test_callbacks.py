@@ -11,7 +11,7 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.services.operator import operations
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import MOST_BYTES
-from tests.support.faulty import unavailable
+from tests.support.faults import unavailable
 from tests.support.world import Behaviour, World
 
 ACK = {"code": 200, "msg": "success"}

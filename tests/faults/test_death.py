@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
-from tests.support.faulty import Faults, at_every_call, die
+from tests.support.faults import Faults, at_every_call, die
 from tests.support.world import Behaviour, World, worlds
 
 STORIES: dict[str, Callable[[], Behaviour]] = {

@@ -16,7 +16,7 @@ from parcelgate.carriers.results import Failed, Mismatch, NotFound, OrderResult,
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, OrderStatus
 from parcelgate.domain.problems import CarrierWords
-from tests.support.faulty import Faults, at_every_call, aws_error, fails_with
+from tests.support.faults import Faults, at_every_call, aws_error, fails_with
 from tests.support.world import PDF, Behaviour, World
 
 CONFIRMED, FAILED, NEEDS_ATTENTION = (

@@ -8,7 +8,7 @@ import pytest
 
 from parcelgate.carriers.errors import RefusedError, TooManyRequestsError
 from parcelgate.domain.trackings import Tracking, TrackingStatus
-from tests.support.faulty import Killed, die, throttle, time_out
+from tests.support.faults import Killed, die, throttle, time_out
 from tests.support.post import PostOffice
 from tests.support.table import TABLE_NAME, create_table, dynamodb  # noqa: F401 - a fixture
 from tests.support.trackings import seen

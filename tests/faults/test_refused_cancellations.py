@@ -8,7 +8,7 @@ from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retry_queues import RetryQueues
 from tests.support.carriers import OnlyCarrier
-from tests.support.faulty import fails_with, time_out
+from tests.support.faults import fails_with, time_out
 from tests.support.world import Behaviour, World
 
 

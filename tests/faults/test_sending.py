@@ -13,9 +13,9 @@ from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.retry_queues import RetryMessage
 from sandbox.lme.envelope import new_login
+from tests.support.api import TENANT
 from tests.support.desk import BODIES, CARRIERS, Desk, lme_body, ubi_body
-from tests.support.faulty import Killed, die, unavailable
-from tests.support.http import TENANT
+from tests.support.faults import Killed, die, unavailable
 
 CONFIRMED, FAILED, CANCELLED, NEEDS_ATTENTION = (
     OrderStatus.CONFIRMED,

@@ -2,8 +2,8 @@
 
 The path is the whole of ours, in one process: the handlers `ingest_webhook`, `route_changes` (fed from the
 table's own stream, in batches of a hundred), `process_webhook` (in batches of ten) and `sweep`. The table is
-moto's, without its wire (`tests.support.wireless`); queues and clock are `tests.support.world`'s. Pushes are
-really sealed and signed, with prepared keys of 1024 bits. On the way functions die and messages get lost.
+moto's, without its wire (`tests.support.fast_dynamodb`); queues and clock are `tests.support.world`'s. Pushes
+are really sealed and signed, with prepared keys of 1024 bits. On the way functions die and messages get lost.
 `tests/stack/test_webhooks.py` goes the same way through the emulator, with fewer deliveries.
 """
 
@@ -21,8 +21,9 @@ from moto.dynamodb.models import dynamodb_backends
 
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.store.inbox import PARKED, PROCESSED, RECEIVED
-from tests.support.faulty import die
-from tests.support.pushes import (
+from tests.support.faults import die
+from tests.support.table import REGION
+from tests.support.webhooks import (
     LME_ACK,
     TENANT,
     address,
@@ -36,7 +37,6 @@ from tests.support.pushes import (
     verify_info,
     webhook,
 )
-from tests.support.table import REGION
 from tests.support.world import World, worlds
 
 DELIVERIES = 10_000

@@ -1,7 +1,7 @@
 """What carriers tell of parcels unasked: believed when it is proven, a reason to ask when it is not.
 
 Ingestion, the stream's router and the inbox queue's worker are the real ones; the carriers' side is written
-apart, see `tests.support.pushes`.
+apart, see `tests.support.webhooks`.
 """
 
 import json
@@ -15,8 +15,8 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import PARKED, PROCESSED, RECEIVED
-from tests.support.faulty import Faults, at_every_call, die
-from tests.support.pushes import (
+from tests.support.faults import Faults, at_every_call, die
+from tests.support.webhooks import (
     EMAIL,
     LME_ACK,
     TENANT,

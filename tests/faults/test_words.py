@@ -15,8 +15,8 @@ from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, Order, OrderStatus
 from sandbox import Settings, serve
-from tests.support.carrier import FakeVault, lso_account, lso_address, lso_parcel
-from tests.support.faulty import die
+from tests.support.adapters import FakeVault, lso_account, lso_address, lso_parcel
+from tests.support.faults import die
 from tests.support.world import World
 
 LOGIN = {"app_id": "app-7", "app_secret": "made-up"}

@@ -23,7 +23,7 @@ from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Item, Options, Order, Parcel
 from parcelgate.domain.trackings import TrackingEvent
-from tests.support.carrier import NOON
+from tests.support.adapters import NOON
 from tests.unit.carriers.lme.orders import APP_KEY, CLIENT_PRIVATE, NUMBER, adapter, order_of, sender
 
 REQUIRED = {"outOrderNo", "channel", "preTimeStart", "preTimeEnd", "totalWeight", "poster", "receiver"}

@@ -17,7 +17,7 @@ from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Item, Options, Order, Parcel
-from tests.support.carrier import NOON, FakeTransport, lso, lso_account
+from tests.support.adapters import NOON, FakeTransport, lso, lso_account
 
 REQUEST_TABLE: dict[str, tuple[type, bool]] = {
     "token": (str, True),

@@ -18,7 +18,7 @@ from parcelgate.domain.orders import LabelStatus, Order
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
 from sandbox.lme import new_login
-from tests.support.http import BUCKET, Body, Context, House, Reply, call, house, premises
+from tests.support.api import BUCKET, Body, Context, House, Reply, call, house, premises
 from tests.support.table import TABLE_NAME, all_items
 
 __all__ = ["house", "premises"]

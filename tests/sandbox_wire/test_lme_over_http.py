@@ -23,7 +23,7 @@ from parcelgate.domain.orders import Options, Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
 from sandbox.lme import new_login
-from tests.support.carrier import Impatient
+from tests.support.adapters import Impatient
 from tests.unit.carriers.lme.orders import account, order_of, parcel, receiver
 
 

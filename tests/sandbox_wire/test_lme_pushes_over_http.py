@@ -15,7 +15,7 @@ from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
 from sandbox import Settings, serve
 from tests.sandbox.conftest import Receiver, eventually, receiver
 from tests.sandbox.lme_client import LOGINS, Client
-from tests.support.carrier import Impatient
+from tests.support.adapters import Impatient
 from tests.unit.carriers.lme.orders import account
 
 __all__ = ["receiver"]

@@ -25,7 +25,7 @@ from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
-from tests.support.carrier import NOON, FakeVault, Impatient, dollars, lso_account, lso_order, lso_parcel
+from tests.support.adapters import NOON, FakeVault, Impatient, dollars, lso_account, lso_order, lso_parcel
 
 LOGIN = {"app_id": "app-7", "app_secret": "made-up"}
 

@@ -14,7 +14,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
-from tests.support.http import Body, Context, House, Reply, call, house, premises
+from tests.support.api import Body, Context, House, Reply, call, house, premises
 from tests.support.table import TABLE_NAME, all_items
 
 __all__ = ["house", "premises"]

@@ -26,7 +26,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
-from tests.support.carrier import Impatient
+from tests.support.adapters import Impatient
 from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
 
 LOGIN = {"token": "t-7", "secret": "made-up"}

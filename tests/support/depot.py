@@ -39,9 +39,9 @@ from sandbox import Settings as SandboxSettings
 from sandbox import serve
 from tests.support.carriers import carriers_over
 from tests.support.clock import FakeClock
-from tests.support.faulty import Faults, Killed
+from tests.support.fast_dynamodb import FastDynamoDB
+from tests.support.faults import Faults, Killed
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
-from tests.support.wireless import Wireless
 from tests.support.world import FakeSqs
 
 TENANT = "acme"
@@ -273,7 +273,7 @@ def depots() -> Iterator[Callable[[], Depot]]:
         for name, login in LOGINS.items():
             text = json.dumps({"base_url": f"{url}/{name}", "credentials": login})
             secrets.create_secret(Name=f"parcelgate/{TENANT}/{name}/default", SecretString=text)
-        dynamodb = Wireless(aws_clients.client("dynamodb"))
+        dynamodb = FastDynamoDB(aws_clients.client("dynamodb"))
         numbers = count(1)
 
         def make() -> Depot:

@@ -29,8 +29,8 @@ from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.store.table import Table
 from sandbox import Settings, serve
 from sandbox.lme.envelope import new_login
+from tests.support.api import TENANT, Reply, api_event
 from tests.support.carriers import carriers_over
-from tests.support.http import TENANT, Reply, api_event
 from tests.support.orders import trackings_of
 from tests.support.world import FUNCTION_SECONDS, World, worlds
 

@@ -22,10 +22,10 @@ from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support.clock import FakeClock
-from tests.support.faulty import Faults
+from tests.support.fast_dynamodb import FastDynamoDB
+from tests.support.faults import Faults
 from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_tracking
-from tests.support.wireless import Wireless
 from tests.support.world import FakeSqs
 
 QUEUE = "https://sqs.test/nudged"
@@ -93,7 +93,7 @@ class PostOffice:
         self.sqs = FakeSqs(self.clock)
         self.posts: dict[AccountName, Any] = {}
         self.settings = Settings({"PARCELGATE_POLL_QUEUE_URL": QUEUE})
-        self._dynamodb = OneAtATime(Wireless(dynamodb))
+        self._dynamodb = OneAtATime(FastDynamoDB(dynamodb))
         self._numbers = count(1)
         self.table = Table(self._dynamodb, TABLE_NAME)  # type: ignore[arg-type]
 

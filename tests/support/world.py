@@ -58,13 +58,13 @@ from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.services.webhooks import process, receive
 from parcelgate.store.table import Table
-from tests.support.asl import MACHINE, Execution, StepFunctions
 from tests.support.carriers import carriers_over
 from tests.support.clock import FakeClock
-from tests.support.faulty import Call, Faults, Killed
+from tests.support.fast_dynamodb import FastDynamoDB
+from tests.support.faults import Call, Faults, Killed
 from tests.support.orders import an_event, an_order, trackings_of
+from tests.support.state_machine import MACHINE, Execution, StepFunctions
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
-from tests.support.wireless import Wireless
 
 ENVIRONMENT = {
     "PARCELGATE_TABLE": TABLE_NAME,
@@ -695,7 +695,7 @@ def worlds() -> Iterator[Callable[..., Any]]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
         patch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-        dynamodb = Wireless(aws_clients.client("dynamodb"))
+        dynamodb = FastDynamoDB(aws_clients.client("dynamodb"))
         numbers = count(1)
 
         def make(*, kind: Callable[..., World] = World, **how: Any) -> Any:

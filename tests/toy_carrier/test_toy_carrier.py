@@ -26,7 +26,7 @@ from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
-from tests.support.http import BUCKET, Body, Context, House, call, house, premises
+from tests.support.api import BUCKET, Body, Context, House, call, house, premises
 from tests.support.table import REGION, all_items
 from tests.toy_carrier import pigeon
 from tests.toy_carrier.loft import Loft

@@ -12,7 +12,7 @@ from parcelgate.carriers.accounts import AccountError, Accounts
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.lso import settings as lso_settings
 from parcelgate.domain.problems import ProblemError
-from tests.support.carrier import FakeTransport, lso, lso_account
+from tests.support.adapters import FakeTransport, lso, lso_account
 
 SECRET = {
     "base_url": "https://platform.example",

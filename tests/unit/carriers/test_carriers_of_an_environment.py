@@ -15,7 +15,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.settings import Settings
 from parcelgate.store.limits import Entry
-from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_order
+from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_order
 from tests.support.carriers import carriers_over
 
 

@@ -9,7 +9,7 @@ import pytest
 import sandbox.carriers
 from parcelgate.carriers import registry
 from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches, ProvidesLabels
-from tests.support.carrier import NOON, FakeTransport, FakeVault, lso_account
+from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
 
 
 def test_every_carrier_has_a_profile_of_its_own_name() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from functions.authorize.handler import handler
 from parcelgate.services.accounts import api_keys
-from tests.support.http import Context, House
+from tests.support.api import Context, House
 
 
 def asked(authorization: str | None) -> dict[str, Any]:

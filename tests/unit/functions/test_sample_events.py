@@ -4,8 +4,8 @@ import pytest
 
 from parcelgate.http.openapi import SAMPLES, sample
 from parcelgate.http.routes import ROUTES
-from tests.support.exchange import Exchange
-from tests.support.http import House, call
+from tests.support.aggregator import FakeAggregator
+from tests.support.api import House, call
 
 NOTHING_OF_THAT_ID = 404
 STATUSES = {
@@ -45,7 +45,7 @@ CALLED = {key: route for key, route in ROUTES.items() if route.summary and route
 def test_a_sample_request_is_answered(key: str, house: House) -> None:
     said = sample(CALLED[key])
 
-    with Exchange().in_place():
+    with FakeAggregator().in_place():
         reply = call(key, body=said.get("body"), query=said.get("query"), **said.get("path", {}))
 
     assert reply.status == STATUSES.get(CALLED[key].name, 200), reply.text

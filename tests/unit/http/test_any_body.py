@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from tests.support.http import House, Reply, a_box, call, order_body
+from tests.support.api import House, Reply, a_box, call, order_body
 
 ODD_NUMBERS = st.sampled_from(
     [

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tests.support.exchange import Exchange
-from tests.support.http import House, Reply, call
+from tests.support.aggregator import FakeAggregator
+from tests.support.api import House, Reply, call
 from tests.unit.http.test_any_body import ODD_NUMBERS, QUIETLY, VALUES, places
 
 PARCEL: dict[str, Any] = {
@@ -59,8 +59,8 @@ WHOLE: dict[str, Any] = {
 
 
 @pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    with Exchange().in_place() as standing:
+def aggregator() -> Iterator[FakeAggregator]:
+    with FakeAggregator().in_place() as standing:
         yield standing
 
 
@@ -108,23 +108,23 @@ def sent(route: str, body: str | bytes, house: House) -> Reply:
 @settings(QUIETLY, max_examples=60)
 @given(data=st.data())
 def test_any_body_with_some_places_spoilt(
-    route: str, data: st.DataObject, house: House, exchange: Exchange
+    route: str, data: st.DataObject, house: House, aggregator: FakeAggregator
 ) -> None:
     sent(route, data.draw(spoilt(WHOLE[route])), house)
-    assert len(house.stored("tracking")) == len(exchange.followed)
+    assert len(house.stored("tracking")) == len(aggregator.followed)
 
 
 @pytest.mark.parametrize("route", WHOLE)
 @settings(QUIETLY, max_examples=30)
 @given(body=VALUES)
-def test_any_json(route: str, body: Any, house: House, exchange: Exchange) -> None:
+def test_any_json(route: str, body: Any, house: House, aggregator: FakeAggregator) -> None:
     sent(route, json.dumps(body), house)
 
 
 @pytest.mark.parametrize("route", WHOLE)
 @settings(QUIETLY, max_examples=20)
 @given(body=st.binary(max_size=200))
-def test_any_bytes(route: str, body: bytes, house: House, exchange: Exchange) -> None:
+def test_any_bytes(route: str, body: bytes, house: House, aggregator: FakeAggregator) -> None:
     sent(route, body, house)
 
 

@@ -16,7 +16,7 @@ from parcelgate.http.api import Api, Request
 from parcelgate.http.routes import FUNCTIONS, ROUTES
 from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.store.errors import ThrottledError
-from tests.support.http import DOMAIN, EVERY_SCOPE, Context, api_event, call
+from tests.support.api import DOMAIN, EVERY_SCOPE, Context, api_event, call
 
 ROUTE = "GET /v1/orders/{id}"
 PLACES = {"id": "x_1", "carrier": "lso", "awb": "016-10354966"}

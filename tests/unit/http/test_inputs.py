@@ -17,7 +17,7 @@ from parcelgate.http.requests.orders import OrderInput, read_order
 from parcelgate.http.routes import MOST_ORDERS, MOST_PARCELS, ROUTES, Route
 from parcelgate.services.orders.create import Draft
 from parcelgate.services.trackings.subscriptions import MOST
-from tests.support.http import a_box, order_body
+from tests.support.api import a_box, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

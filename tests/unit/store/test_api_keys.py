@@ -17,7 +17,7 @@ from parcelgate.services.accounts.api_keys import (
 )
 from parcelgate.store.errors import KeyNotFoundError
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults, conflict
+from tests.support.faults import Faults, conflict
 from tests.support.orders import NOON
 from tests.support.table import TABLE_NAME, all_items
 

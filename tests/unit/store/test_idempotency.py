@@ -23,7 +23,7 @@ from parcelgate.services.idempotency import (
 from parcelgate.store import calls
 from parcelgate.store.errors import ClaimTakenError, ReferenceTakenError
 from parcelgate.store.table import Table, TenantTable
-from tests.support.faulty import Faults, conflict, time_out
+from tests.support.faults import Faults, conflict, time_out
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME, all_items
 

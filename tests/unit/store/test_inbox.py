@@ -10,7 +10,7 @@ from parcelgate.store.credentials.webhook_tokens import Hook, WebhookTokens, has
 from parcelgate.store.errors import ProofTakenError, StoreUnavailableError
 from parcelgate.store.inbox import DUE_AFTER, PARKED, PROCESSED, RECEIVED, InboxEntry
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults, conflict, time_out
+from tests.support.faults import Faults, conflict, time_out
 from tests.support.orders import NOON
 from tests.support.table import TABLE_NAME, all_items
 

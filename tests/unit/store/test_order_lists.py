@@ -15,7 +15,7 @@ from parcelgate.store.errors import BadCursorError, ThrottledError
 from parcelgate.store.lists import Page
 from parcelgate.store.orders import Orders
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults
+from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME, aws, create_table
 

@@ -27,7 +27,7 @@ from parcelgate.store.errors import (
     VersionConflictError,
 )
 from parcelgate.store.table import Table
-from tests.support.faulty import (
+from tests.support.faults import (
     Faults,
     Killed,
     aws_error,

@@ -13,7 +13,7 @@ from parcelgate.store import calls
 from parcelgate.store.credentials.platform_tokens import LEASE, PlatformTokenVault
 from parcelgate.store.errors import StoreError, StoreUnavailableError, TokenBusyError
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults, Killed, die, throttle, unavailable
+from tests.support.faults import Faults, Killed, die, throttle, unavailable
 from tests.support.orders import NOON
 from tests.support.table import TABLE_NAME, all_items
 

@@ -10,7 +10,7 @@ from parcelgate.store.errors import BadCursorError
 from parcelgate.store.lists import Page
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Trackings
-from tests.support.faulty import Faults
+from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_followed

@@ -21,7 +21,7 @@ from parcelgate.store.errors import (
 )
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Claim, Trackings
-from tests.support.faulty import Faults, conflict, time_out
+from tests.support.faults import Faults, conflict, time_out
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME, all_items, aws, create_table
 from tests.support.trackings import a_followed, a_tracking, seen

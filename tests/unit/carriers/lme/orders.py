@@ -16,7 +16,7 @@ from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Options, Order, Parcel
-from tests.support.carrier import NOON, FakeTransport
+from tests.support.adapters import NOON, FakeTransport
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "vectors" / "lme-sdk-requests.json").read_text(encoding="utf-8")

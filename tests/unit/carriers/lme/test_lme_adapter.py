@@ -24,7 +24,7 @@ from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFo
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.problems import CarrierWords, FieldError
 from sandbox.lme import new_login
-from tests.support.carrier import NOON, FakeTransport, FakeVault
+from tests.support.adapters import NOON, FakeTransport, FakeVault
 from tests.unit.carriers.lme.orders import (
     APP_KEY,
     CLIENT_PUBLIC,

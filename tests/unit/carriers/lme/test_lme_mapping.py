@@ -27,7 +27,7 @@ from parcelgate.domain.trackings import (
     TrackingStatus,
     merge,
 )
-from tests.support.carrier import NOON
+from tests.support.adapters import NOON
 from tests.support.trackings import a_tracking
 from tests.unit.carriers.lme.orders import (
     APP_KEY,

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from parcelgate.carriers.lme import signing
 from parcelgate.carriers.results import Trust
-from tests.support.carrier import NOON
+from tests.support.adapters import NOON
 from tests.unit.carriers.lme.orders import (
     APP_KEY,
     CLIENT_PRIVATE,

@@ -21,7 +21,7 @@ from parcelgate.domain.orders import (
     Order,
     Parcel,
 )
-from tests.support.carrier import NOON
+from tests.support.adapters import NOON
 from tests.unit.carriers.lme.orders import account, adapter, aud, order_of, parcel, receiver, sender
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Options, Order
-from tests.support.carrier import dollars, lso_order, lso_parcel
+from tests.support.adapters import dollars, lso_order, lso_parcel
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

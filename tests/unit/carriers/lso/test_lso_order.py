@@ -18,7 +18,7 @@ from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, ProvidesLa
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError
-from tests.support.carrier import (
+from tests.support.adapters import (
     FakeTransport,
     FakeVault,
     dollars,

@@ -23,7 +23,7 @@ from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.domain.trackings import TrackingStatus
-from tests.support.carrier import NOON, FakeTransport, dollars, lso, lso_account
+from tests.support.adapters import NOON, FakeTransport, dollars, lso, lso_account
 
 RESULT, LABEL, LABEL_FILE = "lso.order_result", "lso.label", "lso.label_file"
 REFUND, TRACKING, TOKEN = "lso.refund", "lso.tracking", "lso.token"

@@ -21,7 +21,7 @@ from parcelgate.domain.orders import (
     Order,
     Parcel,
 )
-from tests.support.carrier import (
+from tests.support.adapters import (
     NOON,
     FakeTransport,
     dollars,

@@ -23,7 +23,7 @@ from parcelgate.carriers.trackingmore.client import verdict
 from parcelgate.carriers.trackingmore.settings import PATHS, Call
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.domain.trackings import Customer
-from tests.support.carrier import FakeTransport, FakeVault
+from tests.support.adapters import FakeTransport, FakeVault
 from tests.unit.carriers.trackingmore.parcels import (
     API,
     LK,

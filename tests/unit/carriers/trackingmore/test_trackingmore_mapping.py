@@ -12,7 +12,7 @@ from parcelgate.carriers.errors import CarrierError
 from parcelgate.carriers.results import Amendment, Area, ParcelHistory, Route
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.trackings import OtherNumber, Source, Tracking, TrackingEvent, merge
-from tests.support.carrier import FakeTransport
+from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (
     EMAIL,
     LK,

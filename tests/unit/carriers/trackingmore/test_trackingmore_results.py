@@ -13,7 +13,7 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Amendment, Followed, Waybill
 from parcelgate.domain.trackings import Customer
-from tests.support.carrier import FakeTransport
+from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (
     LK,
     RP,

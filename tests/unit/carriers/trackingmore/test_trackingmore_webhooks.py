@@ -13,7 +13,7 @@ import pytest
 from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.results import Trust, WebhookReading
 from parcelgate.carriers.trackingmore.signing import Flaw, Proof, door, is_fresh, is_signed, read_proof
-from tests.support.carrier import FakeTransport
+from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import EMAIL, NOON, RP, Body, account, adapter, item
 
 # Published by the vendor: the hex HMAC-SHA256 of the time under the key.

@@ -13,7 +13,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.problems import CODES
 from parcelgate.http.openapi import document, main
 from parcelgate.http.pages import EXPLANATIONS
-from tests.support.http import DOMAIN, ROUTES, call
+from tests.support.api import DOMAIN, ROUTES, call
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ def test_carriers_are_shown_to_those_with_a_key_and_unknown_ones_are_not_found()
 
 
 def test_an_unknown_route_is_not_found() -> None:
-    from tests.support.http import Context, api_event
+    from tests.support.api import Context, api_event
 
     event = api_event("GET /v1/health") | {"routeKey": "$default"}
 

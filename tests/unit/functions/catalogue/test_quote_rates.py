@@ -19,8 +19,8 @@ from parcelgate.runtime import runtime
 from parcelgate.services.catalogue.rates import Quoter
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import TokenBusyError
+from tests.support.api import House, Reply, call, order_body
 from tests.support.carriers import carriers_over
-from tests.support.http import House, Reply, call, order_body
 
 PRICE = Money(Decimal("12.84"), "USD")
 RATE = Rate(

@@ -11,8 +11,8 @@ from parcelgate.domain.batches import BatchRow
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, Problem
 from parcelgate.runtime import runtime
-from tests.support.faulty import Faults, Killed, at_every_call, aws_error, die
-from tests.support.http import Body, House, Reply, call, order_body
+from tests.support.api import Body, House, Reply, call, order_body
+from tests.support.faults import Faults, Killed, at_every_call, aws_error, die
 from tests.support.table import TABLE_NAME as TABLE
 
 CREATE, READ = "POST /v1/orders/batch", "GET /v1/batches/{id}"

@@ -23,9 +23,9 @@ from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.settings import Settings
+from tests.support.api import House, Reply, call
 from tests.support.carriers import OnlyCarrier
-from tests.support.faulty import Faults, aws_error
-from tests.support.http import House, Reply, call
+from tests.support.faults import Faults, aws_error
 from tests.support.orders import NOON, an_event, an_order
 
 ROUTE = "POST /v1/orders/{id}/cancel"

@@ -9,8 +9,7 @@ import pytest
 from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
-from tests.support.faulty import Faults, Killed, aws_error, die
-from tests.support.http import (
+from tests.support.api import (
     EVERY_SCOPE,
     Body,
     House,
@@ -19,6 +18,7 @@ from tests.support.http import (
     call,
     order_body,
 )
+from tests.support.faults import Faults, Killed, aws_error, die
 
 ROUTE = "POST /v1/orders"
 LIMIT = 256 * 1024
@@ -350,7 +350,7 @@ class TestTheKey:
 
     def test_nothing_is_let_in_without_an_authorizer_s_word(self, house: House) -> None:
         from functions.create_order.handler import handler
-        from tests.support.http import Context, api_event
+        from tests.support.api import Context, api_event
 
         event = api_event(ROUTE, body=order_body())
         del event["requestContext"]["authorizer"]

@@ -13,7 +13,7 @@ from parcelgate.carriers.errors import AuthenticationError, LabelPendingError, R
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
-from tests.support.http import House, Reply, call
+from tests.support.api import House, Reply, call
 from tests.support.orders import an_event, an_order
 
 ROUTE = "GET /v1/orders/{id}/label"

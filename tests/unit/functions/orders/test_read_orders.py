@@ -10,7 +10,7 @@ from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import Source, merge
-from tests.support.http import House, call
+from tests.support.api import House, call
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_tracking, seen, told
 

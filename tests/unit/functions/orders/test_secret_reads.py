@@ -12,8 +12,8 @@ from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
+from tests.support.api import TENANT, House, call
 from tests.support.desk import ubi_body
-from tests.support.http import TENANT, House, call
 from tests.support.orders import an_event, an_order
 
 

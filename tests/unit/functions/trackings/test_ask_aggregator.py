@@ -7,8 +7,8 @@ import pytest
 
 from parcelgate.carriers.errors import RefusedError, TransientError
 from parcelgate.domain.problems import CarrierWords
-from tests.support.exchange import Exchange
-from tests.support.http import House, Reply, call
+from tests.support.aggregator import FakeAggregator
+from tests.support.api import House, Reply, call
 
 ROUTE_BODY = {"origin": "cn", "destination": "us", "carrier_code": "china-ems"}
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -43,8 +43,8 @@ ANSWERS: dict[str, Any] = {
 
 
 @pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    with Exchange().in_place() as standing:
+def aggregator() -> Iterator[FakeAggregator]:
+    with FakeAggregator().in_place() as standing:
         yield standing
 
 
@@ -53,14 +53,14 @@ def ask(route: str, **more: Any) -> Reply:
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_question_is_answered(route: str, house: House, exchange: Exchange) -> None:
+def test_a_question_is_answered(route: str, house: House, aggregator: FakeAggregator) -> None:
     reply = ask(route)
 
     assert (reply.status, reply.json()) == (200, {"data": ANSWERS[route]})
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_question_needs_the_scope_for_reading(route: str, house: House, exchange: Exchange) -> None:
+def test_a_question_needs_the_scope_for_reading(route: str, house: House, aggregator: FakeAggregator) -> None:
     assert ask(route, scopes="trackings:write").code == "missing_scope"
     assert ask(route, scopes="trackings:read").status == 200
     assert ask(route, tenant=None).code == "invalid_key"
@@ -68,7 +68,7 @@ def test_a_question_needs_the_scope_for_reading(route: str, house: House, exchan
 
 @pytest.mark.parametrize("route", QUESTIONS)
 def test_a_question_is_asked_of_the_account_that_is_named(
-    route: str, house: House, exchange: Exchange
+    route: str, house: House, aggregator: FakeAggregator
 ) -> None:
     def with_account(account: str) -> Reply:
         body = QUESTIONS[route].get("body")
@@ -83,9 +83,9 @@ def test_a_question_is_asked_of_the_account_that_is_named(
 
 @pytest.mark.parametrize("route", QUESTIONS)
 def test_an_aggregator_that_cannot_be_asked_is_told_as_such(
-    route: str, house: House, exchange: Exchange
+    route: str, house: House, aggregator: FakeAggregator
 ) -> None:
-    exchange.down = TransientError("x", retry_after=120)
+    aggregator.down = TransientError("x", retry_after=120)
 
     reply = ask(route)
 
@@ -93,8 +93,10 @@ def test_an_aggregator_that_cannot_be_asked_is_told_as_such(
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_refusal_is_told_in_the_aggregators_words(route: str, house: House, exchange: Exchange) -> None:
-    exchange.down = RefusedError("no", words=CarrierWords("Exchange", "4021", "quota deficient"))
+def test_a_refusal_is_told_in_the_aggregators_words(
+    route: str, house: House, aggregator: FakeAggregator
+) -> None:
+    aggregator.down = RefusedError("no", words=CarrierWords("FakeAggregator", "4021", "quota deficient"))
 
     reply = ask(route)
 
@@ -104,12 +106,12 @@ def test_a_refusal_is_told_in_the_aggregators_words(route: str, house: House, ex
 
 @pytest.mark.parametrize("route", [route for route in QUESTIONS if route.startswith("POST")])
 def test_a_question_is_asked_once_for_an_idempotency_key(
-    route: str, house: House, exchange: Exchange
+    route: str, house: House, aggregator: FakeAggregator
 ) -> None:
     replies = [ask(route, headers={"Idempotency-Key": "k"}) for _ in range(2)]
 
     assert replies[0].text == replies[1].text
-    assert exchange.calls.total() == 1
+    assert aggregator.calls.total() == 1
 
 
 @pytest.mark.parametrize(
@@ -142,14 +144,16 @@ def test_a_question_is_asked_once_for_an_idempotency_key(
     ],
 )
 def test_a_question_is_checked_before_it_is_asked(
-    route: str, more: dict[str, Any], errors: dict[str, str], house: House, exchange: Exchange
+    route: str, more: dict[str, Any], errors: dict[str, str], house: House, aggregator: FakeAggregator
 ) -> None:
     reply = ask(route, **more)
 
     assert (reply.status, reply.errors) == (422, errors)
-    assert exchange.calls.total() == 0
+    assert aggregator.calls.total() == 0
 
 
 @pytest.mark.parametrize("awb", ["016-10354966", "016 10354966", "01610354966", "016-1035496"])
-def test_an_air_waybill_is_written_in_several_ways(awb: str, house: House, exchange: Exchange) -> None:
+def test_an_air_waybill_is_written_in_several_ways(
+    awb: str, house: House, aggregator: FakeAggregator
+) -> None:
     assert call("GET /v1/trackings/air-cargo/{awb}", awb=awb).status == 200

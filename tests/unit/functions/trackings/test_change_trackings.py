@@ -12,8 +12,8 @@ from parcelgate.domain.trackings import Customer, Source, Tracking
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.trackings import Trackings
-from tests.support.exchange import Exchange
-from tests.support.http import TENANT, Body, House, Reply, call
+from tests.support.aggregator import FakeAggregator
+from tests.support.api import TENANT, Body, House, Reply, call
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_tracking, seen, told
 
@@ -21,8 +21,8 @@ type Own = Tracking
 
 
 @pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    with Exchange().in_place() as standing:
+def aggregator() -> Iterator[FakeAggregator]:
+    with FakeAggregator().in_place() as standing:
         yield standing
 
 
@@ -68,7 +68,7 @@ def dies(*_: object) -> None:
 
 
 class TestAChange:
-    def test_is_told_to_the_aggregator_and_kept(self, house: House, exchange: Exchange) -> None:
+    def test_is_told_to_the_aggregator_and_kept(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed(title="Old", note="Gone", customer={"name": "Ada", "phone": "1"})
         body = {
             "title": "New",
@@ -91,20 +91,20 @@ class TestAChange:
             True,
             {"shelf": "7"},
         )
-        (amendment,) = exchange.amended
+        (amendment,) = aggregator.amended
         assert amendment.waybill == Waybill("china-ems", "N1")
         assert (amendment.title, amendment.note, amendment.archived) == ("New", "", True)
         assert amendment.customer == Customer(name="Ada", email="ada@example.com", phone="")
         assert call("GET /v1/trackings/{id}", id=one["id"]).json() == shown
 
-    def test_that_changes_nothing_asks_nobody(self, house: House, exchange: Exchange) -> None:
+    def test_that_changes_nothing_asks_nobody(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed(title="Old")
 
         assert patch(one["id"], {"title": "Old"}).json() == one
         assert patch(one["id"], {}).json() == one
-        assert exchange.calls["amend"] == 0
+        assert aggregator.calls["amend"] == 0
 
-    def test_of_metadata_is_ours_alone(self, house: House, exchange: Exchange) -> None:
+    def test_of_metadata_is_ours_alone(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed(metadata={"a": "1", "b": "2"})
 
         assert patch(one["id"], {"metadata": {"a": None, "c": "3"}}).json()["metadata"] == {
@@ -112,16 +112,16 @@ class TestAChange:
             "c": "3",
         }
         assert patch(one["id"], {"metadata": None}).json()["metadata"] == {}
-        assert exchange.calls["amend"] == 0
+        assert aggregator.calls["amend"] == 0
 
     def test_of_the_destination_may_be_named_as_the_contract_does(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         assert patch(followed()["id"], {"destination": "fr"}).json()["destination_country"] == "FR"
 
-    def test_that_the_aggregator_refuses_is_not_kept(self, house: House, exchange: Exchange) -> None:
+    def test_that_the_aggregator_refuses_is_not_kept(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed(title="Old")
-        exchange.refuse("N1")
+        aggregator.refuse("N1")
 
         reply = patch(one["id"], {"title": "New"})
 
@@ -129,7 +129,7 @@ class TestAChange:
         assert tracking(house, one["id"]).title == "Old"
 
     def test_is_not_lost_when_something_becomes_known_meanwhile(
-        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed(title="Old")
         save = Trackings.save
@@ -160,17 +160,17 @@ class TestAChange:
         ],
     )
     def test_is_checked_before_anybody_is_asked(
-        self, body: object, errors: dict[str, str], house: House, exchange: Exchange
+        self, body: object, errors: dict[str, str], house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
 
         reply = patch(one["id"], body)
 
         assert (reply.status, reply.errors) == (422, errors)
-        assert exchange.calls["amend"] == 0
+        assert aggregator.calls["amend"] == 0
 
     def test_of_an_orders_parcel_is_of_what_is_only_ours(
-        self, own: Tracking, house: House, exchange: Exchange
+        self, own: Tracking, house: House, aggregator: FakeAggregator
     ) -> None:
         body = {
             "title": "T",
@@ -189,12 +189,12 @@ class TestAChange:
             assert reply.errors == {f"/{name}": "not_supported_by_carrier"}
         assert patch(own.id, {"destination_country": "US"}).status == 200, "that is where it goes"
         assert tracking(house, own.id).title == "T"
-        assert exchange.calls.total() == 0
+        assert aggregator.calls.total() == 0
 
 
 class TestTheRightCourier:
     def test_is_told_to_the_aggregator_and_begins_the_timeline_anew(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed(title="Old")
         learns(house, one["id"], seen("delivered"))
@@ -205,7 +205,7 @@ class TestTheRightCourier:
         shown = reply.json()
         assert (shown["id"], shown["carrier_code"], shown["title"]) == (one["id"], "usps", "New")
         assert (shown["status"], shown["events"]) == ("pending", [])
-        assert exchange.amended[0].waybill == Waybill("usps", "N1")
+        assert aggregator.amended[0].waybill == Waybill("usps", "N1")
         assert house.nudges() == [
             {"tenant": TENANT, "tracking_id": one["id"], "correlation_id": "JKJaXmPLvHcESHA="}
         ]
@@ -213,20 +213,20 @@ class TestTheRightCourier:
         again = call("POST /v1/trackings", body={"carrier_code": "usps", "tracking_number": "N1"})
         assert (again.status, again.json()["id"]) == (200, one["id"])
 
-    def test_leaves_the_number_free_for_the_wrong_one(self, house: House, exchange: Exchange) -> None:
+    def test_leaves_the_number_free_for_the_wrong_one(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
         patch(one["id"], {"carrier_code": "usps"})
 
         assert followed()["id"] != one["id"]
 
-    def test_is_corrected_once(self, house: House, exchange: Exchange) -> None:
+    def test_is_corrected_once(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
 
         assert [patch(one["id"], {"carrier_code": "usps"}).status for _ in range(2)] == [200, 200]
-        assert exchange.calls["correct"] == 1
+        assert aggregator.calls["correct"] == 1
 
     def test_is_kept_by_the_next_request_when_one_died_before_that(
-        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
 
@@ -237,7 +237,7 @@ class TestTheRightCourier:
         assert patch(one["id"], {"carrier_code": "usps"}).json()["carrier_code"] == "usps"
 
     def test_is_asked_also_by_the_next_request_when_one_died_before_that(
-        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
         learns(house, one["id"], seen("delivered"))
@@ -251,7 +251,7 @@ class TestTheRightCourier:
         assert patch(one["id"], {"carrier_code": "usps"}).json()["next_poll_at"] is not None
 
     def test_that_has_the_parcel_as_another_tracking_is_a_conflict(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         followed(carrier_code="usps")
         one = followed()
@@ -260,18 +260,18 @@ class TestTheRightCourier:
 
         assert (reply.status, reply.code) == (409, "cannot_change")
         assert reply.errors == {"/carrier_code": "already_followed"}
-        assert exchange.calls["correct"] == 0
+        assert aggregator.calls["correct"] == 0
 
-    def test_that_is_none_is_refused(self, house: House, exchange: Exchange) -> None:
+    def test_that_is_none_is_refused(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
-        exchange.refuse("N1")
+        aggregator.refuse("N1")
 
         assert patch(one["id"], {"carrier_code": "usps"}).code == "refused_by_carrier"
         assert tracking(house, one["id"]).carrier_code == "china-ems"
 
 
 class TestAPause:
-    def test_ends_the_polls_and_keeps_what_is_known(self, house: House, exchange: Exchange) -> None:
+    def test_ends_the_polls_and_keeps_what_is_known(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
         learns(house, one["id"], seen("in_transit"))
 
@@ -281,10 +281,10 @@ class TestAPause:
             shown = reply.json()
             assert (reply.status, shown["paused"], shown["next_poll_at"]) == (200, True, None)
             assert len(shown["events"]) == 1
-        assert exchange.paused == [Waybill("china-ems", "N1")]
+        assert aggregator.paused == [Waybill("china-ems", "N1")]
 
     def test_of_an_orders_parcel_can_be_taken_back(
-        self, own: Tracking, house: House, exchange: Exchange
+        self, own: Tracking, house: House, aggregator: FakeAggregator
     ) -> None:
         assert call("POST /v1/trackings/{id}/pause", id=own.id).json()["paused"] is True
         assert next_poll(house, own.id) is None
@@ -293,10 +293,10 @@ class TestAPause:
 
         assert shown["paused"] is False
         assert shown["next_poll_at"] is not None
-        assert exchange.calls.total() == 0
+        assert aggregator.calls.total() == 0
 
     def test_is_taken_back_by_the_next_request_when_one_died_over_it(
-        self, own: Tracking, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, own: Tracking, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         call("POST /v1/trackings/{id}/pause", id=own.id)
 
@@ -307,7 +307,7 @@ class TestAPause:
 
         assert patch(own.id, {"paused": False}).json()["next_poll_at"] is not None
 
-    def test_of_an_aggregators_parcel_cannot(self, house: House, exchange: Exchange) -> None:
+    def test_of_an_aggregators_parcel_cannot(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
         assert patch(one["id"], {"paused": True}).json()["paused"] is True
 
@@ -315,14 +315,16 @@ class TestAPause:
 
         assert (reply.status, reply.errors) == (422, {"/paused": "not_supported_by_carrier"})
 
-    def test_that_the_aggregator_does_not_hear_is_none(self, house: House, exchange: Exchange) -> None:
+    def test_that_the_aggregator_does_not_hear_is_none(
+        self, house: House, aggregator: FakeAggregator
+    ) -> None:
         one = followed()
-        exchange.down = TransientError("x")
+        aggregator.down = TransientError("x")
 
         assert call("POST /v1/trackings/{id}/pause", id=one["id"]).code == "carrier_unavailable"
         assert tracking(house, one["id"]).paused is False
 
-    def test_says_nothing(self, house: House, exchange: Exchange) -> None:
+    def test_says_nothing(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
 
         reply = call("POST /v1/trackings/{id}/pause", id=one["id"], body={"for": "ever"})
@@ -331,7 +333,9 @@ class TestAPause:
 
 
 class TestARefresh:
-    def test_has_the_parcel_asked_about_now(self, own: Tracking, house: House, exchange: Exchange) -> None:
+    def test_has_the_parcel_asked_about_now(
+        self, own: Tracking, house: House, aggregator: FakeAggregator
+    ) -> None:
         for tracking_id in (own.id, followed()["id"]):
             reply = call("POST /v1/trackings/{id}/refresh", id=tracking_id)
 
@@ -344,9 +348,9 @@ class TestARefresh:
                 "tracking_id": tracking_id,
                 "correlation_id": "JKJaXmPLvHcESHA=",
             }
-        assert exchange.calls["realtime"] == 0
+        assert aggregator.calls["realtime"] == 0
 
-    def test_of_a_paused_parcel_does_not_resume_it(self, house: House, exchange: Exchange) -> None:
+    def test_of_a_paused_parcel_does_not_resume_it(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
         call("POST /v1/trackings/{id}/pause", id=one["id"])
 
@@ -354,7 +358,7 @@ class TestARefresh:
 
         assert (shown["paused"], shown["next_poll_at"] is None) == (True, False)
 
-    def test_is_checked(self, house: House, exchange: Exchange) -> None:
+    def test_is_checked(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
 
         for body, errors in (
@@ -379,10 +383,10 @@ class TestARealtimeRefresh:
         return send
 
     def test_joins_what_the_courier_says(
-        self, refresh: Callable[..., Reply], house: House, exchange: Exchange
+        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.histories["N1"] = told(seen("out_for_delivery"), number="N1")
+        aggregator.histories["N1"] = told(seen("out_for_delivery"), number="N1")
 
         reply = refresh(one["id"])
 
@@ -391,15 +395,15 @@ class TestARealtimeRefresh:
         assert house.nudges() == []
 
     def test_that_finds_the_end_ends_the_polls(
-        self, refresh: Callable[..., Reply], house: House, exchange: Exchange
+        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.histories["N1"] = told(seen("delivered"), number="N1")
+        aggregator.histories["N1"] = told(seen("delivered"), number="N1")
 
         assert refresh(one["id"]).json()["next_poll_at"] is None
 
     def test_is_made_once_in_two_hours_for_each_parcel(
-        self, refresh: Callable[..., Reply], house: House, exchange: Exchange
+        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
     ) -> None:
         one, other = followed(), followed("N2")
         assert refresh(one["id"]).status == 202
@@ -410,34 +414,34 @@ class TestARealtimeRefresh:
         assert refresh(other["id"], later=timedelta(minutes=45)).status == 202
         hours = timedelta(hours=2)
         assert refresh(one["id"], later=hours, headers={"Idempotency-Key": "k"}).status == 202
-        assert exchange.calls["realtime"] == 3
+        assert aggregator.calls["realtime"] == 3
 
     @pytest.mark.parametrize(
         "error", [TooManyRequestsError("x", retry_after=120), OverLimitError("x", retry_after=119.2)]
     )
     def test_that_the_aggregator_has_no_room_for_may_be_tried_again(
-        self, error: TransientError, refresh: Callable[..., Reply], house: House, exchange: Exchange
+        self, error: TransientError, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.down = error
+        aggregator.down = error
 
         reply = refresh(one["id"])
 
         assert (reply.status, reply.code, reply.headers["retry-after"]) == (429, "too_many_requests", "120")
-        exchange.down = None
+        aggregator.down = None
         assert refresh(one["id"]).status == 202, "the call that was not made counts for nothing"
 
     def test_is_not_made_while_the_aggregator_is_down(
-        self, refresh: Callable[..., Reply], house: House, exchange: Exchange
+        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.down = TransientError("x")
+        aggregator.down = TransientError("x")
 
         assert refresh(one["id"]).code == "carrier_unavailable"
         assert next_poll(house, one["id"]) is not None, "it is still polled"
 
     def test_of_a_parcel_of_an_order_is_not_offered(
-        self, own: Tracking, refresh: Callable[..., Reply], exchange: Exchange
+        self, own: Tracking, refresh: Callable[..., Reply], aggregator: FakeAggregator
     ) -> None:
         reply = refresh(own.id)
 
@@ -445,19 +449,19 @@ class TestARealtimeRefresh:
 
 
 class TestForgetting:
-    def test_ends_it_here_and_there(self, house: House, exchange: Exchange) -> None:
+    def test_ends_it_here_and_there(self, house: House, aggregator: FakeAggregator) -> None:
         one = followed()
 
         reply = call("DELETE /v1/trackings/{id}", id=one["id"])
 
         assert (reply.status, reply.text) == (204, "")
-        assert exchange.followed == {}
+        assert aggregator.followed == {}
         assert house.stored("tracking") == []
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).code == "not_found"
         assert followed()["id"] != one["id"]
 
     def test_is_done_by_the_next_request_when_one_died_half_way(
-        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
 
@@ -468,7 +472,7 @@ class TestForgetting:
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).status == 204
 
     def test_a_parcel_of_an_order_is_not_offered(
-        self, own: Tracking, house: House, exchange: Exchange
+        self, own: Tracking, house: House, aggregator: FakeAggregator
     ) -> None:
         reply = call("DELETE /v1/trackings/{id}", id=own.id)
 
@@ -477,19 +481,21 @@ class TestForgetting:
         assert tracking(house, own.id) == own
 
     def test_does_not_happen_while_the_aggregator_cannot_be_told(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.down = TransientError("x")
+        aggregator.down = TransientError("x")
 
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).code == "carrier_unavailable"
         assert tracking(house, one["id"]).id == one["id"]
 
 
 class TestSeveral:
-    def test_are_changed_each_for_itself(self, own: Tracking, house: House, exchange: Exchange) -> None:
+    def test_are_changed_each_for_itself(
+        self, own: Tracking, house: House, aggregator: FakeAggregator
+    ) -> None:
         one, two, three = followed("N1"), followed("N2"), followed("N3", account="second")
-        exchange.refuse("N2")
+        aggregator.refuse("N2")
         body = [
             {"id": one["id"], "title": "1"},
             {"id": two["id"], "title": "2"},
@@ -519,11 +525,13 @@ class TestSeveral:
             "/6/id": "missing",
             "/7/account": "cannot_change",
         }
-        assert exchange.calls["amend"] == 2, "one for each account"
+        assert aggregator.calls["amend"] == 2, "one for each account"
 
-    def test_are_forgotten_each_for_itself(self, own: Tracking, house: House, exchange: Exchange) -> None:
+    def test_are_forgotten_each_for_itself(
+        self, own: Tracking, house: House, aggregator: FakeAggregator
+    ) -> None:
         one, two, three = followed("N1"), followed("N2"), followed("N3")
-        exchange.refuse("N3")
+        aggregator.refuse("N3")
         body = [one["id"], {"id": two["id"]}, three["id"], own.id, "trk_nobody", one["id"], 5, ""]
 
         reply = call("POST /v1/trackings/delete", body=body)
@@ -532,7 +540,7 @@ class TestSeveral:
         data = reply.json()["data"]
         assert [one["status"] for one in data] == [204, 204, 422, 409, 404, 422, 422, 422]
         assert [one.get("id") for one in data[:2]] == [one["id"], two["id"]]
-        assert exchange.calls["forget"] == 1
+        assert aggregator.calls["forget"] == 1
         again = call("POST /v1/trackings/delete", body=[one["id"], two["id"]]).json()["data"]
         assert [one["problem"]["code"] for one in again] == ["not_found", "not_found"]
 
@@ -541,7 +549,7 @@ class TestSeveral:
         ("body", "code"), [([], "missing"), ([{"id": f"t{n}"} for n in range(41)], "too_many"), ({}, "type")]
     )
     def test_are_one_to_forty(
-        self, route: str, body: object, code: str, house: House, exchange: Exchange
+        self, route: str, body: object, code: str, house: House, aggregator: FakeAggregator
     ) -> None:
         reply = call(f"POST /v1/trackings/{route}", body=body)
 
@@ -549,16 +557,16 @@ class TestSeveral:
 
     @pytest.mark.parametrize("route", ["update", "delete"])
     def test_of_which_none_was_heard_may_be_sent_again_under_the_same_key(
-        self, route: str, house: House, exchange: Exchange
+        self, route: str, house: House, aggregator: FakeAggregator
     ) -> None:
         one = followed()
-        exchange.down = TransientError("x", retry_after=9)
+        aggregator.down = TransientError("x", retry_after=9)
         entry = {"id": one["id"]} | ({"title": "New"} if route == "update" else {})
 
         reply = call(f"POST /v1/trackings/{route}", body=[entry], headers={"Idempotency-Key": "k"})
 
         assert (reply.status, reply.headers["retry-after"]) == (503, "9")
-        exchange.down = None
+        aggregator.down = None
         again = call(f"POST /v1/trackings/{route}", body=[entry], headers={"Idempotency-Key": "k"})
         assert again.status == 207
 
@@ -572,7 +580,9 @@ ROUTES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_another_tenants_tracking_does_not_exist(route: str, house: House, exchange: Exchange) -> None:
+def test_another_tenants_tracking_does_not_exist(
+    route: str, house: House, aggregator: FakeAggregator
+) -> None:
     one = followed()
 
     for tracking_id, tenant in (
@@ -586,7 +596,9 @@ def test_another_tenants_tracking_does_not_exist(route: str, house: House, excha
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_tracking_is_changed_with_the_scope_for_it(route: str, house: House, exchange: Exchange) -> None:
+def test_a_tracking_is_changed_with_the_scope_for_it(
+    route: str, house: House, aggregator: FakeAggregator
+) -> None:
     one = followed()
 
     assert call(route, id=one["id"], body=ROUTES[route], scopes="trackings:read").code == "missing_scope"
@@ -595,7 +607,7 @@ def test_a_tracking_is_changed_with_the_scope_for_it(route: str, house: House, e
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.startswith("DELETE")])
 def test_a_repeat_under_the_same_key_has_the_same_answer(
-    route: str, house: House, exchange: Exchange
+    route: str, house: House, aggregator: FakeAggregator
 ) -> None:
     one = followed()
     replies = [

@@ -11,8 +11,8 @@ from parcelgate.domain.trackings import Source, merge
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults
-from tests.support.http import House, Reply, call
+from tests.support.api import House, Reply, call
+from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_tracking, seen

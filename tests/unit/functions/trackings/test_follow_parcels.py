@@ -17,8 +17,8 @@ from parcelgate.carriers.results import Waybill
 from parcelgate.domain.trackings import Source
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.trackings import Trackings
-from tests.support.exchange import Exchange
-from tests.support.http import Body, House, Reply, call
+from tests.support.aggregator import FakeAggregator
+from tests.support.api import Body, House, Reply, call
 from tests.support.trackings import seen, told
 
 ROUTE = "POST /v1/trackings"
@@ -26,8 +26,8 @@ NUMBER = "LK664578623CN"
 
 
 @pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    with Exchange().in_place() as standing:
+def aggregator() -> Iterator[FakeAggregator]:
+    with FakeAggregator().in_place() as standing:
         yield standing
 
 
@@ -40,7 +40,7 @@ def follow(body: object, **more: Any) -> Reply:
 
 
 class TestOneParcel:
-    def test_is_followed_and_shown(self, house: House, exchange: Exchange) -> None:
+    def test_is_followed_and_shown(self, house: House, aggregator: FakeAggregator) -> None:
         reply = follow(parcel(title="Two dresses", metadata={"shelf": "7"}))
 
         assert reply.status == 201
@@ -53,7 +53,7 @@ class TestOneParcel:
         assert call("GET /v1/trackings/{id}", id=shown["id"]).json() == shown
 
     def test_is_told_to_the_aggregator_with_all_that_is_said_of_it(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         body = parcel(
             destination_country="us",
@@ -72,7 +72,7 @@ class TestOneParcel:
         )
         assert follow(body).status == 201
 
-        (following,) = exchange.followed.values()
+        (following,) = aggregator.followed.values()
         assert following.waybill == Waybill("china-ems", NUMBER)
         assert (following.destination_country, following.special_destination) == ("US", "KR")
         assert (following.postcode, following.account_number, following.lang) == ("78701", "A-7", "en")
@@ -85,21 +85,21 @@ class TestOneParcel:
 
     @pytest.mark.parametrize("day", ["2018-10-01", "20181001", "2018-10-01T10:00:00Z"])
     def test_may_have_its_day_written_in_several_ways(
-        self, day: str, house: House, exchange: Exchange
+        self, day: str, house: House, aggregator: FakeAggregator
     ) -> None:
         follow(parcel(ship_date=day))
 
-        assert [str(one.ship_date) for one in exchange.followed.values()] == ["2018-10-01"]
+        assert [str(one.ship_date) for one in aggregator.followed.values()] == ["2018-10-01"]
 
     def test_may_be_written_as_in_the_aggregators_own_document(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         bodies = json.loads(
             Path("events/trackings/trackingmore-two-parcels.json").read_text(encoding="utf-8")
         )
 
         assert follow(bodies).status == 201
-        first, second = exchange.followed.values()
+        first, second = aggregator.followed.values()
         assert first.waybill == Waybill("singapore-post", "RP893531375SG")
         assert second.waybill == Waybill("china-ems", "LK894734223CN")
         assert str(first.order_created_at) == "2017-08-27 16:51:00+00:00"
@@ -107,23 +107,25 @@ class TestOneParcel:
 
     @pytest.mark.parametrize("moment", ["2017/13/27 16:51", "2017/8/27 24:51", "2017/8/27"])
     def test_cannot_be_of_a_time_that_there_is_not(
-        self, moment: str, house: House, exchange: Exchange
+        self, moment: str, house: House, aggregator: FakeAggregator
     ) -> None:
         reply = follow(parcel(order_created_at=moment))
 
         assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/order_created_at")
 
-    def test_that_is_followed_already_is_given_without_asking(self, house: House, exchange: Exchange) -> None:
+    def test_that_is_followed_already_is_given_without_asking(
+        self, house: House, aggregator: FakeAggregator
+    ) -> None:
         first = follow(parcel(title="Mine"))
         again = follow(parcel(title="Other"))
 
         assert (again.status, again.json()) == (200, first.json())
-        assert exchange.calls["follow"] == 1
+        assert aggregator.calls["follow"] == 1
 
     def test_of_which_something_is_known_already_has_it_in_its_timeline(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.histories[NUMBER] = told(seen("in_transit", hours=-5), number=NUMBER)
+        aggregator.histories[NUMBER] = told(seen("in_transit", hours=-5), number=NUMBER)
 
         shown = follow(parcel()).json()
 
@@ -131,9 +133,9 @@ class TestOneParcel:
         assert [event["source"] for event in shown["events"]] == [Source.POLL]
 
     def test_whose_courier_the_aggregator_corrects_is_followed_with_the_right_one(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.corrects[NUMBER] = "china-post"
+        aggregator.corrects[NUMBER] = "china-post"
 
         first, again = follow(parcel()), follow(parcel())
 
@@ -141,7 +143,7 @@ class TestOneParcel:
         assert (again.status, again.json()["id"]) == (200, first.json()["id"])
 
     def test_is_another_one_for_another_account_and_for_another_tenant(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
         replies = [follow(parcel()), follow(parcel(account="second")), follow(parcel(), tenant="other")]
 
@@ -149,9 +151,9 @@ class TestOneParcel:
         assert len({reply.json()["id"] for reply in replies}) == 3
 
     def test_that_the_aggregator_refuses_is_refused_in_its_words(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.refuse(NUMBER)
+        aggregator.refuse(NUMBER)
 
         reply = follow(parcel())
 
@@ -169,21 +171,21 @@ class TestOneParcel:
         ],
     )
     def test_is_not_followed_while_the_aggregator_cannot_be_asked(
-        self, error: CarrierError, wait: str, house: House, exchange: Exchange
+        self, error: CarrierError, wait: str, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.down = error
+        aggregator.down = error
 
         reply = follow(parcel(), headers={"Idempotency-Key": "k"})
 
         assert (reply.status, reply.code) == (503, "carrier_unavailable")
         assert reply.headers["retry-after"] == wait
-        exchange.down = None
+        aggregator.down = None
         assert follow(parcel(), headers={"Idempotency-Key": "k"}).status == 201, "the trouble is not kept"
 
-    def test_needs_an_account_that_there_is(self, house: House, exchange: Exchange) -> None:
+    def test_needs_an_account_that_there_is(self, house: House, aggregator: FakeAggregator) -> None:
         assert follow(parcel(account="nobodys")).errors == {"/account": "unknown_account"}
 
-    def test_is_followed_once_for_an_idempotency_key(self, house: House, exchange: Exchange) -> None:
+    def test_is_followed_once_for_an_idempotency_key(self, house: House, aggregator: FakeAggregator) -> None:
         first, again = (follow(parcel(), headers={"Idempotency-Key": "k"}) for _ in range(2))
 
         assert (again.status, again.text) == (201, first.text)
@@ -191,7 +193,7 @@ class TestOneParcel:
         reused = follow(parcel("OTHER-1"), headers={"Idempotency-Key": "k"})
         assert reused.code == "idempotency_key_reused"
 
-    def test_is_followed_with_the_scope_for_it(self, house: House, exchange: Exchange) -> None:
+    def test_is_followed_with_the_scope_for_it(self, house: House, aggregator: FakeAggregator) -> None:
         assert follow(parcel(), scopes="trackings:read orders:write").code == "missing_scope"
         assert follow(parcel(), scopes="trackings:write").status == 201
 
@@ -221,24 +223,24 @@ class TestOneParcel:
         ],
     )
     def test_is_checked_before_anybody_is_asked(
-        self, change: Body, errors: dict[str, str], house: House, exchange: Exchange
+        self, change: Body, errors: dict[str, str], house: House, aggregator: FakeAggregator
     ) -> None:
         reply = follow(parcel() | change)
 
         assert (reply.status, reply.errors) == (422, errors)
-        assert exchange.calls.total() == 0
+        assert aggregator.calls.total() == 0
 
     @pytest.mark.parametrize(
         "given", [" RP123456789AU", "RP 123 456 789 AU", "RP\uff11\uff12\uff13456789AU\n"]
     )
     def test_is_found_by_its_number_however_it_was_copied(
-        self, given: str, house: House, exchange: Exchange
+        self, given: str, house: House, aggregator: FakeAggregator
     ) -> None:
         assert follow(parcel() | {"tracking_number": "RP123456789AU"}).status == 201
 
         assert follow(parcel() | {"tracking_number": given}).status == 200
 
-    def test_says_everything_that_is_wrong(self, house: House, exchange: Exchange) -> None:
+    def test_says_everything_that_is_wrong(self, house: House, aggregator: FakeAggregator) -> None:
         assert follow({"colour": 1}).errors == {
             "/carrier_code": "missing",
             "/tracking_number": "missing",
@@ -249,37 +251,39 @@ class TestOneParcel:
 
 
 class TestSeveralParcels:
-    def test_are_followed_in_one_call(self, house: House, exchange: Exchange) -> None:
+    def test_are_followed_in_one_call(self, house: House, aggregator: FakeAggregator) -> None:
         numbers = [f"N{n}" for n in range(40)]
 
         reply = follow([parcel(number) for number in numbers])
 
         assert reply.status == 201
         assert [one["tracking_number"] for one in reply.json()["data"]] == numbers
-        assert exchange.sizes == [40]
+        assert aggregator.sizes == [40]
         assert len(house.stored("tracking")) == 40
 
-    def test_are_given_though_some_were_followed_already(self, house: House, exchange: Exchange) -> None:
+    def test_are_given_though_some_were_followed_already(
+        self, house: House, aggregator: FakeAggregator
+    ) -> None:
         known = follow(parcel("A")).json()
 
         reply = follow([parcel("B"), parcel("A")])
 
         assert reply.status == 201
         assert reply.json()["data"][1] == known
-        assert exchange.sizes == [1, 1]
+        assert aggregator.sizes == [1, 1]
 
-    def test_are_asked_about_with_the_account_of_each(self, house: House, exchange: Exchange) -> None:
+    def test_are_asked_about_with_the_account_of_each(self, house: House, aggregator: FakeAggregator) -> None:
         reply = follow([parcel("A"), parcel("B", account="second"), parcel("C"), parcel("D", account="no")])
 
         assert reply.status == 207
         assert [one["status"] for one in reply.json()["data"]] == [201, 201, 201, 422]
-        assert sorted(exchange.sizes) == [1, 2]
+        assert sorted(aggregator.sizes) == [1, 2]
         (error,) = reply.json()["data"][3]["problem"]["errors"]
         assert (error["pointer"], error["code"]) == ("/3/account", "unknown_account")
 
-    def test_do_not_spoil_each_other(self, house: House, exchange: Exchange) -> None:
+    def test_do_not_spoil_each_other(self, house: House, aggregator: FakeAggregator) -> None:
         follow(parcel("KNOWN"))
-        exchange.refuse("BAD")
+        aggregator.refuse("BAD")
 
         reply = follow(
             [parcel("GOOD"), parcel("BAD"), parcel("KNOWN"), parcel("X", colour=1), 5, parcel("GOOD")]
@@ -305,8 +309,8 @@ class TestSeveralParcels:
         ]
         assert len(house.stored("tracking")) == 2
 
-    def test_that_are_named_twice_are_followed_once(self, house: House, exchange: Exchange) -> None:
-        exchange.refuse("BAD")
+    def test_that_are_named_twice_are_followed_once(self, house: House, aggregator: FakeAggregator) -> None:
+        aggregator.refuse("BAD")
 
         reply = follow([parcel("A", title="First"), parcel("A", title="Second"), parcel("B")])
         refused = follow([parcel("BAD"), parcel("C"), parcel("BAD")])
@@ -321,22 +325,24 @@ class TestSeveralParcels:
             "/0/tracking_number",
             "/2/tracking_number",
         ]
-        assert exchange.sizes == [2, 2]
+        assert aggregator.sizes == [2, 2]
         assert len(house.stored("tracking")) == 3
 
     @pytest.mark.parametrize(
         ("body", "code"), [([], "missing"), ([parcel(f"N{n}") for n in range(41)], "too_many")]
     )
-    def test_are_one_to_forty(self, body: object, code: str, house: House, exchange: Exchange) -> None:
+    def test_are_one_to_forty(
+        self, body: object, code: str, house: House, aggregator: FakeAggregator
+    ) -> None:
         reply = follow(body)
 
         assert (reply.status, reply.errors) == (422, {"": code})
-        assert exchange.calls.total() == 0
+        assert aggregator.calls.total() == 0
 
     def test_of_which_some_cannot_be_asked_about_tell_when_to_try_again(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.refused["LATER"] = TransientError("x", retry_after=7)
+        aggregator.refused["LATER"] = TransientError("x", retry_after=7)
 
         data = follow([parcel("A"), parcel("LATER")]).json()["data"]
 
@@ -344,21 +350,21 @@ class TestSeveralParcels:
         assert data[1]["retry_after"] == 7
 
     def test_of_which_none_can_be_asked_about_may_be_sent_again_under_the_same_key(
-        self, house: House, exchange: Exchange
+        self, house: House, aggregator: FakeAggregator
     ) -> None:
-        exchange.down = TransientError("x", retry_after=7)
+        aggregator.down = TransientError("x", retry_after=7)
         body, key = [parcel("A"), parcel("B")], {"Idempotency-Key": "k"}
 
         reply = follow(body, headers=key)
 
         assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "carrier_unavailable", "7")
-        exchange.down = None
+        aggregator.down = None
         assert follow(body, headers=key).status == 201
 
 
 class TestAParcelOfARequestThatDied:
     def test_after_the_aggregator_said_yes_is_followed_by_the_next_one(
-        self, house: House, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def dies(*_: object) -> None:
             raise StoreUnavailableError("x")
@@ -366,7 +372,7 @@ class TestAParcelOfARequestThatDied:
         with monkeypatch.context() as patch:
             patch.setattr(Trackings, "add", dies)
             assert follow([parcel("A"), parcel("B")], headers={"Idempotency-Key": "k"}).status == 500
-        assert len(exchange.followed) == 2
+        assert len(aggregator.followed) == 2
         assert house.stored("tracking") == []
 
         reply = follow([parcel("A"), parcel("B")], headers={"Idempotency-Key": "k"})
@@ -374,14 +380,14 @@ class TestAParcelOfARequestThatDied:
         assert reply.status == 201
         assert len(reply.json()["data"]) == len(house.stored("tracking")) == 2
 
-    def test_is_stored_once_when_two_requests_meet(self, house: House, exchange: Exchange) -> None:
+    def test_is_stored_once_when_two_requests_meet(self, house: House, aggregator: FakeAggregator) -> None:
         others: list[Reply] = []
 
         def meanwhile() -> None:
-            exchange.afterwards = lambda: None
+            aggregator.afterwards = lambda: None
             others.append(follow(parcel()))
 
-        exchange.afterwards = meanwhile
+        aggregator.afterwards = meanwhile
         mine = follow(parcel())
 
         assert (others[0].status, mine.status) == (201, 200)

@@ -7,7 +7,7 @@ import pytest
 
 from functions.read_trackings import handler
 from parcelgate.domain.trackings import Tracking, TrackingStatus
-from tests.support.http import House, call
+from tests.support.api import House, call
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, a_tracking, seen
 

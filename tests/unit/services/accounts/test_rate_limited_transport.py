@@ -27,7 +27,7 @@ from parcelgate.services.accounts.rate_limited_transport import (
 from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
-from tests.support.faulty import Faults, Killed, unavailable
+from tests.support.faults import Faults, Killed, unavailable
 from tests.support.table import TABLE_NAME, dynamodb, table  # noqa: F401 - fixtures
 
 CALL = Request(call="ubi.orders", method="POST", url="https://carrier.example/orders")

@@ -8,7 +8,7 @@ import pytest
 from parcelgate.services.accounts import webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.table import Table
-from tests.support.faulty import Faults, die, unavailable
+from tests.support.faults import Faults, die, unavailable
 from tests.support.table import TABLE_NAME, all_items
 from tests.support.world import FakeSecrets
 

@@ -23,7 +23,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import BatchMessage, FanOut, messages, seconds_to_send
 from parcelgate.services.settings import Settings
 from tests.support.depot import Depot, depots
-from tests.support.faulty import aws_error
+from tests.support.faults import aws_error
 from tests.support.orders import NOON
 from tests.unit.carriers.ubi.orders import body as ubi_body
 

@@ -24,7 +24,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.carriers import OnlyCarrier
 from tests.support.clock import FakeClock
-from tests.support.faulty import Faults, aws_error
+from tests.support.faults import Faults, aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.table import TABLE_NAME, dynamodb, table
 from tests.support.world import ENVIRONMENT, FakeS3

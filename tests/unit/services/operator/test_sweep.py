@@ -11,7 +11,7 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
-from tests.support.faulty import aws_error
+from tests.support.faults import aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, World, worlds
 

@@ -14,7 +14,7 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.labels import fetch
 from parcelgate.services.orders.workflow import LabelPending, OrderPending, RefundPending, TaskInput
-from tests.support.faulty import fails_with
+from tests.support.faults import fails_with
 from tests.support.orders import an_event, an_order
 from tests.support.world import Behaviour, World, worlds
 

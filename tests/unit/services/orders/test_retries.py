@@ -14,7 +14,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.orders import retries
 from parcelgate.services.orders.retries import NotYetError, ReceivedMessage, Retrier
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
-from tests.support.faulty import fails_with
+from tests.support.faults import fails_with
 from tests.support.world import World, worlds
 
 QUEUE = "https://sqs.test/retry-lso"

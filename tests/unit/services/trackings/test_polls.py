@@ -27,7 +27,7 @@ from parcelgate.domain.problems import CarrierWords, ProblemError
 from parcelgate.domain.trackings import CANCELLED_CODE, NextCarrier, OtherNumber, Source, TrackingStatus
 from parcelgate.services.trackings import polls as module
 from parcelgate.store.errors import ThrottledError
-from tests.support.faulty import throttle
+from tests.support.faults import throttle
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.post import Post, PostOffice, a_nudge
 from tests.support.table import dynamodb  # noqa: F401 - a fixture

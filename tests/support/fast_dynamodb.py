@@ -1,7 +1,7 @@
 """moto's table without the wire: for tests that make thousands of calls of it.
 
 Of the time that a call of moto takes, most goes into the making and reading of HTTP messages inside one
-process, and into the parsing of update expressions. `Wireless` hands the few calls that are made of it
+process, and into the parsing of update expressions. `FastDynamoDB` hands the few calls that are made of it
 straight to moto's own backend: table, conditions and stream are the very ones behind the wire. An update is
 read here, as far as it sets and removes whole attributes. Whatever else is called goes the usual way.
 """
@@ -25,7 +25,7 @@ _FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE \w+(, ?\w+)
 """An update that sets and removes whole attributes."""
 
 
-class Wireless:
+class FastDynamoDB:
     """A DynamoDB client that speaks to moto's backend by word of mouth."""
 
     def __init__(self, client: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.support.clock import FakeClock
-from tests.support.faulty import Killed
+from tests.support.faults import Killed
 
 type Function = Callable[[dict[str, Any]], Any]
 

@@ -1,6 +1,6 @@
-"""An aggregator in memory: `Exchange().in_place()` lets it stand in the registry where the real one does.
+"""An aggregator in memory. `FakeAggregator().in_place()` puts it into the registry in place of the real one.
 
-It can be told to refuse a number, to be down, and to do what it is asked while its answer is lost.
+It can refuse a number, be down, and do what is asked while its answer is lost.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ from parcelgate.domain.problems import CarrierWords, FieldError
 NAME = "trackingmore"
 PROFILE = CarrierProfile(
     code=NAME,
-    name="Exchange",
+    name="FakeAggregator",
     services=(),
     countries=(),
     max_parcels=0,
@@ -42,7 +42,7 @@ PROFILE = CarrierProfile(
 WEBHOOK_ANSWER = None
 
 
-class Exchange:
+class FakeAggregator:
     """Everything that was told to it, and by which calls, over all its accounts."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Exchange:
         self.afterwards: Callable[[], None] = lambda: None
 
     @contextmanager
-    def in_place(self) -> Iterator["Exchange"]:
+    def in_place(self) -> Iterator["FakeAggregator"]:
         """Stand where the real aggregator stands."""
         global _standing
         with pytest.MonkeyPatch.context() as patch:
@@ -69,7 +69,7 @@ class Exchange:
 
     def refuse(self, number: str) -> None:
         error = FieldError("/tracking_number", "invalid", "It says: no such number.")
-        words = CarrierWords("Exchange", "4014", "tracking_number invalid")
+        words = CarrierWords("FakeAggregator", "4014", "tracking_number invalid")
         self.refused[number] = RefusedError("no", words=words, errors=[error])
 
     def called(self, name: str, size: int = 1) -> None:
@@ -83,94 +83,94 @@ class Exchange:
         return [self.refused.get(waybill.tracking_number) for waybill in waybills]
 
 
-_standing = Exchange()
+_standing = FakeAggregator()
 
 
 class Account:
     """One account's adapter."""
 
-    def __init__(self, name: str, exchange: Exchange) -> None:
+    def __init__(self, name: str, aggregator: FakeAggregator) -> None:
         self._name = name
-        self._exchange = exchange
+        self._aggregator = aggregator
 
     def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
-        self._exchange.called("follow", len(parcels))
+        self._aggregator.called("follow", len(parcels))
         answers = [self._follow(parcel) for parcel in parcels]
-        self._exchange.afterwards()
+        self._aggregator.afterwards()
         return answers
 
     def _follow(self, parcel: Following) -> Followed | CarrierError:
         code, number = parcel.waybill
-        if number in self._exchange.refused:
-            return self._exchange.refused[number]
-        waybill = Waybill(self._exchange.corrects.get(number, code), number)
-        already = (self._name, waybill) in self._exchange.followed
-        self._exchange.followed[self._name, waybill] = parcel
-        history = None if already else self._exchange.histories.get(number)
+        if number in self._aggregator.refused:
+            return self._aggregator.refused[number]
+        waybill = Waybill(self._aggregator.corrects.get(number, code), number)
+        already = (self._name, waybill) in self._aggregator.followed
+        self._aggregator.followed[self._name, waybill] = parcel
+        history = None if already else self._aggregator.histories.get(number)
         return Followed(waybill=waybill, already=already, history=history)
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        self._exchange.called("track", len(tracking_numbers))
+        self._aggregator.called("track", len(tracking_numbers))
         return []
 
     def history(self, waybill: Waybill) -> ParcelHistory | None:
-        self._exchange.called("history")
-        return self._exchange.histories.get(waybill.tracking_number)
+        self._aggregator.called("history")
+        return self._aggregator.histories.get(waybill.tracking_number)
 
     def realtime(self, waybill: Waybill) -> ParcelHistory | None:
-        self._exchange.called("realtime")
-        return self._exchange.histories.get(waybill.tracking_number)
+        self._aggregator.called("realtime")
+        return self._aggregator.histories.get(waybill.tracking_number)
 
     def amend(self, amendments: Sequence[Amendment]) -> list[CarrierError | None]:
-        answers = self._exchange.each("amend", [amendment.waybill for amendment in amendments])
-        self._exchange.amended += amendments
+        answers = self._aggregator.each("amend", [amendment.waybill for amendment in amendments])
+        self._aggregator.amended += amendments
         return answers
 
     def correct(self, waybill: Waybill, carrier_code: str) -> None:
-        (error,) = self._exchange.each("correct", [waybill])
+        (error,) = self._aggregator.each("correct", [waybill])
         if error is not None:
             raise error
         there = (self._name, Waybill(carrier_code, waybill.tracking_number))
-        if there not in self._exchange.followed:
-            self._exchange.followed[there] = self._exchange.followed.pop((self._name, waybill))
-        self._exchange.afterwards()
+        if there not in self._aggregator.followed:
+            self._aggregator.followed[there] = self._aggregator.followed.pop((self._name, waybill))
+        self._aggregator.afterwards()
 
     def forget(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
-        answers = self._exchange.each("forget", waybills)
+        answers = self._aggregator.each("forget", waybills)
         for waybill, answer in zip(waybills, answers, strict=True):
             if answer is None:
-                self._exchange.followed.pop((self._name, waybill), None)
-                self._exchange.forgotten.append(waybill)
-        self._exchange.afterwards()
+                self._aggregator.followed.pop((self._name, waybill), None)
+                self._aggregator.forgotten.append(waybill)
+        self._aggregator.afterwards()
         return answers
 
     def pause(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
-        answers = self._exchange.each("pause", waybills)
-        self._exchange.paused += [w for w, answer in zip(waybills, answers, strict=True) if answer is None]
+        answers = self._aggregator.each("pause", waybills)
+        self._aggregator.paused += [w for w, answer in zip(waybills, answers, strict=True) if answer is None]
         return answers
 
     def transit_times(self, routes: Sequence[Route]) -> list[TransitTimes]:
-        self._exchange.called("transit_times")
+        self._aggregator.called("transit_times")
         return [TransitTimes(total=100, delivered=90, ranges=({"range": "1-7", "share": 0.4},))]
 
     def remote_areas(self, areas: Sequence[Area]) -> list[dict[str, Any]]:
-        self._exchange.called("remote_areas", len(areas))
+        self._aggregator.called("remote_areas", len(areas))
         return [{"country": area.country, "postcode": area.postcode, "remote": True} for area in areas]
 
     def air_cargo(self, awb: str) -> dict[str, Any]:
-        self._exchange.called("air_cargo")
+        self._aggregator.called("air_cargo")
         return {"track_number": awb}
 
     def usage(self) -> dict[str, Any]:
-        self._exchange.called("usage")
+        self._aggregator.called("usage")
         return {"left": 17}
 
     def counts(self) -> dict[str, int]:
-        self._exchange.called("counts")
+        self._aggregator.called("counts")
         return {"pending": 3, "delivered": 1}
 
     def detect(self, tracking_number: str) -> list[Courier]:
-        self._exchange.called("detect")
+        self._aggregator.called("detect")
         return [Courier(code="china-ems", name="China EMS")]
 
     def couriers(self, lang: str | None = None) -> list[Courier]:
