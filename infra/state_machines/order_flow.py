@@ -24,6 +24,10 @@ SERVICE_ERRORS = [
     "Sandbox.Timedout",
     "Runtime.ExitError",
     "Runtime.OutOfMemory",
+    # A release that cannot be imported: the next one, or the one before, can.
+    "Runtime.ImportModuleError",
+    "Runtime.HandlerNotFound",
+    "Runtime.UserCodeSyntaxError",
 ]
 """The function was not reached, or died without a word: all but SubmitOrder may simply be called again.
 
@@ -116,7 +120,8 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "Compensate": task(
                 "compensate_order",
                 Retry=[
-                    retry(["RefundPending"], back_off),
+                    # What a carrier has not given back within minutes takes it hours.
+                    retry(["RefundPending"], back_off | {"MaxDelaySeconds": settings.refund_retry_cap}),
                     called_again(seconds=settings.refund_deadline),
                 ],
                 Catch=[
