@@ -1,7 +1,7 @@
 """The CDK app. `-c stage=` chooses the environment: `local`, or any name on AWS (`production` by default).
 
-`-c gateway_port=` says where the emulator listens. Any number of the settings can be given in the same
-way, such as `-c order_deadline=60`.
+`-c gateway_port=` says where the emulator listens. Any number or switch of the settings can be given in the
+same way, such as `-c order_deadline=60` or `-c protect_data=0`.
 """
 
 from dataclasses import fields
@@ -14,7 +14,7 @@ from infra.settings import Settings, settings_for
 from infra.stack import ParcelgateStack
 from parcelgate.carriers import registry
 
-_NUMBERS = frozenset(field.name for field in fields(Settings) if field.type is int)
+_NUMBERS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
 
 
 def make_app(*, outdir: str | None = None, **context: str) -> App:
@@ -36,7 +36,7 @@ def make_app(*, outdir: str | None = None, **context: str) -> App:
         settings=settings,
         bundle=build("local" if settings.local else "aws"),
         carriers=registry.names(),
-        termination_protection=settings.protect_data,
+        termination_protection=settings.deletion_protected,
         # The emulator refuses the role by which the bootstrap stack publishes.
         synthesizer=CliCredentialsStackSynthesizer() if settings.local else None,
     )

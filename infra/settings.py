@@ -1,7 +1,7 @@
 """What differs between environments: one frozen object for each, and nothing else decides by stage.
 
 `local` is the emulator on this machine. `production` is the default, and any other stage name is a copy
-of it under another name, without the protection against deletion.
+of it under another name, protected against deletion like it unless the deployer says otherwise.
 """
 
 from collections.abc import Mapping
@@ -51,11 +51,27 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
 """Of the functions that answer clients the table of routes says it; of all others this."""
 
 
-_RESERVED: Mapping[str, int] = MappingProxyType(
-    {"submit_order": 50, "check_order": 50, "fetch_label": 25, "compensate_order": 25}
+_SHARES: Mapping[str, int] = MappingProxyType(
+    {
+        "authorize": 50,
+        "ingest_webhook": 50,
+        "route_changes": 20,
+        "create_order": 300,
+        "submit_order": 50,
+        "check_order": 50,
+        "fetch_label": 25,
+        "compensate_order": 25,
+    }
 )
-"""What calls carriers in the order flow may take no more of the account's concurrency than this, however slow
-a carrier is; and has this much for itself. The state machine calls again whoever was turned away."""
+"""Of each thousand executions that the account may run at once, what these functions have for themselves, and
+what they may take at most.
+
+A carrier that hangs holds whoever calls it for seconds. So creates and the order flow leave room for all the
+others, and who must answer at once (authorizer, webhooks, the stream's router) never has to wait for them.
+The state machine calls again whoever was turned away.
+"""
+_UNRESERVED = 100
+"""Lambda keeps this much of an account's concurrency for functions that reserve nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +81,10 @@ class Settings:
     stage: str
     local: bool = False
     protect_data: bool = False
+    """Whether the table, the key, labels and logs outlive a deletion of the stack."""
+    first_deployment: bool = False
+    """Nothing holds on to the table yet: a first deployment that fails takes everything with it again."""
     gateway_port: int | None = None
-    secret_prefix: str = "parcelgate"  # noqa: S105 (a name, not a secret)
     sizes: Mapping[str, Size] = field(default=_SIZES)
     log_level: str = "INFO"
     log_retention: str = "ONE_MONTH"
@@ -80,6 +98,7 @@ class Settings:
     order_deadline: int = 1800
     not_found_interval: int = 60
     refund_deadline: int = 86_400
+    refund_retry_cap: int = 3600
     retry_first: int = 2
     retry_cap: int = 60
     watch_margin: int = 300
@@ -100,7 +119,8 @@ class Settings:
     receives_before_dead_letter: int = 5
     stream_retries: int | None = None
     """None: as long as the stream's records are worth it."""
-    reserved_concurrency: Mapping[str, int] = field(default=_RESERVED)
+    account_concurrency: int = 1000
+    """How many executions the AWS account may run at once. A new account has 10 at first."""
 
     default_throttle: Throttle = Throttle(rate=100, burst=200)
     open_throttle: Throttle = Throttle(rate=20, burst=40)
@@ -113,6 +133,28 @@ class Settings:
     def name(self, part: str) -> str:
         """The fixed name of a thing of this stage, for what others must know before it exists."""
         return f"parcelgate-{self.stage}-{part}"
+
+    @property
+    def secret_prefix(self) -> str:
+        """What the names of this stage's carrier accounts begin with: no stage buys on another's account."""
+        return f"parcelgate/{self.stage}"
+
+    @property
+    def removal_policy(self) -> str:
+        """A name of CDK's RemovalPolicy, for what keeps data. What a failed creation made never stays."""
+        return "RETAIN_ON_UPDATE_OR_DELETE" if self.protect_data else "DESTROY"
+
+    @property
+    def deletion_protected(self) -> bool:
+        """Whether AWS refuses to delete the table and the stack."""
+        return self.protect_data and not self.first_deployment
+
+    @property
+    def reserved_concurrency(self) -> Mapping[str, int]:
+        """How much concurrency is reserved for each function. Empty where the account has too little."""
+        reserved = {name: share * self.account_concurrency // 1000 for name, share in _SHARES.items()}
+        fits = sum(reserved.values()) <= self.account_concurrency - _UNRESERVED
+        return reserved if fits and not self.local else {}
 
     @property
     def metrics_namespace(self) -> str:
@@ -135,11 +177,11 @@ class Settings:
 
 
 def settings_for(stage: str, *, gateway_port: int | None = None, **overrides: int) -> Settings:
-    """The settings of the environment `stage`, with numbers of it replaced where the caller says so."""
+    """The settings of the environment `stage`, with what the caller gives in place of its own."""
     numbers: dict[str, Any] = dict(overrides)
     if stage == "local":
         return replace(_local(), gateway_port=gateway_port, **numbers)
-    return replace(Settings(stage=stage, protect_data=stage == "production"), **numbers)
+    return replace(Settings(stage=stage, protect_data=True), **numbers)
 
 
 def _local() -> Settings:
@@ -156,6 +198,7 @@ def _local() -> Settings:
         order_deadline=180,
         not_found_interval=5,
         refund_deadline=600,
+        refund_retry_cap=8,
         retry_first=1,
         retry_cap=8,
         resubmit_pause=1,
@@ -170,7 +213,6 @@ def _local() -> Settings:
         carrier_concurrency=2,
         label_concurrency=2,
         stream_retries=10,
-        reserved_concurrency=MappingProxyType({}),
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),
         webhook_throttle=Throttle(rate=1000, burst=2000),

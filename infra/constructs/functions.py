@@ -71,7 +71,7 @@ class LambdaFunctions(Construct):
             home,
             "Logs",
             retention=logs.RetentionDays[settings.log_retention],
-            removal_policy=RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy[settings.removal_policy],
         )
         function = lambda_.Function(
             home,

@@ -31,7 +31,7 @@ class PrivateBucket(s3.Bucket):
             # The emulator is spoken to over plain HTTP.
             enforce_ssl=not settings.local,
             minimum_tls_version=None if settings.local else 1.2,
-            removal_policy=RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy[settings.removal_policy],
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(kept_days),

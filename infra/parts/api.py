@@ -155,7 +155,7 @@ class HttpApi(Construct):
             self,
             "AccessLog",
             retention=logs.RetentionDays[settings.log_retention],
-            removal_policy=RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy[settings.removal_policy],
         )
         stage = apigateway.CfnStage(
             self,

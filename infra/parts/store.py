@@ -27,14 +27,13 @@ class Store(Construct):
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
-        removal = RemovalPolicy.RETAIN if settings.protect_data else RemovalPolicy.DESTROY
         self.key = kms.Key(
             self,
             "Key",
             alias=f"alias/{settings.name('data')}",
             description=f"Parcelgate {settings.stage}: the table, and the tokens kept in it",
             enable_key_rotation=True,
-            removal_policy=removal,
+            removal_policy=RemovalPolicy[settings.removal_policy],
         )
         self._let_the_table_use_the_key()
         self.table = dynamodb.Table(
@@ -48,8 +47,8 @@ class Store(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=settings.protect_data,
-            removal_policy=removal,
+            deletion_protection=settings.deletion_protected,
+            removal_policy=RemovalPolicy[settings.removal_policy],
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
             time_to_live_attribute="expires_at",
         )

@@ -169,7 +169,7 @@ def names(aws: Template) -> dict[str, str]:
     called |= {
         f"arn:<AWS::Partition>:states:{account}:stateMachine:parcelgate-production-order-flow": "order flow",
         f"arn:<AWS::Partition>:states:{account}:execution:parcelgate-production-order-flow:*": "executions",
-        f"arn:<AWS::Partition>:secretsmanager:{account}:secret:parcelgate/*": "accounts",
+        f"arn:<AWS::Partition>:secretsmanager:{account}:secret:parcelgate/production/*": "accounts",
         "*": "*",
     }
     return called

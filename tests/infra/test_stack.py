@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
+from infra.settings import settings_for
 from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
 from tests.infra.conftest import Synthesis, Template, written
@@ -64,7 +65,8 @@ def test_the_table_is_the_one_that_the_store_is_tested_with(aws: Template) -> No
 def test_the_table_cannot_be_lost(aws: Template) -> None:
     (table,) = aws.all("DynamoDB::Table").values()
     properties = table["Properties"]
-    assert table["DeletionPolicy"] == "Retain"
+    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert table["UpdateReplacePolicy"] == "Retain"
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
@@ -178,9 +180,59 @@ def test_a_carrier_that_is_down_cannot_take_all_of_the_accounts_concurrency(
         for name, each in aws.functions.items()
         if "ReservedConcurrentExecutions" in each
     }
-    assert set(limited) == {"submit_order", "check_order", "fetch_label", "compensate_order"}
-    assert sum(limited.values()) <= 200
+    assert {"create_order", "submit_order", "check_order", "fetch_label", "compensate_order"} < set(limited)
+    assert limited["create_order"] <= 300
     assert not any("ReservedConcurrentExecutions" in each for each in local.functions.values())
+
+
+def test_who_must_answer_at_once_never_waits_for_the_others(aws: Template) -> None:
+    for name in ("authorize", "ingest_webhook", "route_changes"):
+        assert aws.functions[name]["ReservedConcurrentExecutions"] >= 20
+
+
+@pytest.mark.parametrize("limit", [10, 100, 200, 250, 333, 1000, 3000, 50_000])
+def test_what_is_reserved_fits_into_what_the_aws_account_has(limit: int) -> None:
+    """Lambda refuses a reservation that leaves fewer than 100 for all other functions."""
+    reserved = settings_for("production", account_concurrency=limit).reserved_concurrency
+    assert sum(reserved.values()) <= max(0, limit - 100)
+    assert all(share >= 5 for share in reserved.values())
+    assert bool(reserved) == (limit >= 250)
+
+
+@pytest.mark.parametrize("stage", ["production", "staging", "acme-2"])
+def test_every_stage_on_aws_is_protected_unless_it_says_otherwise(stage: str) -> None:
+    settings = settings_for(stage)
+    assert settings.deletion_protected
+    assert settings.removal_policy == "RETAIN_ON_UPDATE_OR_DELETE"
+    unprotected = settings_for(stage, protect_data=False)
+    assert not unprotected.deletion_protected
+    assert unprotected.removal_policy == "DESTROY"
+
+
+def test_a_first_deployment_that_fails_can_be_taken_back_whole() -> None:
+    """What a failed creation cannot delete would stop the next one."""
+    first = settings_for("production", first_deployment=True)
+    assert not first.deletion_protected
+    assert first.removal_policy == "RETAIN_ON_UPDATE_OR_DELETE"
+
+
+def test_nothing_that_keeps_data_outlives_a_creation_that_failed(aws: Template) -> None:
+    policies = {each.get("DeletionPolicy") for each in aws.json["Resources"].values()}
+    assert policies == {"RetainExceptOnCreate", "Delete", None}
+
+
+def test_no_stage_reads_the_carrier_accounts_of_another(aws: Template, local: Template) -> None:
+    """Staging that buys on production's account spends real money."""
+    for template, stage in ((aws, "production"), (local, "local")):
+        assert template.json["Outputs"]["SecretPrefix"]["Value"] == f"parcelgate/{stage}"
+        readers = [
+            written(statement["Resource"])
+            for name in template.functions
+            for statement in template.statements(name)
+            if statement["Action"] == "secretsmanager:GetSecretValue"
+        ]
+        assert readers
+        assert all(f":secret:parcelgate/{stage}/*" in reader for reader in readers)
 
 
 def test_every_carrier_has_a_retry_queue_with_a_concurrency_of_its_own(aws: Template) -> None:
