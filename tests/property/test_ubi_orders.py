@@ -10,12 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from parcelgate.carriers.results import Confirmed
-from parcelgate.carriers.ubi import validation
-from parcelgate.carriers.ubi.mapping import results
+from parcelgate.carriers.ubi import answers, validation
 from parcelgate.carriers.ubi.mapping.create import wire_order
-from parcelgate.carriers.ubi.mapping.texts import prepared, unprintable
+from parcelgate.carriers.ubi.mapping.prepare import prepared, unprintable
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.carriers.ubi.validation import table
+from parcelgate.carriers.ubi.validation import violations
 from parcelgate.carriers.ubi.wire import OrderAnswer, encode
 from tests.unit.carriers.ubi.orders import Body, order_of
 
@@ -172,11 +171,10 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
     order = order_of(body)
     assume(not validation.examine(order, account).errors)
     wire = wire_order(prepared(order, account).order, account)
-    sent = wire.fields()
-    assert list(table.violations(sent)) == []
+    assert list(violations(wire)) == []
     assert msgspec.json.decode(encode([wire]))[0]["referenceNo"] == order.reference
 
-    result = results.result(order, answer_to(sent, shuffle))
+    result = answers.result(order, answer_to(wire, shuffle))
     assert isinstance(result, Confirmed)
     assert [one.reference for one in result.parcels] == [one.reference for one in order.parcels]
     expected = ["T"] if len(order.parcels) == 1 else [f"T{n}" for n in range(len(order.parcels))]
@@ -188,8 +186,8 @@ def test_a_valid_order_passes_the_table_and_its_parcels_come_back_in_order(
 def test_what_goes_out_breaks_the_table_only_where_the_examination_says_so(body: Body) -> None:
     """The examination is neither blind nor louder than the table for what the table alone decides."""
     order = order_of(body)
-    wire = wire_order(prepared(order, CarrierSettings()).order, CarrierSettings()).fields()
-    broken = {found.code for found in table.violations(wire)}
+    wire = wire_order(prepared(order, CarrierSettings()).order, CarrierSettings())
+    broken = {found.code for found in violations(wire)}
     found = {error.code for error in validation.examine(order, CarrierSettings()).errors}
     assert broken <= found
 

@@ -33,10 +33,7 @@ OPTIONAL = {
 }
 """What only some carriers need. A room of another name belongs in one of these, or here with its reason."""
 
-PARTS = {
-    "mapping": {"address", "create", "label", "results", "texts", "track", "values"},
-    "validation": {"examination", "fields", "table"},
-}
+PARTS = {"mapping": {"address", "create", "label", "prepare", "results", "track"}}
 """The modules of a room that is too long for one: the same names in every carrier."""
 
 LONGEST = 400

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from parcelgate.carriers.ubi.validation import table
+from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Row
 from parcelgate.domain import batches
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
@@ -240,10 +240,10 @@ class TestTheRest:
 class TestLengths:
     @pytest.mark.parametrize(
         "row",
-        [row for row in (*table.ORDER, *table.RETURN, *table.EXTEND, *table.ITEM) if row.longest],
+        [row for row in (*SHARED, *RETURN, *EXTEND, *PARCEL, *ITEM) if row.longest],
         ids=lambda row: row.source,
     )
-    def test_are_never_narrower_than_a_carrier_s(self, row: table.Row) -> None:
+    def test_are_never_narrower_than_a_carrier_s(self, row: Row) -> None:
         pointer = row.source.format_map(
             {
                 "parcel": "/parcels/0",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import batched
+from typing import Any
 
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.errors import (
@@ -28,17 +29,16 @@ from parcelgate.carriers.toolkit.comparison import as_it_was
 from parcelgate.carriers.ubi import answers, validation
 from parcelgate.carriers.ubi.answers import DuplicateError
 from parcelgate.carriers.ubi.client import Client
-from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER, gone
-from parcelgate.carriers.ubi.mapping import results
+from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER
 from parcelgate.carriers.ubi.mapping.create import wire_order
 from parcelgate.carriers.ubi.mapping.label import label_files, label_request
-from parcelgate.carriers.ubi.mapping.texts import prepared
+from parcelgate.carriers.ubi.mapping.prepare import prepared
 from parcelgate.carriers.ubi.mapping.track import histories
 from parcelgate.carriers.ubi.settings import Call, read_settings
 from parcelgate.carriers.ubi.wire import (
     MAX_ORDERS,
     MAX_TRACKED,
-    ChangeAnswer,
+    Entry,
     Envelope,
     FoundOrder,
     HoldRequest,
@@ -47,7 +47,6 @@ from parcelgate.carriers.ubi.wire import (
     ServiceAnswer,
     TrackAnswer,
     Trouble,
-    WireOrder,
     encode,
     read_each,
 )
@@ -111,7 +110,7 @@ class Ubi:
         ]
         return self._looked_up(orders, results)
 
-    def _wire(self, order: Order, *, update: bool = False) -> WireOrder:
+    def _wire(self, order: Order, *, update: bool = False) -> dict[str, Any]:
         ready = prepared(order, self._settings).order
         return wire_order(ready, self._settings, update=update)
 
@@ -139,11 +138,11 @@ class Ubi:
     def _adopted(
         order: Order, found: FoundOrder | None, duplicate: DuplicateError
     ) -> Confirmed | CarrierError:
-        if found is None or not results.is_ours(order, found):
+        if found is None or not answers.is_ours(order, found):
             return RefusedError(
                 "UBI has another order under this reference", words=duplicate.words, errors=duplicate.errors
             )
-        result = results.result_of_found(order, found)
+        result = answers.result_of_found(order, found)
         if isinstance(result, Confirmed):
             return result
         return UnknownOutcomeError(f"UBI has an order of ours that does not fit: {type(result).__name__}")
@@ -151,7 +150,7 @@ class Ubi:
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
         found = self._query([order.reference]).get(order.reference)
-        return NotFound() if found is None else results.result_of_found(order, found)
+        return NotFound() if found is None else answers.result_of_found(order, found)
 
     def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
         """The orders that stand under these references; those the carrier does not know are left out.
@@ -162,9 +161,9 @@ class Ubi:
         found: dict[str, FoundOrder] = {}
         unread = 0
         for entry in envelope.data:
-            (order,) = read_each(FoundOrder, [results.found_order(entry)]) or [FoundOrder()]
+            (order,) = read_each(FoundOrder, [answers.unwrapped(entry)]) or [FoundOrder()]
             if order.reference_no in references and order.order_id:
-                if not gone(order.status):
+                if not answers.gone(order):
                     found[order.reference_no or ""] = order
             elif not _says_unknown(entry):
                 unread += 1
@@ -307,7 +306,7 @@ def _only(troubles: Iterable[Trouble], code: str) -> bool:
 
 def _says_unknown(entry: object) -> bool:
     """Whether an entry of `queryorders` says that there is no such order."""
-    entries = read_each(ChangeAnswer, [entry])
+    entries = read_each(Entry, [entry])
     if any(_only(answer.errors, UNKNOWN_ORDER) for answer in entries):
         return True
     empty = isinstance(entry, dict) and "order" in entry and entry["order"] is None
@@ -316,7 +315,7 @@ def _says_unknown(entry: object) -> bool:
 
 def _refusals(envelope: Envelope) -> list[Trouble] | None:
     """What an answer about one order holds against it, inside or out; None when all went well."""
-    entries = [answer for answer in read_each(ChangeAnswer, envelope.data) if answers.refused(answer)]
+    entries = [answer for answer in read_each(Entry, envelope.data) if answers.refused(answer)]
     if not entries and not answers.refused(envelope):
         return None
     return [*envelope.errors, *(trouble for entry in entries for trouble in entry.errors)]
@@ -328,7 +327,7 @@ def _closed(order: Order, envelope: Envelope) -> CarrierError | None:
                *order.master_tracking_numbers}  # fmt: skip
     if numbers & {entry for entry in envelope.data if isinstance(entry, str)}:
         return None
-    for answer in read_each(ChangeAnswer, envelope.data):
+    for answer in read_each(Entry, envelope.data):
         if numbers & {answer.order_id, answer.reference_no, answer.tracking_no} - {None}:
             if not answers.refused(answer):
                 return None

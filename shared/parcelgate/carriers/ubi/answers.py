@@ -1,6 +1,11 @@
-"""What an answer to a create, or a refusal of anything, means: the errors of the port, classed once. Pure."""
+"""What an answer about an order means: its numbers, or the errors of the port, classed once. Pure.
 
-from collections.abc import Iterable, Sequence
+Every piece is matched by its `referenceNo`, never by its place in the answer.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from parcelgate.carriers.errors import (
     AuthenticationError,
@@ -11,54 +16,58 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.results import Confirmed, ParcelResult
+from parcelgate.carriers.results import Confirmed, Mismatch, OrderResult, ParcelResult, Pending
+from parcelgate.carriers.toolkit.comparison import bare
 from parcelgate.carriers.ubi.codes import (
+    CLASSES,
     DUPLICATE_REFERENCE,
+    FAILURE_WORDS,
+    GONE_WORDS,
     MEANINGS,
     POINTERS,
     REASONS,
+    SUCCESS_WORDS,
     ErrorClass,
-    classify,
-    failed,
-    succeeded,
 )
-from parcelgate.carriers.ubi.mapping import results
-from parcelgate.carriers.ubi.wire import (
-    ChangeAnswer,
-    Envelope,
-    LabelAnswer,
-    OrderAnswer,
-    TrackAnswer,
-    Trouble,
-)
+from parcelgate.carriers.ubi.wire import Answer, FoundOrder, OrderAnswer, Trouble
 from parcelgate.domain.orders import Order
-from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 
-# Of several errors the one that decides: a wrong key says nothing of the order, a duplicate may mean that
-# the order is there already, and a refusal stays one however often it is asked again.
-_PRECEDENCE = (
-    ErrorClass.AUTHENTICATION,
-    ErrorClass.DUPLICATE,
-    ErrorClass.UNKNOWN,
-    ErrorClass.REFUSED,
-    ErrorClass.TRANSIENT,
-)
+type PlacedTrouble = tuple[int | None, Trouble]
+"""What the carrier said, and the place of the piece it was said of; None when it was of the whole order."""
 
 
 class DuplicateError(RefusedError):
     """The carrier has an order under this reference already: whose, must be looked up."""
 
 
-def refused(answer: OrderAnswer | ChangeAnswer | LabelAnswer | TrackAnswer | Envelope) -> bool:
+def refused(answer: Answer) -> bool:
     """Whether this much of an answer says no. A success is one even with errors beside it."""
-    return failed(answer.status) or (bool(answer.errors) and not succeeded(answer.status))
+    status = (answer.status or "").casefold()
+    return status in FAILURE_WORDS or (bool(answer.errors) and status not in SUCCESS_WORDS)
+
+
+def gone(order: FoundOrder) -> bool:
+    """Whether a found order has been taken back."""
+    return (order.status or "").casefold() in GONE_WORDS
+
+
+def classify(code: str | None) -> ErrorClass:
+    """The class of an error code. A readable refusal without a code is still a refusal.
+
+    An HTTP-like 5xx is none of the carrier's codes: what stands behind it is anybody's guess.
+    """
+    if code is not None and len(code) == 3 and code.startswith("5"):
+        return ErrorClass.UNKNOWN
+    return CLASSES.get(code or "", ErrorClass.REFUSED)
 
 
 def words(trouble: Trouble | None) -> CarrierWords:
     """The carrier's own code and words."""
     if trouble is None:
         return CarrierWords("ubi", "", "refused without a reason")
-    return CarrierWords("ubi", trouble.code or "", trouble.message or MEANINGS.get(trouble.code or "", ""))
+    code = trouble.code or ""
+    return CarrierWords("ubi", code, trouble.message or MEANINGS.get(code, ""))
 
 
 def field_error(order: Order, trouble: Trouble, place: int | None) -> FieldError | None:
@@ -74,46 +83,50 @@ def field_error(order: Order, trouble: Trouble, place: int | None) -> FieldError
         place = 0
     if place is None and template.startswith(("{parcel}", "{item}")):
         pointer = "/parcels"
+    elif template.startswith("{item}") and place is not None and len(order.parcels[place].items) != 1:
+        # The code does not say which item it is about.
+        pointer = f"/parcels/{place}/items"
     else:
         parcel = f"/parcels/{place}"
-        items = order.parcels[place].items if place is not None else ()
-        # The code does not say which item it minds.
-        alone = len(items) == 1
-        pointer = template.format(
-            parcel=parcel, reference=reference, item=f"{parcel}/items/0" if alone else f"{parcel}/items"
-        )
-        if template.startswith("{item}") and not alone:
-            pointer = f"{parcel}/items"
+        pointer = template.format(parcel=parcel, reference=reference, item=f"{parcel}/items/0")
     code = "reference_in_use" if trouble.code == DUPLICATE_REFERENCE else "refused_by_carrier"
     return FieldError(pointer, code, trouble.message or f"UBI refused this ({trouble.code}).")
 
 
-def error(order: Order | None, troubles: Sequence[tuple[int | None, Trouble]]) -> CarrierError:
-    """One error for everything the carrier said, each with the piece it was said of.
+def error(order: Order | None, troubles: Sequence[PlacedTrouble]) -> CarrierError:
+    """One error for everything the carrier said.
 
-    Without an order, as in a question about many, there are no pointers.
+    Of several classes one decides: a wrong key says nothing of the order, a duplicate may mean that the order
+    is there already, and a refusal stays one however often it is asked again. Without an order, as in a
+    question about many, there are no pointers.
     """
-    classes = {classify(trouble.code) for _, trouble in troubles} or {ErrorClass.REFUSED}
-    deciding = next(kind for kind in _PRECEDENCE if kind in classes)
-    first = next((trouble for _, trouble in troubles if classify(trouble.code) is deciding), None)
-    said = words(first)
+    by_class = {classify(trouble.code): trouble for _, trouble in reversed(troubles)}
+    # The members of the class stand in this order.
+    deciding = next((kind for kind in ErrorClass if kind in by_class), ErrorClass.REFUSED)
+    carrier_words = words(by_class.get(deciding))
     match deciding:
         case ErrorClass.AUTHENTICATION:
-            return AuthenticationError("UBI does not accept the credentials", words=said)
+            return AuthenticationError("UBI does not accept the credentials", words=carrier_words)
         case ErrorClass.TRANSIENT:
-            return TransientError("UBI is busy", words=said)
+            return TransientError("UBI is busy", words=carrier_words)
         case ErrorClass.UNKNOWN:
-            return UnknownOutcomeError("UBI's answer does not say what became of it", words=said)
-    errors = [] if order is None else [field_error(order, trouble, place) for place, trouble in troubles]
+            return UnknownOutcomeError("UBI's answer does not say what became of it", words=carrier_words)
     kind = DuplicateError if deciding is ErrorClass.DUPLICATE else RefusedError
-    meaning = MEANINGS.get(said.code, "UBI refused")
-    found = list(dict.fromkeys(found for found in errors if found))
-    return kind(meaning, words=said, errors=found, reason=REASONS.get(said.code))
+    code = carrier_words.code
+    errors = () if order is None else _field_errors(order, troubles)
+    return kind(
+        MEANINGS.get(code, "UBI refused"), words=carrier_words, errors=errors, reason=REASONS.get(code)
+    )
 
 
-def whole(envelope: Envelope) -> CarrierError:
+def _field_errors(order: Order, troubles: Sequence[PlacedTrouble]) -> tuple[FieldError, ...]:
+    errors = (field_error(order, trouble, place) for place, trouble in troubles)
+    return tuple(dict.fromkeys(error for error in errors if error))
+
+
+def whole(answer: Answer, order: Order | None = None) -> CarrierError:
     """The error of an answer that says no as a whole."""
-    return error(None, [(None, trouble) for trouble in envelope.errors])
+    return error(order, [(None, trouble) for trouble in answer.errors])
 
 
 def created(order: Order, answer: OrderAnswer) -> Confirmed | CarrierError:
@@ -122,59 +135,150 @@ def created(order: Order, answer: OrderAnswer) -> Confirmed | CarrierError:
     PartlyRefusedError when the carrier took any part of it and refused another. UnknownOutcomeError when
     it took the order and the numbers are not all there: the look-up will tell.
     """
-    places = {parcel.reference: place for place, parcel in enumerate(order.parcels)}
-    pieces = [piece for piece in answer.pieces_result if piece.reference_no in places]
-    refusals = [piece for piece in pieces if refused(piece)]
-    taken = [piece for piece in pieces if not refused(piece) and piece.order_id]
+    ours = [
+        (place, parcel, piece)
+        for place, parcel in enumerate(order.parcels)
+        for piece in answer.pieces_result
+        if piece.reference_no == parcel.reference
+    ]
+    refusals = [(place, parcel, piece) for place, parcel, piece in ours if refused(piece)]
     if not refused(answer) and not refusals:
         if answer.order_id is None and answer.status is None:
             return UnknownOutcomeError("UBI's answer says nothing of the order")
-        result = results.result(order, answer)
-        if isinstance(result, Confirmed):
-            return result
-        return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(result).__name__}")
-    troubles = [(None, trouble) for trouble in answer.errors]
-    all_troubles = [*troubles, *_of_pieces(refusals, places)]
-    number = None if failed(answer.status) else answer.order_id
-    if not taken and number is None:
-        return error(order, all_troubles)
-    numbers = {piece.reference_no: piece for piece in taken}
+        outcome = result(order, answer)
+        if isinstance(outcome, Confirmed):
+            return outcome
+        return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(outcome).__name__}")
+    troubles: list[PlacedTrouble] = [(None, trouble) for trouble in answer.errors]
+    troubles += [(place, trouble) for place, _, piece in refusals for trouble in piece.errors]
+    number = None if (answer.status or "").casefold() in FAILURE_WORDS else answer.order_id
+    accepted = [
+        ParcelResult(
+            reference=parcel.reference,
+            tracking_number=piece.tracking_no,
+            carrier_parcel_number=piece.order_id,
+        )
+        for _, parcel, piece in ours
+        if not refused(piece) and piece.order_id
+    ]
+    if not accepted and number is None:
+        return error(order, troubles)
     return PartlyRefusedError(
         "UBI took a part of the order and refused the rest",
-        words=words(all_troubles[0][1] if all_troubles else None),
+        words=words(troubles[0][1] if troubles else None),
         carrier_order_number=number,
-        accepted=[
-            ParcelResult(
-                reference=parcel.reference,
-                tracking_number=numbers[parcel.reference].tracking_no,
-                carrier_parcel_number=numbers[parcel.reference].order_id,
-            )
-            for parcel in order.parcels
-            if parcel.reference in numbers
-        ],
-        refused=_refused_parcels(order, refusals, places),
-    )
-
-
-def _of_pieces(refusals: Iterable[OrderAnswer], places: dict[str, int]) -> list[tuple[int | None, Trouble]]:
-    return [(places[piece.reference_no or ""], trouble) for piece in refusals for trouble in piece.errors]
-
-
-def _refused_parcels(
-    order: Order, refusals: Sequence[OrderAnswer], places: dict[str, int]
-) -> list[RefusedParcel]:
-    by_reference = {piece.reference_no: piece for piece in refusals}
-    found = []
-    for parcel in order.parcels:
-        piece = by_reference.get(parcel.reference)
-        if piece is None:
-            continue
-        errors = [field_error(order, trouble, places[parcel.reference]) for trouble in piece.errors]
-        found.append(
+        accepted=accepted,
+        refused=[
             RefusedParcel(
                 reference=parcel.reference,
                 words=words(piece.errors[0] if piece.errors else None),
-                errors=tuple(error for error in errors if error),
+                errors=_field_errors(order, [(place, trouble) for trouble in piece.errors]),
             )
+            for place, parcel, piece in refusals
+        ],
+    )
+
+
+def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
+    """What an answer without errors makes of an order; a parcel alone has the order's own numbers.
+
+    Mismatch when the pieces are not the order's; Pending while a number is missing.
+    """
+    if answer.order_id is None:
+        return Pending(reason="no order number yet")
+    alone = len(order.parcels) == 1
+    expected = Counter([order.reference] if alone else [parcel.reference for parcel in order.parcels])
+    if not (alone and not answer.pieces_result) and expected != Counter(
+        piece.reference_no for piece in answer.pieces_result
+    ):
+        count = len(answer.pieces_result)
+        text = f"{count} pieces in the answer, {len(order.parcels)} parcels in the order, or not the same"
+        return Mismatch(detail=text, carrier_order_number=answer.order_id)
+    pieces = {piece.reference_no: piece for piece in answer.pieces_result}
+    numbers = [answer if alone else pieces[parcel.reference] for parcel in order.parcels]
+    if not all(piece.tracking_no for piece in numbers):
+        return Pending(reason="no tracking number yet", carrier_order_number=answer.order_id)
+    master = None if alone else answer.tracking_no
+    return Confirmed(
+        carrier_order_number=answer.order_id,
+        parcels=tuple(
+            ParcelResult(
+                reference=parcel.reference,
+                tracking_number=piece.tracking_no,
+                master_tracking_number=master,
+                carrier_parcel_number=piece.order_id,
+            )
+            for parcel, piece in zip(order.parcels, numbers, strict=True)
+        ),
+        master_tracking_numbers=(master,) if master else (),
+        warnings=_notices(order, answer),
+        details=_details(answer),
+    )
+
+
+def _notices(order: Order, answer: OrderAnswer) -> tuple[Notice, ...]:
+    """The carrier's warnings, of the order and of its pieces, with pointers to the parcels."""
+    pointers = {parcel.reference: f"/parcels/{place}" for place, parcel in enumerate(order.parcels)}
+    parts = [("", answer), *((pointers.get(p.reference_no or "", ""), p) for p in answer.pieces_result)]
+    return tuple(
+        Notice(pointer, warning.code or "", warning.message or "", source="carrier")
+        for pointer, part in parts
+        for warning in part.warnings
+    )
+
+
+def _details(answer: OrderAnswer) -> dict[str, Any]:
+    """What else the carrier answered, by its own names; nothing that is empty."""
+    details: dict[str, Any] = {
+        "connoteId": answer.connote_id,
+        "extraProperty": {name: value for name, value in answer.extra_property.items() if value is not None},
+        "piecesResult": [
+            {"referenceNo": piece.reference_no, **more}
+            for piece in answer.pieces_result
+            if (more := _details(piece))
+        ],
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def unwrapped(entry: Any) -> Any:
+    """The order inside an entry of `queryorders`, wherever clients have seen it: `order`, `data.order`."""
+    if not isinstance(entry, Mapping):
+        return entry
+    inner = entry.get("order")
+    if inner is None and isinstance(entry.get("data"), Mapping):
+        inner = entry["data"].get("order")
+    if not isinstance(inner, Mapping):
+        return entry
+    names = ("orderId", "referenceNo", "trackingNo", "piecesResult")
+    outer = {name: entry[name] for name in names if entry.get(name) is not None}
+    return {**outer, **inner}
+
+
+def result_of_found(order: Order, found: FoundOrder) -> OrderResult:
+    """What an order that was found under our reference makes of ours: only our own is adopted."""
+    if not is_ours(order, found):
+        return Mismatch(
+            detail="another order stands under this reference", carrier_order_number=found.order_id
         )
-    return found
+    return result(order, found.model_copy(update={"pieces_result": found.pieces or found.pieces_result}))
+
+
+def is_ours(order: Order, found: FoundOrder) -> bool:
+    """Whether service and address of a found order are those of ours (assumed to be enough).
+
+    Compared by letters and digits alone, as the carrier removes special characters; a field that the
+    carrier does not tell is passed over, save the service and the first line.
+    """
+    if found.service_code is None or found.address_line1 is None:
+        return False
+    address = order.ship_to
+    pairs = (
+        (found.service_code, order.service),
+        (found.recipient_name, address.name),
+        (found.address_line1, address.line1),
+        (found.city, address.city),
+        (found.postcode, address.postcode),
+        (found.country, address.country),
+    )
+    return all(theirs is None or bare(theirs) == bare(ours or "") for theirs, ours in pairs)

@@ -8,7 +8,7 @@ from parcelgate.carriers.errors import AuthenticationError, CarrierError, Transi
 from parcelgate.carriers.toolkit.bodies import UnreadableError
 from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
 from parcelgate.carriers.ubi import answers, signing
-from parcelgate.carriers.ubi.codes import ErrorClass, classify
+from parcelgate.carriers.ubi.codes import ErrorClass
 from parcelgate.carriers.ubi.settings import Call, base_url, read_settings
 from parcelgate.carriers.ubi.wire import Envelope, read_envelope
 from parcelgate.domain.clock import Clock
@@ -76,7 +76,7 @@ class Client:
             max_bytes=_LONGEST_ANSWER.get(call, 16 * MIB),
         )
         envelope = _read(request, self._send.send(request))
-        if any(classify(trouble.code) is ErrorClass.AUTHENTICATION for trouble in envelope.errors):
+        if any(answers.classify(trouble.code) is ErrorClass.AUTHENTICATION for trouble in envelope.errors):
             raise answers.whole(envelope)
         return envelope
 

@@ -16,29 +16,14 @@ GONE_WORDS = frozenset({"deleted", "cancelled", "canceled", "voided"})
 """Statuses of an order that no longer stands (assumed)."""
 
 
-def succeeded(status: str | None) -> bool:
-    """Whether the status word says that all went well."""
-    return status is not None and status.casefold() in SUCCESS_WORDS
-
-
-def failed(status: str | None) -> bool:
-    """Whether the status word says that nothing went well; a partial success does not."""
-    return status is not None and status.casefold() in FAILURE_WORDS
-
-
-def gone(status: str | None) -> bool:
-    """Whether an order of this status has been taken back."""
-    return status is not None and status.casefold() in GONE_WORDS
-
-
 class ErrorClass(StrEnum):
-    """What to do about an error."""
+    """What to do about an error. Of several errors at once the class that stands first here decides."""
 
-    REFUSED = "refused"
     AUTHENTICATION = "authentication"
-    TRANSIENT = "transient"
     DUPLICATE = "duplicate"
     UNKNOWN = "unknown"
+    REFUSED = "refused"
+    TRANSIENT = "transient"
 
 
 DUPLICATE_REFERENCE = "110003"
@@ -47,24 +32,13 @@ NOT_DELETABLE = "100010"
 NOT_PERMITTED = "100011"
 NO_EVENTS = "950005"
 
-_CLASSES = {
+CLASSES = {
     "100000": ErrorClass.TRANSIENT,
     "100004": ErrorClass.TRANSIENT,
     "100002": ErrorClass.AUTHENTICATION,
     DUPLICATE_REFERENCE: ErrorClass.DUPLICATE,
 }
-
-
-def classify(code: str | None) -> ErrorClass:
-    """The class of an error code. A readable refusal without a code is still a refusal.
-
-    An HTTP-like 5xx is none of the carrier's codes: what stands behind it is anybody's guess.
-    """
-    if code is None:
-        return ErrorClass.REFUSED
-    if len(code) == 3 and code.startswith("5"):
-        return ErrorClass.UNKNOWN
-    return _CLASSES.get(code, ErrorClass.REFUSED)
+"""Every other code is a refusal."""
 
 
 def _spread(table: dict[str, str]) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """What goes over the wire to eTower and back, in eTower's own names.
 
-What is sent has one model per object of the given table. What is read is read tolerantly: a null is an
-empty list, an error may be a list, an object or a bare string, and each entry of a list is read by itself,
-so that a bad one does not spoil its neighbours.
+What is sent has one row per field of the given table (ubi-create-order): `mapping` fills the rows in, and
+`validation` holds what goes out against them. What is read is read tolerantly: a null is an empty list, an
+error may be a list, an object or a bare string, and each entry of a list is read by itself, so that a bad one
+does not spoil its neighbours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
@@ -19,101 +21,152 @@ MAX_ORDERS = 300
 """Orders in one create (public)."""
 MAX_TRACKED = 30
 """Numbers in one tracking call (public: error 950003)."""
+WAREHOUSE_NUMBER_LENGTH = 50
+"""The carrier cuts a longer one (given table); so do we, and say so."""
+NO_BATTERY = "No Battery"
 
 
 # Sent.
 
 
-class WireItem(Sent):
-    """One of `orderItems` (given table; the samples' name, not `items`). `weight` is in kilograms."""
+class Letters(Enum):
+    """Which letters a text may have. Punctuation goes out as it is: the carrier removes it itself."""
 
-    item_no: str | None = None
-    sku: str | None = None
-    description: str | None = None
-    native_description: str | None = None
-    hs_code: str | None = None
-    origin_country: str | None = None
-    item_count: int | None = None
-    unit_value: Decimal | None = None
-    warehouse_no: str | None = None
-    product_url: str | None = Field(default=None, serialization_alias="productURL")
-    weight: Decimal | None = None
+    ANY = "any"
+    ENGLISH_OR_FRENCH = "English and French letters, not digits alone"
+    ENGLISH_FRENCH_OR_DIGITS = "English and French letters or digits"
 
 
-class ExtendData(Sent):
-    """`extendData` as the samples have it."""
+class Row(msgspec.Struct, frozen=True):
+    """One row of the given table.
 
-    inject_port: str | None = None
+    Parameters
+    ----------
+    name
+        The field on the wire, in the samples' spelling where they and the table differ.
+    source
+        Where its value stands in our body; `{parcel}` and `{item}` stand for those it belongs to.
+    mandatory
+        Whether the table says M. The return address is mandatory only once there is one (assumed).
+    longest
+        Characters at most.
+    least, above
+        The smallest value a number may have, and the one it must exceed.
+    one_of
+        The words it may be.
+    letters
+        Which letters its text may have.
+    copied
+        Whether our value goes out as it is. Otherwise `mapping.create` makes it.
+    """
+
+    name: str
+    source: str
+    mandatory: bool = False
+    longest: int | None = None
+    least: Decimal | None = None
+    above: Decimal | None = None
+    one_of: tuple[str, ...] = ()
+    letters: Letters = Letters.ANY
+    copied: bool = True
 
 
-class WireOrder(Sent):
-    """An order, or one of its `pieces`: the table says that both have the same fields."""
+_LATIN = Letters.ENGLISH_OR_FRENCH
+_BATTERIES = (NO_BATTERY, "Lithium Ion Polymer", "Lithium Ion Alloy")
+_PACKINGS = (NO_BATTERY, "Inside Equipment", "Packaged with Equipment", "Battery Only", "Other")
 
-    order_id: str | None = None
-    reference_no: str | None = None
-    reference_no1: str | None = None
-    tracking_no: str | None = None
-    service_code: str | None = None
-    incoterm: str | None = None
-    description: str | None = None
-    native_description: str | None = None
-    weight: Decimal | None = None
-    weight_unit: str | None = None
-    length: Decimal | None = None
-    width: Decimal | None = None
-    height: Decimal | None = None
-    volume: Decimal | None = None
-    dimension_unit: str | None = None
-    invoice_value: Decimal | None = None
-    invoice_currency: str | None = None
-    pick_up: str | None = None
-    authority_to_leave: bool | None = None
-    locker_service: bool | None = None
-    battery_type: str | None = None
-    battery_packing: str | None = None
-    dangerous_goods: bool | None = None
-    sku: str | None = None
-    service_option: str | None = None
-    instruction: str | None = None
-    facility: str | None = None
-    platform: str | None = None
-    recipient_name: str | None = None
-    recipient_tax_id: str | None = None
-    recipient_company: str | None = None
-    phone: str | None = None
-    email: str | None = None
-    address_line1: str | None = None
-    address_line2: str | None = None
-    address_line3: str | None = None
-    city: str | None = None
-    state: str | None = None
-    postcode: str | None = None
-    country: str | None = None
-    shipper_name: str | None = None
-    shipper_phone: str | None = None
-    shipper_address_line1: str | None = None
-    shipper_address_line2: str | None = None
-    shipper_address_line3: str | None = None
-    shipper_city: str | None = None
-    shipper_state: str | None = None
-    shipper_postcode: str | None = None
-    shipper_country: str | None = None
-    return_option: str | None = None
-    return_name: str | None = None
-    return_address_line1: str | None = None
-    return_address_line2: str | None = None
-    return_address_line3: str | None = None
-    return_city: str | None = None
-    return_state: str | None = None
-    return_postcode: str | None = None
-    return_country: str | None = None
-    vendorid: str | None = None
-    gstexemptioncode: str | None = None
-    abnnumber: str | None = None
-    sender_tax_id: str | None = None
-    extend_data: ExtendData | None = None
-    order_items: tuple[WireItem, ...] | None = None
-    pieces: tuple["WireOrder", ...] | None = None
+SHARED: tuple[Row, ...] = (
+    Row("serviceCode", "/service", True, 64),
+    Row("incoterm", "/customs/incoterm", longest=3, one_of=("DDU", "DDP")),
+    Row("pickUp", "/options/pick_up", longest=1, one_of=("Y", "N"), copied=False),
+    Row("authorityToLeave", "/options/authority_to_leave"),
+    Row("lockerService", "/options/locker"),
+    Row("batteryType", "/customs/battery/type", longest=64, one_of=_BATTERIES),
+    Row("batteryPacking", "/customs/battery/packing", longest=64, one_of=_PACKINGS),
+    Row("dangerousGoods", "/customs/dangerous_goods"),
+    Row("serviceOption", "/options/service_option", longest=60),
+    Row("instruction", "/options/instruction", longest=255),
+    Row("facility", "/options/facility", longest=20),
+    Row("platform", "/options/platform", longest=20),
+    Row("recipientName", "/ship_to/name", True, 50, letters=_LATIN),
+    Row("recipientTaxId", "/ship_to/tax_id", longest=100),
+    Row("recipientCompany", "/ship_to/company", longest=50),
+    Row("phone", "/ship_to/phone", longest=20),
+    Row("email", "/ship_to/email", longest=50),
+    Row("addressLine1", "/ship_to/line1", True, 200, letters=_LATIN),
+    Row("addressLine2", "/ship_to/line2", longest=200),
+    Row("addressLine3", "/ship_to/line3", longest=80),
+    Row("city", "/ship_to/city", True, 80),
+    Row("state", "/ship_to/state", True, 80, letters=_LATIN, copied=False),
+    Row("postcode", "/ship_to/postcode", longest=16),
+    Row("country", "/ship_to/country", True, 2),
+    Row("shipperName", "/ship_from/name", True, 50, letters=_LATIN),
+    Row("shipperPhone", "/ship_from/phone", longest=20),
+    Row("shipperAddressLine1", "/ship_from/line1", longest=200),
+    Row("shipperAddressLine2", "/ship_from/line2", longest=200),
+    Row("shipperAddressLine3", "/ship_from/line3", longest=80),
+    Row("shipperCity", "/ship_from/city", longest=80),
+    Row("shipperState", "/ship_from/state", longest=80),
+    Row("shipperPostcode", "/ship_from/postcode", longest=16),
+    Row("shipperCountry", "/ship_from/country", longest=2),
+    Row("returnOption", "/options/return_option", longest=100),
+    Row("vendorid", "/customs/vendor_id", longest=12),
+    Row("gstexemptioncode", "/customs/gst_exemption_code", longest=4),
+    # In the sample, not in the table: there is no limit to hold it to.
+    Row("abnnumber", "/customs/abn"),
+    Row("senderTaxId", "{sender_tax_id}", longest=255, copied=False),
+)
+"""What an order and each of its pieces say alike: service, options, customs and addresses."""
+
+RETURN: tuple[Row, ...] = (
+    Row("returnName", "/return_to/name", True, 50),
+    Row("returnAddressLine1", "/return_to/line1", True, 200),
+    Row("returnAddressLine2", "/return_to/line2", longest=200),
+    Row("returnAddressLine3", "/return_to/line3", longest=80),
+    Row("returnCity", "/return_to/city", True, 80),
+    Row("returnState", "/return_to/state", True, 80),
+    Row("returnPostcode", "/return_to/postcode", longest=16),
+    Row("returnCountry", "/return_to/country", True, 2),
+)
+"""The return address, all of it or none of it."""
+
+EXTEND: tuple[Row, ...] = (Row("injectPort", "/customs/inject_port", longest=256),)
+"""`extendData`."""
+
+PARCEL: tuple[Row, ...] = (
+    Row("referenceNo", "{reference}", True, 80, copied=False),
+    Row("referenceNo1", "{parcel}/secondary_reference", longest=80),
+    Row("trackingNo", "{parcel}/tracking_number", longest=40, copied=False),
+    Row("description", "{description}", True, 60, copied=False),
+    Row("nativeDescription", "{native_description}", longest=255, copied=False),
+    Row("weight", "{parcel}/weight", True, least=Decimal("0.000001"), copied=False),
+    Row("weightUnit", "{parcel}/weight", longest=3, one_of=("G", "KG", "LB"), copied=False),
+    Row("length", "{parcel}/dimensions/length", above=Decimal(0), copied=False),
+    Row("width", "{parcel}/dimensions/width", above=Decimal(0), copied=False),
+    Row("height", "{parcel}/dimensions/height", above=Decimal(0), copied=False),
+    Row("volume", "{parcel}/volume", least=Decimal("0.01")),
+    Row("dimensionUnit", "{parcel}/dimensions", longest=3, one_of=("M", "CM"), copied=False),
+    Row("invoiceValue", "{value}", True, least=Decimal("0.01"), copied=False),
+    Row("invoiceCurrency", "{value}", True, 3, copied=False),
+    Row("sku", "{parcel}/sku_on_label", longest=128),
+)
+"""What each piece has of its own. The table gives an order and its pieces the same fields."""
+
+ITEM: tuple[Row, ...] = (
+    Row("itemNo", "{item}/number", True, 128),
+    Row("sku", "{item}/sku", True, 128),
+    Row("description", "{item}/description", True, 60, letters=Letters.ENGLISH_FRENCH_OR_DIGITS),
+    Row("nativeDescription", "{item}/native_description", longest=255),
+    Row("hsCode", "{item}/hs_code", longest=60),
+    Row("originCountry", "{item}/origin_country", True, 60),
+    Row("itemCount", "{item}/quantity", True, above=Decimal(0)),
+    Row("unitValue", "{item}/unit_value", True, above=Decimal(0), copied=False),
+    Row("warehouseNo", "{item}/warehouse_number", longest=WAREHOUSE_NUMBER_LENGTH),
+    Row("productURL", "{item}/url", longest=512),
+    # In kilograms, whatever `weightUnit` says (given table, `itemWeight`).
+    Row("weight", "{item}/weight", copied=False),
+)
+"""One of `orderItems` (the samples' name, not `items`)."""
 
 
 class LabelRequest(Sent):
@@ -134,11 +187,11 @@ class HoldRequest(Sent):
     hold_type: int = 1
 
 
-def encode(body: Sent | Iterable[Sent | str]) -> bytes:
+def encode(body: Sent | Mapping[str, Any] | Iterable[Mapping[str, Any] | str]) -> bytes:
     """The JSON of a body, its decimals as numbers digit by digit."""
     if isinstance(body, Sent):
-        return encoded(body.fields())
-    return encoded([part.fields() if isinstance(part, Sent) else part for part in body])
+        body = body.fields()
+    return encoded(body if isinstance(body, Mapping) else [*body])
 
 
 # Read.
@@ -167,28 +220,33 @@ class Trouble(Read):
 Troubles = Annotated[tuple[Trouble, ...], BeforeValidator(_troubles)]
 
 
-class OrderAnswer(Read):
-    """What became of one order or one piece."""
+class Answer(Read):
+    """What every answer, and every entry of one, says of itself."""
 
     status: Text = None
     errors: Troubles = ()
-    warnings: Troubles = ()
+
+
+class Entry(Answer):
+    """An entry of `data` that names its order; that of a manifest, a hold or a deletion says no more."""
+
     order_id: Text = None
     reference_no: Text = None
     tracking_no: Text = None
+
+
+class OrderAnswer(Entry):
+    """What became of one order or one piece."""
+
+    warnings: Troubles = ()
     connote_id: Text = None
     pieces_result: Annotated[tuple["OrderAnswer", ...], BeforeValidator(_objects)] = ()
     extra_property: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
 
 
-class FoundOrder(Read):
+class FoundOrder(OrderAnswer):
     """An order as `queryorders` tells it (assumed: the fields of the create, and the numbers)."""
 
-    status: Text = None
-    order_id: Text = None
-    reference_no: Text = None
-    tracking_no: Text = None
-    connote_id: Text = None
     service_code: Text = None
     recipient_name: Text = None
     address_line1: Text = None
@@ -196,20 +254,19 @@ class FoundOrder(Read):
     postcode: Text = None
     country: Text = None
     pieces: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
-    pieces_result: Annotated[tuple[OrderAnswer, ...], BeforeValidator(_objects)] = ()
-    extra_property: Annotated[dict[str, Any], BeforeValidator(an_object)] = Field(default_factory=dict)
 
 
-class LabelAnswer(Read):
+class LabelAnswer(Entry):
     """One label, in Base64."""
 
-    status: Text = None
-    errors: Troubles = ()
-    order_id: Text = None
-    reference_no: Text = None
-    tracking_no: Text = None
     label_content: Text = None
     label_contents: Annotated[tuple[Text, ...], BeforeValidator(_list)] = ()
+
+
+class TrackAnswer(Entry):
+    """The journey of one number; its events are read one by one."""
+
+    events: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
 
 
 class EventAnswer(Read):
@@ -234,32 +291,9 @@ class ServiceAnswer(Read):
     native_name: Text = None
 
 
-class TrackAnswer(Read):
-    """The journey of one number; its events are read one by one."""
-
-    status: Text = None
-    errors: Troubles = ()
-    order_id: Text = None
-    reference_no: Text = None
-    tracking_no: Text = None
-    events: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
-
-
-class ChangeAnswer(Read):
-    """What became of one order in a manifest, a hold or a deletion."""
-
-    status: Text = None
-    errors: Troubles = ()
-    order_id: Text = None
-    reference_no: Text = None
-    tracking_no: Text = None
-
-
-class Envelope(Read):
+class Envelope(Answer):
     """The outside of every answer. The entries of `data` are read one by one."""
 
-    status: Text = None
-    errors: Troubles = ()
     warnings: Troubles = ()
     data: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
 

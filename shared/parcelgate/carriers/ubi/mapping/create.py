@@ -1,28 +1,41 @@
-"""An order as the body of a create or an update. Pure."""
+"""An order as the body of a create or an update, and where in our body each value of it comes from. Pure.
 
-from collections.abc import Iterable, Sequence
+The rows of `wire` say which values go out as they are; the others are made here. The same `Sourced` values
+make the body and tell `validation` where to point.
+"""
+
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from parcelgate.carriers.ubi.mapping.values import (
-    description,
-    native_description,
-    order_value,
-    parcel_value,
-    sender_tax_id,
-)
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.carriers.ubi.wire import (
-    ExtendData,
-    WireItem,
-    WireOrder,
-)
+from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Row
 from parcelgate.domain.addresses import Address, state_name
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit
-from parcelgate.domain.orders import Customs, Item, Order, Parcel
+from parcelgate.domain.orders import Item, Order, Parcel
 
 
-def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False) -> WireOrder:
+class Sourced[T](NamedTuple):
+    """A value for the wire, and the pointer to where it stands (or is missing) in our body."""
+
+    value: T | None
+    pointer: str
+
+
+def _ways(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """Of the rows whose value goes out as it is: the name on the wire and the attributes that lead to it."""
+    return [(row.name, row.source.split("/")[1:]) for row in rows if row.copied]
+
+
+_OF_ORDER, _OF_EXTEND, _OF_PARCEL, _OF_ITEM = (
+    _ways((*SHARED, *RETURN)),
+    _ways(EXTEND),
+    _ways(PARCEL),
+    _ways(ITEM),
+)
+
+
+def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False) -> dict[str, Any]:
     """The body for an order that was `prepared`. Total: what is missing is left out, `validation` says so.
 
     One parcel goes out as a plain order. Several are `pieces` under a master, which carries the order's
@@ -30,156 +43,86 @@ def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False)
     update names the order and its pieces by the carrier's numbers.
     """
     shared = _shared(order)
+    master = {"orderId": order.carrier_order_number if update else None, "referenceNo": order.reference}
     if len(order.parcels) == 1:
-        parcel = order.parcels[0]
-        return WireOrder(
-            **shared,
-            **_parcel(order, 0, update=update),
-            order_id=order.carrier_order_number if update else None,
-            reference_no=order.reference,
-            description=description(order).value,
-            native_description=native_description(order).value,
-            **_valued(order_value(order).value),
-            order_items=_items(parcel.items),
-        )
-    pieces = tuple(
-        WireOrder(
-            **shared,
-            **_parcel(order, place, update=update),
-            order_id=parcel.carrier_parcel_number if update else None,
-            reference_no=parcel.reference,
-            description=description(order, place).value,
-            native_description=native_description(order, place).value,
-            **_valued(parcel_value(order, place).value),
-            order_items=_items(parcel.items),
-        )
+        alone = _parcel(order.parcels[0], update=update)
+        return _present({**shared, **alone, **master, **_declared(order)})
+    pieces = [
+        _present({**shared, **_parcel(parcel, update=update), **_declared(order, place)})
         for place, parcel in enumerate(order.parcels)
-    )
-    master_number = order.carrier_order_number if update else None
+    ]
     if settings.master_repeats_first_piece:
-        repeated = {"order_id": master_number, "reference_no": order.reference, "pieces": pieces}
-        return pieces[0].model_copy(update=repeated)
-    volumes = [parcel.volume for parcel in order.parcels]
-    return WireOrder(
-        **shared,
-        **_weighed(_total_weight(order.parcels)),
-        order_id=master_number,
-        reference_no=order.reference,
-        description=description(order).value,
-        native_description=native_description(order).value,
-        volume=sum((volume for volume in volumes if volume), Decimal(0)) if all(volumes) else None,
-        **_valued(order_value(order).value),
-        order_items=_items(item for parcel in order.parcels for item in parcel.items),
-        pieces=pieces,
-    )
+        return _present({**pieces[0], **master, "pieces": pieces})
+    return _present({**shared, **_sums(order.parcels), **master, **_declared(order), "pieces": pieces})
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that say anything: a zero does, a false or an empty text does not."""
+    return {
+        name: value
+        for name, value in members.items()
+        if value is not None and value is not False and value != "" and value != []
+    }
+
+
+def _copied(ways: Sequence[tuple[str, list[str]]], struct: Any) -> dict[str, Any]:
+    members = {}
+    for name, attributes in ways:
+        value = struct
+        for attribute in attributes:
+            value = None if value is None else getattr(value, attribute)
+        members[name] = value
+    return members
 
 
 def _shared(order: Order) -> dict[str, Any]:
-    """What an order and each of its pieces say alike: service, options, customs and addresses."""
-    options, customs, ship_to = order.options, order.customs or Customs(), order.ship_to
-    ship_from, return_to = order.ship_from, order.return_to
-    battery = customs.battery
-    return {
-        "service_code": order.service,
-        "incoterm": customs.incoterm,
-        "pick_up": "Y" if options.pick_up else None,
-        "authority_to_leave": options.authority_to_leave or None,
-        "locker_service": options.locker or None,
-        "battery_type": battery and battery.type,
-        "battery_packing": battery and battery.packing,
-        "dangerous_goods": customs.dangerous_goods or None,
-        "service_option": options.service_option or None,
-        "instruction": options.instruction or None,
-        "facility": options.facility or None,
-        "platform": options.platform or None,
-        "recipient_name": ship_to.name or None,
-        "recipient_tax_id": ship_to.tax_id or None,
-        "recipient_company": ship_to.company or None,
-        "phone": ship_to.phone or None,
-        "email": ship_to.email or None,
-        "address_line1": ship_to.line1 or None,
-        "address_line2": ship_to.line2 or None,
-        "address_line3": ship_to.line3 or None,
-        "city": ship_to.city or None,
-        "state": _state(ship_to),
-        "postcode": ship_to.postcode or None,
-        "country": ship_to.country or None,
-        **_sender(ship_from),
-        "return_option": options.return_option or None,
-        **_returns(return_to),
-        "vendorid": customs.vendor_id or None,
-        "gstexemptioncode": customs.gst_exemption_code or None,
-        "abnnumber": customs.abn or None,
-        "sender_tax_id": sender_tax_id(order).value,
-        "extend_data": ExtendData(inject_port=customs.inject_port) if customs.inject_port else None,
+    return _copied(_OF_ORDER, order) | {
+        "pickUp": "Y" if order.options.pick_up else None,
+        "state": _state(order.ship_to),
+        "senderTaxId": sender_tax_id(order).value,
+        "extendData": _present(_copied(_OF_EXTEND, order)) or None,
     }
 
 
 def _state(address: Address) -> str | None:
     """The state's name where a code was given: the samples have names (VICTORIA, Ontario)."""
-    if not address.state:
-        return None
-    name = state_name(address.country, address.state)
-    given = address.state.strip()
+    given = (address.state or "").strip()
+    name = state_name(address.country, given)
     return given if name is None or name.casefold() == given.casefold() else name
 
 
-def _sender(address: Address | None) -> dict[str, Any]:
-    if address is None:
-        return {}
-    return {
-        "shipper_name": address.name or None,
-        "shipper_phone": address.phone or None,
-        "shipper_address_line1": address.line1 or None,
-        "shipper_address_line2": address.line2 or None,
-        "shipper_address_line3": address.line3 or None,
-        "shipper_city": address.city or None,
-        "shipper_state": address.state or None,
-        "shipper_postcode": address.postcode or None,
-        "shipper_country": address.country or None,
-    }
-
-
-def _returns(address: Address | None) -> dict[str, Any]:
-    if address is None:
-        return {}
-    return {
-        "return_name": address.name or None,
-        "return_address_line1": address.line1 or None,
-        "return_address_line2": address.line2 or None,
-        "return_address_line3": address.line3 or None,
-        "return_city": address.city or None,
-        "return_state": address.state or None,
-        "return_postcode": address.postcode or None,
-        "return_country": address.country or None,
-    }
-
-
-def _parcel(order: Order, place: int, *, update: bool) -> dict[str, Any]:
+def _parcel(parcel: Parcel, *, update: bool) -> dict[str, Any]:
     """What belongs to one parcel alone. An update leaves the tracking number to the carrier."""
-    parcel = order.parcels[place]
     return {
+        **_copied(_OF_PARCEL, parcel),
         **_weighed(parcel.weight),
         **_measured(parcel),
-        "reference_no1": parcel.secondary_reference or None,
-        "tracking_no": None if update else parcel.tracking_number,
-        "volume": parcel.volume,
-        "sku": parcel.sku_on_label or None,
+        "orderId": parcel.carrier_parcel_number if update else None,
+        "referenceNo": parcel.reference,
+        "trackingNo": None if update else parcel.tracking_number,
+        "orderItems": [_item(item) for item in parcel.items],
+    }
+
+
+def _sums(parcels: Sequence[Parcel]) -> dict[str, Any]:
+    """What the order above several pieces carries of them."""
+    units = {parcel.weight.unit for parcel in parcels}
+    unit = parcels[0].weight.unit if len(units) == 1 else WeightUnit.KG
+    weight = Weight(sum((parcel.weight.to(unit) for parcel in parcels), Decimal(0)), unit)
+    volumes = [parcel.volume for parcel in parcels if parcel.volume]
+    return {
+        **_weighed(weight),
+        "volume": sum(volumes, Decimal(0)) if len(volumes) == len(parcels) else None,
+        "orderItems": [_item(item) for parcel in parcels for item in parcel.items],
     }
 
 
 def _weighed(weight: Weight) -> dict[str, Any]:
     """Weight in the unit it came in; ounces, which eTower has not, as pounds."""
-    unit = WeightUnit.LB if weight.unit is WeightUnit.OZ else weight.unit
-    # Divided by 16, not by way of grams: an ounce is 0.0625 lb to the last digit.
-    value = weight.value / 16 if weight.unit is WeightUnit.OZ else weight.value
-    return {"weight": value, "weight_unit": unit.value.upper()}
-
-
-def _total_weight(parcels: Sequence[Parcel]) -> Weight:
-    units = {parcel.weight.unit for parcel in parcels}
-    unit = parcels[0].weight.unit if len(units) == 1 else WeightUnit.KG
-    return Weight(sum((parcel.weight.to(unit) for parcel in parcels), Decimal(0)), unit)
+    if weight.unit is WeightUnit.OZ:
+        # Divided by 16, not by way of grams: an ounce is 0.0625 lb to the last digit.
+        weight = Weight(weight.value / 16, WeightUnit.LB)
+    return {"weight": weight.value, "weightUnit": weight.unit.value.upper()}
 
 
 def _measured(parcel: Parcel) -> dict[str, Any]:
@@ -188,30 +131,87 @@ def _measured(parcel: Parcel) -> dict[str, Any]:
         return {}
     unit = LengthUnit.M if parcel.dimensions.unit is LengthUnit.M else LengthUnit.CM
     length, width, height = parcel.dimensions.to(unit)
-    return {"length": length, "width": width, "height": height, "dimension_unit": unit.value.upper()}
+    return {"length": length, "width": width, "height": height, "dimensionUnit": unit.value.upper()}
 
 
-def _valued(value: Money | None) -> dict[str, Any]:
-    if value is None:
-        return {}
-    return {"invoice_value": value.amount, "invoice_currency": value.currency}
+def _item(item: Item) -> dict[str, Any]:
+    weight = item.weight.to(WeightUnit.KG) if item.weight else None
+    return _present({**_copied(_OF_ITEM, item), "unitValue": item.unit_value.amount, "weight": weight})
 
 
-def _items(items: Iterable[Item]) -> tuple[WireItem, ...] | None:
-    goods = tuple(
-        WireItem(
-            item_no=item.number or None,
-            sku=item.sku or None,
-            description=item.description or None,
-            native_description=item.native_description or None,
-            hs_code=item.hs_code or None,
-            origin_country=item.origin_country or None,
-            item_count=item.quantity,
-            unit_value=item.unit_value.amount,
-            warehouse_no=item.warehouse_number or None,
-            product_url=item.url or None,
-            weight=item.weight.to(WeightUnit.KG) if item.weight else None,
-        )
-        for item in items
-    )
-    return goods or None
+def _declared(order: Order, place: int | None = None) -> dict[str, Any]:
+    """What the order, or the piece at `place`, holds and is worth."""
+    value = order_value(order) if place is None else parcel_value(order, place)
+    return {
+        "description": description(order, place).value,
+        "nativeDescription": native_description(order, place).value,
+        "invoiceValue": value.value and value.value.amount,
+        "invoiceCurrency": value.value and value.value.currency,
+    }
+
+
+def description(order: Order, place: int | None = None) -> Sourced[str]:
+    """The description of the order, or of the piece at `place`.
+
+    The order's own is the customs declaration's, else its first item's; a piece's is the parcel's own,
+    else its first item's. What one lacks it takes from the other.
+    """
+    return _described(order, place, "description")
+
+
+def native_description(order: Order, place: int | None = None) -> Sourced[str]:
+    """The same for the description in the sender's language."""
+    return _described(order, place, "native_description")
+
+
+def _described(order: Order, place: int | None, field: str) -> Sourced[str]:
+    customs = Sourced(getattr(order.customs, field, None), f"/customs/{field}")
+    places = range(len(order.parcels)) if place is None else [place]
+    own = [Sourced(getattr(order.parcels[n], field), f"/parcels/{n}/{field}") for n in places]
+    goods = [
+        Sourced(getattr(item, field), f"/parcels/{n}/items/{m}/{field}")
+        for n in places
+        for m, item in enumerate(order.parcels[n].items[:1])
+    ]
+    if place is not None:
+        candidates = [*own, *goods, customs]
+    elif len(order.parcels) > 1:
+        candidates = [customs, *goods, *own]
+    elif field == "description" and goods and goods[0].value == customs.value:
+        # The contract's default (the first item's), not the client's own word.
+        candidates = [*own, customs]
+    else:
+        candidates = [customs, *own, *goods]
+    return next((candidate for candidate in candidates if candidate.value), customs)
+
+
+def parcel_value(order: Order, place: int) -> Sourced[Money]:
+    """What a parcel is worth: the sum of its items; without items, its declared value."""
+    parcel = order.parcels[place]
+    if not parcel.items:
+        return Sourced(parcel.declared_value, f"/parcels/{place}/declared_value")
+    # Under the first one's currency: `validation` refuses a mixture.
+    amount = sum((item.unit_value.amount * item.quantity for item in parcel.items), Decimal(0))
+    return Sourced(Money(amount, parcel.items[0].unit_value.currency), f"/parcels/{place}/items")
+
+
+def order_value(order: Order) -> Sourced[Money]:
+    """What the whole order is worth: the customs value, else the sum of its parcels."""
+    parts = [parcel_value(order, place) for place in range(len(order.parcels))]
+    known = [part.value for part in parts if part.value is not None]
+    total = Money(sum((value.amount for value in known), Decimal(0)), known[0].currency) if known else None
+    given = order.customs.value if order.customs is not None else None
+    if given is not None and given != total:
+        return Sourced(given, "/customs/value")
+    if len(known) < len(parts):
+        return next(part for part in parts if part.value is None)
+    return Sourced(total, parts[0].pointer if len(parts) == 1 else "/parcels")
+
+
+def sender_tax_id(order: Order) -> Sourced[str]:
+    """The customs declaration's, else the sender's own."""
+    if order.customs is not None and order.customs.sender_tax_id:
+        return Sourced(order.customs.sender_tax_id, "/customs/sender_tax_id")
+    if order.ship_from is not None and order.ship_from.tax_id:
+        return Sourced(order.ship_from.tax_id, "/ship_from/tax_id")
+    return Sourced(None, "/customs/sender_tax_id")

@@ -1,4 +1,4 @@
-"""The texts of an order as eTower can read them, and the account's addresses filled in. Pure."""
+"""An order as eTower can take it: the account's addresses filled in, and every text made printable. Pure."""
 
 import re
 import unicodedata
@@ -7,12 +7,9 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.orders import Customs, Item, Order, Parcel
+from parcelgate.carriers.ubi.wire import WAREHOUSE_NUMBER_LENGTH
+from parcelgate.domain.orders import Item, Order, Parcel
 from parcelgate.domain.problems import Notice
-
-WAREHOUSE_NUMBER_LENGTH = 50
-"""The carrier cuts a longer one (given table); so do we, and say so."""
 
 _VERBATIM = frozenset(
     {"reference", "secondary_reference", "tracking_number", "email", "country", "origin_country", "type"}
@@ -43,49 +40,36 @@ def unprintable(character: str) -> bool:
 
 def prepared(order: Order, settings: CarrierSettings) -> Prepared:
     """The order with the account's addresses filled in and every text made printable."""
-    tidy = _Tidy()
+    writer = _Writer()
     ship_from = order.ship_from or settings.ship_from
     return_to = order.return_to or settings.return_to
-    parcels = tuple(
-        tidy.texts(
-            msgspec.structs.replace(
-                parcel,
-                items=tuple(
-                    tidy.item(item, f"/parcels/{place}/items/{number}")
-                    for number, item in enumerate(parcel.items)
-                ),
-            ),
-            f"/parcels/{place}",
-        )
-        for place, parcel in enumerate(order.parcels)
-    )
-    after = msgspec.structs.replace(
+    ready = msgspec.structs.replace(
         order,
-        ship_to=tidy.texts(order.ship_to, "/ship_to"),
-        ship_from=ship_from and tidy.texts(ship_from, "/ship_from"),
-        return_to=return_to and tidy.texts(return_to, "/return_to"),
-        customs=order.customs and tidy.texts(order.customs, "/customs"),
-        options=tidy.texts(order.options, "/options"),
-        parcels=parcels,
+        ship_to=writer.texts(order.ship_to, "/ship_to"),
+        ship_from=ship_from and writer.texts(ship_from, "/ship_from"),
+        return_to=return_to and writer.texts(return_to, "/return_to"),
+        customs=order.customs and writer.texts(order.customs, "/customs"),
+        options=writer.texts(order.options, "/options"),
+        parcels=tuple(
+            writer.parcel(parcel, f"/parcels/{place}") for place, parcel in enumerate(order.parcels)
+        ),
     )
-    return Prepared(after, tuple(tidy.warnings))
+    return Prepared(ready, tuple(writer.warnings))
 
 
-class _Tidy:
-    """Makes texts printable and remembers where that changed anything."""
+class _Writer:
+    """Writes texts as eTower takes them, and keeps a warning of whatever that changes."""
 
     def __init__(self) -> None:
         self.warnings: list[Notice] = []
 
-    def texts[T: (Address, Customs, Parcel, Item, Any)](self, struct: T, pointer: str) -> T:
-        changes = {}
-        for name in struct.__struct_fields__:
-            value = getattr(struct, name)
-            if isinstance(value, str) and name not in _VERBATIM:
-                changes[name] = self._text(value, f"{pointer}/{name}")
-        return msgspec.structs.replace(struct, **changes)
+    def parcel(self, parcel: Parcel, pointer: str) -> Parcel:
+        items = tuple(
+            self._item(item, f"{pointer}/items/{number}") for number, item in enumerate(parcel.items)
+        )
+        return msgspec.structs.replace(self.texts(parcel, pointer), items=items)
 
-    def item(self, item: Item, pointer: str) -> Item:
+    def _item(self, item: Item, pointer: str) -> Item:
         item = self.texts(item, pointer)
         number = item.warehouse_number
         if number is None or len(number) <= WAREHOUSE_NUMBER_LENGTH:
@@ -93,7 +77,18 @@ class _Tidy:
         self._warn(f"{pointer}/warehouse_number", "cut", f"Cut to {WAREHOUSE_NUMBER_LENGTH} characters.")
         return msgspec.structs.replace(item, warehouse_number=number[:WAREHOUSE_NUMBER_LENGTH])
 
+    def texts[T: Any](self, struct: T, pointer: str) -> T:
+        """The struct with each of its own texts as it can be sent."""
+        changes = {}
+        for name in struct.__struct_fields__:
+            value = getattr(struct, name)
+            if isinstance(value, str) and name not in _VERBATIM:
+                changes[name] = self._text(value, f"{pointer}/{name}")
+        return msgspec.structs.replace(struct, **changes)
+
     def _text(self, value: str, pointer: str) -> str:
+        if value.isascii() and value.isprintable():
+            return value.strip(" ")
         text = unicodedata.normalize("NFC", value).strip(" ")
         if not any(unprintable(character) for character in text):
             return text

@@ -1,0 +1,293 @@
+"""What UBI takes: every field of the create body, the given table, and the rules around it. Pure.
+
+An order is examined as it would go out: it is mapped first and held against the table then, so that what
+passes here passes there. Every finding points into our own body.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from parcelgate.carriers.results import Examination
+from parcelgate.carriers.toolkit import fields
+from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.carriers.ubi.mapping import create
+from parcelgate.carriers.ubi.mapping.prepare import prepared, unprintable
+from parcelgate.carriers.ubi.settings import CarrierSettings
+from parcelgate.carriers.ubi.wire import EXTEND, ITEM, NO_BATTERY, PARCEL, RETURN, SHARED, Letters, Row
+from parcelgate.domain.measures import WeightUnit
+from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import FieldError, Notice
+
+MAX_PIECES = 50
+_VALUE_TOLERANCE = Decimal("0.1")
+_FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
+
+SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
+
+FIELDS: fields.Fields = {
+    # Every value that goes out as it is, under the name of its row.
+    **{
+        row.source.replace("{parcel}", "/parcels/*"): (SENT, row.name)
+        for row in (*SHARED, *RETURN, *PARCEL)
+        if row.copied and not row.source.startswith("/customs/battery/")
+    },
+    "/carrier": (OURS, "chooses this adapter"),
+    "/account": (OURS, "chooses the login"),
+    "/reference": (SENT, "referenceNo, word for word"),
+    "/ship_to/state": (SENT, "state, in full where a code was given"),
+    "/ship_from/company": (NOT_SENT, "UBI takes no company of the sender"),
+    "/ship_from/email": (NOT_SENT, "UBI takes no e-mail address of the sender"),
+    "/ship_from/tax_id": (SENT, "senderTaxId, when customs has none (assumed)"),
+    "/return_to/company": (NOT_SENT, "UBI takes no company to return to"),
+    "/return_to/phone": (NOT_SENT, "UBI takes no phone to return to"),
+    "/return_to/email": (NOT_SENT, "UBI takes no e-mail address to return to"),
+    "/return_to/tax_id": (NOT_SENT, "UBI takes no tax number to return to"),
+    "/parcels/*/weight": (SENT, "weight, weightUnit; ounces as pounds"),
+    "/parcels/*/dimensions": (SENT, "length, width, height, dimensionUnit; metres or centimetres"),
+    "/parcels/*/reference": (SENT, "referenceNo of its piece; a parcel alone goes under the order's"),
+    "/parcels/*/tracking_number": (SENT, "trackingNo"),
+    "/parcels/*/description": (SENT, "description of its piece"),
+    "/parcels/*/native_description": (SENT, "nativeDescription of its piece"),
+    "/parcels/*/declared_value": (SENT, "invoiceValue of a parcel without items; with items, held to it"),
+    "/parcels/*/items": (SENT, "orderItems, and their sum as invoiceValue"),
+    "/customs/description": (SENT, "description"),
+    "/customs/native_description": (SENT, "nativeDescription"),
+    "/customs/value": (SENT, "invoiceValue, invoiceCurrency"),
+    "/customs/battery": (SENT, "batteryType, batteryPacking"),
+    "/customs/sender_tax_id": (SENT, "senderTaxId (at the top: assumed)"),
+    "/customs/inject_port": (SENT, "extendData.injectPort"),
+    "/options/pick_up": (SENT, "pickUp"),
+    "/options/sender_name": (NOT_SENT, "UBI shows the name of ship_from"),
+    "/options/delivery_window": (REFUSED, "UBI cannot be told when to deliver"),
+    "/options/max_price": (REFUSED, "UBI names no price that it could be held against"),
+    "/label/format": (SENT, "labelFormat"),
+    "/label/size": (SENT, "labelType"),
+    "/label/dpi": (SENT, "dpi, 300 when none is given"),
+    "/metadata": (OURS, "kept with the order"),
+}
+"""The create body, field by field. The word after SENT is eTower's name for it."""
+
+
+def examine(order: Order, settings: CarrierSettings) -> Examination:
+    """Hold an order against everything in this module, before eTower is called."""
+    ready = prepared(order, settings)
+    findings = _Findings(ready.order)
+    findings.warnings += ready.warnings
+    findings.table(create.wire_order(ready.order, settings))
+    findings.unsent(order, settings)
+    findings.money()
+    findings.weights(settings)
+    findings.words(settings)
+    return Examination(tuple(findings.errors.values()), tuple(findings.warnings))
+
+
+class _Findings:
+    """What an examination has found so far; one error for a field is enough."""
+
+    def __init__(self, order: Order) -> None:
+        self.errors: dict[tuple[str, str], FieldError] = {}
+        self.warnings: list[Notice] = []
+        self._order = order
+
+    def table(self, wire: Mapping[str, Any]) -> None:
+        """The rows; what master and pieces say alike is found once."""
+        if not self._order.ship_from:
+            self._error("/ship_from", "missing", "Neither the order nor the account says who sends it.")
+        if len(self._order.parcels) > MAX_PIECES:
+            self._error("/parcels", "too_many", f"UBI takes at most {MAX_PIECES} parcels in an order.")
+        places = {piece: self._places(piece) for piece in (None, *range(len(wire.get("pieces", ()))))}
+        for violation in violations(wire):
+            row, message = violation.row, violation.message
+            if row.name.startswith("shipper") and not self._order.ship_from:
+                continue
+            if row.source == "{value}" and violation.code == "missing":
+                message = "UBI wants a value: items, or a declared value."
+            pointers = places[violation.piece]
+            if pointers["parcel"] == "/parcels" and row.source.startswith("{parcel}"):
+                # The sums above several pieces belong to no parcel alone.
+                pointer = "/parcels"
+            else:
+                item = f"{pointers['parcel']}/items/{violation.item}"
+                pointer = row.source.format(**pointers, item=item)
+            self._error(pointer, violation.code, message)
+
+    def _places(self, piece: int | None) -> dict[str, str]:
+        """Where in our body the values of the order, or of one piece, stand."""
+        order, alone = self._order, len(self._order.parcels) == 1
+        value = create.order_value(order) if piece is None else create.parcel_value(order, piece)
+        parcel = "/parcels/0" if alone else "/parcels" if piece is None else f"/parcels/{piece}"
+        return {
+            "parcel": parcel,
+            "reference": "/reference" if piece is None else f"{parcel}/reference",
+            "description": create.description(order, piece).pointer,
+            "native_description": create.native_description(order, piece).pointer,
+            "value": value.pointer,
+            "sender_tax_id": create.sender_tax_id(order).pointer,
+        }
+
+    def unsent(self, given: Order, settings: CarrierSettings) -> None:
+        """Fields that eTower has no place for: refused when they matter, otherwise a warning."""
+        for pointer, reason in fields.given(given, settings, FIELDS, REFUSED):
+            self._error(pointer, "not_supported_by_carrier", f"{reason}.")
+        unsent = dict(fields.given(given, settings, FIELDS, NOT_SENT))
+        own, usual = (side and side.tax_id for side in (given.ship_from, settings.ship_from))
+        if own and own != usual and given.customs is not None and given.customs.sender_tax_id:
+            unsent["/ship_from/tax_id"] = "UBI takes one tax number, and customs.sender_tax_id is it"
+        if len(given.parcels) == 1:
+            unsent |= self._unsent_of_single(given)
+        for pointer, reason in unsent.items():
+            self.warnings.append(Notice(pointer, "not_sent", f"{reason}."))
+
+    @staticmethod
+    def _unsent_of_single(given: Order) -> dict[str, str]:
+        """A parcel alone goes out under the order's reference and description."""
+        parcel = given.parcels[0]
+        unsent = {}
+        if parcel.reference not in (given.reference, f"{given.reference}-1"):
+            unsent["/parcels/0/reference"] = "A parcel alone goes out under the order's reference"
+        for name, sent in (
+            ("description", create.description(given).value),
+            ("native_description", create.native_description(given).value),
+        ):
+            if (own := getattr(parcel, name)) and own != sent:
+                unsent[f"/parcels/0/{name}"] = "A parcel alone goes out under the order's description"
+        return unsent
+
+    def money(self) -> None:
+        """One currency; the invoice value within 0.1 of its items; nothing declared that is not sent."""
+        order = self._order
+        total = create.order_value(order)
+        parts = [create.parcel_value(order, place) for place in range(len(order.parcels))]
+        if total.value is not None:
+            self._currencies(total.value.currency)
+        if total.value and total.pointer == "/customs/value" and any(p.items for p in order.parcels):
+            items = sum((part.value.amount for part in parts if part.value), Decimal(0))
+            if abs(total.value.amount - items) > _VALUE_TOLERANCE:
+                text = f"This differs from the sum of the items ({items}) by more than {_VALUE_TOLERANCE}."
+                self._error("/customs/value", "value_mismatch", text)
+        for place, parcel in enumerate(order.parcels):
+            sent = (total if len(parts) == 1 else parts[place]).value
+            if parcel.declared_value is None or sent is None:
+                continue
+            if abs(sent.amount - parcel.declared_value.amount) > _VALUE_TOLERANCE:
+                text = "UBI knows no declared value beside that of the goods."
+                self._error(f"/parcels/{place}/declared_value", "not_supported_by_carrier", text)
+
+    def _currencies(self, currency: str) -> None:
+        text = f"UBI takes one currency for an order; the others are in {currency}."
+        for place, parcel in enumerate(self._order.parcels):
+            if parcel.declared_value is not None and parcel.declared_value.currency != currency:
+                self._error(f"/parcels/{place}/declared_value", "currency_mismatch", text)
+            for number, item in enumerate(parcel.items):
+                if item.unit_value.currency != currency:
+                    self._error(f"/parcels/{place}/items/{number}/unit_value", "currency_mismatch", text)
+
+    def weights(self, settings: CarrierSettings) -> None:
+        """No parcel over the limit; items heavier than their parcel get a warning: the sample has them."""
+        for place, parcel in enumerate(self._order.parcels):
+            weight = parcel.weight.to(WeightUnit.KG)
+            if weight > settings.max_weight_kg:
+                text = f"UBI takes at most {settings.max_weight_kg} kg in a parcel."
+                self._error(f"/parcels/{place}/weight", "out_of_range", text)
+            goods = sum(
+                (item.weight.to(WeightUnit.KG) * item.quantity for item in parcel.items if item.weight),
+                Decimal(0),
+            )
+            if goods > weight:
+                text = "The items weigh more than their parcel; UBI may refuse that (190033)."
+                self.warnings.append(Notice(f"/parcels/{place}/items", "items_heavier", text))
+
+    def words(self, settings: CarrierSettings) -> None:
+        """Words the carrier bans, and a battery packing it would choose itself."""
+        banned = [word.casefold() for word in settings.banned_words]
+        for place, parcel in enumerate(self._order.parcels):
+            for number, item in enumerate(parcel.items):
+                if any(word in item.description.casefold() for word in banned):
+                    text = "The description has a word that UBI does not take."
+                    self._error(f"/parcels/{place}/items/{number}/description", "banned_word", text)
+        battery = self._order.customs and self._order.customs.battery
+        if battery and battery.type != NO_BATTERY and not battery.packing:
+            text = f"Without a packing UBI takes it for {NO_BATTERY!r}."
+            self.warnings.append(Notice("/customs/battery/packing", "default_applied", text))
+
+    def _error(self, pointer: str, code: str, message: str) -> None:
+        self.errors.setdefault((pointer, code), FieldError(pointer, code, message))
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One field of the wire that breaks its row, in the order itself or in one of its pieces or items."""
+
+    row: Row
+    code: str
+    message: str
+    piece: int | None = None
+    item: int | None = None
+
+
+def violations(wire: Mapping[str, Any]) -> Iterator[Violation]:
+    """Every row of the table that an order of the wire breaks.
+
+    Of several pieces each is looked at for what it has of its own: it has the master's shared fields, and the
+    master has its items.
+    """
+    pieces = wire.get("pieces", ())
+    yield from _against(SHARED, wire)
+    if any(row.name in wire for row in RETURN):
+        yield from _against(RETURN, wire)
+    yield from _against(EXTEND, wire.get("extendData", {}))
+    yield from _against(PARCEL, wire)
+    for piece, parcel in enumerate(pieces):
+        yield from _against(PARCEL, parcel, piece)
+    for piece, parcel in enumerate(pieces or [wire]):
+        for number, item in enumerate(parcel.get("orderItems", ())):
+            yield from _against(ITEM, item, piece if pieces else None, number)
+
+
+def _against(
+    rows: Sequence[Row], members: Mapping[str, Any], piece: int | None = None, item: int | None = None
+) -> Iterator[Violation]:
+    for row in rows:
+        if broken := _broken(row, members.get(row.name)):
+            yield Violation(row, *broken, piece, item)
+
+
+def _broken(row: Row, value: Any) -> tuple[str, str] | None:
+    """The code and message of the rule that a value breaks, if any."""
+    if value is None:
+        return ("missing", f"UBI wants this ({row.name}).") if row.mandatory else None
+    if isinstance(value, str):
+        if row.longest is not None and len(value) > row.longest:
+            return "too_long", f"UBI takes at most {row.longest} characters here, these are {len(value)}."
+        if any(unprintable(character) for character in value):
+            return "characters", "Control characters and emoji cannot be sent here."
+        if row.one_of and value not in row.one_of:
+            return "unknown_value", f"UBI takes only {', '.join(row.one_of)} here."
+        return _misspelt(value, row.letters)
+    if row.least is not None and value < row.least:
+        return "out_of_range", f"UBI takes {row.least} or more here."
+    if row.above is not None and value <= row.above:
+        return "out_of_range", f"UBI takes more than {row.above} here."
+    return None
+
+
+def _misspelt(text: str, letters: Letters) -> tuple[str, str] | None:
+    if letters is Letters.ANY:
+        return None
+    allowed = all(_readable(character) for character in text)
+    present = any(character.isalpha() for character in text)
+    if letters is Letters.ENGLISH_FRENCH_OR_DIGITS:
+        present = present or any(character.isdecimal() for character in text)
+    if allowed and present:
+        return None
+    return "characters", f"UBI takes only {letters.value} here."
+
+
+def _readable(character: str) -> bool:
+    """English and French letters, digits, and everything that is no letter at all."""
+    if character.isascii() or character in _FRENCH:
+        return True
+    return unicodedata.category(character)[0] not in "LM" and not character.isdecimal()
