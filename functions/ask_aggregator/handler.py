@@ -4,10 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from parcelgate.carriers.port import Aggregates
-from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.queries import read_account_query
 from parcelgate.http.requests.trackings import read_air_waybill, read_areas, read_number, read_route
 from parcelgate.http.resources.aggregator import (
@@ -91,8 +89,7 @@ def _account(request: Request) -> str:
 
 
 def _once(request: Request, work: Callable[[], Answer]) -> Answer:
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, runtime.tracking_subscriptions.table.tenant(request.tenant), now(), work)
+    return do_once(request, runtime.tracking_subscriptions.table.tenant(request.tenant), work)
 
 
 handler = api.handler

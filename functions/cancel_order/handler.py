@@ -1,11 +1,9 @@
 """`POST /v1/orders/{id}/cancel`: void an order and ask for the money back."""
 
-from parcelgate.domain.clock import now
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request, no_body
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
@@ -20,7 +18,6 @@ api = Api("cancel_order")
 @api.route
 def cancel_order(request: Request) -> Answer:
     """Cancel an order: 200 when it is cancelled, 202 while that goes on."""
-    no_body(request)
     canceller: Canceller = runtime.order_canceller
     table = canceller.table.tenant(request.tenant)
 
@@ -32,7 +29,7 @@ def cancel_order(request: Request) -> Answer:
         headers = {"location": f"/v1/orders/{order.id}", "retry-after": str(RETRY_SECONDS)}
         return answer(resource, 202, headers)
 
-    return do_once(request, table, now(), cancel)
+    return do_once(request, table, cancel)
 
 
 handler = api.handler

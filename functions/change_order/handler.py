@@ -1,10 +1,8 @@
 """`PATCH /v1/orders/{id}`: change an order by a JSON merge patch."""
 
 from parcelgate.carriers import registry
-from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.amendments import read_amendment
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
@@ -30,8 +28,7 @@ def change_order(request: Request) -> Answer:
         )
         return answer(order_resource(order, request.site, delivery_status.statuses(table, [order])))
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, table, now(), change)
+    return do_once(request, table, change)
 
 
 handler = api.handler

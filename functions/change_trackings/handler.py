@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from parcelgate.domain.clock import now
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request, no_body
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.trackings import read_change, read_changes, read_names, read_refresh
 from parcelgate.http.resources.trackings import (
     TrackingResource,
@@ -50,7 +48,6 @@ def forget_tracking(request: Request) -> Answer:
 @api.route
 def pause_tracking(request: Request) -> Answer:
     """Ask about a parcel no more."""
-    no_body(request)
 
     def pause(subscriptions: TrackingSubscriptions) -> Answer:
         tracking = subscriptions.pause(
@@ -124,8 +121,7 @@ def forget_trackings(request: Request) -> Answer:
 
 def _once(request: Request, work: Callable[[TrackingSubscriptions], Answer]) -> Answer:
     subscriptions = runtime.tracking_subscriptions
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, subscriptions.table.tenant(request.tenant), now(), lambda: work(subscriptions))
+    return do_once(request, subscriptions.table.tenant(request.tenant), lambda: work(subscriptions))
 
 
 def _shown(

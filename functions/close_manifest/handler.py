@@ -1,10 +1,8 @@
 """`POST /v1/manifests`: close orders with their carrier."""
 
 from parcelgate.carriers import registry
-from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.forms import read_manifest
 from parcelgate.http.resources.orders import manifest_resource
 from parcelgate.runtime import runtime
@@ -26,8 +24,7 @@ def close_manifest(request: Request) -> Answer:
         manifest = maker.close(request.tenant, to_close, request.within(CARRIER_SECONDS))
         return answer(manifest_resource(manifest, request.site), 201)
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, maker.table.tenant(request.tenant), now(), close)
+    return do_once(request, maker.table.tenant(request.tenant), close)
 
 
 handler = api.handler

@@ -6,9 +6,8 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.problems import RETRY_SECONDS
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import create_once
-from parcelgate.http.requests.batches import MOST_BYTES, is_check, read_batch
+from parcelgate.http.api import Api, Request, create_once
+from parcelgate.http.requests.batches import is_check, read_batch
 from parcelgate.http.resources.batches import TakenBatch, checked_batch_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Batches
@@ -21,7 +20,7 @@ api = Api("create_batch")
 def create_batch(request: Request) -> Answer:
     """Take a batch: 202, and each of its orders goes its own way. With `validate_only` 200, and none does."""
     batches: Batches = runtime.batches
-    body = request.json(MOST_BYTES)
+    body = request.body
     if is_check(body):
         return checked(request, body)
 
@@ -32,7 +31,7 @@ def create_batch(request: Request) -> Answer:
     def resume(batch_id: str) -> Answer:
         return taken(batches.resume(request.tenant, batch_id))
 
-    return create_once(request, batches.table.tenant(request.tenant), now(), create, resume)
+    return create_once(request, batches.table.tenant(request.tenant), create, resume)
 
 
 def checked(request: Request, body: object) -> Answer:

@@ -6,8 +6,7 @@ from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import create_once
+from parcelgate.http.api import Api, Request, create_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
@@ -24,37 +23,29 @@ api = Api("create_order")
 def create_order(request: Request) -> Answer:
     """Take an order: 201 when the carrier has confirmed it, 202 while that goes on, 422 when it refuses."""
     intake: Intake = runtime.order_intake
-    moment = now()
     deadline = request.within(CARRIER_SECONDS)
 
     def create(claim: Claim | None) -> Answer:
         draft = read_order(
-            request.body, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=moment
+            request.body, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=now()
         )
         return taken(request, intake.create(draft, deadline, claim))
 
     def resume(order_id: str) -> Answer:
         return taken(request, intake.resume(request.tenant, order_id, deadline))
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return create_once(request, intake.table.tenant(request.tenant), moment, create, resume)
+    return create_once(request, intake.table.tenant(request.tenant), create, resume)
 
 
 def taken(request: Request, order: Order) -> Answer:
     """Answer with an order as far as it has come. Raises ProblemError for one that has failed."""
     if order.status is OrderStatus.FAILED and order.problem is not None:
-        problem = order.problem
-        raise ProblemError(
-            problem.code,
-            problem.detail,
-            errors=problem.errors,
-            carrier=problem.carrier,
-            order_id=order.id,
-        )
+        raise ProblemError.of(order.problem, order_id=order.id)
     headers = {"location": f"/v1/orders/{order.id}"}
-    if order.status is OrderStatus.CONFIRMED:
-        return answer(order_resource(order, request.site), 201, headers)
-    return answer(order_resource(order, request.site), 202, headers | {"retry-after": str(RETRY_SECONDS)})
+    status = 201
+    if order.status is not OrderStatus.CONFIRMED:
+        status, headers["retry-after"] = 202, str(RETRY_SECONDS)
+    return answer(order_resource(order, request.site), status, headers)
 
 
 handler = api.handler

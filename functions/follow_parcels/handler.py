@@ -1,10 +1,8 @@
 """`POST /v1/trackings`: follow anybody's parcels."""
 
-from parcelgate.domain.clock import now
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.trackings import Several, read_following, read_subscriptions
 from parcelgate.http.resources.trackings import (
     TrackingList,
@@ -33,8 +31,7 @@ def follow_parcels(request: Request) -> Answer:
             return _follow_several(request, subscriptions, read_subscriptions(request.body))
         return _follow_one(request, subscriptions, read_following(request.body))
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, subscriptions.table.tenant(request.tenant), now(), follow)
+    return do_once(request, subscriptions.table.tenant(request.tenant), follow)
 
 
 def _follow_one(request: Request, subscriptions: TrackingSubscriptions, wanted: Wanted) -> Answer:

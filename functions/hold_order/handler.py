@@ -1,9 +1,7 @@
 """`POST /v1/orders/{id}/hold`: ask the carrier to keep an order back."""
 
-from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request, no_body
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.change import OrderHolder
@@ -18,7 +16,6 @@ api = Api("hold_order")
 @api.route
 def hold_order(request: Request) -> Answer:
     """Have an order held."""
-    no_body(request)
     holder: OrderHolder = runtime.order_holder
     table = holder.table.tenant(request.tenant)
 
@@ -26,7 +23,7 @@ def hold_order(request: Request) -> Answer:
         order = holder.hold(request.tenant, request.parameters["id"], request.within(CARRIER_SECONDS))
         return answer(order_resource(order, request.site, delivery_status.statuses(table, [order])))
 
-    return do_once(request, table, now(), hold)
+    return do_once(request, table, hold)
 
 
 handler = api.handler

@@ -3,8 +3,7 @@
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.resources.catalogue import RateList, rate_resource
 from parcelgate.runtime import runtime
@@ -20,17 +19,15 @@ api = Api("quote_rates")
 def quote_rates(request: Request) -> Answer:
     """Give the price of an order, which is not created."""
     quoter: Quoter = runtime.quoter
-    moment = now()
 
     def quote() -> Answer:
         draft = read_order(
-            request.body, carriers=registry.names(), tenant=request.tenant, order_id="", now=moment
+            request.body, carriers=registry.names(), tenant=request.tenant, order_id="", now=now()
         )
         order, rates = quoter.quote(draft, request.within(CARRIER_SECONDS))
         return answer(RateList(tuple(rate_resource(order, rate) for rate in rates)))
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, quoter.table.tenant(request.tenant), moment, quote)
+    return do_once(request, quoter.table.tenant(request.tenant), quote)
 
 
 handler = api.handler

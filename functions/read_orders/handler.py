@@ -1,19 +1,13 @@
 """`GET /v1/orders` and what is under one order: reading."""
 
-from itertools import accumulate
-
 from parcelgate.domain.orders import Order
-from parcelgate.http.answers import Answer, answer, encode
+from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.queries import bad_cursor, read_order_query
+from parcelgate.http.requests.queries import read_order_query
 from parcelgate.http.resources.orders import EventList, OrderList, event_resource, order_resource
 from parcelgate.http.resources.trackings import TrackingList, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
-from parcelgate.store.errors import BadCursorError
-
-LARGEST_PAGE = 4_000_000
-"""Bytes of orders in one answer, of which Lambda takes 6 MB."""
 
 api = Api("read_orders")
 
@@ -25,13 +19,9 @@ def list_orders(request: Request) -> Answer:
     query = read_order_query(request.query)
 
     def fits(orders: list[Order]) -> int:
-        sizes = accumulate(len(encode(order_resource(order, request.site))) for order in orders)
-        return sum(size <= LARGEST_PAGE for size in sizes)
+        return fitting(order_resource(order, request.site) for order in orders)
 
-    try:
-        page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
-    except BadCursorError:
-        raise bad_cursor() from None
+    page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
     delivery = reader.delivery(request.tenant, page.data)
     data = tuple(order_resource(order, request.site, delivery) for order in page.data)
     return answer(OrderList(data=data, next_cursor=page.next_cursor))

@@ -1,10 +1,8 @@
 """`POST /v1/addresses/validate`: check an address before anything is bought."""
 
 from parcelgate.carriers import registry
-from parcelgate.domain.clock import now
 from parcelgate.http.answers import Answer, answer
-from parcelgate.http.api import Api, Request
-from parcelgate.http.idempotency import do_once
+from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.forms import read_address
 from parcelgate.http.resources.catalogue import AddressCheckResource
 from parcelgate.runtime import runtime
@@ -37,8 +35,7 @@ def validate_address(request: Request) -> Answer:
             )
         )
 
-    _ = request.body  # what is no JSON says nothing about an earlier request
-    return do_once(request, checker.table.tenant(request.tenant), now(), check)
+    return do_once(request, checker.table.tenant(request.tenant), check)
 
 
 handler = api.handler

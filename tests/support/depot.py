@@ -24,7 +24,7 @@ from parcelgate.domain.batches import Batch, Progress, progress
 from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.http.requests.batches import read_batch
-from parcelgate.http.requests.bodies import read_json
+from parcelgate.http.requests.reading import read_json
 from parcelgate.runtime import runtime
 from parcelgate.services.batches import batches
 from parcelgate.services.batches.batches import BatchWorker, Bodies, FanOut, Reading

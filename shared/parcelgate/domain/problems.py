@@ -111,6 +111,20 @@ class ProblemError(Exception):
         self.order_id = order_id
         self.retry_after = retry_after
 
+    @classmethod
+    def of(
+        cls, problem: Problem, *, order_id: str | None = None, retry_after: int | None = None
+    ) -> "ProblemError":
+        """Raise a problem that exists already."""
+        return cls(
+            problem.code,
+            problem.detail,
+            errors=problem.errors,
+            carrier=problem.carrier,
+            order_id=order_id,
+            retry_after=retry_after,
+        )
+
 
 def invalid(errors: Sequence[FieldError]) -> ProblemError:
     """The problem of a request whose fields are wrong, naming each of them.

@@ -1,7 +1,8 @@
 """An HTTP answer, and how what it shows is written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -10,6 +11,10 @@ from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import Money
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+LARGEST_PAGE = 4_000_000
+"""Bytes of resources in one answer, of which Lambda takes 6 MB."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,11 @@ def copied[R: msgspec.Struct](kind: type[R], source: object, **others: Any) -> R
     """Make a resource of what `source` has under the same names, and of `others`."""
     named = {name: getattr(source, name) for name in kind.__struct_fields__ if name not in others}
     return kind(**named, **others)
+
+
+def fitting(resources: Iterable[object]) -> int:
+    """How many resources, from the first on, fit into one answer."""
+    return sum(size <= LARGEST_PAGE for size in accumulate(len(encode(each)) for each in resources))
 
 
 def answer(resource: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

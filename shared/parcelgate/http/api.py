@@ -12,26 +12,36 @@ is to know of the route stands in the table (`http.routes`)::
     handler = api.handler
 
 The gateway has already chosen the route and read the path's parameters, so they are taken from the event,
-whichever prefix or stage the address had.
+whichever prefix or stage the address had. A route that takes an Idempotency-Key does its work in `do_once`,
+or in `create_once` where it stores something that a later request can find by its id.
 """
 
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.http.answers import Answer, Site
 from parcelgate.http.problems import problem_answer
-from parcelgate.http.requests.bodies import JSON, MAX_BYTES, MERGE_PATCH, read_bytes, read_json
-from parcelgate.http.requests.texts import pointer
-from parcelgate.http.routes import FUNCTIONS, Route
+from parcelgate.http.requests.reading import JSON, MERGE_PATCH, pointer, read_bytes, read_json
+from parcelgate.http.routes import FUNCTIONS, ROUTES, Route
 from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, finish
+from parcelgate.store.errors import ClaimTakenError, StoreError
+from parcelgate.store.idempotency import Answer as KeptAnswer
+
+if TYPE_CHECKING:
+    from parcelgate.store.idempotency import Claim
+    from parcelgate.store.table import TenantTable
 
 _RESERVE = 3.0
 """Seconds that a function needs after its last call to a carrier."""
+_ATTEMPTS = 4
+"""How often a request whose key another one claims at the same moment looks for that one's answer."""
 
 
 class Request:
@@ -89,20 +99,17 @@ class Request:
 
     @cached_property
     def raw_body(self) -> bytes:
-        """The body as it was sent. Raises ProblemError; see `bodies.read_bytes`."""
+        """The body as it was sent. Raises ProblemError; see `reading.read_bytes`."""
         return read_bytes(self.event)
 
     @cached_property
     def body(self) -> object:
-        """The body as JSON. Raises ProblemError; see `bodies.read_json`."""
-        return self.json(MAX_BYTES)
-
-    def json(self, most: int) -> object:
-        """Read the body as JSON where it may have up to `most` bytes. Raises ProblemError."""
+        """The body as JSON, of at most as many bytes as the route takes. Raises ProblemError."""
         if self.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise ProblemError("unsupported_media_type", "Send the body as it is, without Content-Encoding.")
         types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
-        return read_json(self.raw_body, self.headers.get("content-type", ""), most=most, types=types)
+        content_type = self.headers.get("content-type", "")
+        return read_json(self.raw_body, content_type, most=ROUTES[self.route].max_bytes, types=types)
 
     def within(self, seconds: float) -> Deadline:
         """The moment `seconds` from now, and always before this invocation's own end."""
@@ -114,7 +121,7 @@ class Request:
     def site(self) -> Site:
         """Where this API stands, as this caller sees it.
 
-        The base address is told only where it is certain: from `PARCELGATE_PUBLIC_URL`, or when the
+        The base address is given only where it is certain: from `PARCELGATE_PUBLIC_URL`, or when the
         caller used the very name that the gateway goes by. Elsewhere links are relative.
         """
         domain = str(self._request.get("domainName", ""))
@@ -156,19 +163,82 @@ class Api:
         route, work = self._work[request.route]
         if not route.open:
             request.require(route.scope)
+        if route.idempotent:
+            # Read before the key is looked at: what is no JSON says nothing about an earlier request.
+            body = request.body
+            if route.body is None:
+                _refuse_fields(body)
         return work(request)
 
 
-def no_body(request: Request) -> None:
+def create_once(
+    request: Request,
+    table: "TenantTable",
+    create: "Callable[[Claim | None], Answer]",
+    resume: Callable[[str], Answer],
+) -> Answer:
+    """Answer a create, once for its idempotency key.
+
+    `create` is given the claim to be stored along with the order (None: the request has no key), and
+    `resume` the id of an order that was stored by a request that never gave its answer.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return create(None)
+    for _ in range(_ATTEMPTS):
+        match begin(
+            table, method=request.method, path=request.path, key=key, body=request.raw_body, now=now()
+        ):
+            case Replay(status, headers, body):
+                return Answer(status=status, body=body, headers={**headers, "idempotent-replayed": "true"})
+            case Resume(claim, order_id):
+                return _finished(request, claim, resume, order_id)
+            case Fresh(claim):
+                try:
+                    return _finished(request, claim, create, claim)
+                except ClaimTakenError:
+                    continue
+    detail = "The first request with this Idempotency-Key is still running."
+    raise ProblemError("idempotency_in_progress", detail, retry_after=RETRY_SECONDS)
+
+
+def do_once(request: Request, table: "TenantTable", work: Callable[[], Answer]) -> Answer:
+    """Answer a request that stores no order of its own, once for its idempotency key."""
+
+    def held(claim: "Claim | None") -> Answer:
+        if claim is not None:
+            claim.hold()
+        return work()
+
+    return create_once(request, table, held, lambda _: work())
+
+
+def _finished[T](request: Request, claim: "Claim", work: Callable[[T], Answer], subject: T) -> Answer:
+    """Do the work, and keep or let go of the answer, as the contract says of its kind."""
+    try:
+        answer = work(subject)
+    except ClaimTakenError:
+        raise
+    except Exception as error:
+        answer = problem_answer(error, request.site, request.request_id)
+    try:
+        finish(claim, KeptAnswer(answer.status, answer.headers, answer.body))
+    except StoreError as error:
+        # The lease ends by itself, and the same request then resumes what was stored.
+        log.warning("the answer could not be kept", extra={"error": type(error).__name__})
+    return answer
+
+
+def _refuse_fields(body: object) -> None:
     """Refuse a body that says anything, where there is nothing to be said. Raises ProblemError."""
-    if not isinstance(request.body, dict):
+    if not isinstance(body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
-    if request.body:
+    if body:
         raise invalid(
-            [FieldError(pointer([name]), "unknown_field", "There is no such field.") for name in request.body]
+            [FieldError(pointer([name]), "unknown_field", "There is no such field.") for name in body]
         )
 
 
-def _proxy(given: Answer) -> dict[str, Any]:
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff", **given.headers}
-    return {"statusCode": given.status, "headers": headers, "body": given.body, "isBase64Encoded": False}
+def _proxy(answer: Answer) -> dict[str, Any]:
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff", **answer.headers}
+    return {"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": False}

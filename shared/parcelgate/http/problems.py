@@ -2,11 +2,12 @@
 
 import msgspec
 
-from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError
-from parcelgate.http.answers import Answer, Site, encode
+from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError, invalid
+from parcelgate.http.answers import Answer, Site, copied, encode
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
+    BadCursorError,
     OrderNotFoundError,
     StoreUnavailableError,
     ThrottledError,
@@ -36,29 +37,20 @@ def problem_resource(
     problem: Problem, site: Site, *, order_id: str | None = None, request_id: str | None = None
 ) -> ProblemResource:
     """A problem in the form of an error body."""
-    return ProblemResource(
-        type=f"{site.problems}/{problem.code}",
-        title=problem.title,
-        status=problem.status,
-        code=problem.code,
-        detail=problem.detail,
-        errors=problem.errors,
-        carrier=problem.carrier,
-        order_id=order_id,
-        request_id=request_id,
-    )
+    kind = f"{site.problems}/{problem.code}"
+    return copied(ProblemResource, problem, type=kind, order_id=order_id, request_id=request_id)
 
 
 def problem_answer(error: Exception, site: Site, request_id: str) -> Answer:
     """Answer with the problem document of whatever was raised."""
-    found = problem_of(error)
-    problem = msgspec.structs.replace(found.problem, errors=found.problem.errors[:MAX_ERRORS])
+    raised = problem_of(error)
+    problem = msgspec.structs.replace(raised.problem, errors=raised.problem.errors[:MAX_ERRORS])
     headers = {"content-type": MEDIA_TYPE}
-    if found.order_id is not None:
-        headers["location"] = f"/v1/orders/{found.order_id}"
-    if found.retry_after is not None:
-        headers["retry-after"] = str(found.retry_after)
-    resource = problem_resource(problem, site, order_id=found.order_id, request_id=request_id)
+    if raised.order_id is not None:
+        headers["location"] = f"/v1/orders/{raised.order_id}"
+    if raised.retry_after is not None:
+        headers["retry-after"] = str(raised.retry_after)
+    resource = problem_resource(problem, site, order_id=raised.order_id, request_id=request_id)
     return Answer(status=problem.status, body=encode(resource).decode(), headers=headers)
 
 
@@ -71,6 +63,8 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("not_found", "There is no such order.")
     if isinstance(error, TrackingNotFoundError):
         return ProblemError("not_found", "There is no such tracking.")
+    if isinstance(error, BadCursorError):
+        return invalid([FieldError("/cursor", "format", "This list has not given out such a cursor.")])
     if isinstance(error, ThrottledError):
         count("Throttled")
         return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)

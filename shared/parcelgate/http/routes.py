@@ -13,10 +13,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from parcelgate.domain.batches import MOST_ORDERS
+
 MOST_PARCELS = 40
-"""Parcels in one request, as the aggregator's own list calls take them."""
-MOST_ORDERS = 300
-"""Orders in one batch."""
+"""Parcels in one request: what the aggregator's own list calls take."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of a batch: Lambda takes 6 MB, and a body grows when it is quoted."""
 
 
 class Response(NamedTuple):
@@ -50,7 +52,9 @@ class Route(msgspec.Struct, frozen=True):
     throttle: Literal["default", "open", "webhook"] = "default"
     """Which of the environment's limits it has."""
     body: str | None = None
-    """The model of the request's body."""
+    """The model of the request's body; None: a POST takes none but `{}`."""
+    max_bytes: int = 256 * 1024
+    """The largest body that is taken."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may be, or must be, a list of such."""
     query: Literal["orders", "trackings", "account"] | None = None
@@ -124,7 +128,7 @@ FUNCTIONS: Mapping[str, Function] = {
             f"Takes up to {MOST_ORDERS} orders, 4 MiB in all. Each is checked, stored and sent for itself, "
             "and one that is wrong spoils no other. Ask the batch how far it has come. With `validate_only` "
             "the orders are only checked, and the answer says what is wrong with each.",
-            scope="orders:write", body="forms.BatchInput",
+            scope="orders:write", body="forms.BatchInput", max_bytes=MAX_BATCH_BYTES,
             answers={
                 200: Response("Checked only: nothing was bought.", "batches.CheckedBatchResource"),
                 202: Response("Taken.", "batches.TakenBatch", _TAKEN),

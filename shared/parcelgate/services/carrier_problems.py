@@ -33,10 +33,7 @@ def refused(code: str, error: RefusedError) -> Problem:
 
 def refusal(code: str, error: RefusedError, *, order_id: str | None = None) -> ProblemError:
     """`refused`, to be raised."""
-    problem = refused(code, error)
-    return ProblemError(
-        code, problem.detail, errors=problem.errors, carrier=problem.carrier, order_id=order_id
-    )
+    return ProblemError.of(refused(code, error), order_id=order_id)
 
 
 def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemError:

@@ -8,15 +8,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Row
-from parcelgate.domain import batches
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.http.openapi import document, example, sample
-from parcelgate.http.requests.bodies import read_json
 from parcelgate.http.requests.orders import OrderInput, read_order
-from parcelgate.http.routes import MOST_ORDERS, MOST_PARCELS, ROUTES, Route
+from parcelgate.http.requests.reading import read_json
+from parcelgate.http.routes import ROUTES, Route
 from parcelgate.services.orders.create import Draft
-from parcelgate.services.trackings.subscriptions import MOST
 from tests.support.api import a_box, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -315,10 +313,6 @@ class TestTheDescription:
             for method, operation in methods.items():
                 named = "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
                 assert named == (method in ("post", "patch")), path
-
-    def test_knows_how_many_parcels_a_list_may_name(self) -> None:
-        assert MOST_PARCELS == MOST
-        assert MOST_ORDERS == batches.MOST_ORDERS
 
     def test_shows_no_name_of_the_inside(self) -> None:
         assert not [name for name in document()["components"]["schemas"] if name.startswith("_")]

@@ -10,7 +10,7 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Site, encode
 from parcelgate.http.requests.orders import OrderInput, ParcelInput, read_order
-from parcelgate.http.requests.texts import pointer
+from parcelgate.http.requests.reading import pointer
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.change import Amendment
 from parcelgate.services.orders.create import Draft

@@ -4,10 +4,8 @@ from collections.abc import Collection, Iterable
 
 from parcelgate.domain.batches import MOST_ORDERS, BatchLine
 from parcelgate.domain.problems import FieldError, invalid
-from parcelgate.http.requests.bodies import read_json
-from parcelgate.http.requests.texts import is_absent, pointer
+from parcelgate.http.requests.reading import is_absent, pointer, read_json
 
-MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_REFERENCE = 80
 _LONGEST_ACCOUNT = 64
 
@@ -40,7 +38,7 @@ def is_check(body: object) -> bool:
 
 def read_entries(raw: bytes) -> list[object]:
     """The entries of a batch's body that was accepted."""
-    body = read_json(raw, "application/json", most=MOST_BYTES)
+    body = read_json(raw, "application/json", most=len(raw))
     entries = body["orders"] if isinstance(body, dict) else []
     return list(entries)
 

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import MOST_ORDERS
@@ -16,10 +15,10 @@ from parcelgate.http.requests.orders import (
     Input,
     OrderInput,
     ParcelInput,
-    carrier_errors,
     checked,
+    read,
 )
-from parcelgate.http.requests.texts import is_absent
+from parcelgate.http.requests.reading import WrongValueError, is_absent
 from parcelgate.services.orders.manifests import ManifestRequest
 
 MOST_CLOSED = 300
@@ -68,7 +67,7 @@ class ManifestInput(Input):
     @model_validator(mode="after")
     def _each_once(self) -> "ManifestInput":
         if len(set(self.order_ids)) < len(self.order_ids):
-            raise PydanticCustomError("not_unique", "order_ids names an order twice.")
+            raise WrongValueError("not_unique", "order_ids names an order twice.")
         return self
 
 
@@ -83,26 +82,21 @@ class AddressQuestion(NamedTuple):
 
 def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
     """The address of a body, and what is wrong with that. Raises ProblemError for any other mistake."""
-    request, errors = checked(AddressCheckInput, body)
-    errors = [*carrier_errors(body, carriers), *errors]
-    wrong = [error for error in errors if _is_about_the_address(error)]
+    request, errors = checked(AddressCheckInput, body, carriers)
+    wrong = tuple(error for error in errors if _is_about_the_address(error))
     if len(wrong) < len(errors):
         raise invalid(errors)
     if request is not None:
         return AddressQuestion(request.carrier, request.account, request.address.to_domain(), ())
-    given: dict[str, Any] = body if isinstance(body, dict) else {}
-    account = given.get("account")
-    return AddressQuestion(
-        given["carrier"], "default" if is_absent(account) else str(account), None, tuple(wrong)
-    )
+    # With an address that cannot be made out, the carrier and the account are good all the same.
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    account = fields.get("account")
+    return AddressQuestion(fields["carrier"], "default" if is_absent(account) else str(account), None, wrong)
 
 
 def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:
     """The orders that a body wants closed. Raises ProblemError with everything that is wrong."""
-    request, errors = checked(ManifestInput, body)
-    errors = [*carrier_errors(body, carriers), *errors]
-    if request is None or errors:
-        raise invalid(errors)
+    request = read(ManifestInput, body, carriers)
     return ManifestRequest(
         carrier=request.carrier, account=request.account, order_ids=tuple(request.order_ids)
     )

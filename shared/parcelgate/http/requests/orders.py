@@ -19,10 +19,10 @@ All that is wrong is told at once, each thing with a JSON pointer and one of the
 own (`not_supported_by_carrier` and others) when they examine the order.
 """
 
-import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -35,67 +35,38 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from parcelgate.carriers import registry
 from parcelgate.domain import addresses, orders
-from parcelgate.domain.countries import COUNTRIES
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
-from parcelgate.domain.problems import FieldError
-from parcelgate.http.requests.texts import WrongTextError, at_pointer, is_absent, parse_time, pointer
+from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.http.requests import reading
+from parcelgate.http.requests.reading import WrongValueError, at_pointer, is_absent, pointer
 from parcelgate.services.orders.create import Draft
 
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
-_BREAK = re.compile(r"[ ]*[\r\n\t]+[ ]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
-
-def _time(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise PydanticCustomError("type", "Must be a text holding a time.")
-    try:
-        return parse_time(value)
-    except WrongTextError as error:
-        raise PydanticCustomError(error.code, error.message) from None
-
-
-def _number(value: object, *, positive: bool, below: Decimal, places: int) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise PydanticCustomError("type", "Must be a number.")
-    number = Decimal(value)
-    least = "greater than 0" if positive else "0 or more"
-    if not number.is_finite() or number < 0 or number >= below or (positive and number == 0):
-        raise PydanticCustomError("out_of_range", f"Must be {least}, and less than {below:,}.")
-    if -number.as_tuple().exponent > places:  # type: ignore[operator] # it is finite
-        # Rounded and not refused: what a shop's floats add up to has decimals that nobody means.
-        number = number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-        if positive and number == 0:
-            raise PydanticCustomError("out_of_range", f"Must be {least}, to {places} decimals.")
-    return Decimal(format(abs(number), "f"))
-
-
-def _measure(value: object) -> Decimal:
-    return _number(_parsed(value), positive=True, below=Decimal(1_000_000_000), places=6)
-
-
-def _amount(value: object) -> Decimal:
-    return _number(_parsed(value), positive=False, below=Decimal(1_000_000_000_000), places=4)
-
-
-def _volume(value: object) -> Decimal:
-    return _number(_parsed(value), positive=True, below=Decimal(1000), places=9)
-
-
-def _parsed(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    value = value.strip()
-    if not _DECIMAL.fullmatch(value):
-        raise PydanticCustomError("format", "Must be a decimal number, such as 12.34.")
-    return Decimal(value)
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+# The length stands before the validator: so it is the text's own, and the validator sees the text first.
+Code = Annotated[str, Field(max_length=50), BeforeValidator(reading.line)]
+Short = Annotated[str, Field(max_length=100), BeforeValidator(reading.line)]
+_Long = Annotated[str, Field(max_length=128), BeforeValidator(reading.line)]
+Line = Annotated[str, Field(max_length=255), BeforeValidator(reading.line)]
+Text = Annotated[str, Field(max_length=1000), BeforeValidator(reading.lines)]
+_Reference = Annotated[str, Field(max_length=80), BeforeValidator(reading.reference)]
+Country = Annotated[
+    str, BeforeValidator(reading.country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
+]
+_Origin = Annotated[
+    str,
+    Field(max_length=60, description="A country's two letters (ISO 3166-1), or its name."),
+    BeforeValidator(reading.origin),
+]
+Time = Annotated[
+    datetime, BeforeValidator(reading.time), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 
 def _numeric(name: str, **bounds: int) -> WithJsonSchema:
@@ -104,104 +75,21 @@ def _numeric(name: str, **bounds: int) -> WithJsonSchema:
     return WithJsonSchema({"title": name, "anyOf": [{"type": "number", **bounds}, texts]})
 
 
-def _whole(value: object) -> object:
-    """Let 2.0 pass for 2, which JSON does not tell apart."""
-    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == int(value):
-        return int(value)
-    return value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _country(value: object) -> object:
-    if isinstance(value, str) and value.upper() not in COUNTRIES:
-        raise PydanticCustomError("format", "Must be the two letters of a country (ISO 3166-1).")
-    return _upper(value)
-
-
-def _origin(value: object) -> object:
-    """Two letters are a country's code, more are its name as the carrier will have it."""
-    if isinstance(value, str) and len(value) <= 2:
-        return _country(value)
-    return _one_line(value)
-
-
-def _one_line(value: object) -> object:
-    """A text of one line: blanks around it are dropped, a break or tab in it becomes one blank."""
-    return _checked_line(_BREAK.sub(" ", value.strip())) if isinstance(value, str) else value
-
-
-def _checked_line(text: str) -> str:
-    _has_all_letters(text)
-    if _CONTROL.search(text):
-        raise PydanticCustomError("format", "Must be one line without control characters.")
-    return text
-
-
-def _lines(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    _has_all_letters(text)
-    if _CONTROL_BUT_BREAKS.search(text):
-        raise PydanticCustomError("format", "Must hold no control characters.")
-    return text
-
-
-def _has_all_letters(text: str) -> None:
-    if "\ufffd" in text:
-        raise PydanticCustomError(
-            "characters", "Holds U+FFFD: a letter was lost before the text came here. Send it as UTF-8."
-        )
-
-
-def _own_reference(value: object) -> object:
-    """A client's own text, which is taken as it is."""
-    if isinstance(value, str) and value != value.strip():
-        raise PydanticCustomError("format", "Must not begin or end with a blank.")
-    return _checked_line(value) if isinstance(value, str) else value
-
-
-def _web_address(value: object) -> object:
-    if isinstance(value, str) and not value.startswith(("https://", "http://")):
-        raise PydanticCustomError("format", "Must begin with https:// or http://.")
-    return _one_line(value)
-
-
-def _place_number(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _one_line(value)
-
-
-Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
-# The length stands before the validator: so it is the text's own, and the validator sees the text first.
-Code = Annotated[str, Field(max_length=50), BeforeValidator(_one_line)]
-Short = Annotated[str, Field(max_length=100), BeforeValidator(_one_line)]
-_Long = Annotated[str, Field(max_length=128), BeforeValidator(_one_line)]
-Line = Annotated[str, Field(max_length=255), BeforeValidator(_one_line)]
-Text = Annotated[str, Field(max_length=1000), BeforeValidator(_lines)]
-_Reference = Annotated[str, Field(max_length=80), BeforeValidator(_own_reference)]
-Country = Annotated[
-    str, BeforeValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
-]
-_Origin = Annotated[
-    str,
-    Field(max_length=60, description="A country's two letters (ISO 3166-1), or its name."),
-    BeforeValidator(_origin),
-]
 _Measure = Annotated[
     Decimal,
-    BeforeValidator(_measure),
+    BeforeValidator(partial(reading.number, below=1_000_000_000, places=6)),
     _numeric("Measure", exclusiveMinimum=0, exclusiveMaximum=1_000_000_000),
 ]
 _Volume = Annotated[
-    Decimal, BeforeValidator(_volume), _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000)
+    Decimal,
+    BeforeValidator(partial(reading.number, below=1000, places=9)),
+    _numeric("Volume", exclusiveMinimum=0, exclusiveMaximum=1000),
 ]
 _Amount = Annotated[
-    Decimal, BeforeValidator(_amount), _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000)
+    Decimal,
+    BeforeValidator(partial(reading.number, below=1_000_000_000_000, places=4, positive=False)),
+    _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000),
 ]
-Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Input(BaseModel):
@@ -260,7 +148,7 @@ class WeightInput(DomainInput):
     @model_validator(mode="after")
     def _no_ship(self) -> "WeightInput":
         if self.to_domain().to(WeightUnit.G) > _HEAVIEST_GRAMS:
-            raise PydanticCustomError("out_of_range", "Must not be more than 1000 kg.")
+            raise WrongValueError("out_of_range", "Must not be more than 1000 kg.")
         return self
 
 
@@ -277,7 +165,7 @@ class DimensionsInput(DomainInput):
     @model_validator(mode="after")
     def _no_ship(self) -> "DimensionsInput":
         if max(self.to_domain().to(LengthUnit.MM)) > _LONGEST_MILLIMETRES:
-            raise PydanticCustomError("out_of_range", "No side may be longer than 10 m.")
+            raise WrongValueError("out_of_range", "No side may be longer than 10 m.")
         return self
 
 
@@ -300,19 +188,24 @@ class AddressInput(DomainInput):
     tax_id: Short | None = None
 
 
+def _item_number(value: object) -> object:
+    """Take a whole number for the text that it is written as."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else reading.line(value)
+
+
 class ItemInput(DomainInput):
     """One line of a parcel's contents; value and weight are for one piece."""
 
     domain = orders.Item
 
     description: Text
-    quantity: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+    quantity: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(reading.whole)]
     unit_value: MoneyInput
     number: (
         Annotated[
             str,
             Field(max_length=128),
-            BeforeValidator(_place_number),
+            BeforeValidator(_item_number),
             WithJsonSchema({"type": ["string", "integer"], "maxLength": 128}),
         ]
         | None
@@ -322,7 +215,7 @@ class ItemInput(DomainInput):
     hs_code: Short | None = None
     origin_country: _Origin | None = None
     weight: WeightInput | None = None
-    url: Annotated[str, Field(max_length=2000), BeforeValidator(_web_address)] | None = None
+    url: Annotated[str, Field(max_length=2000), BeforeValidator(reading.web_address)] | None = None
     warehouse_number: Line | None = None
 
     def at(self, place: int) -> orders.Item:
@@ -382,7 +275,7 @@ class CustomsInput(DomainInput):
     gst_exemption_code: Code | None = None
     abn: Code | None = None
     sender_tax_id: Line | None = None
-    inject_port: Annotated[str, Field(max_length=256), BeforeValidator(_one_line)] | None = None
+    inject_port: Annotated[str, Field(max_length=256), BeforeValidator(reading.line)] | None = None
 
 
 class DeliveryWindowInput(DomainInput):
@@ -396,7 +289,7 @@ class DeliveryWindowInput(DomainInput):
     @model_validator(mode="after")
     def _forwards(self) -> "DeliveryWindowInput":
         if self.to <= self.from_:
-            raise PydanticCustomError("out_of_range", "Must end after it begins.")
+            raise WrongValueError("out_of_range", "Must end after it begins.")
         return self
 
 
@@ -425,7 +318,7 @@ class LabelInput(DomainInput):
 
     format: Literal["pdf", "jpg", "zpl"] = "pdf"
     size: Literal["4x6", "a4", "4x4"] = "4x6"
-    dpi: Annotated[Literal[203, 300], BeforeValidator(_whole)] | None = None
+    dpi: Annotated[Literal[203, 300], BeforeValidator(reading.whole)] | None = None
 
 
 def _without_absent_values(value: object) -> object:
@@ -492,10 +385,21 @@ def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
 type _Place = tuple[int | str, ...]
 
 
-def checked[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[FieldError]]:
-    """What `body` says in the form of `model`, or everything that is wrong with it."""
-    found, mistakes = _validate(model, body)
-    return found, [error for _, error in mistakes]
+def checked[T: BaseModel](
+    model: type[T], body: object, carriers: Collection[str] | None = None
+) -> tuple[T | None, list[FieldError]]:
+    """What `body` says in the form of `model`, or everything that is wrong with it, its carrier included."""
+    request, mistakes = _validate(model, body)
+    errors = [] if carriers is None else carrier_errors(body, carriers)
+    return request, errors + [error for _, error in mistakes]
+
+
+def read[T: BaseModel](model: type[T], body: object, carriers: Collection[str] | None = None) -> T:
+    """What `body` says in the form of `model`. Raises ProblemError with everything that is wrong with it."""
+    request, errors = checked(model, body, carriers)
+    if request is None or errors:
+        raise invalid(errors)
+    return request
 
 
 def _validate[T: BaseModel](model: type[T], body: object) -> tuple[T | None, list[tuple[_Place, FieldError]]]:
@@ -527,9 +431,11 @@ _WORDS = {
 def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
     # The place of a wrong key of an object ends with this mark.
     place = tuple(part for part in details["loc"] if part != "[key]")
-    # Errors of our own validators carry the contract's code as their type.
+    context = details.get("ctx", {})
+    if isinstance(error := context.get("error"), WrongValueError):
+        return place, FieldError(pointer(place), error.code, error.message)
     code, words = _WORDS.get(details["type"], (details["type"], details["msg"]))
-    return place, FieldError(pointer(place), code, words.format_map(details.get("ctx", {})))
+    return place, FieldError(pointer(place), code, words.format_map(context))
 
 
 def _pruned(body: object, places: Iterable[_Place]) -> object:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.http.requests.texts import WrongTextError, is_absent, parse_time, pointer
+from parcelgate.http.requests.reading import WrongValueError, is_absent, pointer, time
 from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
@@ -16,34 +16,26 @@ MOST = 100
 DEFAULT = 20
 
 
-class OrderQuery(NamedTuple):
-    """Which orders are wanted, how many of them, and from where on."""
+class ListQuery[F](NamedTuple):
+    """Which orders or trackings are wanted, how many of them, and from where on."""
 
-    filter: OrderFilter
+    filter: F
     limit: int
     cursor: str | None
 
 
-class TrackingQuery(NamedTuple):
-    """Which trackings are wanted, how many of them, and from where on."""
-
-    filter: TrackingFilter
-    limit: int
-    cursor: str | None
-
-
-def read_order_query(query: Mapping[str, str]) -> OrderQuery:
+def read_order_query(query: Mapping[str, str]) -> ListQuery[OrderFilter]:
     """Read the query of the list of orders. Raises ProblemError naming every parameter that is wrong."""
-    given = _read("orders", query)
-    limit, cursor = given.pop("limit") or DEFAULT, given.pop("cursor")
-    return OrderQuery(OrderFilter(**given), limit, cursor)
+    values = _read("orders", query)
+    limit, cursor = values.pop("limit") or DEFAULT, values.pop("cursor")
+    return ListQuery(OrderFilter(**values), limit, cursor)
 
 
-def read_tracking_query(query: Mapping[str, str]) -> TrackingQuery:
+def read_tracking_query(query: Mapping[str, str]) -> ListQuery[TrackingFilter]:
     """Read the query of the list of trackings. Raises ProblemError naming every parameter that is wrong."""
-    given = _read("trackings", query)
-    limit, cursor = given.pop("limit") or DEFAULT, given.pop("cursor")
-    return TrackingQuery(TrackingFilter(**given), limit, cursor)
+    values = _read("trackings", query)
+    limit, cursor = values.pop("limit") or DEFAULT, values.pop("cursor")
+    return ListQuery(TrackingFilter(**values), limit, cursor)
 
 
 def read_account_query(query: Mapping[str, str]) -> str | None:
@@ -52,31 +44,22 @@ def read_account_query(query: Mapping[str, str]) -> str | None:
     return account
 
 
-def bad_cursor() -> Exception:
-    """Tell that a cursor is not one that this list has given out."""
-    message = "This list has not given out such a cursor."
-    return invalid([FieldError("/cursor", "format", message)])
-
-
 def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
     """Every parameter of this kind of query, None where it is absent."""
-    known = PARAMETERS[kind]
-    found: dict[str, Any] = dict.fromkeys(known)
+    parameters = PARAMETERS[kind]
+    values: dict[str, Any] = dict.fromkeys(parameters)
     errors = []
     for name, text in query.items():
-        if name in known and not is_absent(text):
+        if name not in parameters:
+            errors.append(FieldError(pointer([name]), "unknown_field", "There is no such parameter."))
+        elif not is_absent(text):
             try:
-                found[name] = known[name].parse(text)
-            except WrongTextError as error:
+                values[name] = parameters[name].parse(text)
+            except WrongValueError as error:
                 errors.append(FieldError(pointer([name]), error.code, error.message))
-    errors += [
-        FieldError(pointer([name]), "unknown_field", "There is no such parameter.")
-        for name in query
-        if name not in known
-    ]
     if errors:
         raise invalid(errors)
-    return found
+    return values
 
 
 def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
@@ -84,21 +67,21 @@ def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
         try:
             return kind(text)
         except ValueError:
-            raise WrongTextError("unknown_value", f"Must be one of: {', '.join(kind)}.") from None
+            raise WrongValueError("unknown_value", f"Must be one of: {', '.join(kind)}.") from None
 
     return parse
 
 
 def _time(text: str) -> datetime:
     # A plus sign that was not escaped arrives as a blank.
-    return parse_time(text.replace(" ", "+"))
+    return time(text.replace(" ", "+"))
 
 
 def _limit(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise WrongTextError("type", "Must be a whole number.")
+        raise WrongValueError("type", "Must be a whole number.")
     if len(text) > 9 or not 1 <= int(text) <= MOST:
-        raise WrongTextError("out_of_range", f"Must be between 1 and {MOST}.")
+        raise WrongValueError("out_of_range", f"Must be between 1 and {MOST}.")
     return int(text)
 
 
@@ -106,7 +89,7 @@ class Parameter(NamedTuple):
     """One parameter of a query."""
 
     parse: Callable[[str], Any]
-    """Raises WrongTextError."""
+    """Raises WrongValueError."""
     schema: Mapping[str, Any]
     description: str
 

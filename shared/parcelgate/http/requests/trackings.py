@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Hashable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple
-from unicodedata import normalize
 
 import msgspec
 from pydantic import (
@@ -19,11 +18,11 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from parcelgate.carriers.results import Area, Following, Route, Waybill
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Customer, Tracking
+from parcelgate.http.requests import reading
 from parcelgate.http.requests.orders import (
     Account,
     Code,
@@ -36,27 +35,12 @@ from parcelgate.http.requests.orders import (
     Time,
     checked,
 )
-from parcelgate.http.requests.texts import WrongTextError, is_absent, parse_time, pointer
-from parcelgate.services.trackings.subscriptions import MOST, Change, Wanted
+from parcelgate.http.requests.reading import WrongValueError, is_absent, pointer
+from parcelgate.http.routes import MOST_PARCELS
+from parcelgate.services.trackings.subscriptions import Change, Wanted
 
 _DOCUMENTED_TIME = re.compile(r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", re.ASCII)
 _AIR_WAYBILL = re.compile(r"\d{3}[ -]?\d{7,8}", re.ASCII)
-
-
-def _number(value: object) -> object:
-    """A tracking number as people copy it: full-width digits are digits, and blanks in it mean nothing."""
-    return "".join(normalize("NFKC", value).split()) if isinstance(value, str) else value
-
-
-def _day(value: object) -> date:
-    if not isinstance(value, str):
-        raise PydanticCustomError("type", "Must be a text holding a date.")
-    try:
-        return parse_time(value).date() if len(value) > len("2026-11-21") else date.fromisoformat(value)
-    except WrongTextError as error:
-        raise PydanticCustomError(error.code, error.message) from None
-    except ValueError:
-        raise PydanticCustomError("format", "Must be a date: 2026-11-21.") from None
 
 
 def _ordered_at(value: object) -> object:
@@ -65,7 +49,7 @@ def _ordered_at(value: object) -> object:
         try:
             return datetime.strptime(value, "%Y/%m/%d %H:%M").replace(tzinfo=UTC).isoformat()
         except ValueError:
-            raise PydanticCustomError("format", "Must be a time that there is.") from None
+            raise WrongValueError("format", "Must be a time that there is.") from None
     return value
 
 
@@ -75,8 +59,8 @@ Courier = Annotated[
         max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", description="The aggregator's courier code."
     ),
 ]
-Number = Annotated[Short, BeforeValidator(_number)]
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Number = Annotated[Short, BeforeValidator(reading.tracking_number)]
+Day = Annotated[date, BeforeValidator(reading.day), WithJsonSchema({"type": "string", "format": "date"})]
 OrderedAt = Annotated[Time, BeforeValidator(_ordered_at)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$")]
 Id = Annotated[str, Field(max_length=80)]
@@ -334,13 +318,14 @@ def read_air_waybill(text: str) -> str:
 
 
 def _read[T: BaseModel](model: type[T], body: object) -> T:
-    found, errors = checked(model, body)
-    if found is None or errors:
-        raise invalid([_told(error, model) for error in errors])
-    return found
+    request, errors = checked(model, body)
+    if request is None:
+        raise invalid([_named_as_fixed(error, model) for error in errors])
+    return request
 
 
-def _told(error: FieldError, model: type[BaseModel]) -> FieldError:
+def _named_as_fixed(error: FieldError, model: type[BaseModel]) -> FieldError:
+    """Say of a field that can be given and not be changed that it is fixed, not that it is unknown."""
     name = error.pointer.removeprefix("/")
     if error.code == "unknown_field" and issubclass(model, TrackingPatch) and name in FollowingInput.names:
         return FieldError(error.pointer, "cannot_change", "Is fixed once the parcel is followed.")
@@ -357,8 +342,8 @@ def _several[T](
         raise invalid([FieldError("", "type", "Must be a list.")])
     if not body:
         raise invalid([FieldError("", "missing", "Must have at least one entry.")])
-    if len(body) > MOST:
-        raise invalid([FieldError("", "too_many", f"Must have at most {MOST} entries.")])
+    if len(body) > MOST_PARCELS:
+        raise invalid([FieldError("", "too_many", f"Must have at most {MOST_PARCELS} entries.")])
     entries: list[T | ProblemError] = []
     seen: set[Hashable] = set()
     for place, part in enumerate(body):
@@ -380,14 +365,8 @@ def _several[T](
 def _placed(error: ProblemError, place: int) -> ProblemError:
     """The same problem, with pointers from the list that the entry stands in."""
     problem = error.problem
-    return ProblemError(
-        problem.code,
-        problem.detail,
-        errors=[
-            msgspec.structs.replace(each, pointer=f"{pointer([place])}{each.pointer}")
-            for each in problem.errors
-        ],
-        carrier=problem.carrier,
-        order_id=error.order_id,
-        retry_after=error.retry_after,
+    errors = tuple(
+        msgspec.structs.replace(each, pointer=f"{pointer([place])}{each.pointer}") for each in problem.errors
     )
+    placed = msgspec.structs.replace(problem, errors=errors)
+    return ProblemError.of(placed, order_id=error.order_id, retry_after=error.retry_after)

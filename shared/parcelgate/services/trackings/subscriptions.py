@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.store.table import Table
 
-MOST = 40
-"""Parcels of one request."""
 REALTIME_INTERVAL = timedelta(hours=2)
 """How often one parcel's courier may be asked at once."""
 _ATTEMPTS = 5

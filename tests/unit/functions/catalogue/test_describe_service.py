@@ -12,7 +12,7 @@ from functions.describe_service import handler
 from parcelgate.carriers import registry
 from parcelgate.domain.problems import CODES
 from parcelgate.http.openapi import document, main
-from parcelgate.http.pages import EXPLANATIONS
+from parcelgate.http.pages import explanations
 from tests.support.api import DOMAIN, ROUTES, call
 
 
@@ -73,7 +73,7 @@ def test_every_problem_is_explained(code: str) -> None:
 
     assert reply.status == 200
     assert code in reply.text
-    assert len(EXPLANATIONS[code]) > 20
+    assert len(explanations()[code]) > 20
 
 
 @pytest.mark.parametrize("code", ["nothing", "<script>alert(1)</script>", ".."])

@@ -5,11 +5,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from functions.read_orders import handler
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import Source, merge
+from parcelgate.http import answers
 from tests.support.api import House, call
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_tracking, seen, told
@@ -222,7 +222,7 @@ class TestTheList:
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         orders = some_orders(house, 3)
-        monkeypatch.setattr(handler, "LARGEST_PAGE", 1)
+        monkeypatch.setattr(answers, "LARGEST_PAGE", 1)
 
         page = call("GET /v1/orders").json()
         rest = call("GET /v1/orders", query={"cursor": page["next_cursor"]}).json()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.read_trackings import handler
 from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.http import answers
 from tests.support.api import House, call
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, a_tracking, seen
@@ -99,7 +99,7 @@ class TestTheList:
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trackings = some(house, 3)
-        monkeypatch.setattr(handler, "LARGEST_PAGE", 1500)
+        monkeypatch.setattr(answers, "LARGEST_PAGE", 1500)
 
         page = call("GET /v1/trackings").json()
 

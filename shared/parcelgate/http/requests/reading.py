@@ -1,0 +1,265 @@
+"""Reading what a client sent: a body as JSON, and the values that stand in bodies and queries.
+
+A value is read by a function that gives it in the form that the domain has it in, or raises WrongValueError.
+Most leave a value of another JSON type than theirs as it is: what checks the body whole refuses that.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any, NoReturn
+from unicodedata import normalize
+
+from parcelgate.domain.countries import COUNTRIES
+from parcelgate.domain.problems import ProblemError
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 50
+"""No body that means anything here is nested this deep."""
+_LARGEST_EXPONENT = 1000
+"""Of ten: far beyond what any field takes, and far below what decimal arithmetic overflows at."""
+_DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
+_BREAK = re.compile(r"[ ]*[\r\n\t]+[ ]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class WrongValueError(ValueError):
+    """A value is not what it must be; `code` is one of the codes that `http.requests.orders` lists."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def is_absent(value: object) -> bool:
+    """Whether a field with this value counts as not given."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def pointer(place: Iterable[int | str]) -> str:
+    """Write the place of a value in a document as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def at_pointer(document: object, place: str) -> object:
+    """Look up what stands at a JSON pointer; None for nothing."""
+    for part in place.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = document.get(name)
+        elif isinstance(document, list) and name.isdigit() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return None
+    return document
+
+
+def read_bytes(event: Mapping[str, Any]) -> bytes:
+    """Take the body out of an HTTP API event. Raises ProblemError `not_json` when it cannot be read."""
+    body = event.get("body") or ""
+    try:
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, ValueError):
+        raise ProblemError("not_json", "The body cannot be read.") from None
+
+
+def read_json(
+    raw: bytes, content_type: str, *, most: int = MAX_BYTES, types: Collection[str] = (JSON,)
+) -> object:
+    """Read a body of at most `most` bytes as JSON; no body is `{}`.
+
+    A UTF-8 byte order mark is passed over. Numbers are int or Decimal, never float. Raises ProblemError:
+    `unsupported_media_type`, `body_too_large`, or `not_json`, also for what JSON leaves open and nobody can
+    mean: NaN, a name twice in one object, half a surrogate pair, thousands of brackets.
+    """
+    if not raw:
+        return {}
+    if content_type.partition(";")[0].strip().lower() not in types:
+        named = " or ".join(types)
+        raise ProblemError("unsupported_media_type", f"Send JSON, with Content-Type: {named}.")
+    if len(raw) > most:
+        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {most} are taken.")
+    try:
+        value: object = json.loads(
+            raw.decode("utf-8-sig"),
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_no_number,
+            object_pairs_hook=_object,
+        )
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ProblemError("not_json", f"The body is not JSON: see {place}.") from None
+    except UnicodeDecodeError:
+        raise ProblemError("not_json", "The body is not UTF-8.") from None
+    except RecursionError:
+        raise _too_deep() from None
+    _check(value, MAX_DEPTH)
+    return value
+
+
+def _decimal(text: str) -> Decimal:
+    """A number as it is written. One beyond all measure is infinite: no arithmetic with it can overflow."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return Decimal("Infinity")
+    return number if abs(number.adjusted()) < _LARGEST_EXPONENT else Decimal("Infinity")
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= 18 else _decimal(text)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ProblemError("not_json", f"{name} is not a JSON number.")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ProblemError("not_json", "An object has the same name twice.")
+    return value
+
+
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise _too_deep()
+        if isinstance(value, dict):
+            for name in value:
+                _check_text(name)
+            value = list(value.values())
+        for part in value:
+            _check(part, depth - 1)
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ProblemError("not_json", "A text holds half a surrogate pair.")
+
+
+def _too_deep() -> ProblemError:
+    return ProblemError("not_json", f"The body is nested more than {MAX_DEPTH} deep.")
+
+
+def time(value: object) -> datetime:
+    """Read an RFC 3339 time with its zone, and give it in UTC."""
+    if not isinstance(value, str):
+        raise WrongValueError("type", "Must be a text holding a time.")
+    try:
+        moment = datetime.fromisoformat(value.upper()) if _TIME.fullmatch(value) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise WrongValueError("format", "Must be an RFC 3339 time with a zone: 2026-11-21T09:30:00Z.")
+    if not 1970 < moment.year < 2200:
+        raise WrongValueError("out_of_range", "Must lie between the years 1971 and 2199.")
+    return moment.astimezone(UTC)
+
+
+def day(value: object) -> date:
+    """Read a date, or the date of a time."""
+    if not isinstance(value, str):
+        raise WrongValueError("type", "Must be a text holding a date.")
+    if len(value) > len("2026-11-21"):
+        return time(value).date()
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise WrongValueError("format", "Must be a date: 2026-11-21.") from None
+
+
+def tracking_number(value: object) -> object:
+    """Read a number as people copy it: full-width digits are digits, and blanks in it mean nothing."""
+    return "".join(normalize("NFKC", value).split()) if isinstance(value, str) else value
+
+
+def number(value: object, *, below: int, places: int, positive: bool = True) -> Decimal:
+    """Read a JSON number, or a text that holds one; what has more decimals than `places` is rounded half up.
+
+    Rounded and not refused: what a shop's floats add up to has decimals that nobody means.
+    """
+    if isinstance(value, str):
+        if not _DECIMAL.fullmatch(value.strip()):
+            raise WrongValueError("format", "Must be a decimal number, such as 12.34.")
+        value = Decimal(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise WrongValueError("type", "Must be a number.")
+    amount = Decimal(value)
+    least = "greater than 0" if positive else "0 or more"
+    if not amount.is_finite() or amount < 0 or amount >= below or (positive and amount == 0):
+        raise WrongValueError("out_of_range", f"Must be {least}, and less than {below:,}.")
+    if -amount.as_tuple().exponent > places:  # type: ignore[operator] # it is finite
+        amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+        if positive and amount == 0:
+            raise WrongValueError("out_of_range", f"Must be {least}, to {places} decimals.")
+    return Decimal(format(abs(amount), "f"))
+
+
+def whole(value: object) -> object:
+    """Let 2.0 pass for 2, which JSON does not tell apart."""
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == int(value):
+        return int(value)
+    return value
+
+
+def line(value: object) -> object:
+    """Read a text of one line: blanks around it are dropped, a break or tab in it becomes one blank."""
+    return _without_controls(_BREAK.sub(" ", value.strip()), _CONTROL) if isinstance(value, str) else value
+
+
+def lines(value: object) -> object:
+    """Read a text that may have several lines: blanks around it are dropped."""
+    return _without_controls(value.strip(), _CONTROL_BUT_BREAKS) if isinstance(value, str) else value
+
+
+def reference(value: object) -> object:
+    """Read a client's own text, which is taken as it is."""
+    if not isinstance(value, str):
+        return value
+    if value != value.strip():
+        raise WrongValueError("format", "Must not begin or end with a blank.")
+    return _without_controls(value, _CONTROL)
+
+
+def web_address(value: object) -> object:
+    """Read the address of a page."""
+    if isinstance(value, str) and not value.startswith(("https://", "http://")):
+        raise WrongValueError("format", "Must begin with https:// or http://.")
+    return line(value)
+
+
+def country(value: object) -> object:
+    """Read the two letters of a country, in any case."""
+    if not isinstance(value, str):
+        return value
+    if value.upper() not in COUNTRIES:
+        raise WrongValueError("format", "Must be the two letters of a country (ISO 3166-1).")
+    return value.upper()
+
+
+def origin(value: object) -> object:
+    """Read where goods come from: two letters are a country's code, more are its name."""
+    return country(value) if isinstance(value, str) and len(value) <= 2 else line(value)
+
+
+def _without_controls(text: str, controls: re.Pattern[str]) -> str:
+    if "\ufffd" in text:
+        message = "Holds U+FFFD: a letter was lost before the text came here. Send it as UTF-8."
+        raise WrongValueError("characters", message)
+    if controls.search(text):
+        kind = "be one line without" if controls is _CONTROL else "hold no"
+        raise WrongValueError("format", f"Must {kind} control characters.")
+    return text
