@@ -7,7 +7,7 @@ from parcelgate.carriers.port import Aggregates
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.queries import read_account_query
-from parcelgate.http.requests.trackings import read_air_waybill, read_areas, read_number, read_route
+from parcelgate.http.requests.trackings import NumberInput, RouteInput, read, read_air_waybill, read_areas
 from parcelgate.http.resources.aggregator import (
     AggregatorWords,
     CourierList,
@@ -29,8 +29,9 @@ def read_transit_times(request: Request) -> Answer:
     """Give how long parcels take on a route."""
 
     def tell() -> Answer:
-        account, route = read_route(request.body)
-        (times,) = _ask(request, account, lambda aggregator: aggregator.transit_times([route]))
+        question = read(RouteInput, request.body)
+        route = question.to_domain()
+        (times,) = _ask(request, question.account, lambda aggregator: aggregator.transit_times([route]))
         return answer(TransitTimesResource(times))
 
     return _once(request, tell)
@@ -53,8 +54,9 @@ def detect_courier(request: Request) -> Answer:
     """Give whose a number may be."""
 
     def detect() -> Answer:
-        account, number = read_number(request.body)
-        return answer(CourierList(tuple(_ask(request, account, lambda one: one.detect(number)))))
+        question = read(NumberInput, request.body)
+        couriers = _ask(request, question.account, lambda one: one.detect(question.tracking_number))
+        return answer(CourierList(tuple(couriers)))
 
     return _once(request, detect)
 

@@ -6,13 +6,12 @@ from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.trackings import read_change, read_changes, read_names, read_refresh
+from parcelgate.http.requests.trackings import RefreshInput, TrackingPatch, read, read_changes, read_names
 from parcelgate.http.resources.trackings import (
     TrackingResource,
     TrackingResult,
-    TrackingResults,
-    failed_result,
     tracking_resource,
+    tracking_results,
 )
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
@@ -28,7 +27,7 @@ def change_tracking(request: Request) -> Answer:
     """Change what is known of a parcel, or with which courier it is followed."""
 
     def change(subscriptions: TrackingSubscriptions) -> Answer:
-        changes = [(request.parameters["id"], read_change(request.body))]
+        changes = [(request.parameters["id"], read(TrackingPatch, request.body).to_domain())]
         (result,) = subscriptions.change(request.tenant, changes, request.within(CARRIER_SECONDS))
         return answer(_shown(request, subscriptions, result))
 
@@ -65,7 +64,7 @@ def refresh_tracking(request: Request) -> Answer:
     def refresh(subscriptions: TrackingSubscriptions) -> Answer:
         tracking_id = request.parameters["id"]
         headers = {"location": f"/v1/trackings/{tracking_id}"}
-        if read_refresh(request.body):
+        if read(RefreshInput, request.body).realtime:
             tracking = subscriptions.ask_courier(request.tenant, tracking_id, request.within(CARRIER_SECONDS))
         else:
             tracking = subscriptions.refresh(request.tenant, tracking_id)
@@ -81,19 +80,18 @@ def change_trackings(request: Request) -> Answer:
 
     def change(subscriptions: TrackingSubscriptions) -> Answer:
         changes = read_changes(request.body)
-        told = subscriptions.change(request.tenant, changes.good, request.within(CARRIER_SECONDS))
-        results = changes.answered(told)
+        results = changes.answered(
+            subscriptions.change(request.tenant, changes.good, request.within(CARRIER_SECONDS))
+        )
         subscriptions.raise_if_none_was_heard(results)
         changed = [result for result in results if isinstance(result, Tracking)]
         planned = subscriptions.planned(request.tenant, changed)
-        shown = {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
-        data = tuple(
-            TrackingResult(status=200, id=result.id, tracking=shown[result.id])
-            if isinstance(result, Tracking)
-            else failed_result(result, request.site)
-            for result in results
-        )
-        return answer(TrackingResults(data), 207)
+        resources = {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
+
+        def shown(result: Tracking) -> TrackingResult:
+            return TrackingResult(status=200, id=result.id, tracking=resources[result.id])
+
+        return answer(tracking_results(results, request.site, shown), 207)
 
     return _once(request, change)
 
@@ -108,13 +106,11 @@ def forget_trackings(request: Request) -> Answer:
             subscriptions.forget(request.tenant, names.good, request.within(CARRIER_SECONDS))
         )
         subscriptions.raise_if_none_was_heard(results)
-        data = tuple(
-            TrackingResult(status=204, id=result.id)
-            if isinstance(result, Tracking)
-            else failed_result(result, request.site)
-            for result in results
-        )
-        return answer(TrackingResults(data), 207)
+
+        def shown(result: Tracking) -> TrackingResult:
+            return TrackingResult(status=204, id=result.id)
+
+        return answer(tracking_results(results, request.site, shown), 207)
 
     return _once(request, forget)
 

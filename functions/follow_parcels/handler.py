@@ -3,14 +3,13 @@
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.trackings import Several, read_following, read_subscriptions
+from parcelgate.http.requests.trackings import FollowingInput, Several, read, read_subscriptions
 from parcelgate.http.resources.trackings import (
     TrackingList,
     TrackingResource,
     TrackingResult,
-    TrackingResults,
-    failed_result,
     tracking_resource,
+    tracking_results,
 )
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.subscriptions import Taken, TrackingSubscriptions, Wanted
@@ -29,7 +28,7 @@ def follow_parcels(request: Request) -> Answer:
     def follow() -> Answer:
         if isinstance(request.body, list):
             return _follow_several(request, subscriptions, read_subscriptions(request.body))
-        return _follow_one(request, subscriptions, read_following(request.body))
+        return _follow_one(request, subscriptions, read(FollowingInput, request.body).to_domain())
 
     return do_once(request, subscriptions.table.tenant(request.tenant), follow)
 
@@ -45,20 +44,19 @@ def _follow_one(request: Request, subscriptions: TrackingSubscriptions, wanted: 
 def _follow_several(
     request: Request, subscriptions: TrackingSubscriptions, wanted: Several[Wanted]
 ) -> Answer:
-    told = subscriptions.follow(request.tenant, wanted.good, request.within(CARRIER_SECONDS))
-    results = wanted.answered(told)
-    taken = [result for result in results if isinstance(result, Taken)]
-    shown = _resources(request, subscriptions, taken)
-    if len(taken) == len(results):
-        return answer(TrackingList(tuple(shown[one.tracking.id] for one in taken)), 201)
-    subscriptions.raise_if_none_was_heard(results)
-    data = tuple(
-        TrackingResult(status=_status(result), tracking=shown[result.tracking.id])
-        if isinstance(result, Taken)
-        else failed_result(result, request.site)
-        for result in results
+    results = wanted.answered(
+        subscriptions.follow(request.tenant, wanted.good, request.within(CARRIER_SECONDS))
     )
-    return answer(TrackingResults(data), 207)
+    taken = [result for result in results if isinstance(result, Taken)]
+    resources = _resources(request, subscriptions, taken)
+    if len(taken) == len(results):
+        return answer(TrackingList(tuple(resources[one.tracking.id] for one in taken)), 201)
+    subscriptions.raise_if_none_was_heard(results)
+
+    def shown(result: Taken) -> TrackingResult:
+        return TrackingResult(status=_status(result), tracking=resources[result.tracking.id])
+
+    return answer(tracking_results(results, request.site, shown), 207)
 
 
 def _resources(

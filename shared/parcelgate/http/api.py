@@ -19,7 +19,7 @@ or in `create_once` where it stores something that a later request can find by i
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from parcelgate.domain.clock import now
@@ -134,17 +134,23 @@ class Request:
         return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems")
 
 
+class _Endpoint(NamedTuple):
+    route: Route
+    work: Callable[[Request], Answer]
+    takes_body: bool
+
+
 class Api:
     """The routes of one function: those that the table has under its name."""
 
     def __init__(self, function: str) -> None:
-        self._routes = FUNCTIONS[function].routes
-        self._work: dict[str, tuple[Route, Callable[[Request], Answer]]] = {}
+        self._routes = {route.name: route for route in FUNCTIONS[function].routes}
+        self._endpoints: dict[str, _Endpoint] = {}
 
     def route[W: Callable[[Request], Answer]](self, work: W) -> W:
-        """Answer the route that is named like the function `work`. Raises StopIteration if there is none."""
-        route = next(route for route in self._routes if route.name == work.__name__)
-        self._work[route.key] = (route, work)
+        """Answer the route that is named like the function `work`. Raises KeyError if there is none."""
+        route = self._routes[work.__name__]
+        self._endpoints[route.key] = _Endpoint(route, work, route.idempotent)
         return work
 
     def handler(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
@@ -158,17 +164,17 @@ class Api:
             return _proxy(problem_answer(error, request.site, request.request_id))
 
     def _answer(self, request: Request) -> Answer:
-        if request.route not in self._work:
+        endpoint = self._endpoints.get(request.route)
+        if endpoint is None:
             raise ProblemError("not_found", "There is nothing at this address.")
-        route, work = self._work[request.route]
-        if not route.open:
-            request.require(route.scope)
-        if route.idempotent:
-            # Read before the key is looked at: what is no JSON says nothing about an earlier request.
+        if not endpoint.route.open:
+            request.require(endpoint.route.scope)
+        if endpoint.takes_body:
+            # Read before the idempotency key is: what is no JSON says nothing about an earlier request.
             body = request.body
-            if route.body is None:
+            if endpoint.route.body is None:
                 _refuse_fields(body)
-        return work(request)
+        return endpoint.work(request)
 
 
 def create_once(

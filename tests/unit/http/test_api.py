@@ -222,7 +222,7 @@ class TestTheTable:
             return
         api = import_module(f"functions.{name}.handler").api
 
-        assert {route.name for route, _ in api._work.values()} == {
+        assert {endpoint.route.name for endpoint in api._endpoints.values()} == {
             route.name for route in FUNCTIONS[name].routes
         }
 

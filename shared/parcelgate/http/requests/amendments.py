@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Site, encode
-from parcelgate.http.requests.orders import OrderInput, ParcelInput, read_order
+from parcelgate.http.requests.orders import OrderInput, ParcelInput, customs_of_items, read_order
 from parcelgate.http.requests.reading import pointer
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.change import Amendment
@@ -69,27 +68,13 @@ def said(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
         for parcel in shown["parcels"]
     ]
     if body["customs"] and "parcels" in patch:
-        body["customs"] = dict(body["customs"])
-        for name in _derived(order):
-            del body["customs"][name]
+        derived = customs_of_items(order.parcels)
+        body["customs"] = {
+            name: value
+            for name, value in body["customs"].items()
+            if getattr(order.customs, name, None) != derived.get(name, ...)
+        }
     return body
-
-
-def _derived(order: Order) -> list[str]:
-    items = [item for parcel in order.parcels for item in parcel.items]
-    customs = order.customs
-    if not items or customs is None:
-        return []
-    derived = []
-    if customs.description == items[0].description:
-        derived.append("description")
-    worth = Money(
-        sum((item.unit_value.amount * item.quantity for item in items), Decimal(0)),
-        items[0].unit_value.currency,
-    )
-    if customs.value == worth:
-        derived.append("value")
-    return derived
 
 
 def _not_to_be_changed(name: str) -> FieldError:

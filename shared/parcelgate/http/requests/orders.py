@@ -491,17 +491,22 @@ def _reference_errors(order: str, parcels: list[str]) -> Iterable[FieldError]:
         yield FieldError(f"/parcels/{index}/reference", "not_unique", message)
 
 
-def _customs(given: CustomsInput | None, parcels: tuple[orders.Parcel, ...]) -> orders.Customs | None:
+def customs_of_items(parcels: Iterable[orders.Parcel]) -> dict[str, Any]:
+    """What follows for customs from the items: the first description, and the sum if it is of one currency."""
     items = [item for parcel in parcels for item in parcel.items]
-    if given is None and not items:
+    values = [Money(item.unit_value.amount * item.quantity, item.unit_value.currency) for item in items]
+    of_one_currency = len({value.currency for value in values}) == 1
+    return {
+        "description": items[0].description if items else None,
+        "value": sum(values[1:], values[0]) if of_one_currency else None,
+    }
+
+
+def _customs(stated: CustomsInput | None, parcels: tuple[orders.Parcel, ...]) -> orders.Customs | None:
+    if stated is None and not any(parcel.items for parcel in parcels):
         return None
-    given = given or CustomsInput.model_validate({})
-    currencies = {item.unit_value.currency for item in items}
-    total = None
-    if len(currencies) == 1:
-        total = Money(sum((i.unit_value.amount * i.quantity for i in items), Decimal(0)), currencies.pop())
-    customs: orders.Customs = given.to_domain(
-        description=given.description or (items[0].description if items else None),
-        value=given.value.to_domain() if given.value else total,
-    )
-    return customs
+    customs: orders.Customs = (stated or CustomsInput.model_validate({})).to_domain()
+    defaults = {
+        name: value for name, value in customs_of_items(parcels).items() if not getattr(customs, name)
+    }
+    return msgspec.structs.replace(customs, **defaults)

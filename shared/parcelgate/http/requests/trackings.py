@@ -246,9 +246,12 @@ class Several[T](NamedTuple):
         return answers
 
 
-def read_following(body: object) -> Wanted:
-    """The one parcel to be followed that a body names. Raises ProblemError with all that is wrong."""
-    return _read(FollowingInput, body).to_domain()
+def read[T: BaseModel](model: type[T], body: object) -> T:
+    """What a body says in the form of `model`. Raises ProblemError with everything that is wrong with it."""
+    request, errors = checked(model, body)
+    if request is None:
+        raise invalid([_named_as_fixed(error, model) for error in errors])
+    return request
 
 
 def read_subscriptions(body: object) -> Several[Wanted]:
@@ -256,19 +259,14 @@ def read_subscriptions(body: object) -> Several[Wanted]:
 
     One may be named twice: it is followed already by then, which is no error.
     """
-    return _several(body, lambda entry: _read(FollowingInput, entry).to_domain())
-
-
-def read_change(body: object) -> Change:
-    """The changes of one followed parcel. Raises ProblemError with all that is wrong."""
-    return _read(TrackingPatch, body).to_domain()
+    return _several(body, lambda entry: read(FollowingInput, entry).to_domain())
 
 
 def read_changes(body: object) -> Several[tuple[str, Change]]:
     """The changes of several followed parcels, by their ids. Raises ProblemError for what is no list."""
 
     def change(entry: object) -> tuple[str, Change]:
-        found = _read(TrackingChange, entry)
+        found = read(TrackingChange, entry)
         return found.id, found.to_domain()
 
     return _several(body, change, lambda named: named[0], "/id")
@@ -278,35 +276,18 @@ def read_names(body: object) -> Several[str]:
     """Which followed parcels are meant. Raises ProblemError for what is no list of them."""
 
     def name(entry: object) -> str:
-        return _read(TrackingName, {"id": entry} if isinstance(entry, str) else entry).id
+        return read(TrackingName, {"id": entry} if isinstance(entry, str) else entry).id
 
     return _several(body, name, lambda named: named, "")
 
 
-def read_refresh(body: object) -> bool:
-    """Whether the courier itself is to be asked. Raises ProblemError."""
-    return _read(RefreshInput, body).realtime
-
-
-def read_route(body: object) -> tuple[str, Route]:
-    """Whose account is to be asked about which route. Raises ProblemError."""
-    found = _read(RouteInput, body)
-    return found.account, found.to_domain()
-
-
 def read_areas(body: object) -> list[Area]:
     """Which places are meant. Raises ProblemError with all that is wrong with any."""
-    several = _several(body, lambda entry: Area(**_read(AreaInput, entry).model_dump()))
+    several = _several(body, lambda entry: Area(**read(AreaInput, entry).model_dump()))
     wrong = [entry for entry in several.entries if isinstance(entry, ProblemError)]
     if wrong:
         raise invalid([error for entry in wrong for error in entry.problem.errors])
     return several.good
-
-
-def read_number(body: object) -> tuple[str, str]:
-    """Whose account is to be asked about which number. Raises ProblemError."""
-    found = _read(NumberInput, body)
-    return found.account, found.tracking_number
 
 
 def read_air_waybill(text: str) -> str:
@@ -315,13 +296,6 @@ def read_air_waybill(text: str) -> str:
         message = "Must be three digits, a hyphen or a blank or nothing, and seven or eight digits."
         raise invalid([FieldError("/awb", "format", message)])
     return text
-
-
-def _read[T: BaseModel](model: type[T], body: object) -> T:
-    request, errors = checked(model, body)
-    if request is None:
-        raise invalid([_named_as_fixed(error, model) for error in errors])
-    return request
 
 
 def _named_as_fixed(error: FieldError, model: type[BaseModel]) -> FieldError:

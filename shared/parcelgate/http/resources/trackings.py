@@ -1,5 +1,6 @@
 """A followed parcel with its timeline, as clients are shown it."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -148,13 +149,21 @@ def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) 
     )
 
 
-def failed_result(error: ProblemError, site: Site, tracking_id: str | None = None) -> TrackingResult:
-    """What became of an entry of a list that failed."""
-    return TrackingResult(
-        status=error.problem.status,
-        id=tracking_id,
-        problem=problem_resource(error.problem, site, order_id=error.order_id),
-        retry_after=error.retry_after,
+def tracking_results[R](
+    results: Iterable[R | ProblemError], site: Site, shown: Callable[[R], TrackingResult]
+) -> TrackingResults:
+    """What became of each entry of a list; `shown` makes the result of one that did not fail."""
+    return TrackingResults(
+        tuple(
+            TrackingResult(
+                status=result.problem.status,
+                problem=problem_resource(result.problem, site, order_id=result.order_id),
+                retry_after=result.retry_after,
+            )
+            if isinstance(result, ProblemError)
+            else shown(result)
+            for result in results
+        )
     )
 
 
