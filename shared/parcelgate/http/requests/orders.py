@@ -492,7 +492,7 @@ def _reference_errors(order: str, parcels: list[str]) -> Iterable[FieldError]:
 
 
 def customs_of_items(parcels: Iterable[orders.Parcel]) -> dict[str, Any]:
-    """What follows for customs from the items: the first description, and the sum if it is of one currency."""
+    """What customs take from the items: the first description, and the sum where that is of one currency."""
     items = [item for parcel in parcels for item in parcel.items]
     values = [Money(item.unit_value.amount * item.quantity, item.unit_value.currency) for item in items]
     of_one_currency = len({value.currency for value in values}) == 1
