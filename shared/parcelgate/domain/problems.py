@@ -61,6 +61,19 @@ class Notice(msgspec.Struct, frozen=True):
     source: str = "parcelgate"
 
 
+MOST_FINDINGS = 100
+"""More than anybody reads: of an order of thousands of items each may be wrong in the same way."""
+
+
+def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
+    """The first findings, and one in place of the others that says how many they are."""
+    more = len(findings) - MOST_FINDINGS
+    if more <= 0:
+        return tuple(findings)
+    kind = type(findings[0])
+    return *findings[:MOST_FINDINGS], kind("", "more", f"And {more} more.")
+
+
 class CarrierWords(msgspec.Struct, frozen=True):
     """What the carrier itself said, in its own code and words."""
 
@@ -127,7 +140,7 @@ class ProblemError(Exception):
 
 
 def invalid(errors: Sequence[FieldError]) -> ProblemError:
-    """The problem of a request whose fields are wrong, naming each of them.
+    """The problem of a request whose fields are wrong, naming the first `MOST_FINDINGS` of them.
 
     A single error that is a refusal by capability speaks with its own code, as the contract asks.
     """
@@ -135,4 +148,4 @@ def invalid(errors: Sequence[FieldError]) -> ProblemError:
     code = "not_supported_by_carrier" if codes == {"not_supported_by_carrier"} else "validation_failed"
     count = len(errors)
     detail = f"{count} field{'s are' if count > 1 else ' is'} not valid; see errors."
-    return ProblemError(code, detail, errors=errors)
+    return ProblemError(code, detail, errors=bounded(errors))

@@ -46,8 +46,9 @@ def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iter
     for pattern, (kind, reason) in fields.items():
         if kind is not place:
             continue
+        defaults = _filled_in(pattern, order, account)
         for pointer, value in _values(order, "", pattern.split("/")[1:]):
-            if value not in _filled_in(pattern, order, account):
+            if value not in defaults:
                 yield pointer, reason
 
 

@@ -360,6 +360,9 @@ def read_order(
     request, mistakes = _validate(OrderInput, body)
     errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
+        # Without a list that is too long the carrier would miss what is in it: no mistake of the client's.
+        if any(error.code == "too_many" for _, error in mistakes):
+            return Draft(None, errors)
         request, remaining = _validate(OrderInput, _pruned(body, [place for place, _ in mistakes]))
         if request is None or remaining:
             return Draft(None, errors)

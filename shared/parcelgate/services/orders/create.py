@@ -14,7 +14,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
-from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.domain.problems import FieldError, ProblemError, bounded, invalid
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import deadlines, workflow
@@ -72,8 +72,8 @@ def examined(draft: Draft, carriers: "Carriers") -> Order:
     if found:
         raise invalid(found)
     # That a default which nobody gave is not sent is nothing that anybody must know.
-    told = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
-    return msgspec.structs.replace(order, warnings=(*order.warnings, *told))
+    warnings = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
+    return msgspec.structs.replace(order, warnings=bounded((*order.warnings, *warnings)))
 
 
 class Intake:
