@@ -70,8 +70,8 @@ def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
     more = len(findings) - MOST_FINDINGS
     if more <= 0:
         return tuple(findings)
-    kind = type(findings[0])
-    return *findings[:MOST_FINDINGS], kind("", "more", f"And {more} more.")
+    rest = msgspec.structs.replace(findings[0], pointer="", code="more", message=f"And {more} more.")
+    return *findings[:MOST_FINDINGS], rest
 
 
 class CarrierWords(msgspec.Struct, frozen=True):
