@@ -70,8 +70,9 @@ def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
     more = len(findings) - MOST_FINDINGS
     if more <= 0:
         return tuple(findings)
-    rest = msgspec.structs.replace(findings[0], pointer="", code="more", message=f"And {more} more.")
-    return *findings[:MOST_FINDINGS], rest
+    shown = list(findings[:MOST_FINDINGS])
+    shown.append(msgspec.structs.replace(shown[0], pointer="", code="more", message=f"And {more} more."))
+    return tuple(shown)
 
 
 class CarrierWords(msgspec.Struct, frozen=True):
