@@ -13,3 +13,15 @@ COUNTRIES = frozenset(
     VG VI VN VU WF WS XK YE YT ZA ZM ZW
     """.split()  # noqa: SIM905
 )
+
+WITH_STATES = frozenset(
+    """
+    AE AM AR AS AU BB BR BS BY CA CC CL CN CO CR CU CV CX EE EG ES FM HM HN ID IE IN IQ IR IT JM JP KI
+    KN KP KR KY KZ LT LV MH MN MP MX MY MZ NF NG NI NR PA PE PF PG PH PW RO RU SC SO SR SV TH TR TV TW
+    UA UM US UY UZ VE VI VN
+    """.split()  # noqa: SIM905
+)
+"""Where an address has a line for a state, province or county (public: Google's address data, `fmt`).
+
+Hong Kong is not among them: its areas are a help to the reader, and no part of ISO 3166-2.
+"""

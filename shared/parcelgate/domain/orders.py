@@ -7,6 +7,7 @@ frozen: a change makes a new order, and the store writes it only over the versio
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Self
 
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, Money, Weight
 from parcelgate.domain.problems import CarrierWords, Notice, Problem
+
+LONGEST_REFERENCE = 80
+"""Characters of an order's or a parcel's reference."""
 
 
 class OrderStatus(StrEnum):
@@ -85,6 +89,18 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     weight: Weight | None = None
     url: str | None = None
     warehouse_number: str | None = None
+
+
+def default_parcel_reference(order_reference: str, place: int) -> str:
+    """The reference of a parcel that the client gave none; `place` counts from 1.
+
+    It fits 80 characters, which is all that carriers take: of a longer one the end is a digest, so that
+    orders whose references only differ there still have parcels of their own.
+    """
+    reference = f"{order_reference}-{place}"
+    if len(reference) <= LONGEST_REFERENCE:
+        return reference
+    return f"{order_reference[:60]}-{sha256(order_reference.encode()).hexdigest()[:12]}-{place}"
 
 
 class RequestedParcel(msgspec.Struct, frozen=True, kw_only=True):

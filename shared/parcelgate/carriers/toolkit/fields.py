@@ -12,7 +12,7 @@ import msgspec
 
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money
-from parcelgate.domain.orders import Item, Order
+from parcelgate.domain.orders import Item, Order, default_parcel_reference
 
 
 class Place(Enum):
@@ -85,7 +85,8 @@ def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]
         case ["customs", "value"]:
             return (_items_value(order),)
         case ["parcels", "*", "reference"]:
-            numbered = (f"{order.reference}-{place}" for place in range(1, len(order.parcels) + 1))
+            places = range(1, len(order.parcels) + 1)
+            numbered = (default_parcel_reference(order.reference, place) for place in places)
             return (order.reference, *numbered)
     return ()
 

@@ -103,7 +103,7 @@ class Ubi:
         if not references & by_reference.keys():
             return self._looked_up(orders, [_nothing_named(orders, envelope, entries)])
         results = [
-            answers.created(order, by_reference[order.reference])
+            answers.created(order, by_reference[order.reference], envelope)
             if order.reference in by_reference
             else UnknownOutcomeError("UBI's answer says nothing of this order")
             for order in orders
@@ -236,11 +236,11 @@ class Ubi:
         if answers.refused(envelope) and not ours:
             raise answers.error(order, [(None, trouble) for trouble in envelope.errors])
         if not ours:
-            return _as_it_was(order)
-        outcome = answers.created(order, ours[0])
+            return answers.with_warnings(_as_it_was(order), envelope)
+        outcome = answers.created(order, ours[0], envelope)
         if isinstance(outcome, UnknownOutcomeError) and not ours[0].pieces_result:
             # The change was taken; an answer without numbers leaves those we have.
-            return _as_it_was(order)
+            return answers.with_warnings(_as_it_was(order), envelope)
         if isinstance(outcome, CarrierError):
             raise outcome
         return outcome

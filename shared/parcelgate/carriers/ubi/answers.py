@@ -4,8 +4,10 @@ Every piece is matched by its `referenceNo`, never by its place in the answer.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from parcelgate.carriers.errors import (
     AuthenticationError,
@@ -29,7 +31,7 @@ from parcelgate.carriers.ubi.codes import (
     SUCCESS_WORDS,
     ErrorClass,
 )
-from parcelgate.carriers.ubi.wire import Answer, FoundOrder, OrderAnswer, Trouble
+from parcelgate.carriers.ubi.wire import Answer, Envelope, FoundOrder, OrderAnswer, Trouble
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 
@@ -129,8 +131,10 @@ def whole(answer: Answer, order: Order | None = None) -> CarrierError:
     return error(order, [(None, trouble) for trouble in answer.errors])
 
 
-def created(order: Order, answer: OrderAnswer) -> Confirmed | CarrierError:
+def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed | CarrierError:
     """What became of one order of a create, its pieces looked at one by one.
+
+    Warnings at the top of the answer, in `envelope`, are each of its orders' too.
 
     PartlyRefusedError when the carrier took any part of it and refused another. UnknownOutcomeError when
     it took the order and the numbers are not all there: the look-up will tell.
@@ -147,7 +151,7 @@ def created(order: Order, answer: OrderAnswer) -> Confirmed | CarrierError:
             return UnknownOutcomeError("UBI's answer says nothing of the order")
         outcome = result(order, answer)
         if isinstance(outcome, Confirmed):
-            return outcome
+            return with_warnings(outcome, envelope)
         return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(outcome).__name__}")
     troubles: list[PlacedTrouble] = [(None, trouble) for trouble in answer.errors]
     troubles += [(place, trouble) for place, _, piece in refusals for trouble in piece.errors]
@@ -199,6 +203,10 @@ def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
     if not all(piece.tracking_no for piece in numbers):
         return Pending(reason="no tracking number yet", carrier_order_number=answer.order_id)
     master = None if alone else answer.tracking_no
+    places = {parcel.reference: f"/parcels/{place}" for place, parcel in enumerate(order.parcels)}
+    warnings = _notices("", answer.warnings)
+    for piece in answer.pieces_result:
+        warnings += _notices(places.get(piece.reference_no or "", ""), piece.warnings)
     return Confirmed(
         carrier_order_number=answer.order_id,
         parcels=tuple(
@@ -211,20 +219,19 @@ def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
             for parcel, piece in zip(order.parcels, numbers, strict=True)
         ),
         master_tracking_numbers=(master,) if master else (),
-        warnings=_notices(order, answer),
+        warnings=tuple(warnings),
         details=_details(answer),
     )
 
 
-def _notices(order: Order, answer: OrderAnswer) -> tuple[Notice, ...]:
-    """The carrier's warnings, of the order and of its pieces, with pointers to the parcels."""
-    pointers = {parcel.reference: f"/parcels/{place}" for place, parcel in enumerate(order.parcels)}
-    parts = [("", answer), *((pointers.get(p.reference_no or "", ""), p) for p in answer.pieces_result)]
-    return tuple(
-        Notice(pointer, warning.code or "", warning.message or "", source="carrier")
-        for pointer, part in parts
-        for warning in part.warnings
-    )
+def with_warnings(confirmed: Confirmed, envelope: Envelope) -> Confirmed:
+    """The confirmation with the warnings at the top of the answer it came in."""
+    warnings = (*_notices("", envelope.warnings), *confirmed.warnings)
+    return msgspec.structs.replace(confirmed, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def _notices(pointer: str, warnings: Iterable[Trouble]) -> list[Notice]:
+    return [Notice(pointer, w.code or "", w.message or "", source="carrier") for w in warnings]
 
 
 def _details(answer: OrderAnswer) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     banned_words: tuple[str, ...] = ()
     # The zone of event times that come without one.
     default_time_zone: str = "UTC"
-    # Whether an update is sent as a list of one order (as one client does) or as the bare order.
-    update_as_list: bool = False
+    # Whether an update is sent as a list of one order, as a create is, or as the bare order.
+    update_as_list: bool = True
 
     def path(self, call: Call) -> str:
         """The path of `call` for this account."""

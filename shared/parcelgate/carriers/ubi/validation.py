@@ -19,7 +19,7 @@ from parcelgate.carriers.ubi.mapping.prepare import prepared, unprintable
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, NO_BATTERY, PARCEL, RETURN, SHARED, Letters, Row
 from parcelgate.domain.measures import WeightUnit
-from parcelgate.domain.orders import Order
+from parcelgate.domain.orders import Order, default_parcel_reference
 from parcelgate.domain.problems import FieldError, Notice
 
 MAX_PIECES = 50
@@ -58,7 +58,7 @@ FIELDS: fields.Fields = {
     "/customs/native_description": (SENT, "nativeDescription"),
     "/customs/value": (SENT, "invoiceValue, invoiceCurrency"),
     "/customs/battery": (SENT, "batteryType, batteryPacking"),
-    "/customs/sender_tax_id": (SENT, "senderTaxId (at the top: assumed)"),
+    "/customs/sender_tax_id": (SENT, "senderTaxId"),
     "/customs/inject_port": (SENT, "extendData.injectPort"),
     "/options/pick_up": (SENT, "pickUp"),
     "/options/sender_name": (NOT_SENT, "UBI shows the name of ship_from"),
@@ -147,7 +147,7 @@ class _Findings:
         """A parcel alone goes out under the order's reference and description."""
         parcel = given.parcels[0]
         unsent = {}
-        if parcel.reference not in (given.reference, f"{given.reference}-1"):
+        if parcel.reference not in (given.reference, default_parcel_reference(given.reference, 1)):
             unsent["/parcels/0/reference"] = "A parcel alone goes out under the order's reference"
         for name, sent in (
             ("description", create.description(given).value),

@@ -23,6 +23,8 @@ MAX_TRACKED = 30
 """Numbers in one tracking call (public: error 950003)."""
 WAREHOUSE_NUMBER_LENGTH = 50
 """The carrier cuts a longer one (given table); so do we, and say so."""
+SMALLEST_VOLUME = Decimal("0.01")
+"""In cubic metres (given table)."""
 NO_BATTERY = "No Battery"
 
 
@@ -75,6 +77,15 @@ _LATIN = Letters.ENGLISH_OR_FRENCH
 _BATTERIES = (NO_BATTERY, "Lithium Ion Polymer", "Lithium Ion Alloy")
 _PACKINGS = (NO_BATTERY, "Inside Equipment", "Packaged with Equipment", "Battery Only", "Other")
 
+_TAX_NUMBERS = (
+    Row("vendorid", "/customs/vendor_id", longest=12),
+    Row("gstexemptioncode", "/customs/gst_exemption_code", longest=4),
+    # In the sample, not in the table: there is no limit to hold it to.
+    Row("abnnumber", "/customs/abn"),
+    Row("senderTaxId", "{sender_tax_id}", longest=255, copied=False),
+)
+"""At the top of an order in the sample, in `extendData` in the table: they are sent in both."""
+
 SHARED: tuple[Row, ...] = (
     Row("serviceCode", "/service", True, 64),
     Row("incoterm", "/customs/incoterm", longest=3, one_of=("DDU", "DDP")),
@@ -110,11 +121,7 @@ SHARED: tuple[Row, ...] = (
     Row("shipperPostcode", "/ship_from/postcode", longest=16),
     Row("shipperCountry", "/ship_from/country", longest=2),
     Row("returnOption", "/options/return_option", longest=100),
-    Row("vendorid", "/customs/vendor_id", longest=12),
-    Row("gstexemptioncode", "/customs/gst_exemption_code", longest=4),
-    # In the sample, not in the table: there is no limit to hold it to.
-    Row("abnnumber", "/customs/abn"),
-    Row("senderTaxId", "{sender_tax_id}", longest=255, copied=False),
+    *_TAX_NUMBERS,
 )
 """What an order and each of its pieces say alike: service, options, customs and addresses."""
 
@@ -130,7 +137,7 @@ RETURN: tuple[Row, ...] = (
 )
 """The return address, all of it or none of it."""
 
-EXTEND: tuple[Row, ...] = (Row("injectPort", "/customs/inject_port", longest=256),)
+EXTEND: tuple[Row, ...] = (*_TAX_NUMBERS, Row("injectPort", "/customs/inject_port", longest=256))
 """`extendData`."""
 
 PARCEL: tuple[Row, ...] = (
@@ -144,7 +151,7 @@ PARCEL: tuple[Row, ...] = (
     Row("length", "{parcel}/dimensions/length", above=Decimal(0), copied=False),
     Row("width", "{parcel}/dimensions/width", above=Decimal(0), copied=False),
     Row("height", "{parcel}/dimensions/height", above=Decimal(0), copied=False),
-    Row("volume", "{parcel}/volume", least=Decimal("0.01")),
+    Row("volume", "{parcel}/volume", least=SMALLEST_VOLUME),
     Row("dimensionUnit", "{parcel}/dimensions", longest=3, one_of=("M", "CM"), copied=False),
     Row("invoiceValue", "{value}", True, least=Decimal("0.01"), copied=False),
     Row("invoiceCurrency", "{value}", True, 3, copied=False),

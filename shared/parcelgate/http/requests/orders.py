@@ -467,7 +467,7 @@ def _to_order(
     request: OrderInput, *, tenant: str, order_id: str, now: datetime
 ) -> tuple[orders.Order, list[FieldError]]:
     parcels = tuple(
-        parcel.under(parcel.reference or f"{request.reference}-{place}")
+        parcel.under(parcel.reference or orders.default_parcel_reference(request.reference, place))
         for place, parcel in enumerate(request.parcels, 1)
     )
     order: orders.Order = request.to_domain(

@@ -20,7 +20,7 @@ from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFo
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.carriers.ubi import PROFILE, build, signing
 from parcelgate.domain.orders import Order
-from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 from tests.unit.carriers.ubi.orders import (
     NOON,
     Body,
@@ -639,15 +639,28 @@ def test_an_order_is_held_by_its_number() -> None:
         adapter(ScriptedTransport(answer(status="Failed", errors=[{"code": 140005}]))).hold(numbered())
 
 
-@pytest.mark.parametrize("as_list", [False, True])
-def test_an_update_sends_the_order_under_its_number(as_list: bool) -> None:
+@pytest.mark.parametrize(
+    ("overrides", "as_list"),
+    [({}, True), ({"update_as_list": True}, True), ({"update_as_list": False}, False)],
+)
+def test_an_update_sends_the_order_under_its_number(overrides: Body, as_list: bool) -> None:
     order = numbered(2)
     transport = ScriptedTransport(answer(success(order)))
-    config = account(overrides={"update_as_list": as_list})
+    config = account(overrides=overrides)
     assert adapter(transport, config).update(order).carrier_order_number == "M"
     assert isinstance(transport.sent, list) is as_list
     sent = transport.sent[0] if as_list else transport.sent
     assert [sent["orderId"], *(piece["orderId"] for piece in sent["pieces"])] == ["M", "O0", "O1"]
+
+
+@pytest.mark.parametrize("of_update", [False, True])
+def test_warnings_at_the_top_of_an_answer_reach_the_order(of_update: bool) -> None:
+    order = numbered(2)
+    top = {"warnings": [{"code": 9, "message": "tariff changes"}]}
+    for entries in [[success(order)], []] if of_update else [[success(order)]]:
+        ubi = adapter(ScriptedTransport({**answer(*entries), **top}))
+        confirmed = ubi.update(order) if of_update else ubi.create(order)
+        assert confirmed.warnings == (Notice("", "9", "tariff changes", source="carrier"),)
 
 
 @pytest.mark.parametrize("told", [answer(), answer({"status": "Success", "orderId": "M"})])

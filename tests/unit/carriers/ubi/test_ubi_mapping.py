@@ -19,6 +19,7 @@ from parcelgate.carriers.ubi.mapping.track import event as tracking_event
 from parcelgate.carriers.ubi.mapping.track import histories
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
+from parcelgate.domain.addresses import Address
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.requests.orders import read_order
@@ -114,7 +115,13 @@ def test_the_shape_of_a_full_order() -> None:
         "gstexemptioncode": "PAID",
         "abnnumber": "51824753556",
         "senderTaxId": "S1",
-        "extendData": {"injectPort": "YYZ"},
+        "extendData": {
+            "vendorid": "64652016681",
+            "gstexemptioncode": "PAID",
+            "abnnumber": "51824753556",
+            "senderTaxId": "S1",
+            "injectPort": "YYZ",
+        },
         "orderItems": [
             {
                 "itemNo": "1",
@@ -139,6 +146,8 @@ def test_the_given_single_order_goes_out_as_given() -> None:
     # The table has G, not g; the contract's addresses have a country, the sample's sender has none.
     assert (ours.pop("weightUnit"), sample.pop("weightUnit")) == ("G", "g")
     assert ours.pop("shipperCountry") == "CN"
+    # The table puts these into `extendData`, the sample at the top: they are sent in both places.
+    assert ours.pop("extendData") == {"vendorid": "111", "gstexemptioncode": "PAID"}
     assert ours == sample
 
 
@@ -282,6 +291,55 @@ def test_the_contracts_default_description_does_not_hide_the_parcels_own() -> No
     assert wired(content)["description"] == "Dresses, boxed"
     content["customs"] = {"description": "Clothing"}
     assert wired(content)["description"] == "Clothing"
+
+
+@pytest.mark.parametrize("country", ["NZ", "SG", "HK", "GB"])
+def test_where_a_country_has_no_states_the_city_is_sent_in_its_place(country: str) -> None:
+    content = body()
+    content["ship_to"] = {**content["ship_to"], "country": country, "state": None, "city": "Hamilton"}
+    content["return_to"] = content["ship_to"]
+    sent = wired(content)
+    assert (sent["state"], sent["returnState"]) == ("Hamilton", "Hamilton")
+    examination = validation.examine(order_of(content), CarrierSettings())
+    assert examination.errors == ()
+    assert {(w.pointer, w.code) for w in examination.warnings} == {
+        ("/ship_to/state", "defaulted"),
+        ("/return_to/state", "defaulted"),
+    }
+
+
+def test_the_accounts_own_return_address_needs_no_warning() -> None:
+    depot = Address(name="Returns", line1="1 Back St", city="Auckland", country="NZ")
+    known = CarrierSettings(return_to=depot)
+    for return_to in (None, depot):
+        order = order_of(body(), return_to=return_to)
+        assert prepared(order, known).warnings == ()
+        assert wire_order(prepared(order, known).order, known)["returnState"] == "Auckland"
+
+
+def test_a_volume_below_the_least_is_rounded_up_with_a_warning() -> None:
+    order = order_of(body(parcels=[parcel(volume="0.001"), parcel(volume="0.02")]))
+    ready = prepared(order, CarrierSettings())
+    sent = wire_order(ready.order, CarrierSettings())
+    assert [piece["volume"] for piece in sent["pieces"]] == [Decimal("0.01"), Decimal("0.02")]
+    assert sent["volume"] == Decimal("0.03")
+    assert [(w.pointer, w.code) for w in ready.warnings] == [("/parcels/0/volume", "rounded_up")]
+    assert validation.examine(order, CarrierSettings()).errors == ()
+
+
+def test_the_default_references_of_pieces_fit_whatever_the_orders() -> None:
+    def references(order_reference: str) -> list[str]:
+        content = body(count=3, reference=order_reference)
+        draft = read_order(content, carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON)
+        assert draft.order is not None
+        assert validation.examine(draft.order, CarrierSettings()).errors == ()
+        assert validation.examine(draft.order, CarrierSettings()).warnings == ()
+        return [one.reference for one in draft.order.parcels]
+
+    assert references("shop-17") == ["shop-17-1", "shop-17-2", "shop-17-3"]
+    long = references("r" * 79 + "1")
+    assert all(len(reference) <= 80 for reference in long)
+    assert len({*long, *references("r" * 79 + "2")}) == 6
 
 
 def test_without_a_return_address_none_is_sent_and_the_accounts_own_is_used_when_it_has_one() -> None:

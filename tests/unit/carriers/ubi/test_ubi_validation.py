@@ -177,7 +177,8 @@ def test_the_literal_table_of_this_test_covers_every_row() -> None:
         "abnnumber",
     }
     rows = {row.name for row in (*SHARED, *RETURN, *PARCEL)}
-    rows |= {f"extendData.{row.name}" for row in EXTEND} | {f"item.{row.name}" for row in ITEM}
+    rows |= {f"extendData.{row.name}" for row in EXTEND if row not in SHARED}
+    rows |= {f"item.{row.name}" for row in ITEM}
     assert tested | numbers | others == rows
 
 
@@ -185,7 +186,7 @@ def test_the_literal_table_of_this_test_covers_every_row() -> None:
     ("pointer", "least", "below"),
     [
         ("/parcels/0/weight/value", "0.000001", "0.0000009"),
-        ("/parcels/0/volume", "0.01", "0.0099"),
+        ("/parcels/0/volume", "0.01", "0"),
         ("/parcels/0/dimensions/length", "0.001", "0"),
         ("/parcels/0/dimensions/width", "0.001", "0"),
         ("/parcels/0/dimensions/height", "0.001", "0"),
@@ -430,7 +431,7 @@ def test_each_piece_is_held_against_the_table_by_itself() -> None:
     content = body(count=3)
     content["parcels"][1]["reference"] = "r" * 81
     content["parcels"][2]["items"].append(item(description="d" * 61))
-    content["parcels"][2]["volume"] = "0.001"
+    content["parcels"][2]["volume"] = "0"
     assert errors(content) == {
         ("/parcels/1/reference", "too_long"),
         ("/parcels/2/items/1/description", "too_long"),

@@ -76,11 +76,12 @@ def _copied(ways: Sequence[tuple[str, list[str]]], struct: Any) -> dict[str, Any
 
 
 def _shared(order: Order) -> dict[str, Any]:
+    tax_id = sender_tax_id(order).value
     return _copied(_OF_ORDER, order) | {
         "pickUp": "Y" if order.options.pick_up else None,
         "state": _state(order.ship_to),
-        "senderTaxId": sender_tax_id(order).value,
-        "extendData": _present(_copied(_OF_EXTEND, order)) or None,
+        "senderTaxId": tax_id,
+        "extendData": _present({**_copied(_OF_EXTEND, order), "senderTaxId": tax_id}) or None,
     }
 
 

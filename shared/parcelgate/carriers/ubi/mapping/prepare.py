@@ -1,4 +1,4 @@
-"""An order as eTower can take it: the account's addresses filled in, and every text made printable. Pure."""
+"""An order as eTower can take it: what it lacks filled in, and every text made printable. Pure."""
 
 import re
 import unicodedata
@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.carriers.ubi.wire import WAREHOUSE_NUMBER_LENGTH
+from parcelgate.carriers.ubi.wire import SMALLEST_VOLUME, WAREHOUSE_NUMBER_LENGTH
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.countries import WITH_STATES
 from parcelgate.domain.orders import Item, Order, Parcel
 from parcelgate.domain.problems import Notice
 
@@ -39,15 +41,19 @@ def unprintable(character: str) -> bool:
 
 
 def prepared(order: Order, settings: CarrierSettings) -> Prepared:
-    """The order with the account's addresses filled in and every text made printable."""
+    """The order with the account's addresses filled in and every text made printable.
+
+    A country without states gets the city as its state, since UBI wants one (table), and a volume is no
+    less than UBI's smallest.
+    """
     writer = _Writer()
     ship_from = order.ship_from or settings.ship_from
     return_to = order.return_to or settings.return_to
     ready = msgspec.structs.replace(
         order,
-        ship_to=writer.texts(order.ship_to, "/ship_to"),
+        ship_to=writer.with_state(order.ship_to, "/ship_to"),
         ship_from=ship_from and writer.texts(ship_from, "/ship_from"),
-        return_to=return_to and writer.texts(return_to, "/return_to"),
+        return_to=return_to and writer.with_state(return_to, "/return_to", usual=settings.return_to),
         customs=order.customs and writer.texts(order.customs, "/customs"),
         options=writer.texts(order.options, "/options"),
         parcels=tuple(
@@ -63,7 +69,21 @@ class _Writer:
     def __init__(self) -> None:
         self.warnings: list[Notice] = []
 
+    def with_state(self, address: Address, pointer: str, usual: Address | None = None) -> Address:
+        """The address, with a state. What is filled into the account's `usual` one needs no warning."""
+        ready = self.texts(address, pointer)
+        if ready.state or ready.country in WITH_STATES:
+            return ready
+        if address != usual:
+            message = f"UBI wants a state, and {ready.country} has none: the city is sent in its place."
+            self._warn(f"{pointer}/state", "defaulted", message)
+        return msgspec.structs.replace(ready, state=ready.city)
+
     def parcel(self, parcel: Parcel, pointer: str) -> Parcel:
+        if parcel.volume is not None and 0 < parcel.volume < SMALLEST_VOLUME:
+            message = f"Sent as {SMALLEST_VOLUME} m\N{SUPERSCRIPT THREE}, the least that UBI takes."
+            self._warn(f"{pointer}/volume", "rounded_up", message)
+            parcel = msgspec.structs.replace(parcel, volume=SMALLEST_VOLUME)
         items = tuple(
             self._item(item, f"{pointer}/items/{number}") for number, item in enumerate(parcel.items)
         )
