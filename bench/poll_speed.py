@@ -31,6 +31,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.polls import Polls
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store import keys
+from parcelgate.store.calls import typed
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 
@@ -65,7 +66,7 @@ class _Dynamo:
 
     def __init__(self, trackings: Sequence[Tracking]) -> None:
         self.writes = 0
-        self._items = {item["pk"]["S"]: item for item in map(tracking_item, trackings)}
+        self._items = {item["pk"]["S"]: item for item in (typed(tracking_item(each)) for each in trackings)}
         self._due = [
             {"pk": item["pk"], "sk": {"S": keys.POLL}, "due_at": item["due_at"]}
             for item in self._items.values()
@@ -166,7 +167,7 @@ def measured(parcels: int = PARCELS) -> Speed:
         cpu, wall = time.process_time(), time.monotonic()
         polls.run(0, 1, now(), Deadline.after(600))
         cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-    size = sum(len(tracking_item(each)["doc"]["S"]) for each in trackings) // parcels
+    size = sum(len(tracking_item(each)["doc"]) for each in trackings) // parcels
     return Speed(parcels, wall, cpu, dynamo.writes, size)
 
 

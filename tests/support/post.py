@@ -19,6 +19,7 @@ from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.polls import Nudge, Polls
 from parcelgate.services.trackings.timeline import Timelines
+from parcelgate.store.calls import typed
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support.clock import FakeClock
@@ -103,7 +104,7 @@ class PostOffice:
         """A parcel as an order's confirmation writes it: its first poll is not planned yet."""
         facts = {"carrier": "ubi", "tracking_number": f"N{next(self._numbers):04}"} | facts
         tracking = a_tracking(tenant, at=self.clock.now, **facts)
-        self._dynamodb.put_item(TableName=TABLE_NAME, Item=tracking_item(tracking))
+        self._dynamodb.put_item(TableName=TABLE_NAME, Item=typed(tracking_item(tracking)))
         return tracking
 
     def due(self, number: int = 1, **facts: Any) -> list[Tracking]:

@@ -62,7 +62,7 @@ overdue orders and batches, deliveries      Query due, every shard
 batch progress                              Query pk, consistent
 idempotency key                             GetItem, consistent
 API key by id; webhook token by hash        GetItem
-API keys of a tenant                        Query by_time (T#t#KEYS), GetItem each
+API keys of a tenant                        Query by_time (T#t#KEYS), BatchGetItem
 a delivery; whose a proof is                GetItem; the failed condition of a put
 parked deliveries                           Query by_time (T#t#PARKED), BatchGetItem
 platform token of an account                GetItem, consistent

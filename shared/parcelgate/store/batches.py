@@ -5,24 +5,18 @@ progress of a batch is never ahead of its orders nor behind them. The row of an 
 made of is written here.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
+from typing import NamedTuple
 
 import msgspec
 
 from parcelgate.domain.batches import Batch, BatchRow
-from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item, Write
-from parcelgate.store.errors import BatchNotFoundError, ClaimTakenError, VersionConflictError
+from parcelgate.store import keys
+from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
+from parcelgate.store.errors import BatchNotFoundError, VersionConflictError
 from parcelgate.store.idempotency import Claim
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT = timedelta(days=90)
 """How long the progress of a batch can be read; its orders stay."""
@@ -41,9 +35,8 @@ class BatchState(NamedTuple):
 class Batches:
     """The batches of one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
 
     def add(self, batch: Batch, *, due_at: datetime, claim: Claim | None = None) -> None:
@@ -53,77 +46,46 @@ class Batches:
         """
         if batch.tenant != self._tenant:
             raise ValueError("another tenant's batch was given to this tenant's store")
-        mark = uuid4().hex
         item = {
             **self._key(batch.id),
-            "type": {"S": "batch"},
-            "mark": {"S": mark},
-            "doc": {"S": msgspec.json.encode(batch).decode()},
-            "expires_at": _expiry(batch.created_at),
-            "due_pk": {"S": keys.due(keys.BATCH, keys.shard_of(batch.id))},
-            "due_at": {"S": rfc3339(due_at)},
+            "type": "batch",
+            "doc": msgspec.json.encode(batch).decode(),
+            "expires_at": epoch(batch.created_at + KEPT),
+            "due_pk": keys.due(keys.BATCH, keys.shard_of(batch.id)),
+            "due_at": due_at,
         }
-        put = {
-            "TableName": self._name,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(pk)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        writes = [Write({"Put": put}, lambda _: VersionConflictError(batch.id))]
+        writes = [self._items.put_write(item, VersionConflictError(batch.id))]
         if claim is not None:
-            writes.append(Write({"Put": claim.put(batch.id)}, lambda _: ClaimTakenError("the key is held")))
-        calls.commit(self._client, writes, mark=mark)
+            writes.append(claim.write(batch.id))
+        self._items.commit(writes)
         if claim is not None:
             claim.written(batch.id)
 
     def read(self, batch_id: str) -> BatchState:
         """The batch as it stands now. Raises BatchNotFoundError, also for another tenant's batch."""
         if keys.is_id(batch_id):
-            items = list(self._items(batch_id))
-            if items and items[0]["sk"]["S"] == "BATCH":
-                batch = _batches.decode(items[0]["doc"]["S"])
-                return BatchState(batch, [_rows.decode(item["doc"]["S"]) for item in items[1:]])
+            # The batch, whose sort key is the lowest, and then its rows in order.
+            items = [*self._items.query("pk = :pk", pk=self._key(batch_id)["pk"])]
+            if items and items[0]["sk"] == keys.BATCH:
+                rows = [_rows.decode(item["doc"]) for item in items[1:]]
+                return BatchState(_batches.decode(items[0]["doc"]), rows)
         raise BatchNotFoundError("the tenant has no such batch")
 
     def settle(self, batch: Batch, row: BatchRow) -> None:
         """Store the row of an entry that no order is made of, unless the entry has a row already."""
         with suppress(ConditionFailedError):
-            calls.write(
-                self._client.put_item,
-                TableName=self._name,
-                Item=_item(self._tenant, batch.id, row, batch.created_at),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
+            self._items.put(_row_item(self._tenant, batch.id, row, batch.created_at))
 
     def watch(self, batch_id: str, due_at: datetime | None) -> None:
         """Have the batch looked after at `due_at`; None: not any more."""
-        change: dict[str, Any] = {"UpdateExpression": "REMOVE due_pk, due_at"}
-        if due_at is not None:
-            change = {
-                "UpdateExpression": "SET due_at = :due",
-                "ExpressionAttributeValues": {":due": {"S": rfc3339(due_at)}},
-            }
+        removes = ("due_pk", "due_at") if due_at is None else ()
         with suppress(ConditionFailedError):
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._key(batch_id),
-                ConditionExpression="attribute_exists(due_pk)",
-                **change,
+            self._items.update(
+                self._key(batch_id), {"due_at": due_at}, removes, condition="attribute_exists(due_pk)"
             )
 
-    def _items(self, batch_id: str) -> Iterator[Item]:
-        """The batch, whose sort key is the lowest, and then its rows in order."""
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": self._key(batch_id)["pk"]},
-            "ConsistentRead": True,
-        }
-        return calls.queried(self._client, request)
-
     def _key(self, batch_id: str) -> Item:
-        return {"pk": {"S": keys.key(self._tenant, keys.BATCH, batch_id)}, "sk": {"S": "BATCH"}}
+        return {"pk": keys.key(self._tenant, keys.BATCH, batch_id), "sk": keys.BATCH}
 
 
 def row_item(order: Order) -> Item:
@@ -137,23 +99,15 @@ def row_item(order: Order) -> Item:
         status=order.status,
         problem=order.problem,
     )
-    return _item(order.tenant, order.batch.id, row, order.created_at)
+    return _row_item(order.tenant, order.batch.id, row, order.created_at)
 
 
-def _item(tenant: str, batch_id: str, row: BatchRow, since: datetime) -> Item:
+def _row_item(tenant: str, batch_id: str, row: BatchRow, since: datetime) -> Item:
     return {
-        "pk": {"S": keys.key(tenant, keys.BATCH, batch_id)},
-        "sk": {"S": _place(row.index)},
-        "type": {"S": "batch row"},
-        "status": {"S": row.status},
-        "doc": {"S": msgspec.json.encode(row).decode()},
-        "expires_at": _expiry(since),
+        "pk": keys.key(tenant, keys.BATCH, batch_id),
+        "sk": f"ROW#{row.index:05d}",
+        "type": "batch row",
+        "status": row.status,
+        "doc": msgspec.json.encode(row).decode(),
+        "expires_at": epoch(since + KEPT),
     }
-
-
-def _place(index: int) -> str:
-    return f"ROW#{index:05d}"
-
-
-def _expiry(since: datetime) -> Item:
-    return {"N": str(int((since + KEPT).timestamp()))}

@@ -1,15 +1,23 @@
-"""How the store talks to DynamoDB: errors put into its own words, and one way to commit a transaction."""
+"""How the store talks to DynamoDB: plain values in and out, its errors in our words, one way to commit.
 
+Every part of the store reads and writes `Items`: plain values (texts, whole numbers, bytes, truth values,
+moments), never DynamoDB's own form of them.
+"""
+
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from parcelgate.domain.clock import rfc3339
 from parcelgate.store.errors import (
     ItemTooLargeError,
     StoreError,
@@ -21,7 +29,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = dict[str, Any]
-"""An item as DynamoDB's own client speaks of it: `{"pk": {"S": "..."}}`."""
+"""An item, or its key, as plain values: `{"pk": "...", "version": 3}`. What is None is not stored."""
+type TypedItem = dict[str, Any]
+"""The same as DynamoDB's own client speaks of it: `{"pk": {"S": "..."}, "version": {"N": "3"}}`."""
+
+NEW = "attribute_not_exists(pk)"
+"""The condition that nothing stands at the key yet."""
 
 ATTEMPTS = 5
 """How often a write is tried that collides with a transaction."""
@@ -67,10 +80,281 @@ class _CancelledError(StoreError):
 
 
 class Write(NamedTuple):
-    """One part of a transaction, and what it means when its condition fails (given the item there)."""
+    """One write of a transaction, and the error when its condition fails, or how to make it of the item."""
 
     action: Mapping[str, Any]
-    refused: Callable[[Item | None], StoreError]
+    refused: StoreError | Callable[[Item | None], StoreError]
+
+    def refusal(self, item: Item | None) -> StoreError:
+        """The error when `item` stands there, or one that is not known."""
+        return self.refused if isinstance(self.refused, StoreError) else self.refused(item)
+
+
+class Items:
+    """The items of the table: how they are read and written.
+
+    Keys and items are plain values (`Item`). `values` of a condition are named in it with a colon. Reads are
+    consistent, save those of an index. All methods raise ThrottledError and StoreUnavailableError.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, key: Item) -> Item | None:
+        """The item as it stands now."""
+        with translated():
+            answer = self._client.get_item(TableName=self._table, Key=typed(key), ConsistentRead=True)
+        return plain(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Sequence[Item], attributes: Sequence[str] = ()) -> list[Item]:
+        """The items of these keys that there are, in the order they were asked for.
+
+        With `attributes` no more than these and the keys is sent.
+        """
+        options: Any = {"ConsistentRead": True}
+        if attributes:
+            names = {f"#{name}": name for name in ("pk", "sk", *attributes)}
+            options |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        items: dict[tuple[str, str], Item] = {}
+        for batch in batched(keys, _READ_AT_ONCE, strict=False):
+            left: list[Any] = [typed(key) for key in batch]
+            attempt = 0
+            while left:
+                with translated():
+                    answer = self._client.batch_get_item(RequestItems={self._table: options | {"Keys": left}})
+                read = [plain(item) for item in answer["Responses"].get(self._table, [])]
+                items |= {(item["pk"], item["sk"]): item for item in read}
+                unprocessed = answer["UnprocessedKeys"].get(self._table)
+                left = list(unprocessed["Keys"]) if unprocessed else []
+                if left and not read:
+                    attempt += 1
+                    if attempt == ATTEMPTS:
+                        raise ThrottledError("no items were read")
+                    pause(attempt)
+        places = [(key["pk"], key["sk"]) for key in keys]
+        return [items[place] for place in places if place in items]
+
+    def query(self, condition: str, *, index: str | None = None, **values: Any) -> Iterator[Item]:
+        """All items that a key condition fits, over as many pages as they fill, by their sort key."""
+        start: TypedItem | None = None
+        while True:
+            items, start = self.query_page(condition, index=index, start=start, **values)
+            yield from items
+            if start is None:
+                return
+
+    def query_page(
+        self,
+        condition: str,
+        *,
+        index: str | None = None,
+        start: TypedItem | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        filtered: str | None = None,
+        **values: Any,
+    ) -> tuple[list[Item], TypedItem | None]:
+        """One page of a query, and where the next one starts; None after the last."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": _named(values),
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": index is None,
+        }
+        optional = {
+            "IndexName": index,
+            "ExclusiveStartKey": start,
+            "Limit": limit,
+            "FilterExpression": filtered,
+        }
+        request |= {name: value for name, value in optional.items() if value is not None}
+        with translated():
+            answer = self._client.query(**request)
+        return [plain(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
+
+    def put(self, item: Item, condition: str = NEW, **values: Any) -> None:
+        """Store one item if the condition holds. Raises ConditionFailedError."""
+        write(self._client.put_item, **self._conditional(condition, values, Item=typed(item)))
+
+    def update(
+        self,
+        key: Item,
+        sets: Item,
+        removes: Sequence[str] = (),
+        *,
+        adds: Mapping[str, int] | None = None,
+        condition: str = "",
+        returning: bool = False,
+        **values: Any,
+    ) -> Item:
+        """Set attributes of one item, take some away, add to some; the item as it is then, if `returning`.
+
+        What is set to None is left as it is. Raises ConditionFailedError.
+        """
+        request = self._change(key, sets, removes, adds or {}, condition, values)
+        request["ReturnValues"] = "ALL_NEW" if returning else "NONE"
+        return plain(write(self._client.update_item, **request).get("Attributes", {}))
+
+    def delete(self, key: Item, condition: str = "", **values: Any) -> None:
+        """Take one item away if the condition holds. Raises ConditionFailedError."""
+        write(self._client.delete_item, **self._conditional(condition, values, Key=typed(key)))
+
+    # Transactions.
+
+    def put_write(
+        self,
+        item: Item,
+        refused: StoreError | Callable[[Item | None], StoreError],
+        condition: str = NEW,
+        **values: Any,
+    ) -> Write:
+        """One write of a transaction, which puts `item`."""
+        return Write({"Put": self._conditional(condition, values, Item=typed(item))}, refused)
+
+    def update_write(
+        self,
+        key: Item,
+        sets: Item,
+        refused: StoreError | Callable[[Item | None], StoreError],
+        condition: str,
+        **values: Any,
+    ) -> Write:
+        """One write of a transaction, which sets attributes of an item."""
+        return Write({"Update": self._change(key, sets, (), {}, condition, values)}, refused)
+
+    def delete_write(
+        self,
+        key: Item,
+        refused: StoreError | Callable[[Item | None], StoreError],
+        condition: str = "",
+        **values: Any,
+    ) -> Write:
+        """One write of a transaction, which takes an item away."""
+        return Write({"Delete": self._conditional(condition, values, Key=typed(key))}, refused)
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Write all of `writes` or nothing.
+
+        The item that the first write puts gets an attribute `mark`, a value of this call alone. By that a
+        commit is known again that did happen although its answer was lost; the request token does the same
+        on DynamoDB's side. Of several refusals the first in order counts, so the order of `writes` says
+        what matters most. A collision with another transaction is tried again, and in the end counts as the
+        refusal of the write that collided.
+
+        Raises the refused write's error, ThrottledError, StoreUnavailableError (outcome unknown) or
+        ItemTooLargeError.
+        """
+        request = mark = uuid4().hex
+        if "Put" in writes[0].action:
+            writes[0].action["Put"]["Item"]["mark"] = {"S": mark}
+        unanswered = 0
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with translated():
+                    self._client.transact_write_items(
+                        TransactItems=[write.action for write in writes],  # type: ignore[misc]
+                        ClientRequestToken=request,
+                    )
+                return
+            except StoreUnavailableError as error:
+                # The outcome is unknown, so the same request goes out again, under the same token.
+                unanswered += 1
+                if unanswered == ASKED:
+                    raise
+                trouble: StoreError = error
+            except _CancelledError as cancelled:
+                verdict = _judged(writes, cancelled.reasons, mark)
+                if verdict is None:
+                    return
+                trouble, is_final = verdict
+                if is_final:
+                    raise trouble from cancelled
+                request = uuid4().hex
+            if attempt == ATTEMPTS:
+                raise trouble
+            pause(attempt)
+
+    def _change(
+        self,
+        key: Item,
+        sets: Item,
+        removes: Sequence[str],
+        adds: Mapping[str, int],
+        condition: str,
+        values: Item,
+    ) -> dict[str, Any]:
+        sets = {name: value for name, value in sets.items() if value is not None}
+        parts = {
+            "SET": [f"#{name} = :{name}" for name in sets],
+            "REMOVE": removes,
+            "ADD": [f"#{name} :{name}" for name in adds],
+        }
+        change = " ".join(f"{verb} {', '.join(each)}" for verb, each in parts.items() if each)
+        request = self._conditional(
+            condition, {**sets, **adds, **values}, Key=typed(key), UpdateExpression=change
+        )
+        names = {f"#{name}": name for name in (*sets, *adds)}
+        return request | ({"ExpressionAttributeNames": names} if names else {})
+
+    def _conditional(self, condition: str, values: Item, **request: Any) -> dict[str, Any]:
+        request |= {"TableName": self._table}
+        if condition:
+            request |= {
+                "ConditionExpression": condition,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        return request | ({"ExpressionAttributeValues": _named(values)} if values else {})
+
+
+def typed(item: Mapping[str, Any]) -> TypedItem:
+    """An item in DynamoDB's own form, without what is None.
+
+    >>> typed({"pk": "T#acme", "version": 3, "order_id": None})
+    {'pk': {'S': 'T#acme'}, 'version': {'N': '3'}}
+    """
+    return {name: _typed(value) for name, value in item.items() if value is not None}
+
+
+def plain(item: Mapping[str, Any]) -> Item:
+    """An item of DynamoDB's own form as plain values; moments come as the texts they are stored as."""
+    return {name: _plain(*next(iter(value.items()))) for name, value in item.items()}
+
+
+def epoch(moment: datetime) -> int:
+    """Whole seconds since the epoch, rounded up: nothing ends early. What DynamoDB's own expiry reads."""
+    return math.ceil(moment.timestamp())
+
+
+def _typed(value: Any) -> TypedItem:
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case datetime():
+            return {"S": rfc3339(value)}
+        case dict():
+            return {"M": typed(value)}
+    raise TypeError(f"no item holds a {type(value).__name__}")
+
+
+def _plain(kind: str, value: Any) -> Any:
+    match kind:
+        case "N":
+            return int(value)
+        case "M":
+            return plain(value)
+    return value
+
+
+def _named(values: Item) -> TypedItem:
+    return {f":{name}": _typed(value) for name, value in values.items()}
 
 
 @contextmanager
@@ -82,47 +366,6 @@ def translated() -> Iterator[None]:
         raise _store_error(error) from error
     except (HTTPClientError, NoConnectionError) as error:
         raise StoreUnavailableError(type(error).__name__) from error
-
-
-def commit(client: "DynamoDBClient", writes: Sequence[Write], *, mark: str) -> None:
-    """Write all of `writes` or nothing.
-
-    The first write puts an item whose attribute `mark` is `mark`, a value of this call alone. By that
-    a commit is known again that did happen although its answer was lost; the request token does the
-    same on DynamoDB's side. Of several refusals the first in order counts, so the order of `writes` says
-    what matters most. A collision with another transaction is tried again, and in the end counts as the
-    refusal of the write that collided.
-
-    Raises the refused write's error, ThrottledError, StoreUnavailableError (outcome unknown) or
-    ItemTooLargeError.
-    """
-    request = uuid4().hex
-    unanswered = 0
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with translated():
-                client.transact_write_items(
-                    TransactItems=[write.action for write in writes],  # type: ignore[misc]
-                    ClientRequestToken=request,
-                )
-            return
-        except StoreUnavailableError as error:
-            # The outcome is unknown, so the same request goes out again, under the same token.
-            unanswered += 1
-            if unanswered == ASKED:
-                raise
-            trouble: StoreError = error
-        except _CancelledError as cancelled:
-            found = _judged(writes, cancelled.reasons, mark)
-            if found is None:
-                return
-            trouble, for_good = found
-            if for_good:
-                raise trouble from cancelled
-            request = uuid4().hex
-        if attempt == ATTEMPTS:
-            raise trouble
-        pause(attempt)
 
 
 def write(call: Callable[..., Any], **request: Any) -> Any:
@@ -142,51 +385,6 @@ def write(call: Callable[..., Any], **request: Any) -> Any:
     raise AssertionError("unreachable")
 
 
-def queried(client: "DynamoDBClient", request: dict[str, Any]) -> Iterator[Item]:
-    """All items of a query, over as many pages as it has."""
-    while True:
-        with translated():
-            answer = client.query(**request)
-        yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-
-
-def read_many(
-    client: "DynamoDBClient", table: str, wanted: Sequence[Item], attributes: Sequence[str] = ()
-) -> list[Item]:
-    """The items of these keys that there are, in the order they were asked for.
-
-    With `attributes` no more than these and the keys is sent.
-    """
-    asked: Any = {"ConsistentRead": True}
-    if attributes:
-        names = {f"#{name}": name for name in ("pk", "sk", *attributes)}
-        asked |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-    found: dict[tuple[str, str], Item] = {}
-    for start in range(0, len(wanted), _READ_AT_ONCE):
-        left = list(wanted[start : start + _READ_AT_ONCE])
-        attempt = 0
-        while left:
-            with translated():
-                answer = client.batch_get_item(RequestItems={table: asked | {"Keys": left}})
-            got = answer["Responses"].get(table, [])
-            found |= {_place(item): item for item in got}
-            rest = answer["UnprocessedKeys"].get(table)
-            left = list(rest["Keys"]) if rest else []
-            if left and not got:
-                attempt += 1
-                if attempt == ATTEMPTS:
-                    raise ThrottledError("no items were read")
-                pause(attempt)
-    return [found[_place(key)] for key in wanted if _place(key) in found]
-
-
-def _place(item: Mapping[str, Any]) -> tuple[str, str]:
-    return item["pk"]["S"], item["sk"]["S"]
-
-
 def pause(attempt: int) -> None:
     """Wait before the next attempt: full jitter under a bound that doubles."""
     time.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (attempt - 1)))  # noqa: S311 - no secret
@@ -202,9 +400,9 @@ def _judged(
             continue
         if code == "ConditionalCheckFailed":
             happened = write is writes[0] and item is not None and item.get("mark") == {"S": mark}
-            return None if happened else (write.refused(item), True)
+            return None if happened else (write.refusal(plain(item) if item else None), True)
         if code == "TransactionConflict":
-            return write.refused(None), False
+            return write.refusal(None), False
         if code in _THROTTLES:
             return ThrottledError(code), False
         message = str(reason.get("Message", ""))
@@ -215,7 +413,8 @@ def _judged(
 def _store_error(error: ClientError) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "ConditionalCheckFailedException":
-        return ConditionFailedError(error.response.get("Item"))  # type: ignore[arg-type]
+        item: Any = error.response.get("Item")
+        return ConditionFailedError(plain(item) if item else None)
     if code == "TransactionCanceledException":
         return _CancelledError(error.response.get("CancellationReasons", []))
     if code == "TransactionConflictException":

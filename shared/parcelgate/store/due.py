@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from parcelgate.domain.clock import rfc3339
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import Item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from parcelgate.store import keys
+from parcelgate.store.calls import Items, TypedItem
 
 type Kind = Literal["ORDER", "INBOX", "BATCH"]
 
@@ -32,9 +28,8 @@ class PollRef(NamedTuple):
 class DueIndex:
     """The sparse index of what has a time by which it must be dealt with."""
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items) -> None:
+        self._items = items
 
     def due(self, kind: Kind, before: datetime, limit: int = 100) -> list[DueRef]:
         """At most `limit` items whose time was `before` or earlier, the longest overdue first.
@@ -64,28 +59,22 @@ class DueIndex:
     def _pages(
         self, partitions: Iterable[str], before: datetime, size: int
     ) -> Iterator[list[tuple[keys.ItemName, str]]]:
-        starts: dict[str, Item | None] = dict.fromkeys(partitions)
+        starts: dict[str, TypedItem | None] = dict.fromkeys(partitions)
         while starts:
-            found: list[tuple[str, str, str]] = []
+            overdue: list[tuple[str, str, str]] = []
             for partition, start in [*starts.items()]:
-                query: dict[str, Any] = {
-                    "TableName": self._name,
-                    "IndexName": "due",
-                    "KeyConditionExpression": "due_pk = :shard AND due_at <= :before",
-                    "ExpressionAttributeValues": {
-                        ":shard": {"S": partition},
-                        ":before": {"S": rfc3339(before)},
-                    },
-                    "Limit": size,
-                }
-                if start is not None:
-                    query["ExclusiveStartKey"] = start
-                with calls.translated():
-                    answer = self._client.query(**query)
-                found += [(item["due_at"]["S"], item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
-                starts[partition] = answer.get("LastEvaluatedKey")
-                if starts[partition] is None:
+                items, then = self._items.query_page(
+                    "due_pk = :shard AND due_at <= :before",
+                    index="due",
+                    start=start,
+                    limit=size,
+                    shard=partition,
+                    before=before,
+                )
+                overdue += [(item["due_at"], item["pk"], item["sk"]) for item in items]
+                starts[partition] = then
+                if then is None:
                     del starts[partition]
-            page = [(name, sk) for _, pk, sk in sorted(found) if (name := keys.parse(pk)) is not None]
+            page = [(name, sk) for _, pk, sk in sorted(overdue) if (name := keys.parse(pk)) is not None]
             if page:
                 yield page

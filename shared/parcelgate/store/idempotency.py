@@ -7,26 +7,30 @@ What has expired counts as absent, also while DynamoDB has not deleted it yet.
 
 import math
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
 
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item
+from parcelgate.store import keys
+from parcelgate.store.calls import CollisionError, ConditionFailedError, Item, Items, Write, epoch
 from parcelgate.store.errors import ClaimTakenError, ItemTooLargeError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT = timedelta(hours=24)
 """How long an answer is kept."""
 LARGEST_BODY = 380_000
 """Bytes of a compressed answer that surely fit into an item, which holds 400 KB with all its names."""
 
-_SK = "IDEMPOTENCY"
+_KIND = "IDEMPOTENCY"
+_FREE = (
+    "attribute_not_exists(pk) OR expires_at <= :now OR holder = :holder OR "
+    "(lease_until <= :now AND attribute_not_exists(order_id) AND attribute_not_exists(answer_status))"
+)
+"""Nobody else holds the key: a lapsed claim that has an order is taken over, and not claimed anew."""
+_UNANSWERED = "holder = :holder AND attribute_not_exists(answer_status)"
 
 
 class Answer(NamedTuple):
@@ -57,7 +61,8 @@ class Claim:
     body_hash: str
     lease_until: datetime
     now: datetime
-    _store: "Idempotency"
+    _items: Items
+    _key: Item
     holder: str
     order_id: str | None = None
     held: bool = False
@@ -65,26 +70,19 @@ class Claim:
     def hold(self) -> None:
         """Write the claim alone. Raises ClaimTakenError when another request was faster."""
         try:
-            calls.write(self._store.client.put_item, **self.put(self.order_id))
-        except (ConditionFailedError, calls.CollisionError) as error:
+            self._items.put(self._item(self.order_id), _FREE, now=epoch(self.now), holder=self.holder)
+        except (ConditionFailedError, CollisionError) as error:
             raise ClaimTakenError("the key is held") from error
         self.held = True
 
-    def put(self, order_id: str | None) -> dict[str, Any]:
-        """The conditional put that claims the key, for `order_id` if there is one."""
-        return {
-            "TableName": self._store.name,
-            "Item": self._item(order_id, self.now),
-            "ConditionExpression": (
-                "attribute_not_exists(pk) OR expires_at <= :now OR holder = :holder OR "
-                "(lease_until <= :now AND attribute_not_exists(order_id) "
-                "AND attribute_not_exists(answer_status))"
-            ),
-            "ExpressionAttributeValues": {":now": _number(self.now), ":holder": {"S": self.holder}},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+    def write(self, order_id: str) -> Write:
+        """The write of a transaction that claims the key for `order_id`."""
+        taken = ClaimTakenError("the key is held")
+        return self._items.put_write(
+            self._item(order_id), taken, _FREE, now=epoch(self.now), holder=self.holder
+        )
 
-    def written(self, order_id: str) -> None:
+    def written(self, order_id: str | None) -> None:
         """Take note that the claim was stored along with `order_id`."""
         self.order_id = order_id
         self.held = True
@@ -99,17 +97,17 @@ class Claim:
         body = zlib.compress(answer.body.encode())
         if len(body) > LARGEST_BODY:
             return False
-        put = self.put(self.order_id)
-        put["Item"] = self._item(self.order_id, now) | {
-            "answer_status": {"N": str(answer.status)},
-            "answer_headers": {"S": msgspec.json.encode(answer.headers).decode()},
-            "answer_body": {"B": body},
+        item = self._item(self.order_id) | {
+            "expires_at": epoch(now + KEPT),
+            "answer_status": answer.status,
+            "answer_headers": msgspec.json.encode(answer.headers).decode(),
+            "answer_body": body,
         }
-        if self.held:
-            put["ConditionExpression"] = "holder = :holder AND attribute_not_exists(answer_status)"
-            put["ExpressionAttributeValues"] = {":holder": {"S": self.holder}}
         try:
-            calls.write(self._store.client.put_item, **put)
+            if self.held:
+                self._items.put(item, _UNANSWERED, holder=self.holder)
+            else:
+                self._items.put(item, _FREE, now=epoch(self.now), holder=self.holder)
         except (ConditionFailedError, ItemTooLargeError):
             return False
         return True
@@ -121,102 +119,75 @@ class Claim:
         """
         if not self.held:
             return
-        request: dict[str, Any] = {
-            "TableName": self._store.name,
-            "Key": self._store.key(self.key_hash),
-            "ConditionExpression": "holder = :holder AND attribute_not_exists(answer_status)",
-            "ExpressionAttributeValues": {":holder": {"S": self.holder}},
-        }
-        try:
+        with suppress(ConditionFailedError):
             if self.order_id is None:
-                calls.write(self._store.client.delete_item, **request)
+                self._items.delete(self._key, _UNANSWERED, holder=self.holder)
             else:
-                request["UpdateExpression"] = "SET lease_until = :now"
-                request["ExpressionAttributeValues"][":now"] = {"N": str(math.floor(now.timestamp()))}
-                calls.write(self._store.client.update_item, **request)
-        except ConditionFailedError:
-            pass
+                ended = {"lease_until": math.floor(now.timestamp())}
+                self._items.update(self._key, ended, condition=_UNANSWERED, holder=self.holder)
         self.held = False
 
-    def _item(self, order_id: str | None, since: datetime) -> Item:
-        item = {
-            **self._store.key(self.key_hash),
-            "type": {"S": "idempotency"},
-            "body_hash": {"S": self.body_hash},
-            "holder": {"S": self.holder},
-            "lease_until": _number(self.lease_until),
-            "expires_at": _number(since + KEPT),
+    def _item(self, order_id: str | None) -> Item:
+        return {
+            **self._key,
+            "type": "idempotency",
+            "body_hash": self.body_hash,
+            "holder": self.holder,
+            "lease_until": epoch(self.lease_until),
+            "expires_at": epoch(self.now + KEPT),
+            "order_id": order_id,
         }
-        return item if order_id is None else item | {"order_id": {"S": order_id}}
 
 
 class Idempotency:
     """The idempotency keys of one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self.client = client
-        self.name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
-
-    def key(self, key_hash: str) -> Item:
-        """The key of the item of one claim."""
-        return {"pk": {"S": keys.key(self._tenant, "IDEMPOTENCY", key_hash)}, "sk": {"S": _SK}}
 
     def fresh(self, key_hash: str, body_hash: str, *, now: datetime, lease: timedelta) -> Claim:
         """A claim that is not stored yet."""
-        return Claim(key_hash, body_hash, now + lease, now, self, uuid4().hex)
+        key = self._key(key_hash)
+        return Claim(key_hash, body_hash, now + lease, now, self._items, key, uuid4().hex)
 
     def find(self, key_hash: str, now: datetime) -> Standing | None:
         """How the key stands; None when nobody has it, or when its time is over."""
-        with calls.translated():
-            item = self.client.get_item(TableName=self.name, Key=self.key(key_hash), ConsistentRead=True).get(
-                "Item"
-            )
-        if item is None or int(item["expires_at"]["N"]) <= now.timestamp():
+        key = self._key(key_hash)
+        item = self._items.get(key)
+        if item is None or item["expires_at"] <= now.timestamp():
             return None
         claim = Claim(
             key_hash,
-            item["body_hash"]["S"],
-            datetime.fromtimestamp(int(item["lease_until"]["N"]), UTC),
+            item["body_hash"],
+            datetime.fromtimestamp(item["lease_until"], UTC),
             now,
-            self,
-            item["holder"]["S"],
-            item["order_id"]["S"] if "order_id" in item else None,
-            held=False,
+            self._items,
+            key,
+            item["holder"],
+            item.get("order_id"),
         )
         if "answer_status" not in item:
             return Standing(claim, None)
-        answer = Answer(
-            int(item["answer_status"]["N"]),
-            msgspec.json.decode(item["answer_headers"]["S"], type=dict[str, str]),
-            zlib.decompress(item["answer_body"]["B"]).decode(),
-        )
-        return Standing(claim, answer)
+        headers = msgspec.json.decode(item["answer_headers"], type=dict[str, str])
+        body = zlib.decompress(item["answer_body"]).decode()
+        return Standing(claim, Answer(item["answer_status"], headers, body))
 
     def take_over(self, lapsed: Claim, *, now: datetime, lease: timedelta) -> Claim:
         """Hold a lapsed claim anew. Raises ClaimTakenError when another request was faster."""
-        claim = Claim(
-            lapsed.key_hash, lapsed.body_hash, now + lease, now, self, uuid4().hex, lapsed.order_id, held=True
-        )
+        claim = self.fresh(lapsed.key_hash, lapsed.body_hash, now=now, lease=lease)
+        claim.written(lapsed.order_id)
         try:
-            calls.write(
-                self.client.update_item,
-                TableName=self.name,
-                Key=self.key(lapsed.key_hash),
-                UpdateExpression="SET holder = :mine, lease_until = :until",
-                # `:mine` too, since the client itself may send the call twice.
-                ConditionExpression="holder IN (:theirs, :mine) AND attribute_not_exists(answer_status)",
-                ExpressionAttributeValues={
-                    ":mine": {"S": claim.holder},
-                    ":theirs": {"S": lapsed.holder},
-                    ":until": _number(claim.lease_until),
-                },
+            self._items.update(
+                self._key(lapsed.key_hash),
+                {"holder": claim.holder, "lease_until": epoch(claim.lease_until)},
+                # Its own holder too, since the client itself may send the call twice.
+                condition="holder IN (:theirs, :holder) AND attribute_not_exists(answer_status)",
+                theirs=lapsed.holder,
             )
-        except (ConditionFailedError, calls.CollisionError) as error:
+        except (ConditionFailedError, CollisionError) as error:
             raise ClaimTakenError("the key is held") from error
         return claim
 
-
-def _number(moment: datetime) -> Item:
-    """Whole seconds since the epoch, rounded up: a lease never ends early."""
-    return {"N": str(math.ceil(moment.timestamp()))}
+    def _key(self, key_hash: str) -> Item:
+        return {"pk": keys.key(self._tenant, _KIND, key_hash), "sk": _KIND}

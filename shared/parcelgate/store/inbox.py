@@ -1,4 +1,4 @@
-"""The inbox: every delivery of a carrier, as it came, stored before it is acknowledged.
+"""The inbox: every webhook of a carrier, as it came, stored before it is acknowledged.
 
 An entry is named by what was delivered, so a repeat finds the first delivery. It is due five minutes
 after it came until it was worked on, and kept for thirty days to be read again. What nothing can be done
@@ -9,20 +9,16 @@ other delivery can ever come with it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import batched
-from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
+from typing import Any, NamedTuple
 
-from parcelgate.domain.clock import rfc3339
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item, Write
+from parcelgate.store import keys
+from parcelgate.store.calls import NEW, CollisionError, ConditionFailedError, Item, Items, epoch
 from parcelgate.store.errors import ProofTakenError, StoreError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
@@ -37,7 +33,7 @@ PARKED = "parked"
 _SK = "ENTRY"
 _PROOF = "PROOF"
 _AT_ONCE = 100
-_NEW = "attribute_not_exists(pk) OR expires_at <= :now"
+_FREE = f"{NEW} OR expires_at <= :now"
 """What has expired may stand there still; it counts as gone."""
 
 
@@ -77,9 +73,8 @@ class InboxEntry(NamedTuple):
 class Inbox:
     """The deliveries to one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
 
     def put(
@@ -122,130 +117,80 @@ class Inbox:
         )
         try:
             if proof is None:
-                calls.write(self._client.put_item, **self._new(self._item(entry), now))
+                self._items.put(self._item(entry), _FREE, now=_passed(now))
             else:
                 self._put_with_proof(entry, proof)
         except (ConditionFailedError, _RepeatError) as error:
             first = self._entry(error.item) if error.item else self.get(entry.id)
             if first is None:
                 # Another write of the same delivery stood in the way, and came to nothing itself.
-                raise calls.CollisionError("the delivery was not stored") from error
+                raise CollisionError("the delivery was not stored") from error
             if first.state == RECEIVED:
                 self._update(
-                    entry.id,
-                    "SET again_at = :now",
-                    {":now": {"S": rfc3339(now)}, ":received": {"S": RECEIVED}},
-                    " AND entry_state = :received",
+                    entry.id, {"again_at": now}, condition="entry_state = :received", received=RECEIVED
                 )
             return first
         return entry
 
     def _put_with_proof(self, entry: InboxEntry, proof: str) -> None:
-        mark = uuid4().hex
-        claim: Item = {
-            "pk": {"S": keys.key(self._tenant, _PROOF, entry.carrier, keys.digest(proof))},
-            "sk": {"S": _PROOF},
-            "entry": {"S": entry.id},
-            "mark": {"S": mark},
-            "expires_at": _expiry(entry),
+        claim = {
+            "pk": keys.key(self._tenant, _PROOF, entry.carrier, keys.digest(proof)),
+            "sk": _PROOF,
+            "entry": entry.id,
+            "expires_at": epoch(entry.received_at + KEPT),
         }
 
         def refused(item: Item | None) -> StoreError:
             if item is None:
-                return calls.CollisionError("the same proof came twice at once")
-            return _RepeatError(None) if item["entry"]["S"] == entry.id else ProofTakenError()
+                return CollisionError("the same proof came twice at once")
+            return _RepeatError(None) if item["entry"] == entry.id else ProofTakenError()
 
-        writes = [
-            Write({"Put": self._new(claim, entry.received_at)}, refused),
-            Write({"Put": self._new(self._item(entry), entry.received_at)}, _RepeatError),
-        ]
-        calls.commit(self._client, writes, mark=mark)
+        put, now = self._items.put_write, _passed(entry.received_at)
+        self._items.commit(
+            [put(claim, refused, _FREE, now=now), put(self._item(entry), _RepeatError, _FREE, now=now)]
+        )
 
     def get(self, entry_id: str) -> InboxEntry | None:
         """The entry as it stands; None when it has expired or never was."""
-        with calls.translated():
-            item = self._client.get_item(
-                TableName=self._name, Key=self._key(entry_id), ConsistentRead=True
-            ).get("Item")
+        item = self._items.get(self._key(entry_id))
         return None if item is None else self._entry(item)
 
     def parked(self) -> Iterator[InboxEntry]:
-        """Everything that is parked, the newest delivery first. The list may lag a second."""
-        positions = calls.queried(
-            self._client,
-            {
-                "TableName": self._name,
-                "IndexName": "by_time",
-                "KeyConditionExpression": "list_pk = :list",
-                "ExpressionAttributeValues": {":list": {"S": self._list}},
-                "ScanIndexForward": False,
-            },
-        )
-        for page in batched(positions, _AT_ONCE, strict=False):
-            places = [{"pk": item["pk"], "sk": item["sk"]} for item in page]
-            for item in calls.read_many(self._client, self._name, places):
+        """Everything that is parked, the newest webhook first. The list may lag a second."""
+        places = self._items.query("list_pk = :list", index="by_time", newest_first=True, list=self._list)
+        for page in batched(places, _AT_ONCE, strict=False):
+            keys_of_page = [{"pk": item["pk"], "sk": item["sk"]} for item in page]
+            for item in self._items.get_many(keys_of_page):
                 entry = self._entry(item)
                 if entry.state == PARKED:
                     yield entry
 
     def processed(self, entry_id: str, now: datetime) -> None:
         """The entry was worked on: it is due no more. Again is the same as once."""
-        self._update(
-            entry_id,
-            "SET entry_state = :state, closed_at = :now REMOVE due_pk, due_at, reason, list_pk, list_sk",
-            {":state": {"S": PROCESSED}, ":now": {"S": rfc3339(now)}},
-        )
+        closed = {"entry_state": PROCESSED, "closed_at": now}
+        self._update(entry_id, closed, ("due_pk", "due_at", "reason", "list_pk", "list_sk"))
 
-    def park(self, entry_id: str, reason: str, now: datetime) -> None:
+    def park(self, entry: InboxEntry, reason: str, now: datetime) -> None:
         """Nothing can be done with the entry: set it aside with the reason. It is due no more."""
-        self._update(
-            entry_id,
-            "SET entry_state = :state, closed_at = :now, reason = :reason, list_pk = :list, "
-            "list_sk = received_at REMOVE due_pk, due_at",
-            {
-                ":state": {"S": PARKED},
-                ":now": {"S": rfc3339(now)},
-                ":reason": {"S": reason},
-                ":list": {"S": self._list},
-            },
-        )
+        parked = {"entry_state": PARKED, **self._parked(entry, reason, now)}
+        self._update(entry.id, parked, ("due_pk", "due_at"))
 
     def replay(self, entry_id: str, now: datetime) -> None:
         """Have an entry worked on again, as if it had just come in: it is due, and sent on its way."""
-        values = {
-            ":received": {"S": RECEIVED},
-            ":now": {"S": rfc3339(now)},
-            ":due_pk": {"S": _shard(entry_id)},
-            ":due_at": {"S": rfc3339(now + DUE_AFTER)},
-        }
-        self._update(
-            entry_id,
-            "SET entry_state = :received, again_at = :now, due_pk = :due_pk, due_at = :due_at "
-            "REMOVE reason, closed_at, list_pk, list_sk",
-            values,
-        )
+        again = {"entry_state": RECEIVED, "again_at": now, **_due(entry_id, now)}
+        self._update(entry_id, again, ("reason", "closed_at", "list_pk", "list_sk"))
 
     def postpone(self, entry_id: str, until: datetime) -> None:
         """An entry that is still unprocessed is due again at `until`."""
-        self._update(
-            entry_id,
-            "SET due_at = :until",
-            {":until": {"S": rfc3339(until)}},
-            " AND attribute_exists(due_at)",
-        )
+        self._update(entry_id, {"due_at": until}, condition="attribute_exists(due_at)")
 
-    def _update(self, entry_id: str, change: str, values: Item, condition: str = "") -> None:
-        try:
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._key(entry_id),
-                UpdateExpression=change,
-                ConditionExpression=f"attribute_exists(pk){condition}",
-                ExpressionAttributeValues=values,
-            )
-        except ConditionFailedError:
-            return  # It has expired, or was closed meanwhile: nothing is left to be done.
+    def _update(
+        self, entry_id: str, sets: Item, removes: Sequence[str] = (), *, condition: str = "", **values: Any
+    ) -> None:
+        """Change an entry. One that has expired, or was closed meanwhile, is left alone."""
+        conditions = " AND ".join(filter(None, ("attribute_exists(pk)", condition)))
+        with suppress(ConditionFailedError):
+            self._items.update(self._key(entry_id), sets, removes, condition=conditions, **values)
 
     @property
     def _list(self) -> str:
@@ -253,57 +198,47 @@ class Inbox:
 
     def _key(self, entry_id: str) -> Item:
         carrier, _, digest = entry_id.partition("#")
-        return {"pk": {"S": keys.key(self._tenant, keys.INBOX, carrier, digest)}, "sk": {"S": _SK}}
+        return {"pk": keys.key(self._tenant, keys.INBOX, carrier, digest), "sk": _SK}
 
-    def _new(self, item: Item, now: datetime) -> dict[str, Any]:
-        return {
-            "TableName": self._name,
-            "Item": item,
-            "ConditionExpression": _NEW,
-            "ExpressionAttributeValues": {":now": {"N": str(math.floor(now.timestamp()))}},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+    def _parked(self, entry: InboxEntry, reason: str, at: datetime) -> Item:
+        return {"reason": reason, "closed_at": at, "list_pk": self._list, "list_sk": entry.received_at}
 
     def _item(self, entry: InboxEntry) -> Item:
-        item: Item = {
+        state = (
+            _due(entry.id, entry.received_at)
+            if entry.reason is None
+            else self._parked(entry, entry.reason, entry.received_at)
+        )
+        return {
             **self._key(entry.id),
-            "type": {"S": "inbox"},
-            "carrier": {"S": entry.carrier},
-            "account": {"S": entry.account},
-            "body": {"B": entry.body},
-            "headers": {"M": {name: {"S": value} for name, value in entry.headers.items()}},
-            "received_at": {"S": rfc3339(entry.received_at)},
-            "entry_state": {"S": entry.state},
-            "expires_at": _expiry(entry),
+            "type": "inbox",
+            "carrier": entry.carrier,
+            "account": entry.account,
+            "body": entry.body,
+            "headers": entry.headers,
+            "received_at": entry.received_at,
+            "entry_state": entry.state,
+            "expires_at": epoch(entry.received_at + KEPT),
+            "order_id": entry.order_id,
+            "correlation_id": entry.correlation_id,
+            **state,
         }
-        if entry.order_id is not None:
-            item["order_id"] = {"S": entry.order_id}
-        if entry.correlation_id is not None:
-            item["correlation_id"] = {"S": entry.correlation_id}
-        if entry.reason is None:
-            item["due_pk"] = {"S": _shard(entry.id)}
-            item["due_at"] = {"S": rfc3339(entry.received_at + DUE_AFTER)}
-        else:
-            item["reason"] = {"S": entry.reason}
-            item["closed_at"] = item["list_sk"] = {"S": rfc3339(entry.received_at)}
-            item["list_pk"] = {"S": self._list}
-        return item
 
     def _entry(self, item: Item) -> InboxEntry:
-        name = keys.parse(item["pk"]["S"])
+        name = keys.parse(item["pk"])
         return InboxEntry(
             id=name.id if name else "",
             tenant=self._tenant,
-            carrier=item["carrier"]["S"],
-            account=item["account"]["S"],
-            order_id=item["order_id"]["S"] if "order_id" in item else None,
-            body=bytes(item["body"]["B"]),
-            headers={name: value["S"] for name, value in item["headers"]["M"].items()},
+            carrier=item["carrier"],
+            account=item["account"],
+            order_id=item.get("order_id"),
+            body=item["body"],
+            headers=item["headers"],
             received_at=_moment(item["received_at"]),
-            state=item["entry_state"]["S"],
-            reason=item["reason"]["S"] if "reason" in item else None,
+            state=item["entry_state"],
+            reason=item.get("reason"),
             closed_at=_moment(item["closed_at"]) if "closed_at" in item else None,
-            correlation_id=item["correlation_id"]["S"] if "correlation_id" in item else None,
+            correlation_id=item.get("correlation_id"),
         )
 
 
@@ -315,13 +250,14 @@ class _RepeatError(StoreError):
         self.item = item
 
 
-def _moment(value: Item) -> datetime:
-    return datetime.fromisoformat(value["S"]).astimezone(UTC)
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _shard(entry_id: str) -> str:
-    return keys.due(keys.INBOX, keys.shard_of(entry_id))
+def _due(entry_id: str, since: datetime) -> Item:
+    return {"due_pk": keys.due(keys.INBOX, keys.shard_of(entry_id)), "due_at": since + DUE_AFTER}
 
 
-def _expiry(entry: InboxEntry) -> Item:
-    return {"N": str(math.ceil((entry.received_at + KEPT).timestamp()))}
+def _passed(now: datetime) -> int:
+    """Whole seconds that are over: what ends within this one has not expired."""
+    return math.floor(now.timestamp())

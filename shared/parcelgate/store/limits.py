@@ -9,18 +9,18 @@ carrier is back.
 """
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from parcelgate.store import keys
+from parcelgate.store.calls import ConditionFailedError, Items
 
 _SK = "LIMITS"
 _LOOKS = 6
+_OPEN = "attribute_not_exists(down_until) AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
+"""The carrier is not down, and does not want to be left alone."""
 
 
 class Reason(StrEnum):
@@ -48,24 +48,16 @@ class AccountLimits:
     """One carrier account's item. All times given are the caller's."""
 
     def __init__(
-        self,
-        client: "DynamoDBClient",
-        name: str,
-        tenant: str,
-        carrier: str,
-        account: str,
-        *,
-        lane: str | None = None,
+        self, items: Items, tenant: str, carrier: str, account: str, *, lane: str | None = None
     ) -> None:
-        self._client = client
-        self._name = name
-        self._whose = tenant, carrier, account
+        self._items = items
+        self._account = tenant, carrier, account
         sort_key = _SK if lane is None else f"LANE#{lane}"
-        self._key = {"pk": {"S": keys.key(tenant, _SK, carrier, account)}, "sk": {"S": sort_key}}
+        self._key = {"pk": keys.key(tenant, _SK, carrier, account), "sk": sort_key}
 
     def lane(self, name: str) -> "AccountLimits":
         """The bucket of the account's calls of one kind."""
-        return AccountLimits(self._client, self._name, *self._whose, lane=name)
+        return AccountLimits(self._items, *self._account, lane=name)
 
     def enter(self, at: datetime, *, rate: float, burst: int, probe_life: timedelta) -> Entry:
         """Take one call out of the bucket, or say why not. Raises StoreError."""
@@ -73,39 +65,34 @@ class AccountLimits:
         slack = math.floor((burst - 1) * interval)
         for _ in range(_LOOKS):
             item = self._try(
-                "SET full_at = :next",
-                "(attribute_not_exists(full_at) OR full_at <= :now) "
-                "AND attribute_not_exists(down_until) "
-                "AND (attribute_not_exists(rest_until) OR rest_until <= :now)",
-                next=math.ceil(now + interval),
+                {"full_at": math.ceil(now + interval)},
+                f"(attribute_not_exists(full_at) OR full_at <= :now) AND {_OPEN}",
                 now=now,
             )
             if item.admitted:
                 return item.entry()
-            found = item.numbers
-            if (rest := found.get("rest_until", 0)) > now:
+            numbers = item.numbers
+            if (rest := numbers.get("rest_until", 0)) > now:
                 return Entry(Reason.RESTING, (rest - now) / 1000)
-            if "down_until" in found:
-                busy_until = max(found["down_until"], found.get("probe_until", 0))
+            if "down_until" in numbers:
+                busy_until = max(numbers["down_until"], numbers.get("probe_until", 0))
                 if busy_until > now:
                     return Entry(Reason.DOWN, (busy_until - now) / 1000)
                 item = self._try(
-                    "SET probe_until = :until",
+                    {"probe_until": now + _ms_of(probe_life)},
                     "down_until <= :now AND (attribute_not_exists(probe_until) OR probe_until <= :now)",
-                    until=now + _ms_of(probe_life),
                     now=now,
                 )
                 if item.admitted:
                     return Entry(probe=True, troubled=True)
                 continue
-            full = found.get("full_at", 0)
+            full = numbers.get("full_at", 0)
             if full > now + slack:
                 return Entry(Reason.BUSY, (full - slack - now) / 1000)
             item = self._try(
-                "SET full_at = full_at + :interval",
-                "full_at > :now AND full_at <= :latest AND attribute_not_exists(down_until) "
-                "AND (attribute_not_exists(rest_until) OR rest_until <= :now)",
-                interval=math.ceil(interval),
+                {},
+                f"full_at > :now AND full_at <= :latest AND {_OPEN}",
+                adds={"full_at": math.ceil(interval)},
                 now=now,
                 latest=now + slack,
             )
@@ -119,74 +106,61 @@ class AccountLimits:
     ) -> bool:
         """A call failed. Whether, with it, the account's carrier counts as down from now on."""
         now = _ms(at)
-        until = now + _ms_of(cool_down)
+        down = {"down_until": now + _ms_of(cool_down)}
         if probe:
-            self._update("SET down_until = :until REMOVE probe_until", until=until)
+            self._items.update(self._key, down, ["probe_until"])
             return True
-        item = self._try(
-            "SET failures = failures + :one",
-            "failing_since > :horizon",
-            one=1,
-            horizon=now - _ms_of(window),
-        )
+        horizon = now - _ms_of(window)
+        item = self._try({}, "failing_since > :horizon", adds={"failures": 1}, horizon=horizon)
         if not item.admitted:
-            self._update("SET failures = :one, failing_since = :now", one=1, now=now)
+            self._items.update(self._key, {"failures": 1, "failing_since": now})
         in_a_row = item.numbers.get("failures", 1) if item.admitted else 1
         if in_a_row < failures:
             return False
-        return self._try("SET down_until = :until", "attribute_not_exists(down_until)", until=until).admitted
+        return self._try(down, "attribute_not_exists(down_until)").admitted
 
     def succeeded(self, *, probe: bool) -> None:
         """A call succeeded: what had failed before it counts no more, and a probe opens the way for all."""
+        failures = ("failures", "failing_since")
         if probe:
-            self._update("REMOVE failures, failing_since, down_until, probe_until")
+            self._items.update(self._key, {}, (*failures, "down_until", "probe_until"))
         else:
-            self._try("REMOVE failures, failing_since", "attribute_not_exists(down_until)")
+            self._try({}, "attribute_not_exists(down_until)", failures)
 
     def let_go(self) -> None:
         """The probe was not made after all: somebody else may try."""
-        self._update("REMOVE probe_until")
+        self._items.update(self._key, {}, ["probe_until"])
 
-    def rest(self, at: datetime, wanted: timedelta) -> None:
+    def rest(self, at: datetime, duration: timedelta) -> None:
         """The carrier wants to be left alone for that long."""
-        until = _ms(at) + _ms_of(wanted)
-        self._try(
-            "SET rest_until = :until", "attribute_not_exists(rest_until) OR rest_until < :until", until=until
-        )
+        until = {"rest_until": _ms(at) + _ms_of(duration)}
+        self._try(until, "attribute_not_exists(rest_until) OR rest_until < :rest_until")
 
-    def _update(self, update: str, **numbers: int) -> None:
-        calls.write(self._client.update_item, **self._request(update, numbers))
-
-    def _try(self, update: str, condition: str, **numbers: int) -> "_Tried":
-        request = self._request(update, numbers) | {
-            "ConditionExpression": condition,
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+    def _try(
+        self,
+        sets: dict[str, int],
+        condition: str,
+        removes: Sequence[str] = (),
+        adds: dict[str, int] | None = None,
+        **values: int,
+    ) -> "_Tried":
         try:
-            answer = calls.write(self._client.update_item, **request)
+            item = self._items.update(
+                self._key, sets, removes, adds=adds, condition=condition, returning=True, **values
+            )
         except ConditionFailedError as error:
-            return _Tried(False, _numbers(error.item or {}))
-        return _Tried(True, _numbers(answer.get("Attributes", {})))
-
-    def _request(self, update: str, numbers: dict[str, int]) -> dict[str, Any]:
-        request: dict[str, Any] = {"TableName": self._name, "Key": self._key, "UpdateExpression": update}
-        if numbers:
-            values = {f":{name}": {"N": str(number)} for name, number in numbers.items()}
-            request["ExpressionAttributeValues"] = values
-        return request
+            return _Tried(False, error.item or {})
+        return _Tried(True, item)
 
 
 class _Tried(NamedTuple):
+    """Whether an update was made, and the item then."""
+
     admitted: bool
     numbers: dict[str, int]
 
     def entry(self) -> Entry:
         return Entry(troubled="failures" in self.numbers)
-
-
-def _numbers(item: Item) -> dict[str, int]:
-    return {name: int(value["N"]) for name, value in item.items() if "N" in value}
 
 
 def _ms(moment: datetime) -> int:

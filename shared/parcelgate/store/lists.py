@@ -10,16 +10,13 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.store import calls
+from parcelgate.store.calls import Items
 from parcelgate.store.errors import BadCursorError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 LOWEST, HIGHEST = "0", "~"
 """Around every place: places begin with a digit."""
@@ -54,9 +51,8 @@ class Listing(NamedTuple):
 class Lists:
     """Reads the lists of one table page by page."""
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items) -> None:
+        self._items = items
 
     def page[T](
         self,
@@ -77,46 +73,38 @@ class Lists:
         low, high = listing.low, listing.high
         if cursor is not None:
             high = min(high, _just_below(_position(cursor, filters)))
-        found: list[T] = []
+        things: list[T] = []
         reached: str | None = None
         for _ in range(_MOST_QUERIES):
             if low > high:
-                return Page(found, None)
-            positions, reached = self._positions(listing, low, high, limit + 1 - len(found))
-            found += read([position.partition("#")[2] for position in positions])
-            if len(found) > limit:
-                return Page(found[:limit], _cursor(place(found[limit - 1]), filters))
+                return Page(things, None)
+            positions, reached = self._positions(listing, low, high, limit + 1 - len(things))
+            things += read([position.partition("#")[2] for position in positions])
+            if len(things) > limit:
+                return Page(things[:limit], _cursor(place(things[limit - 1]), filters))
             if reached is None:
-                return Page(found, None)
+                return Page(things, None)
             high = _just_below(reached)
         # Too few among too many: a short page, and the list goes on behind what was looked at.
-        return Page(found, reached and _cursor(reached, filters))
+        return Page(things, reached and _cursor(reached, filters))
 
-    def _positions(self, listing: Listing, low: str, high: str, want: int) -> tuple[list[str], str | None]:
+    def _positions(self, listing: Listing, low: str, high: str, most: int) -> tuple[list[str], str | None]:
         """Places between `low` and `high`, newest first, and the last one looked at if there are more."""
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "IndexName": listing.index_name,
-            "KeyConditionExpression": f"{listing.attribute} = :list AND list_sk BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":list": {"S": listing.partition},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            "ScanIndexForward": False,
-        }
-        if listing.carrier is None:
-            request["Limit"] = want
-        else:
-            # A limit counts what was looked at, not what passed; so none is set, and the pass is long.
-            request["FilterExpression"] = "carrier = :carrier"
-            request["ExpressionAttributeValues"][":carrier"] = {"S": listing.carrier}
-        with calls.translated():
-            answer = self._client.query(**request)
-        positions = [item["list_sk"]["S"] for item in answer["Items"]]
-        if len(positions) > want:
-            return positions[:want], positions[want - 1]
-        last = answer.get("LastEvaluatedKey")
+        values: dict[str, Any] = {"list": listing.partition, "low": low, "high": high}
+        if listing.carrier is not None:
+            values["carrier"] = listing.carrier
+        items, last = self._items.query_page(
+            f"{listing.attribute} = :list AND list_sk BETWEEN :low AND :high",
+            index=listing.index_name,
+            newest_first=True,
+            # A limit counts what was looked at, not what passed; so with a filter there is none.
+            limit=most if listing.carrier is None else None,
+            filtered=None if listing.carrier is None else "carrier = :carrier",
+            **values,
+        )
+        positions = [item["list_sk"] for item in items]
+        if len(positions) > most:
+            return positions[:most], positions[most - 1]
         return positions, last["list_sk"]["S"] if last else None
 
 

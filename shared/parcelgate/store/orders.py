@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import msgspec
 
-from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
-from parcelgate.store import batches, calls, keys, lists
+from parcelgate.store import batches, keys, lists
 from parcelgate.store import trackings as trackings_store
-from parcelgate.store.calls import ConditionFailedError, Item, Write
+from parcelgate.store.calls import NEW, ConditionFailedError, Item, Items, Write
 from parcelgate.store.credentials import webhook_tokens
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
-    ClaimTakenError,
     OrderNotFoundError,
     ReferenceTakenError,
     RowTakenError,
@@ -26,9 +22,6 @@ from parcelgate.store.errors import (
 )
 from parcelgate.store.idempotency import Claim
 from parcelgate.store.lists import Listing, Lists, Page
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 HOOK_LIFE = timedelta(days=60)
 """How long the callback token of one order is kept: long after the last callback that may come."""
@@ -43,11 +36,10 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 class Orders:
     """The orders of one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
-        self._lists = Lists(client, name)
+        self._lists = Lists(items)
 
     def add(self, order: Order, event: OrderEvent, claim: Claim | None = None) -> None:
         """Store a new order with its first event, and claim its reference and the idempotency key.
@@ -66,34 +58,19 @@ class Orders:
             Nobody knows whether it was written; the due index knows if it was.
         """
         self._owned(order)
-        mark = uuid4().hex
-        writes = [
-            self._put(
-                self._order_item(order, mark),
-                "attribute_not_exists(pk)",
-                lambda _: VersionConflictError(order.id),
-            )
-        ]
+        put = self._items.put_write
+        writes = [put(self._order_item(order), VersionConflictError(order.id))]
         if claim is not None:
-            writes.append(Write({"Put": claim.put(order.id)}, lambda _: ClaimTakenError("the key is held")))
+            writes.append(claim.write(order.id))
+        reference = {**self._reference_key(order), "order_id": order.id}
         writes += [
-            self._put(
-                {"pk": {"S": self._reference(order)}, "sk": {"S": "REFERENCE"}, "order_id": {"S": order.id}},
-                "attribute_not_exists(pk)",
-                lambda item: ReferenceTakenError(item["order_id"]["S"] if item else None),
-            ),
-            self._put_event(order, event),
+            put(reference, lambda item: ReferenceTakenError(item["order_id"] if item else None)),
+            self._event_write(order, event),
         ]
         if order.batch is not None:
-            writes.append(
-                self._put(
-                    batches.row_item(order),
-                    "attribute_not_exists(pk)",
-                    lambda _: RowTakenError("the entry of the batch was given up"),
-                )
-            )
+            writes.append(put(batches.row_item(order), RowTakenError("the entry of the batch was given up")))
         try:
-            calls.commit(self._client, writes, mark=mark)
+            self._items.commit(writes)
         except ReferenceTakenError as error:
             if error.order_id is None:
                 error.order_id = self.by_reference(order.carrier, order.account, order.reference)
@@ -103,10 +80,10 @@ class Orders:
 
     def get(self, order_id: str) -> Order:
         """The order as it stands now. Raises OrderNotFoundError, also for another tenant's order."""
-        item = self._read(self._order_key(order_id)) if keys.is_id(order_id) else None
+        item = self._items.get(self._key(order_id)) if keys.is_id(order_id) else None
         if item is None:
             raise OrderNotFoundError("the tenant has no such order")
-        return _orders.decode(item["doc"]["S"])
+        return _orders.decode(item["doc"])
 
     def many(self, order_ids: Sequence[str]) -> list[Order]:
         """The orders of these ids that the tenant has, in the order they were asked for."""
@@ -139,25 +116,16 @@ class Orders:
         self._owned(before, after, *trackings)
         if after.id != before.id or after.version <= before.version:
             raise ValueError("`after` must be a later version of `before`")
-        mark = uuid4().hex
         try:
-            calls.commit(self._client, self._changes(before, after, event, trackings, hook, mark), mark=mark)
+            self._items.commit(self._changes(before, after, event, trackings, hook))
         except _NotOursError:
             # The reference was already another order's: that claim is not ours to free, the rest stands.
-            writes = self._changes(before, after, event, trackings, hook, mark, free=False)
-            calls.commit(self._client, writes, mark=mark)
+            self._items.commit(self._changes(before, after, event, trackings, hook, frees=False))
 
     def postpone(self, order_id: str, until: datetime) -> None:
         """Have an order that is due come again at `until`. It is not read, so it may hold anything."""
         with suppress(ConditionFailedError):
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._order_key(order_id),
-                UpdateExpression="SET due_at = :until",
-                ConditionExpression="attribute_exists(due_at)",
-                ExpressionAttributeValues={":until": {"S": rfc3339(until)}},
-            )
+            self._items.update(self._key(order_id), {"due_at": until}, condition="attribute_exists(due_at)")
 
     def page(
         self,
@@ -201,27 +169,21 @@ class Orders:
         """The order's audit trail, oldest first. Raises OrderNotFoundError."""
         if not keys.is_id(order_id):
             raise OrderNotFoundError("the tenant has no such order")
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :event)",
-            "ExpressionAttributeValues": {":pk": self._order_key(order_id)["pk"], ":event": {"S": "EVENT#"}},
-            "ConsistentRead": True,
-        }
-        found = [_events.decode(item["doc"]["S"]) for item in calls.queried(self._client, request)]
-        if not found:
+        items = self._items.query(
+            "pk = :pk AND begins_with(sk, :event)", pk=self._key(order_id)["pk"], event="EVENT#"
+        )
+        events = [_events.decode(item["doc"]) for item in items]
+        if not events:
             raise OrderNotFoundError("the tenant has no such order")
-        return found
+        return events
 
     def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
         """The id of the order that has this number with the carrier."""
-        return self._order_id(
-            keys.key(self._tenant, "NUMBER", carrier, account, number_key(number)), "NUMBER"
-        )
+        return self._order_id(self._named("NUMBER", carrier, account, number_key(number)))
 
     def by_reference(self, carrier: str, account: str, reference: str) -> str | None:
         """The id of the living order that holds this reference."""
-        pk = keys.key(self._tenant, "REFERENCE", carrier, account, reference)
-        return self._order_id(pk, "REFERENCE")
+        return self._order_id(self._named("REFERENCE", carrier, account, reference))
 
     def _changes(
         self,
@@ -230,106 +192,71 @@ class Orders:
         event: OrderEvent | None,
         trackings: Sequence[Tracking],
         hook: str | None,
-        mark: str,
         *,
-        free: bool = True,
+        frees: bool = True,
     ) -> list[Write]:
+        put = self._items.put_write
         conflict = VersionConflictError(f"{after.id} is not at version {before.version} any more")
-        writes = [
-            self._put(
-                self._order_item(after, mark),
-                "version = :before",
-                lambda _: conflict,
-                {":before": {"N": str(before.version)}},
-            )
-        ]
-        if after.carrier_order_number and after.carrier_order_number != before.carrier_order_number:
-            number = keys.key(
-                self._tenant, "NUMBER", after.carrier, after.account, number_key(after.carrier_order_number)
-            )
+        ours = f"{NEW} OR order_id = :order"
+        writes = [put(self._order_item(after), conflict, "version = :before", before=before.version)]
+        number = after.carrier_order_number
+        if number and number != before.carrier_order_number:
+            key = self._named("NUMBER", after.carrier, after.account, number_key(number))
             writes.append(
-                self._put(
-                    {"pk": {"S": number}, "sk": {"S": "NUMBER"}, "order_id": {"S": after.id}},
-                    "attribute_not_exists(pk) OR order_id = :order",
-                    lambda item: CarrierNumberTakenError(item["order_id"]["S"]) if item else conflict,
-                    {":order": {"S": after.id}},
+                put(
+                    {**key, "order_id": after.id},
+                    lambda item: CarrierNumberTakenError(item["order_id"]) if item else conflict,
+                    ours,
+                    order=after.id,
                 )
             )
         if event is not None:
-            writes.append(self._put_event(after, event))
-        if after.status.final and not before.status.final and free:
-            delete = {
-                "TableName": self._name,
-                "Key": {"pk": {"S": self._reference(before)}, "sk": {"S": "REFERENCE"}},
-                "ConditionExpression": "attribute_not_exists(pk) OR order_id = :order",
-                "ExpressionAttributeValues": {":order": {"S": after.id}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-            writes.append(Write({"Delete": delete}, lambda item: _NotOursError() if item else conflict))
-        for tracking in trackings:
-            item = trackings_store.tracking_item(tracking)
-            writes.append(self._put(item, "attribute_not_exists(pk)", lambda _: conflict))
-        if after.batch and (after.status, after.problem) != (before.status, before.problem):
+            writes.append(self._event_write(after, event))
+        if after.status.final and not before.status.final and frees:
+            key = self._reference_key(before)
             writes.append(
-                Write({"Put": {"TableName": self._name, "Item": batches.row_item(after)}}, lambda _: conflict)
+                self._items.delete_write(
+                    key, lambda item: _NotOursError() if item else conflict, ours, order=after.id
+                )
             )
+        writes += [put(trackings_store.tracking_item(tracking), conflict) for tracking in trackings]
+        if after.batch and (after.status, after.problem) != (before.status, before.problem):
+            writes.append(put(batches.row_item(after), conflict, condition=""))
         if hook is not None:
             route = webhook_tokens.item(
                 hook,
                 webhook_tokens.Hook(self._tenant, after.carrier, after.account, after.id),
                 expires_at=after.updated_at + HOOK_LIFE,
             )
-            writes.append(
-                self._put(
-                    route,
-                    "attribute_not_exists(pk) OR order_id = :order",
-                    lambda _: conflict,
-                    {":order": {"S": after.id}},
-                )
-            )
+            writes.append(put(route, conflict, ours, order=after.id))
         return writes
 
-    def _order_item(self, order: Order, mark: str) -> Item:
-        due = {}
-        if order.watch_at is not None:
-            shard = keys.due(keys.ORDER, keys.shard_of(order.id))
-            due = {"due_pk": {"S": shard}, "due_at": {"S": rfc3339(order.watch_at)}}
-        lists = keys.key(self._tenant, "ORDERS")
+    def _order_item(self, order: Order) -> Item:
+        is_due = order.watch_at is not None
         return {
-            **self._order_key(order.id),
-            "type": {"S": "order"},
-            "status": {"S": order.status},
-            "version": {"N": str(order.version)},
-            "carrier": {"S": order.carrier},
-            "mark": {"S": mark},
-            "doc": {"S": _encoder.encode(order).decode()},
-            "list_pk": {"S": lists},
-            "list_sk": {"S": _place(order)},
-            "status_pk": {"S": self._status_list(order.status)},
-            "reference_pk": {"S": self._reference_list(order.reference)},
-            **due,
+            **self._key(order.id),
+            "type": "order",
+            "status": order.status,
+            "version": order.version,
+            "carrier": order.carrier,
+            "doc": _encoder.encode(order).decode(),
+            "list_pk": keys.key(self._tenant, "ORDERS"),
+            "list_sk": _place(order),
+            "status_pk": self._status_list(order.status),
+            "reference_pk": self._reference_list(order.reference),
+            "due_pk": keys.due(keys.ORDER, keys.shard_of(order.id)) if is_due else None,
+            "due_at": order.watch_at,
         }
 
-    def _put(self, item: Item, condition: str, refused: Any, values: Item | None = None) -> Write:
-        put: dict[str, Any] = {
-            "TableName": self._name,
-            "Item": item,
-            "ConditionExpression": condition,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if values:
-            put["ExpressionAttributeValues"] = values
-        return Write({"Put": put}, refused)
-
-    def _put_event(self, order: Order, event: OrderEvent) -> Write:
+    def _event_write(self, order: Order, event: OrderEvent) -> Write:
         item = {
-            "pk": self._order_key(order.id)["pk"],
-            "sk": {"S": f"EVENT#{order.version:010d}"},
-            "type": {"S": "event"},
-            "doc": {"S": _encoder.encode(event).decode()},
+            "pk": self._key(order.id)["pk"],
+            "sk": f"EVENT#{order.version:010d}",
+            "type": "event",
+            "doc": _encoder.encode(event).decode(),
         }
         conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
-        return self._put(item, "attribute_not_exists(pk)", lambda _: conflict)
+        return self._items.put_write(item, conflict)
 
     def _list(self, status: str | None, reference: str | None) -> tuple[str, str, str]:
         """The narrowest of the lists that have all orders with these."""
@@ -340,24 +267,22 @@ class Orders:
         return "by_time", "list_pk", keys.key(self._tenant, "ORDERS")
 
     def _documents(self, order_ids: Sequence[str]) -> list[Order]:
-        items = calls.read_many(
-            self._client, self._name, [self._order_key(order_id) for order_id in order_ids]
-        )
-        return [_orders.decode(item["doc"]["S"]) for item in items]
+        items = self._items.get_many([self._key(order_id) for order_id in order_ids])
+        return [_orders.decode(item["doc"]) for item in items]
 
-    def _read(self, key: Item) -> Item | None:
-        with calls.translated():
-            return self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
+    def _order_id(self, key: Item) -> str | None:
+        item = self._items.get(key)
+        return None if item is None else item["order_id"]
 
-    def _order_id(self, pk: str, sk: str) -> str | None:
-        item = self._read({"pk": {"S": pk}, "sk": {"S": sk}})
-        return None if item is None else item["order_id"]["S"]
+    def _key(self, order_id: str) -> Item:
+        return {"pk": keys.key(self._tenant, keys.ORDER, order_id), "sk": keys.ORDER}
 
-    def _order_key(self, order_id: str) -> Item:
-        return {"pk": {"S": keys.key(self._tenant, keys.ORDER, order_id)}, "sk": {"S": "ORDER"}}
+    def _named(self, kind: str, *parts: str) -> Item:
+        """Where it stands which order has a name: a reference, or the carrier's number."""
+        return {"pk": keys.key(self._tenant, kind, *parts), "sk": kind}
 
-    def _reference(self, order: Order) -> str:
-        return keys.key(self._tenant, "REFERENCE", order.carrier, order.account, order.reference)
+    def _reference_key(self, order: Order) -> Item:
+        return self._named("REFERENCE", order.carrier, order.account, order.reference)
 
     def _status_list(self, status: str) -> str:
         return keys.key(self._tenant, "ORDERS", "STATUS", status)

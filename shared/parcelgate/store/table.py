@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from parcelgate.store import keys
+from parcelgate.store.calls import Items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,95 +31,93 @@ class Table:
     """
 
     def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._client = client
-        self._name = name
+        self._items = Items(client, name)
 
     def tenant(self, tenant: str) -> "TenantTable":
         """The handle to one tenant's data. Raises ValueError for a name that no tenant can have."""
-        return TenantTable(self._client, self._name, tenant)
+        return TenantTable(self._items, tenant)
 
     @cached_property
     def keys_by_id(self) -> "KeyDirectory":
         """API keys by their id: whose they are and what they may do."""
         from parcelgate.store.credentials.api_keys import KeyDirectory
 
-        return KeyDirectory(self._client, self._name)
+        return KeyDirectory(self._items)
 
     @cached_property
     def webhook_tokens(self) -> "WebhookTokens":
-        """Webhook tokens by their hash: whose deliveries they let in."""
+        """Webhook tokens by their hash: whose webhooks they let in."""
         from parcelgate.store.credentials.webhook_tokens import WebhookTokens
 
-        return WebhookTokens(self._client, self._name)
+        return WebhookTokens(self._items)
 
     @cached_property
     def due(self) -> "DueIndex":
         """What is overdue, over all tenants."""
         from parcelgate.store.due import DueIndex
 
-        return DueIndex(self._client, self._name)
+        return DueIndex(self._items)
 
 
 class TenantTable:
     """One tenant's data. Whatever is read or written here begins with the tenant in its key."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
+    def __init__(self, items: Items, tenant: str) -> None:
         keys.tenant_prefix(tenant)
         self.tenant = tenant
-        self._client = client
-        self._name = name
+        self._items = items
 
     @cached_property
     def orders(self) -> "Orders":
         """Orders and their events."""
         from parcelgate.store.orders import Orders
 
-        return Orders(self._client, self._name, self.tenant)
+        return Orders(self._items, self.tenant)
 
     @cached_property
     def batches(self) -> "Batches":
         """Batches of orders, and how far they have come."""
         from parcelgate.store.batches import Batches
 
-        return Batches(self._client, self._name, self.tenant)
+        return Batches(self._items, self.tenant)
 
     @cached_property
     def claims(self) -> "Idempotency":
         """Idempotency keys."""
         from parcelgate.store.idempotency import Idempotency
 
-        return Idempotency(self._client, self._name, self.tenant)
+        return Idempotency(self._items, self.tenant)
 
     @cached_property
     def tokens(self) -> "PlatformTokens":
         """The carriers' bearer tokens."""
         from parcelgate.store.credentials.platform_tokens import PlatformTokens
 
-        return PlatformTokens(self._client, self._name, self.tenant)
+        return PlatformTokens(self._items, self.tenant)
 
     def limits(self, carrier: str, account: str) -> "AccountLimits":
         """How much is asked of one carrier account."""
         from parcelgate.store.limits import AccountLimits
 
-        return AccountLimits(self._client, self._name, self.tenant, carrier, account)
+        return AccountLimits(self._items, self.tenant, carrier, account)
 
     @cached_property
     def inbox(self) -> "Inbox":
-        """Deliveries from carriers."""
+        """Webhooks from carriers."""
         from parcelgate.store.inbox import Inbox
 
-        return Inbox(self._client, self._name, self.tenant)
+        return Inbox(self._items, self.tenant)
 
     @cached_property
     def trackings(self) -> "Trackings":
         """Followed parcels, and when each is asked about."""
         from parcelgate.store.trackings import Trackings
 
-        return Trackings(self._client, self._name, self.tenant)
+        return Trackings(self._items, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":
         """The tenant's API keys."""
         from parcelgate.store.credentials.api_keys import ApiKeys
 
-        return ApiKeys(self._client, self._name, self.tenant)
+        return ApiKeys(self._items, self.tenant)

@@ -66,7 +66,7 @@ def test_another_delivery_is_no_repeat(table: Table, other: dict[str, Any]) -> N
 def test_what_cannot_be_used_is_parked_with_its_reason(table: Table) -> None:
     inbox = table.tenant("acme").inbox
     entry = delivered(table)
-    inbox.park(entry.id, "not JSON", NOON)
+    inbox.park(entry, "not JSON", NOON)
     found = inbox.get(entry.id)
     assert found is not None
     assert (found.state, found.reason) == (PARKED, "not JSON")
@@ -95,8 +95,9 @@ def test_a_delivery_expires_after_thirty_days_and_then_counts_as_gone(table: Tab
 
 def test_nothing_comes_of_marking_what_is_gone(table: Table, dynamodb: Any) -> None:
     inbox = table.tenant("acme").inbox
+    entry = InboxEntry("lso#gone", "acme", "lso", "default", None, BODY, {}, NOON, RECEIVED, None)
     inbox.processed("lso#gone", NOON)
-    inbox.park("lso#gone", "why", NOON)
+    inbox.park(entry, "why", NOON)
     inbox.postpone("lso#gone", NOON)
     inbox.replay("lso#gone", NOON)
     assert all_items(dynamodb) == []
@@ -227,7 +228,7 @@ def test_what_is_parked_is_listed_newest_first_and_page_after_page(table: Table,
         at = NOON + timedelta(seconds=number)
         entry = delivered(table, body=b"%d" % number, now=at, parked="why" if number % 2 else None)
         if number % 2 == 0:
-            inbox.park(entry.id, "later", at + timedelta(hours=1))
+            inbox.park(entry, "later", at + timedelta(hours=1))
         expected.append((entry.id, "why" if number % 2 else "later"))
     delivered(table, tenant="other", parked="theirs")
     waiting = delivered(table, body=b"under way")
@@ -251,7 +252,7 @@ def test_what_is_to_be_worked_on_again_is_due_and_in_no_list(close: str, table: 
     inbox = table.tenant("acme").inbox
     entry = delivered(table)
     if close == "park":
-        inbox.park(entry.id, "why", NOON)
+        inbox.park(entry, "why", NOON)
     else:
         inbox.processed(entry.id, NOON)
     later = NOON + timedelta(days=1)
@@ -299,7 +300,7 @@ def test_a_token_is_found_the_moment_it_was_stored() -> None:
             asked.update(given)
             return {}
 
-    WebhookTokens(Client(), "table").find("lme", "default", "t")  # type: ignore[arg-type]
+    WebhookTokens(calls.Items(Client(), "table")).find("lme", "default", "t")  # type: ignore[arg-type]
     assert asked["ConsistentRead"] is True
 
 

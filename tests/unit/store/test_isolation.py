@@ -57,7 +57,7 @@ def fill(table: Table, tenant: str) -> str:
     table.webhook_tokens.put(f"{tenant} account", Hook(tenant, "lme", "default"))
     own.inbox.put(carrier="lso", account="default", body=b"{}", now=NOON)
     entry = own.inbox.put(carrier="lso", account="default", body=b"[]", now=NOON)
-    own.inbox.park(entry.id, "why", NOON)
+    own.inbox.park(entry, "why", NOON)
     own.inbox.put(carrier="lso", account="default", body=b"1", now=NOON, proof="p", parked="why")
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])

@@ -148,12 +148,8 @@ class TestWhatIsKnown:
     def test_a_status_is_asked_for_by_its_name_alone(
         self, dynamodb: Any, trackings: Trackings, parcel: Tracking
     ) -> None:
-        (item,) = calls.read_many(
-            dynamodb,
-            TABLE_NAME,
-            [{"pk": items(dynamodb, "TRACKING")[0]["pk"], "sk": {"S": "TRACKING"}}],
-            ["status"],
-        )
+        place = {"pk": items(dynamodb, "TRACKING")[0]["pk"]["S"], "sk": "TRACKING"}
+        (item,) = calls.Items(dynamodb, TABLE_NAME).get_many([place], ["status"])
         assert set(item) == {"pk", "sk", "status"}
 
 

@@ -25,6 +25,7 @@ from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
 from parcelgate.store import keys
+from parcelgate.store.calls import Item, plain
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -145,32 +146,31 @@ class StreamRouter:
     @own_log_keys()
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
-        after = change.get("NewImage")
-        if after is None:
+        if "NewImage" not in change:
             return
-        name = keys.parse(after["pk"]["S"])
+        after = plain(change["NewImage"])
+        before = plain(change["OldImage"]) if "OldImage" in change else None
+        name = keys.parse(after["pk"])
         if name is None:
             return
         sequence = change["SequenceNumber"]
         if name.kind == keys.INBOX:
-            if "due_pk" in after and _sent_on_its_way(change.get("OldImage"), after):
+            if "due_pk" in after and _sent_on_its_way(before, after):
                 message = {"tenant": name.tenant, "id": name.id}
                 if "correlation_id" in after:
-                    message["correlation_id"] = after["correlation_id"]["S"]
+                    message["correlation_id"] = after["correlation_id"]
                 outbox.webhooks.append(_Message(sequence, message))
-        elif name.kind == keys.TRACKING and after["sk"]["S"] == keys.TRACKING:
-            before = change.get("OldImage")
+        elif name.kind == after["sk"] == keys.TRACKING:
             outbox.events += [_Message(sequence, event) for event in self._tracking_events(before, after)]
-        elif name.kind == keys.ORDER and after["sk"]["S"] == "ORDER":
-            before = change.get("OldImage")
-            order = msgspec.json.decode(after["doc"]["S"], type=_Order)
+        elif name.kind == after["sk"] == keys.ORDER:
+            order = msgspec.json.decode(after["doc"], type=_Order)
             bind_log_keys(
                 order_id=order.id,
                 tenant=order.tenant,
                 carrier=order.carrier,
                 correlation_id=order.correlation_id,
             )
-            old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Order)
+            old = None if before is None else msgspec.json.decode(before["doc"], type=_Order)
             outbox.events += [_Message(sequence, event) for event in self._order_events(old, order)]
             if _label_is_due(old, order):
                 job = {
@@ -191,12 +191,12 @@ class StreamRouter:
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
             yield self._event("label.ready", order, order_id=order.id)
 
-    def _tracking_events(self, before: Any, after: Any) -> Iterable[dict[str, Any]]:
+    def _tracking_events(self, before: Item | None, after: Item) -> Iterable[dict[str, Any]]:
         """The events that a change of a tracking is worth: by what the recipient may see of it."""
         if before is not None and before["version"] == after["version"]:
             return  # Its next poll was planned, which is nobody's news.
-        tracking = msgspec.json.decode(after["doc"]["S"], type=_Tracking)
-        old = None if before is None else msgspec.json.decode(before["doc"]["S"], type=_Tracking)
+        tracking = msgspec.json.decode(after["doc"], type=_Tracking)
+        old = None if before is None else msgspec.json.decode(before["doc"], type=_Tracking)
         known = {event.id for event in old.events} if old else set()
         moved = tracking.status is not (old.status if old else TrackingStatus.PENDING)
         kinds = []
@@ -252,7 +252,7 @@ class StreamRouter:
         return [message for message, result in zip(messages, results, strict=True) if "ErrorCode" in result]
 
 
-def _sent_on_its_way(old: dict[str, Any] | None, delivery: dict[str, Any]) -> bool:
+def _sent_on_its_way(old: Item | None, delivery: Item) -> bool:
     """Whether a delivery has come in, or come again, or is to be worked on again, by this very change."""
     return old is None or old.get("again_at") != delivery.get("again_at")
 

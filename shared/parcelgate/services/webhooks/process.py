@@ -126,7 +126,7 @@ class WebhookProcessor:
     def _park(self, entry: InboxEntry, reason: str) -> None:
         log.warning("delivery parked", extra={"reason": reason, "entry": entry.id})
         count("WebhooksParked", carrier=entry.carrier)
-        self._table.tenant(entry.tenant).inbox.park(entry.id, reason, self._clock())
+        self._table.tenant(entry.tenant).inbox.park(entry, reason, self._clock())
 
     def _put_off(self, entry: InboxEntry) -> None:
         """The sweep brings it back: after a minute, and then after twice as long each time."""

@@ -5,16 +5,11 @@ the hash of the secret and the time of revocation; the tenant's own item has the
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import uuid4
+from typing import NamedTuple
 
-from parcelgate.domain.clock import rfc3339
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import Item, Write
+from parcelgate.store import keys
+from parcelgate.store.calls import Item, Items
 from parcelgate.store.errors import KeyNotFoundError, VersionConflictError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 _SK = "KEY"
 
@@ -41,128 +36,83 @@ class ApiKey(NamedTuple):
 class KeyDirectory:
     """All API keys, by id."""
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items) -> None:
+        self._items = items
 
     def find(self, key_id: str) -> KeyRoute | None:
         """What is known of the key; None when there is no such key. A revoked key is found."""
-        if not keys.is_id(key_id):
-            return None
-        with calls.translated():
-            item = self._client.get_item(
-                TableName=self._name, Key=_route_key(key_id), ConsistentRead=True
-            ).get("Item")
+        item = self._items.get(_route_key(key_id)) if keys.is_id(key_id) else None
         if item is None:
             return None
-        return KeyRoute(
-            item["tenant"]["S"],
-            tuple(item["scopes"]["S"].split()),
-            item["secret_hash"]["S"],
-            "revoked_at" in item,
-        )
+        scopes = tuple(item["scopes"].split())
+        return KeyRoute(item["tenant"], scopes, item["secret_hash"], "revoked_at" in item)
 
 
 class ApiKeys:
     """The API keys of one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
 
     def add(self, key: ApiKey, secret_hash: str) -> None:
         """Store a new key."""
-        mark = uuid4().hex
-        scopes = {"S": " ".join(key.scopes)}
-        route: Item = {
+        scopes = " ".join(key.scopes)
+        route = {
             **_route_key(key.id),
-            "tenant": {"S": self._tenant},
+            "tenant": self._tenant,
             "scopes": scopes,
-            "secret_hash": {"S": secret_hash},
-            "mark": {"S": mark},
+            "secret_hash": secret_hash,
         }
-        own: Item = {
+        own = {
             **self._key(key.id),
-            "type": {"S": "api_key"},
-            "key_name": {"S": key.name},
+            "type": "api_key",
+            "key_name": key.name,
             "scopes": scopes,
-            "created_at": {"S": rfc3339(key.created_at)},
-            "list_pk": {"S": keys.key(self._tenant, "KEYS")},
-            "list_sk": {"S": keys.list_position(key.created_at, key.id)},
+            "created_at": key.created_at,
+            "list_pk": keys.key(self._tenant, "KEYS"),
+            "list_sk": keys.list_position(key.created_at, key.id),
         }
         taken = VersionConflictError("there is a key with this id")
-        writes = [
-            Write(
-                {
-                    "Put": {
-                        "TableName": self._name,
-                        "Item": item,
-                        "ConditionExpression": "attribute_not_exists(pk)",
-                        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                    }
-                },
-                lambda _: taken,
-            )
-            for item in (route, own)
-        ]
-        calls.commit(self._client, writes, mark=mark)
+        self._items.commit([self._items.put_write(item, taken) for item in (route, own)])
 
     def revoke(self, key_id: str, now: datetime) -> None:
         """Let the key open nothing any more; again is the same as once. Raises KeyNotFoundError."""
-        if not keys.is_id(key_id):
-            raise KeyNotFoundError("the tenant has no such key")
         missing = KeyNotFoundError("the tenant has no such key")
-        change = {
-            "TableName": self._name,
-            "UpdateExpression": "SET revoked_at = if_not_exists(revoked_at, :now)",
-        }
-        moment = {":now": {"S": rfc3339(now)}}
-        route = change | {
-            "Key": _route_key(key_id),
-            "ConditionExpression": "tenant = :tenant",
-            "ExpressionAttributeValues": moment | {":tenant": {"S": self._tenant}},
-        }
-        own = change | {
-            "Key": self._key(key_id),
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeValues": moment,
-        }
-        writes = [Write({"Update": update}, lambda _: missing) for update in (route, own)]
-        calls.commit(self._client, writes, mark="")
+        key = self._items.get(self._key(key_id)) if keys.is_id(key_id) else None
+        if key is None:
+            raise missing
+        if "revoked_at" not in key:
+            update, sets = self._items.update_write, {"revoked_at": now}
+            route = update(_route_key(key_id), sets, missing, "tenant = :tenant", tenant=self._tenant)
+            self._items.commit([route, update(self._key(key_id), sets, missing, "attribute_exists(pk)")])
 
     def all(self) -> list[ApiKey]:
         """The tenant's keys, oldest first, revoked ones too. The newest may lag a second."""
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "IndexName": "by_time",
-            "KeyConditionExpression": "list_pk = :list",
-            "ExpressionAttributeValues": {":list": {"S": keys.key(self._tenant, "KEYS")}},
-        }
-        found = []
-        for place in calls.queried(self._client, request):
-            with calls.translated():
-                key = {"pk": place["pk"], "sk": place["sk"]}
-                item = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
-            if item is not None:
-                found.append(_api_key(item))
-        return found
+        keys_of_tenant = keys.key(self._tenant, "KEYS")
+        places = self._items.query("list_pk = :list", index="by_time", list=keys_of_tenant)
+        items = self._items.get_many([{"pk": place["pk"], "sk": place["sk"]} for place in places])
+        return [_api_key(item) for item in items]
 
     def _key(self, key_id: str) -> Item:
-        return {"pk": {"S": keys.key(self._tenant, "KEY", key_id)}, "sk": {"S": _SK}}
+        return {"pk": keys.key(self._tenant, "KEY", key_id), "sk": _SK}
 
 
 def _route_key(key_id: str) -> Item:
-    return {"pk": {"S": f"KEY#{key_id}"}, "sk": {"S": _SK}}
+    return {"pk": f"KEY#{key_id}", "sk": _SK}
 
 
 def _api_key(item: Item) -> ApiKey:
-    name = keys.parse(item["pk"]["S"])
-    revoked = item.get("revoked_at")
+    name = keys.parse(item["pk"])
+    revoked_at = item.get("revoked_at")
     return ApiKey(
         name.id if name else "",
-        item["key_name"]["S"],
-        tuple(item["scopes"]["S"].split()),
-        datetime.fromisoformat(item["created_at"]["S"]).astimezone(UTC),
-        datetime.fromisoformat(revoked["S"]).astimezone(UTC) if revoked else None,
+        item["key_name"],
+        tuple(item["scopes"].split()),
+        _moment(item["created_at"]),
+        _moment(revoked_at) if revoked_at else None,
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

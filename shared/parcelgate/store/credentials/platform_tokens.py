@@ -8,6 +8,7 @@ new token holds a lease on the item meanwhile, so that only one does; the others
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
@@ -15,12 +16,11 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from parcelgate.domain.clock import Clock, now
-from parcelgate.store import calls, keys
-from parcelgate.store.calls import ConditionFailedError, Item
+from parcelgate.store import keys
+from parcelgate.store.calls import ConditionFailedError, Item, Items, translated
 from parcelgate.store.errors import StoreError, TokenBusyError
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
 USED_SHARE = 0.9
@@ -33,6 +33,7 @@ POLL = 0.25
 """Seconds between two looks at a lease held by somebody else."""
 
 _SK = "TOKEN"
+_LEASE = ("lease_holder", "lease_until")
 
 
 class _Held(NamedTuple):
@@ -46,9 +47,8 @@ class _Held(NamedTuple):
 class PlatformTokens:
     """The platform tokens of one tenant."""
 
-    def __init__(self, client: "DynamoDBClient", name: str, tenant: str) -> None:
-        self._client = client
-        self._name = name
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
         self._tenant = tenant
 
     def vault(
@@ -63,16 +63,8 @@ class PlatformTokens:
         wait: timedelta = WAIT,
     ) -> "PlatformTokenVault":
         """The vault of one carrier account. Keep it: it remembers the token between calls."""
-        return PlatformTokenVault(
-            self._client,
-            self._name,
-            {"tenant": self._tenant, "carrier": carrier, "account": account},
-            key_id=key_id,
-            kms=kms,
-            clock=clock,
-            sleep=sleep,
-            wait=wait,
-        )
+        context = {"tenant": self._tenant, "carrier": carrier, "account": account}
+        return PlatformTokenVault(self._items, context, key_id, kms, clock, sleep, wait)
 
 
 class PlatformTokenVault:
@@ -80,19 +72,18 @@ class PlatformTokenVault:
 
     def __init__(
         self,
-        client: "DynamoDBClient",
-        name: str,
+        items: Items,
         context: dict[str, str],
-        *,
         key_id: str,
         kms: "KMSClient",
         clock: Clock,
         sleep: Callable[[float], None],
         wait: timedelta,
     ) -> None:
-        self._client = client
-        self._name = name
+        self._items = items
         self._context = context
+        pk = keys.key(context["tenant"], _SK, context["carrier"], context["account"])
+        self._key = {"pk": pk, "sk": _SK}
         self._key_id = key_id
         self._kms = kms
         self._clock = clock
@@ -104,7 +95,7 @@ class PlatformTokenVault:
     def get(self, now: datetime) -> str | None:
         """The token, while less than 90 % of its life is over; else None, and `renew` is to be called."""
         if self._remembered is None or self._remembered.use_until <= now.timestamp():
-            self._remembered = self._held(self._read())
+            self._remembered = self._held(self._items.get(self._key))
         held = self._remembered
         return held.token if held is not None and now.timestamp() < held.use_until else None
 
@@ -119,7 +110,7 @@ class PlatformTokenVault:
         """
         waited = 0.0
         while True:
-            item = self._read()
+            item = self._items.get(self._key)
             held = self._held(item)
             moment = self._clock().timestamp()
             if held is not None and held.token != refused and moment < held.use_until:
@@ -152,87 +143,60 @@ class PlatformTokenVault:
         return token
 
     def _keep(self, lease: str, held: _Held) -> None:
-        with calls.translated():
+        with translated():
             sealed = self._kms.encrypt(
                 KeyId=self._key_id, Plaintext=held.token.encode(), EncryptionContext=self._context
             )["CiphertextBlob"]
-        calls.write(
-            self._client.update_item,
-            TableName=self._name,
-            Key=self._key(),
-            UpdateExpression=(
-                "SET sealed = :sealed, use_until = :use, dies_at = :dies, expires_at = :expires "
-                "REMOVE lease_holder, lease_until"
-            ),
-            # The ciphertext too, since the client itself may send the call twice.
-            ConditionExpression="lease_holder = :lease OR sealed = :sealed",
-            ExpressionAttributeValues={
-                ":sealed": {"B": sealed},
-                ":use": {"N": str(math.floor(held.use_until))},
-                ":dies": {"N": str(math.floor(held.dies_at))},
-                ":expires": {"N": str(math.ceil(held.dies_at) + 86_400)},
-                ":lease": {"S": lease},
+        self._items.update(
+            self._key,
+            {
+                "sealed": sealed,
+                "use_until": math.floor(held.use_until),
+                "dies_at": math.floor(held.dies_at),
+                "expires_at": math.ceil(held.dies_at) + 86_400,
             },
+            _LEASE,
+            # The ciphertext too, since the client itself may send the call twice.
+            condition="lease_holder = :lease OR sealed = :sealed",
+            lease=lease,
         )
         self._decrypted = (sealed, held.token)
 
     def _take_lease(self, item: Item | None, moment: float) -> str | None:
         """The new lease; None while somebody else has it."""
-        if item is not None and "lease_until" in item and float(item["lease_until"]["N"]) > moment:
+        if item is not None and item.get("lease_until", 0) > moment:
             return None
         lease = uuid4().hex
         try:
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._key(),
-                UpdateExpression="SET lease_holder = :lease, lease_until = :until",
-                ConditionExpression=(
-                    "attribute_not_exists(lease_until) OR lease_until <= :now OR lease_holder = :lease"
-                ),
-                ExpressionAttributeValues={
-                    ":lease": {"S": lease},
-                    ":until": {"N": str(math.ceil(moment + LEASE.total_seconds()))},
-                    ":now": {"N": str(math.floor(moment))},
-                },
+            self._items.update(
+                self._key,
+                {"lease_holder": lease, "lease_until": math.ceil(moment + LEASE.total_seconds())},
+                condition="attribute_not_exists(lease_until) OR lease_until <= :now OR "
+                "lease_holder = :lease_holder",
+                now=math.floor(moment),
             )
         except ConditionFailedError:
             return None
         return lease
 
     def _drop_lease(self, lease: str) -> None:
-        try:
-            calls.write(
-                self._client.update_item,
-                TableName=self._name,
-                Key=self._key(),
-                UpdateExpression="REMOVE lease_holder, lease_until",
-                ConditionExpression="lease_holder = :lease",
-                ExpressionAttributeValues={":lease": {"S": lease}},
-            )
-        except StoreError:
-            return  # It ends by itself.
-
-    def _read(self) -> Item | None:
-        with calls.translated():
-            return self._client.get_item(TableName=self._name, Key=self._key(), ConsistentRead=True).get(
-                "Item"
-            )
+        with suppress(StoreError):  # It ends by itself.
+            self._items.update(self._key, {}, _LEASE, condition="lease_holder = :lease", lease=lease)
 
     def _held(self, item: Item | None) -> _Held | None:
         if item is None or "sealed" not in item:
             return None
-        sealed = bytes(item["sealed"]["B"])
+        sealed = item["sealed"]
         if self._decrypted is None or self._decrypted[0] != sealed:
             plain = self._opened(sealed)
             if plain is None:
                 return None
             self._decrypted = (sealed, plain)
-        return _Held(self._decrypted[1], float(item["use_until"]["N"]), float(item["dies_at"]["N"]))
+        return _Held(self._decrypted[1], float(item["use_until"]), float(item["dies_at"]))
 
     def _opened(self, sealed: bytes) -> str | None:
         """The token in a ciphertext; None when it was made with another key or for another account."""
-        with calls.translated():
+        with translated():
             try:
                 answer = self._kms.decrypt(
                     CiphertextBlob=sealed, EncryptionContext=self._context, KeyId=self._key_id
@@ -242,8 +206,3 @@ class PlatformTokenVault:
                     return None
                 raise
         return answer["Plaintext"].decode()
-
-    def _key(self) -> Item:
-        context = self._context
-        pk = keys.key(context["tenant"], "TOKEN", context["carrier"], context["account"])
-        return {"pk": {"S": pk}, "sk": {"S": _SK}}

@@ -24,6 +24,7 @@ from parcelgate.services.accounts.rate_limited_transport import (
     PROBE_LIFE,
     RateLimitedTransport,
 )
+from parcelgate.store.calls import Items
 from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
@@ -446,7 +447,7 @@ def test_nobody_waits_long_for_a_turn(street: Street) -> None:
 
 def test_nothing_is_sent_while_the_limits_cannot_be_read(street: Street, dynamodb: Any) -> None:  # noqa: F811
     faults = Faults().on("update_item", unavailable(), times=9)
-    counted = AccountLimits(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME, "acme", "ubi", "default")
+    counted = AccountLimits(Items(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME), "acme", "ubi", "default")
 
     held_back(street.environment(counted=counted))
 
@@ -459,7 +460,7 @@ def test_an_answer_counts_although_it_could_not_be_noted(street: Street, dynamod
     street.carrier.answer = OK
     street.clock.sleep(1)
     faults = Faults().at(2, unavailable())
-    counted = AccountLimits(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME, "acme", "ubi", "default")
+    counted = AccountLimits(Items(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME), "acme", "ubi", "default")
 
     assert street.environment(counted=counted).send(CALL) == OK
     assert len(faults.calls) == 2

@@ -13,6 +13,7 @@ from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
+from parcelgate.store.calls import typed
 from parcelgate.store.trackings import tracking_item
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking, seen
@@ -240,8 +241,8 @@ class TestTrackings:
         self, router: StreamRouter, bus: FakeEvents, after: Tracking, before: Tracking | None = PARCEL
     ) -> list[str]:
         bus.entries.clear()
-        old = None if before is None else tracking_item(before)
-        assert router.route([record(1, tracking_item(after), old)]) == []
+        old = None if before is None else typed(tracking_item(before))
+        assert router.route([record(1, typed(tracking_item(after)), old)]) == []
         return bus.kinds
 
     @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ class TestTrackings:
 
     def test_of_which_only_the_plan_changed_is_no_news(self, router: StreamRouter, bus: FakeEvents) -> None:
         parcel = self.told(self.PARCEL, seen("delivered"))
-        waiting = tracking_item(parcel)
+        waiting = typed(tracking_item(parcel))
         planned = {name: value for name, value in waiting.items() if not name.startswith("due_")}
         poll = {"pk": waiting["pk"], "sk": {"S": "POLL"}, "due_pk": {"S": "DUE#POLL#1"}}
         assert router.route([record(1, planned, waiting), record(2, poll)]) == []
@@ -319,7 +320,7 @@ class TestTrackings:
         half = {"Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}]}
         monkeypatch.setattr(bus, "put_events", lambda Entries: half)  # noqa: N803
         after = self.told(self.PARCEL, seen("delivered"))
-        change = record(7, tracking_item(after), tracking_item(self.PARCEL))
+        change = record(7, typed(tracking_item(after)), typed(tracking_item(self.PARCEL)))
         assert router.route([change]) == ["7"]
 
 
