@@ -3,12 +3,11 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.labels.fetch import ReceivedLabelJob
+from parcelgate.services.redelivery import ReceivedMessage
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 _SAVE_SECONDS = 5.0
@@ -18,14 +17,7 @@ _SAVE_SECONDS = 5.0
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Fetch a batch of labels; what is not there yet comes again alone, each at its own time."""
-    worker, deadline = runtime.label_worker, Deadline.of(context)
-
-    def work(record: SQSRecord) -> None:
-        job = ReceivedLabelJob(
-            body=record.body,
-            receipt_handle=record.receipt_handle,
-            receive_count=int(record.attributes.approximate_receive_count),
-        )
-        worker.work(job, deadline.minus(_SAVE_SECONDS))
-
-    return process_partial_response(event, work, _BATCH, context)
+    worker, deadline = runtime.label_worker, Deadline.of(context).minus(_SAVE_SECONDS)
+    return process_partial_response(
+        event, lambda record: worker.work(ReceivedMessage.of(record), deadline), _BATCH, context
+    )

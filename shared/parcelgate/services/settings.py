@@ -1,12 +1,13 @@
 """The settings of a function: the one place where its environment is read.
 
-A function is given only the variables that it needs. So each is read when it is asked for, and a
-variable that is asked for and missing is an error that names it, not an empty string on its way to AWS.
+A function is given only the variables that it needs. So one that is missing is an error when it is asked
+for, which names it, and not an empty string on its way to AWS.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,138 +20,82 @@ class MissingSettingError(Exception):
 
 
 class Settings:
-    """Typed settings over an environment.
+    """Typed settings, read once from an environment: `retry_cap` is `PARCELGATE_RETRY_CAP`, in seconds.
 
     >>> Settings({"PARCELGATE_RETRY_CAP": "5"}).retry_cap.total_seconds()
     5.0
     """
 
+    table: str
+    """The name of the one table."""
+    label_bucket: str
+    """The bucket that holds labels."""
+    order_flow_arn: str
+    """The order flow's state machine."""
+    inbox_queue_url: str
+    """The queue of stored carrier deliveries waiting to be worked on."""
+    retry_queue_urls: dict[str, str]
+    """Each carrier's retry queue."""
+    retry_dead_letter_urls: dict[str, str]
+    """Where each carrier's retries go when their time is over."""
+    batch_bucket: str
+    """The bucket that holds the bodies of batches."""
+    batch_queue_urls: dict[str, str]
+    """Each carrier's queue of entries of batches."""
+    changes_dead_letter_url: str
+    """Where the router sets aside a change of the table that it cannot read."""
+    label_queue_url: str
+    """The queue of orders whose labels are to be fetched."""
+    poll_queue_url: str
+    """The queue of parcels that are to be asked about at once."""
+    poll_round: timedelta = timedelta(seconds=225)
+    """How long after the beginning of a round of polls its workers may still begin another run."""
+    poll_pace: float = 1.0
+    """How many times faster than in life the parcels of this environment travel."""
+    event_bus: str
+    """The bus on which domain events are published."""
+    kms_key: str
+    """The key under which platform tokens are encrypted."""
+    webhook_base_url: str
+    """The address under which `/webhooks/...` begins."""
+    secret_prefix: str = "parcelgate"  # noqa: S105 - a name, not a secret
+    """What the names of the carrier accounts' secrets begin with."""
+    order_deadline: timedelta = timedelta(minutes=30)
+    """How long an order's workflow may take."""
+    not_found_interval: timedelta = timedelta(seconds=60)
+    """How far apart two "no such order" answers must be before they are believed."""
+    refund_deadline: timedelta = timedelta(hours=24)
+    """How long a refund is tried before a person is alarmed."""
+    retry_first: timedelta = timedelta(seconds=2)
+    """The first step of every back-off."""
+    retry_cap: timedelta = timedelta(seconds=60)
+    """The longest step of every back-off."""
+    watch_margin: timedelta = timedelta(minutes=5)
+    """How long after its time something is overdue."""
+
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = os.environ if environment is None else environment
+        given = os.environ if environment is None else environment
+        for name, kind in Settings.__annotations__.items():
+            if value := given.get(_variable(name)):
+                setattr(self, name, _READERS[kind](value))
 
-    def _text(self, name: str, default: str | None = None) -> str:
-        value = self._environment.get(name) or default
-        if value is None:
-            raise MissingSettingError(name)
-        return value
+    if not TYPE_CHECKING:  # Elsewhere a name that is no setting is found by mypy.
 
-    def _seconds(self, name: str, default: float) -> timedelta:
-        return timedelta(seconds=float(self._text(name, str(default))))
+        def __getattr__(self, name: str) -> Any:
+            """Only what the environment does not have, and what has no default, comes here."""
+            if name in Settings.__annotations__:
+                raise MissingSettingError(_variable(name))
+            raise AttributeError(name)
 
-    def _urls(self, name: str) -> dict[str, str]:
-        return msgspec.json.decode(self._text(name), type=dict[str, str])
 
-    @property
-    def table(self) -> str:
-        """The name of the one table."""
-        return self._text("PARCELGATE_TABLE")
+def _variable(name: str) -> str:
+    return f"PARCELGATE_{name.upper()}"
 
-    @property
-    def label_bucket(self) -> str:
-        """The bucket that holds labels."""
-        return self._text("PARCELGATE_LABEL_BUCKET")
 
-    @property
-    def order_flow_arn(self) -> str:
-        """The order flow's state machine."""
-        return self._text("PARCELGATE_ORDER_FLOW_ARN")
-
-    @property
-    def inbox_queue_url(self) -> str:
-        """The queue of stored carrier deliveries waiting to be worked on."""
-        return self._text("PARCELGATE_INBOX_QUEUE_URL")
-
-    @property
-    def retry_queue_urls(self) -> dict[str, str]:
-        """Each carrier's retry queue."""
-        return self._urls("PARCELGATE_RETRY_QUEUE_URLS")
-
-    @property
-    def retry_dead_letter_urls(self) -> dict[str, str]:
-        """Where each carrier's retries go when their time is over."""
-        return self._urls("PARCELGATE_RETRY_DEAD_LETTER_URLS")
-
-    @property
-    def batch_bucket(self) -> str:
-        """The bucket that holds the bodies of batches."""
-        return self._text("PARCELGATE_BATCH_BUCKET")
-
-    @property
-    def batch_queue_urls(self) -> dict[str, str]:
-        """Each carrier's queue of entries of batches."""
-        return self._urls("PARCELGATE_BATCH_QUEUE_URLS")
-
-    @property
-    def changes_dead_letter_url(self) -> str:
-        """Where the router sets aside a change of the table that it cannot read."""
-        return self._text("PARCELGATE_CHANGES_DEAD_LETTER_URL")
-
-    @property
-    def label_queue_url(self) -> str:
-        """The queue of orders whose labels are to be fetched."""
-        return self._text("PARCELGATE_LABEL_QUEUE_URL")
-
-    @property
-    def poll_queue_url(self) -> str:
-        """The queue of parcels that are to be asked about at once."""
-        return self._text("PARCELGATE_POLL_QUEUE_URL")
-
-    @property
-    def poll_round(self) -> timedelta:
-        """How long after the beginning of a round of polls its workers may still begin another run."""
-        return self._seconds("PARCELGATE_POLL_ROUND", 225)
-
-    @property
-    def poll_pace(self) -> float:
-        """How many times faster than in life the parcels of this environment travel."""
-        return float(self._text("PARCELGATE_POLL_PACE", "1"))
-
-    @property
-    def event_bus(self) -> str:
-        """The bus on which domain events are published."""
-        return self._text("PARCELGATE_EVENT_BUS")
-
-    @property
-    def kms_key(self) -> str:
-        """The key under which platform tokens are encrypted."""
-        return self._text("PARCELGATE_KMS_KEY")
-
-    @property
-    def webhook_base_url(self) -> str:
-        """The address under which `/webhooks/...` begins, without a slash at its end."""
-        return self._text("PARCELGATE_WEBHOOK_BASE_URL").rstrip("/")
-
-    @property
-    def secret_prefix(self) -> str:
-        """What the names of the carrier accounts' secrets begin with."""
-        return self._text("PARCELGATE_SECRET_PREFIX", "parcelgate")
-
-    @property
-    def order_deadline(self) -> timedelta:
-        """How long an order's workflow may take."""
-        return self._seconds("PARCELGATE_ORDER_DEADLINE", 1800)
-
-    @property
-    def not_found_interval(self) -> timedelta:
-        """How far apart two "no such order" answers must be before they are believed."""
-        return self._seconds("PARCELGATE_NOT_FOUND_INTERVAL", 60)
-
-    @property
-    def refund_deadline(self) -> timedelta:
-        """How long a refund is tried before a person is alarmed."""
-        return self._seconds("PARCELGATE_REFUND_DEADLINE", 86400)
-
-    @property
-    def retry_first(self) -> timedelta:
-        """The first step of every back-off."""
-        return self._seconds("PARCELGATE_RETRY_FIRST", 2)
-
-    @property
-    def retry_cap(self) -> timedelta:
-        """The longest step of every back-off."""
-        return self._seconds("PARCELGATE_RETRY_CAP", 60)
-
-    @property
-    def watch_margin(self) -> timedelta:
-        """How long after its time something is overdue."""
-        return self._seconds("PARCELGATE_WATCH_MARGIN", 300)
+_READERS: Mapping[Any, Callable[[str], Any]] = {
+    # An address may end with a slash, and what is put behind it begins with one.
+    str: lambda value: value.rstrip("/"),
+    float: float,
+    timedelta: lambda value: timedelta(seconds=float(value)),
+    dict[str, str]: lambda value: msgspec.json.decode(value, type=dict[str, str]),
+}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.services.backoff import backoff
-from parcelgate.services.orders import deadlines
+from parcelgate.services.orders import transitions
+from parcelgate.services.redelivery import backoff
 from parcelgate.services.settings import MissingSettingError, Settings
 
 
@@ -35,6 +35,6 @@ def test_a_back_off_stays_below_its_doubling_limit_and_its_cap(attempt: int, rol
 
 def test_whoever_watches_comes_after_the_regular_machinery() -> None:
     at, settings = datetime(2026, 11, 21, tzinfo=UTC), Settings({})
-    assert deadlines.processing(settings, at) - at > settings.order_deadline
-    assert deadlines.refund(settings, at) - at > settings.refund_deadline
-    assert deadlines.cancelling_queued(settings, at) - at > deadlines.RETRY_LIFE
+    assert transitions.workflow_ends(settings, at) - at > settings.order_deadline
+    assert transitions.refund_ends(settings, at) - at > settings.refund_deadline
+    assert transitions.retries_end(settings, at) - at > transitions.RETRY_LIFE

@@ -91,14 +91,14 @@ def pointer_in(text: str, parcels: int) -> str | None:
     A field of a box says which one as `orderDetails[1].packWeight`; without that, it is the only box or
     any of them.
     """
-    found = [
+    named = [
         (match.start(), -len(name), pointer)
         for name, pointer in FIELD_POINTERS.items()
         if (match := re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text))
     ]
-    if not found:
+    if not named:
         return None
-    pointer = min(found)[2]
+    pointer = min(named)[2]
     if "*" not in pointer:
         return pointer
     box = re.search(r"orderDetails\[(\d{1,3})\]", text)

@@ -1,5 +1,6 @@
 """Between our words and the platform's, both ways. Pure: no I/O, no clock."""
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -101,15 +102,11 @@ def refused_fields(answer: wire.Answer, order: Order) -> tuple[FieldError, ...]:
 def rate(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Rate | None:
     """The price of a preview; None when it holds no price."""
     data = wire.FeeData.model_validate(answer.data)
-    price = _price(data.prepaid_price, data.commission, settings)
+    price, charges = _price(data, settings)
     if price is None:
         return None
-    return Rate(
-        service=order.service or "",
-        price=price,
-        charges=_charges({"freight": data.prepaid_price, "commission": data.commission}, settings),
-        billable_weight=_pounds(data.close_weight_all),
-    )
+    weight = _pounds(data.close_weight_all)
+    return Rate(service=order.service or "", price=price, charges=charges, billable_weight=weight)
 
 
 def submitted(answer: wire.Answer, order: Order) -> Submitted | None:
@@ -169,10 +166,7 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
         return Mismatch(detail="two boxes have one service number", carrier_order_number=number)
     boxes = _matched(order.parcels, data.details)
     numbers = {parcel.reference: parcel.carrier_parcel_number for parcel in order.parcels}
-    amounts = {
-        "freight": data.prepaid_price,
-        "commission": data.commission,
-    }
+    price, charges = _price(data, settings)
     return Confirmed(
         carrier_order_number=number,
         parcels=tuple(
@@ -185,8 +179,8 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
             for parcel, box in zip(order.parcels, boxes, strict=True)
         ),
         master_tracking_numbers=data.master_service_numbers,
-        price=_price(data.prepaid_price, data.commission, settings),
-        charges=_charges(amounts, settings),
+        price=price,
+        charges=charges,
         billable_weight=_billable(data),
         details=_details(answer, boxes, priced=data.prepaid_price is not None),
     )
@@ -204,28 +198,22 @@ def _matched[T: (wire.CommittedBox, wire.ResultBox)](
     parcels: Sequence[Parcel], boxes: Sequence[T]
 ) -> list[T]:
     """The boxes in the order of the parcels: by reference where it names one parcel, else by position."""
-    named = [box.reference_no1 for box in boxes]
-    by_reference = {box.reference_no1: box for box in boxes if named.count(box.reference_no1) == 1}
-    found = [by_reference.pop(parcel.reference.strip(), None) for parcel in parcels]
-    taken = {id(box) for box in found if box is not None}
+    times = Counter(box.reference_no1 for box in boxes)
+    by_reference = {box.reference_no1: box for box in boxes if times[box.reference_no1] == 1}
+    named = [by_reference.pop(parcel.reference.strip(), None) for parcel in parcels]
+    taken = {id(box) for box in named if box is not None}
     others = iter([box for box in boxes if id(box) not in taken])
-    return [next(others) if box is None else box for box in found]
+    return [next(others) if box is None else box for box in named]
 
 
-def _price(prepaid: Decimal | None, commission: Decimal | None, settings: CarrierSettings) -> Money | None:
-    """PrepaidPrice + commission, in the account's currency (assumed)."""
-    return None if prepaid is None else Money(prepaid + (commission or 0), settings.currency)
-
-
-def _charges(amounts: dict[str, Decimal | None], settings: CarrierSettings) -> tuple[Charge, ...]:
-    """The parts of the price, which they add up to; none when there is no price."""
-    if amounts["freight"] is None:
-        return ()
-    return tuple(
-        Charge(kind, Money(amount, settings.currency))
-        for kind, amount in amounts.items()
-        if amount is not None
-    )
+def _price(data: wire.FeeData, settings: CarrierSettings) -> tuple[Money | None, tuple[Charge, ...]]:
+    """`prepaidPrice` + `commission`, in the account's currency (assumed), and these two as its charges."""
+    if data.prepaid_price is None:
+        return None, ()
+    charges = [Charge("freight", Money(data.prepaid_price, settings.currency))]
+    if data.commission is not None:
+        charges.append(Charge("commission", Money(data.commission, settings.currency)))
+    return Money(data.prepaid_price + (data.commission or 0), settings.currency), tuple(charges)
 
 
 def _billable(data: wire.ResultData) -> Weight | None:
@@ -260,10 +248,11 @@ def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | 
         return None
     if not any(entry.service_number for entry in entries):
         return list(entries)
-    by_number = {entry.service_number: entry for entry in entries}
-    found = [by_number.get(parcel.tracking_number) for parcel in order.parcels if parcel.tracking_number]
-    fitting = [entry for entry in found if entry is not None]
-    return fitting if len(fitting) == len(entries) else None
+    by_number = {entry.service_number: entry for entry in entries if entry.service_number}
+    matching = [
+        by_number[each.tracking_number] for each in order.parcels if each.tracking_number in by_number
+    ]
+    return matching if len(matching) == len(entries) else None
 
 
 def histories(
@@ -281,8 +270,7 @@ def histories(
         read = [_event(event, settings) for event in track.events]
         aside += read.count(None)
         events[number] += [event for event in read if event is not None]
-    found = [ParcelHistory(tracking_number=number, events=tuple(events[number])) for number in numbers]
-    return found, aside
+    return [ParcelHistory(tracking_number=number, events=tuple(events[number])) for number in numbers], aside
 
 
 def _event(event: wire.TrackEvent, settings: CarrierSettings) -> TrackingEvent | None:

@@ -63,11 +63,11 @@ class OrderCommit(FeePreview):
 
 
 def _decimal(value: Any) -> Decimal | None:
-    told = text(value)
-    if told is None or len(told) > _LONGEST_NUMBER:
+    digits = text(value)
+    if digits is None or len(digits) > _LONGEST_NUMBER:
         return None
     try:
-        number = Decimal(told)
+        number = Decimal(digits)
     except InvalidOperation:
         return None
     # Money and weights lie well inside; an exponent beyond would only blow up on writing.
@@ -84,7 +84,7 @@ def _objects(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Any:
-    return [told for item in value if (told := text(item))] if isinstance(value, list) else []
+    return [word for item in value if (word := text(item))] if isinstance(value, list) else []
 
 
 Number = Annotated[Decimal | None, BeforeValidator(_decimal)]
@@ -134,16 +134,13 @@ class ResultBox(Read):
     box_hight: Number = None
 
 
-class ResultData(Read):
+class ResultData(FeeData):
     """The order's result: the callback's bodies of success and of failure (documented)."""
 
     order_number: Text = None
     customer_number: Text = None
     status: Text = None
     error_message: Text = None
-    prepaid_price: Number = None
-    commission: Number = None
-    close_weight_all: Number = None
     # Not `totalWeightLbs`.
     total_weight_lbs: Annotated[Number, Field(alias="totalWeightlbs")] = None
     total_weight_kg: Annotated[Number, Field(alias="totalWeightkg")] = None
@@ -213,9 +210,9 @@ def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | Non
     `names` maps an account's other field names back to those used here.
     """
     try:
-        found = decoded(content)
+        body = decoded(content)
     except UnreadableError:
         return None
-    if not isinstance(found, dict) or _whole(found.get("code")) is None:
+    if not isinstance(body, dict) or _whole(body.get("code")) is None:
         return None
-    return Answer.model_validate(renamed(found, names) if names else found)
+    return Answer.model_validate(renamed(body, names) if names else body)

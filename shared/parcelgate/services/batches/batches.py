@@ -22,10 +22,10 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import fixed_id, new_id
 from parcelgate.domain.orders import BatchPlace, Order, OrderStatus
-from parcelgate.domain.problems import Problem, ProblemError
+from parcelgate.domain.problems import FieldError, Problem, ProblemError
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines
+from parcelgate.services.orders.transitions import RETRY_LIFE
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import BatchNotFoundError, RowTakenError, VersionConflictError
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 MOST_ERRORS = 20
-"""What is wrong with an entry is kept up to this many errors: all entries' are told in one answer."""
+"""This many errors of an entry are kept: those of all entries stand in one answer."""
 LONGEST_POINTER = 300
 """Characters of a pointer that are kept; it may name whatever the client took for a field."""
 
@@ -71,32 +71,30 @@ class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None
 
 
-class Bodies:
+class Bodies(msgspec.Struct, frozen=True):
     """The bodies of batches, as they came."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        self._s3 = s3
-        self._bucket = bucket
+    s3: "S3Client"
+    bucket: str
 
     def put(self, batch: Batch, body: bytes) -> None:
         """Put the body of a batch away."""
-        self._s3.put_object(Bucket=self._bucket, Key=_key(batch), Body=body, ContentType="application/json")
+        self.s3.put_object(Bucket=self.bucket, Key=_key(batch), Body=body, ContentType="application/json")
 
     def get(self, batch: Batch) -> bytes:
         """The body of a batch."""
-        return self._s3.get_object(Bucket=self._bucket, Key=_key(batch))["Body"].read()
+        return self.s3.get_object(Bucket=self.bucket, Key=_key(batch))["Body"].read()
 
 
-class FanOut:
+class FanOut(msgspec.Struct, frozen=True):
     """Puts the entries of a batch into the queues of their carriers."""
 
-    def __init__(self, sqs: "SQSClient", settings: Settings) -> None:
-        self._sqs = sqs
-        self._settings = settings
+    sqs: "SQSClient"
+    settings: Settings
 
     def send(self, batch: Batch, entries: Iterable[int]) -> bool:
         """Have these entries worked off; False when not all could be sent, and the sweep must do it."""
-        urls = self._settings.batch_queue_urls
+        urls = self.settings.batch_queue_urls
         by_url: dict[str, list[str]] = {}
         for message in messages(batch, entries):
             by_url.setdefault(urls[message.carrier], []).append(msgspec.json.encode(message).decode())
@@ -116,7 +114,7 @@ class FanOut:
     def _sent(self, url: str, bodies: Sequence[str]) -> bool:
         left = dict(enumerate(bodies))
         for _ in range(_TRIES):
-            answer = self._sqs.send_message_batch(
+            answer = self.sqs.send_message_batch(
                 QueueUrl=url,
                 Entries=[{"Id": str(place), "MessageBody": body} for place, body in left.items()],
             )
@@ -164,23 +162,14 @@ def _key(batch: Batch) -> str:
     return f"{batch.tenant}/{batch.id}.json"
 
 
-class Batches:
+class Batches(msgspec.Struct, frozen=True, kw_only=True):
     """Takes batches in, shows how far they are, and sees to those that stand still."""
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        settings: Settings,
-        bodies: Callable[[], Bodies],
-        queues: Callable[[], FanOut],
-        clock: Clock = now,
-    ) -> None:
-        self.table = table
-        self._settings = settings
-        self._bodies = bodies
-        self._queues = queues
-        self._clock = clock
+    table: "Table"
+    settings: Settings
+    bodies: Callable[[], Bodies]
+    queues: Callable[[], FanOut]
+    clock: Clock = now
 
     def create(
         self, tenant: str, lines: tuple[BatchLine, ...], body: bytes, claim: "Claim | None" = None
@@ -189,7 +178,7 @@ class Batches:
 
         Raises ClaimTakenError when the same request is being answered elsewhere.
         """
-        at = self._clock()
+        at = self.clock()
         batch = Batch(
             id=new_id("bat"),
             tenant=tenant,
@@ -198,16 +187,16 @@ class Batches:
             created_at=at,
         )
         bind_log_keys(tenant=tenant, batch_id=batch.id)
-        self._bodies().put(batch, body)
-        self.table.tenant(tenant).batches.add(batch, due_at=at + self._settings.watch_margin, claim=claim)
+        self.bodies().put(batch, body)
+        self.table.tenant(tenant).batches.add(batch, due_at=at + self.settings.watch_margin, claim=claim)
         count("BatchesTaken")
-        self._queues().send(batch, range(len(lines)))
+        self.queues().send(batch, range(len(lines)))
         return batch
 
     def resume(self, tenant: str, batch_id: str) -> Batch:
         """Go on with a batch whose function died after it had stored it; what was begun is left alone."""
         batch, rows = self.table.tenant(tenant).batches.read(batch_id)
-        self._queues().send(batch, _unbegun(batch, rows))
+        self.queues().send(batch, _unbegun(batch, rows))
         return batch
 
     def read(self, tenant: str, batch_id: str) -> tuple[Batch, Progress]:
@@ -224,14 +213,14 @@ class Batches:
         batch, rows = batches.read(ref.id)
         bind_log_keys(tenant=ref.tenant, batch_id=batch.id, correlation_id=batch.correlation_id)
         left = _unbegun(batch, rows)
-        at = self._clock()
+        at = self.clock()
         if not left:
             batches.watch(batch.id, None)
             return
         log.warning("a batch stands still", extra={"entries": len(left)})
-        if at < batch.created_at + deadlines.RETRY_LIFE:
-            self._queues().send(batch, left)
-            batches.watch(batch.id, at + _LOOKS * self._settings.watch_margin)
+        if at < batch.created_at + RETRY_LIFE:
+            self.queues().send(batch, left)
+            batches.watch(batch.id, at + _LOOKS * self.settings.watch_margin)
             return
         problem = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
         for index in left:
@@ -245,12 +234,16 @@ def _unbegun(batch: Batch, rows: Iterable[BatchRow]) -> list[int]:
     return [index for index in range(len(batch.lines)) if index not in begun]
 
 
-def _refused(batch: Batch, index: int, problem: Problem, about: str | None = None) -> BatchRow:
-    errors = tuple(
+def shortened(errors: Sequence[FieldError]) -> tuple[FieldError, ...]:
+    """As much of an entry's errors as is kept and shown."""
+    return tuple(
         msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
-        for error in problem.errors[:MOST_ERRORS]
+        for error in errors[:MOST_ERRORS]
     )
-    problem = msgspec.structs.replace(problem, errors=errors)
+
+
+def _refused(batch: Batch, index: int, problem: Problem, about: str | None = None) -> BatchRow:
+    problem = msgspec.structs.replace(problem, errors=shortened(problem.errors))
     return BatchRow(
         index=index,
         reference=batch.lines[index].reference,
@@ -275,38 +268,18 @@ class Reading(NamedTuple):
     draft: ReadDraft
 
 
-class BatchWorker:
-    """Works entries of batches off.
+class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """Works entries of batches off."""
 
-    Parameters
-    ----------
-    intake
-        Checks and stores orders, and starts the workflow of those that have one.
-    submitter
-        Submits the others.
-    bodies, queues
-        Where bodies are, and where the rest of a message goes when time is short.
-    reading
-        How bodies are read.
-    """
-
-    def __init__(
-        self,
-        *,
-        intake: "Intake",
-        submitter: "OrderSubmitter",
-        bodies: Bodies,
-        queues: FanOut,
-        reading: Reading,
-        clock: Clock = now,
-    ) -> None:
-        self._table = intake.table
-        self._intake = intake
-        self._submitter = submitter
-        self._bodies = bodies
-        self._queues = queues
-        self._reading = reading
-        self._clock = clock
+    intake: "Intake"
+    """Checks and stores orders, and starts the workflow of those that have one."""
+    submitter: "OrderSubmitter"
+    """Submits the others."""
+    bodies: Bodies
+    queues: FanOut
+    """Where the rest of a message goes when time is short."""
+    reading: Reading
+    clock: Clock = now
 
     def work(self, body: str, deadline: Deadline) -> None:
         """Make orders of the entries that a message names, and have them sent.
@@ -316,12 +289,12 @@ class BatchWorker:
         """
         message = msgspec.json.decode(body, type=BatchMessage)
         bind_log_keys(tenant=message.tenant, batch_id=message.batch_id, correlation_id=message.correlation_id)
-        batch, begun = self._table.tenant(message.tenant).batches.read(message.batch_id)
+        batch, begun = self.intake.table.tenant(message.tenant).batches.read(message.batch_id)
         rows = {row.index: row for row in begun}
         left = [index for index in message.entries if _open(rows.get(index))]
         if not left:
             return
-        entries = self._reading.entries(self._bodies.get(batch))
+        entries = self.reading.entries(self.bodies.get(batch))
         troubled = 0
         together = _at_once(message.carrier)
         while left:
@@ -330,7 +303,7 @@ class BatchWorker:
             for index in part:
                 if deadline.remaining() < seconds_to_send(len(part)):
                     log.info("the rest of a batch is handed on", extra={"entries": len(left)})
-                    if not self._queues.send(batch, left):
+                    if not self.queues.send(batch, left):
                         raise EntriesLeftError(batch.id)
                     return
                 try:
@@ -349,19 +322,19 @@ class BatchWorker:
 
     def _begun(self, batch: Batch, index: int, entry: object, row: BatchRow | None) -> Order | None:
         """The order that was, or now is, made of an entry; None where nothing is to be sent of it."""
-        orders = self._table.tenant(batch.tenant).orders
+        orders = self.intake.table.tenant(batch.tenant).orders
         if row is not None and row.order_id is not None:
             return orders.get(row.order_id)
         order_id = fixed_id("ord", batch.created_at, batch.tenant, batch.id, index)
-        draft = self._reading.draft(entry, tenant=batch.tenant, order_id=order_id, now=self._clock())
+        draft = self.reading.draft(entry, tenant=batch.tenant, order_id=order_id, now=self.clock())
         if draft.order is not None:
             placed = msgspec.structs.replace(draft.order, batch=BatchPlace(batch.id, index))
             draft = draft._replace(order=placed)
         try:
-            return self._intake.accept(draft)
+            return self.intake.accept(draft)
         except ProblemError as error:
             row = _refused(batch, index, error.problem, error.order_id)
-            self._table.tenant(batch.tenant).batches.settle(batch, row)
+            self.intake.table.tenant(batch.tenant).batches.settle(batch, row)
             count("BatchEntriesRefused")
             return None
         except VersionConflictError:
@@ -378,9 +351,9 @@ class BatchWorker:
         for (carrier, _), group in accounts.items():
             if registry.profile(carrier).confirms_later:
                 for order in group:
-                    self._intake.start(order)
+                    self.intake.start(order)
             else:
-                self._submitter.submit_many(group, deadline)
+                self.submitter.submit_many(group, deadline)
 
 
 def _open(row: BatchRow | None) -> bool:

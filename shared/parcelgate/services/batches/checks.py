@@ -7,7 +7,7 @@ import msgspec
 
 from parcelgate.domain.batches import CheckedEntry
 from parcelgate.domain.problems import FieldError, ProblemError
-from parcelgate.services.batches.batches import LONGEST_POINTER, MOST_ERRORS
+from parcelgate.services.batches.batches import shortened
 from parcelgate.services.orders.create import Draft, examined
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def check(drafts: Iterable[Draft], carriers: "Carriers") -> list[CheckedEntry]:
     orders that are stored are not looked up.
     """
     seen: set[tuple[str, str, str]] = set()
-    found = []
+    checked = []
     for draft in drafts:
         entry = _checked(draft, carriers)
         order = draft.order
@@ -33,8 +33,8 @@ def check(drafts: Iterable[Draft], carriers: "Carriers") -> list[CheckedEntry]:
                 )
                 entry = msgspec.structs.replace(entry, errors=(*entry.errors, twice))
             seen.add(key)
-        found.append(entry)
-    return found
+        checked.append(entry)
+    return checked
 
 
 def _checked(draft: Draft, carriers: "Carriers") -> CheckedEntry:
@@ -43,9 +43,5 @@ def _checked(draft: Draft, carriers: "Carriers") -> CheckedEntry:
     except ProblemError as error:
         problem = error.problem
         errors = problem.errors or (FieldError("", problem.code, problem.detail),)
-        return CheckedEntry(errors=tuple(_short(one) for one in errors[:MOST_ERRORS]))
+        return CheckedEntry(errors=shortened(errors))
     return CheckedEntry(warnings=order.warnings)
-
-
-def _short(error: FieldError) -> FieldError:
-    return msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])

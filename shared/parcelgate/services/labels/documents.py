@@ -33,15 +33,15 @@ _CONTENT_TYPES = {
 def in_parcel_order(order: Order, files: list[LabelFile]) -> list[LabelFile]:
     """The files, one for each parcel, in parcel order. Raises LabelPendingError for any that is no label."""
     by_reference = {file.reference: file for file in files}
-    wanted = [parcel.reference for parcel in order.parcels]
-    if len(files) != len(wanted) or set(by_reference) != set(wanted):
+    references = [parcel.reference for parcel in order.parcels]
+    if len(files) != len(references) or set(by_reference) != set(references):
         raise LabelPendingError("not one label for each parcel")
     kinds = {document_format(file.content) for file in files}
     if None in kinds or len(kinds) != 1:
         raise LabelPendingError("not documents of one kind")
     if sum(len(file.content) for file in files) > MOST_BYTES:
         raise LabelPendingError("too large")
-    return [by_reference[reference] for reference in wanted]
+    return [by_reference[reference] for reference in references]
 
 
 def joined(files: list[LabelFile]) -> bytes | None:
@@ -74,12 +74,11 @@ def joined(files: list[LabelFile]) -> bytes | None:
     return out.getvalue()
 
 
-class LabelStore:
+class LabelStore(msgspec.Struct, frozen=True):
     """The bucket of labels."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        self._s3 = s3
-        self._bucket = bucket
+    s3: "S3Client"
+    bucket: str
 
     def keep(self, order: Order, files: list[LabelFile]) -> Label:
         """Check, join and store the labels of an order; the order's label as it is then.
@@ -103,10 +102,5 @@ class LabelStore:
     def _put(self, order: Order, name: str, kind: str, content: bytes) -> LabelDocument:
         digest = hashlib.sha256(content).hexdigest()
         key = f"{order.tenant}/{order.id}/{name}-{digest[:16]}.{kind}"
-        self._s3.put_object(
-            Bucket=self._bucket,
-            Key=key,
-            Body=content,
-            ContentType=_CONTENT_TYPES[kind],
-        )
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=_CONTENT_TYPES[kind])
         return LabelDocument(key=key, sha256=digest)

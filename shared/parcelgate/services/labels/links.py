@@ -42,27 +42,18 @@ class LinkedLabel(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class LabelViewer:
+class LabelViewer(msgspec.Struct, frozen=True):
     """Links to the labels of a tenant's orders.
 
     Links are made for each answer and are neither stored nor logged. `fetcher` fetches a label that is not
     there yet.
     """
 
-    def __init__(
-        self,
-        table: "Table",
-        s3: "S3Client",
-        bucket: str,
-        fetcher: "Callable[[], LabelFetcher]",
-        *,
-        clock: Clock = now,
-    ) -> None:
-        self._table = table
-        self._s3 = s3
-        self._bucket = bucket
-        self._fetcher = fetcher
-        self._clock = clock
+    table: "Table"
+    s3: "S3Client"
+    bucket: str
+    fetcher: "Callable[[], LabelFetcher]"
+    clock: Clock = now
 
     def label(self, tenant: str, order_id: str, deadline: Deadline) -> LinkedLabel | None:
         """Link an order's label; None while there is none yet.
@@ -72,7 +63,7 @@ class LabelViewer:
         Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
         cancelled, `label_unavailable` when the carrier never gave a label.
         """
-        order = self._table.tenant(tenant).orders.get(order_id)
+        order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(**order.log_keys)
         if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
             order = self._fetched(order, deadline)
@@ -84,7 +75,7 @@ class LabelViewer:
             raise ProblemError("label_unavailable", detail, order_id=order.id)
         if order.label.status is not LabelStatus.READY:
             return None
-        at = self._clock()
+        at = self.clock()
         ends = _link_end(at)
         return LinkedLabel(
             order=order,
@@ -99,15 +90,15 @@ class LabelViewer:
         from parcelgate.carriers.errors import CarrierError, LabelPendingError
 
         try:
-            return self._fetcher().fetch(order.tenant, order.id, deadline)
+            return self.fetcher().fetch(order.tenant, order.id, deadline)
         except (LabelPendingError, CarrierError, AccountError, ProblemError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             return order
 
     def _linked(self, document: LabelDocument, at: datetime, ends: datetime) -> LinkedDocument:
-        url = self._s3.generate_presigned_url(
+        url = self.s3.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self._bucket, "Key": document.key},
+            Params={"Bucket": self.bucket, "Key": document.key},
             ExpiresIn=max(1, int((ends - at).total_seconds())),
         )
         return LinkedDocument(url, document.sha256)

@@ -28,7 +28,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines, transitions, workflow
+from parcelgate.services.orders import transitions, workflow
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
@@ -157,7 +157,7 @@ class Sweep:
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
                 self._queues.enqueue(order, Action.CREATE, at=order.created_at)
-                self._watch(order, deadlines.retrying(self._settings, order.created_at, at))
+                self._watch(order, transitions.retries_end(self._settings, order.created_at, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
                 if self._runs(order):
                     self._watch(order, self._next_look(order, at))
@@ -165,7 +165,7 @@ class Sweep:
                     self._submitter.give_up(order, "workflow_ended")
             case OrderStatus.CANCELLING:
                 self._queues.enqueue(order, Action.CANCEL, at=at)
-                self._watch(order, deadlines.cancelling_queued(self._settings, at))
+                self._watch(order, transitions.retries_end(self._settings, at))
             case OrderStatus.CONFIRMED if order.changing_until is not None:
                 self._lose_the_change(orders, order)
             case OrderStatus.CONFIRMED if (
@@ -173,7 +173,7 @@ class Sweep:
             ):
                 self._queues.enqueue(order, Action.REREAD, at=at)
                 label = msgspec.structs.replace(order.label, last_try=True)
-                self._watch(order, deadlines.label_queued(self._settings, at), label=label)
+                self._watch(order, transitions.retries_end(self._settings, at), label=label)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
                 self._submitter.give_up(order, "label_unavailable")
             case _:
@@ -193,9 +193,9 @@ class Sweep:
     def _next_look(self, order: Order, at: datetime) -> datetime:
         since = order.submission.compensating_since
         if since is None:
-            return deadlines.processing(self._settings, at)
+            return transitions.workflow_ends(self._settings, at)
         # A refund has a time of its own, and once that is over it is looked at often.
-        return max(deadlines.refund(self._settings, since), at + self._settings.watch_margin)
+        return max(transitions.refund_ends(self._settings, since), at + self._settings.watch_margin)
 
     def _runs(self, order: Order) -> bool:
         """Start the order's workflow unless it was started before; whether it runs now."""

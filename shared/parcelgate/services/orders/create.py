@@ -17,7 +17,7 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import FieldError, ProblemError, bounded, invalid
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import deadlines, workflow
+from parcelgate.services.orders import transitions, workflow
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ReferenceTakenError
 
@@ -51,66 +51,43 @@ def examined(draft: Draft, carriers: "Carriers") -> Order:
     A place that is named in the draft's errors is not named twice. Raises ProblemError with everything
     that is wrong.
     """
-    order, found = draft.order, list(draft.errors)
+    order, errors = draft.order, list(draft.errors)
     if order is None:
-        raise invalid(found)
+        raise invalid(errors)
     try:
         account = carriers.account(order.tenant, order.carrier, order.account)
         carrier = carriers.of(order)
     except ProblemError as error:
-        raise (invalid([*found, *error.problem.errors]) if error.problem.errors else error) from None
+        raise (invalid([*errors, *error.problem.errors]) if error.problem.errors else error) from None
     order = msgspec.structs.replace(
         order,
         ship_from=order.ship_from or account.ship_from,
         return_to=order.return_to or account.return_to,
     )
     examination = carrier.examine(order)
-    known = {error.pointer for error in found}
-    found += [error for error in examination.errors if error.pointer not in known]
+    known = {error.pointer for error in errors}
+    errors += [error for error in examination.errors if error.pointer not in known]
     if len(msgspec.json.encode(order)) > MOST_BYTES:
-        found.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))
-    if found:
-        raise invalid(found)
-    # That a default which nobody gave is not sent is nothing that anybody must know.
+        errors.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))
+    if errors:
+        raise invalid(errors)
+    # The client need not know that a default which it did not give is not sent.
     warnings = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
     return msgspec.structs.replace(order, warnings=bounded((*order.warnings, *warnings)))
 
 
-class Intake:
-    """Takes orders in.
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """Takes orders in."""
 
-    Parameters
-    ----------
-    table
-        The store.
-    carriers
-        The carriers, with their accounts.
-    settings
-        Names the workflow, and how soon it must begin.
-    stepfunctions
-        Starts the workflow of an order that its carrier confirms later.
-    submitter
-        Submits an order whose carrier answers at once.
-    clock
-        The time, for tests.
-    """
-
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        settings: Settings,
-        stepfunctions: "Callable[[], SFNClient]",
-        submitter: "Callable[[], OrderSubmitter]",
-        clock: Clock = now,
-    ) -> None:
-        self.table = table
-        self._carriers = carriers
-        self._settings = settings
-        self._stepfunctions = stepfunctions
-        self._submitter = submitter
-        self._clock = clock
+    table: "Table"
+    carriers: "Carriers"
+    settings: Settings
+    """Names the workflow, and how soon it must begin."""
+    stepfunctions: "Callable[[], SFNClient]"
+    """Starts the workflow of an order that its carrier confirms later."""
+    submitter: "Callable[[], OrderSubmitter]"
+    """Submits an order whose carrier answers at once."""
+    clock: Clock = now
 
     def create(self, draft: Draft, deadline: Deadline, claim: "Claim | None" = None) -> Order:
         """Take the order, as `accept` does, and send it or start its workflow; the order as it then stands.
@@ -126,15 +103,15 @@ class Intake:
         nothing was stored, ClaimTakenError when the same request is being answered elsewhere, and
         VersionConflictError when an order of this very id is stored already.
         """
-        order = examined(draft, self._carriers)
+        order = examined(draft, self.carriers)
         bind_log_keys(**order.log_keys)
-        at = self._clock()
+        at = self.clock()
         order = msgspec.structs.replace(
             order,
             correlation_id=bound_correlation_id(),
             created_at=at,
             updated_at=at,
-            watch_at=deadlines.accepted(self._settings, at),
+            watch_at=transitions.soon(self.settings, at),
         )
         event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
         try:
@@ -153,7 +130,7 @@ class Intake:
 
     def _go_on(self, order: Order, deadline: Deadline) -> Order:
         if not registry.profile(order.carrier).confirms_later:
-            return self._submitter().submit(order, deadline)
+            return self.submitter().submit(order, deadline)
         self.start(order)
         return order
 
@@ -163,7 +140,7 @@ class Intake:
         When it cannot be started now the order stands nevertheless, and the sweep starts it.
         """
         try:
-            workflow.start(self._stepfunctions(), self._settings.order_flow_arn, order)
+            workflow.start(self.stepfunctions(), self.settings.order_flow_arn, order)
         except (BotoCoreError, ClientError) as error:
             log.error("the workflow could not be started; the sweep will", extra=safe_error_fields(error))
             count("WorkflowsNotStarted")

@@ -11,7 +11,7 @@ from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Actor, Order, OrderEvent
+from parcelgate.domain.orders import Actor, Order
 from parcelgate.domain.problems import Problem, ProblemError
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
@@ -46,19 +46,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ManifestEntry, ...]
 
 
-class ManifestMaker:
+class ManifestMaker(msgspec.Struct, frozen=True, kw_only=True):
     """Closes orders."""
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        clock: Clock = now,
-    ) -> None:
-        self.table = table
-        self._carriers = carriers
-        self._clock = clock
+    table: "Table"
+    carriers: "Carriers"
+    clock: Clock = now
 
     def close(self, tenant: str, request: ManifestRequest, deadline: Deadline) -> Manifest:
         """Close the orders that can be closed, each for itself. One that was closed before stays closed.
@@ -67,26 +60,28 @@ class ManifestMaker:
         `not_supported_by_carrier`, `refused_by_carrier` or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=request.carrier)
-        carrier = self._carriers.of(AccountName(tenant, request.carrier, request.account), deadline)
+        carrier = self.carriers.of(AccountName(tenant, request.carrier, request.account), deadline)
         if not isinstance(carrier, Manifests):
             raise ProblemError("not_supported_by_carrier", "This carrier closes no orders.")
         orders = {order.id: order for order in self.table.tenant(tenant).orders.many(request.order_ids)}
-        problems = {each: _in_the_way(orders.get(each), request) for each in request.order_ids}
-        wanted = [
+        reasons = {each: _obstacle(orders.get(each), request) for each in request.order_ids}
+        still_open = [
             orders[each]
             for each in request.order_ids
-            if problems[each] is None and orders[each].manifest_id is None
+            if reasons[each] is None and orders[each].manifest_id is None
         ]
         manifest_id = new_id("man")
-        for order, error in zip(wanted, self._closed(carrier, wanted), strict=True):
+        for order, error in zip(still_open, self._closed(carrier, still_open), strict=True):
             if error is None:
                 self._remember(order, manifest_id)
+            elif isinstance(error, RefusedError):
+                reasons[order.id] = carrier_problems.refused("refused_by_carrier", error)
             else:
-                problems[order.id] = _why(error)
-        count("OrdersClosed", sum(problem is None for problem in problems.values()), carrier=request.carrier)
+                reasons[order.id] = carrier_problems.unavailable(error).problem
+        count("OrdersClosed", sum(reason is None for reason in reasons.values()), carrier=request.carrier)
         return Manifest(
             id=manifest_id,
-            entries=tuple(ManifestEntry(order_id=each, problem=problems[each]) for each in request.order_ids),
+            entries=tuple(ManifestEntry(order_id=each, problem=reasons[each]) for each in request.order_ids),
         )
 
     @staticmethod
@@ -105,14 +100,19 @@ class ManifestMaker:
         def closed(order: Order) -> Change | None:
             if order.manifest_id is not None:
                 return None
-            at = self._clock()
-            event = OrderEvent(at=at, type="order.closed", actor=Actor.CLIENT, detail=manifest_id)
-            return Change(after=order.changed(at=at, manifest_id=manifest_id), event=event)
+            return transitions.noted(
+                order,
+                "order.closed",
+                at=self.clock(),
+                actor=Actor.CLIENT,
+                detail=manifest_id,
+                manifest_id=manifest_id,
+            )
 
         transitions.apply(self.table.tenant(order.tenant).orders, order, closed)
 
 
-def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None:
+def _obstacle(order: Order | None, request: ManifestRequest) -> Problem | None:
     """Why an order is not even shown to the carrier."""
     if order is None:
         return Problem(code="not_found", detail="There is no such order.")
@@ -123,9 +123,3 @@ def _in_the_way(order: Order | None, request: ManifestRequest) -> Problem | None
     except ProblemError as error:
         return error.problem
     return None
-
-
-def _why(error: CarrierError) -> Problem:
-    if isinstance(error, RefusedError):
-        return carrier_problems.refused("refused_by_carrier", error)
-    return carrier_problems.unavailable(error).problem

@@ -74,7 +74,7 @@ def conflict(number: str | None) -> Problem:
 
 
 def mismatch(result: Mismatch) -> Problem:
-    """What the carrier has is not this order as it was bought; its number there is told and not adopted."""
+    """What the carrier has is not this order as it was bought; its number there is shown and not adopted."""
     number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
     detail = f"What the carrier has under this reference is not this order: {result.detail}{number}"
     return Problem(code="answer_mismatch", detail=detail)

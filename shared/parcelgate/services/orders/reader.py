@@ -27,22 +27,21 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_before: datetime | None = None
 
 
-class OrderReader:
+class OrderReader(msgspec.Struct, frozen=True):
     """Reads a tenant's orders. Another tenant's order does not exist here."""
 
-    def __init__(self, table: "Table") -> None:
-        self._table = table
+    table: "Table"
 
     def order(self, tenant: str, order_id: str) -> Order:
         """Read one order. Raises OrderNotFoundError."""
-        order = self._table.tenant(tenant).orders.get(order_id)
+        order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(**order.log_keys)
         return order
 
     def page(
         self,
         tenant: str,
-        wanted: OrderFilter,
+        filtered: OrderFilter,
         *,
         limit: int,
         cursor: str | None,
@@ -53,23 +52,23 @@ class OrderReader:
         `fits` says how many of the orders can be given out at once: a page of very large orders is cut
         there, and its cursor leads on from that place.
         """
-        orders = self._table.tenant(tenant).orders
-        filters = msgspec.structs.asdict(wanted)
+        orders = self.table.tenant(tenant).orders
+        filters = msgspec.structs.asdict(filtered)
         page = orders.page(limit=limit, cursor=cursor, **filters)
         most = max(1, fits(page.data))
         return page if most >= len(page.data) else orders.page(limit=most, cursor=cursor, **filters)
 
     def events(self, tenant: str, order_id: str) -> list[OrderEvent]:
         """Read an order's audit trail, oldest first. Raises OrderNotFoundError."""
-        return self._table.tenant(tenant).orders.events(order_id)
+        return self.table.tenant(tenant).orders.events(order_id)
 
     def delivery(self, tenant: str, orders: Sequence[Order]) -> dict[str, TrackingStatus]:
         """Read how the parcels of orders stand, by their tracking ids."""
-        return delivery_status.statuses(self._table.tenant(tenant), orders)
+        return delivery_status.statuses(self.table.tenant(tenant), orders)
 
     def trackings(self, tenant: str, order_id: str) -> list[Planned]:
         """Read the trackings of an order's parcels, in parcel order. Raises OrderNotFoundError."""
-        of_tenant = self._table.tenant(tenant)
+        of_tenant = self.table.tenant(tenant)
         parcels = of_tenant.orders.get(order_id).parcels
         trackings = of_tenant.trackings.many(parcel.tracking_id for parcel in parcels if parcel.tracking_id)
-        return TrackingReader(self._table).planned(tenant, trackings)
+        return TrackingReader(self.table).planned(tenant, trackings)

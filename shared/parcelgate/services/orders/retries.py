@@ -12,30 +12,33 @@ reread    the carrier called back after the workflow had gone on, or a person wa
 ========  ================================================================================================
 """
 
-import math
 import random
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.carriers.errors import CarrierError, LabelPendingError, RefusedError, TransientError
-from parcelgate.carriers.port import Cancels
-from parcelgate.carriers.results import Cancellation
+from parcelgate.carriers.errors import CarrierError, LabelPendingError
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.backoff import backoff
-from parcelgate.services.orders import deadlines, problems, transitions
+from parcelgate.services.orders import problems, transitions
+from parcelgate.services.orders.cancel import ask_to_cancel
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
-from parcelgate.services.orders.submission import FetchesLabels, NotSettledError, OrderSubmitter
-from parcelgate.services.orders.transitions import Change
+from parcelgate.services.orders.submission import (
+    AWS_TROUBLE,
+    FetchesLabels,
+    NotSettledError,
+    OrderSubmitter,
+    name_of,
+)
+from parcelgate.services.orders.transitions import RETRY_LIFE, Change
+from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import OrderNotFoundError, StoreError
+from parcelgate.store.errors import OrderNotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -50,19 +53,6 @@ _PATIENT_STEP = timedelta(minutes=2)
 """SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
 
 
-class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as SQS delivers it. `queue` is the name of the queue it came from."""
-
-    queue: str
-    body: str
-    receipt_handle: str
-    receive_count: int
-
-
-class NotYetError(Exception):
-    """The message is to come again; its visibility says when."""
-
-
 class _AgainError(Exception):
     """An action did not succeed. `after` is how many seconds the carrier wants to be left alone."""
 
@@ -71,43 +61,18 @@ class _AgainError(Exception):
         self.after = after
 
 
-class Retrier:
-    """Works the messages of the retry queues off.
+class Retrier(msgspec.Struct, frozen=True, kw_only=True):
+    """Works the messages of the retry queues off, in one invocation, which ends by `deadline`."""
 
-    Parameters
-    ----------
-    table, settings
-        As for the order flow.
-    fetcher
-        Fetches labels.
-    sqs
-        For the visibility of messages, and for the dead-letter queues.
-    submitter
-        Submits orders, or goes on with what may have been sent.
-    deadline
-        The end of the invocation.
-    """
-
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        settings: Settings,
-        fetcher: FetchesLabels,
-        sqs: "SQSClient",
-        submitter: OrderSubmitter,
-        deadline: Deadline,
-        clock: Clock = now,
-        roll: Callable[[], float] = random.random,
-    ) -> None:
-        self._table = table
-        self._settings = settings
-        self._fetcher = fetcher
-        self._sqs = sqs
-        self._submitter = submitter
-        self._deadline = deadline
-        self._clock = clock
-        self._roll = roll
+    table: "Table"
+    settings: Settings
+    fetcher: FetchesLabels
+    sqs: "SQSClient"
+    """For the visibility of messages, and for the dead-letter queues."""
+    submitter: OrderSubmitter
+    deadline: Deadline
+    clock: Clock = now
+    roll: Callable[[], float] = random.random
 
     @own_log_keys()
     def work(self, received: ReceivedMessage) -> None:
@@ -130,86 +95,56 @@ class Retrier:
         except Exception as error:
             if not isinstance(error, _AgainError):
                 log.error("retry broke off", extra=safe_error_fields(error))
-            if self._clock() >= message.first_attempt_at + deadlines.RETRY_LIFE:
+            if self.clock() >= message.first_attempt_at + RETRY_LIFE:
                 self._give_up(message, received.body)
                 return
             self._come_again(message, received, getattr(error, "after", None))
 
     def _try(self, message: RetryMessage) -> None:
-        orders = self._table.tenant(message.tenant).orders
-        order = orders.get(message.order_id)
-        bind_log_keys(**order.log_keys)
-        action = {
-            Action.CREATE: self._create,
-            Action.CANCEL: self._cancel,
-            Action.REREAD: self._reread,
-        }[message.action]
+        orders, order = transitions.read(self.table, message.tenant, message.order_id)
+        action = {Action.CREATE: self._create, Action.CANCEL: self._cancel, Action.REREAD: self._reread}
         try:
-            action(orders, order)
-        except (CarrierError, LabelPendingError) as error:
-            log.info("to be tried again", extra={"action": message.action, "error": type(error).__name__})
-            raise _AgainError(getattr(error, "retry_after", None)) from None
+            action[message.action](orders, order)
         except NotSettledError as error:
             raise _AgainError(error.after) from None
-        except (StoreError, BotoCoreError, ClientError) as error:
-            log.warning("to be tried again", extra={"action": message.action, "error": type(error).__name__})
-            raise _AgainError from None
+        except (CarrierError, LabelPendingError, *AWS_TROUBLE) as error:
+            write = log.warning if isinstance(error, AWS_TROUBLE) else log.info
+            write("to be tried again", extra={"action": message.action, **name_of(error)})
+            raise _AgainError(getattr(error, "retry_after", None)) from None
 
     # The actions
 
     def _create(self, _: "Orders", order: Order) -> None:
-        self._submitter.resume(order, self._deadline)
+        self.submitter.resume(order, self.deadline)
 
     def _cancel(self, orders: "Orders", order: Order) -> None:
-        if order.status is not OrderStatus.CANCELLING:
-            return
-        carrier = self._submitter.carrier(order, self._deadline)
-        if not isinstance(carrier, Cancels):
-            raise TransientError("the carrier takes nothing back")
-        try:
-            answer: Cancellation | RefusedError = carrier.cancel(order, at=self._clock())
-        except RefusedError as error:
-            answer = error
-
-        def decide(order: Order) -> Change | None:
-            return transitions.cancellation_answered(
-                order, answer, at=self._clock(), settings=self._settings, actor=Actor.RETRY
-            )
-
-        if transitions.apply(orders, order, decide).status is OrderStatus.CANCELLED:
-            count("OrdersCancelled", carrier=order.carrier)
+        if order.status is OrderStatus.CANCELLING:
+            carrier = self.submitter.carrier(order, self.deadline)
+            ask_to_cancel(carrier, orders, order, settings=self.settings, clock=self.clock, actor=Actor.RETRY)
 
     def _reread(self, _: "Orders", order: Order) -> None:
         """What the carrier says now. While the workflow runs it asks by itself.
 
         A confirmed order has nothing left but its label, also when this very message confirmed it before.
         """
-        order = self._submitter.reread(order, self._deadline)
+        order = self.submitter.reread(order, self.deadline)
         if transitions.wants_label(order):
-            self._fetcher.fetch(order.tenant, order.id, self._deadline)
+            self.fetcher.fetch(order.tenant, order.id, self.deadline)
 
-    def _come_again(self, message: RetryMessage, received: ReceivedMessage, wanted: float | None) -> None:
-        settings = self._settings
-        step = backoff(
-            received.receive_count, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll()
-        )
-        if received.receive_count > _PATIENT_AFTER:
-            step = max(step, _PATIENT_STEP)
-        step = min(max(step, timedelta(seconds=wanted or 0)), LONGEST_STEP)
-        self._sqs.change_message_visibility(
-            QueueUrl=settings.retry_queue_urls[message.carrier],
-            ReceiptHandle=received.receipt_handle,
-            VisibilityTimeout=math.ceil(step.total_seconds()),
-        )
-        raise NotYetError(message.order_id)
+    def _come_again(self, message: RetryMessage, received: ReceivedMessage, at_least: float | None) -> None:
+        attempt = received.receive_count
+        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
+        if attempt > _PATIENT_AFTER:
+            pause = max(pause, _PATIENT_STEP)
+        url = self.settings.retry_queue_urls[message.carrier]
+        come_again(self.sqs, url, received, min(pause, LONGEST_STEP))
 
     def _give_up(self, message: RetryMessage, body: str) -> None:
         # The dead letter first: dying in between repeats it, the other way round would lose it.
         self._set_aside(message.carrier, body, "tried for 12 hours")
-        orders = self._table.tenant(message.tenant).orders
-        order = orders.get(message.order_id)
+        orders, order = transitions.read(self.table, message.tenant, message.order_id)
         if message.action is Action.CREATE or transitions.wants_label(order):
-            self._submitter.give_up(order, "deadline_passed")
+            self.submitter.give_up(order, "deadline_passed")
         elif message.action is Action.CANCEL:
             transitions.apply(orders, order, self._cancellation_given_up)
 
@@ -217,18 +152,18 @@ class Retrier:
         if order.status is not OrderStatus.CANCELLING:
             return None
         problem = problems.not_cancelled()
-        return transitions.needs_attention(order, problem, at=self._clock(), actor=Actor.RETRY)
+        return transitions.needs_attention(order, problem, at=self.clock(), actor=Actor.RETRY)
 
     def _set_aside(self, carrier: str | None, body: str, reason: str) -> None:
         log.warning("retry set aside", extra={"carrier": carrier, "reason": reason})
         count("RetriesGivenUp", carrier=carrier or "unknown")
-        urls = self._settings.retry_dead_letter_urls
-        self._sqs.send_message(
+        urls = self.settings.retry_dead_letter_urls
+        self.sqs.send_message(
             QueueUrl=urls[carrier] if carrier in urls else next(iter(urls.values())),
             MessageBody=body,
             MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
         )
 
     def _carrier_of(self, queue: str) -> str | None:
-        urls = self._settings.retry_queue_urls
+        urls = self.settings.retry_queue_urls
         return next((carrier for carrier, url in urls.items() if url.endswith(f"/{queue}")), None)

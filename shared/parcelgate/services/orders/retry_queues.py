@@ -33,12 +33,11 @@ class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None
 
 
-class RetryQueues:
+class RetryQueues(msgspec.Struct, frozen=True):
     """Puts messages into the carriers' retry queues."""
 
-    def __init__(self, sqs: "SQSClient", settings: Settings) -> None:
-        self._sqs = sqs
-        self._settings = settings
+    sqs: "SQSClient"
+    settings: Settings
 
     def enqueue(self, order: Order, action: Action, *, at: datetime, delay: float = 0) -> None:
         """Have `action` tried for `order` from `at` on, the first time after `delay` seconds (<= 900)."""
@@ -50,8 +49,8 @@ class RetryQueues:
             first_attempt_at=at,
             correlation_id=bound_correlation_id() or order.correlation_id,
         )
-        self._sqs.send_message(
-            QueueUrl=self._settings.retry_queue_urls[order.carrier],
+        self.sqs.send_message(
+            QueueUrl=self.settings.retry_queue_urls[order.carrier],
             MessageBody=msgspec.json.encode(message).decode(),
             DelaySeconds=min(round(delay), 900),
         )

@@ -24,7 +24,7 @@ nobody knows               the mark stays; the carrier is asked before anything 
 answer to a look-up        what becomes of the order
 =========================  ==================================================================================
 confirmed                  `confirmed`, with its numbers and trackings
-pending                    keeps the carrier's number, if it was told; asked again
+pending                    keeps the carrier's number, if it was given; asked again
 failed                     what the carrier holds is taken back, and only then it is `failed`. Under another
                            order's number it is that order which failed: for a carrier that answers at once
                            this one was not found
@@ -53,7 +53,7 @@ never comes back: a late success only raises `attention`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -81,10 +81,10 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
-from parcelgate.services.backoff import backoff
-from parcelgate.services.orders import deadlines, problems, transitions
+from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.retry_queues import Action
-from parcelgate.services.orders.transitions import OPEN, Change
+from parcelgate.services.orders.transitions import OPEN, Change, Decide
+from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import CarrierNumberTakenError, StoreError
 
@@ -170,43 +170,18 @@ class Caller(NamedTuple):
     callback: Callback | None = None
 
 
-class OrderSubmitter:
-    """Submits orders, and makes of them what their carriers answer.
+class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
+    """Submits orders, and makes of them what their carriers answer."""
 
-    Parameters
-    ----------
-    table
-        The store.
-    carriers
-        Finds the carrier of an order.
-    settings
-        Intervals and margins.
-    retries
-        Where an order goes that is not settled now.
-    clock, roll
-        Time and chance, for tests.
-    workers
-        How many orders of a batch are stored side by side.
-    """
-
-    def __init__(
-        self,
-        *,
-        table: Table,
-        carriers: Carriers,
-        settings: Settings,
-        retries: Callable[[], RetryQueues],
-        clock: Clock = now,
-        roll: Callable[[], float] = random.random,
-        workers: int = _SIDE_BY_SIDE,
-    ) -> None:
-        self.table = table
-        self._carriers = carriers
-        self._settings = settings
-        self._retries = retries
-        self._clock = clock
-        self._roll = roll
-        self._workers = workers
+    table: Table
+    carriers: Carriers
+    settings: Settings
+    retries: Callable[[], RetryQueues]
+    """Where an order goes that is not settled now."""
+    clock: Clock = now
+    roll: Callable[[], float] = random.random
+    workers: int = _SIDE_BY_SIDE
+    """How many orders of a batch are stored side by side."""
 
     # For the request and the batch worker
 
@@ -271,7 +246,7 @@ class OrderSubmitter:
             case Confirmed() if failed:
                 return self._late_success(order)
             case Confirmed():
-                due = deadlines.label_queued(self._settings, self._clock())
+                due = transitions.retries_end(self.settings, self.clock())
                 return self._confirm(order, result, due, actor=Actor.CARRIER)
             case Failed() if not failed and isinstance(carrier, Cancels):
                 return self._take_back_late(carrier, order, result)
@@ -302,7 +277,7 @@ class OrderSubmitter:
         It may then be sent (no mark any more), or is to be taken back (`compensating_since`). Raises
         NotSettledError while the carrier has not decided, and what the store raises.
         """
-        submission, at = order.submission, self._clock()
+        submission, at = order.submission, self.clock()
         if order.status not in OPEN or submission.compensating_since is not None:
             return order
         alive = submission.sender_until
@@ -313,10 +288,10 @@ class OrderSubmitter:
         try:
             match result:
                 case Confirmed():
-                    return self._confirm(order, result, deadlines.label(self._settings, at))
+                    return self._confirm(order, result, transitions.workflow_ends(self.settings, at))
                 case Pending():
-                    found = self._found(order, result.carrier_order_number)
-                    raise NotSettledError(found, words=result.words)
+                    order = self._with_number(order, result.carrier_order_number)
+                    raise NotSettledError(order, words=result.words)
                 case NotFound():
                     return self._not_found(order, carrier)
                 case Failed():
@@ -330,7 +305,7 @@ class OrderSubmitter:
     def compensate(self, order: Order, caller: Caller) -> Order:
         """Have what the carrier took returned, and only then call the order failed.
 
-        An order whose failure the carrier itself has not told us is asked about first: a live order is
+        An order of whose failure the carrier has not said a word is asked about first: a live order is
         never refunded. Raises NotSettledError until the carrier accepts, and what the store raises.
         """
         if order.status not in OPEN:
@@ -349,11 +324,11 @@ class OrderSubmitter:
 
     def refuse(self, order: Order, error: RefusedError) -> Order:
         """The carrier will not have the order: it is over, unless it was marked or settled meanwhile."""
-        return self._change_mine(order, lambda order: transitions.refused(order, error, at=self._clock()))
+        return self._change_mine(order, lambda order: transitions.refused(order, error, at=self.clock()))
 
     def fail(self, order: Order, problem: Problem) -> Order:
         """The order is not to be bought: it is over, unless it was marked or settled meanwhile."""
-        return self._change_mine(order, lambda order: transitions.failed(order, problem, at=self._clock()))
+        return self._change_mine(order, lambda order: transitions.failed(order, problem, at=self.clock()))
 
     def give_up(self, order: Order, reason: str, *, words: CarrierWords | None = None) -> Order:
         """Whatever the order still waits for will not come by itself: say so where the client can see.
@@ -362,14 +337,16 @@ class OrderSubmitter:
         loses the hope for a label. Anything else is left as it is. `reason` is a problem code; a refund that
         was under way, and a create of which nobody knows, speak for themselves.
         """
-        return self._settle(
-            order, lambda order: transitions.given_up(order, reason, at=self._clock(), words=words)
+        return transitions.apply(
+            self._orders(order),
+            order,
+            lambda order: transitions.given_up(order, reason, at=self.clock(), words=words),
         )
 
     def carrier(self, order: Order, deadline: Deadline) -> Carrier:
         """The order's carrier. Raises HeldBackError when its account cannot be used."""
         try:
-            return self._carriers.of(order, deadline.minus(_SAVE_SECONDS))
+            return self.carriers.of(order, deadline.minus(_SAVE_SECONDS))
         except Exception as error:
             # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
             log.error("the carrier account cannot be used", extra=safe_error_fields(error))
@@ -413,9 +390,9 @@ class OrderSubmitter:
         """Claim the sending of the order for `sender`: from here on nobody else sends it."""
 
         def decide(order: Order) -> Change | None:
-            if order.status not in OPEN or order.submission.sending_at is not None:
+            if order.submission.sending_at is not None:
                 return None
-            at = self._clock()
+            at = self.clock()
             until = at + timedelta(seconds=max(caller.deadline.remaining(), 0.0)) + _AFTERLIFE
             submission = Submission(
                 sending_at=at,
@@ -427,7 +404,7 @@ class OrderSubmitter:
             )
             return transitions.marked(order, submission, at=at, watch_at=caller.due(order, until))
 
-        return transitions.apply(self._orders(order), order, decide)
+        return self._change(order, decide)[0]
 
     def _create(self, carrier: Any, order: Order, caller: Caller) -> CreateAnswer:
         """Send a marked order; whatever comes of it, as a value."""
@@ -463,16 +440,16 @@ class OrderSubmitter:
 
     def _created(self, order: Order, answer: CreateAnswer, caller: Caller) -> Order:
         """Make of a marked order what the carrier answered to its create."""
-        at = self._clock()
+        at = self.clock()
         match answer:
             case Confirmed():
-                return self._confirm(order, answer, deadlines.label(self._settings, at))
+                return self._confirm(order, answer, transitions.workflow_ends(self.settings, at))
             case Submitted():
                 return self._submitted(order, answer, caller)
             case RefusedError():
                 return self.refuse(order, answer)
             case PartlyRefusedError():
-                due = deadlines.accepted(self._settings, at)
+                due = transitions.soon(self.settings, at)
                 return self._change_mine(
                     order, lambda order: transitions.partly_refused(order, answer, at=at, watch_at=due)
                 )
@@ -485,14 +462,14 @@ class OrderSubmitter:
         self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
     ) -> Order:
         """The carrier has the order, unless what it answers with belongs to another one."""
-
-        def decide(order: Order) -> Change | None:
-            if order.status not in (OrderStatus.PROCESSING, OrderStatus.NEEDS_ATTENTION):
-                return None
-            return transitions.confirmed(order, result, at=self._clock(), watch_at=watch_at, actor=actor)
-
         try:
-            after, confirmed = transitions.settle(self._orders(order), order, decide)
+            after, confirmed = self._change(
+                order,
+                lambda order: transitions.confirmed(
+                    order, result, at=self.clock(), watch_at=watch_at, actor=actor
+                ),
+                among=(OrderStatus.PROCESSING, OrderStatus.NEEDS_ATTENTION),
+            )
         except CarrierNumberTakenError:
             return self._needs_attention(order, problems.conflict(result.carrier_order_number))
         if confirmed:
@@ -503,7 +480,9 @@ class OrderSubmitter:
     def _submitted(self, order: Order, answer: Submitted, caller: Caller) -> Order:
         """Store the carrier's number; from then on it is asked by that."""
         try:
-            order = self._settle(order, lambda order: transitions.submitted(order, answer, at=self._clock()))
+            order, _ = self._change(
+                order, lambda order: transitions.submitted(order, answer, at=self.clock()), among=OrderStatus
+            )
         except CarrierNumberTakenError:
             return self._needs_attention(order, problems.conflict(answer.carrier_order_number))
         if order.status not in OPEN:
@@ -513,17 +492,18 @@ class OrderSubmitter:
             raise NotSettledError(order)
         return self._leave(order, answer, caller)
 
-    def _found(self, order: Order, number: str | None) -> Order:
-        def decide(order: Order) -> Change | None:
-            if number is None or order.carrier_order_number is not None:
-                return None
-            return transitions.found(order, number, at=self._clock())
+    def _with_number(self, order: Order, number: str | None) -> Order:
+        if number is None or order.carrier_order_number is not None:
+            return order
 
-        return self._settle(order, decide)
+        def decide(order: Order) -> Change | None:
+            return None if order.carrier_order_number else transitions.found(order, number, at=self.clock())
+
+        return self._change(order, decide, among=OrderStatus)[0]
 
     def _not_found(self, order: Order, carrier: Carrier) -> Order:
         """Believe the carrier only when it has said so twice, long after the sender's death."""
-        interval, at, submission = self._settings.not_found_interval, self._clock(), order.submission
+        interval, at, submission = self.settings.not_found_interval, self.clock(), order.submission
         since = submission.not_found_at or submission.sender_until or submission.sending_at or at
         if at < since + interval:
             raise NotSettledError(order, (since + interval - at).total_seconds())
@@ -543,16 +523,16 @@ class OrderSubmitter:
 
     def _failing(self, order: Order, result: Failed, carrier: Carrier, caller: Caller) -> Order:
         """What the carrier holds is to be taken back. The order is `failed` only when that was accepted."""
-        at = self._clock()
+        at = self.clock()
         later = isinstance(carrier, ConfirmsLater)
-        due = deadlines.refund(self._settings, at) if later else caller.due(order, at)
+        due = transitions.refund_ends(self.settings, at) if later else caller.due(order, at)
 
         def decide(order: Order) -> Change | None:
-            if order.status not in OPEN or order.submission.compensating_since is not None:
+            if order.submission.compensating_since is not None:
                 return None
             return transitions.failing(order, result, at=at, watch_at=due)
 
-        after, begun = transitions.settle(self._orders(order), order, decide)
+        after, begun = self._change(order, decide)
         if begun:
             count("RefundsOutstanding", carrier=after.carrier)
         return after
@@ -572,44 +552,41 @@ class OrderSubmitter:
         try:
             if not isinstance(carrier, Cancels):
                 raise RefusedError("the carrier takes nothing back")
-            cancellation = carrier.cancel(order, at=self._clock())
+            cancellation = carrier.cancel(order, at=self.clock())
         except Exception as error:
             trouble = _classed(error)
             if isinstance(trouble, RefusedError) and not later:
                 return self._needs_attention(order, problems.not_taken_back(order, trouble.words))
             return self._leave(order, trouble, caller)
-        return self._settle(
-            order, lambda order: transitions.taken_back(order, cancellation, at=self._clock())
-        )
+        return self._change(
+            order,
+            lambda order: transitions.taken_back(order, cancellation, at=self.clock()),
+            among=OrderStatus,
+        )[0]
 
     def _late_success(self, order: Order) -> Order:
         """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
 
         def decide(order: Order) -> Change | None:
-            known = order.attention is not None and order.attention.code == "late_success"
-            if known or order.status is not OrderStatus.FAILED:
+            if order.attention is not None and order.attention.code == "late_success":
                 return None
-            return transitions.attention(
-                order, problems.late_success(), at=self._clock(), actor=Actor.CARRIER
-            )
+            return transitions.attention(order, problems.late_success(), at=self.clock(), actor=Actor.CARRIER)
 
-        return transitions.apply(self._orders(order), order, decide)
+        return self._change(order, decide, among=(OrderStatus.FAILED,))[0]
 
     def _take_back_late(self, carrier: Cancels, order: Order, result: Failed) -> Order:
         """Whatever the order needed attention for, its failure is known now and its money is returned."""
         number = order.carrier_order_number or result.carrier_order_number
         cancellation = carrier.cancel(
-            msgspec.structs.replace(order, carrier_order_number=number), at=self._clock()
+            msgspec.structs.replace(order, carrier_order_number=number), at=self.clock()
         )
 
-        def decide(order: Order) -> Change | None:
-            if order.status is not OrderStatus.NEEDS_ATTENTION:
-                return None
+        def decide(order: Order) -> Change:
             order = msgspec.structs.replace(order, carrier_order_number=number)
             problem = problems.failure(result.words)
-            return transitions.taken_back(order, cancellation, at=self._clock(), problem=problem)
+            return transitions.taken_back(order, cancellation, at=self.clock(), problem=problem)
 
-        return transitions.apply(self._orders(order), order, decide)
+        return self._change(order, decide, among=(OrderStatus.NEEDS_ATTENTION,))[0]
 
     # Waiting
 
@@ -632,9 +609,7 @@ class OrderSubmitter:
         due = self._queued if caller.queues and self._enqueue(order, after) else caller.due
 
         def decide(current: Order) -> Change | None:
-            if current.status not in OPEN:
-                return None
-            at = self._clock()
+            at = self.clock()
             facts: Facts = {"watch_at": due(current, at)}
             if transitions.same_submission(current, order):
                 facts |= known(current)
@@ -644,28 +619,26 @@ class OrderSubmitter:
                 return None
             return Change(after=current.changed(at=at, **facts))
 
-        left = transitions.apply(self._orders(order), order, decide)
+        left, _ = self._change(order, decide)
         if left.status not in OPEN:
             return left
         raise NotSettledError(left, after, words=getattr(trouble, "words", None))
 
     def _enqueue(self, order: Order, after: float | None) -> bool:
         """Whether the retry queue has the order now; if not, the sweep brings it there."""
-        settings = self._settings
-        step = backoff(1, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll())
-        delay = max(step.total_seconds(), after or 0.0)
+        delay = pause_after(1, self.settings, roll=self.roll(), at_least=after).total_seconds()
         try:
-            self._retries().enqueue(order, Action.CREATE, at=order.created_at, delay=delay)
+            self.retries().enqueue(order, Action.CREATE, at=order.created_at, delay=delay)
         except (BotoCoreError, ClientError) as error:
             log.error("no retry was queued; the sweep will", extra=name_of(error))
             return False
         return True
 
     def _soon(self, order: Order, at: datetime) -> datetime:  # noqa: ARG002 - as `Caller.due`
-        return deadlines.accepted(self._settings, at)
+        return transitions.soon(self.settings, at)
 
     def _queued(self, order: Order, at: datetime) -> datetime:
-        return deadlines.retrying(self._settings, order.created_at, at)
+        return transitions.retries_end(self.settings, order.created_at, at)
 
     # Common
 
@@ -691,30 +664,33 @@ class OrderSubmitter:
     def _orders(self, order: Order) -> Orders:
         return self.table.tenant(order.tenant).orders
 
-    def _settle(self, order: Order, decide: Callable[[Order], Change | None]) -> Order:
-        after, _ = transitions.settle(self._orders(order), order, decide)
-        return after
+    def _change(
+        self, order: Order, decide: Decide, *, among: Container[OrderStatus] = OPEN
+    ) -> tuple[Order, bool]:
+        """Write what `decide` makes of an order in one of these statuses; also whether it was written."""
+        return transitions.settle(
+            self._orders(order), order, lambda order: decide(order) if order.status in among else None
+        )
 
-    def _change_mine(self, mine: Order, decide: Callable[[Order], Change | None]) -> Order:
+    def _change_mine(self, mine: Order, decide: Decide) -> Order:
         """Write what `decide` makes of the order while it bears the mark that `mine` bears."""
-        return self._settle(
-            mine, lambda order: decide(order) if transitions.same_submission(order, mine) else None
+        return transitions.apply(
+            self._orders(mine),
+            mine,
+            lambda order: decide(order) if transitions.same_submission(order, mine) else None,
         )
 
     def _needs_attention(self, order: Order, problem: Problem) -> Order:
         """Make a person look at the order, if it is still open."""
-
-        def decide(order: Order) -> Change | None:
-            if order.status not in OPEN:
-                return None
-            return transitions.needs_attention(order, problem, at=self._clock())
-
-        return self._settle(order, decide)
+        after, _ = self._change(
+            order, lambda order: transitions.needs_attention(order, problem, at=self.clock())
+        )
+        return after
 
     def _side_by_side[T](self, work: Callable[[T], Order], things: Sequence[T]) -> list[Order]:
-        if self._workers == 1 or len(things) < 2:
+        if self.workers == 1 or len(things) < 2:
             return [work(thing) for thing in things]
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self.workers) as pool:
             return [*pool.map(work, things)]
 
 

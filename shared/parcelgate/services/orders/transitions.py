@@ -3,11 +3,15 @@
 Each gives a `Change`: the order as it shall be, with the line for its audit trail. `apply` writes one over
 the version it was made from, and asks again when somebody else was quicker. Which answer leads to which of
 these functions is decided in one place, `submission`.
+
+Whoever moves an order on sets, in the same write, by when somebody must look after it again (`watch_at`). The
+sweep takes whatever is overdue. So each such time is later than the regular machinery can take, and an order
+that needs nobody has none.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,15 +31,21 @@ from parcelgate.domain.orders import (
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
+from parcelgate.observability.logs import bind_log_keys
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
-from parcelgate.services.orders import deadlines, problems
+from parcelgate.services.orders import problems
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
 from parcelgate.store.orders import Orders
 
+if TYPE_CHECKING:
+    from parcelgate.store.table import Table
+
 OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
 """An order that is one of these is still to be submitted, or its carrier has not decided yet."""
+RETRY_LIFE = timedelta(hours=12)
+"""How long a retry queue tries before it gives up."""
 _ATTEMPTS = 5
 
 
@@ -48,48 +58,118 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     hook: str | None = None
 
 
-def apply(orders: Orders, order: Order, decide: Callable[[Order], Change | None]) -> Order:
+type Decide = Callable[[Order], Change | None]
+"""What is to be made of an order as it stands; None when nothing is."""
+
+
+def read(table: "Table", tenant: str, order_id: str) -> tuple[Orders, Order]:
+    """The tenant's orders, and one of them, whose ids are on every further log line.
+
+    Raises OrderNotFoundError.
+    """
+    orders = table.tenant(tenant).orders
+    order = orders.get(order_id)
+    bind_log_keys(**order.log_keys)
+    return orders, order
+
+
+def apply(orders: Orders, order: Order, decide: Decide) -> Order:
     """Write what `decide` makes of the order; read the order and decide again when it had moved on.
 
     Returns the order as it now stands, unchanged where `decide` returned None. Raises
     VersionConflictError when others were quicker time and again, and whatever else the store raises.
     """
+    after, _ = settle(orders, order, decide)
+    return after
+
+
+def settle(orders: Orders, order: Order, decide: Decide) -> tuple[Order, bool]:
+    """`apply`, and whether it was this very call that changed the order.
+
+    What became of an order is counted once, by whoever brought it there.
+    """
     for _ in range(_ATTEMPTS):
         change = decide(order)
         if change is None:
-            return order
+            return order, False
         try:
             orders.save(order, change.after, change.event, trackings=change.trackings, hook=change.hook)
         except (VersionConflictError, StoreUnavailableError):
             # After a lost answer the order itself says whether it was written.
             order = orders.get(order.id)
             continue
-        return change.after
+        _count(order, change.after)
+        return change.after, True
     raise VersionConflictError(order.id)
 
 
-def settle(orders: Orders, order: Order, decide: Callable[[Order], Change | None]) -> tuple[Order, bool]:
-    """`apply`, and whether it was this very call that changed the order.
-
-    What became of an order is counted once, by whoever brought it there.
-    """
-    before: Order | None = None
-
-    def noted(order: Order) -> Change | None:
-        nonlocal before
-        change = decide(order)
-        before = None if change is None else order
-        return change
-
-    after = apply(orders, order, noted)
-    if before is None:
-        return after, False
+def _count(before: Order, after: Order) -> None:
     if before.label.status is not after.label.status is LabelStatus.UNAVAILABLE:
         count("LabelsUnavailable", carrier=after.carrier)
     if before.status in OPEN and after.status not in OPEN:
         code = after.problem.code if after.problem else "none"
         count("OrderOutcomes", carrier=after.carrier, status=after.status, problem=code)
-    return after, True
+
+
+# By when somebody must look after an order again
+
+
+def soon(settings: Settings, at: datetime) -> datetime:
+    """What was begun at this moment, by a function that may die, must be over or queued by then."""
+    return at + settings.watch_margin
+
+
+def workflow_ends(settings: Settings, at: datetime) -> datetime:
+    """A workflow that began at this moment must have ended by then, and so must the fetching of a label."""
+    return at + settings.order_deadline + settings.watch_margin
+
+
+def retries_end(settings: Settings, since: datetime, at: datetime | None = None) -> datetime:
+    """What the retry queue has tried `since` then, and still tries `at`, must be settled by then."""
+    return max(since + RETRY_LIFE, at or since) + settings.watch_margin
+
+
+def refund_ends(settings: Settings, since: datetime) -> datetime:
+    """A failed order's refund, begun at this moment, must have been accepted or given up by then."""
+    return since + settings.refund_deadline + settings.watch_margin
+
+
+# How a change is made
+
+
+def moved(
+    order: Order,
+    to: OrderStatus,
+    kind: str,
+    *,
+    at: datetime,
+    watch_at: datetime | None = None,
+    actor: Actor = Actor.WORKFLOW,
+    words: CarrierWords | None = None,
+    hook: str | None = None,
+    **facts: Any,
+) -> Change:
+    """The order in another status, and the line of its audit trail that says from where to where it went."""
+    after = order.move(to, at=at, watch_at=watch_at, **facts)
+    code = after.problem.code if after.problem else None
+    event = OrderEvent(at=at, type=kind, actor=actor, from_=order.status, to=to, detail=code, carrier=words)
+    return Change(after=after, event=event, hook=hook)
+
+
+def noted(
+    order: Order,
+    kind: str,
+    *,
+    at: datetime,
+    actor: Actor = Actor.CARRIER,
+    detail: str | None = None,
+    words: CarrierWords | None = None,
+    hook: str | None = None,
+    **facts: Any,
+) -> Change:
+    """The order with other facts and the same status, and the line of its audit trail that says so."""
+    event = OrderEvent(at=at, type=kind, actor=actor, detail=detail, carrier=words)
+    return Change(after=order.changed(at=at, **facts), event=event, hook=hook)
 
 
 # The submission
@@ -107,13 +187,21 @@ def same_submission(order: Order, mine: Order) -> bool:
 
 def marked(order: Order, submission: Submission, *, at: datetime, watch_at: datetime) -> Change:
     """Nobody but the submission's sender sends the order from here on."""
-    actor = Actor.RETRY if submission.task_token is None else Actor.WORKFLOW
     hook = submission.callback_hash
     if order.status is OrderStatus.ACCEPTED:
-        after = order.move(OrderStatus.PROCESSING, at=at, watch_at=watch_at, submission=submission)
-        return Change(after=after, event=moved(order, after, "order.processing"), hook=hook)
-    after = order.changed(at=at, watch_at=watch_at, submission=submission)
-    return Change(after=after, event=_event(at, "order.sent_again", actor), hook=hook)
+        to = OrderStatus.PROCESSING
+        return moved(
+            order, to, "order.processing", at=at, watch_at=watch_at, hook=hook, submission=submission
+        )
+    return noted(
+        order,
+        "order.sent_again",
+        at=at,
+        actor=_sender(submission),
+        hook=hook,
+        watch_at=watch_at,
+        submission=submission,
+    )
 
 
 def not_taken(order: Order) -> dict[str, Any]:
@@ -132,13 +220,14 @@ def submitted(order: Order, answer: Submitted, *, at: datetime) -> Change:
     """The carrier has taken the order under its number, and decides later."""
     if order.carrier_order_number not in (None, answer.carrier_order_number):
         return needs_attention(order, problems.conflict(answer.carrier_order_number), at=at)
-    after = order.changed(
+    return noted(
+        order,
+        "carrier.accepted",
         at=at,
         submission=msgspec.structs.replace(order.submission, answered=True),
         carrier_order_number=answer.carrier_order_number,
         parcels=numbered(order, answer.parcels),
     )
-    return Change(after=after, event=_event(at, "carrier.accepted"))
 
 
 def refused(order: Order, error: RefusedError, *, at: datetime) -> Change:
@@ -153,8 +242,11 @@ def refused(order: Order, error: RefusedError, *, at: datetime) -> Change:
 def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, watch_at: datetime) -> Change:
     """What the carrier took is to be taken back; its numbers are stored for that, and each refusal."""
     refusals = {refusal.reference: problems.parcel_refused(refusal) for refusal in error.refused}
-    after = order.changed(
+    return noted(
+        order,
+        "carrier.refused_parcels",
         at=at,
+        words=error.words,
         watch_at=watch_at,
         parcels=tuple(
             msgspec.structs.replace(parcel, problem=refusals.get(parcel.reference, parcel.problem))
@@ -164,37 +256,41 @@ def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, wat
         problem=problems.partly_refused(order, error),
         submission=msgspec.structs.replace(order.submission, compensating_since=at),
     )
-    return Change(after=after, event=_event(at, "carrier.refused_parcels", words=error.words))
 
 
 def found(order: Order, number: str, *, at: datetime) -> Change:
     """The carrier has the order after all, under `number`."""
-    return Change(after=order.changed(at=at, carrier_order_number=number), event=_event(at, "carrier.found"))
+    return noted(order, "carrier.found", at=at, carrier_order_number=number)
 
 
 def not_found(order: Order, *, at: datetime) -> Change:
     """The carrier says for the first time that it has no such order."""
     submission = msgspec.structs.replace(order.submission, not_found_at=at)
-    return Change(after=order.changed(at=at, submission=submission), event=_event(at, "carrier.not_found"))
+    return noted(order, "carrier.not_found", at=at, submission=submission)
 
 
 def to_be_sent_again(order: Order, *, at: datetime) -> Change:
     """The carrier has nothing of the create that was lost: the order may be sent again."""
-    actor = Actor.RETRY if order.submission.task_token is None else Actor.WORKFLOW
-    after = order.changed(at=at, submission=Submission(lost=True))
-    return Change(after=after, event=_event(at, "order.to_be_sent_again", actor))
+    actor = _sender(order.submission)
+    return noted(order, "order.to_be_sent_again", at=at, actor=actor, submission=Submission(lost=True))
+
+
+def _sender(submission: Submission) -> Actor:
+    return Actor.RETRY if submission.task_token is None else Actor.WORKFLOW
 
 
 def failing(order: Order, result: Failed, *, at: datetime, watch_at: datetime) -> Change:
     """The carrier could not carry the order out: what it holds of it is to be taken back."""
-    after = order.changed(
+    return noted(
+        order,
+        "carrier.failed",
         at=at,
+        words=result.words,
         watch_at=watch_at,
         problem=problems.failure(result.words),
         carrier_order_number=order.carrier_order_number or result.carrier_order_number,
         submission=msgspec.structs.replace(order.submission, compensating_since=at),
     )
-    return Change(after=after, event=_event(at, "carrier.failed", words=result.words))
 
 
 def taken_back(
@@ -232,22 +328,20 @@ def numbered(order: Order, results: tuple[ParcelResult, ...]) -> tuple[Parcel, .
 
 
 def confirmed(
-    order: Order,
-    result: Confirmed,
-    *,
-    at: datetime,
-    watch_at: datetime,
-    actor: Actor = Actor.WORKFLOW,
+    order: Order, result: Confirmed, *, at: datetime, watch_at: datetime, actor: Actor = Actor.WORKFLOW
 ) -> Change:
     """The carrier has the order: its numbers, its price and a tracking for each parcel, in one write."""
     parcels = tuple(
         msgspec.structs.replace(parcel, tracking_id=parcel.tracking_id or new_id("trk"))
         for parcel in numbered(order, result.parcels)
     )
-    after = order.move(
+    change = moved(
+        order,
         OrderStatus.CONFIRMED,
+        "order.confirmed",
         at=at,
         watch_at=watch_at,
+        actor=actor,
         parcels=parcels,
         carrier_order_number=result.carrier_order_number,
         master_tracking_numbers=result.master_tracking_numbers,
@@ -259,9 +353,8 @@ def confirmed(
         problem=None,
         attention=None,
     )
-    trackings = tuple(tracking_of(after, parcel, at=at) for parcel in parcels)
-    event = moved(order, after, "order.confirmed", actor=actor)
-    return Change(after=after, event=event, trackings=trackings)
+    trackings = tuple(tracking_of(change.after, parcel, at=at) for parcel in parcels)
+    return msgspec.structs.replace(change, trackings=trackings)
 
 
 def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
@@ -292,23 +385,23 @@ def failed(
     actor: Actor = Actor.WORKFLOW,
 ) -> Change:
     """Nothing was bought, or the money is on its way back: the order is over and frees its reference."""
-    after = order.move(
+    return moved(
+        order,
         OrderStatus.FAILED,
+        "order.failed",
         at=at,
-        watch_at=None,
+        actor=actor,
+        words=problem.carrier,
         problem=problem,
         attention=None,
         refund=order.refund if refund is None else refund,
     )
-    return Change(after=after, event=moved(order, after, "order.failed", actor=actor, words=problem.carrier))
 
 
 def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Change:
     """The carrier has taken the order back: it is over and frees its reference."""
-    after = order.move(
-        OrderStatus.CANCELLED, at=at, watch_at=None, refund=refund, problem=None, attention=None
-    )
-    return Change(after=after, event=moved(order, after, "order.cancelled", actor=actor))
+    to, kind = OrderStatus.CANCELLED, "order.cancelled"
+    return moved(order, to, kind, at=at, actor=actor, refund=refund, problem=None, attention=None)
 
 
 def cancellation_answered(
@@ -329,44 +422,60 @@ def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings:
         # It was never confirmed: it came here from needs_attention, and there it goes back.
         return needs_attention(order, problem, at=at, actor=Actor.CARRIER)
     waits = order.label.status is LabelStatus.PENDING
-    after = order.move(
+    return moved(
+        order,
         OrderStatus.CONFIRMED,
+        "order.cancel_refused",
         at=at,
-        watch_at=deadlines.label(settings, at) if waits else None,
+        watch_at=workflow_ends(settings, at) if waits else None,
+        actor=Actor.CARRIER,
+        words=error.words,
         problem=problem,
     )
-    event = moved(order, after, "order.cancel_refused", actor=Actor.CARRIER, words=error.words)
-    return Change(after=after, event=event)
 
 
 def needs_attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW) -> Change:
     """The machinery is at its end: a person, or a late answer of the carrier, must move the order on."""
-    after = order.move(OrderStatus.NEEDS_ATTENTION, at=at, watch_at=None, problem=problem)
-    event = moved(order, after, "order.needs_attention", actor=actor, words=problem.carrier)
-    return Change(after=after, event=event)
+    to, kind = OrderStatus.NEEDS_ATTENTION, "order.needs_attention"
+    return moved(order, to, kind, at=at, actor=actor, words=problem.carrier, problem=problem)
 
 
-def attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW) -> Change:
+def attention(
+    order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW, **facts: Any
+) -> Change:
     """Trouble that leaves the status alone."""
-    after = order.changed(at=at, attention=problem)
-    event = _event(at, "order.attention", actor, detail=problem.code, words=problem.carrier)
-    return Change(after=after, event=event)
+    return noted(
+        order,
+        "order.attention",
+        at=at,
+        actor=actor,
+        detail=problem.code,
+        words=problem.carrier,
+        attention=problem,
+        **facts,
+    )
 
 
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
     trouble = trouble_left(order, "label_unavailable")
-    after = order.changed(at=at, label=label, watch_at=None, attention=trouble)
-    return Change(after=after, event=_event(at, "label.ready", Actor.WORKFLOW))
+    actor = Actor.WORKFLOW
+    return noted(order, "label.ready", at=at, actor=actor, label=label, watch_at=None, attention=trouble)
 
 
 def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None = None) -> Change:
     """The carrier never gave a usable label; the order stays confirmed."""
     problem = problems.label_unavailable(words)
-    label = msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE)
-    after = order.changed(at=at, label=label, attention=problem, watch_at=None)
-    event = _event(at, "label.unavailable", Actor.WORKFLOW, detail=problem.code)
-    return Change(after=after, event=event)
+    return noted(
+        order,
+        "label.unavailable",
+        at=at,
+        actor=Actor.WORKFLOW,
+        detail=problem.code,
+        label=msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE),
+        attention=problem,
+        watch_at=None,
+    )
 
 
 def wants_label(order: Order) -> bool:
@@ -385,16 +494,15 @@ def given_up(order: Order, reason: str, *, at: datetime, words: CarrierWords | N
 
 def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
     """A change was sent to the carrier and nobody knows whether it was made: the label is fetched anew."""
-    problem = problems.change_unknown()
     waits = order.status is OrderStatus.CONFIRMED
-    after = order.changed(
+    return attention(
+        order,
+        problems.change_unknown(),
         at=at,
         changing_until=None,
-        attention=problem,
         label=order.label.thrown_away(),
-        watch_at=deadlines.label(settings, at) if waits else order.watch_at,
+        watch_at=workflow_ends(settings, at) if waits else order.watch_at,
     )
-    return Change(after=after, event=_event(at, "order.attention", Actor.WORKFLOW, detail=problem.code))
 
 
 def trouble_left(order: Order, *settled: str) -> Problem | None:
@@ -410,35 +518,3 @@ def refund_of(cancellation: Cancellation, *, at: datetime) -> Refund:
         amount=cancellation.amount,
         requested_at=None if cancellation.refund_status == "none" else at,
     )
-
-
-def moved(
-    before: Order,
-    after: Order,
-    kind: str,
-    *,
-    actor: Actor = Actor.WORKFLOW,
-    words: CarrierWords | None = None,
-) -> OrderEvent:
-    """The line of the audit trail that says from where to where an order went."""
-    return OrderEvent(
-        at=after.updated_at,
-        type=kind,
-        actor=actor,
-        from_=before.status,
-        to=after.status,
-        detail=after.problem.code if after.problem else None,
-        carrier=words,
-    )
-
-
-def _event(
-    at: datetime,
-    kind: str,
-    actor: Actor = Actor.CARRIER,
-    *,
-    detail: str | None = None,
-    words: CarrierWords | None = None,
-) -> OrderEvent:
-    """A line of the audit trail that moves no status."""
-    return OrderEvent(at=at, type=kind, actor=actor, detail=detail, carrier=words)

@@ -44,8 +44,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.backoff import backoff
-from parcelgate.services.orders import deadlines, problems
+from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.submission import (
     AWS_TROUBLE,
     Callback,
@@ -56,6 +55,7 @@ from parcelgate.services.orders.submission import (
     name_of,
 )
 from parcelgate.services.orders.transitions import OPEN
+from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import hash_of
 
@@ -173,41 +173,19 @@ _NOT_SENT = _Ending("NotSubmitted", "nothing was sent")
 _UNKNOWN = _Ending("OutcomeUnknown", "the carrier is to be asked")
 
 
-class OrderFlow:
-    """The states.
+class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """The states."""
 
-    Parameters
-    ----------
-    submitter
-        Sends orders and asks about them; the engine.
-    fetcher
-        Fetches labels; only FetchLabel and NeedsAttention need it.
-    settings
-        Deadlines and intervals.
-    stepfunctions
-        What wakes the machine; only SubmitOrder needs it.
-    clock, sleep, roll
-        Time and chance, for tests.
-    """
-
-    def __init__(
-        self,
-        *,
-        submitter: OrderSubmitter,
-        fetcher: FetchesLabels,
-        settings: Settings,
-        stepfunctions: Callable[[], SFNClient],
-        clock: Clock = now,
-        sleep: Callable[[float], None] = time.sleep,
-        roll: Callable[[], float] = random.random,
-    ) -> None:
-        self._submitter = submitter
-        self._fetcher = fetcher
-        self._settings = settings
-        self._stepfunctions = stepfunctions
-        self._clock = clock
-        self._sleep = sleep
-        self._roll = roll
+    submitter: OrderSubmitter
+    """The engine."""
+    fetcher: FetchesLabels
+    """Fetches labels; only FetchLabel needs it."""
+    settings: Settings
+    stepfunctions: Callable[[], SFNClient]
+    """Wakes the machine; only SubmitOrder needs it."""
+    clock: Clock = now
+    sleep: Callable[[float], None] = time.sleep
+    roll: Callable[[], float] = random.random
 
     def submit(self, task: TaskInput, deadline: Deadline) -> None:
         """SubmitOrder: send the order to the carrier, once, and leave the machine waiting for the callback.
@@ -227,7 +205,7 @@ class OrderFlow:
             return
         log.info("submission ended", extra={"ending": ending.error})
         try:
-            self._stepfunctions().send_task_failure(
+            self.stepfunctions().send_task_failure(
                 taskToken=task.task_token or "", error=ending.error, cause=ending.cause
             )
         except ClientError as error:
@@ -244,14 +222,14 @@ class OrderFlow:
         try:
             order = self._order(task)
             if order.submission.sending_at is not None:
-                order = self._submitter.ask(order, self._caller(task, deadline))
+                order = self.submitter.ask(order, self._caller(task, deadline))
         except NotSettledError as error:
             if not late:
                 raise OrderPending(task.order_id) from None
             if error.words is None:
                 raise DeadlinePassed(task.order_id) from None
             # Only this function has heard what the carrier says.
-            self._submitter.give_up(error.order, "deadline_passed", words=error.words)
+            self.submitter.give_up(error.order, "deadline_passed", words=error.words)
             return
         except AWS_TROUBLE as error:
             log.warning("the check broke off", extra=name_of(error))
@@ -270,12 +248,12 @@ class OrderFlow:
         """
         try:
             try:
-                self._fetcher.fetch(task.tenant, task.order_id, deadline.minus(_SAVE_SECONDS))
+                self.fetcher.fetch(task.tenant, task.order_id, deadline.minus(_SAVE_SECONDS))
             except (LabelPendingError, CarrierError) as error:
                 log.info("no label yet", extra=name_of(error))
                 if not self._late(task):
                     raise LabelPending(task.order_id) from None
-                self._fetcher.give_up(task.tenant, task.order_id, error)
+                self.fetcher.give_up(task.tenant, task.order_id, error)
         except AWS_TROUBLE as error:
             log.warning("the label broke off", extra=name_of(error))
             raise (DeadlinePassed if self._late(task) else LabelPending)(task.order_id) from None
@@ -286,19 +264,19 @@ class OrderFlow:
         Raises RefundPending until the carrier accepts; after the refund's own deadline a person is told.
         DeadlinePassed is raised when the store could not be used for all that time.
         """
-        settings = self._settings
+        settings = self.settings
         try:
             try:
-                self._submitter.compensate(self._order(task), self._caller(task, deadline))
+                self.submitter.compensate(self._order(task), self._caller(task, deadline))
             except NotSettledError as error:
                 since = error.order.submission.compensating_since
-                if since is None or self._clock() < since + settings.refund_deadline:
+                if since is None or self.clock() < since + settings.refund_deadline:
                     raise RefundPending(task.order_id) from None
-                self._submitter.give_up(error.order, "refund_failed", words=error.words)
+                self.submitter.give_up(error.order, "refund_failed", words=error.words)
         except AWS_TROUBLE as error:
             log.warning("the refund broke off", extra=name_of(error))
             end = task.started_at + settings.order_deadline + settings.refund_deadline
-            raise (DeadlinePassed if self._clock() >= end else RefundPending)(task.order_id) from None
+            raise (DeadlinePassed if self.clock() >= end else RefundPending)(task.order_id) from None
 
     def escalate(self, task: TaskInput) -> None:
         """NeedsAttention: tell a person about an order that its workflow could not settle."""
@@ -307,18 +285,16 @@ class OrderFlow:
 
     def give_up(self, tenant: str, order_id: str, reason: str) -> Order:
         """Show an order to a person; see `OrderSubmitter.give_up`."""
-        order = self._submitter.table.tenant(tenant).orders.get(order_id)
-        bind_log_keys(**order.log_keys)
-        return self._submitter.give_up(order, reason)
+        _, order = transitions.read(self.submitter.table, tenant, order_id)
+        return self.submitter.give_up(order, reason)
 
     def _order(self, task: TaskInput) -> Order:
-        order = self._submitter.table.tenant(task.tenant).orders.get(task.order_id)
-        bind_log_keys(**order.log_keys)
+        _, order = transitions.read(self.submitter.table, task.tenant, task.order_id)
         return order
 
     def _late(self, task: TaskInput) -> bool:
         """Whether the workflow's time is over."""
-        return self._clock() >= task.started_at + self._settings.order_deadline
+        return self.clock() >= task.started_at + self.settings.order_deadline
 
     def _caller(self, task: TaskInput, deadline: Deadline, callback: Callback | None = None) -> Caller:
         """The machine comes again by itself, for as long as the order or its refund may take."""
@@ -326,8 +302,8 @@ class OrderFlow:
         def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
             since = order.submission.compensating_since
             if since is None:
-                return deadlines.processing(self._settings, task.started_at)
-            return deadlines.refund(self._settings, since)
+                return transitions.workflow_ends(self.settings, task.started_at)
+            return transitions.refund_ends(self.settings, since)
 
         return Caller(
             deadline=deadline.minus(_SAVE_SECONDS),
@@ -347,29 +323,29 @@ class OrderFlow:
         try:
             rate = self._price(order, deadline)
         except RefusedError as error:
-            return _ending_of(self._submitter.refuse(order, error))
+            return _ending_of(self.submitter.refuse(order, error))
         except CarrierError as error:
             log.info("nothing sent", extra=name_of(error))
             return _NOT_SENT
         over = problems.above_max(order, rate)
         if over is not None:
-            return _ending_of(self._submitter.fail(order, over))
+            return _ending_of(self.submitter.fail(order, over))
         if deadline.remaining() < COMMIT_SECONDS or self._late(task):
             return _NOT_SENT
 
         token = secrets.token_urlsafe(32)
-        url = f"{self._settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
+        url = f"{self.settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
         callback = Callback(url, hash_of(token), task.task_token)
         try:
-            return _ending_of(self._submitter.send(order, self._caller(task, deadline, callback)))
+            return _ending_of(self.submitter.send(order, self._caller(task, deadline, callback)))
         except NotSettledError as error:
             submission = error.order.submission
             if submission.sending_at is None:
                 # The machine comes back at once, so the pause is made here.
-                self._sleep(
+                self.sleep(
                     max(
                         0.0,
-                        min(self._step(_AFTER_CREATE, error.after), deadline.remaining() - _SPARE_SECONDS),
+                        min(self._pause(_AFTER_CREATE, error.after), deadline.remaining() - _SPARE_SECONDS),
                     )
                 )
             if submission.answered and submission.callback_hash == callback.token_hash:
@@ -380,7 +356,7 @@ class OrderFlow:
         """The fee preview, tried again while there is time to send the order afterwards."""
         for attempt in itertools.count(1):
             try:
-                carrier = self._submitter.carrier(order, deadline.minus(_SAVE_SECONDS))
+                carrier = self.submitter.carrier(order, deadline.minus(_SAVE_SECONDS))
                 if not isinstance(carrier, QuotesRates):
                     return None
                 for rate in carrier.rates(order):
@@ -389,16 +365,15 @@ class OrderFlow:
                 raise TransientError("the preview has no price for the order's service")
             except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
                 # A preview buys nothing, so it may be repeated whatever became of it.
-                seconds = self._step(attempt, getattr(error, "retry_after", None))
+                seconds = self._pause(attempt, getattr(error, "retry_after", None))
                 if deadline.remaining() - seconds < COMMIT_SECONDS:
                     raise
-                self._sleep(seconds)
+                self.sleep(seconds)
         raise AssertionError("unreachable")
 
-    def _step(self, attempt: int, at_least: float | None) -> float:
-        settings = self._settings
-        step = backoff(attempt, first=settings.retry_first, cap=settings.retry_cap, roll=self._roll())
-        return max(step.total_seconds(), at_least or 0.0)
+    def _pause(self, attempt: int, at_least: float | None) -> float:
+        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
+        return pause.total_seconds()
 
 
 def _ending_of(order: Order) -> _Ending:

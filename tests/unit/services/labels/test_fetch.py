@@ -19,7 +19,8 @@ from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.runtime import runtime
 from parcelgate.services.labels.documents import LabelStore
-from parcelgate.services.labels.fetch import LabelFetcher, LabelNotYetError, LabelWorker, ReceivedLabelJob
+from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
+from parcelgate.services.redelivery import NotYetError, ReceivedMessage
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.carriers import OnlyCarrier
@@ -107,8 +108,11 @@ class Desk:
 
     def work(self, receives: int = 1, body: str | None = None) -> None:
         job = {"tenant": "acme", "order_id": self.order.id, "since": self.since.isoformat()}
-        delivery = ReceivedLabelJob(
-            body=json.dumps(job) if body is None else body, receipt_handle="handle", receive_count=receives
+        delivery = ReceivedMessage(
+            queue="labels",
+            body=json.dumps(job) if body is None else body,
+            receipt_handle="handle",
+            receive_count=receives,
         )
         self.worker.work(delivery, Deadline.after(50))
 
@@ -141,7 +145,7 @@ def test_a_message_that_comes_twice_asks_the_carrier_once(desk: Desk) -> None:
 def test_what_is_not_there_yet_comes_again_later_and_later(desk: Desk, trouble: Exception) -> None:
     desk.carrier.troubles = [trouble] * 3
     for receives in (1, 2, 30):
-        with pytest.raises(LabelNotYetError):
+        with pytest.raises(NotYetError):
             desk.work(receives)
     desk.work(31)
 
@@ -151,7 +155,7 @@ def test_what_is_not_there_yet_comes_again_later_and_later(desk: Desk, trouble: 
 
 def test_a_carrier_that_says_when_is_left_alone_until_then(desk: Desk) -> None:
     desk.carrier.troubles = [TransientError("slow down", retry_after=90)]
-    with pytest.raises(LabelNotYetError):
+    with pytest.raises(NotYetError):
         desk.work()
     assert desk.sqs.seconds == [90]
 
@@ -160,7 +164,7 @@ def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(desk: Desk
     words = CarrierWords("ubi", "100016", "label not printed")
     desk.carrier.troubles = [RefusedError("no", words=words)] * 2
     desk.clock.sleep(1799)
-    with pytest.raises(LabelNotYetError):
+    with pytest.raises(NotYetError):
         desk.work(70)
     desk.clock.sleep(1)
 
@@ -180,7 +184,7 @@ def test_a_label_of_an_order_that_was_changed_meanwhile_is_not_kept(desk: Desk, 
         desk.carrier.meanwhile = lambda: desk.put(desk.order, changing_until=until)
     else:
         desk.carrier.meanwhile = lambda: desk.put(desk.order, label=desk.order.label.thrown_away())
-    with pytest.raises(LabelNotYetError):
+    with pytest.raises(NotYetError):
         desk.work()
     desk.carrier.meanwhile = lambda: None
 
@@ -192,7 +196,7 @@ def test_a_label_of_an_order_that_was_changed_meanwhile_is_not_kept(desk: Desk, 
 
 def test_an_order_that_is_being_changed_is_not_asked_about(desk: Desk) -> None:
     desk.put(desk.order, changing_until=desk.clock.now + timedelta(minutes=2))
-    with pytest.raises(LabelNotYetError):
+    with pytest.raises(NotYetError):
         desk.work()
     assert desk.carrier.asked == 0
 
@@ -219,7 +223,7 @@ def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: A
     )
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
     desk.worker = LabelWorker(fetcher=fetcher, settings=settings, sqs=desk.sqs, roll=lambda: 0.0)  # type: ignore[arg-type]
-    with pytest.raises(LabelNotYetError):
+    with pytest.raises(NotYetError):
         desk.work()
     assert desk.sqs.seconds == [0]
 

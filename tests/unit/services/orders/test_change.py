@@ -18,7 +18,7 @@ from parcelgate.carriers.results import Confirmed, Examination, ParcelResult
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
-from parcelgate.services.orders import deadlines
+from parcelgate.services.orders import transitions
 from parcelgate.services.orders.change import LONGEST_CHANGE, Amendment, OrderChanger
 from parcelgate.services.orders.create import Draft
 from parcelgate.services.settings import Settings
@@ -135,7 +135,7 @@ def test_the_order_is_marked_before_the_carrier_is_told(desk: Desk) -> None:
     assert (marked.ship_to.city, marked.updated_at) == ("Austin", desk.order.updated_at)
     assert (after.ship_to.city, after.changing_until) == ("Dallas", None)
     assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
-    assert after.watch_at == deadlines.label(SETTINGS, desk.clock.now)
+    assert after.watch_at == transitions.workflow_ends(SETTINGS, desk.clock.now)
     event = desk.orders.events(after.id)[-1]
     assert (event.type, event.detail, event.actor) == ("order.changed", "ship_to", "client")
 

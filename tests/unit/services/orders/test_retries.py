@@ -12,8 +12,9 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import retries
-from parcelgate.services.orders.retries import NotYetError, ReceivedMessage, Retrier
+from parcelgate.services.orders.retries import Retrier
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
+from parcelgate.services.redelivery import NotYetError, ReceivedMessage
 from tests.support.faults import fails_with
 from tests.support.world import World, worlds
 

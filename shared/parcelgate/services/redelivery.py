@@ -1,0 +1,66 @@
+"""Trying again later: how long to wait, and how a queue brings a message again at that time."""
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, NoReturn, Self
+
+import msgspec
+
+from parcelgate.services.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from mypy_boto3_sqs import SQSClient
+
+
+def backoff(attempt: int, *, first: timedelta, cap: timedelta, roll: float) -> timedelta:
+    """The pause after the `attempt`-th failure (1 is the first), by chance anywhere up to its limit.
+
+    The limit begins with `first`, doubles each time and ends at `cap`; `roll` is a number of [0, 1).
+    Full jitter keeps callers that failed together from coming back together.
+
+    >>> backoff(3, first=timedelta(seconds=2), cap=timedelta(seconds=60), roll=0.5).total_seconds()
+    4.0
+    """
+    doublings = min(attempt - 1, 24)  # many months: later than any cap, and no overflow
+    limit = min(first * (1 << doublings), cap)
+    return limit * roll
+
+
+def pause_after(attempt: int, settings: Settings, *, roll: float, at_least: float | None = None) -> timedelta:
+    """The environment's pause after the `attempt`-th failure: its back-off, or `at_least` seconds."""
+    step = backoff(attempt, first=settings.retry_first, cap=settings.retry_cap, roll=roll)
+    return max(step, timedelta(seconds=at_least or 0))
+
+
+class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as SQS delivers it. `queue` is the name of the queue it came from."""
+
+    queue: str
+    body: str
+    receipt_handle: str
+    receive_count: int
+
+    @classmethod
+    def of(cls, record: "SQSRecord") -> Self:
+        """The message of a record of an event."""
+        return cls(
+            queue=record.event_source_arn.rpartition(":")[2],
+            body=record.body,
+            receipt_handle=record.receipt_handle,
+            receive_count=int(record.attributes.approximate_receive_count),
+        )
+
+
+class NotYetError(Exception):
+    """The message is to come again; its visibility says when."""
+
+
+def come_again(sqs: "SQSClient", queue_url: str, message: ReceivedMessage, after: timedelta) -> NoReturn:
+    """Hide the message for that long (at most 12 hours), after which it comes again. Raises NotYetError."""
+    sqs.change_message_visibility(
+        QueueUrl=queue_url,
+        ReceiptHandle=message.receipt_handle,
+        VisibilityTimeout=math.ceil(after.total_seconds()),
+    )
+    raise NotYetError
