@@ -7,7 +7,6 @@ STAGE ?= production
 # The set-up's own tools come first.
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
-CDK := node infra/node_modules/aws-cdk/bin/cdk
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test up down lint bench deploy lock carrier
@@ -41,8 +40,8 @@ lint: setup ## Check format, style, types and which part imports which
 bench: setup ## Measure cold starts and the way from order to label
 	@$(VENV)/bin/python -m local bench
 
-deploy: setup ## Deploy to AWS with your own credentials (STAGE=production)
-	$(CDK) deploy --all -c stage=$(STAGE)
+deploy: setup ## Look at your AWS account, then deploy to it (STAGE=production OPTIONS=--check)
+	@$(VENV)/bin/python -m local deploy $(STAGE) $(OPTIONS)
 
 carrier: setup ## Lay out the rooms of a new carrier (NAME=pigeon)
 	@$(VENV)/bin/python -m local carrier "$(NAME)"

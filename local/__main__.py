@@ -21,6 +21,7 @@ def main() -> int:
             "down": "local.stack",
             "bench": "bench.__main__",
             "carrier": "local.new_carrier",
+            "deploy": "local.deploy.command",
         }.get(name, f"local.{name}")
     )
     work = partial(module.main, *([[name]] if name in ("up", "down") else sys.argv[2:]))

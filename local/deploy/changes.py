@@ -1,0 +1,188 @@
+"""What a deployment would do to what is there: told from the two templates, before anything is started.
+
+Whether a changed property means a new resource stands in AWS's own schema of the resource's type, which
+cfn-lint brings with it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from local.deploy.findings import Finding
+
+type Template = Mapping[str, Any]
+
+STATEFUL: Mapping[str, str] = {
+    "AWS::ApiGatewayV2::Api": "the API's address: clients and every carrier's webhooks call it",
+    "AWS::DynamoDB::Table": "every order, parcel, API key and claim",
+    "AWS::Events::EventBus": "the rules that others have put on the event bus",
+    "AWS::KMS::Key": "the key: what is encrypted with it cannot be read without it",
+    "AWS::Logs::LogGroup": "the logs in it",
+    "AWS::S3::Bucket": "the documents in it",
+    "AWS::SNS::Topic": "the subscriptions of the people whom alarms tell",
+    "AWS::SQS::Queue": "the messages that wait in it",
+    "AWS::StepFunctions::StateMachine": "the executions that are running: orders on their way",
+}
+"""What would be lost with a resource of these types."""
+
+_KEPT = ("Retain", "RetainExceptOnCreate")
+_REGION = "us-east-1"
+"""Whose schemas are asked; they are the same in every region."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource. `because` names the properties that replace it."""
+
+    resource: str
+    type: str
+    kind: Literal["added", "changed", "replaced", "removed"]
+    because: Sequence[str] = ()
+    kept: bool = False
+    """Whether what was there stays in the account, outside the stack."""
+
+    @property
+    def loses(self) -> str | None:
+        """What is lost to the stack by it, if anything is."""
+        return STATEFUL.get(self.type) if self.kind in ("replaced", "removed") else None
+
+
+def compare(old: Template, new: Template) -> list[Change]:
+    """Return what becomes of each resource that does not stay as it is.
+
+    Parameters
+    ----------
+    old
+        The template that is deployed.
+    new
+        The template that is to be deployed.
+    """
+    before, after = old.get("Resources", {}), new.get("Resources", {})
+    replaced = _replaced(before, after)
+    changes = [Change(name, after[name]["Type"], "added") for name in after if name not in before]
+    for name, was in before.items():
+        now = after.get(name)
+        if now is None:
+            changes.append(Change(name, was["Type"], "removed", kept=was.get("DeletionPolicy") in _KEPT))
+        elif name in replaced:
+            kept = now.get("UpdateReplacePolicy") in _KEPT
+            changes.append(Change(name, was["Type"], "replaced", replaced[name], kept))
+        elif was.get("Properties") != now.get("Properties"):
+            changes.append(Change(name, was["Type"], "changed"))
+    return changes
+
+
+def findings(changes: Sequence[Change], *, accepted: Sequence[str] = ()) -> Iterator[Finding]:
+    """Say what would be lost, and stop there, save for the resources that the deployer has `accepted`."""
+    for change in changes:
+        if change.loses is None:
+            continue
+        why = f" ({', '.join(change.because)} changes)" if change.because else ""
+        stays = (
+            "What is there now stays in the account, and the stack does not use it any more."
+            if change.kept
+            else "What is there now is deleted."
+        )
+        yield Finding(
+            f"{change.resource} ({change.type}) would be {change.kind}{why}. "
+            f"That takes away {change.loses}. {stays}",
+            None if change.resource in accepted else f"--accept-loss {change.resource}   # if you mean it",
+            stops=change.resource not in accepted,
+        )
+
+
+def index_findings(old: Template, new: Template) -> Iterator[Finding]:
+    """Say where more than one index of a table is made or dropped at once, which CloudFormation refuses."""
+    before = old.get("Resources", {})
+    for name, now in new.get("Resources", {}).items():
+        was = before.get(name)
+        if now["Type"] != "AWS::DynamoDB::Table" or was is None:
+            continue
+        old_indexes, new_indexes = _indexes(was), _indexes(now)
+        steps = sum(
+            2 if index in old_indexes and index in new_indexes else 1
+            for index in old_indexes.keys() | new_indexes.keys()
+            if old_indexes.get(index) != new_indexes.get(index)
+        )
+        if steps > 1:
+            yield Finding(
+                f"{name} would get or lose several indexes at once; CloudFormation takes one in each update. "
+                "Deploy them one after the other. An index that changes is a new one under another name."
+            )
+
+
+def summary(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield a line for each kind of change, and what it is done to."""
+    for kind in ("added", "changed", "replaced", "removed"):
+        types = Counter(change.type.removeprefix("AWS::") for change in changes if change.kind == kind)
+        if types:
+            named = ", ".join(f"{number} {name}" for name, number in sorted(types.items()))
+            yield f"{types.total()} {kind}: {named}"
+
+
+def _replaced(before: Template, after: Template) -> dict[str, list[str]]:
+    """The resources that would be made anew, each with the properties that cause it.
+
+    Who names a new resource where it cannot change is made anew as well.
+    """
+    both = [name for name in before if name in after]
+    replaced: dict[str, list[str]] = {}
+    for name in both:
+        was, now = before[name], after[name]
+        if was["Type"] != now["Type"]:
+            replaced[name] = ["Type"]
+        elif because := [path for path in _fixed(now["Type"]) if _value(was, path) != _value(now, path)]:
+            replaced[name] = because
+    while True:
+        follow = {
+            name: because
+            for name in both
+            if name not in replaced
+            if (
+                because := [
+                    p for p in _fixed(after[name]["Type"]) if _names(_value(after[name], p), replaced)
+                ]
+            )
+        }
+        if not follow:
+            return replaced
+        replaced |= follow
+
+
+def _fixed(kind: str) -> list[str]:
+    """The properties of a type that cannot change without a new resource, by AWS's schema."""
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+
+    try:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, kind).schema
+    except ResourceNotFoundError:
+        return []
+    paths = [*schema.get("createOnlyProperties", []), *schema.get("conditionalCreateOnlyProperties", [])]
+    return [path.removeprefix("/properties/") for path in paths]
+
+
+def _value(resource: Mapping[str, Any], path: str) -> Any:
+    value: Any = resource.get("Properties", {})
+    for part in path.split("/"):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _names(value: Any, resources: Mapping[str, Any]) -> bool:
+    """Whether a property's value is made from one of these resources."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            return name in resources
+        case {"Fn::Sub": str(text)}:
+            return any(f"${{{name}}}" in text or f"${{{name}." in text for name in resources)
+        case Mapping():
+            return any(_names(each, resources) for each in value.values())
+        case [*parts]:
+            return any(_names(each, resources) for each in parts)
+    return False
+
+
+def _indexes(table: Mapping[str, Any]) -> dict[str, Any]:
+    indexes = table.get("Properties", {}).get("GlobalSecondaryIndexes", [])
+    return {index["IndexName"]: index for index in indexes}

@@ -1,0 +1,249 @@
+"""`python -m local deploy STAGE`: what `make deploy` does.
+
+It looks at everything that could be in the way, says all of it at once, and starts nothing if something must
+be mended first. Then it deploys. The first deployment is made in two passes: while the first one runs,
+nothing holds on to the table, so that a failure leaves nothing behind; the second one switches the protection
+on.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from infra.settings import Settings, settings_for
+from local import node
+from local.deploy import account, changes
+from local.deploy.account import Look
+from local.deploy.findings import Finding
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STATE = ROOT / ".local" / "deploy"
+STAGE = re.compile(r"[a-z][a-z0-9-]{0,29}")
+"""Names of functions begin with the stage's, and AWS takes 64 characters."""
+
+_NUMBERS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
+_EXAMPLE = """\
+examples:
+  python -m local deploy production
+  python -m local deploy staging -c protect_data=0 --yes
+  python -m local deploy production --check      # look, and start nothing
+
+`make deploy STAGE=staging OPTIONS="--check"` does the same."""
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+class DeploymentError(Exception):
+    """The deployment cannot go on; the message says why."""
+
+
+def main(*arguments: str) -> int:
+    """Look, say, and deploy if nothing is in the way; the exit code."""
+    options = _parse(arguments)
+    stage, numbers = options.stage, dict(options.numbers)
+    with _console.status("looking at the account"):
+        seen = account.look(stage, numbers)
+    if seen.account_concurrency is not None:
+        numbers["account_concurrency"] = seen.account_concurrency
+    first = seen.stack is None or not seen.stack.was_created
+    protected = settings_for(stage, **numbers).protect_data
+    passes = [{**numbers, "first_deployment": 1}, numbers] if first and protected else [numbers]
+    try:
+        difference: list[changes.Change] = []
+        assembly = None
+        if not seen.stops or not first:
+            assembly = _synthesize(stage, passes[0], seen.region)
+            difference = _compare(seen, assembly, options.accepted)
+        _show(stage, seen, difference, first=first)
+        if seen.stops or assembly is None:
+            _say("\nNothing was started.")
+            return 1
+        if options.check:
+            _say("\nNothing is in the way. Nothing was started.")
+            return 0
+        if not (options.yes or _agreed(first)):
+            _say("\nNothing was started.")
+            return 1
+        for number, each in enumerate(passes):
+            if number:
+                _say("\nThe stack stands. Now its data is protected against deletion.")
+                assembly = _synthesize(stage, each, seen.region)
+            _deploy(assembly, seen.region, ask=not options.yes and not number)
+    except DeploymentError as error:
+        _say(f"\n{error}")
+        return 1
+    return _tell(assembly, stage, first=first)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local deploy",
+        description=__doc__.partition("\n\n")[2],
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", nargs="?", default="production", help="the environment's name")
+    parser.add_argument(
+        "-c",
+        dest="numbers",
+        metavar="SETTING=NUMBER",
+        action="append",
+        default=[],
+        type=_number,
+        help="a setting of infra/settings.py, for this deployment",
+    )
+    parser.add_argument(
+        "--accept-loss",
+        dest="accepted",
+        metavar="RESOURCE",
+        action="append",
+        default=[],
+        help="let this resource go, with what is in it; its name stands in the list of what is in the way",
+    )
+    parser.add_argument("--check", action="store_true", help="look at everything and start nothing")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: for a machine that deploys")
+    options = parser.parse_args(arguments)
+    if options.stage == "local":
+        parser.error("`local` is the stack of `make up`")
+    if not STAGE.fullmatch(options.stage):
+        parser.error("a stage has at most 30 small letters, digits and hyphens, and begins with a letter")
+    return options
+
+
+def _number(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    if name not in _NUMBERS:
+        raise argparse.ArgumentTypeError(
+            f"there is no setting {name!r}; there are {', '.join(sorted(_NUMBERS))}"
+        )
+    try:
+        return name, int(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{name} is a number (1 and 0 for yes and no)") from None
+
+
+def _synthesize(stage: str, numbers: Mapping[str, int], region: str | None) -> Path:
+    """Make the templates and bundles of one pass, and return their folder."""
+    assembly = STATE / stage / ("first" if numbers.get("first_deployment") else "full")
+    context = [f"{name}={value}" for name, value in {"stage": stage, **numbers}.items()]
+    command = [*node.CDK, "synth", "--quiet", "--output", str(assembly), "--no-notices"]
+    command += [part for each in context for part in ("-c", each)]
+    with _console.status("building and synthesizing"):
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=_environment(region),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise DeploymentError(f"The stack cannot be synthesized. Nothing was started.\n{end}")
+    return assembly
+
+
+def _compare(seen: Look, assembly: Path, accepted: Sequence[str]) -> list[changes.Change]:
+    """What becomes of each resource; what would be lost joins the findings."""
+    (template,) = assembly.glob("*.template.json")
+    new: Mapping[str, Any] = json.loads(template.read_text())
+    old = seen.stack.template if seen.stack is not None else {}
+    difference = changes.compare(old, new)
+    seen.findings += changes.findings(difference, accepted=accepted)
+    seen.findings += changes.index_findings(old, new)
+    return difference
+
+
+def _show(stage: str, seen: Look, difference: Sequence[changes.Change], *, first: bool) -> None:
+    where = f"account {seen.account or 'unknown'}, region {seen.region or 'unknown'}"
+    _say(f"Stack parcelgate-{stage}, {where}{', not there yet' if first and seen.account else ''}")
+    for line in changes.summary(difference):
+        _say(f"  {line}")
+    if not first and not difference:
+        _say("  nothing changes")
+    for title, stops in (("In the way:", True), ("To be known:", False)):
+        found = [each for each in seen.findings if each.stops is stops]
+        if found:
+            _say(f"\n{title}")
+        for number, each in enumerate(found, start=1):
+            _say_finding(number, each)
+    if seen.not_looked_at:
+        _say(f"\nNot looked at: {'; '.join(seen.not_looked_at)}.")
+
+
+def _say_finding(number: int, finding: Finding) -> None:
+    _say(f"  {number}. {finding.text}")
+    if finding.command:
+        _say(f"     {finding.command}")
+
+
+def _agreed(first: bool) -> bool:
+    if not sys.stdin.isatty():
+        _say("\nNobody can be asked here: say --yes.")
+        return False
+    question = "Deploy it for the first time?" if first else "Deploy?"
+    return input(f"\n{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _deploy(assembly: Path, region: str | None, *, ask: bool) -> None:
+    command = [*node.CDK, "deploy", "--app", str(assembly), "--all", "--no-notices"]
+    command += ["--require-approval", "broadening" if ask else "never"]
+    command += ["--outputs-file", str(_outputs_file(assembly))]
+    if subprocess.run(command, cwd=ROOT, env=_environment(region)).returncode:
+        raise DeploymentError(
+            "The deployment did not come to its end. AWS undoes what it had begun. Run the same command "
+            "again: it says what failed first, and goes on where this one stopped."
+        )
+
+
+def _tell(assembly: Path, stage: str, *, first: bool) -> int:
+    """Say where the stack is, whether it answers, and after a first deployment what comes next."""
+    (outputs,) = json.loads(_outputs_file(assembly).read_text()).values()
+    url = outputs["ApiUrl"]
+    try:
+        answers = httpx.get(f"{url}/v1/health", timeout=30).is_success
+    except httpx.HTTPError:
+        answers = False
+    _say(f"\nAPI     {url}\nAlarms  {outputs['AlarmTopicArn']}")
+    if not answers:
+        _say(
+            f"{url}/v1/health does not answer as it should. See the section API failures of docs/runbook.md."
+        )
+        return 1
+    _say("It answers.")
+    if first:
+        _say(
+            "\nNext (docs/deploy.md tells more):\n"
+            f"  aws sns subscribe --topic-arn {outputs['AlarmTopicArn']} --protocol email "
+            "--notification-endpoint you@example.com\n"
+            f"  .venv/bin/parcelgate accounts put lso --tenant acme --file - --stack parcelgate-{stage}\n"
+            f"  .venv/bin/parcelgate keys create --tenant acme --name shop --stack parcelgate-{stage}"
+        )
+    return 0
+
+
+def _outputs_file(assembly: Path) -> Path:
+    return assembly.parent / "outputs.json"
+
+
+def _environment(region: str | None) -> dict[str, str]:
+    named = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}
+    return {**os.environ, **node.environment(), **named}
+
+
+def _say(line: str) -> None:
+    _console.print(line, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""What a deployment needs of the AWS account, held against what the template has."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from infra.bundle import ROOT
+from local.deploy import account, changes
+from tests.infra.conftest import Synthesis, Template
+
+POLICIES = ROOT / "infra" / "policies"
+LONGEST_POLICY = 6144
+"""Characters that IAM takes in a managed policy, white space not counted."""
+NEVER_NEEDED = {
+    "dynamodb": r"AssociateTableReplica|CreateTableReplica|ImportTable|DescribeImport",
+    "ec2": ".*",
+    "elasticfilesystem": ".*",
+    "firehose": ".*",
+    "iam": r".*(User|Group)Policy|CreateServiceLinkedRole|(Put|Delete)RolePermissionsBoundary",
+    "kinesis": ".*",
+    "kms": r"ReEncrypt.*",
+    "lambda": r"PassCapacityProvider|GetCodeSigningConfig",
+    "logs": r"CreateLogStream|DescribeLogStreams|PutLogEvents",
+    "s3": r"REST\..*",
+    "s3files": ".*",
+    "s3tables": ".*",
+}
+"""What AWS's handlers may call for what no resource of ours has: VPCs, file systems, replicas, imports,
+users, permission boundaries, delivery streams, code signing, table buckets, a role for provisioned
+capacity."""
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    policy = json.loads((POLICIES / f"{name}.json").read_text())
+    assert policy["Version"] == "2012-10-17"
+    return list(policy["Statement"])
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    given = statement["Action"]
+    return [given] if isinstance(given, str) else given
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    given = statement["Resource"]
+    return [given] if isinstance(given, str) else given
+
+
+def needed(kind: str) -> Iterator[str]:
+    """What AWS's own handlers of a resource type call, by the schema of the type."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    for handler in schema["handlers"].values():
+        for permission in handler.get("permissions", []):
+            service, _, operation = permission.partition(":")
+            if not re.fullmatch(NEVER_NEEDED.get(service, "(?!)"), operation):
+                yield permission
+
+
+class TestWhatCloudFormationMayDo:
+    def test_is_enough_for_every_resource_of_the_template(self, aws: Template) -> None:
+        kinds = {resource["Type"] for resource in aws.json["Resources"].values()}
+        allowed = [each.lower() for statement in statements("cloudformation") for each in actions(statement)]
+        missing = {
+            permission: kind
+            for kind in kinds
+            for permission in needed(kind)
+            if not any(fnmatchcase(permission.lower(), each) for each in allowed)
+        }
+        assert missing == {}
+
+    def test_touches_no_service_that_the_template_does_not_have(self, aws: Template) -> None:
+        kinds = {resource["Type"] for resource in aws.json["Resources"].values()}
+        services = {permission.partition(":")[0] for kind in kinds for permission in needed(kind)}
+        allowed = {
+            each.partition(":")[0] for every in statements("cloudformation") for each in actions(every)
+        }
+        assert allowed - services == {"ssm"}
+
+    def test_reaches_only_what_is_named_after_the_product(self) -> None:
+        for statement in statements("cloudformation"):
+            if any(each.endswith(":*") for each in actions(statement)):
+                assert "*" not in resources(statement), statement["Sid"]
+            if "*" in resources(statement):
+                assert not any(each.startswith(("iam:P", "iam:C", "iam:A")) for each in actions(statement))
+
+    def test_names_what_the_template_names(self, aws: Template) -> None:
+        """The names that CloudFormation makes begin with the stack's, which begins like all others."""
+        names = {
+            value
+            for resource in aws.json["Resources"].values()
+            for key, value in resource.get("Properties", {}).items()
+            if key in ("FunctionName", "AlarmName", "TopicName", "StateMachineName", "Name")
+            and isinstance(value, str)
+            and resource["Type"] not in ("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer")
+        }
+        assert names
+        assert all(name.startswith("parcelgate-") for name in names)
+
+
+class TestWhatADeployerMayDo:
+    def test_is_to_look_and_to_take_the_bootstraps_roles(self) -> None:
+        allowed = {each for statement in statements("deployer") for each in actions(statement)}
+        changing = {each for each in allowed if not re.match(r"\w+:(Get|GET|Describe|List)", each)}
+        assert changing == {"sts:AssumeRole"}
+
+    def test_is_enough_for_every_look(self) -> None:
+        allowed = {each.lower() for statement in statements("deployer") for each in actions(statement)}
+        free = {"get_caller_identity"}
+        special = {"get_account": "apigateway:get"}
+        called = set()
+        for node in ast.walk(ast.parse((ROOT / "local" / "deploy" / "account.py").read_text())):
+            match node:
+                case ast.Call(ast.Attribute(_, str(name))) if re.match(r"(get|describe)_[a-z_]+$", name):
+                    called.add(name)
+        asked = called - free - {"get_partition_for_region", "get_available_regions"}
+        assert len(asked) >= 7
+        for name in asked:
+            operation = name.replace("_", "")
+            assert any(
+                each == special.get(name) or each.partition(":")[2] == operation for each in allowed
+            ), name
+
+
+@pytest.mark.parametrize("name", ["cloudformation", "deployer"])
+def test_a_policy_fits_into_what_iam_takes(name: str) -> None:
+    assert len(re.sub(r"\s", "", (POLICIES / f"{name}.json").read_text())) <= LONGEST_POLICY
+    sids = [statement["Sid"] for statement in statements(name)]
+    assert len(sids) == len(set(sids))
+
+
+def test_the_look_asks_for_the_bootstrap_stack_that_the_template_needs(synthesis: Synthesis) -> None:
+    manifest = json.loads((synthesis.folder / "production" / "manifest.json").read_text())
+    needs = manifest["artifacts"]["Parcelgate"]["properties"]["requiresBootstrapStackVersion"]
+    assert needs == account.BOOTSTRAP_VERSION
+
+
+def test_the_look_asks_for_as_many_roles_as_the_template_has(aws: Template) -> None:
+    assert len(aws.all("IAM::Role")) < account.ROLES
+
+
+def test_whatever_is_protected_is_not_let_go_in_silence(aws: Template) -> None:
+    """And so are the queues, the topic, the bus and the API, which CloudFormation deletes without a word."""
+    kept = {
+        each["Type"]
+        for each in aws.json["Resources"].values()
+        if each.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::Logs::LogGroup"} <= kept
+    assert kept <= set(changes.STATEFUL)
+    assert set(changes.STATEFUL) <= {each["Type"] for each in aws.json["Resources"].values()}
+
+
+def test_a_release_of_the_same_code_changes_nothing(aws: Template) -> None:
+    assert changes.compare(aws.json, aws.json) == []
