@@ -353,24 +353,23 @@ def _state(client: Any, name: str, stack: Stack, here: str) -> Iterator[Finding]
 
 def _why(client: Any, name: str) -> str:
     """The first thing that failed in the stack's last operation, in AWS's own words."""
+    failed = None
     try:
-        events = client.describe_stack_events(StackName=name)["StackEvents"]
+        for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
+            for event in page["StackEvents"]:
+                reason = event.get("ResourceStatusReason", "")
+                if event.get("ResourceStatus", "").endswith("_FAILED") and "cancelled" not in reason.lower():
+                    failed = event
+                if event.get("LogicalResourceId") == name and reason == "User Initiated" and failed:
+                    return _in_words(failed)
     except (ClientError, BotoCoreError):
         return ""
-    failed = None
-    for event in events:
-        status = event.get("ResourceStatus", "")
-        reason = event.get("ResourceStatusReason", "")
-        if status.endswith("_FAILED") and "cancelled" not in reason.lower():
-            failed = event
-        begins = (
-            event.get("LogicalResourceId") == name and event.get("ResourceStatusReason") == "User Initiated"
-        )
-        if begins and failed is not None:
-            break
-    if failed is None:
-        return ""
-    return f"What failed first: {failed['LogicalResourceId']}: {failed.get('ResourceStatusReason', '?')} "
+    return _in_words(failed) if failed else ""
+
+
+def _in_words(event: Mapping[str, Any]) -> str:
+    reason = event.get("ResourceStatusReason", "no reason is told")
+    return f"What failed first: {event['LogicalResourceId']}: {reason.rstrip('.')}. "
 
 
 def _short(error: ClientError | BotoCoreError) -> str:

@@ -166,7 +166,8 @@ def _compare(seen: Look, assembly: Path, accepted: Sequence[str]) -> list[change
 
 def _show(stage: str, seen: Look, difference: Sequence[changes.Change], *, first: bool) -> None:
     where = f"account {seen.account or 'unknown'}, region {seen.region or 'unknown'}"
-    _say(f"Stack parcelgate-{stage}, {where}{', not there yet' if first and seen.account else ''}")
+    there = "not looked at" if seen.account is None else seen.stack.status if seen.stack else "not there yet"
+    _say(f"Stack parcelgate-{stage}: {there}; {where}")
     for line in changes.summary(difference):
         _say(f"  {line}")
     if not first and not difference:

@@ -116,9 +116,11 @@ class TestWhatADeployerMayDo:
         called = set()
         for node in ast.walk(ast.parse((ROOT / "local" / "deploy" / "account.py").read_text())):
             match node:
-                case ast.Call(ast.Attribute(_, str(name))) if re.match(r"(get|describe)_[a-z_]+$", name):
+                case ast.Call(ast.Attribute(_, str(name))) | ast.Call(
+                    ast.Attribute(_, "get_paginator"), [ast.Constant(str(name))]
+                ) if re.match(r"(get|describe)_[a-z_]+$", name):
                     called.add(name)
-        asked = called - free - {"get_partition_for_region", "get_available_regions"}
+        asked = called - free - {"get_partition_for_region", "get_available_regions", "get_paginator"}
         assert len(asked) >= 7
         for name in asked:
             operation = name.replace("_", "")
