@@ -75,6 +75,8 @@ _DROPPED_PARTS = frozenset(
     }
 )
 """What no function of ours ever loads. A test loads all that is left of the code that is ours."""
+_LATIN_BLOCKS = frozenset({"000", "001", "002", "01d", "01e", "02c", "0a7", "0ab"})
+"""Of anyascii's letters, by the first digits of their number: carriers are given no other scripts."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
 _DROPPED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", "examples-1.json.gz")
 _DROPPED_METADATA = frozenset(
@@ -250,6 +252,8 @@ def _is_unused(path: Path) -> bool:
     parts = path.parts
     if parts[:2] == ("botocore", "data") and len(parts) == 3 and not path.suffix:
         return path.name not in _AWS_SERVICES
+    if parts[:2] == ("anyascii", "_data") and len(parts) == 3:
+        return path.name not in _LATIN_BLOCKS
     if parts[0] in _DROPPED_PACKAGES or parts in _DROPPED_PARTS:
         return True
     if len(parts) == 2 and parts[0].endswith(".dist-info"):

@@ -111,8 +111,11 @@ class Ubi:
         return self._looked_up(orders, results)
 
     def _wire(self, order: Order, *, update: bool = False) -> dict[str, Any]:
-        ready = prepared(order, self._settings).order
-        return wire_order(ready, self._settings, update=update)
+        return wire_order(self._ready(order), self._settings, update=update)
+
+    def _ready(self, order: Order) -> Order:
+        """The order as it goes out, and as the carrier gives it back."""
+        return prepared(order, self._settings).order
 
     def _looked_up(
         self, orders: Sequence[Order], results: Sequence[Confirmed | CarrierError]
@@ -128,7 +131,7 @@ class Ubi:
             asked = UnknownOutcomeError(f"UBI has the reference already and does not say whose: {error}")
             return [asked if isinstance(result, DuplicateError) else result for result in results]
         return [
-            self._adopted(order, found.get(order.reference), result)
+            self._adopted(self._ready(order), found.get(order.reference), result)
             if isinstance(result, DuplicateError)
             else result
             for order, result in pairs
@@ -150,7 +153,7 @@ class Ubi:
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
         found = self._query([order.reference]).get(order.reference)
-        return NotFound() if found is None else answers.result_of_found(order, found)
+        return NotFound() if found is None else answers.result_of_found(self._ready(order), found)
 
     def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
         """The orders that stand under these references; those the carrier does not know are left out.

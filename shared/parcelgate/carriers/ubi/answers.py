@@ -28,6 +28,7 @@ from parcelgate.carriers.ubi.codes import (
     MEANINGS,
     POINTERS,
     REASONS,
+    SERVICES_LISTED,
     SUCCESS_WORDS,
     ErrorClass,
 )
@@ -92,7 +93,8 @@ def field_error(order: Order, trouble: Trouble, place: int | None) -> FieldError
         parcel = f"/parcels/{place}"
         pointer = template.format(parcel=parcel, reference=reference, item=f"{parcel}/items/0")
     code = "reference_in_use" if trouble.code == DUPLICATE_REFERENCE else "refused_by_carrier"
-    return FieldError(pointer, code, trouble.message or f"UBI refused this ({trouble.code}).")
+    message = trouble.message or f"UBI refused this ({trouble.code})."
+    return FieldError(pointer, code, f"{message} {SERVICES_LISTED}" if pointer == "/service" else message)
 
 
 def error(order: Order | None, troubles: Sequence[PlacedTrouble]) -> CarrierError:

@@ -113,6 +113,8 @@ POINTERS: dict[str, str] = _spread({
 })  # fmt: skip
 """Where in our body the field is that an error code names (public, LB_UBICarrierAPI)."""
 
+SERVICES_LISTED = "GET /v1/carriers/ubi/services lists the account's services."
+
 LABEL_TYPES = {"4x6": 1, "a4": 2, "4x4": 4}
 """Our label sizes as `labelType`: 10x15 cm, A4, 10x10 cm (public, "Print Label")."""
 

@@ -4,7 +4,6 @@ An order is examined as it would go out: it is mapped first and held against the
 passes here passes there. Every finding points into our own body.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,8 +13,9 @@ import msgspec
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.carriers.ubi.codes import SERVICES_LISTED
 from parcelgate.carriers.ubi.mapping import create
-from parcelgate.carriers.ubi.mapping.prepare import prepared, unprintable
+from parcelgate.carriers.ubi.mapping.prepare import prepared, readable, unprintable
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, NO_BATTERY, PARCEL, RETURN, SHARED, Letters, Row
 from parcelgate.domain.measures import WeightUnit
@@ -24,7 +24,7 @@ from parcelgate.domain.problems import FieldError, Notice
 
 MAX_PIECES = 50
 _VALUE_TOLERANCE = Decimal("0.1")
-_FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
+_SHOWN_LETTERS = 10
 
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
@@ -106,6 +106,8 @@ class _Findings:
                 continue
             if row.source == "{value}" and violation.code == "missing":
                 message = "UBI wants a value: items, or a declared value."
+            if row.source == "/service":
+                message = f"{message} {SERVICES_LISTED}"
             pointers = places[violation.piece]
             if pointers["parcel"] == "/parcels" and row.source.startswith("{parcel}"):
                 # The sums above several pieces belong to no parcel alone.
@@ -202,7 +204,7 @@ class _Findings:
                 self.warnings.append(Notice(f"/parcels/{place}/items", "items_heavier", text))
 
     def words(self, settings: CarrierSettings) -> None:
-        """Words the carrier bans, and a battery packing it would choose itself."""
+        """Words the carrier bans, and a battery that it would not know of."""
         banned = [word.casefold() for word in settings.banned_words]
         for place, parcel in enumerate(self._order.parcels):
             for number, item in enumerate(parcel.items):
@@ -211,8 +213,8 @@ class _Findings:
                     self._error(f"/parcels/{place}/items/{number}/description", "banned_word", text)
         battery = self._order.customs and self._order.customs.battery
         if battery and battery.type != NO_BATTERY and not battery.packing:
-            text = f"Without a packing UBI takes it for {NO_BATTERY!r}."
-            self.warnings.append(Notice("/customs/battery/packing", "default_applied", text))
+            text = f"Say how the battery is packed: without that UBI takes it for {NO_BATTERY!r}."
+            self._error("/customs/battery/packing", "missing", text)
 
     def _error(self, pointer: str, code: str, message: str) -> None:
         self.errors.setdefault((pointer, code), FieldError(pointer, code, message))
@@ -262,8 +264,9 @@ def _broken(row: Row, value: Any) -> tuple[str, str] | None:
     if isinstance(value, str):
         if row.longest is not None and len(value) > row.longest:
             return "too_long", f"UBI takes at most {row.longest} characters here, these are {len(value)}."
-        if any(unprintable(character) for character in value):
-            return "characters", "Control characters and emoji cannot be sent here."
+        if unprintables := dict.fromkeys(character for character in value if unprintable(character)):
+            shown = " ".join(f"U+{ord(character):04X}" for character in [*unprintables][:_SHOWN_LETTERS])
+            return "characters", f"Control characters and emoji cannot be sent here: {shown}"
         if row.one_of and value not in row.one_of:
             return "unknown_value", f"UBI takes only {', '.join(row.one_of)} here."
         return _misspelt(value, row.letters)
@@ -277,17 +280,11 @@ def _broken(row: Row, value: Any) -> tuple[str, str] | None:
 def _misspelt(text: str, letters: Letters) -> tuple[str, str] | None:
     if letters is Letters.ANY:
         return None
-    allowed = all(_readable(character) for character in text)
+    foreign = dict.fromkeys(character for character in text if not readable(character))
+    if foreign:
+        shown = " ".join([*foreign][:_SHOWN_LETTERS])
+        return "characters", f"UBI takes only {letters.value} here; it does not take {shown}"
     present = any(character.isalpha() for character in text)
     if letters is Letters.ENGLISH_FRENCH_OR_DIGITS:
         present = present or any(character.isdecimal() for character in text)
-    if allowed and present:
-        return None
-    return "characters", f"UBI takes only {letters.value} here."
-
-
-def _readable(character: str) -> bool:
-    """English and French letters, digits, and everything that is no letter at all."""
-    if character.isascii() or character in _FRENCH:
-        return True
-    return unicodedata.category(character)[0] not in "LM" and not character.isdecimal()
+    return None if present else ("characters", f"UBI takes only {letters.value} here.")

@@ -653,6 +653,21 @@ def test_an_update_sends_the_order_under_its_number(overrides: Body, as_list: bo
     assert [sent["orderId"], *(piece["orderId"] for piece in sent["pieces"])] == ["M", "O0", "O1"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_an_order_written_in_other_letters_is_known_again(again: bool) -> None:
+    order = order_of(body())
+    order = msgspec.structs.replace(
+        order, ship_to=msgspec.structs.replace(order.ship_to, name="Łucja Núñez", line1="3 Żółć St")
+    )
+    theirs = found(order, recipientName="Lucja Nunez", addressLine1="3 Zolc St")
+    if again:
+        duplicate = failure(order.reference, {"code": 110003})
+        ubi = adapter(ScriptedTransport(answer(duplicate), answer(theirs)))
+        assert isinstance(ubi.create(order), Confirmed)
+    else:
+        assert isinstance(adapter(ScriptedTransport(answer(theirs))).find_by_reference(order), Confirmed)
+
+
 @pytest.mark.parametrize("of_update", [False, True])
 def test_warnings_at_the_top_of_an_answer_reach_the_order(of_update: bool) -> None:
     order = numbered(2)

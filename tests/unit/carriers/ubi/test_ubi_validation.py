@@ -277,10 +277,53 @@ def test_english_and_french_letters_pass_with_any_punctuation(pointer: str, text
 
 @pytest.mark.parametrize("pointer", NAMES)
 @pytest.mark.parametrize(
-    "text", ["王伟", "Иван", "Łukasz", "José Ñandú", "ß", "12345", "12-34", "---", "١٢٣ a"]
+    "text", ["王伟", "Иван", "Łukasz 王", "12345", "12-34", "---", "\uff11\uff12", "١٢٣ a"]
 )
-def test_other_letters_and_digits_alone_do_not(pointer: str, text: str) -> None:
+def test_other_scripts_and_digits_alone_do_not(pointer: str, text: str) -> None:
     assert errors(changed(full_body(), pointer, text)) == {(pointer, "characters")}
+
+
+@pytest.mark.parametrize("pointer", [*NAMES, "/parcels/0/items/0/description"])
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("José Núñez", "José Nunez"),
+        ("Łucja Żółć", "Lucja Zolc"),
+        ("Weiß & Søn, 1º", "Weiss & Son, 1o"),
+        ("Nguyễn Đặng", "Nguyen Dang"),
+        ("Kā\u02bbanapali", "Ka'anapali"),
+        ("\uff2a\uff4f\uff53e", "Jose"),
+        ("X\u0331ed", "Xed"),
+    ],
+)
+def test_other_latin_letters_are_written_in_those_that_are_taken(pointer: str, text: str, sent: str) -> None:
+    content = changed(full_body(), pointer, text)
+    examination = examined(content)
+    assert examination.errors == ()
+    (warning,) = examination.warnings
+    assert (warning.pointer, warning.code) == (pointer, "transliterated")
+    assert f'"{text}" is sent as "{sent}"' in warning.message
+    assert sent in str(wired(content))
+
+
+def test_what_may_have_any_letters_is_sent_as_it_is() -> None:
+    content = changed(changed(full_body(), "/ship_to/city", "Łódź"), "/ship_to/line2", "Żółć 3")
+    assert examined(content) == Examination()
+
+
+@pytest.mark.parametrize(
+    ("pointer", "text", "words"),
+    [
+        ("/ship_to/name", "Anna 王伟王", "does not take 王 伟"),
+        ("/reference", "a\u200bb🎉", "U+200B U+1F389"),
+        ("/service", None, "GET /v1/carriers/ubi/services"),
+    ],
+)
+def test_a_message_names_the_letters_and_says_where_the_services_are(
+    pointer: str, text: str | None, words: str
+) -> None:
+    (error,) = examined(changed(full_body(), pointer, text)).errors
+    assert words in error.message
 
 
 @pytest.mark.parametrize(
@@ -417,9 +460,10 @@ def test_one_order_has_one_currency() -> None:
     assert errors(content) == {("/parcels/1/items/0/unit_value", "currency_mismatch")}
 
 
-def test_a_battery_without_packing_is_told_what_the_carrier_makes_of_it() -> None:
+def test_a_battery_without_packing_is_refused_since_the_carrier_would_not_know_of_it() -> None:
     content = changed(full_body(), "/customs/battery", {"type": "Lithium Ion Alloy"})
-    assert warnings(content) == {("/customs/battery/packing", "default_applied")}
+    assert errors(content) == {("/customs/battery/packing", "missing")}
+    assert examined(changed(full_body(), "/customs/battery", {"type": "No Battery"})) == Examination()
 
 
 def test_fifty_parcels_pass_and_fifty_one_do_not() -> None:

@@ -1,4 +1,4 @@
-"""An order as eTower can take it: what it lacks filled in, and every text made printable. Pure."""
+"""An order as eTower can take it: what it lacks filled in, and every text in letters it can read. Pure."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.carriers.ubi.wire import SMALLEST_VOLUME, WAREHOUSE_NUMBER_LENGTH
+from parcelgate.carriers.ubi.wire import ITEM, SHARED, SMALLEST_VOLUME, WAREHOUSE_NUMBER_LENGTH, Letters
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.countries import WITH_STATES
 from parcelgate.domain.orders import Item, Order, Parcel
@@ -17,6 +17,8 @@ _VERBATIM = frozenset(
     {"reference", "secondary_reference", "tracking_number", "email", "country", "origin_country", "type"}
 )
 """Identifiers and words of a list: they go out as they came, or are refused."""
+_OF_FEW_LETTERS = frozenset(row.source for row in (*SHARED, *ITEM) if row.letters is not Letters.ANY)
+_FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
 
 # Format and control characters, and what the pictures on a phone's keyboard are made of.
 _PICTURE = re.compile(
@@ -40,11 +42,48 @@ def unprintable(character: str) -> bool:
     return category[0] == "C" or category in {"Zl", "Zp"} or _PICTURE.match(character) is not None
 
 
+def readable(character: str) -> bool:
+    """English and French letters, digits, and everything that is no letter at all."""
+    if character.isascii() or character in _FRENCH:
+        return True
+    return unicodedata.category(character)[0] not in "LM" and not character.isdecimal()
+
+
+def transliterated(text: str) -> str:
+    """The text in English and French letters, if it can be: `Łucja` is `Lucja`. Other scripts stay.
+
+    A reader of the label must know the name again, so that only Latin letters are written by others.
+    """
+    if all(readable(character) for character in text):
+        return text
+    spelt = "".join(_spelt(character) for character in text)
+    return spelt if all(readable(character) for character in spelt) else text
+
+
+def _spelt(character: str) -> str:
+    if readable(character):
+        return character
+    compatible = unicodedata.normalize("NFKC", character)
+    if character.isalnum() and compatible.isascii():
+        return compatible
+    if unicodedata.category(character)[0] == "M":
+        return ""
+    name = unicodedata.name(character, "")
+    if name.startswith("MODIFIER LETTER"):
+        # Such as the Hawaiian okina.
+        return "'"
+    if not name.startswith("LATIN"):
+        return character
+    from anyascii import anyascii
+
+    return anyascii(character)
+
+
 def prepared(order: Order, settings: CarrierSettings) -> Prepared:
     """The order with the account's addresses filled in and every text made printable.
 
-    A country without states gets the city as its state, since UBI wants one (table), and a volume is no
-    less than UBI's smallest.
+    Where UBI takes few letters (table), others are written in those. A country without states gets the city
+    as its state, since UBI wants one (table), and a volume is no less than UBI's smallest.
     """
     writer = _Writer()
     ship_from = order.ship_from or settings.ship_from
@@ -90,31 +129,36 @@ class _Writer:
         return msgspec.structs.replace(self.texts(parcel, pointer), items=items)
 
     def _item(self, item: Item, pointer: str) -> Item:
-        item = self.texts(item, pointer)
+        item = self.texts(item, pointer, "{item}")
         number = item.warehouse_number
         if number is None or len(number) <= WAREHOUSE_NUMBER_LENGTH:
             return item
         self._warn(f"{pointer}/warehouse_number", "cut", f"Cut to {WAREHOUSE_NUMBER_LENGTH} characters.")
         return msgspec.structs.replace(item, warehouse_number=number[:WAREHOUSE_NUMBER_LENGTH])
 
-    def texts[T: Any](self, struct: T, pointer: str) -> T:
-        """The struct with each of its own texts as it can be sent."""
+    def texts[T: Any](self, struct: T, pointer: str, source: str = "") -> T:
+        """The struct with each of its own texts as it can be sent; `source` is what the table calls it."""
         changes = {}
         for name in struct.__struct_fields__:
             value = getattr(struct, name)
             if isinstance(value, str) and name not in _VERBATIM:
-                changes[name] = self._text(value, f"{pointer}/{name}")
+                changes[name] = self._text(value, f"{pointer}/{name}", f"{source or pointer}/{name}")
         return msgspec.structs.replace(struct, **changes)
 
-    def _text(self, value: str, pointer: str) -> str:
+    def _text(self, value: str, pointer: str, source: str) -> str:
         if value.isascii() and value.isprintable():
             return value.strip(" ")
         text = unicodedata.normalize("NFC", value).strip(" ")
-        if not any(unprintable(character) for character in text):
-            return text
-        self._warn(pointer, "characters_replaced", "Control characters and emoji were replaced by spaces.")
-        spaced = "".join(" " if unprintable(character) else character for character in text)
-        return re.sub(" {2,}", " ", spaced).strip()
+        if any(unprintable(character) for character in text):
+            message = "Control characters and emoji were replaced by spaces."
+            self._warn(pointer, "characters_replaced", message)
+            spaced = "".join(" " if unprintable(character) else character for character in text)
+            text = re.sub(" {2,}", " ", spaced).strip()
+        if source in _OF_FEW_LETTERS and (spelt := transliterated(text)) != text:
+            message = f'UBI takes English and French letters: "{text}" is sent as "{spelt}".'
+            self._warn(pointer, "transliterated", message)
+            return spelt
+        return text
 
     def _warn(self, pointer: str, code: str, message: str) -> None:
         self.warnings.append(Notice(pointer, code, message))
