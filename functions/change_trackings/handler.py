@@ -83,7 +83,7 @@ def change_trackings(request: Request) -> Answer:
         results = changes.answered(
             subscriptions.change(request.tenant, changes.good, request.within(CARRIER_SECONDS))
         )
-        subscriptions.raise_if_none_was_heard(results)
+        subscriptions.raise_if_all_unavailable(results)
         changed = [result for result in results if isinstance(result, Tracking)]
         planned = subscriptions.planned(request.tenant, changed)
         resources = {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
@@ -105,7 +105,7 @@ def forget_trackings(request: Request) -> Answer:
         results = names.answered(
             subscriptions.forget(request.tenant, names.good, request.within(CARRIER_SECONDS))
         )
-        subscriptions.raise_if_none_was_heard(results)
+        subscriptions.raise_if_all_unavailable(results)
 
         def shown(result: Tracking) -> TrackingResult:
             return TrackingResult(status=204, id=result.id)

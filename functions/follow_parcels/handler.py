@@ -12,7 +12,7 @@ from parcelgate.http.resources.trackings import (
     tracking_results,
 )
 from parcelgate.runtime import runtime
-from parcelgate.services.trackings.subscriptions import Taken, TrackingSubscriptions, Wanted
+from parcelgate.services.trackings.subscriptions import Subscribed, Subscription, TrackingSubscriptions
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""
@@ -33,8 +33,8 @@ def follow_parcels(request: Request) -> Answer:
     return do_once(request, subscriptions.table.tenant(request.tenant), follow)
 
 
-def _follow_one(request: Request, subscriptions: TrackingSubscriptions, wanted: Wanted) -> Answer:
-    (result,) = subscriptions.follow(request.tenant, [wanted], request.within(CARRIER_SECONDS))
+def _follow_one(request: Request, subscriptions: TrackingSubscriptions, subscription: Subscription) -> Answer:
+    (result,) = subscriptions.follow(request.tenant, [subscription], request.within(CARRIER_SECONDS))
     if isinstance(result, ProblemError):
         raise result
     resource = _resources(request, subscriptions, [result])[result.tracking.id]
@@ -42,31 +42,31 @@ def _follow_one(request: Request, subscriptions: TrackingSubscriptions, wanted: 
 
 
 def _follow_several(
-    request: Request, subscriptions: TrackingSubscriptions, wanted: Several[Wanted]
+    request: Request, subscriptions: TrackingSubscriptions, entries: Several[Subscription]
 ) -> Answer:
-    results = wanted.answered(
-        subscriptions.follow(request.tenant, wanted.good, request.within(CARRIER_SECONDS))
+    results = entries.answered(
+        subscriptions.follow(request.tenant, entries.good, request.within(CARRIER_SECONDS))
     )
-    taken = [result for result in results if isinstance(result, Taken)]
+    taken = [result for result in results if isinstance(result, Subscribed)]
     resources = _resources(request, subscriptions, taken)
     if len(taken) == len(results):
         return answer(TrackingList(tuple(resources[one.tracking.id] for one in taken)), 201)
-    subscriptions.raise_if_none_was_heard(results)
+    subscriptions.raise_if_all_unavailable(results)
 
-    def shown(result: Taken) -> TrackingResult:
+    def shown(result: Subscribed) -> TrackingResult:
         return TrackingResult(status=_status(result), tracking=resources[result.tracking.id])
 
     return answer(tracking_results(results, request.site, shown), 207)
 
 
 def _resources(
-    request: Request, subscriptions: TrackingSubscriptions, taken: list[Taken]
+    request: Request, subscriptions: TrackingSubscriptions, taken: list[Subscribed]
 ) -> dict[str, TrackingResource]:
     planned = subscriptions.planned(request.tenant, [one.tracking for one in taken])
     return {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
 
 
-def _status(taken: Taken) -> int:
+def _status(taken: Subscribed) -> int:
     return 200 if taken.already else 201
 
 

@@ -1,9 +1,11 @@
-"""What a client reads when a carrier says no or cannot be asked, whatever it was asked about. Pure."""
+"""What a client reads when a carrier says no or cannot be asked, whatever it was asked about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from parcelgate.carriers.errors import CarrierError, Refusal, RefusedError, TransientError
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, Problem, ProblemError
+from parcelgate.observability.logs import log
 
 WHY: Mapping[Refusal, str] = {
     Refusal.ALREADY_CLOSED: "The carrier has closed the order, or has the parcel already.",
@@ -45,3 +47,20 @@ def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemE
         order_id=order_id,
         retry_after=max(1, round(wait or RETRY_SECONDS)),
     )
+
+
+def of(error: CarrierError) -> ProblemError:
+    """The problem of a call that may simply be made again: `refused_by_carrier` or `carrier_unavailable`."""
+    if isinstance(error, RefusedError):
+        return refusal("refused_by_carrier", error)
+    log.info("a carrier gave no answer", extra={"error": type(error).__name__})
+    return unavailable(error)
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise what a carrier's error means to the client (`of`) in place of the error itself."""
+    try:
+        yield
+    except CarrierError as error:
+        raise of(error) from None

@@ -37,7 +37,7 @@ from parcelgate.http.requests.orders import (
 )
 from parcelgate.http.requests.reading import WrongValueError, is_absent, pointer
 from parcelgate.http.routes import MOST_PARCELS
-from parcelgate.services.trackings.subscriptions import Change, Wanted
+from parcelgate.services.trackings.subscriptions import Change, Subscription
 
 _DOCUMENTED_TIME = re.compile(r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", re.ASCII)
 _AIR_WAYBILL = re.compile(r"\d{3}[ -]?\d{7,8}", re.ASCII)
@@ -100,7 +100,7 @@ class FollowingInput(Input):
     lang: Language | None = None
     metadata: Metadata = Field({})
 
-    def to_domain(self) -> Wanted:
+    def to_domain(self) -> Subscription:
         """The parcel, and whose account is to follow it."""
         own = {"account", "carrier_code", "tracking_number", "customer", "metadata"}
         following = Following(
@@ -108,7 +108,7 @@ class FollowingInput(Input):
             customer=self.customer.to_domain(),
             **self.model_dump(exclude=own),
         )
-        return Wanted(account=self.account, following=following, metadata=self.metadata)
+        return Subscription(account=self.account, following=following, metadata=self.metadata)
 
 
 class Patch(BaseModel):
@@ -148,9 +148,9 @@ class TrackingPatch(Patch):
 
     def to_domain(self) -> Change:
         """The change."""
-        return Change(said=self._said, carrier_code=self.carrier_code, paused=self.paused)
+        return Change(edit=self._edit, carrier_code=self.carrier_code, paused=self.paused)
 
-    def _said(self, tracking: Tracking) -> Tracking:
+    def _edit(self, tracking: Tracking) -> Tracking:
         given = self.model_fields_set
         texts = {"title", "order_reference", "note", "destination_country"} & given
         facts: dict[str, Any] = {name: getattr(self, name) for name in texts}
@@ -254,7 +254,7 @@ def read[T: BaseModel](model: type[T], body: object) -> T:
     return request
 
 
-def read_subscriptions(body: object) -> Several[Wanted]:
+def read_subscriptions(body: object) -> Several[Subscription]:
     """The parcels to be followed that a list names. Raises ProblemError for what is no list of them.
 
     One may be named twice: it is followed already by then, which is no error.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Carrier, ValidatesAddresses
 from parcelgate.carriers.results import AddressCheck
 from parcelgate.domain.accounts import AccountName
@@ -15,7 +14,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel
 from parcelgate.domain.problems import FieldError
-from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services import carrier_problems
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CheckedAddress(NamedTuple):
-    """What was found, and by whom: `carrier` or `parcelgate`."""
+    """The result, and who checked: `carrier` or `parcelgate`."""
 
     check: AddressCheck
     by: str
@@ -53,20 +52,15 @@ class AddressChecker:
         or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=carrier)
-        found = self._carriers.of(AccountName(tenant, carrier, account), deadline)
+        adapter = self._carriers.of(AccountName(tenant, carrier, account), deadline)
         if address is not None and not wrong:
-            wrong = _limits(found, tenant, carrier, account, address)
+            wrong = _limits(adapter, tenant, carrier, account, address)
         if address is None or wrong:
             return CheckedAddress(AddressCheck(valid=False, messages=wrong), "parcelgate")
-        if not isinstance(found, ValidatesAddresses):
+        if not isinstance(adapter, ValidatesAddresses):
             return CheckedAddress(AddressCheck(valid=True), "parcelgate")
-        try:
-            return CheckedAddress(found.validate_address(address), "carrier")
-        except RefusedError as error:
-            raise carrier_problems.refusal("refused_by_carrier", error) from None
-        except CarrierError as error:
-            log.info("no address check", extra={"error": type(error).__name__})
-            raise carrier_problems.unavailable(error) from None
+        with carrier_problems.raised():
+            return CheckedAddress(adapter.validate_address(address), "carrier")
 
 
 def _limits(

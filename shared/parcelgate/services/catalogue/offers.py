@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import ListsServices
 from parcelgate.carriers.results import Service
 from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
-from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services import carrier_problems
 
 if TYPE_CHECKING:
@@ -78,12 +77,7 @@ class Catalogue:
             return known
         if not isinstance(adapter, ListsServices):
             return known
-        try:
-            found = Catalogued(tuple(adapter.services()), "carrier")
-        except RefusedError as error:
-            raise carrier_problems.refusal("refused_by_carrier", error) from None
-        except CarrierError as error:
-            log.info("no catalogue", extra={"error": type(error).__name__})
-            raise carrier_problems.unavailable(error) from None
-        self._kept[name] = (self._monotonic() + KEPT_SECONDS, found)
-        return found
+        with carrier_problems.raised():
+            catalogued = Catalogued(tuple(adapter.services()), "carrier")
+        self._kept[name] = (self._monotonic() + KEPT_SECONDS, catalogued)
+        return catalogued

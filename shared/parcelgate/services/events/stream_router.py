@@ -110,13 +110,12 @@ class _Outbox(msgspec.Struct):
     rejects: list[_Message]
 
 
-class StreamRouter:
+class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
     """Sends on what follows from changes of the table."""
 
-    def __init__(self, *, sqs: "SQSClient", events: "EventBridgeClient", settings: Settings) -> None:
-        self._sqs = sqs
-        self._events = events
-        self._settings = settings
+    sqs: "SQSClient"
+    events: "EventBridgeClient"
+    settings: Settings
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`; the sequence numbers of those that must come again."""
@@ -128,7 +127,7 @@ class StreamRouter:
                 log.error("a change of the table cannot be read", extra=safe_error_fields(error))
                 count("ChangesSetAside")
                 outbox.rejects.append(_reject(record, error))
-        settings = self._settings
+        settings = self.settings
         failed = [
             *self._in_batches(
                 outbox.webhooks, lambda messages: self._queue(settings.inbox_queue_url, messages)
@@ -220,7 +219,7 @@ class StreamRouter:
             "DetailType": kind,
             "Detail": msgspec.json.encode(detail).decode(),
             "Time": subject.updated_at,
-            "EventBusName": self._settings.event_bus,
+            "EventBusName": self.settings.event_bus,
         }
 
     def _in_batches(
@@ -237,7 +236,7 @@ class StreamRouter:
         return failed
 
     def _queue(self, url: str, messages: Sequence[_Message]) -> list[_Message]:
-        answer = self._sqs.send_message_batch(
+        answer = self.sqs.send_message_batch(
             QueueUrl=url,
             Entries=[
                 {"Id": str(place), "MessageBody": msgspec.json.encode(message.body).decode()}
@@ -247,7 +246,7 @@ class StreamRouter:
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", [])]
 
     def _announce(self, messages: Sequence[_Message]) -> list[_Message]:
-        answer = self._events.put_events(Entries=[message.body for message in messages])  # type: ignore[misc]
+        answer = self.events.put_events(Entries=[message.body for message in messages])  # type: ignore[misc]
         results = answer["Entries"]
         return [message for message, result in zip(messages, results, strict=True) if "ErrorCode" in result]
 

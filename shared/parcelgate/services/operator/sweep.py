@@ -56,7 +56,7 @@ class _Work(NamedTuple):
     postpone: "Callable[[DueRef], Callable[[str, datetime], None]]"
 
 
-class Sweep:
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the sweep after another.
 
     Parameters
@@ -71,39 +71,27 @@ class Sweep:
         Where things are resumed.
     """
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        submitter: "OrderSubmitter",
-        batches: "Batches",
-        stepfunctions: "SFNClient",
-        sqs: "SQSClient",
-        queues: RetryQueues,
-        settings: Settings,
-        clock: Clock = now,
-    ) -> None:
-        self._table = table
-        self._submitter = submitter
-        self._batches = batches
-        self._stepfunctions = stepfunctions
-        self._sqs = sqs
-        self._queues = queues
-        self._settings = settings
-        self._clock = clock
+    table: "Table"
+    submitter: "OrderSubmitter"
+    batches: "Batches"
+    stepfunctions: "SFNClient"
+    sqs: "SQSClient"
+    queues: RetryQueues
+    settings: Settings
+    clock: Clock = now
 
     def run(self, deadline: Deadline) -> int:
         """Take whatever is overdue, as much as `deadline` allows; how many items were dealt with.
 
         Orders, deliveries and batches take turns, so that many of one kind do not keep the others waiting.
         """
-        at = self._clock()
+        at = self.clock()
         kinds: dict[Kind, _Work] = {
             "ORDER": _Work(self._order, lambda ref: self._of(ref).orders.postpone),
             "INBOX": _Work(self._delivery, lambda ref: self._of(ref).inbox.postpone),
-            "BATCH": _Work(self._batches.look_after, lambda ref: self._of(ref).batches.watch),
+            "BATCH": _Work(self.batches.look_after, lambda ref: self._of(ref).batches.watch),
         }
-        pages = {kind: self._table.due.pages(kind, at, _PAGE) for kind in kinds}
+        pages = {kind: self.table.due.pages(kind, at, _PAGE) for kind in kinds}
         done = dict.fromkeys(kinds, 0)
         while pages and deadline.remaining() >= _SPARE_SECONDS:
             for kind in [*pages]:
@@ -137,45 +125,45 @@ class Sweep:
     def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
         """What fails comes again at a later run, after whatever is due by then."""
         try:
-            work.postpone(ref)(ref.id, self._clock() + self._settings.watch_margin)
+            work.postpone(ref)(ref.id, self.clock() + self.settings.watch_margin)
         except Exception as error:
             log.error(
                 "not even postponed", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
             )
 
     def _of(self, ref: "DueRef") -> "TenantTable":
-        return self._table.tenant(ref.tenant)
+        return self.table.tenant(ref.tenant)
 
     def _order(self, ref: "DueRef") -> None:
-        orders = self._table.tenant(ref.tenant).orders
+        orders = self.table.tenant(ref.tenant).orders
         order = orders.get(ref.id)
         bind_log_keys(**order.log_keys)
         if not self._overdue(order):
             return
         log.info("overdue", extra={"status": order.status})
-        at = self._clock()
+        at = self.clock()
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
-                self._queues.enqueue(order, Action.CREATE, at=order.created_at)
-                self._watch(order, transitions.retries_end(self._settings, order.created_at, at))
+                self.queues.enqueue(order, Action.CREATE, at=order.created_at)
+                self._watch(order, transitions.retries_end(self.settings, order.created_at, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
                 if self._runs(order):
                     self._watch(order, self._next_look(order, at))
                 else:
-                    self._submitter.give_up(order, "workflow_ended")
+                    self.submitter.give_up(order, "workflow_ended")
             case OrderStatus.CANCELLING:
-                self._queues.enqueue(order, Action.CANCEL, at=at)
-                self._watch(order, transitions.retries_end(self._settings, at))
+                self.queues.enqueue(order, Action.CANCEL, at=at)
+                self._watch(order, transitions.retries_end(self.settings, at))
             case OrderStatus.CONFIRMED if order.changing_until is not None:
                 self._lose_the_change(orders, order)
             case OrderStatus.CONFIRMED if (
                 order.label.status is LabelStatus.PENDING and not order.label.last_try
             ):
-                self._queues.enqueue(order, Action.REREAD, at=at)
+                self.queues.enqueue(order, Action.REREAD, at=at)
                 label = msgspec.structs.replace(order.label, last_try=True)
-                self._watch(order, transitions.retries_end(self._settings, at), label=label)
+                self._watch(order, transitions.retries_end(self.settings, at), label=label)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
-                self._submitter.give_up(order, "label_unavailable")
+                self.submitter.give_up(order, "label_unavailable")
             case _:
                 self._watch(order, None)
 
@@ -183,25 +171,25 @@ class Sweep:
         def lost(order: Order) -> Change | None:
             if order.changing_until is None or not self._overdue(order):
                 return None
-            return transitions.change_lost(order, at=self._clock(), settings=self._settings)
+            return transitions.change_lost(order, at=self.clock(), settings=self.settings)
 
         transitions.apply(orders, order, lost)
 
     def _overdue(self, order: Order) -> bool:
-        return order.watch_at is not None and order.watch_at <= self._clock()
+        return order.watch_at is not None and order.watch_at <= self.clock()
 
     def _next_look(self, order: Order, at: datetime) -> datetime:
         since = order.submission.compensating_since
         if since is None:
-            return transitions.workflow_ends(self._settings, at)
+            return transitions.workflow_ends(self.settings, at)
         # A refund has a time of its own, and once that is over it is looked at often.
-        return max(transitions.refund_ends(self._settings, since), at + self._settings.watch_margin)
+        return max(transitions.refund_ends(self.settings, since), at + self.settings.watch_margin)
 
     def _runs(self, order: Order) -> bool:
         """Start the order's workflow unless it was started before; whether it runs now."""
-        machine = self._settings.order_flow_arn
-        started = workflow.start(self._stepfunctions, machine, order)
-        return started or workflow.runs(self._stepfunctions, machine, order)
+        machine = self.settings.order_flow_arn
+        started = workflow.start(self.stepfunctions, machine, order)
+        return started or workflow.runs(self.stepfunctions, machine, order)
 
     def _watch(self, order: Order, until: datetime | None, **facts: Label) -> None:
         """Look again at `until`. To the client nothing has changed, so `updated_at` stays."""
@@ -211,20 +199,20 @@ class Sweep:
                 return None
             return Change(after=order.changed(at=order.updated_at, watch_at=until, **facts))
 
-        transitions.apply(self._table.tenant(order.tenant).orders, order, decide)
+        transitions.apply(self.table.tenant(order.tenant).orders, order, decide)
 
     def _delivery(self, ref: "DueRef") -> None:
-        inbox = self._table.tenant(ref.tenant).inbox
+        inbox = self.table.tenant(ref.tenant).inbox
         entry = inbox.get(ref.id)
         if entry is None or entry.state != "received":
             return
-        self._sqs.send_message(
-            QueueUrl=self._settings.inbox_queue_url,
+        self.sqs.send_message(
+            QueueUrl=self.settings.inbox_queue_url,
             MessageBody=msgspec.json.encode(
                 {"tenant": ref.tenant, "id": ref.id, "correlation_id": entry.correlation_id}
             ).decode(),
         )
-        inbox.postpone(ref.id, self._clock() + _INBOX_AGAIN)
+        inbox.postpone(ref.id, self.clock() + _INBOX_AGAIN)
 
 
 def _has_workflow(order: Order) -> bool:

@@ -1,4 +1,4 @@
-"""Polls: carriers are asked about the parcels that are due, in their largest questions, within their limits.
+"""Polls: carriers are asked about the parcels that are due, in their largest calls_left, within their limits.
 
 A parcel is claimed before its carrier is asked, by a write that only one can make, and for no longer than
 this invocation can live. So no two ask about one parcel, and whoever dies has lost nothing: the parcel is
@@ -7,12 +7,12 @@ still due, and free again a little later.
 ============================  ==============================================================================
 the carrier's answer          the parcels that it was asked about
 ============================  ==============================================================================
-told, or nothing to tell      joined to their timelines; asked about again as planned
+histories, or none            joined to their timelines; asked about again as planned
 refused, of several           the halves are asked about by themselves, until it is known which one it is
 refused, of one               a miss: again in minutes, then twice as late each time, up to the plan's time
 none, or not readable         a miss for each
 not now (its limits, or ours) given back, due when the account may be called; it is left alone till then
-account not usable            given back for an hour; the account is left alone, and a person is told
+account not usable            given back for an hour; the account is left alone, and a person is alarmed
 no time left                  given back, as due as they were
 ============================  ==============================================================================
 """
@@ -78,20 +78,20 @@ _THREADS = 16
 _ABREAST = 8
 """How many threads call one account at most; fewer, where its limits allow less."""
 _SETTLE_SECONDS = 5.0
-"""What is kept back at the end, to store what the last questions have told."""
+"""What is kept back at the end, to store the answers to the last calls."""
 _ASK_SECONDS = 4.0
-"""A question is not begun with less time left for it."""
+"""A call is not begun with less time left for it."""
 _AFTERLIFE = timedelta(seconds=5)
 """How much longer than the time it was given a worker may live."""
 _SHORT_WAIT = 3.0
 """Seconds. A turn that comes this soon is waited for with the claims in hand."""
 _REST = timedelta(minutes=1)
-"""How long parcels wait whose carrier will not be asked now, and does not say until when."""
+"""How long parcels wait when their carrier may not be asked now and does not say until when."""
 _NOT_ALLOWED = timedelta(hours=1)
-_QUESTIONS = 12
-"""How often a refused question is asked anew in parts: enough to find one bad parcel among forty."""
+_CALLS = 12
+"""Calls for one refused batch, made again in parts: enough to find one bad parcel among forty."""
 _AGAIN_SECONDS = 15
-"""When a nudge comes again whose parcel another worker is asking about."""
+"""When a nudge comes again because another worker is asking about its parcel."""
 
 _AGGREGATORS_ACCOUNT = "default"
 """The tenant's account with the aggregator through which next carriers are asked."""
@@ -121,7 +121,7 @@ class _Parcel(NamedTuple):
     claim: "Claim"
 
 
-class Polls:
+class Polls(msgspec.Struct, frozen=True, kw_only=True):
     """Asks carriers about parcels.
 
     Parameters
@@ -131,33 +131,21 @@ class Polls:
     carriers
         Finds whom to ask.
     timelines
-        Where what is told is joined.
+        Joins what carriers answer to the timelines of parcels.
     sqs
         The poll queue's, for messages that are to come again.
     threads
         How many ask side by side.
     """
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        timelines: Timelines,
-        sqs: "SQSClient",
-        settings: Settings,
-        clock: Clock = now,
-        sleep: Callable[[float], None] = really_sleep,
-        threads: int = _THREADS,
-    ) -> None:
-        self._table = table
-        self._carriers = carriers
-        self._timelines = timelines
-        self._sqs = sqs
-        self._settings = settings
-        self._clock = clock
-        self._sleep = sleep
-        self._threads = threads
+    table: "Table"
+    carriers: "Carriers"
+    timelines: Timelines
+    sqs: "SQSClient"
+    settings: Settings
+    clock: Clock = now
+    sleep: Callable[[float], None] = really_sleep
+    threads: int = _THREADS
 
     def run(self, worker: int, workers: int, started_at: datetime, deadline: Deadline) -> bool:
         """Ask about the worker's share of what is due, as far as `deadline` allows.
@@ -165,17 +153,15 @@ class Polls:
         True when something is left that another run should see to at once: there is time for one in the
         round of polls that began at `started_at`.
         """
-        asking = self._asking(deadline)
-        done = False
-        with asking:
+        is_done = False
+        with _Run(self, deadline) as run:
             size = max(1, _PAGE * workers // keys.POLL_SHARDS)
-            for page in self._table.due.polls(worker, workers, self._clock(), size):
-                if not asking.take(page):
+            for page in self.table.due.polls(worker, workers, self.clock(), size):
+                if not run.add(page):
                     break
             else:
-                done = True
-        asking.tell()
-        return (not done or asking.left > 0) and self._clock() < started_at + self._settings.poll_round
+                is_done = True
+        return (not is_done or run.left > 0) and self.clock() < started_at + self.settings.poll_round
 
     def nudged(self, nudges: Sequence[Nudge], deadline: Deadline) -> list[str]:
         """Ask about parcels that were nudged; the ids of the messages that are to come again.
@@ -199,81 +185,58 @@ class Polls:
                 requests[message.correlation_id] = None
         # Parcels are asked about together, so each line belongs to every request that nudged one of them.
         bind_log_keys(correlation_id=" ".join(requests) or None)
-        asking = self._asking(deadline)
-        with asking:
-            asking.take([*refs])
-        asking.tell()
-        for ref in self._still_due(asking.unclaimed):
+        with _Run(self, deadline) as run:
+            run.add([*refs])
+        for ref in self._still_due(run.unclaimed):
             nudge = refs[ref]
             again.append(nudge.message_id)
-            self._sqs.change_message_visibility(
-                QueueUrl=self._settings.poll_queue_url,
+            self.sqs.change_message_visibility(
+                QueueUrl=self.settings.poll_queue_url,
                 ReceiptHandle=nudge.receipt_handle,
                 VisibilityTimeout=_AGAIN_SECONDS,
             )
         return again
 
-    def _asking(self, deadline: Deadline) -> "_Asking":
-        return _Asking(
-            table=self._table,
-            carriers=self._carriers,
-            timelines=self._timelines,
-            pace=self._settings.poll_pace,
-            deadline=deadline,
-            clock=self._clock,
-            sleep=self._sleep,
-            threads=self._threads,
-        )
-
     def _still_due(self, refs: Iterable[PollRef]) -> list[PollRef]:
-        at = self._clock()
+        at = self.clock()
         due = []
-        for tenant, its in _grouped(refs, lambda ref: ref.tenant).items():
-            polls = self._table.tenant(tenant).trackings.polls(ref.id for ref in its)
-            due += [ref for ref in its if (next_at := polls[ref.id]) is not None and next_at <= at]
+        for tenant, refs_of_tenant in _grouped(refs, lambda ref: ref.tenant).items():
+            polls = self.table.tenant(tenant).trackings.polls(ref.id for ref in refs_of_tenant)
+            due += [ref for ref in refs_of_tenant if (next_at := polls[ref.id]) is not None and next_at <= at]
         return due
 
 
-class _Asking:
-    """One invocation's questions. A context manager: at its end every one of them is answered and stored."""
+class _Run:
+    """One invocation's polls. A context manager: at its end every call is answered, stored and counted."""
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        timelines: Timelines,
-        pace: float,
-        deadline: Deadline,
-        clock: Clock,
-        sleep: Callable[[float], None],
-        threads: int,
-    ) -> None:
+    def __init__(self, polls: Polls, deadline: Deadline) -> None:
         self.left = 0
         """Parcels that are due and were not asked about, for want of time or of room in their line."""
         self.unclaimed: list[PollRef] = []
         """Parcels that are not due any more, or that another worker has."""
-        self._table = table
-        self._carriers = carriers
-        self._timelines = timelines
-        self._pace = pace
+        self._table = polls.table
+        self._carriers = polls.carriers
+        self._timelines = polls.timelines
+        self._pace = polls.settings.poll_pace
+        self._clock = polls.clock
+        self._sleep = polls.sleep
         self._deadline = deadline
-        self._clock = clock
-        self._sleep = sleep
         self._claimant = uuid4().hex
-        self._lines: Lines[AccountName, Tracking] = Lines(self._batch, threads=threads)
+        self._lines: Lines[AccountName, Tracking] = Lines(self._poll, threads=polls.threads)
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._not_allowed = 0
-        self._latest = timedelta(0)
+        self._lag = timedelta(0)
 
-    def __enter__(self) -> "_Asking":
+    def __enter__(self) -> "_Run":
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, raised: object, *_: object) -> None:
         self._lines.close()
+        if raised is None:
+            self._publish_counts()
 
-    def take(self, refs: Sequence[PollRef]) -> bool:
+    def add(self, refs: Sequence[PollRef]) -> bool:
         """Have these asked about, or their first polls planned. False when there is no time for more."""
         due: list[Tracking] = []
         for ref, tracking in self._read(refs):
@@ -281,35 +244,35 @@ class _Asking:
                 due.append(tracking)
             else:
                 self._plan(tracking)
-        for whose, waiting in _grouped(due, _account).items():
-            together, abreast = _manners(whose.carrier)
-            self._leave_behind(whose, self._lines.add(whose, waiting, together=together, abreast=abreast))
+        for account, trackings in _grouped(due, _account).items():
+            size, threads = _batching(account.carrier)
+            left = self._lines.add(account, trackings, together=size, abreast=threads)
+            self._leave_behind(account, left)
         self._lines.start()
         return self._lines.wait(self._may_ask)
 
-    def tell(self) -> None:
-        """Put into figures what was done."""
+    def _publish_counts(self) -> None:
         for (name, carrier), number in self._counts.items():
             count(name, number, carrier=carrier)
             if name == "PollCalls":
                 count("ParcelsPerPoll", self._counts["Polls", carrier] / number, carrier=carrier)
         if self._counts or self._not_allowed:
-            duration("PollLag", self._latest.total_seconds())
+            duration("PollLag", self._lag.total_seconds())
             count("PollsNotAllowed", self._not_allowed)
 
     # What is to be asked
 
     def _read(self, refs: Sequence[PollRef]) -> list[tuple[PollRef, Tracking]]:
-        found = []
-        for tenant, its in _grouped(refs, lambda ref: ref.tenant).items():
+        parcels = []
+        for tenant, refs_of_tenant in _grouped(refs, lambda ref: ref.tenant).items():
             store = self._table.tenant(tenant).trackings
-            known = {tracking.id: tracking for tracking in store.many(ref.id for ref in its)}
-            for ref in its:
+            known = {tracking.id: tracking for tracking in store.many(ref.id for ref in refs_of_tenant)}
+            for ref in refs_of_tenant:
                 if ref.id in known:
-                    found.append((ref, known[ref.id]))
+                    parcels.append((ref, known[ref.id]))
                 elif ref.planned:
                     store.forget_poll(ref.id)
-        return found
+        return parcels
 
     def _plan(self, tracking: Tracking) -> None:
         try:
@@ -318,23 +281,23 @@ class _Asking:
         except Exception as error:
             log.error(
                 "a parcel's first poll was not planned",
-                extra={**_whose(tracking), **safe_error_fields(error)},
+                extra={**_ids(tracking), **safe_error_fields(error)},
             )
             return
         self._count("PollsPlanned", tracking.carrier)
 
-    def _batch(self, whose: AccountName, trackings: list[Tracking]) -> bool:
+    def _poll(self, account: AccountName, trackings: list[Tracking]) -> bool:
         """Claim some parcels of an account and ask about them. False: leave the account alone."""
         if not self._may_ask():
-            self._leave_behind(whose, len(trackings))
+            self._leave_behind(account, len(trackings))
             return False
         parcels = self._claimed(trackings)
         try:
-            parcels = self._without_ended_orders(whose, parcels)
-            return not parcels or self._ask(whose, parcels, [_QUESTIONS])
+            parcels = self._without_ended_orders(account, parcels)
+            return not parcels or self._ask(account, parcels, [_CALLS])
         except Exception as error:
             # Whatever was settled is not claimed any more, and stays as it is.
-            log.error("a poll broke off", extra={**whose._asdict(), **safe_error_fields(error)})
+            log.error("a poll broke off", extra={**account._asdict(), **safe_error_fields(error)})
             self._give_back(parcels)
             return False
 
@@ -355,18 +318,18 @@ class _Asking:
                 self._pass_over([tracking])
                 continue
             with self._lock:
-                self._latest = max(self._latest, at - datetime.fromisoformat(claim.due_at))
+                self._lag = max(self._lag, at - datetime.fromisoformat(claim.due_at))
             parcels.append(_Parcel(tracking, claim))
         return parcels
 
-    def _without_ended_orders(self, whose: AccountName, parcels: list[_Parcel]) -> list[_Parcel]:
+    def _without_ended_orders(self, account: AccountName, parcels: list[_Parcel]) -> list[_Parcel]:
         """Those that can still travel. A parcel that never moved ends with its order, whatever is known."""
         unmoved = {
             parcel.tracking.order_id
             for parcel in parcels
             if parcel.tracking.order_id and not parcel.tracking.has_moved
         }
-        orders = {order.id: order for order in self._table.tenant(whose.tenant).orders.many([*unmoved])}
+        orders = {order.id: order for order in self._table.tenant(account.tenant).orders.many([*unmoved])}
         travelling = []
         for parcel in parcels:
             tracking = parcel.tracking
@@ -377,30 +340,31 @@ class _Asking:
                 self._settle(parcel, _end_of(tracking, at=order.updated_at))
         return travelling
 
-    # Asking
+    # Asking carriers
 
     def _may_ask(self) -> bool:
         return self._deadline.remaining() >= _SETTLE_SECONDS + _ASK_SECONDS
 
-    def _ask(self, whose: AccountName, parcels: list[_Parcel], questions: list[int]) -> bool:
-        """Ask about claimed parcels, in at most `questions[0]` parts. False: leave the account alone."""
+    def _ask(self, account: AccountName, parcels: list[_Parcel], calls_left: list[int]) -> bool:
+        """Ask about claimed parcels, in at most `calls_left[0]` calls. False: leave the account alone."""
         numbers = [*dict.fromkeys(parcel.tracking.tracking_number for parcel in parcels)]
-        questions[0] -= 1
+        calls_left[0] -= 1
         while True:
             if not self._may_ask() or any(parcel.claim.until <= self._clock() for parcel in parcels):
                 self._give_back(parcels)
-                self._leave_behind(whose, len(parcels))
+                self._leave_behind(account, len(parcels))
                 return False
             try:
-                told = self._carriers.tracker(whose, self._deadline.minus(_SETTLE_SECONDS)).track(numbers)
+                carrier = self._carriers.tracker(account, self._deadline.minus(_SETTLE_SECONDS))
+                histories = carrier.track(numbers)
                 break
             except (HeldBackError, TooManyRequestsError) as error:
                 if not self._waited_for_turn(error):
-                    self._count("PollsHeldBack", whose.carrier, len(parcels))
-                    self._give_back(parcels, after=_wanted(error))
+                    self._count("PollsHeldBack", account.carrier, len(parcels))
+                    self._give_back(parcels, after=_pause(error))
                     return False
             except (AuthenticationError, AccountError, ProblemError) as error:
-                log.warning("an account is of no use for polls", extra={**whose._asdict(), **_name(error)})
+                log.warning("an account is of no use for polls", extra={**account._asdict(), **_name(error)})
                 with self._lock:
                     self._not_allowed += len(parcels)
                 self._give_back(parcels, after=_NOT_ALLOWED)
@@ -408,31 +372,31 @@ class _Asking:
             except _AWS_TROUBLE:
                 raise
             except (TransientError, UnknownOutcomeError) as error:
-                log.info("a poll had no answer", extra={**whose._asdict(), **_name(error)})
-                self._miss(whose, parcels)
+                log.info("a poll had no answer", extra={**account._asdict(), **_name(error)})
+                self._miss(account, parcels)
                 return True
             except Exception as error:
-                if len(parcels) > 1 and questions[0] > 0:
-                    return self._ask_in_halves(whose, parcels, questions)
+                if len(parcels) > 1 and calls_left[0] > 0:
+                    return self._ask_in_halves(account, parcels, calls_left)
                 if isinstance(error, RefusedError):
-                    log.info("a poll was refused", extra={**whose._asdict(), "parcels": len(parcels)})
+                    log.info("a poll was refused", extra={**account._asdict(), "parcels": len(parcels)})
                 else:
-                    log.error("a poll broke off", extra={**whose._asdict(), **safe_error_fields(error)})
-                self._miss(whose, parcels)
+                    log.error("a poll broke off", extra={**account._asdict(), **safe_error_fields(error)})
+                self._miss(account, parcels)
                 return True
-        self._count("PollCalls", whose.carrier)
-        self._count("Polls", whose.carrier, len(parcels))
-        matches = self._matched(whose, parcels, told)
+        self._count("PollCalls", account.carrier)
+        self._count("Polls", account.carrier, len(parcels))
+        matches = self._match(account, parcels, histories)
         for parcel in parcels:
             self._settle(parcel, _about(parcel.tracking, matches[parcel.tracking.id]))
         return True
 
-    def _matched(
-        self, whose: AccountName, parcels: list[_Parcel], told: Sequence[ParcelHistory]
+    def _match(
+        self, account: AccountName, parcels: list[_Parcel], histories: Sequence[ParcelHistory]
     ) -> dict[str, list[ParcelHistory]]:
-        """What was told of each parcel, by its id: whichever of its names the carrier calls it by.
+        """The histories of each parcel, by its id: whichever of its names the carrier calls it by.
 
-        What is of none of them is counted and logged: its parcel's timeline lacks it.
+        A history of none of them is counted and logged: its parcel's timeline lacks it.
         """
         matches: dict[str, list[ParcelHistory]] = {parcel.tracking.id: [] for parcel in parcels}
         owners: dict[str, list[str]] = {}
@@ -440,30 +404,30 @@ class _Asking:
             for name in (tracking.tracking_number, tracking.carrier_number, tracking.parcel_reference):
                 if name:
                     owners.setdefault(number_key(name), []).append(tracking.id)
-        for history in told:
+        for history in histories:
             names = [number_key(name) for name in (history.tracking_number, *history.names)]
             owner = next((owners[name] for name in names if name in owners), None)
             if owner is None:
                 log.warning(
-                    "what a carrier told is of no parcel that was asked about",
-                    extra={**whose._asdict(), "names": [name[:64] for name in names]},
+                    "a history is of no parcel that was asked about",
+                    extra={**account._asdict(), "names": [name[:64] for name in names]},
                 )
-                self._count("HistoriesUnmatched", whose.carrier)
+                self._count("HistoriesUnmatched", account.carrier)
                 continue
             for tracking_id in dict.fromkeys(owner):
                 matches[tracking_id].append(history)
         return matches
 
-    def _ask_in_halves(self, whose: AccountName, parcels: list[_Parcel], questions: list[int]) -> bool:
+    def _ask_in_halves(self, account: AccountName, parcels: list[_Parcel], calls_left: list[int]) -> bool:
         half = len(parcels) // 2
         goes_on = True
         for part in (parcels[:half], parcels[half:]):
             if not goes_on:
                 self._give_back(part)
-            elif questions[0] > 0:
-                goes_on = self._ask(whose, part, questions)
+            elif calls_left[0] > 0:
+                goes_on = self._ask(account, part, calls_left)
             else:
-                self._miss(whose, part)
+                self._miss(account, part)
         return goes_on
 
     def _waited_for_turn(self, error: TransientError) -> bool:
@@ -474,10 +438,10 @@ class _Asking:
         self._sleep(wait)
         return True
 
-    # What comes of it
+    # Storing their answers
 
-    def _settle(self, parcel: _Parcel, told: ParcelHistory | None) -> None:
-        """Join what was told of a parcel, and give its claim back with its next poll.
+    def _settle(self, parcel: _Parcel, history: ParcelHistory | None) -> None:
+        """Join a parcel's history to its timeline, and give its claim back with its next poll.
 
         Where that fails the claim ends by itself, and the parcel is still due.
         """
@@ -485,9 +449,9 @@ class _Asking:
         store = self._table.tenant(tracking.tenant).trackings
         try:
             at = self._clock()
-            if told is not None:
-                tracking = self._join(tracking, told)
-            tracking = self._handed_on(tracking)
+            if history is not None:
+                tracking = self._join(tracking, history)
+            tracking = self._ask_next_carrier(tracking)
             silent = silence(tracking, now=at)
             if silent is not None:
                 number = tracking.tracking_number
@@ -496,44 +460,41 @@ class _Asking:
         except TrackingNotFoundError:
             store.forget_poll(tracking.id)
         except Exception as error:
-            log.error(
-                "what a poll told was not stored", extra={**_whose(tracking), **safe_error_fields(error)}
-            )
+            log.error("a poll's answer was not stored", extra={**_ids(tracking), **safe_error_fields(error)})
             self._count("PollsBroken", tracking.carrier)
 
-    def _handed_on(self, tracking: Tracking) -> Tracking:
+    def _ask_next_carrier(self, tracking: Tracking) -> Tracking:
         """Join what the courier knows that takes the parcel on, asked through the tenant's aggregator.
 
         Where the tenant has no account of one, or that does not answer, the parcel's own carrier has told all
         there is; the next poll asks again.
         """
-        there = tracking.next_carrier
-        if there is None or not there.followed or tracking.is_over(self._clock()) or not self._may_ask():
+        courier = tracking.next_carrier
+        if courier is None or not courier.followed or tracking.is_over(self._clock()) or not self._may_ask():
             return tracking
-        whose = AccountName(tracking.tenant, registry.DEFAULT_AGGREGATOR, _AGGREGATORS_ACCOUNT)
-        waybill = Waybill(there.carrier_code, there.tracking_number)
+        account = AccountName(tracking.tenant, registry.DEFAULT_AGGREGATOR, _AGGREGATORS_ACCOUNT)
+        waybill = Waybill(courier.carrier_code, courier.tracking_number)
         try:
-            aggregator = self._carriers.aggregator(whose, self._deadline.minus(_SETTLE_SECONDS))
-            told = aggregator.history(waybill)
-            if told is None:
+            aggregator = self._carriers.aggregator(account, self._deadline.minus(_SETTLE_SECONDS))
+            history = aggregator.history(waybill)
+            if history is None:
                 (followed,) = aggregator.follow([Following(waybill=waybill)])
                 if isinstance(followed, CarrierError):
                     raise followed
-                self._table.tenant(tracking.tenant).trackings.lead_to(
-                    tracking.id, whose.account, there.carrier_code, there.tracking_number
-                )
-                told = followed.history
+                trackings = self._table.tenant(tracking.tenant).trackings
+                trackings.lead_to(tracking.id, account.account, *waybill)
+                history = followed.history
         except ProblemError:
             return tracking
         except (CarrierError, AccountError) as error:
-            log.warning("a next carrier was not asked", extra={**_whose(tracking), **_name(error)})
+            log.warning("a next carrier was not asked", extra={**_ids(tracking), **_name(error)})
             self._count("NextCarriersNotAsked", tracking.carrier)
             return tracking
         self._count("NextCarriersAsked", tracking.carrier)
-        return tracking if told is None else self._join(tracking, _carried_on(told, there))
+        return tracking if history is None else self._join(tracking, _carried_on(history, courier))
 
-    def _miss(self, whose: AccountName, parcels: list[_Parcel]) -> None:
-        self._count("PollsMissed", whose.carrier, len(parcels))
+    def _miss(self, account: AccountName, parcels: list[_Parcel]) -> None:
+        self._count("PollsMissed", account.carrier, len(parcels))
         at = self._clock()
         for tracking, claim in parcels:
             misses = claim.misses + 1
@@ -550,18 +511,18 @@ class _Asking:
             with _claims_end_by_themselves(tracking):
                 store.release(claim, due=due)
 
-    def _join(self, tracking: Tracking, told: ParcelHistory) -> Tracking:
-        return self._timelines.take(tracking.tenant, tracking.id, told, Source.POLL, known=tracking)
+    def _join(self, tracking: Tracking, history: ParcelHistory) -> Tracking:
+        return self._timelines.take(tracking.tenant, tracking.id, history, Source.POLL, known=tracking)
 
     def _pass_over(self, trackings: Sequence[Tracking]) -> None:
         with self._lock:
             self.unclaimed += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
 
-    def _leave_behind(self, whose: AccountName, number: int) -> None:
+    def _leave_behind(self, account: AccountName, number: int) -> None:
         with self._lock:
             self.left += number
         if number:
-            self._count("PollsLeft", whose.carrier, number)
+            self._count("PollsLeft", account.carrier, number)
 
     def _count(self, name: str, carrier: str, number: int = 1) -> None:
         with self._lock:
@@ -573,11 +534,11 @@ def _claims_end_by_themselves(tracking: Tracking) -> Iterator[None]:
     try:
         yield
     except _AWS_TROUBLE as error:
-        log.warning("a claim was not given back", extra={**_whose(tracking), **safe_error_fields(error)})
+        log.warning("a claim was not given back", extra={**_ids(tracking), **safe_error_fields(error)})
 
 
-def _manners(carrier: str) -> tuple[int, int]:
-    """How many parcels a carrier is asked about together, and by how many threads an account of it."""
+def _batching(carrier: str) -> tuple[int, int]:
+    """How many parcels one call asks a carrier about, and how many threads call one account of it."""
     try:
         profile = registry.profile(carrier)
     except registry.UnknownCarrierError:
@@ -590,45 +551,44 @@ def _account(tracking: Tracking) -> AccountName:
     return AccountName(tracking.tenant, tracking.carrier, tracking.account)
 
 
-def _about(tracking: Tracking, told: Sequence[ParcelHistory]) -> ParcelHistory | None:
-    """What was told under the parcel's number of the parcel itself: an aggregator may know several.
+def _about(tracking: Tracking, histories: Sequence[ParcelHistory]) -> ParcelHistory | None:
+    """The history of the parcel itself, of those under its number: an aggregator may know several.
 
     When it knows but one, and that of another courier, it may have found out that this one has the parcel.
     """
-    if tracking.carrier_code is None and len(told) > 1:
-        events = tuple(event for history in told for event in history.events)
-        return msgspec.structs.replace(told[0], events=events)
-    for history in told:
+    if tracking.carrier_code is None and len(histories) > 1:
+        events = tuple(event for history in histories for event in history.events)
+        return msgspec.structs.replace(histories[0], events=events)
+    for history in histories:
         if None in (history.carrier_code, tracking.carrier_code):
             return history
         if (history.carrier_code or "").casefold() == (tracking.carrier_code or "").casefold():
             return history
-    return told[0] if len(told) == 1 else None
+    return histories[0] if len(histories) == 1 else None
 
 
-def _carried_on(told: ParcelHistory, there: NextCarrier) -> ParcelHistory:
-    """What the next courier tells, as the parcel's own story.
+def _carried_on(history: ParcelHistory, courier: NextCarrier) -> ParcelHistory:
+    """The next courier's history as the parcel's own.
 
     That nothing is known there, or nothing any more, is no news of a parcel that travels; that it was
     announced there does not take it back to its beginning.
     """
-    courier = told.carrier_code or there.carrier_code
     events = []
-    for event in told.events:
+    for event in history.events:
         if event.status in (TrackingStatus.PENDING, TrackingStatus.EXPIRED):
             continue
         announced = event.status is TrackingStatus.INFO_RECEIVED
         events.append(
             msgspec.structs.replace(
                 event,
-                carrier=courier,
+                carrier=history.carrier_code or courier.carrier_code,
                 status=None if announced else event.status,
                 is_housekeeping=announced or event.is_housekeeping,
             )
         )
     return msgspec.structs.replace(
-        told,
-        tracking_number=there.tracking_number,
+        history,
+        tracking_number=courier.tracking_number,
         carrier_code=None,
         events=tuple(events),
         other_numbers=(),
@@ -646,11 +606,11 @@ def _end_of(tracking: Tracking, *, at: datetime) -> ParcelHistory:
     return ParcelHistory(tracking_number=tracking.tracking_number, events=(event,) if event else ())
 
 
-def _wanted(error: TransientError) -> timedelta:
+def _pause(error: TransientError) -> timedelta:
     return _REST if error.retry_after is None else timedelta(seconds=error.retry_after)
 
 
-def _whose(tracking: Tracking) -> dict[str, str]:
+def _ids(tracking: Tracking) -> dict[str, str]:
     return {"tenant": tracking.tenant, "tracking_id": tracking.id, "carrier": tracking.carrier}
 
 

@@ -17,13 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.errors import (
-    CarrierError,
-    OverLimitError,
-    RefusedError,
-    TooManyRequestsError,
-    TransientError,
-)
+from parcelgate.carriers.errors import CarrierError, OverLimitError, TooManyRequestsError, TransientError
 from parcelgate.carriers.results import Amendment, Followed, Following, Waybill
 from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
@@ -32,7 +26,7 @@ from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
 from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
-from parcelgate.observability.logs import bind_log_keys, log
+from parcelgate.observability.logs import bind_log_keys
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
@@ -50,14 +44,17 @@ if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.store.table import Table
+    from parcelgate.store.trackings import Trackings
 
+MOST = 40
+"""Parcels of one request."""
 REALTIME_INTERVAL = timedelta(hours=2)
 """How often one parcel's courier may be asked at once."""
 _ATTEMPTS = 5
 """How often a tracking is read and written anew that others are writing too."""
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """A parcel that a client wants followed with one of the tenant's accounts."""
 
     account: str
@@ -65,7 +62,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class Taken(NamedTuple):
+class Subscribed(NamedTuple):
     """A parcel that is followed; `already` when it was before."""
 
     tracking: Tracking
@@ -75,64 +72,55 @@ class Taken(NamedTuple):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What a client wants changed of a followed parcel.
 
-    `said` makes a tracking into what it shall be: its title, customer, note and so on. `carrier_code` is
+    `edit` makes a tracking into what it shall be: its title, customer, note and so on. `carrier_code` is
     the courier that really has the parcel; `paused`, whether it is not asked about.
     """
 
-    said: Callable[[Tracking], Tracking]
+    edit: Callable[[Tracking], Tracking]
     carrier_code: str | None = None
     paused: bool | None = None
 
 
-class TrackingSubscriptions:
+class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     """Has parcels followed, and keeps what is known of them in step with the aggregator.
 
     Parameters
     ----------
+    table
+        The store.
     carriers
         Finds carriers and aggregators.
     timelines
-        Makes the door through which events join timelines, when there are any.
+        Gives what joins events to timelines, when there are any.
     """
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        timelines: "Callable[[], Timelines]",
-        pace: Callable[[], float] = lambda: 1.0,
-        clock: Clock = now,
-    ) -> None:
-        self.table = table
-        self._carriers = carriers
-        self._timelines = timelines
-        self._pace = pace
-        self._clock = clock
+    table: "Table"
+    carriers: "Carriers"
+    timelines: "Callable[[], Timelines]"
+    pace: Callable[[], float] = lambda: 1.0
+    clock: Clock = now
 
     def follow(
-        self, tenant: str, wanted: Sequence[Wanted], deadline: Deadline
-    ) -> "list[Taken | ProblemError]":
+        self, tenant: str, subscriptions: Sequence[Subscription], deadline: Deadline
+    ) -> "list[Subscribed | ProblemError]":
         """Follow up to 40 parcels: each one's tracking, or why there is none, in their order.
 
         One that stands there twice is followed as its first place says, and is followed already at the next.
         """
         bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
-        results: dict[int, Taken | ProblemError] = {}
+        results: dict[int, Subscribed | ProblemError] = {}
         first: dict[tuple[str, Waybill], int] = {}
-        for place, one in enumerate(wanted):
-            if first.setdefault((one.account, one.following.waybill), place) != place:
+        for place, each in enumerate(subscriptions):
+            if first.setdefault((each.account, each.following.waybill), place) != place:
                 continue
-            known = self._found(tenant, one.account, one.following.waybill)
+            known = self._known(tenant, each.account, each.following.waybill)
             if known is not None:
-                results[place] = Taken(known, already=True)
+                results[place] = Subscribed(known, already=True)
         unknown = [place for place in first.values() if place not in results]
-        for account, places in _grouped(unknown, lambda place: wanted[place].account):
-            answers = self._asked(
-                tenant,
-                registry.DEFAULT_AGGREGATOR,
-                account,
-                [wanted[place].following for place in places],
+        for account, places in _grouped(unknown, lambda place: subscriptions[place].account):
+            answers = self._ask_account(
+                AccountName(tenant, registry.DEFAULT_AGGREGATOR, account),
+                [subscriptions[place].following for place in places],
                 lambda aggregator, parcels: aggregator.follow(parcels),
                 deadline,
             )
@@ -140,35 +128,35 @@ class TrackingSubscriptions:
                 results[place] = (
                     answer
                     if isinstance(answer, ProblemError)
-                    else _tried(self._kept, tenant, wanted[place], answer)
+                    else _or_problem(self._store, tenant, subscriptions[place], answer)
                 )
-        new = sum(isinstance(result, Taken) and not result.already for result in results.values())
+        new = sum(isinstance(result, Subscribed) and not result.already for result in results.values())
         if new:
             count("ParcelsFollowed", new, carrier=registry.DEFAULT_AGGREGATOR)
-        for place, one in enumerate(wanted):
-            result = results[first[one.account, one.following.waybill]]
-            if isinstance(result, Taken) and place not in results:
-                result = Taken(result.tracking, already=True)
+        for place, each in enumerate(subscriptions):
+            result = results[first[each.account, each.following.waybill]]
+            if isinstance(result, Subscribed) and place not in results:
+                result = Subscribed(result.tracking, already=True)
             results[place] = result
-        return [results[place] for place in range(len(wanted))]
+        return [results[place] for place in range(len(subscriptions))]
 
     def change(
         self, tenant: str, changes: Sequence[tuple[str, Change]], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
         """Change up to 40 trackings, by their ids: each as it is then, or why it is not changed."""
-        results = self._standing(tenant, [tracking_id for tracking_id, _ in changes])
-        amended: dict[int, Amendment] = {}
+        results = self._read(tenant, [tracking_id for tracking_id, _ in changes])
+        amendments: dict[int, Amendment] = {}
         for place, (_, change) in enumerate(changes):
             tracking = results[place]
             if isinstance(tracking, Tracking):
-                tracking = results[place] = _tried(self._prepared, tracking, change, deadline)
-            if isinstance(tracking, Tracking) and (amendment := _amendment(tracking, change.said(tracking))):
-                amended[place] = amendment
-        results = self._told(
-            tenant, results, amended, lambda aggregator, given: aggregator.amend(given), deadline
+                tracking = results[place] = _or_problem(self._prepare, tracking, change, deadline)
+            if isinstance(tracking, Tracking) and (amendment := _amendment(tracking, change.edit(tracking))):
+                amendments[place] = amendment
+        results = self._tell_aggregators(
+            results, amendments, lambda aggregator, changed: aggregator.amend(changed), deadline
         )
         return [
-            _tried(self._completed, tracking, change) if isinstance(tracking, Tracking) else tracking
+            _or_problem(self._complete, tracking, change) if isinstance(tracking, Tracking) else tracking
             for tracking, (_, change) in zip(results, changes, strict=True)
         ]
 
@@ -176,7 +164,7 @@ class TrackingSubscriptions:
         self, tenant: str, tracking_ids: Sequence[str], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
         """Follow up to 40 parcels no more: each as it was, or why it is still followed."""
-        results = self._standing(tenant, tracking_ids)
+        results = self._read(tenant, tracking_ids)
         for place, tracking in enumerate(results):
             if isinstance(tracking, Tracking) and not _is_aggregated(tracking):
                 detail = "The parcel belongs to an order, and is followed as long as that: pause it instead."
@@ -186,10 +174,10 @@ class TrackingSubscriptions:
             for place, tracking in enumerate(results)
             if isinstance(tracking, Tracking)
         }
-        results = self._told(
-            tenant, results, waybills, lambda aggregator, given: aggregator.forget(given), deadline
+        results = self._tell_aggregators(
+            results, waybills, lambda aggregator, forgotten: aggregator.forget(forgotten), deadline
         )
-        store = self.table.tenant(tenant).trackings
+        store = self._trackings(tenant)
         for tracking in results:
             if isinstance(tracking, Tracking):
                 store.remove(tracking)
@@ -200,20 +188,18 @@ class TrackingSubscriptions:
 
         Raises TrackingNotFoundError, and ProblemError: `refused_by_carrier` or `carrier_unavailable`.
         """
-        tracking = self.table.tenant(tenant).trackings.get(tracking_id)
+        tracking = self._trackings(tenant).get(tracking_id)
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
-        try:
-            return self._paused(tracking, deadline)
-        except CarrierError as error:
-            raise _problem(error) from None
+        with carrier_problems.raised():
+            return self._pause(tracking, deadline)
 
     def refresh(self, tenant: str, tracking_id: str) -> Tracking:
         """Have the parcel asked about at once, also one that is paused, which it stays.
 
         Raises TrackingNotFoundError.
         """
-        tracking = self.table.tenant(tenant).trackings.get(tracking_id)
-        self._timelines().nudge(tenant, tracking_id)
+        tracking = self._trackings(tenant).get(tracking_id)
+        self.timelines().nudge(tenant, tracking_id)
         return tracking
 
     def ask_courier(self, tenant: str, tracking_id: str, deadline: Deadline) -> Tracking:
@@ -222,28 +208,28 @@ class TrackingSubscriptions:
         Raises TrackingNotFoundError, and ProblemError: `not_supported_by_carrier`, `too_many_requests` with
         the seconds to wait, `refused_by_carrier` or `carrier_unavailable`.
         """
-        store = self.table.tenant(tenant).trackings
+        store = self._trackings(tenant)
         tracking = store.get(tracking_id)
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
         if not _is_aggregated(tracking):
             raise _not_offered("/realtime", "There is one way to ask this carrier: a refresh without it.")
-        aggregator = self._carriers.aggregator(tracking, deadline)
-        at = self._clock()
+        aggregator = self.carriers.aggregator(tracking, deadline)
+        at = self.clock()
         wait = store.realtime(tracking.id, at=at, interval=REALTIME_INTERVAL)
         if wait > 0:
             detail = "The courier was asked about this parcel less than two hours ago."
             raise ProblemError("too_many_requests", detail, retry_after=math.ceil(wait))
         try:
-            told = aggregator.realtime(_waybill(tracking))
+            history = aggregator.realtime(_waybill(tracking))
         except TransientError as error:
             store.realtime_unused(tracking.id, at=at)
-            raise _asked_too_often(error) or _problem(error) from None
+            raise _asked_too_often(error) or carrier_problems.of(error) from None
         except CarrierError as error:
-            raise _problem(error) from None
+            raise carrier_problems.of(error) from None
         count("RealtimeCalls", carrier=tracking.carrier)
-        if told is not None:
-            tracking = self._timelines().take(tenant, tracking.id, told, Source.POLL)
-            store.schedule(tracking.id, next_poll(tracking, now=self._clock(), pace=self._pace()))
+        if history is not None:
+            tracking = self.timelines().take(tenant, tracking.id, history, Source.POLL)
+            store.schedule(tracking.id, next_poll(tracking, now=self.clock(), pace=self.pace()))
         return tracking
 
     def ask[T](
@@ -255,20 +241,17 @@ class TrackingSubscriptions:
         `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
-        aggregator = self._carriers.aggregator(
-            AccountName(tenant, registry.DEFAULT_AGGREGATOR, account), deadline
-        )
-        try:
+        name = AccountName(tenant, registry.DEFAULT_AGGREGATOR, account)
+        aggregator = self.carriers.aggregator(name, deadline)
+        with carrier_problems.raised():
             return question(aggregator)
-        except CarrierError as error:
-            raise _problem(error) from None
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
         """The trackings, and when each is asked about next."""
         return TrackingReader(self.table).planned(tenant, trackings)
 
     @staticmethod
-    def raise_if_none_was_heard(results: "Sequence[object]") -> None:
+    def raise_if_all_unavailable(results: "Sequence[object]") -> None:
         """Raise the problem of all when the aggregator could be asked about none of several parcels.
 
         So the whole request fails, and may be sent again under the same idempotency key.
@@ -282,95 +265,93 @@ class TrackingSubscriptions:
 
     # Following.
 
-    def _found(self, tenant: str, account: str, waybill: Waybill) -> Tracking | None:
-        store = self.table.tenant(tenant).trackings
+    def _known(self, tenant: str, account: str, waybill: Waybill) -> Tracking | None:
+        """The tracking of a parcel that is followed already."""
+        store = self._trackings(tenant)
         tracking_id = store.find(account, *waybill)
-        if tracking_id is None:
-            return None
         try:
-            return store.get(tracking_id)
+            return None if tracking_id is None else store.get(tracking_id)
         except TrackingNotFoundError:
             return None
 
-    def _kept(self, tenant: str, wanted: Wanted, followed: Followed) -> Taken:
+    def _store(self, tenant: str, subscription: Subscription, followed: Followed) -> Subscribed:
         """Store a parcel that the aggregator follows now."""
-        store = self.table.tenant(tenant).trackings
-        tracking = _tracking(tenant, wanted, followed, self._clock())
+        tracking = _tracking(tenant, subscription, followed, self.clock())
         for _ in range(_ATTEMPTS):
             try:
-                store.add(tracking)
+                self._trackings(tenant).add(tracking)
             except AlreadyFollowedError:
-                found = self._found(tenant, wanted.account, followed.waybill)
-                if found is not None:
-                    return Taken(found, already=True)
+                known = self._known(tenant, subscription.account, followed.waybill)
+                if known is not None:
+                    return Subscribed(known, already=True)
             else:
                 if followed.history is not None:
-                    tracking = self._timelines().take(tenant, tracking.id, followed.history, Source.POLL)
-                return Taken(tracking, already=False)
+                    tracking = self.timelines().take(tenant, tracking.id, followed.history, Source.POLL)
+                return Subscribed(tracking, already=False)
         raise StoreUnavailableError("the parcel is being followed and forgotten at once")
 
     # Changing.
 
-    def _prepared(self, tracking: Tracking, change: Change, deadline: Deadline) -> Tracking:
+    def _prepare(self, tracking: Tracking, change: Change, deadline: Deadline) -> Tracking:
         """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
         _must_be_possible(tracking, change)
         if change.carrier_code is not None:
             if change.carrier_code != tracking.carrier_code:
-                tracking = self._corrected(tracking, change.carrier_code, deadline)
+                tracking = self._correct(tracking, change.carrier_code, deadline)
             # Also when it was corrected before: by somebody, maybe, who did not live to do this.
-            self._timelines().nudge(tracking.tenant, tracking.id)
-        return self._paused(tracking, deadline) if change.paused else tracking
+            self.timelines().nudge(tracking.tenant, tracking.id)
+        return self._pause(tracking, deadline) if change.paused else tracking
 
-    def _completed(self, tracking: Tracking, change: Change) -> Tracking:
+    def _complete(self, tracking: Tracking, change: Change) -> Tracking:
         resumes = change.paused is False
 
-        def changed(before: Tracking) -> Tracking:
-            return msgspec.structs.replace(change.said(before), paused=before.paused and not resumes)
+        def edit(before: Tracking) -> Tracking:
+            return msgspec.structs.replace(change.edit(before), paused=before.paused and not resumes)
 
-        after = self._written(tracking, changed)
+        after = self._write(tracking, edit)
         if resumes:
             # Also when it was not paused: whoever resumed it may not have lived to do this.
-            self._timelines().nudge(tracking.tenant, tracking.id)
+            self.timelines().nudge(tracking.tenant, tracking.id)
         return after
 
-    def _corrected(self, tracking: Tracking, carrier_code: str, deadline: Deadline) -> Tracking:
+    def _correct(self, tracking: Tracking, carrier_code: str, deadline: Deadline) -> Tracking:
         """Follow the parcel with another courier."""
-        store = self.table.tenant(tracking.tenant).trackings
+        store = self._trackings(tracking.tenant)
         known = store.find(tracking.account, carrier_code, tracking.tracking_number)
         if known not in (None, tracking.id):
             raise _followed_twice()
-        aggregator = self._carriers.aggregator(tracking, deadline)
+        aggregator = self.carriers.aggregator(tracking, deadline)
         aggregator.correct(_waybill(tracking), carrier_code)
 
         try:
-            return self._written(tracking, lambda before: corrected_to(before, carrier_code), store.recode)
+            return self._write(tracking, lambda before: corrected_to(before, carrier_code), store.recode)
         except AlreadyFollowedError:
             raise _followed_twice() from None
 
-    def _paused(self, tracking: Tracking, deadline: Deadline) -> Tracking:
+    def _pause(self, tracking: Tracking, deadline: Deadline) -> Tracking:
         if not tracking.paused and _is_aggregated(tracking):
-            aggregator = self._carriers.aggregator(tracking, deadline)
+            aggregator = self.carriers.aggregator(tracking, deadline)
             (error,) = aggregator.pause([_waybill(tracking)])
             if error is not None:
                 raise error
-        after = self._written(tracking, lambda before: msgspec.structs.replace(before, paused=True))
-        self.table.tenant(tracking.tenant).trackings.schedule(tracking.id, None)
+        after = self._write(tracking, lambda before: msgspec.structs.replace(before, paused=True))
+        self._trackings(tracking.tenant).schedule(tracking.id, None)
         return after
 
-    def _written(
+    def _write(
         self,
         tracking: Tracking,
-        changed: Callable[[Tracking], Tracking],
+        edit: Callable[[Tracking], Tracking],
         write: Callable[[Tracking, Tracking], None] | None = None,
     ) -> Tracking:
-        """Store the tracking as `changed` makes it, over whatever others have written meanwhile."""
-        store = self.table.tenant(tracking.tenant).trackings
+        """Store the tracking as `edit` makes it, over whatever others have written meanwhile."""
+        store = self._trackings(tracking.tenant)
         for attempt in range(1, _ATTEMPTS + 1):
             before = tracking if attempt == 1 else store.get(tracking.id)
-            after = changed(before)
+            after = edit(before)
             if after == before:
                 return before
-            after = msgspec.structs.replace(after, version=before.version + 1, updated_at=self._clock())
+            after = msgspec.structs.replace(after, version=before.version + 1, updated_at=self.clock())
             try:
                 (write or store.save)(before, after)
             except VersionConflictError:
@@ -382,64 +363,64 @@ class TrackingSubscriptions:
 
     # Asking.
 
-    def _standing(self, tenant: str, tracking_ids: Sequence[str]) -> "list[Tracking | ProblemError]":
+    def _read(self, tenant: str, tracking_ids: Sequence[str]) -> "list[Tracking | ProblemError]":
         bind_log_keys(tenant=tenant)
-        found = {tracking.id: tracking for tracking in self.table.tenant(tenant).trackings.many(tracking_ids)}
-        return [found.get(tracking_id) or _unknown() for tracking_id in tracking_ids]
+        trackings = {tracking.id: tracking for tracking in self._trackings(tenant).many(tracking_ids)}
+        return [trackings.get(tracking_id) or _unknown() for tracking_id in tracking_ids]
 
-    def _told[T](
+    def _tell_aggregators[T](
         self,
-        tenant: str,
-        standing: "Sequence[Tracking | ProblemError]",
-        words: dict[int, T],
+        trackings: "Sequence[Tracking | ProblemError]",
+        messages: dict[int, T],
         tell: "Callable[[Aggregates, list[T]], list[CarrierError | None]]",
         deadline: Deadline,
     ) -> "list[Tracking | ProblemError]":
-        """Tell aggregators the `words` about the trackings at these places, each account's at once.
+        """Tell aggregators the `messages` about the trackings at these places, each account's at once.
 
-        The trackings again, and in the place of those that were not heard, why.
+        The trackings again, and in the place of those whose message was refused or did not arrive, why.
         """
-        results = list(standing)
-        whose = {
-            place: (one.carrier, one.account)
-            for place in words
-            if isinstance(one := standing[place], Tracking)
+        results = list(trackings)
+        accounts = {
+            place: AccountName(each.tenant, each.carrier, each.account)
+            for place in messages
+            if isinstance(each := trackings[place], Tracking)
         }
-        for (carrier, account), places in _grouped(whose, lambda place: whose[place]):
-            given = [words[place] for place in places]
-            answers = self._asked(tenant, carrier, account, given, tell, deadline)
-            for place, answer in zip(places, answers, strict=True):
-                if answer is not None:
-                    results[place] = answer
+        for account, places in _grouped(accounts, lambda place: accounts[place]):
+            answers = self._ask_account(account, [messages[place] for place in places], tell, deadline)
+            for place, problem in zip(places, answers, strict=True):
+                if problem is not None:
+                    results[place] = problem
         return results
 
-    def _asked[T, R](
+    def _ask_account[T, R](
         self,
-        tenant: str,
-        carrier: str,
-        account: str,
-        given: list[T],
+        account: AccountName,
+        parcels: list[T],
         ask: "Callable[[Aggregates, list[T]], Sequence[R | CarrierError]]",
         deadline: Deadline,
     ) -> "list[R | ProblemError]":
         """Ask one account's aggregator about several parcels: each one's answer, or problem."""
         try:
-            aggregator = self._carriers.aggregator(AccountName(tenant, carrier, account), deadline)
-            answers = ask(aggregator, given)
+            answers = ask(self.carriers.aggregator(account, deadline), parcels)
         except CarrierError as error:
-            return [_problem(error)] * len(given)
+            return [carrier_problems.of(error)] * len(parcels)
         except ProblemError as error:
-            return [error] * len(given)
-        return [_problem(answer) if isinstance(answer, CarrierError) else answer for answer in answers]
+            return [error] * len(parcels)
+        return [
+            carrier_problems.of(answer) if isinstance(answer, CarrierError) else answer for answer in answers
+        ]
+
+    def _trackings(self, tenant: str) -> "Trackings":
+        return self.table.tenant(tenant).trackings
 
 
-def _tracking(tenant: str, wanted: Wanted, followed: Followed, at: "datetime") -> Tracking:
-    following = wanted.following
+def _tracking(tenant: str, subscription: Subscription, followed: Followed, at: "datetime") -> Tracking:
+    following = subscription.following
     return Tracking(
         id=new_id("trk"),
         tenant=tenant,
         carrier=registry.DEFAULT_AGGREGATOR,
-        account=wanted.account,
+        account=subscription.account,
         tracking_number=followed.waybill.tracking_number,
         carrier_code=followed.waybill.carrier_code,
         courier_fixed=not following.auto_correct,
@@ -449,7 +430,7 @@ def _tracking(tenant: str, wanted: Wanted, followed: Followed, at: "datetime") -
         order_created_at=following.order_created_at,
         note=following.note,
         destination_country=following.destination_country,
-        metadata=wanted.metadata,
+        metadata=subscription.metadata,
         created_at=at,
         updated_at=at,
     )
@@ -472,8 +453,8 @@ def _amendment(before: Tracking, after: Tracking) -> Amendment | None:
 
 def _emptied(before: Customer | None, after: Customer | None) -> Customer:
     """The customer as he is to be, with empty texts for what he had before and has no more."""
-    had, has = (msgspec.structs.asdict(customer or Customer()) for customer in (before, after))
-    return Customer(**{name: has[name] or (None if had[name] is None else "") for name in has})
+    old, new = (msgspec.structs.asdict(customer or Customer()) for customer in (before, after))
+    return Customer(**{name: new[name] or (None if old[name] is None else "") for name in new})
 
 
 def _must_be_possible(tracking: Tracking, change: Change) -> None:
@@ -483,7 +464,7 @@ def _must_be_possible(tracking: Tracking, change: Change) -> None:
         return
     if change.carrier_code is not None:
         raise _not_offered("/carrier_code", "The parcel belongs to an order, and so to its carrier.")
-    if change.said(tracking).destination_country != tracking.destination_country:
+    if change.edit(tracking).destination_country != tracking.destination_country:
         raise _not_offered("/destination_country", "The parcel goes where its order goes.")
 
 
@@ -502,23 +483,16 @@ def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> "Iterable[tupl
     return groups.items()
 
 
-def _tried[**P, T](work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | ProblemError:
-    """What the work gives, or the problem that one parcel has."""
+def _or_problem[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ProblemError:
+    """What the work returns, or the problem that it ends in for one parcel."""
     try:
-        return work(*given, **named)
+        return work(*args, **kwargs)
     except CarrierError as error:
-        return _problem(error)
+        return carrier_problems.of(error)
     except TrackingNotFoundError:
         return _unknown()
     except ProblemError as error:
         return error
-
-
-def _problem(error: CarrierError) -> ProblemError:
-    if isinstance(error, RefusedError):
-        return carrier_problems.refusal("refused_by_carrier", error)
-    log.info("the aggregator gave no answer", extra={"error": type(error).__name__})
-    return carrier_problems.unavailable(error)
 
 
 def _asked_too_often(error: TransientError) -> ProblemError | None:

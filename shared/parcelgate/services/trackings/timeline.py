@@ -1,4 +1,4 @@
-"""What is told of a parcel, by whomever, joins its timeline here; and here a parcel is nudged.
+"""Histories of parcels join their timelines here, whoever told them; and here a parcel is nudged.
 
 Webhooks and polls come through the same door, `take`. A nudge changes nothing but the next poll: now.
 """
@@ -26,8 +26,8 @@ _ATTEMPTS = 8
 """How often a tracking is read and written anew that others are writing too."""
 
 
-class Timelines:
-    """Joins what is told to the timelines of parcels.
+class Timelines(msgspec.Struct, frozen=True, kw_only=True):
+    """Joins histories to the timelines of parcels.
 
     Parameters
     ----------
@@ -37,34 +37,33 @@ class Timelines:
         Where nudged parcels queue up to be asked about together.
     """
 
-    def __init__(self, *, table: "Table", sqs: "SQSClient", settings: Settings, clock: Clock = now) -> None:
-        self._table = table
-        self._sqs = sqs
-        self._settings = settings
-        self._clock = clock
+    table: "Table"
+    sqs: "SQSClient"
+    settings: Settings
+    clock: Clock = now
 
     def take(
         self,
         tenant: str,
         tracking_id: str,
-        told: ParcelHistory,
+        history: ParcelHistory,
         source: Source,
         *,
         known: Tracking | None = None,
     ) -> Tracking:
-        """Join what a carrier told of the parcel to its timeline; the tracking as it then stands.
+        """Join a history of the parcel to its timeline; the tracking as it then stands.
 
         `known` is the tracking as the caller has read it, which spares a reading: a timeline only grows, so
-        what is no news to an old one is none to the new, and news are written over no other version. When
-        the parcel is asked about next is the caller's to say. Raises TrackingNotFoundError, and
-        VersionConflictError when there is no end of others who write.
+        what is no news to an old one is none to the new, and news are written over no other version. The
+        caller plans the next poll. Raises TrackingNotFoundError, and VersionConflictError when there is no
+        end of others who write.
 
-        When the parcel was given to another courier meanwhile, what the wrong one told is not its story. When
-        it is the aggregator that has found another courier, the parcel is followed with that one from now on,
-        unless it was not to look for one, the client has said that this is not the one, or we follow that
-        courier's parcel as another tracking.
+        A history from a courier that the parcel was taken from meanwhile is not its story. When the
+        aggregator has found another courier, the parcel is followed with that one from now on, unless it was
+        not to look for one, the client has said that this is not the one, or we follow that courier's parcel
+        as another tracking.
         """
-        store = self._table.tenant(tenant).trackings
+        store = self.table.tenant(tenant).trackings
         before = known or store.get(tracking_id)
         courier = before.carrier_code
         for attempt in range(1, _ATTEMPTS + 1):
@@ -72,20 +71,20 @@ class Timelines:
                 before = store.get(tracking_id)
             if before.carrier_code != courier:
                 return before
-            start = _with_its_courier(before, told)
+            start = _with_its_courier(before, history)
             if start is None:
                 return before
-            at = self._clock()
+            at = self.clock()
             after = timeline.merge(
                 start,
-                told.events,
+                history.events,
                 source=source,
                 at=at,
-                other_numbers=told.other_numbers,
-                next_carrier=told.next_carrier,
-                estimated_delivery=told.estimated_delivery,
-                signed_by=told.signed_by,
-                proof=told.proof,
+                other_numbers=history.other_numbers,
+                next_carrier=history.next_carrier,
+                estimated_delivery=history.estimated_delivery,
+                signed_by=history.signed_by,
+                proof=history.proof,
             )
             if after is before:
                 return before
@@ -102,42 +101,43 @@ class Timelines:
             return after
         raise AssertionError("unreachable")
 
-    def believe(self, tenant: str, tracking_id: str, told: ParcelHistory) -> Tracking:
-        """Take what a carrier proved to have told us unasked, and plan the next poll by it.
+    def believe(self, tenant: str, tracking_id: str, history: ParcelHistory) -> Tracking:
+        """Take a history that a webhook proved to be the carrier's, and plan the next poll by it.
 
         A poll that is due already stands: the parcel may have been nudged for other news than these.
         """
-        after = self.take(tenant, tracking_id, told, Source.WEBHOOK)
-        if told.next_carrier is not None and told.next_carrier.followed and not after.status.final:
+        after = self.take(tenant, tracking_id, history, Source.WEBHOOK)
+        if history.next_carrier is not None and history.next_carrier.followed and not after.status.final:
             self.nudge(tenant, tracking_id)  # So that the next carrier is asked, now.
             return after
-        at = self._clock()
-        planned = next_poll(after, now=at, pace=self._settings.poll_pace)
-        self._table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)
+        at = self.clock()
+        planned = next_poll(after, now=at, pace=self.settings.poll_pace)
+        self.table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)
         return after
 
     def nudge(self, tenant: str, tracking_id: str) -> None:
         """Have the carrier asked about the parcel at once, together with others that are nudged."""
-        self._table.tenant(tenant).trackings.schedule(tracking_id, self._clock())
+        self.table.tenant(tenant).trackings.schedule(tracking_id, self.clock())
         message = {
             "tenant": tenant,
             "tracking_id": tracking_id,
             "correlation_id": bound_correlation_id(),
         }
-        self._sqs.send_message(
-            QueueUrl=self._settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
+        self.sqs.send_message(
+            QueueUrl=self.settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
         )
 
 
-def _with_its_courier(tracking: Tracking, told: ParcelHistory) -> Tracking | None:
-    """The parcel with the courier that told of it; None when that one tells of another parcel."""
-    if tracking.carrier_code is None or told.carrier_code is None:
+def _with_its_courier(tracking: Tracking, history: ParcelHistory) -> Tracking | None:
+    """The parcel with the courier of its history; None when that is the history of another parcel."""
+    if tracking.carrier_code is None or history.carrier_code is None:
         return tracking
-    if told.carrier_code.casefold() == tracking.carrier_code.casefold():
+    courier = history.carrier_code.casefold()
+    if courier == tracking.carrier_code.casefold():
         return tracking
-    if tracking.courier_fixed or told.carrier_code.casefold() in tracking.wrong_couriers:
+    if tracking.courier_fixed or courier in tracking.wrong_couriers:
         return None
-    return timeline.given_to(tracking, told.carrier_code)
+    return timeline.given_to(tracking, history.carrier_code)
 
 
 def _count(before: Tracking, after: Tracking) -> None:

@@ -1,16 +1,16 @@
-"""What carriers told us unasked, worked off behind the door (`services.webhooks.receive`).
+"""Webhooks from carriers, processed after they were received (`services.webhooks.receive`).
 
 =====================  ==============================================================================
-a delivery             what is done
+a webhook              what is done
 =====================  ==============================================================================
 about one order        a nudge, whatever it claims: the order's workflow is woken and asks the carrier
-believed               what it tells joins the parcel's timeline
+believed               its history joins the parcel's timeline
 a nudge                changes nothing: the carrier is asked about the parcel, now
 of an order to be      comes again later: the carrier was quicker than our own write
 about nothing of ours  is parked with the reason, as is what cannot be read
 =====================  ==============================================================================
 
-Whether it is believed is the carrier's adapter's to say, by the time at which the delivery came.
+The carrier's adapter says whether it is believed, by the time at which the webhook came.
 """
 
 from collections.abc import Iterable
@@ -49,14 +49,14 @@ _LONGEST_NUMBER = 200
 
 
 class _HopelessError(Exception):
-    """Nothing can be done with the delivery. The message says why."""
+    """Nothing can be done with the webhook. The message says why."""
 
 
 class _TooEarlyError(Exception):
-    """The delivery is about an order that has no parcels yet."""
+    """The webhook is about an order that has no parcels yet."""
 
 
-class WebhookProcessor:
+class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
     """Does what each stored webhook is worth.
 
     Parameters
@@ -64,35 +64,25 @@ class WebhookProcessor:
     table
         The store.
     carriers
-        Reads deliveries, and says what they are worth.
+        Reads webhooks, and says what they are worth.
     timelines
-        What is told of parcels joins them, and parcels are nudged there.
+        Joins histories to timelines, and nudges parcels.
     stepfunctions
-        Wakes the workflow that waits for the delivery.
+        Wakes the workflow that waits for the webhook.
     queues
         Where a re-read of an order goes.
     """
 
-    def __init__(
-        self,
-        *,
-        table: "Table",
-        carriers: "Carriers",
-        timelines: "Timelines",
-        stepfunctions: "SFNClient",
-        queues: "RetryQueues",
-        clock: Clock = now,
-    ) -> None:
-        self._table = table
-        self._carriers = carriers
-        self._timelines = timelines
-        self._stepfunctions = stepfunctions
-        self._queues = queues
-        self._clock = clock
+    table: "Table"
+    carriers: "Carriers"
+    timelines: "Timelines"
+    stepfunctions: "SFNClient"
+    queues: "RetryQueues"
+    clock: Clock = now
 
     def process(self, tenant: str, entry_id: str) -> None:
-        """Do what a delivery is worth. A repeat does nothing."""
-        inbox = self._table.tenant(tenant).inbox
+        """Do what a webhook is worth. A repeat does nothing."""
+        inbox = self.table.tenant(tenant).inbox
         entry = inbox.get(entry_id)
         if entry is None or entry.state != RECEIVED:
             return
@@ -103,45 +93,42 @@ class WebhookProcessor:
             correlation_id=entry.correlation_id,
         )
         try:
-            self._work_off(entry)
+            reason = _unreadable(entry.body)
+            if reason is not None:
+                raise _HopelessError(reason)
+            if entry.order_id is None:
+                self._about_parcels(entry)
+            else:
+                self._about_order(entry, entry.order_id)
         except _HopelessError as error:
             self._park(entry, str(error))
             return
         except _TooEarlyError:
             self._put_off(entry)
             return
-        at = self._clock()
+        at = self.clock()
         inbox.processed(entry_id, at)
         duration("WebhookLag", (at - entry.received_at).total_seconds(), carrier=entry.carrier)
-
-    def _work_off(self, entry: InboxEntry) -> None:
-        reason = _unreadable(entry.body)
-        if reason is not None:
-            raise _HopelessError(reason)
-        if entry.order_id is None:
-            self._told(entry)
-        else:
-            self._called_back(entry, entry.order_id)
 
     def _park(self, entry: InboxEntry, reason: str) -> None:
         log.warning("delivery parked", extra={"reason": reason, "entry": entry.id})
         count("WebhooksParked", carrier=entry.carrier)
-        self._table.tenant(entry.tenant).inbox.park(entry, reason, self._clock())
+        self.table.tenant(entry.tenant).inbox.park(entry, reason, self.clock())
 
     def _put_off(self, entry: InboxEntry) -> None:
         """The sweep brings it back: after a minute, and then after twice as long each time."""
-        at = self._clock()
+        at = self.clock()
         waited = at - entry.received_at
         if waited >= _LONGEST_WAIT:
             self._park(entry, "its order was not confirmed within a day")
             return
         log.info("delivery put off", extra={"entry": entry.id})
-        self._table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
+        self.table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
 
-    # About a parcel of an account.
+    # About parcels of an account.
 
-    def _told(self, entry: InboxEntry) -> None:
-        tracker = self._carriers.tracker(entry, clock=lambda: entry.received_at)
+    def _about_parcels(self, entry: InboxEntry) -> None:
+        tracker = self.carriers.tracker(entry, clock=lambda: entry.received_at)
         if not isinstance(tracker, VerifiesWebhooks):
             raise _HopelessError("its carrier tells nothing of parcels unasked")
         reading = tracker.verify_webhook(entry.headers, entry.body)
@@ -150,27 +137,27 @@ class WebhookProcessor:
             raise _HopelessError(reading.reason or "cannot be read")
         if reading.reason:
             log.info("delivery not believed", extra={"reason": reading.reason, "entry": entry.id})
-        whose = self._followed if isinstance(tracker, Aggregates) else self._ordered
-        parcels = self._table.tenant(entry.tenant).trackings.many(whose(entry, reading))
+        find = self._followed if isinstance(tracker, Aggregates) else self._ordered
+        parcels = self.table.tenant(entry.tenant).trackings.many(find(entry, reading))
         if not parcels:
             raise _HopelessError("no such parcel")
         for parcel in parcels:
-            told = _believed(reading, parcel)
-            if told is not None:
-                self._timelines.believe(entry.tenant, parcel.id, told)
+            history = _believed(reading, parcel)
+            if history is not None:
+                self.timelines.believe(entry.tenant, parcel.id, history)
             elif not parcel.paused:
-                self._timelines.nudge(entry.tenant, parcel.id)
+                self.timelines.nudge(entry.tenant, parcel.id)
 
     def _followed(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
         """The parcel of which an aggregator speaks."""
-        told = reading.history
-        if told is None or not _can_be(told.tracking_number) or not _can_be(told.carrier_code):
+        history = reading.history
+        if history is None or not _can_be(history.tracking_number) or not _can_be(history.carrier_code):
             return
-        found = self._table.tenant(entry.tenant).trackings.find(
-            entry.account, told.carrier_code or "", told.tracking_number
+        tracking_id = self.table.tenant(entry.tenant).trackings.find(
+            entry.account, history.carrier_code or "", history.tracking_number
         )
-        if found is not None:
-            yield found
+        if tracking_id is not None:
+            yield tracking_id
 
     def _ordered(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
         """The parcel of which a carrier speaks; all of the order where it names none of them."""
@@ -183,16 +170,16 @@ class WebhookProcessor:
         named = [parcel for parcel in parcels if same_number(parcel.tracking_number or "", number)]
         if parcels:
             return [parcel.tracking_id or "" for parcel in named or parcels]
-        asked = order.status in (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED)
-        if asked and self._clock() - entry.received_at < DUE_AFTER:
-            # The carrier seems to have it. Once for each delivery, however often that comes again.
-            self._queues.enqueue(order, Action.REREAD, at=self._clock())
+        is_doubtful = order.status in (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED)
+        if is_doubtful and self.clock() - entry.received_at < DUE_AFTER:
+            # The carrier seems to have it. Once for each webhook, however often that comes again.
+            self.queues.enqueue(order, Action.REREAD, at=self.clock())
         if order.status.final:
             raise _HopelessError(f"its order is {order.status}")
         raise _TooEarlyError
 
     def _order(self, entry: InboxEntry, reading: WebhookReading) -> Order | None:
-        orders = self._table.tenant(entry.tenant).orders
+        orders = self.table.tenant(entry.tenant).orders
         order_id = None
         if reading.history is not None and _can_be(reading.history.tracking_number):
             number = reading.history.tracking_number
@@ -203,20 +190,20 @@ class WebhookProcessor:
 
     # About one order.
 
-    def _called_back(self, entry: InboxEntry, order_id: str) -> None:
+    def _about_order(self, entry: InboxEntry, order_id: str) -> None:
         try:
-            order = self._table.tenant(entry.tenant).orders.get(order_id)
+            order = self.table.tenant(entry.tenant).orders.get(order_id)
         except OrderNotFoundError:
             raise _HopelessError("no such order") from None
         bind_log_keys(**order.log_keys)
         if order.status is OrderStatus.PROCESSING:
-            order = self._remembered(order)
-        if order.status is OrderStatus.PROCESSING and self._woken(order):
+            order = self._note_callback(order)
+        if order.status is OrderStatus.PROCESSING and self._wake(order):
             return
         if order.status in (OrderStatus.PROCESSING, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
-            self._queues.enqueue(order, Action.REREAD, at=self._clock())
+            self.queues.enqueue(order, Action.REREAD, at=self.clock())
 
-    def _remembered(self, order: Order) -> Order:
+    def _note_callback(self, order: Order) -> Order:
         """Before the create's answer is known, a callback is the proof that the carrier has the order.
 
         It is stored before the workflow is woken, which might otherwise send the order again.
@@ -227,22 +214,22 @@ class WebhookProcessor:
             known = order.carrier_order_number is not None or submission.callback_at is not None
             if known or submission.sending_at is None or order.status is not OrderStatus.PROCESSING:
                 return None
-            at = self._clock()
+            at = self.clock()
             return Change(
                 after=order.changed(at=at, submission=msgspec.structs.replace(submission, callback_at=at)),
                 event=OrderEvent(at=at, type="carrier.callback", actor=Actor.CARRIER),
             )
 
-        return transitions.apply(self._table.tenant(order.tenant).orders, order, decide)
+        return transitions.apply(self.table.tenant(order.tenant).orders, order, decide)
 
-    def _woken(self, order: Order) -> bool:
+    def _wake(self, order: Order) -> bool:
         """Whether the order's workflow was waiting for this."""
         from botocore.exceptions import ClientError
 
         if order.submission.task_token is None:
             return False
         try:
-            self._stepfunctions.send_task_success(taskToken=order.submission.task_token, output="{}")
+            self.stepfunctions.send_task_success(taskToken=order.submission.task_token, output="{}")
         except ClientError as error:
             if error.response["Error"]["Code"] in _GONE:
                 return False
@@ -251,11 +238,11 @@ class WebhookProcessor:
 
 
 def _believed(reading: WebhookReading, parcel: Tracking) -> ParcelHistory | None:
-    """What the delivery tells of this very parcel, if it is to be believed and tells anything."""
-    told = reading.history
-    if reading.trust is not Trust.BELIEVED or told is None or not told.events:
+    """The history of this very parcel in a webhook, if that is to be believed and tells anything."""
+    history = reading.history
+    if reading.trust is not Trust.BELIEVED or history is None or not history.events:
         return None
-    return told if same_number(told.tracking_number, parcel.tracking_number) else None
+    return history if same_number(history.tracking_number, parcel.tracking_number) else None
 
 
 def _can_be(number: str | None) -> bool:

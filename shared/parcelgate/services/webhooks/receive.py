@@ -1,8 +1,8 @@
-"""What carriers tell us unasked, taken in at the door. `services.webhooks.process` works it off.
+"""Webhooks from carriers, received. `services.webhooks.process` does what they are worth.
 
-Nothing happens here but: the token leads to whose delivery it is, a carrier whose deliveries carry a proof
-of their own has that looked at, the delivery is stored in one conditional write, the carrier gets the answer
-it expects. It is quick, and says nothing that it has not kept.
+Nothing happens here but this: the token leads to the tenant and account, the proof of a webhook is checked
+where its carrier gives one, the webhook is stored in one conditional write, and the carrier gets the answer
+it expects. It is quick, and acknowledges nothing that is not stored.
 """
 
 import re
@@ -53,7 +53,7 @@ _FORGED = Answer(
 _LATER = Answer(503, b'{"message": "try again later"}')
 
 
-class WebhookReceiver:
+class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
     """Takes carriers' webhooks in.
 
     Parameters
@@ -61,18 +61,17 @@ class WebhookReceiver:
     table
         The store.
     accounts
-        Gives the carrier accounts, which are read only for carriers whose deliveries are checked here.
+        Gives the carrier accounts, which are read only for carriers whose webhooks are checked here.
     """
 
-    def __init__(self, *, table: "Table", accounts: "Callable[[], Accounts]", clock: Clock = now) -> None:
-        self._table = table
-        self._accounts = accounts
-        self._clock = clock
+    table: "Table"
+    accounts: "Callable[[], Accounts]"
+    clock: Clock = now
 
     def take_in(
         self, path: Mapping[str, Any], body: bytes, headers: Mapping[str, Any] | None = None
     ) -> Answer:
-        """Store a delivery and answer the carrier.
+        """Store a webhook and answer the carrier.
 
         `path` has `carrier`, `account` and `token`. Anything but a right token under its own carrier and
         account is 404, a forged proof 401, and either leaves nothing but a metric. What cannot be checked
@@ -84,24 +83,24 @@ class WebhookReceiver:
             return _turned_away(carrier)
         answer = registry.webhook_answer(carrier)
         try:
-            hook = self._table.webhook_tokens.find(carrier, account, token)
+            hook = self.table.webhook_tokens.find(carrier, account, token)
             if hook is None or answer is None:
                 return _turned_away(carrier)
             bind_log_keys(order_id=hook.order_id, tenant=hook.tenant, carrier=carrier)
-            found = self._looked_at(hook, body)
+            check = self._check(hook, body)
             body = kept(body)
-            if found.refused:
+            if check.refused:
                 return _refused(carrier, "forged")
-            entry = self._table.tenant(hook.tenant).inbox.put(
+            entry = self.table.tenant(hook.tenant).inbox.put(
                 carrier=carrier,
                 account=account,
                 order_id=hook.order_id,
                 correlation_id=bound_correlation_id(),
                 body=body,
                 headers=_proving(carrier, headers or {}),
-                proof=found.proof,
-                parked=found.reason if was_kept(body) else "too long",
-                now=self._clock(),
+                proof=check.proof,
+                parked=check.reason if was_kept(body) else "too long",
+                now=self.clock(),
             )
         except ProofTakenError:
             return _refused(carrier, "proof of another delivery")
@@ -122,8 +121,8 @@ class WebhookReceiver:
             count("WebhooksParked", carrier=carrier)
         return Answer(200, answer)
 
-    def _looked_at(self, hook: "Hook", body: bytes) -> AtTheDoor:
-        """What a delivery proves by itself, where its carrier gives it a proof of its own."""
+    def _check(self, hook: "Hook", body: bytes) -> AtTheDoor:
+        """What a webhook proves by itself, where its carrier gives it a proof of its own."""
         doorkeeper = registry.doorkeeper(hook.carrier)
         if doorkeeper is None or hook.order_id is not None:
             return AtTheDoor()
@@ -132,21 +131,21 @@ class WebhookReceiver:
         from parcelgate.carriers.accounts import AccountError
         from parcelgate.domain.problems import ProblemError
 
-        at = self._clock()
-        whose = (hook.tenant, hook.carrier, hook.account)
+        at = self.clock()
+        account = (hook.tenant, hook.carrier, hook.account)
         try:
-            accounts = self._accounts()
-            found = doorkeeper.check_at_the_door(body, accounts.read(*whose), at)
-            if found.refused:
+            accounts = self.accounts()
+            check = doorkeeper.check_at_the_door(body, accounts.read(*account), at)
+            if check.refused:
                 # What it is signed with may have been changed a moment ago.
-                found = doorkeeper.check_at_the_door(body, accounts.read(*whose, fresh=True), at)
+                check = doorkeeper.check_at_the_door(body, accounts.read(*account, fresh=True), at)
         except (AccountError, ProblemError, BotoCoreError, ClientError) as error:
             raise _NoAccountError from error
-        return found
+        return check
 
 
 class _NoAccountError(Exception):
-    """The carrier account cannot be read, so that nobody can tell what a delivery proves."""
+    """The carrier account cannot be read, so that nobody can tell what a webhook proves."""
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
@@ -161,8 +160,8 @@ def body_of(event: Mapping[str, Any]) -> bytes:
 
 
 def _proving(carrier: str, headers: Mapping[str, Any]) -> dict[str, str]:
-    wanted = registry.webhook_headers(carrier)
-    return {name.lower(): str(value) for name, value in headers.items() if name.lower() in wanted}
+    names = registry.webhook_headers(carrier)
+    return {name.lower(): str(value) for name, value in headers.items() if name.lower() in names}
 
 
 def _turned_away(carrier: str) -> Answer:
