@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from parcelgate.carriers.errors import OverLimitError, TooManyRequestsError, TransientError
@@ -376,7 +377,8 @@ class TestARealtimeRefresh:
 
         def send(tracking_id: str, *, later: timedelta = timedelta(0), **more: Any) -> Reply:
             service = runtime.tracking_subscriptions
-            monkeypatch.setattr(service, "_clock", lambda: NOON + later)
+            at_that_time = msgspec.structs.replace(service, clock=lambda: NOON + later)
+            monkeypatch.setitem(vars(runtime), "tracking_subscriptions", at_that_time)
             body = {"realtime": True}
             return call("POST /v1/trackings/{id}/refresh", id=tracking_id, body=body, **more)
 
