@@ -1,5 +1,6 @@
 """What every test runs in."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from parcelgate.runtime import runtime
 from tests.support import faults
 
 _LOCALS = 20_000
+# The sandbox is called over plain HTTP, as in the local environment.
+os.environ["PARCELGATE_CARRIERS_OVER_HTTP"] = "yes"
 
 
 def _make_room() -> Callable[[Callable[[], object]], object]:

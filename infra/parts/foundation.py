@@ -31,6 +31,7 @@ class Foundation:
             ),
             because="Accounts are added while the stack runs.",
             SECRET_PREFIX=prefix,
+            **({"CARRIERS_OVER_HTTP": "yes"} if self.settings.local else {}),
         )
 
     def timings(self) -> Access:

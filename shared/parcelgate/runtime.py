@@ -81,7 +81,10 @@ class Runtime:
         """The carrier accounts, each remembered for a minute."""
         from parcelgate.carriers.accounts import Accounts
 
-        return Accounts(client("secretsmanager"), self.settings.secret_prefix)
+        settings = self.settings
+        return Accounts(
+            client("secretsmanager"), settings.secret_prefix, allows_http=settings.carriers_over_http
+        )
 
     @cached_property
     def carriers(self) -> "Carriers":

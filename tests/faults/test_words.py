@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from parcelgate.carriers.lso.adapter import Lso
+from parcelgate.carriers.accounts import Connection
+from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, Order, OrderStatus
@@ -49,7 +50,7 @@ def lso_world(sandbox: httpx.Client, new_world: Callable[..., World]) -> Callabl
 
         def adapter(world: World) -> Lso:
             transport = world.faults.wrap(HttpTransport(), "carrier")
-            return Lso(account, send=transport, tokens=vault, clock=world.clock)
+            return Lso(Connection(account, send=transport, tokens=vault, clock=world.clock))
 
         # Nobody listens there: the flow has to do without the callback.
         return new_world(carrier=adapter, environment={"PARCELGATE_WEBHOOK_BASE_URL": "http://127.0.0.1:9"})

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     LabelPendingError,
@@ -16,14 +16,14 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme.adapter import Lme
+from parcelgate.carriers.lme.adapter import Adapter as Lme
 from parcelgate.carriers.results import Confirmed, NotFound, Pending
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Options, Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
 from sandbox.lme import new_login
-from tests.support.adapters import Impatient
+from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.lme.orders import account, order_of, parcel, receiver
 
 
@@ -58,7 +58,7 @@ class Platform:
         **overrides: Any,
     ) -> Lme:
         config = self.account(login, **overrides)
-        return Lme(config, send=Impatient(patience), clock=now, reread=reread)
+        return Lme(Connection(config, send=Impatient(patience), tokens=FakeVault(), clock=now, reread=reread))
 
     def account(self, login: dict[str, str] | None = None, **overrides: Any) -> AccountConfig:
         login = login or self.login

@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.lme.adapter import Lme
+from parcelgate.carriers.accounts import AccountConfig, Connection
+from parcelgate.carriers.lme.adapter import Adapter as Lme
 from parcelgate.carriers.results import ParcelHistory, Trust
 from parcelgate.domain.clock import now
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
 from sandbox import Settings, serve
 from tests.sandbox.conftest import Receiver, eventually, receiver
 from tests.sandbox.lme_client import LOGINS, Client
-from tests.support.adapters import Impatient
+from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.lme.orders import account
 
 __all__ = ["receiver"]
@@ -33,7 +33,7 @@ class Platform:
         self.receiver = receiver
         credentials = {name: login[name] for name in ("app_key", "client_private", "lme_public")}
         config: AccountConfig = account(base_url=f"{url}/lme", credentials=credentials)
-        self.carrier = Lme(config, send=Impatient(None), clock=now)
+        self.carrier = Lme(Connection(config, send=Impatient(None), tokens=FakeVault(), clock=now))
 
     def lives(self, reference: str) -> str:
         """A parcel of which all has happened and all was pushed, or nothing will be."""

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     LabelPendingError,
@@ -18,7 +18,7 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lso.adapter import Lso
+from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.results import Confirmed, Failed, NotFound, OrderResult, Pending
 from parcelgate.domain.clock import now
 from parcelgate.domain.measures import Weight, WeightUnit
@@ -41,7 +41,7 @@ class Platform:
 
     def adapter(self, *, patience: float | None = None, **account: Any) -> Lso:
         config: AccountConfig = lso_account(**{"base_url": f"{self.url}/lso", "credentials": LOGIN} | account)
-        return Lso(config, send=Impatient(patience), tokens=self.vault, clock=now)
+        return Lso(Connection(config, send=Impatient(patience), tokens=self.vault, clock=now))
 
     def fault(self, call: str, kind: str, **more: Any) -> None:
         fault = {"carrier": "lso", "call": call, "kind": kind} | more

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     RefusedError,
@@ -14,10 +15,11 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Amendment, Area, Followed, Following, ParcelHistory, Route, Waybill
 from parcelgate.carriers.toolkit.transport import HttpTransport
-from parcelgate.carriers.trackingmore.adapter import TrackingMore
+from parcelgate.carriers.trackingmore.adapter import Adapter as TrackingMore
 from parcelgate.domain.clock import now
 from parcelgate.domain.trackings import Customer, Source, Tracking, merge
 from sandbox import Settings, serve
+from tests.support.adapters import FakeVault
 from tests.unit.carriers.trackingmore.parcels import EMAIL, account
 
 LOGIN = {"api_key": "k-7", "email": EMAIL}
@@ -34,7 +36,7 @@ class Platform:
 
     def adapter(self, **changes: Any) -> TrackingMore:
         config = account(**{"base_url": f"{self.url}/trackingmore", "credentials": LOGIN, **changes})
-        return TrackingMore(config, send=HttpTransport(), clock=now)
+        return TrackingMore(Connection(config, send=HttpTransport(), tokens=FakeVault(), clock=now))
 
     def fault(self, call: str, kind: str) -> None:
         fault = {"carrier": "trackingmore", "call": call, "kind": kind}

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -21,12 +21,12 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Cancellation, Confirmed, NotFound
 from parcelgate.carriers.toolkit.transport import HttpTransport
-from parcelgate.carriers.ubi.adapter import Ubi
+from parcelgate.carriers.ubi.adapter import Adapter as Ubi
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
-from tests.support.adapters import Impatient
+from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
 
 LOGIN = {"token": "t-7", "secret": "made-up"}
@@ -42,7 +42,7 @@ class Platform:
 
     def adapter(self, patience: float | None = None, **changes: Any) -> Ubi:
         config: AccountConfig = account(**{"base_url": f"{self.url}/ubi", "credentials": LOGIN, **changes})
-        return Ubi(config, send=Impatient(patience), clock=now)
+        return Ubi(Connection(config, send=Impatient(patience), tokens=FakeVault(), clock=now))
 
     def fault(self, call: str, kind: str, **more: Any) -> None:
         fault = {"carrier": "ubi", "call": call, "kind": kind, **more}
@@ -167,7 +167,9 @@ def test_a_wrong_key_is_an_authentication_error_and_a_new_one_is_used_at_once(pl
         platform.adapter(credentials=wrong).create(pieces("r"))
     config = account(base_url=f"{platform.url}/ubi", credentials=wrong)
     fresh = msgspec.structs.replace(config, credentials=LOGIN)
-    carrier = Ubi(config, send=HttpTransport(), clock=now, reread=lambda: fresh)
+    carrier = Ubi(
+        Connection(config, send=HttpTransport(), tokens=FakeVault(), clock=now, reread=lambda: fresh)
+    )
     assert isinstance(carrier.create(pieces("r")), Confirmed)
 
 

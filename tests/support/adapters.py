@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.lso.adapter import Lso
+from parcelgate.carriers.accounts import AccountConfig, Connection
+from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.toolkit.calls import Request, Response, Transport
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.addresses import Address
@@ -103,7 +103,9 @@ def lso(
     **overrides: Any,
 ) -> Lso:
     account = account or lso_account(overrides=overrides)
-    return Lso(account, send=transport, tokens=vault or FakeVault(), clock=lambda: NOON, reread=reread)
+    return Lso(
+        Connection(account, send=transport, tokens=vault or FakeVault(), clock=lambda: NOON, reread=reread)
+    )
 
 
 def lso_address(**changes: Any) -> Address:

@@ -3,6 +3,7 @@
 It can refuse a number, be down, and do what is asked while its answer is lost.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import (
@@ -64,6 +65,7 @@ class FakeAggregator:
         global _standing
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(registry.AGGREGATORS, NAME, __name__)
+            patch.setitem(sys.modules, f"{__name__}.adapter", sys.modules[__name__])
             _standing = self
             yield self
 
@@ -86,12 +88,12 @@ class FakeAggregator:
 _standing = FakeAggregator()
 
 
-class Account:
+class Adapter:
     """One account's adapter."""
 
-    def __init__(self, name: str, aggregator: FakeAggregator) -> None:
-        self._name = name
-        self._aggregator = aggregator
+    def __init__(self, connection: Connection) -> None:
+        self._name = connection.account.name
+        self._aggregator = _standing
 
     def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
         self._aggregator.called("follow", len(parcels))
@@ -175,7 +177,3 @@ class Account:
 
     def couriers(self, lang: str | None = None) -> list[Courier]:
         return []
-
-
-def build(account: AccountConfig, **_: Any) -> Account:
-    return Account(account.name, _standing)

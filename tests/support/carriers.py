@@ -18,7 +18,7 @@ def carriers_over(table: Table, settings: Settings, **parts: Any) -> Carriers:
 
     @cache
     def accounts() -> Accounts:
-        return Accounts(aws_clients.client("secretsmanager"), settings.secret_prefix)
+        return Accounts(aws_clients.client("secretsmanager"), settings.secret_prefix, allows_http=True)
 
     made: dict[str, Any] = {
         "accounts": accounts,

@@ -233,7 +233,7 @@ class Desk(World):
             label_worker=worker,
         )
         really = registry.build
-        patch.setattr(registry, "build", lambda *given, **named: really(*given, **(named | {"clock": now})))
+        patch.setattr(registry, "build", lambda code, given: really(code, given._replace(clock=now)))
 
 
 @contextmanager

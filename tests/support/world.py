@@ -598,7 +598,7 @@ class World:
         )
         secrets = wrap(self.secrets, "secrets")
         aws_clients.put("secretsmanager", secrets)
-        self.accounts = accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
+        self.accounts = accounts = Accounts(secrets, "parcelgate", allows_http=True)  # type: ignore[arg-type]
         self.trackers = carriers_over(table, self.settings, clock=self.clock)
         timelines = Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock)
         runtime.use(

@@ -21,15 +21,17 @@ from functions.retry_order.handler import handler as retry_order
 from functions.route_changes.handler import handler as route_changes
 from parcelgate import aws_clients
 from parcelgate.carriers import port, registry
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
+from tests.support.adapters import FakeVault
 from tests.support.api import BUCKET, Body, Context, House, call, house, premises
 from tests.support.table import REGION, all_items
 from tests.toy_carrier import pigeon
 from tests.toy_carrier.loft import Loft
+from tests.toy_carrier.pigeon.adapter import Adapter
 
 __all__ = ["house", "premises"]
 
@@ -219,7 +221,7 @@ def test_the_adapter_offers_what_its_profile_says(loft: str) -> None:
     account = AccountConfig(
         tenant="acme", carrier="pigeon", name="x", credentials={"key": KEY}, base_url=f"{loft}/pigeon"
     )
-    carrier = pigeon.build(account, send=HttpTransport(), tokens=None, clock=datetime.now)  # type: ignore[arg-type]
+    carrier = Adapter(Connection(account, send=HttpTransport(), tokens=FakeVault(), clock=datetime.now))
     offered = {
         name
         for name, kind in {

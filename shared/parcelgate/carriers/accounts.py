@@ -1,23 +1,32 @@
 """Carrier accounts: a login with a carrier and its settings, one secret each in Secrets Manager.
 
-The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object::
+The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object, see `AccountContent`::
 
-    {"base_url": "https://carrier.example/path",          optional: the carrier's documented host
+    {"base_url": "https://carrier.example/path",
      "credentials": {"app_id": "...", "app_secret": "..."},
-     "overrides": {"paths": {"token": "/other/path"}},     optional: see the carrier's `settings`
-     "limits": {"rate": 5, "burst": 20},                   optional: see `parcelgate.carriers.limits`
-     "ship_from": {address}, "return_to": {address},       optional: the account's defaults
-     "webhook_token": "..."}                               optional: see `services.accounts.webhook_urls`
+     "overrides": {"paths": {"token": "/other/path"}},
+     "ship_from": {address}}
+
+What `credentials` and `overrides` hold is each carrier's to say, once: `ACCOUNT` in its `settings` declares
+every field with its type, its default, what it looks like (`title`), what it means (`description`) and
+whether it is a secret (`writeOnly`). Reading, checking and every message follow from that declaration.
+
+A field that is wrong breaks nothing by itself. The others are read, an order can be examined and stored, and
+AccountError is raised where the login is used: the order waits, and goes on when the account is mended.
 """
 
 import re
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 from botocore.exceptions import ClientError
+from msgspec import Meta
 
+from parcelgate.carriers.errors import AccountError, AuthenticationError
 from parcelgate.carriers.limits import Limits
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.problems import FieldError, ProblemError
@@ -25,37 +34,44 @@ from parcelgate.domain.problems import FieldError, ProblemError
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+    from parcelgate.carriers.toolkit.calls import Transport
+    from parcelgate.carriers.toolkit.tokens import TokenVault
+    from parcelgate.domain.clock import Clock
+
 _CACHE_SECONDS = 60.0
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
+_URL = "https://, a host, and at most a path"
 
 
-class AccountError(Exception):
-    """A carrier account's secret is not usable: for the operator to mend. Never quotes the secret."""
+def secret(looks_like: str, meaning: str) -> Meta:
+    """What is said of a credential that nobody may see."""
+    return Meta(title=looks_like, description=meaning, min_length=1, extra_json_schema={"writeOnly": True})
 
 
-class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    credentials: dict[str, str]
-    base_url: str | None = None
-    overrides: dict[str, Any] = {}
-    limits: dict[str, Any] = {}
-    ship_from: Address | None = None
-    return_to: Address | None = None
-    webhook_token: str | None = None
+def plain(looks_like: str, meaning: str = "", pattern: str | None = None) -> Meta:
+    """What is said of a text that may be shown."""
+    return Meta(title=looks_like, description=meaning, pattern=pattern, min_length=1)
 
 
-class AccountConfig(_Secret, frozen=True, kw_only=True):
-    """One carrier account, as its secret describes it."""
+class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the secret of an account holds, whoever its carrier is."""
+
+    credentials: Annotated[dict[str, str], Meta(description="What the carrier knows the account by.")]
+    base_url: Annotated[str | None, Meta(title=_URL, description="Where the carrier is.")] = None
+    overrides: Annotated[dict[str, Any], Meta(description="The carrier's settings, where they differ.")] = {}
+    limits: Annotated[dict[str, Any], Meta(description="Limits other than the carrier's own.")] = {}
+    ship_from: Annotated[Address | None, Meta(description="Who sends, for orders that name nobody.")] = None
+    return_to: Annotated[Address | None, Meta(description="Where returns go, for the same orders.")] = None
+    webhook_token: Annotated[str | None, Meta(description="Part of the account's webhook address.")] = None
+
+
+class AccountConfig(AccountContent, frozen=True, kw_only=True):
+    """One carrier account, as far as its secret can be read. `faults` says what is wrong with the rest."""
 
     tenant: str
     carrier: str
     name: str
-
-    def credential(self, name: str) -> str:
-        """One of the credentials. Raises AccountError when it is missing or empty."""
-        found = self.credentials.get(name)
-        if not found:
-            raise AccountError(f"{self}: credentials: {name} is missing")
-        return found
+    faults: tuple[str, ...] = ()
 
     def limits_over(self, carriers: Limits) -> Limits:
         """The carrier's limits, and in their place those that the account has of its own."""
@@ -63,6 +79,202 @@ class AccountConfig(_Secret, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"AccountConfig({self.tenant}/{self.carrier}/{self.name})"
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every account may decide of its carrier. `PATHS` are the carrier's own paths, by call."""
+
+    PATHS: ClassVar[Mapping[Any, str]] = {}
+
+    # The path of each call below the base URL, by the names of `PATHS`.
+    paths: Annotated[dict[str, str], Meta(title="an object of calls and their paths below the base URL")] = {}
+    # The zone of times that come without one.
+    default_time_zone: Annotated[str, Meta(title="a zone such as Australia/Sydney")] = "UTC"
+
+    def __post_init__(self) -> None:
+        """Hold what no type can say. Raises ValueError, which names the field."""
+        if not self.paths.keys() <= self.PATHS.keys():
+            raise ValueError(f"paths: the calls are {', '.join(self.PATHS)}")
+        for call, path in self.paths.items():
+            needs_slash = self.PATHS[call].startswith("/") and not path.startswith("/")
+            if "://" in path or not path.strip("/") or needs_slash:
+                raise ValueError("paths: each is a path below the base URL, such as /orders")
+        try:
+            ZoneInfo(self.default_time_zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("default_time_zone: no such zone") from None
+
+    def path(self, call: str) -> str:
+        """The path of `call` for this account, with a slash at its beginning."""
+        return "/" + self.paths.get(call, self.PATHS[call]).lstrip("/")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's zone."""
+        return ZoneInfo(self.default_time_zone)
+
+
+class CredentialFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The credentials of an account; never shown."""
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+class AccountFields[C: CredentialFields, S: AccountSettings](NamedTuple):
+    """What an account of one carrier holds; without a `base_url` every account must name its own."""
+
+    credentials: type[C]
+    settings: type[S]
+    base_url: str | None = None
+
+
+class Connection(NamedTuple):
+    """What an adapter is given: an account, the way out, and what it needs besides.
+
+    `reread` fetches the account afresh.
+    """
+
+    account: AccountConfig
+    send: "Transport"
+    tokens: "TokenVault"
+    clock: "Clock"
+    reread: Callable[[], AccountConfig] | None = None
+
+
+class Login[C: CredentialFields, S: AccountSettings]:
+    """One account's login with its carrier. It is read again when the carrier does not accept it.
+
+    While the account is wrong, `settings` are those that can be read, by their defaults if none can.
+    """
+
+    settings: S
+
+    def __init__(
+        self,
+        fields: AccountFields[C, S],
+        account: AccountConfig,
+        reread: Callable[[], AccountConfig] | None = None,
+    ) -> None:
+        self._fields = fields
+        self._reread = reread
+        self._read(account)
+
+    def _read(self, account: AccountConfig) -> None:
+        self.account = account
+        credentials, faults = read_fields(self._fields.credentials, account.credentials, "credentials.")
+        settings, more = read_fields(self._fields.settings, account.overrides, "overrides.")
+        self._base_url = _base_url(account.base_url or self._fields.base_url or "")
+        if self._base_url is None:
+            more.append(f"base_url must be {_URL}")
+        self._credentials = credentials
+        self.settings = settings or self._fields.settings()
+        self.faults = [*account.faults, *faults, *more]
+
+    @property
+    def credentials(self) -> C:
+        """The credentials. Raises AccountError for an account that is wrong."""
+        if self.faults or self._credentials is None:
+            raise AccountError(self.account.carrier, self.account.name, self.faults)
+        return self._credentials
+
+    @property
+    def base_url(self) -> str:
+        """Where the carrier is for this account, without a slash at its end. Raises AccountError.
+
+        The port of the scheme itself is left out, as HTTP clients do: a carrier may have the URL signed.
+        """
+        if self.faults or self._base_url is None:
+            raise AccountError(self.account.carrier, self.account.name, self.faults)
+        return self._base_url
+
+    def is_renewed(self) -> bool:
+        """Read the account again; whether it has other credentials now."""
+        if self._reread is None:
+            return False
+        before = self._credentials
+        self._read(self._reread())
+        return self._credentials != before
+
+    def call[R](self, make: Callable[[], R]) -> R:
+        """Make a call; with other credentials in the account by now, once more when they are not accepted.
+
+        A request that was not let in has done nothing.
+        """
+        try:
+            return make()
+        except AuthenticationError:
+            if not self.is_renewed():
+                raise
+        return make()
+
+
+def read_fields[T: msgspec.Struct](
+    kind: type[T], content: object, place: str = ""
+) -> tuple[T | None, list[str]]:
+    """An object as `kind` declares it, and what is wrong with it. None when anything is; quotes nothing."""
+    values, faults = readable(kind, content, place)
+    if faults:
+        return None, faults
+    try:
+        return kind(**values), []
+    except ValueError as error:
+        return None, [f"{place}{error}"]
+
+
+def readable(
+    kind: type[msgspec.Struct], content: object, place: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Each field of an object that is as `kind` declares it, and what is wrong with the others, in words."""
+    if not isinstance(content, Mapping):
+        return {}, [f"{place.rstrip('.') or 'the secret'} must be a JSON object"]
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    values, faults = {}, []
+    if kind.__struct_config__.forbid_unknown_fields and not content.keys() <= fields.keys():
+        faults.append(f"{place.rstrip('.')} has an unknown field; the fields are {', '.join(fields)}")
+    for name, field in fields.items():
+        if name in content:
+            try:
+                values[name] = msgspec.convert(content[name], field.type)
+            except msgspec.ValidationError:
+                faults.append(f"{place}{name} must be {looks_like(field.type)}")
+        elif field.required:
+            faults.append(f"{place}{name} is missing: it is {looks_like(field.type)}")
+    return values, faults
+
+
+def looks_like(kind: Any) -> str:
+    """What a value of a declared type looks like, in words."""
+    schema = msgspec.json.schema(kind)
+    schema = schema if "title" in schema else schema.get("anyOf", [schema])[0]
+    if "title" in schema:
+        return str(schema["title"])
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    words = {
+        "boolean": "true or false",
+        "integer": "a whole number",
+        "number": "a number",
+        "array": "a list",
+        "string": "a text",
+    }
+    return words.get(schema.get("type", ""), "a JSON object")
+
+
+def _base_url(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or port == 0:
+        return None
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return None
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    name = f"[{host}]" if ":" in host else host
+    where = name if port in (None, usual) else f"{name}:{port}"
+    return f"{parts.scheme}://{where}{parts.path}".rstrip("/")
 
 
 class Accounts:
@@ -74,6 +286,8 @@ class Accounts:
         The Secrets Manager client.
     prefix
         What every secret's name begins with.
+    allows_http
+        Whether a carrier may be called without TLS: in the local environment alone.
     monotonic
         Another clock, for tests.
     """
@@ -84,27 +298,28 @@ class Accounts:
         client: "SecretsManagerClient",
         prefix: str,
         *,
+        allows_http: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._prefix = prefix
+        self._allows_http = allows_http
         self._monotonic = monotonic
         self._kept: dict[str, tuple[float, AccountConfig]] = {}
 
     def read(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; with `fresh`, as it stands in Secrets Manager this moment.
 
-        Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such
-        account, and AccountError when its secret is malformed.
+        Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such account.
         """
         if not all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account)):
             raise _unknown_account()
         name = f"{self._prefix}/{tenant}/{carrier}/{account}"
         kept_until, config = self._kept.get(name, (0.0, None))
         if config is None or fresh or self._monotonic() >= kept_until:
-            secret = _parsed(name, self._text(name))
+            content, faults = read_content(self._text(name), allows_http=self._allows_http)
             config = AccountConfig(
-                tenant=tenant, carrier=carrier, name=account, **msgspec.structs.asdict(secret)
+                **{"credentials": {}, **content}, tenant=tenant, carrier=carrier, name=account, faults=faults
             )
             self._kept[name] = (self._monotonic() + _CACHE_SECONDS, config)
         return config
@@ -119,21 +334,21 @@ class Accounts:
             raise
 
 
-def _parsed(name: str, text: str) -> _Secret:
+def read_content(text: str, *, allows_http: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What can be read of a secret's text, field by field, and what is wrong with the rest."""
     try:
-        secret = msgspec.json.decode(text, type=_Secret)
-        msgspec.convert(secret.limits, Limits)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise AccountError(f"secret {name}: {where_wrong(error)}") from None
-    return secret
-
-
-def where_wrong(error: Exception) -> str:
-    """Which place of a decoded document is wrong, without a word of what stands there."""
-    if not isinstance(error, msgspec.ValidationError):
-        return "not JSON"
-    place = re.search(r"`(\$[^`]*)`$", str(error))
-    return f"wrong type, or an unknown or missing field, at {place[1] if place else '$'}"
+        content = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return {}, ("the secret is not JSON",)
+    values, faults = readable(AccountContent, content)
+    try:
+        msgspec.convert(values.get("limits", {}), Limits)
+    except msgspec.ValidationError:
+        faults.append(f"limits must be numbers: {', '.join(Limits.__struct_fields__)}")
+        del values["limits"]
+    if not allows_http and (values.get("base_url") or "https:").casefold().startswith("http:"):
+        faults.append(f"base_url must be {_URL}; http is for the local environment alone")
+    return values, tuple(faults)
 
 
 def _unknown_account() -> ProblemError:

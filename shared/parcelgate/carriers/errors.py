@@ -49,6 +49,15 @@ class AuthenticationError(CarrierError):
     """The carrier does not accept the account's credentials, also after they were read again."""
 
 
+class AccountError(AuthenticationError):
+    """The account itself is wrong, so that nothing was sent. `faults` names each field, and quotes none."""
+
+    def __init__(self, carrier: str, account: str, faults: Sequence[str]) -> None:
+        self.detail = f"The {carrier} account {account} is wrong: {'; '.join(faults)}."
+        super().__init__(self.detail)
+        self.faults = tuple(faults)
+
+
 class TransientError(CarrierError):
     """The call certainly did nothing; the same call may work later. `retry_after` is in seconds."""
 

@@ -6,13 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from parcelgate.carriers.accounts import AccountConfig
+    from parcelgate.carriers.accounts import Connection
     from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
-    from parcelgate.carriers.toolkit.calls import Transport
-    from parcelgate.carriers.toolkit.tokens import TokenVault
-    from parcelgate.domain.clock import Clock
 
 CARRIERS = {
     "lso": "parcelgate.carriers.lso",
@@ -39,20 +34,9 @@ class CarrierPackage(Protocol):
     what makes it a `ChecksAtTheDoor`.
     """
 
+    __name__: str
     PROFILE: CarrierProfile
     WEBHOOK_ANSWER: bytes | None
-
-    def build(
-        self,
-        account: AccountConfig,
-        *,
-        send: Transport,
-        tokens: TokenVault,
-        clock: Clock,
-        reread: Callable[[], AccountConfig] | None = None,
-    ) -> Carrier | Aggregates:
-        """The adapter for one account."""
-        ...
 
 
 def names() -> tuple[str, ...]:
@@ -93,22 +77,10 @@ def doorkeeper(code: str) -> ChecksAtTheDoor | None:
     return package if isinstance(package, ChecksAtTheDoor) else None
 
 
-def build(
-    code: str,
-    account: AccountConfig,
-    *,
-    send: Transport,
-    tokens: TokenVault,
-    clock: Clock,
-    reread: Callable[[], AccountConfig] | None = None,
-) -> Carrier | Aggregates:
-    """The adapter of a carrier, or of an aggregator, for one account.
-
-    `reread` fetches the account afresh: adapters call it when the carrier does not accept the
-    credentials they have, so that a rotated secret is used at once. Raises UnknownCarrierError, and
-    AccountError when the account lacks what the carrier needs.
-    """
-    return _package(code).build(account, send=send, tokens=tokens, clock=clock, reread=reread)
+def build(code: str, connection: Connection) -> Carrier | Aggregates:
+    """The adapter of a carrier, or of an aggregator, for one account. Raises UnknownCarrierError."""
+    adapter = import_module(f"{_package(code).__name__}.adapter")
+    return cast("Carrier | Aggregates", adapter.Adapter(connection))
 
 
 def _package(code: str) -> CarrierPackage:

@@ -60,6 +60,8 @@ class Settings:
     """The address under which `/webhooks/...` begins."""
     secret_prefix: str = "parcelgate"  # noqa: S105 - a name, not a secret
     """What the names of the carrier accounts' secrets begin with."""
+    carriers_over_http: bool = False
+    """Whether a carrier may be called without TLS: in the local environment alone."""
     order_deadline: timedelta = timedelta(minutes=30)
     """How long an order's workflow may take."""
     not_found_interval: timedelta = timedelta(seconds=60)
@@ -96,6 +98,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     # An address may end with a slash, and what is put behind it begins with one.
     str: lambda value: value.rstrip("/"),
     float: float,
+    bool: lambda value: value == "yes",
     timedelta: lambda value: timedelta(seconds=float(value)),
     dict[str, str]: lambda value: msgspec.json.decode(value, type=dict[str, str]),
 }

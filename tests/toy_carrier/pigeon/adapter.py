@@ -1,11 +1,10 @@
 """Pigeon Post behind the carrier port."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
-    AuthenticationError,
     LabelPendingError,
     Refusal,
     RefusedError,
@@ -23,32 +22,26 @@ from parcelgate.carriers.results import (
     Pending,
 )
 from parcelgate.carriers.toolkit import documents
-from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.orders import Order
-from tests.toy_carrier.pigeon import codes, mapping, settings, validation, wire
+from tests.toy_carrier.pigeon import codes, mapping, validation, wire
 from tests.toy_carrier.pigeon.client import Client
 from tests.toy_carrier.pigeon.settings import Call
 
 
-class Pigeon:
-    """One account with the post: Carrier, Cancels and ProvidesLabels. Raises AccountError."""
+class Adapter:
+    """One account with the post: Carrier, Cancels and ProvidesLabels."""
 
-    def __init__(
-        self, account: AccountConfig, *, send: Transport, reread: Callable[[], AccountConfig] | None = None
-    ) -> None:
-        self._account = account
-        self._settings = settings.read_settings(account)
-        self._client = Client(settings.base_url(account), self._settings, send)
-        self._key = account.credential("key")
-        self._reread = reread
+    def __init__(self, connection: Connection) -> None:
+        self._client = Client(connection)
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against the post's fields and limits."""
-        return validation.examine(order, self._account, self._settings)
+        login = self._client.login
+        return validation.examine(order, login.account, login.settings)
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
         """Send a flight, once (documented)."""
-        answer = self._ask(Call.CREATE, body=mapping.flight(order))
+        answer = self._client.ask(Call.CREATE, body=mapping.flight(order))
         if answer.code == codes.WINGS_FULL:
             raise TransientError("create: no pigeon can fly now", words=mapping.words(answer))
         if answer.code == codes.TAKEN:
@@ -73,14 +66,14 @@ class Pigeon:
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask for the flight under our reference (documented)."""
         try:
-            answer = self._ask(Call.FIND, number=order.reference)
+            answer = self._client.ask(Call.FIND, number=order.reference)
         except TransientError as error:
             return Pending(reason=str(error))
         return NotFound() if answer.code == codes.UNKNOWN_FLIGHT else mapping.result(order, answer)
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Call the pigeons back (documented); an unknown flight is cancelled already."""
-        answer = self._ask(Call.CANCEL, number=order.carrier_order_number or "")
+        answer = self._client.ask(Call.CANCEL, number=order.carrier_order_number or "")
         if answer.code == codes.LANDED:
             raise RefusedError(
                 "cancel: it has landed", words=mapping.words(answer), reason=Refusal.ALREADY_CLOSED
@@ -90,7 +83,7 @@ class Pigeon:
     def label(self, order: Order) -> list[LabelFile]:
         """The label of every bag, in parcel order (assumed)."""
         try:
-            answer = self._ask(Call.LABEL, number=order.carrier_order_number or "")
+            answer = self._client.ask(Call.LABEL, number=order.carrier_order_number or "")
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
         labels = {ring.bag_ref: documents.from_base64(ring.label) for ring in answer.rings}
@@ -102,16 +95,4 @@ class Pigeon:
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """The pigeons' journeys, one call each (documented)."""
-        return [mapping.history(ring, self._ask(Call.TRACK, number=ring)) for ring in tracking_numbers]
-
-    def _ask(self, call: Call, *, number: str = "", body: wire.Flight | None = None) -> wire.Answer:
-        """Ask; a key that is refused is read again, and the call made once more if it is another by now."""
-        try:
-            return self._client.ask(call, self._key, number=number, body=body)
-        except AuthenticationError:
-            before = self._key
-            if self._reread is not None:
-                self._key = self._reread().credential("key")
-            if self._key == before:
-                raise
-        return self._client.ask(call, self._key, number=number, body=body)
+        return [mapping.history(ring, self._client.ask(Call.TRACK, number=ring)) for ring in tracking_numbers]

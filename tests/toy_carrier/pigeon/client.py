@@ -2,33 +2,36 @@
 
 from urllib.parse import quote
 
+from parcelgate.carriers.accounts import Connection, Login
 from parcelgate.carriers.errors import AuthenticationError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.toolkit.bodies import encoded
-from parcelgate.carriers.toolkit.calls import Request, Transport
+from parcelgate.carriers.toolkit.calls import Request
 from tests.toy_carrier.pigeon import wire
-from tests.toy_carrier.pigeon.settings import METHODS, PATHS, Call, CarrierSettings
+from tests.toy_carrier.pigeon.settings import ACCOUNT, METHODS, Call
 
 
 class Client:
     """The post's calls for one account."""
 
-    def __init__(self, base_url: str, settings: CarrierSettings, send: Transport) -> None:
-        self._base_url = base_url
-        self._settings = settings
-        self._send = send
+    def __init__(self, connection: Connection) -> None:
+        self.login = Login(ACCOUNT, connection.account, connection.reread)
+        self._send = connection.send
 
-    def ask(self, call: Call, key: str, *, number: str = "", body: wire.Flight | None = None) -> wire.Answer:
+    def ask(self, call: Call, *, number: str = "", body: wire.Flight | None = None) -> wire.Answer:
         """A readable answer.
 
         Raises AuthenticationError, TransientError, and for a create UnknownOutcomeError.
         """
-        path = self._settings.paths.get(call, PATHS[call]).replace("{number}", quote(number, safe=""))
+        return self.login.call(lambda: self._once(call, number, body))
+
+    def _once(self, call: Call, number: str, body: wire.Flight | None) -> wire.Answer:
+        path = self.login.settings.path(call).replace("{number}", quote(number, safe=""))
         response = self._send.send(
             Request(
                 call=f"pigeon.{call}",
                 method=METHODS.get(call, "GET"),
-                url=self._base_url + path,
-                headers={"x-pigeon-key": key, "content-type": "application/json"},
+                url=self.login.base_url + path,
+                headers={"x-pigeon-key": self.login.credentials.key, "content-type": "application/json"},
                 body=None if body is None else encoded(body.fields()),
                 # The only call that may not be made twice: a second cancel of a flight changes nothing.
                 safe=call is not Call.CREATE,

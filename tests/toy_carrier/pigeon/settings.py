@@ -1,11 +1,9 @@
 """What nobody has written down about Pigeon Post; an account changes any of it in its secret."""
 
 from enum import StrEnum
+from typing import Annotated
 
-import msgspec
-
-from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.toolkit.overrides import read_base_url, read_overrides
+from parcelgate.carriers.accounts import AccountFields, AccountSettings, CredentialFields, secret
 
 BASE_URL = "https://post.pigeon.example"
 """The post's host (documented)."""
@@ -34,20 +32,20 @@ PATHS = {
 }
 
 
-class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions. See the comment of each."""
 
-    # The path of each call below the base URL; `{number}` is the number or reference asked about.
-    paths: dict[Call, str] = {}
+    # `{number}` in a path is the number or reference asked about.
+    PATHS = PATHS
+
     # The heaviest bag that a pigeon lifts.
     max_grams: int = 2000
 
 
-def read_settings(account: AccountConfig) -> CarrierSettings:
-    """The assumptions as `account` has them. Raises AccountError."""
-    return read_overrides(account, CarrierSettings)
+class Credentials(CredentialFields, frozen=True, kw_only=True):
+    """The account's login (documented)."""
+
+    key: Annotated[str, secret("the key, a text", "Lets every call in.")]
 
 
-def base_url(account: AccountConfig) -> str:
-    """Where the post is for this account. Raises AccountError."""
-    return read_base_url(account, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

@@ -8,7 +8,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from parcelgate.carriers.accounts import AccountError, Accounts
+from parcelgate.carriers.accounts import Accounts, Login
+from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.lso import settings as lso_settings
 from parcelgate.domain.problems import ProblemError
@@ -128,23 +129,26 @@ def test_a_name_that_could_lead_elsewhere_is_never_looked_up(
 
 
 @pytest.mark.parametrize(
-    "secret",
+    ("secret", "where"),
     [
-        "s3cr3t, not JSON",
-        '"s3cr3t"',
-        "{}",
-        {"credentials": {"app_id": 7, "app_secret": "s3cr3t"}},
-        {"credentials": {"app_id": "a"}, "s3cr3t": 1},
-        {"credentials": {}, "ship_from": {"name": "s3cr3t"}},
-        {"credentials": {}, "limits": {"rate": "s3cr3t"}},
+        ("s3cr3t, not JSON", "not JSON"),
+        ('"s3cr3t"', "must be a JSON object"),
+        ("{}", "credentials is missing"),
+        ({"credentials": {"app_id": 7, "app_secret": "s3cr3t"}}, "credentials must be"),
+        ({"credentials": {"app_id": "a"}, "s3cr3t": 1}, "unknown field"),
+        ({"credentials": {}, "ship_from": {"name": "s3cr3t"}}, "ship_from must be"),
+        ({"credentials": {}, "limits": {"rate": "s3cr3t"}}, "limits must be"),
     ],
 )
-def test_a_malformed_secret_is_an_operators_error_that_quotes_nothing(secret: Any, secrets: Secrets) -> None:
+def test_a_malformed_secret_is_an_operators_error_that_quotes_nothing(
+    secret: Any, where: str, secrets: Secrets
+) -> None:
     secrets.put(secret)
-    with pytest.raises(AccountError, match=NAME) as caught:
-        secrets.accounts.read("acme", "lso", "default")
+    account = secrets.accounts.read("acme", "lso", "default")
+    with pytest.raises(AccountError, match=f"lso account default .*{where}") as caught:
+        lso(FakeTransport(), account=account).track(["ZQ1"])
     assert "s3cr3t" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert "s3cr3t" not in repr(account)
 
 
 @pytest.mark.parametrize(
@@ -170,15 +174,13 @@ def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
     changes: dict[str, Any], where: str
 ) -> None:
     with pytest.raises(AccountError, match=where) as caught:
-        lso(FakeTransport(), account=lso_account(**changes))
+        lso(FakeTransport(), account=lso_account(**changes)).track(["ZQ1"])
     assert "s3cr3t" not in str(caught.value)
 
 
 def test_without_overrides_the_assumptions_stand() -> None:
-    settings = lso_settings.read_settings(lso_account())
+    settings = Login(lso_settings.ACCOUNT, lso_account()).settings
     assert {call: settings.path(call) for call in lso_settings.Call} == dict(lso_settings.PATHS)
     assert (settings.currency, settings.track_batch, settings.refund_status) == ("USD", 30, "requested")
-    assert (
-        lso_settings.base_url(lso_account(base_url="http://127.0.0.1:8080/lso/"))
-        == "http://127.0.0.1:8080/lso"
-    )
+    login = Login(lso_settings.ACCOUNT, lso_account(base_url="http://127.0.0.1:8080/lso/"))
+    assert login.base_url == "http://127.0.0.1:8080/lso"

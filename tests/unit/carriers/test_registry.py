@@ -8,6 +8,7 @@ import pytest
 
 import sandbox.carriers
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.port import Cancels, Carrier, ConfirmsLater, CreatesInBatches, ProvidesLabels
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
 
@@ -23,7 +24,8 @@ def test_every_carrier_has_a_profile_of_its_own_name() -> None:
 @pytest.mark.parametrize("code", registry.names())
 def test_a_profile_says_what_the_adapter_can_do(code: str) -> None:
     account = lso_account(carrier=code, credentials=sandbox.carriers.package(code).new_login())
-    carrier = registry.build(code, account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    connection = Connection(account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    carrier = registry.build(code, connection)
     profile = registry.profile(code)
 
     assert isinstance(carrier, Carrier)

@@ -13,12 +13,12 @@ PACKAGES = {**registry.CARRIERS, **registry.AGGREGATORS, "pigeon": "tests.toy_ca
 TAKES_ORDERS = [code for code in PACKAGES if code not in registry.AGGREGATORS]
 
 ROOMS = {
-    "__init__": ("PROFILE", "WEBHOOK_ANSWER", "build"),
-    "adapter": (),
+    "__init__": ("PROFILE", "WEBHOOK_ANSWER"),
+    "adapter": ("Adapter",),
     "client": ("Client",),
     "codes": (),
     "mapping": (),
-    "settings": ("Call", "CarrierSettings", "PATHS", "base_url", "read_settings"),
+    "settings": ("ACCOUNT", "Call", "CarrierSettings", "Credentials", "PATHS"),
     "wire": (),
 }
 """What every carrier has: each room with the names that it must hold."""

@@ -4,21 +4,8 @@
 a table of its own.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.lme.adapter import Lme
-    from parcelgate.carriers.toolkit.calls import Transport
-    from parcelgate.carriers.toolkit.tokens import TokenVault
-    from parcelgate.domain.clock import Clock
 
 PROFILE = CarrierProfile(
     code="lme",
@@ -57,17 +44,3 @@ WEBHOOK_ANSWER = b'{"code": 200, "message": "SUCCESS"}'
 """What LME is answered when it pushes (documented); with any other code it repeats the push 20 times."""
 WEBHOOK_HEADERS = ("appkey", "timestamp", "sign")
 """With these a push is signed, if it is (assumed: made as for a request)."""
-
-
-def build(
-    account: AccountConfig,
-    *,
-    send: Transport,
-    tokens: TokenVault,  # noqa: ARG001 - every call is signed by itself
-    clock: Clock,
-    reread: Callable[[], AccountConfig] | None = None,
-) -> Lme:
-    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
-    from parcelgate.carriers.lme.adapter import Lme
-
-    return Lme(account, send=send, clock=clock, reread=reread)

@@ -3,22 +3,24 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    CarrierError,
     LabelPendingError,
     Refusal,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme import codes, settings, signing, validation, wire
-from parcelgate.carriers.lme.client import Client, Keys, Unread
+from parcelgate.carriers.lme import codes, signing, validation, wire
+from parcelgate.carriers.lme.client import Client, Unread
 from parcelgate.carriers.lme.mapping import create, results, track
 from parcelgate.carriers.lme.mapping.address import address_check, address_query
-from parcelgate.carriers.lme.mapping.label import label_data, label_file
-from parcelgate.carriers.lme.settings import Call, ErrorKind, ErrorMeaning
+from parcelgate.carriers.lme.mapping.label import label_data
+from parcelgate.carriers.lme.settings import Call, CarrierSettings, ErrorKind, ErrorMeaning
 from parcelgate.carriers.results import (
     AddressCheck,
     Cancellation,
@@ -33,13 +35,12 @@ from parcelgate.carriers.results import (
     Trust,
     WebhookReading,
 )
-from parcelgate.carriers.toolkit import documents
-from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.comparison import as_it_was
+from parcelgate.carriers.toolkit.documents import read_label
+from parcelgate.carriers.toolkit.models import Sent
 from parcelgate.domain.addresses import Address
-from parcelgate.domain.clock import Clock
 from parcelgate.domain.orders import Order
-from parcelgate.domain.problems import FieldError
+from parcelgate.domain.problems import CarrierWords, FieldError
 
 _logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ _SAYS_NO = {
     ErrorKind.NOT_READY: "LME is not ready for this",
     ErrorKind.REFUSED: "LME refused",
 }
+_TROUBLE = {ErrorKind.AUTHENTICATION, ErrorKind.TRANSIENT, ErrorKind.UNKNOWN}
 _REASONS = {
     ErrorKind.NOT_FOUND: Refusal.UNKNOWN_ORDER,
     ErrorKind.CANCELLED: Refusal.ALREADY_CANCELLED,
@@ -60,33 +62,24 @@ _REASONS = {
 }
 
 
-class Lme:
-    """One LME account: Carrier, Cancels, Updates, ProvidesLabels, ValidatesAddresses, VerifiesWebhooks.
-
-    Raises AccountError when the account lacks what LME needs.
-    """
+class Adapter:
+    """One LME account: Carrier, Cancels, Updates, ProvidesLabels, ValidatesAddresses, VerifiesWebhooks."""
 
     track_batch = 1
     """A route is asked for one number (public)."""
 
-    def __init__(
-        self,
-        account: AccountConfig,
-        *,
-        send: Transport,
-        clock: Clock,
-        reread: Callable[[], AccountConfig] | None = None,
-    ) -> None:
-        self._account = account
-        self._settings = settings.read_settings(account)
-        self._client = Client(settings.base_url(account), self._settings, send, clock)
-        self._clock = clock
-        self._reread = reread
-        self._keys = Keys.of(account)
+    def __init__(self, connection: Connection) -> None:
+        self._client = Client(connection)
+        self._login = self._client.login
+        self._clock = connection.clock
+
+    @property
+    def _settings(self) -> CarrierSettings:
+        return self._login.settings
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against LME's fields and limits; see `validation`."""
-        return validation.examine(order, self._account, self._settings, self._clock())
+        return validation.examine(order, self._login.account, self._settings, self._clock())
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
         """Send createOrder, once (public).
@@ -95,20 +88,27 @@ class Lme:
         number and whatever cannot be read leave it open. A refusal because the reference is there already
         is settled by asking whose order it is: ours is adopted.
         """
-        body = create.create(
-            order,
-            channel=self._keys.app_key,
-            sender=self._sender(order),
-            settings=self._settings,
-            now=self._clock(),
-        )
-        answer, said = self._settled(Call.CREATE, body, safe=False)
-        if said is None:
+        answer, meaning = self._settled(Call.CREATE, partial(self._body, order), safe=False)
+        if meaning is None:
             return self._taken(order, answer)
-        refusal = self._refusal(Call.CREATE, answer, said)
-        if said.kind is ErrorKind.DUPLICATE:
+        refusal = self._refusal(Call.CREATE, answer, meaning)
+        if meaning.kind is ErrorKind.DUPLICATE:
             return self._adopted(order, refusal)
         raise refusal
+
+    def _body(self, order: Order, channel: str, *, is_update: bool = False) -> wire.OrderCreate:
+        sender = order.ship_from or self._login.account.ship_from
+        if sender is None:
+            error = FieldError("/ship_from", "missing", "LME needs a sender.")
+            raise RefusedError("the order has no sender", errors=[error])
+        return create.create(
+            order,
+            channel=channel,
+            sender=sender,
+            settings=self._settings,
+            now=self._clock(),
+            is_update=is_update,
+        )
 
     def _taken(self, order: Order, answer: wire.Answer) -> Confirmed:
         data = results.order_data(answer)
@@ -119,13 +119,13 @@ class Lme:
 
     def _adopted(self, order: Order, refusal: RefusedError) -> Confirmed:
         try:
-            found = self.find_by_reference(order)
+            result = self.find_by_reference(order)
         except AuthenticationError as error:
             raise UnknownOutcomeError(f"{Call.CREATE}: taken before, by whom cannot be asked") from error
-        if isinstance(found, Confirmed):
-            return found
-        if isinstance(found, Pending):
-            raise UnknownOutcomeError(f"{Call.CREATE}: taken before: {found.reason}", words=refusal.words)
+        if isinstance(result, Confirmed):
+            return result
+        if isinstance(result, Pending):
+            raise UnknownOutcomeError(f"{Call.CREATE}: taken before: {result.reason}", words=refusal.words)
         raise refusal
 
     def find_by_reference(self, order: Order) -> OrderResult:
@@ -135,20 +135,13 @@ class Lme:
         cannot be read, and any other refusal, say nothing about the order and are Pending. Raises
         AuthenticationError alone.
         """
-        asked = wire.OrderQuery(
-            out_order_no=order.reference,
-            channel=self._keys.app_key,
-            order_no=order.carrier_order_number or None,
-        )
         try:
-            answer, said = self._settled(Call.DETAIL, asked)
+            answer, meaning = self._settled(Call.DETAIL, partial(_either_number, order))
         except TransientError as error:
             return Pending(reason=str(error), carrier_order_number=order.carrier_order_number)
-        if said is not None and said.kind is ErrorKind.NOT_FOUND:
-            return NotFound()
-        if said is not None:
+        if meaning is not None and meaning.kind is not ErrorKind.NOT_FOUND:
             return Pending(reason=f"code {answer.code}", carrier_order_number=order.carrier_order_number)
-        if not answer.data:
+        if meaning is not None or not answer.data:
             return NotFound()
         data = results.order_data(answer)
         if data is None:
@@ -162,16 +155,11 @@ class Lme:
         RefusedError (its message tells a collected parcel, an unknown order and a lack of permission
         apart), AuthenticationError or TransientError.
         """
-        asked = wire.OrderQuery(
-            out_order_no=order.reference,
-            channel=self._keys.app_key,
-            order_no=order.carrier_order_number or None,
-        )
-        answer, said = self._settled(Call.CANCEL, asked)
-        if said is not None and said.kind is not ErrorKind.CANCELLED:
-            raise self._refusal(Call.CANCEL, answer, said)
+        answer, meaning = self._settled(Call.CANCEL, partial(_either_number, order))
+        if meaning is not None and meaning.kind is not ErrorKind.CANCELLED:
+            raise self._refusal(Call.CANCEL, answer, meaning)
         data = wire.CancelData.model_validate(answer.data if isinstance(answer.data, dict) else {})
-        if said is None and data.is_true is False:
+        if meaning is None and data.is_true is False:
             raise RefusedError(f"{Call.CANCEL}: LME did not cancel it", words=results.words(answer))
         return Cancellation()
 
@@ -182,30 +170,20 @@ class Lme:
         """
         if not order.carrier_order_number:
             raise RefusedError(f"{Call.UPDATE}: the order has no carrier order number")
-        body = create.update(
-            order,
-            channel=self._keys.app_key,
-            sender=self._sender(order),
-            settings=self._settings,
-            now=self._clock(),
-        )
-        answer, said = self._settled(Call.UPDATE, body, safe=False)
-        if said is not None:
-            raise self._refusal(Call.UPDATE, answer, said)
+        body = partial(self._body, order, is_update=True)
+        answer, meaning = self._settled(Call.UPDATE, body, safe=False)
+        if meaning is not None:
+            raise self._refusal(Call.UPDATE, answer, meaning)
         data = results.order_data(answer)
         if data is None or data.order_no is None:
-            return self._as_it_was(order)
+            unchanged = as_it_was(order)
+            if unchanged is None:
+                raise UnknownOutcomeError(f"{Call.UPDATE}: success without the order's number")
+            return unchanged
         result = results.confirmed(order, data)
         if not isinstance(result, Confirmed):
             raise UnknownOutcomeError(f"{Call.UPDATE}: the answer is about another order")
         return result
-
-    @staticmethod
-    def _as_it_was(order: Order) -> Confirmed:
-        before = as_it_was(order)
-        if before is None:
-            raise UnknownOutcomeError(f"{Call.UPDATE}: success without the order's number")
-        return before
 
     def label(self, order: Order) -> list[LabelFile]:
         """The parcel's label (all of it assumed).
@@ -214,29 +192,31 @@ class Lme:
         counts as that, and so do an empty answer, one that cannot be read and whatever is no real
         document. Raises LabelPendingError, RefusedError or AuthenticationError.
         """
+        query = wire.OrderQuery(order_no=order.carrier_order_number or None)
         try:
-            answer, said = self._settled(
-                Call.LABEL, wire.OrderQuery(order_no=order.carrier_order_number or None)
-            )
-            if said is not None:
-                raise self._label_refusal(answer, said)
-            data = label_data(answer)
-            if data.order_no not in {None, order.carrier_order_number}:
-                raise LabelPendingError("the label is another order's")
-            content = documents.from_base64(data.label_data)
-            if content is None and data.label_url:
-                content = self._client.fetch_label(data.label_url)
+            answer, meaning = self._settled(Call.LABEL, lambda _: query)
         except TransientError as error:
             raise LabelPendingError(str(error)) from None
-        document = label_file(order, content)
-        if document is None:
-            raise LabelPendingError("what came is no label")
+        if meaning is not None:
+            raise self._label_refusal(answer, meaning)
+        data = label_data(answer)
+        if data.order_no not in {None, order.carrier_order_number}:
+            raise LabelPendingError("the label is another order's")
+        document = read_label(
+            order.parcels[0].reference,
+            data.label_data,
+            data.label_url,
+            send=self._client.send,
+            call="lme.label_file",
+            base_url=self._login.base_url,
+            hosts=self._settings.label_hosts,
+        )
         return [document]
 
-    def _label_refusal(self, answer: wire.Answer, said: ErrorMeaning) -> Exception:
+    def _label_refusal(self, answer: wire.Answer, meaning: ErrorMeaning) -> Exception:
         listed = answer.code in self._settings.errors
-        if said.kind is ErrorKind.CANCELLED or (listed and said.kind is not ErrorKind.NOT_READY):
-            return self._refusal(Call.LABEL, answer, said)
+        if meaning.kind is ErrorKind.CANCELLED or (listed and meaning.kind is not ErrorKind.NOT_READY):
+            return self._refusal(Call.LABEL, answer, meaning)
         return LabelPendingError(f"code {answer.code}")
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
@@ -249,25 +229,26 @@ class Lme:
 
     def _journey(self, number: str) -> ParcelHistory:
         call = Call.ROUTE_V2 if self._settings.route == "v2" else Call.ROUTE
-        channel = self._keys.app_key if call is Call.ROUTE else None
-        answer, said = self._settled(call, wire.OrderQuery(order_no=number, channel=channel))
-        if said is not None and said.kind is ErrorKind.NOT_FOUND:
+        answer, meaning = self._settled(
+            call, lambda key: wire.OrderQuery(order_no=number, channel=key if call is Call.ROUTE else None)
+        )
+        if meaning is not None and meaning.kind is ErrorKind.NOT_FOUND:
             return ParcelHistory(tracking_number=number, events=())
-        if said is not None:
-            raise self._refusal(call, answer, said)
-        found, aside = track.history(number, answer, self._settings)
-        if aside:
-            _logger.warning("%s: %d events set aside as not readable", call, aside)
-        return found
+        if meaning is not None:
+            raise self._refusal(call, answer, meaning)
+        history, unreadable = track.history(number, answer, self._settings)
+        if unreadable:
+            _logger.warning("%s: %d events set aside as not readable", call, unreadable)
+        return history
 
     def validate_address(self, address: Address) -> AddressCheck:
         """LME's own check of an address (assumed), and the account's list of postcodes."""
         listed = validation.undeliverable(address, self._settings)
         if listed:
             return AddressCheck(valid=False, messages=(FieldError("/address/postcode", *listed),))
-        answer, said = self._settled(Call.VALIDATE_ADDRESS, address_query(address))
-        if said is not None:
-            raise self._refusal(Call.VALIDATE_ADDRESS, answer, said)
+        answer, meaning = self._settled(Call.VALIDATE_ADDRESS, lambda _: address_query(address))
+        if meaning is not None:
+            raise self._refusal(Call.VALIDATE_ADDRESS, answer, meaning)
         check = address_check(address, answer)
         if check is None:
             raise TransientError(f"{Call.VALIDATE_ADDRESS}: the answer does not say")
@@ -275,12 +256,13 @@ class Lme:
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """What a push says, and what that is worth; see `signing.verify_push`."""
+        login = self._login.credentials
         push = signing.verify_push(
             headers,
             body,
-            app_key=self._keys.app_key,
-            ours=self._keys.ours,
-            theirs=self._keys.theirs,
+            app_key=login.app_key,
+            ours=login.ours,
+            theirs=login.theirs,
             now=self._clock(),
             tolerance=timedelta(seconds=self._settings.push_tolerance_seconds),
         )
@@ -291,80 +273,59 @@ class Lme:
             return WebhookReading(trust=Trust.UNREADABLE, reason="cannot be read")
         trust, reason = push.trust, push.reason
         channel = track.channel(push.fields)
-        if trust is Trust.BELIEVED and channel not in {None, self._keys.app_key.casefold()}:
+        if trust is Trust.BELIEVED and channel not in {None, login.app_key.casefold()}:
             trust, reason = Trust.NUDGE, "of another channel"
         return WebhookReading(trust=trust, reason=reason, history=history, reference=reference)
 
-    def _sender(self, order: Order) -> Address:
-        sender = order.ship_from or self._account.ship_from
-        if sender is None:
-            error = FieldError("/ship_from", "missing", "LME needs a sender.")
-            raise RefusedError("the order has no sender", errors=[error])
-        return sender
-
     def _settled(
-        self, call: Call, fields: wire.OrderCreate | wire.OrderQuery | wire.AddressQuery, *, safe: bool = True
+        self, call: Call, body: Callable[[str], Sent], *, safe: bool = True
     ) -> tuple[wire.Answer, ErrorMeaning | None]:
-        """A readable answer, and what it means when it is no success.
+        """A readable answer, and what it means when it is no success; `body` is made for an app key.
 
         Raises AuthenticationError, TransientError, and for a call that is not `safe` UnknownOutcomeError.
-        A refused signature means that nothing was done: with other keys in the account by now, the call is
-        made once more with those.
         """
-        answer, said = self._ask(call, fields, safe)
-        if said is not None and said.kind is ErrorKind.AUTHENTICATION and self._rotated():
-            if isinstance(fields, wire.OrderCreate | wire.OrderQuery) and fields.channel is not None:
-                fields = fields.model_copy(update={"channel": self._keys.app_key})
-            answer, said = self._ask(call, fields, safe)
-        if said is None:
-            assert isinstance(answer, wire.Answer)  # noqa: S101 - for the type checker
-            return answer, None
-        told = None if isinstance(answer, Unread) else results.words(answer)
-        what = f"HTTP {answer.status}, not readable" if isinstance(answer, Unread) else f"code {answer.code}"
-        match said.kind:
-            case ErrorKind.AUTHENTICATION:
-                raise AuthenticationError(f"{call}: {what}", words=told)
-            case ErrorKind.TRANSIENT:
-                raise TransientError(f"{call}: {what}", words=told)
-            case ErrorKind.UNKNOWN if safe:
-                raise TransientError(f"{call}: {what}", words=told)
-        if said.kind is ErrorKind.UNKNOWN or isinstance(answer, Unread):
-            raise UnknownOutcomeError(f"{call}: {what}", words=told)
-        return answer, said
+        return self._login.call(lambda: self._ask(call, body, safe))
 
     def _ask(
-        self, call: Call, fields: wire.OrderCreate | wire.OrderQuery | wire.AddressQuery, safe: bool
-    ) -> tuple[wire.Answer | Unread, ErrorMeaning | None]:
-        answer = self._client.ask(call, fields.fields(), self._keys, safe=safe)
+        self, call: Call, body: Callable[[str], Sent], safe: bool
+    ) -> tuple[wire.Answer, ErrorMeaning | None]:
+        answer = self._client.ask(call, body, safe=safe)
         if isinstance(answer, Unread):
-            refused = answer.status in {401, 403}
-            return answer, ErrorMeaning(ErrorKind.AUTHENTICATION if refused else ErrorKind.UNKNOWN)
+            kind = ErrorKind.AUTHENTICATION if answer.status in {401, 403} else ErrorKind.UNKNOWN
+            raise _trouble(kind, f"{call}: HTTP {answer.status}, not readable", None, safe)
         if answer.code == codes.OK:
             return answer, None
-        return answer, codes.meaning(answer.code, answer.message, self._settings.errors)
+        meaning = codes.meaning(answer.code, answer.message, self._settings.errors)
+        if meaning.kind in _TROUBLE:
+            raise _trouble(meaning.kind, f"{call}: code {answer.code}", results.words(answer), safe)
+        return answer, meaning
 
-    def _refusal(self, call: Call, answer: wire.Answer, said: ErrorMeaning) -> RefusedError:
-        duplicate = said.kind is ErrorKind.DUPLICATE
-        pointer = "/reference" if duplicate else said.pointer or codes.pointer_in(answer.message)
+    @staticmethod
+    def _refusal(call: Call, answer: wire.Answer, meaning: ErrorMeaning) -> RefusedError:
+        duplicate = meaning.kind is ErrorKind.DUPLICATE
+        pointer = "/reference" if duplicate else meaning.pointer or codes.pointer_in(answer.message)
         code = "reference_in_use" if duplicate else "refused_by_carrier"
         # Of an order that is not there yet, only the reference can be taken.
         about_order = call is not Call.CREATE or duplicate
-        reason = _SAYS_NO[said.kind if about_order else ErrorKind.REFUSED]
+        reason = _SAYS_NO[meaning.kind if about_order else ErrorKind.REFUSED]
         errors = [] if pointer is None else [FieldError(pointer, code, answer.message or reason)]
         return RefusedError(
             f"{call}: {reason} (code {answer.code})",
             words=results.words(answer),
             errors=errors,
-            reason=_REASONS.get(said.kind) if call is not Call.CREATE else None,
+            reason=_REASONS.get(meaning.kind) if call is not Call.CREATE else None,
         )
 
-    def _rotated(self) -> bool:
-        """Read the account again; whether it has other keys now."""
-        if self._reread is None:
-            return False
-        try:
-            keys = Keys.of(self._reread())
-        except AccountError:
-            return False
-        before, self._keys = self._keys, keys
-        return (before.app_key, before.ours, before.theirs) != (keys.app_key, keys.ours, keys.theirs)
+
+def _trouble(kind: ErrorKind, message: str, words: CarrierWords | None, safe: bool) -> CarrierError:
+    if kind is ErrorKind.AUTHENTICATION:
+        return AuthenticationError(message, words=words)
+    if kind is ErrorKind.TRANSIENT or safe:
+        return TransientError(message, words=words)
+    return UnknownOutcomeError(message, words=words)
+
+
+def _either_number(order: Order, channel: str) -> wire.OrderQuery:
+    """The order that is meant, by LME's number where it is known, and by ours."""
+    number = order.carrier_order_number or None
+    return wire.OrderQuery(out_order_no=order.reference, channel=channel, order_no=number)

@@ -13,13 +13,13 @@ of it in its secret, without a release::
 
 from datetime import time
 from enum import StrEnum
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.toolkit.overrides import read_base_url, read_overrides
+from parcelgate.carriers.accounts import AccountFields, AccountSettings, CredentialFields, plain, secret
+from parcelgate.carriers.lme import signing
 
 BASE_URL = "https://open-gateway.fh.express/"
 """Production (public: a client of the API). The test system is https://test.open-gateway.fh.express/."""
@@ -75,17 +75,22 @@ class ErrorMeaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pointer: str | None = None
 
 
-class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+_HOUR = plain("a time such as 09:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")
+_PRIVATE = "an RSA private key, as Base64 DER or PEM"
+_PUBLIC = "an RSA public key, as Base64 DER or PEM"
+
+
+class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions, and what an account may decide. See the comment of each."""
 
-    # The path of each call below the base URL; a slash at its beginning does not matter.
-    paths: dict[Call, str] = {}
+    PATHS = PATHS
+
     # Other names for the fields of a call, both ways: {"label": {"labelData": "fileContent"}}.
-    fields: dict[Call, dict[str, str]] = {}
+    fields: dict[Call, dict[str, str]] = msgspec.field(default_factory=dict)
 
     # LME's own list of error codes is on a page that we do not have: the account's table, by the code as
     # text. A code in no table goes by `codes.CODES`, then by the words of its message (`codes.WORDS`).
-    errors: dict[str, ErrorMeaning] = {}
+    errors: dict[str, ErrorMeaning] = msgspec.field(default_factory=dict)
     # Values of a found order's `orderStage` that mean it was cancelled; not published.
     cancelled_stages: tuple[str, ...] = ()
 
@@ -93,19 +98,16 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     countries: tuple[str, ...] = ("AU", "NZ", "US", "CA")
     # Those lists are on pages that we do not have, so the account's own: for each country single
     # postcodes, ranges (`2000-2234`) and beginnings (`V5*`). A country without a list takes them all.
-    deliverable_postcodes: dict[str, tuple[str, ...]] = {}
+    deliverable_postcodes: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     # Both times are wanted and, says the page, do nothing. Without `options.delivery_window`: tomorrow.
-    window_from: str = "09:00"
-    window_to: str = "18:00"
+    window_from: Annotated[str, _HOUR] = "09:00"
+    window_to: Annotated[str, _HOUR] = "18:00"
     # Sent where an address has no phone (public: createOrder's page).
     missing_phone: str = "123456789"
 
     # Which route is asked for: queryRouteV2 or queryRoute. Both are public.
     route: Literal["v2", "v1"] = "v2"
-    # The zone of times that come without one, and of those that we send.
-    default_time_zone: str = "UTC"
-
     # Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`.
     label_hosts: tuple[str, ...] = ()
     # A signed push further off than this is only a nudge; its pictures open for so long (documented).
@@ -114,14 +116,12 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # Whether a parcel that LME hands to Australia Post is asked about there, through the tenant's aggregator.
     follow_next_carrier: bool = True
 
-    def path(self, call: Call) -> str:
-        """The path of `call` for this account, without a slash at its beginning."""
-        return self.paths.get(call, PATHS[call]).lstrip("/")
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The account's zone."""
-        return ZoneInfo(self.default_time_zone)
+    def __post_init__(self) -> None:
+        """Hold what no type can say. Raises ValueError, which names the field."""
+        super().__post_init__()
+        begins, ends = self.window
+        if begins >= ends:
+            raise ValueError("window_to: later than window_from")
 
     @property
     def window(self) -> tuple[time, time]:
@@ -129,20 +129,33 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return time.fromisoformat(self.window_from), time.fromisoformat(self.window_to)
 
 
-def read_settings(account: AccountConfig) -> CarrierSettings:
-    """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, CarrierSettings)
-    try:
-        begins, ends = found.window
-    except ValueError:
-        raise AccountError(f"{account}: overrides.window_from, window_to: HH:MM") from None
-    if begins >= ends:
-        raise AccountError(f"{account}: overrides.window_to: later than window_from")
-    if any("://" in path or not path.strip("/") for path in found.paths.values()):
-        raise AccountError(f"{account}: overrides.paths: paths below the base URL")
-    return found
+class Credentials(CredentialFields, frozen=True, kw_only=True):
+    """The account's login. Keys are RSA of any length, as Base64 DER or PEM."""
+
+    app_key: Annotated[str, plain("the app key, a text", "Names the account in every call.")]
+    client_private: Annotated[str, secret(_PRIVATE, "Signs what we send, and opens what LME answers.")]
+    lme_public: Annotated[str, plain(_PUBLIC, "Seals what we send, and proves who pushed.")]
+    # Parts of a whole login that are not used here: LME has the one, and keeps the other to itself.
+    client_public: Annotated[str, plain(_PUBLIC, "The public half of `client_private`.")] | None = None
+    lme_private: Annotated[str, secret(_PRIVATE, "Known of made-up logins alone.")] | None = None
+
+    def __post_init__(self) -> None:
+        """Read both keys. Raises ValueError, which names the field and never quotes it."""
+        for name, read in (("client_private", signing.private_key), ("lme_public", signing.public_key)):
+            try:
+                read(getattr(self, name))
+            except signing.KeyFormatError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+    @property
+    def ours(self) -> RSAPrivateKey:
+        """Our private key."""
+        return signing.private_key(self.client_private)
+
+    @property
+    def theirs(self) -> RSAPublicKey:
+        """LME's public key."""
+        return signing.public_key(self.lme_public)
 
 
-def base_url(account: AccountConfig) -> str:
-    """Where LME is for this account, with one slash at its end. Raises AccountError."""
-    return read_base_url(account, BASE_URL) + "/"
+ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

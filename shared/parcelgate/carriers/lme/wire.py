@@ -58,12 +58,6 @@ class OrderCreate(Sent):
     receiver: Contact
 
 
-class OrderUpdate(OrderCreate):
-    """A changed order: the same and LME's number (assumed)."""
-
-    order_no: Required
-
-
 class OrderQuery(Sent):
     """Which order is meant, by either number."""
 

@@ -3,21 +3,8 @@
 `docs/adding-a-carrier.md` says what each room of the folder holds.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.lso.adapter import Lso
-    from parcelgate.carriers.toolkit.calls import Transport
-    from parcelgate.carriers.toolkit.tokens import TokenVault
-    from parcelgate.domain.clock import Clock
 
 PROFILE = CarrierProfile(
     code="lso",
@@ -45,17 +32,3 @@ PROFILE = CarrierProfile(
 
 WEBHOOK_ANSWER = b'{"code": 200, "msg": "success"}'
 """What the platform is answered when it calls back (assumed: the document names no answer)."""
-
-
-def build(
-    account: AccountConfig,
-    *,
-    send: Transport,
-    tokens: TokenVault,
-    clock: Clock,
-    reread: Callable[[], AccountConfig] | None = None,
-) -> Lso:
-    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
-    from parcelgate.carriers.lso.adapter import Lso
-
-    return Lso(account, send=send, tokens=tokens, clock=clock, reread=reread)

@@ -1,12 +1,12 @@
 """LSO behind the carrier port."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -15,9 +15,9 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lso import codes, mapping, settings, validation, wire
+from parcelgate.carriers.lso import codes, mapping, validation, wire
 from parcelgate.carriers.lso.client import Client
-from parcelgate.carriers.lso.settings import Call
+from parcelgate.carriers.lso.settings import Call, CarrierSettings
 from parcelgate.carriers.results import (
     Cancellation,
     Examination,
@@ -29,37 +29,24 @@ from parcelgate.carriers.results import (
     Rate,
     Submitted,
 )
-from parcelgate.carriers.toolkit import documents
-from parcelgate.carriers.toolkit.calls import Transport
-from parcelgate.carriers.toolkit.tokens import TokenVault
-from parcelgate.domain.clock import Clock
+from parcelgate.carriers.toolkit.documents import read_label
 from parcelgate.domain.orders import Order, Parcel
 
 _logger = logging.getLogger(__name__)
 
 
-class Lso:
-    """One LSO account: Carrier, ConfirmsLater, QuotesRates, Cancels and ProvidesLabels.
+class Adapter:
+    """One LSO account: Carrier, ConfirmsLater, QuotesRates, Cancels and ProvidesLabels."""
 
-    Raises AccountError when the account lacks what LSO needs.
-    """
+    def __init__(self, connection: Connection) -> None:
+        self._client = Client(connection)
+        self._login = self._client.login
+        self._tokens = connection.tokens
+        self._clock = connection.clock
 
-    def __init__(
-        self,
-        account: AccountConfig,
-        *,
-        send: Transport,
-        tokens: TokenVault,
-        clock: Clock,
-        reread: Callable[[], AccountConfig] | None = None,
-    ) -> None:
-        self._account = account
-        self._settings = settings.read_settings(account)
-        self._client = Client(settings.base_url(account), self._settings, send)
-        self._tokens = tokens
-        self._clock = clock
-        self._reread = reread
-        self._credentials = _credentials(account)
+    @property
+    def _settings(self) -> CarrierSettings:
+        return self._login.settings
 
     @property
     def may_resend(self) -> bool:
@@ -68,7 +55,7 @@ class Lso:
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against LSO's fields and limits; see `validation`."""
-        return validation.examine(order, self._account, self._settings.currency)
+        return validation.examine(order, self._login.account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:
         """The fee preview: mandatory before each order (documented, ordering step 2; its body assumed).
@@ -189,16 +176,15 @@ class Lso:
         return found
 
     def _document(self, parcel: Parcel, entry: wire.LabelEntry) -> LabelFile:
-        try:
-            content = documents.from_base64(entry.label_base64)
-            if content is None and entry.label_url:
-                content = self._client.fetch_label(entry.label_url)
-        except TransientError as error:
-            raise LabelPendingError(str(error)) from None
-        document = documents.label_file(parcel.reference, content)
-        if document is None:
-            raise LabelPendingError("what came is no label")
-        return document
+        return read_label(
+            parcel.reference,
+            entry.label_base64,
+            entry.label_url,
+            send=self._client.send,
+            call="lso.label_file",
+            base_url=self._login.base_url,
+            hosts=self._settings.label_hosts,
+        )
 
     def _settled(self, call: Call, body: Mapping[str, Any], *, safe: bool = True) -> wire.Answer:
         """The answer, when it is readable and is neither a refused token nor the platform's own trouble.
@@ -222,22 +208,25 @@ class Lso:
         `token` and `appId` are fields of the body (documented). Where the new token is refused as well,
         the account is read again: its credentials may have been rotated.
         """
-        token = self._token()
-        answer = self._ask(call, body, token, safe)
-        if not self._refuses_token(answer):
-            return answer
-        token = self._token(refused=token)
-        answer = self._ask(call, body, token, safe)
-        if self._refuses_token(answer) and self._rotated():
-            token = self._token(refused=token)
-            answer = self._ask(call, body, token, safe)
-        if answer is not None and self._refuses_token(answer):
-            raise AuthenticationError(f"{call}: a new token is refused too", words=mapping.words(answer))
-        return answer
+        refused: str | None = None
 
-    def _ask(self, call: Call, body: Mapping[str, Any], token: str, safe: bool) -> wire.Answer | None:
-        app_id, _ = self._credentials
-        return self._client.ask(call, {**body, "appId": app_id, "token": token}, safe=safe)
+        def ask() -> wire.Answer | None:
+            nonlocal refused
+            token = self._token(refused)
+            login = {"appId": self._login.credentials.app_id, "token": token}
+            answer = self._client.ask(call, {**body, **login}, safe=safe)
+            if answer is not None and self._refuses_token(answer):
+                refused = token
+                words = mapping.words(answer)
+                raise AuthenticationError(f"{call}: a new token is refused too", words=words)
+            return answer
+
+        try:
+            return ask()
+        except AuthenticationError:
+            if refused is None:
+                raise
+        return self._login.call(ask)
 
     def _token(self, refused: str | None = None) -> str:
         """A token that has not been refused. Raises AuthenticationError or TransientError."""
@@ -250,9 +239,9 @@ class Lso:
             # Whatever is wrong with the vault or the account: the call itself was not made.
             raise TransientError(f"{Call.TOKEN}: {type(error).__name__}") from error
 
-    def _refuses_token(self, answer: wire.Answer | None) -> bool:
-        if answer is None or answer.code == codes.TOKEN_REFUSED:
-            return answer is not None
+    def _refuses_token(self, answer: wire.Answer) -> bool:
+        if answer.code == codes.TOKEN_REFUSED:
+            return True
         known = (codes.FORBIDDEN, *self._settings.token_refused_codes)
         return answer.code in known and not answer.speaks_of_order
 
@@ -272,34 +261,19 @@ class Lso:
 
     def _log_in(self) -> tuple[str, float]:
         """A new token and its life in seconds (assumed)."""
-        answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
-        if answer is not None and _refusal(answer) and self._rotated():
-            answer = self._client.ask(Call.TOKEN, self._login(), safe=True)
-        if answer is not None and _refusal(answer):
-            raise AuthenticationError(f"{Call.TOKEN}: code {answer.code}", words=mapping.words(answer))
+        answer = self._login.call(self._ask_for_token)
         data = wire.TokenData.model_validate({} if answer is None else answer.data)
         if data.token is None:
             raise TransientError(f"{Call.TOKEN}: the answer holds no token")
         return data.token, float(data.expires_in or self._settings.token_seconds)
 
-    def _login(self) -> dict[str, str]:
-        app_id, app_secret = self._credentials
-        return {"appId": app_id, "appSecret": app_secret}
-
-    def _rotated(self) -> bool:
-        """Read the account again; whether it has other credentials now."""
-        if self._reread is None:
-            return False
-        before, self._credentials = self._credentials, _credentials(self._reread())
-        return before != self._credentials
-
-
-def _credentials(account: AccountConfig) -> tuple[str, str]:
-    return account.credential("app_id"), account.credential("app_secret")
-
-
-def _refusal(answer: wire.Answer) -> bool:
-    return answer.code != codes.OK and not _is_trouble(answer)
+    def _ask_for_token(self) -> wire.Answer | None:
+        credentials = self._login.credentials
+        body = {"appId": credentials.app_id, "appSecret": credentials.app_secret}
+        answer = self._client.ask(Call.TOKEN, body, safe=True)
+        if answer is not None and answer.code != codes.OK and not _is_trouble(answer):
+            raise AuthenticationError(f"{Call.TOKEN}: code {answer.code}", words=mapping.words(answer))
+        return answer
 
 
 def _is_trouble(answer: wire.Answer) -> bool:

@@ -8,14 +8,12 @@ changes any of it in its secret, without a release::
                    "currency": "USD", "failure_statuses": ["cancelled"]}}
 """
 
-import re
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.toolkit.overrides import read_base_url, read_overrides
+from parcelgate.carriers.accounts import AccountFields, AccountSettings, CredentialFields, plain, secret
 from parcelgate.domain.trackings import TrackingStatus
 
 BASE_URL = "https://syco-api.logssc.com"
@@ -46,13 +44,13 @@ PATHS = {
 }
 
 
-class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The assumptions, and what an account may decide. See the comment of each."""
 
-    # The path of each call below the base URL.
-    paths: dict[Call, str] = {}
+    PATHS = PATHS
+
     # Other names for the fields of a call, both ways: {"label": {"labelBase64": "fileContent"}}.
-    fields: dict[Call, dict[str, str]] = {}
+    fields: dict[Call, dict[str, str]] = msgspec.field(default_factory=dict)
 
     # Codes in the answer's body. 1024 and 1115 are documented. Any other code means that the order has
     # failed (documented), but only in an answer that speaks of the order (assumed). 401 and 403 renew the
@@ -66,7 +64,7 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     token_seconds: float = 7200
 
     # Price is prepaidPrice + commission, in this currency.
-    currency: str = "USD"
+    currency: Annotated[str, plain("three capital letters", pattern="^[A-Z]{3}$")] = "USD"
     # Words of `status` that mean a failed order although the code is 200. The document has the status
     # judged by and names no values.
     failure_statuses: tuple[str, ...] = ()
@@ -77,31 +75,18 @@ class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`.
     label_hosts: tuple[str, ...] = ()
 
-    # How many numbers one tracking call may ask about, further words for statuses (their tracking
-    # status by `TrackingStatus` value), and the zone of its times.
-    track_batch: int = 30
-    tracking_statuses: dict[str, str] = {}
-    default_time_zone: str = "UTC"
-
-    def path(self, call: Call) -> str:
-        """The path of `call` for this account."""
-        return self.paths.get(call, PATHS[call])
+    # How many numbers one tracking call may ask about, and further words for statuses.
+    track_batch: Annotated[int, msgspec.Meta(title="a whole number from 1", ge=1)] = 30
+    tracking_statuses: Annotated[
+        dict[str, TrackingStatus], msgspec.Meta(title="an object of the platform's words and our statuses")
+    ] = msgspec.field(default_factory=dict)
 
 
-def read_settings(account: AccountConfig) -> CarrierSettings:
-    """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, CarrierSettings)
-    if not re.fullmatch("[A-Z]{3}", found.currency):
-        raise AccountError(f"{account}: overrides.currency: three capital letters")
-    if not set(found.tracking_statuses.values()) <= set(TrackingStatus):
-        raise AccountError(f"{account}: overrides.tracking_statuses: not statuses of ours")
-    if not all(path.startswith("/") for path in found.paths.values()):
-        raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    if found.track_batch < 1:
-        raise AccountError(f"{account}: overrides.track_batch: at least 1")
-    return found
+class Credentials(CredentialFields, frozen=True, kw_only=True):
+    """The account's login (assumed, as `getToken` is)."""
+
+    app_id: Annotated[str, plain("the application's id, a text", "Names the account in every call.")]
+    app_secret: Annotated[str, secret("the application's secret, a text", "Gets the account its tokens.")]
 
 
-def base_url(account: AccountConfig) -> str:
-    """Where the platform is for this account, without a slash at its end. Raises AccountError."""
-    return read_base_url(account, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

@@ -1,10 +1,13 @@
-"""What a label file is, by its first bytes; what it is called elsewhere is not believed."""
+"""Label files: what each is, by its first bytes alone, and how one is fetched that lies at an address."""
 
 import base64
 import binascii
+from collections.abc import Collection
+from urllib.parse import SplitResult, urlsplit
 
+from parcelgate.carriers.errors import LabelPendingError, TransientError
 from parcelgate.carriers.results import LabelFile
-from parcelgate.carriers.toolkit.calls import MIB
+from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
 
 MAX_LABEL_BYTES = 10 * MIB
 
@@ -42,3 +45,59 @@ def label_file(reference: str, content: bytes | None) -> LabelFile | None:
     if content is None or form is None or len(content) > MAX_LABEL_BYTES:
         return None
     return LabelFile(reference=reference, format=form, content=content)
+
+
+def read_label(
+    reference: str,
+    data: str | None,
+    url: str | None,
+    *,
+    send: Transport,
+    call: str,
+    base_url: str,
+    hosts: Collection[str],
+) -> LabelFile:
+    """The label of a parcel, from the answer's own Base64 or from an address; see `fetch_label`.
+
+    Raises LabelPendingError for whatever is no real document.
+    """
+    content = from_base64(data)
+    try:
+        if content is None and url:
+            content = fetch_label(send, call, url, base_url=base_url, hosts=hosts)
+    except TransientError as error:
+        raise LabelPendingError(str(error)) from None
+    document = label_file(reference, content)
+    if document is None:
+        raise LabelPendingError("what came is no label")
+    return document
+
+
+def fetch_label(
+    send: Transport, call: str, url: str, *, base_url: str, hosts: Collection[str]
+) -> bytes | None:
+    """The document at `url`; None when that address is not one to be trusted, or has no document.
+
+    Trusted is the account's own host (that of `base_url`), and those that the account names, each as
+    `host` or `host:port`; over https, unless the base URL is http. A host other than the account's own must
+    lie on the public internet. Redirects are never followed, and at most 10 MB are read. Raises what the
+    transport raises.
+    """
+    try:
+        label, base = urlsplit(url), urlsplit(base_url)
+        own = _origin(label) == _origin(base)
+        named = bool({label.hostname, f"{label.hostname}:{label.port}"} & set(hosts))
+    except ValueError:
+        return None
+    secure = label.scheme == "https" or (label.scheme == "http" and base.scheme == "http")
+    if not secure or "@" in label.netloc or not (own or named):
+        return None
+    request = Request(
+        call=call, method="GET", url=url, safe=True, max_bytes=MAX_LABEL_BYTES, public_only=not own
+    )
+    answer = send.send(request)
+    return answer.body if answer.status == 200 else None
+
+
+def _origin(url: SplitResult) -> tuple[str | None, int | None]:
+    return url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)

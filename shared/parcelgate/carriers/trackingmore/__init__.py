@@ -13,14 +13,9 @@ from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import AtTheDoor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.toolkit.calls import Transport
-    from parcelgate.carriers.toolkit.tokens import TokenVault
-    from parcelgate.carriers.trackingmore.adapter import TrackingMore
-    from parcelgate.domain.clock import Clock
 
 PROFILE = CarrierProfile(
     code="trackingmore",
@@ -82,29 +77,15 @@ def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtT
 
     A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
     """
+    from parcelgate.carriers.accounts import Login
     from parcelgate.carriers.trackingmore import settings, signing
 
-    found = signing.door(body, account.credential("email"))
-    if found is signing.Flaw.WRONG_SIGNATURE and signing.read_proof(body) is None:
-        return AtTheDoor(reason="not signed")
-    if found is signing.Flaw.WRONG_SIGNATURE:
-        return AtTheDoor(refused=True)
-    if isinstance(found, signing.Flaw):
-        return AtTheDoor(reason=found.value)
-    tolerance = settings.read_settings(account).webhook_tolerance
-    is_fresh = signing.is_fresh(found, now, tolerance)
-    return AtTheDoor(proof=found.digest, reason=None if is_fresh else "its time is too far from ours")
-
-
-def build(
-    account: AccountConfig,
-    *,
-    send: Transport,
-    tokens: TokenVault,  # noqa: ARG001 - every call carries the key itself
-    clock: Clock,
-    reread: Callable[[], AccountConfig] | None = None,
-) -> TrackingMore:
-    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
-    from parcelgate.carriers.trackingmore.adapter import TrackingMore
-
-    return TrackingMore(account, send=send, clock=clock, reread=reread)
+    login = Login(settings.ACCOUNT, account)
+    proof = signing.door(body, settings.webhook_key(account))
+    if proof is signing.Flaw.WRONG_SIGNATURE:
+        is_signed = signing.read_proof(body) is not None
+        return AtTheDoor(refused=True) if is_signed else AtTheDoor(reason="not signed")
+    if isinstance(proof, signing.Flaw):
+        return AtTheDoor(reason=proof.value)
+    is_fresh = signing.is_fresh(proof, now, login.settings.webhook_tolerance)
+    return AtTheDoor(proof=proof.digest, reason=None if is_fresh else "its time is too far from ours")

@@ -12,7 +12,6 @@ from parcelgate.carriers.results import (
     ParcelHistory,
     Route,
     TransitTimes,
-    Waybill,
 )
 from parcelgate.carriers.toolkit.times import Moment, read_moment
 from parcelgate.carriers.trackingmore import codes, wire
@@ -35,34 +34,19 @@ _NOTHING_YET = frozenset({TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED})
 # Ours to theirs.
 
 
-def pair(waybill: Waybill) -> wire.Pair:
-    """The parcel that is meant."""
-    return wire.Pair(tracking_number=waybill.tracking_number, carrier_code=waybill.carrier_code)
-
-
 def new_tracking(parcel: Following, settings: CarrierSettings) -> wire.NewTracking:
     """A parcel to be followed, in the document's own forms; absent things are left out."""
-    customer = parcel.customer or Customer()
-    return wire.NewTracking(
-        tracking_number=parcel.waybill.tracking_number,
-        carrier_code=parcel.waybill.carrier_code,
-        destination_code=_country(parcel.destination_country),
-        title=parcel.title or None,
-        logistics_channel=parcel.logistics_channel or None,
-        customer_name=customer.name or None,
-        customer_email=customer.email or None,
-        customer_phone=customer.phone or None,
-        order_id=parcel.order_reference or None,
-        order_create_time=order_time(parcel.order_created_at, settings) if parcel.order_created_at else None,
-        tracking_ship_date=f"{parcel.ship_date:%Y%m%d}" if parcel.ship_date else None,
-        tracking_postal_code=parcel.postcode or None,
-        tracking_account_number=parcel.account_number or None,
-        special_destination=parcel.special_destination or None,
-        lang=parcel.lang or None,
+    more = {
+        "order_create_time": parcel.order_created_at and order_time(parcel.order_created_at, settings),
+        "tracking_ship_date": parcel.ship_date and f"{parcel.ship_date:%Y%m%d}",
+        "tracking_postal_code": parcel.postcode,
+        "tracking_account_number": parcel.account_number,
+        "special_destination": parcel.special_destination,
+        "lang": parcel.lang,
         # The word says the contrary of what 1 does (documented).
-        auto_correct=None if parcel.auto_correct else 1,
-        comment=parcel.note or None,
-    )
+        "auto_correct": not parcel.auto_correct and 1,
+    }
+    return wire.NewTracking(**parcel.waybill._asdict(), **_given(_details(parcel) | more))
 
 
 def order_time(moment: datetime, settings: CarrierSettings) -> str:
@@ -73,20 +57,27 @@ def order_time(moment: datetime, settings: CarrierSettings) -> str:
 
 def changes(amendment: Amendment) -> dict[str, Any]:
     """What is to be changed, by the names of `wire.Changes`."""
-    customer = amendment.customer or Customer()
     archived = {None: None, True: "true", False: "false"}[amendment.archived]
-    told = {
-        "title": amendment.title,
-        "logistics_channel": amendment.logistics_channel,
+    return _given({**_details(amendment), "archived": archived})
+
+
+def _details(parcel: Following | Amendment) -> dict[str, Any]:
+    customer, country = parcel.customer or Customer(), parcel.destination_country
+    return {
+        "title": parcel.title,
+        "logistics_channel": parcel.logistics_channel,
         "customer_name": customer.name,
         "customer_email": customer.email,
         "customer_phone": customer.phone,
-        "order_id": amendment.order_reference,
-        "destination_code": _country(amendment.destination_country),
-        "archived": archived,
-        "comment": amendment.note,
+        "order_id": parcel.order_reference,
+        # In small letters, as in the document's sample.
+        "destination_code": country and country.casefold(),
+        "comment": parcel.note,
     }
-    return {name: value for name, value in told.items() if value}
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
 def route_question(route: Route) -> wire.RouteQuestion:
@@ -99,11 +90,6 @@ def route_question(route: Route) -> wire.RouteQuestion:
 def area_question(area: Area) -> wire.AreaQuestion:
     """A place as remote is asked for it."""
     return wire.AreaQuestion(country=area.country, postcode=area.postcode, company=area.company or None)
-
-
-def _country(code: str | None) -> str | None:
-    # In small letters, as in the document's sample.
-    return code.casefold() if code else None
 
 
 # Theirs to ours: journeys.

@@ -9,12 +9,20 @@ changes any of it in its secret, without a release::
 
 from datetime import timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.toolkit.overrides import read_base_url, read_overrides
+from parcelgate.carriers.accounts import (
+    AccountConfig,
+    AccountFields,
+    AccountSettings,
+    CredentialFields,
+    Login,
+    plain,
+    secret,
+)
+from parcelgate.carriers.errors import AccountError
 
 BASE_URL = "https://api.trackingmore.com"
 """Where TrackingMore is (public); the version's prefix comes behind it."""
@@ -67,54 +75,51 @@ PATHS = {
 }
 
 
-class CarrierSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an account may decide. See the comment of each."""
 
-    # The path of each call below the version's prefix.
-    paths: dict[Call, str] = {}
+    PATHS = PATHS
+
     # The prefix of all paths (public). Nothing is put before them when it is empty, or when the base URL
     # ends with it already.
     version: str = "v2"
     # The header that carries the API key (documented).
-    key_header: str = "Trackingmore-Api-Key"
-    # The zone of event times that come without one, and of the order time that we send (assumed).
-    default_time_zone: str = "UTC"
+    key_header: Annotated[str, plain("the name of a header", pattern=r"^-*[A-Za-z0-9][A-Za-z0-9-]*$")] = (
+        "Trackingmore-Api-Key"
+    )
     # Items in one page of the list (public: 2000 at most).
-    page_size: int = 2000
+    page_size: Annotated[int, msgspec.Meta(title="a whole number from 1 to 2000", ge=1, le=2000)] = 2000
     # A webhook whose time is further off than this has no effect (assumed).
     webhook_tolerance_seconds: float = 300
-
-    def path(self, call: Call) -> str:
-        """The path of `call` for this account."""
-        return self.paths.get(call, PATHS[call])
 
     @property
     def webhook_tolerance(self) -> timedelta:
         """How far a webhook's time may be off."""
         return timedelta(seconds=self.webhook_tolerance_seconds)
 
-    @property
-    def zone(self) -> ZoneInfo:
-        """The account's zone."""
-        return ZoneInfo(self.default_time_zone)
+
+class Credentials(CredentialFields, frozen=True, kw_only=True):
+    """The account's login (documented)."""
+
+    api_key: Annotated[str, secret("the API key, a text", "Lets every call in.")]
+    email: Annotated[str, plain("the account's e-mail address", "Signs webhooks alone.")] | None = None
 
 
-def read_settings(account: AccountConfig) -> CarrierSettings:
-    """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    found = read_overrides(account, CarrierSettings)
-    if not all(path.startswith("/") for path in found.paths.values()):
-        raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    if not 1 <= found.page_size <= 2000:
-        raise AccountError(f"{account}: overrides.page_size: 1 to 2000")
-    if not found.key_header.isascii() or not found.key_header.replace("-", "").isalnum():
-        raise AccountError(f"{account}: overrides.key_header: the name of a header")
-    return found
+ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
 
 
-def base_url(account: AccountConfig, settings: CarrierSettings) -> str:
+def prefix(login: Login[Credentials, CarrierSettings]) -> str:
     """What every path comes behind: host and version, without a slash at its end. Raises AccountError."""
-    base = read_base_url(account, BASE_URL)
-    version = settings.version.strip("/")
-    if not version or base.endswith(f"/{version}"):
-        return base
-    return f"{base}/{version}"
+    version = login.settings.version.strip("/")
+    if not version or login.base_url.endswith(f"/{version}"):
+        return login.base_url
+    return f"{login.base_url}/{version}"
+
+
+def webhook_key(account: AccountConfig) -> str:
+    """What signs webhooks. Raises AccountError for an account that has no e-mail address."""
+    email = account.credentials.get("email")
+    if not email:
+        missing = "credentials.email is missing: it is the account's e-mail address"
+        raise AccountError(account.carrier, account.name, [missing])
+    return email

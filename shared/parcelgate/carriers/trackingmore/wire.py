@@ -31,8 +31,8 @@ class Pair(_Ours):
     carrier_code: Required
 
 
-class NewTracking(Pair):
-    """A parcel to be followed. `auto_correct` 1 means that the courier is **not** corrected."""
+class Details(_Ours):
+    """What is kept of a parcel. `comment` is documented for a new one alone."""
 
     destination_code: _CountryCode | None = None
     title: Required | None = None
@@ -41,6 +41,12 @@ class NewTracking(Pair):
     customer_email: Required | None = None
     customer_phone: Required | None = None
     order_id: Required | None = None
+    comment: Required | None = None
+
+
+class NewTracking(Details, Pair):
+    """A parcel to be followed. `auto_correct` 1 means that the courier is **not** corrected."""
+
     order_create_time: Required | None = None
     tracking_ship_date: Annotated[str, StringConstraints(strict=True, pattern=r"^\d{8}$")] | None = None
     tracking_postal_code: Required | None = None
@@ -48,21 +54,12 @@ class NewTracking(Pair):
     special_destination: Required | None = Field(None, serialization_alias="specialNumberDestination")
     lang: Required | None = None
     auto_correct: Literal[1] | None = None
-    comment: Required | None = None
 
 
-class Changes(_Ours):
-    """What is changed of a parcel. `comment` is assumed: it is taken when a parcel is created."""
+class Changes(Details):
+    """What is changed of a parcel."""
 
-    title: Required | None = None
-    logistics_channel: Required | None = None
-    customer_name: Required | None = None
-    customer_email: Required | None = None
-    customer_phone: Required | None = None
-    order_id: Required | None = None
-    destination_code: _CountryCode | None = None
     archived: Literal["true", "false"] | None = None
-    comment: Required | None = None
 
 
 class ChangedTracking(Changes, Pair):

@@ -3,21 +3,8 @@
 `docs/adding-a-carrier.md` says what each room of the folder holds. `answers` says what a refusal means.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from parcelgate.carriers.accounts import AccountConfig
-    from parcelgate.carriers.toolkit.calls import Transport
-    from parcelgate.carriers.toolkit.tokens import TokenVault
-    from parcelgate.carriers.ubi.adapter import Ubi
-    from parcelgate.domain.clock import Clock
 
 PROFILE = CarrierProfile(
     code="ubi",
@@ -62,17 +49,3 @@ PROFILE = CarrierProfile(
 
 WEBHOOK_ANSWER: bytes | None = None
 """UBI pushes nothing to shippers that we know of."""
-
-
-def build(
-    account: AccountConfig,
-    *,
-    send: Transport,
-    tokens: TokenVault,  # noqa: ARG001
-    clock: Clock,
-    reread: Callable[[], AccountConfig] | None = None,
-) -> Ubi:
-    """The adapter for one account; see `parcelgate.carriers.registry.build`."""
-    from parcelgate.carriers.ubi.adapter import Ubi
-
-    return Ubi(account, send=send, clock=clock, reread=reread)

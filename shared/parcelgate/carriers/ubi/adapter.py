@@ -1,11 +1,13 @@
 """UBI behind the carrier port."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from parcelgate.carriers.accounts import AccountConfig
+import msgspec
+
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
     CarrierError,
     LabelPendingError,
@@ -24,7 +26,6 @@ from parcelgate.carriers.results import (
     Service,
     Submitted,
 )
-from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.comparison import as_it_was
 from parcelgate.carriers.ubi import answers, validation
 from parcelgate.carriers.ubi.answers import DuplicateError
@@ -34,7 +35,7 @@ from parcelgate.carriers.ubi.mapping.create import wire_order
 from parcelgate.carriers.ubi.mapping.label import label_files, label_request
 from parcelgate.carriers.ubi.mapping.prepare import prepared
 from parcelgate.carriers.ubi.mapping.track import histories
-from parcelgate.carriers.ubi.settings import Call, read_settings
+from parcelgate.carriers.ubi.settings import Call, CarrierSettings
 from parcelgate.carriers.ubi.wire import (
     MAX_ORDERS,
     MAX_TRACKED,
@@ -50,11 +51,10 @@ from parcelgate.carriers.ubi.wire import (
     encode,
     read_each,
 )
-from parcelgate.domain.clock import Clock
 from parcelgate.domain.orders import Order
 
 
-class Ubi:
+class Adapter:
     """One UBI account.
 
     Carrier, CreatesInBatches, Cancels, Updates, Holds, Manifests, ProvidesLabels and ListsServices.
@@ -63,16 +63,14 @@ class Ubi:
     create_batch = MAX_ORDERS
     track_batch = MAX_TRACKED
 
-    def __init__(
-        self,
-        account: AccountConfig,
-        *,
-        send: Transport,
-        clock: Clock,
-        reread: Callable[[], AccountConfig] | None = None,
-    ) -> None:
-        self._settings = read_settings(account)
-        self._client = Client(account, send=send, clock=clock, reread=reread)
+    def __init__(self, connection: Connection) -> None:
+        self._client = Client(connection)
+
+    @property
+    def _settings(self) -> CarrierSettings:
+        login = self._client.login
+        own = msgspec.structs.asdict(login.settings)
+        return CarrierSettings(ship_from=login.account.ship_from, return_to=login.account.return_to, **own)
 
     def examine(self, order: Order) -> Examination:
         """Hold the order against the given table; see `validation`."""

@@ -1,17 +1,24 @@
-"""The bytes to eTower and back: paths, signatures and status codes; what the answers mean is elsewhere."""
+"""The bytes to eTower and back: paths, signatures and status codes; what the answers mean is elsewhere.
 
-from collections.abc import Callable
+A signature (public: vendor wiki, "Authentication and Security Features", and eight independent clients) is
+HMAC-SHA1 over method, date and full URL, one below the other, with no line feed at the end; the body is not
+signed. A date more than 15 minutes off is answered with HTTP 401.
+"""
+
+import base64
+import hmac
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import quote
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import Connection, Login
 from parcelgate.carriers.errors import AuthenticationError, CarrierError, TransientError, UnknownOutcomeError
 from parcelgate.carriers.toolkit.bodies import UnreadableError
-from parcelgate.carriers.toolkit.calls import MIB, Request, Response, Transport
-from parcelgate.carriers.ubi import answers, signing
+from parcelgate.carriers.toolkit.calls import MIB, Request, Response
+from parcelgate.carriers.ubi import answers
 from parcelgate.carriers.ubi.codes import ErrorClass
-from parcelgate.carriers.ubi.settings import Call, base_url, read_settings
+from parcelgate.carriers.ubi.settings import ACCOUNT, Call
 from parcelgate.carriers.ubi.wire import Envelope, read_envelope
-from parcelgate.domain.clock import Clock
 
 _METHODS = {Call.SERVICE_CATALOG: "GET", Call.DELETE_ORDER: "DELETE"}
 _QUESTIONS = frozenset({Call.LABELS, Call.TRACKING_EVENTS, Call.SERVICE_CATALOG, Call.QUERY_ORDERS})
@@ -19,50 +26,27 @@ _LONGEST_ANSWER = {Call.LABELS: 48 * MIB}
 
 
 class Client:
-    """One account's calls. Raises AccountError when the account lacks what they need."""
+    """One account's calls."""
 
-    def __init__(
-        self,
-        account: AccountConfig,
-        *,
-        send: Transport,
-        clock: Clock,
-        reread: Callable[[], AccountConfig] | None = None,
-    ) -> None:
-        self._send = send
-        self._clock = clock
-        self._reread = reread
-        self._use(account)
-
-    def _use(self, account: AccountConfig) -> None:
-        self._token, self._secret = account.credential("token"), account.credential("secret")
-        self._base_url = base_url(account)
-        self._settings = read_settings(account)
+    def __init__(self, connection: Connection) -> None:
+        self.login = Login(ACCOUNT, connection.account, connection.reread)
+        self._send = connection.send
+        self._clock = connection.clock
 
     def call(self, call: Call, body: bytes | None = None, *, number: str = "") -> Envelope:
         """Make a call and read the outside of its answer.
 
-        Credentials that are not accepted are read again, and the call is made once more if they are
-        others now: a request that was not let in has done nothing. Raises AuthenticationError,
-        TransientError, UnknownOutcomeError.
+        Raises AuthenticationError, TransientError, UnknownOutcomeError.
         """
-        try:
-            return self._once(call, body, number)
-        except AuthenticationError:
-            if self._reread is None:
-                raise
-            before = self._token, self._secret
-            self._use(self._reread())
-            if (self._token, self._secret) == before:
-                raise
-        return self._once(call, body, number)
+        return self.login.call(lambda: self._once(call, body, number))
 
     def _once(self, call: Call, body: bytes | None, number: str) -> Envelope:
+        credentials = self.login.credentials
         method = _METHODS.get(call, "POST")
         # What is signed is what is called, to the letter.
-        url = self._base_url + self._settings.path(call).replace("{id}", quote(number, safe=""))
+        url = self.login.base_url + self.login.settings.path(call).replace("{id}", quote(number, safe=""))
         headers = {
-            **signing.headers(self._token, self._secret, method, url, self._clock()),
+            **signed_headers(credentials.token, credentials.secret, method, url, self._clock()),
             "Accept": "application/json",
             "Content-Type": "application/json",
         }
@@ -97,3 +81,27 @@ def _passing(request: Request, what: str) -> CarrierError:
     """Trouble of which nobody knows whether the call was carried out; a question is just asked again."""
     kind = TransientError if request.safe else UnknownOutcomeError
     return kind(f"{request.call}: {what}")
+
+
+def http_date(moment: datetime) -> str:
+    """`moment` as RFC 1123 wants it, always in GMT.
+
+    >>> http_date(datetime(2021, 11, 4, 3, 39, 28, tzinfo=UTC))
+    'Thu, 04 Nov 2021 03:39:28 GMT'
+    """
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def signature(secret: str, method: str, date: str, url: str) -> str:
+    """The signature of one request in standard Base64; `url` exactly as it is called."""
+    text = f"{method}\n{date}\n{url}"
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
+
+
+def signed_headers(token: str, secret: str, method: str, url: str, at: datetime) -> dict[str, str]:
+    """The headers that sign a request made at `at`."""
+    date = http_date(at)
+    return {
+        "Authorization": f"WallTech {token}:{signature(secret, method, date, url)}",
+        "X-WallTech-Date": date,
+    }

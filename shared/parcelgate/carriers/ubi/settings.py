@@ -8,11 +8,9 @@ An account changes any of it in its secret, without a release::
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
-import msgspec
-
-from parcelgate.carriers.accounts import AccountConfig, AccountError
-from parcelgate.carriers.toolkit.overrides import read_base_url, read_overrides
+from parcelgate.carriers.accounts import AccountFields, AccountSettings, CredentialFields, secret
 from parcelgate.domain.addresses import Address
 
 
@@ -45,11 +43,12 @@ PATHS = {
 }
 
 
-class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Overrides(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an account may decide. See the comment of each."""
 
-    # The path of each call below the base URL; `{id}` is the order's number.
-    paths: dict[Call, str] = {}
+    # `{id}` in a path is the order's number.
+    PATHS = PATHS
+
     # Whether the order above several pieces repeats its first piece, as in the given sample, or carries
     # their sums. Assumed either way.
     master_repeats_first_piece: bool = False
@@ -58,14 +57,8 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # Words the carrier does not take in an item's description (documented that there are such words; the
     # list is not given).
     banned_words: tuple[str, ...] = ()
-    # The zone of event times that come without one.
-    default_time_zone: str = "UTC"
     # Whether an update is sent as a list of one order, as a create is, or as the bare order.
     update_as_list: bool = True
-
-    def path(self, call: Call) -> str:
-        """The path of `call` for this account."""
-        return self.paths.get(call, PATHS[call])
 
 
 class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,20 +72,13 @@ class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_field
     return_to: Address | None = None
 
 
-def read_settings(account: AccountConfig) -> CarrierSettings:
-    """The assumptions as `account` has them. Raises AccountError for settings that cannot be meant."""
-    overrides = read_overrides(account, Overrides)
-    if not all(path.startswith("/") for path in overrides.paths.values()):
-        raise AccountError(f"{account}: overrides.paths: every path begins with a slash")
-    return CarrierSettings(
-        ship_from=account.ship_from, return_to=account.return_to, **msgspec.structs.asdict(overrides)
-    )
+class Credentials(CredentialFields, frozen=True, kw_only=True):
+    """The account's login (public)."""
+
+    token: Annotated[str, secret("the account's token, a text", "Names the account in every call.")]
+    secret: Annotated[str, secret("the token's secret, a text", "Signs every call.")]
 
 
-def base_url(account: AccountConfig) -> str:
-    """Where eTower is for this account, without a slash at its end. Raises AccountError.
-
-    There is no default: eTower has a host for each region (public: cn, us and au.etowertech.com, and
-    qa.etowertech.com to try things out). The host is spelt as it is called, since it is signed.
-    """
-    return read_base_url(account)
+# Without a default: eTower has a host for each region (public: cn, us and au.etowertech.com, and
+# qa.etowertech.com to try things out). The host is spelt as it is called, since it is signed.
+ACCOUNT = AccountFields(Credentials, Overrides)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import AccountConfig, Accounts
+from parcelgate.carriers.accounts import AccountConfig, Accounts, Connection
 from parcelgate.carriers.port import Aggregates, Carrier
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.tokens import TokenVault
@@ -69,8 +69,8 @@ class Carriers:
     def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Carrier:
         """The carrier of an order, or of whatever else belongs to an account; its calls end by `deadline`.
 
-        Raises ProblemError (`validation_failed`) for an unknown carrier or account, and AccountError for
-        an account whose secret is malformed.
+        Raises ProblemError (`validation_failed`) for an unknown carrier or account. An account that is
+        wrong is found out by its first call, which raises AccountError.
         """
         if subject.carrier not in registry.CARRIERS:
             error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
@@ -99,14 +99,14 @@ class Carriers:
             clock=self._clock,
             sleep=self._sleep,
         )
-        return registry.build(
-            name.carrier,
+        connection = Connection(
             config,
             send=transport,
             tokens=_VaultOnDemand(lambda: self._vault(name)),
             clock=clock or self._clock,
             reread=lambda: self.account(*name, fresh=True),
         )
+        return registry.build(name.carrier, connection)
 
     def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; see `Accounts.read`."""

@@ -86,12 +86,11 @@ class LabelViewer(msgspec.Struct, frozen=True):
 
     def _fetched(self, order: Order, deadline: Deadline) -> Order:
         # What this needs is imported only by those who come early.
-        from parcelgate.carriers.accounts import AccountError
         from parcelgate.carriers.errors import CarrierError, LabelPendingError
 
         try:
             return self.fetcher().fetch(order.tenant, order.id, deadline)
-        except (LabelPendingError, CarrierError, AccountError, ProblemError) as error:
+        except (LabelPendingError, CarrierError, ProblemError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             return order
 

@@ -30,7 +30,6 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -363,7 +362,7 @@ class _Run:
                     self._count("PollsHeldBack", account.carrier, len(parcels))
                     self._give_back(parcels, after=_pause(error))
                     return False
-            except (AuthenticationError, AccountError, ProblemError) as error:
+            except (AuthenticationError, ProblemError) as error:
                 log.warning("an account is of no use for polls", extra={**account._asdict(), **_name(error)})
                 with self._lock:
                     self._not_allowed += len(parcels)
@@ -486,7 +485,7 @@ class _Run:
                 history = followed.history
         except ProblemError:
             return tracking
-        except (CarrierError, AccountError) as error:
+        except CarrierError as error:
             log.warning("a next carrier was not asked", extra={**_ids(tracking), **_name(error)})
             self._count("NextCarriersNotAsked", tracking.carrier)
             return tracking

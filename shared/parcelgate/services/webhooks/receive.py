@@ -128,7 +128,7 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
             return AtTheDoor()
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from parcelgate.carriers.accounts import AccountError
+        from parcelgate.carriers.errors import AccountError
         from parcelgate.domain.problems import ProblemError
 
         at = self.clock()

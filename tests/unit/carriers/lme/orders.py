@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.lme import signing
-from parcelgate.carriers.lme.adapter import Lme
+from parcelgate.carriers.lme.adapter import Adapter as Lme
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Options, Order, Parcel
-from tests.support.adapters import NOON, FakeTransport
+from tests.support.adapters import NOON, FakeTransport, FakeVault
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "vectors" / "lme-sdk-requests.json").read_text(encoding="utf-8")
@@ -115,7 +115,11 @@ def adapter(
     **overrides: Any,
 ) -> Lme:
     config = config or account(overrides=overrides)
-    return Lme(config, send=send or FakeTransport(), clock=lambda: NOON, reread=reread)
+    return Lme(
+        Connection(
+            config, send=send or FakeTransport(), tokens=FakeVault(), clock=lambda: NOON, reread=reread
+        )
+    )
 
 
 def plain(content: bytes) -> Any:

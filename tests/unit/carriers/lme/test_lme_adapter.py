@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from parcelgate.carriers import port, results
-from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     CarrierError,
     LabelPendingError,
@@ -19,12 +19,12 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.lme import PROFILE, WEBHOOK_ANSWER, build, signing
+from parcelgate.carriers.lme import PROFILE, WEBHOOK_ANSWER, signing
 from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFound, Pending, Trust
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.domain.problems import CarrierWords, FieldError
 from sandbox.lme import new_login
-from tests.support.adapters import NOON, FakeTransport, FakeVault
+from tests.support.adapters import NOON, FakeTransport
 from tests.unit.carriers.lme.orders import (
     APP_KEY,
     CLIENT_PUBLIC,
@@ -50,7 +50,7 @@ def answering(call: str, *answers: Any, **more: Any) -> FakeTransport:
 
 
 def test_it_can_do_what_its_profile_says() -> None:
-    carrier = build(account(), send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    carrier = adapter()
     for capability in (port.Carrier, port.Cancels, port.Updates, port.ProvidesLabels, port.ValidatesAddresses,
                        port.VerifiesWebhooks):  # fmt: skip
         assert isinstance(carrier, capability)
@@ -114,7 +114,7 @@ def test_an_assumed_field_has_the_accounts_name_both_ways() -> None:
 )
 def test_an_account_that_cannot_be_used_is_told_without_its_secrets(changes: dict[str, Any]) -> None:
     with pytest.raises(AccountError) as raised:
-        adapter(config=account(**changes))
+        adapter(config=account(**changes)).track([NUMBER])
     assert "s3cret" not in str(raised.value)
     assert VECTORS["client_private"] not in str(raised.value)
 

@@ -12,11 +12,10 @@ import pytest
 from parcelgate.carriers.lme import wire
 from parcelgate.carriers.lme.mapping import create, results, track
 from parcelgate.carriers.lme.mapping.address import address_check
-from parcelgate.carriers.lme.mapping.label import label_file
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.results import AddressCheck, Confirmed, Failed, Mismatch, ParcelResult, Pending
 from parcelgate.carriers.toolkit.bodies import encoded
-from parcelgate.carriers.toolkit.documents import from_base64
+from parcelgate.carriers.toolkit.documents import from_base64, label_file
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, Options, Order
 from parcelgate.domain.trackings import (
@@ -127,8 +126,8 @@ def test_an_instruction_and_a_number_held_already_are_sent() -> None:
 
 def test_an_update_is_the_whole_order_under_its_number() -> None:
     order = confirmed_order(ship_to=receiver(city="Narre Warren"))
-    fields = create.update(
-        order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON
+    fields = create.create(
+        order, channel=APP_KEY, sender=sender(), settings=CarrierSettings(), now=NOON, is_update=True
     ).fields()
     assert (fields["orderNo"], fields["receiver"]["city"]) == (NUMBER, "Narre Warren")
     assert set(created(order_of())) < set(fields)
@@ -203,11 +202,11 @@ def test_a_label_is_checked_by_its_first_bytes(prefix: str) -> None:
     text = prefix + base64.encodebytes(b"%PDF-1.4 " + b"x" * 200).decode()
     content = from_base64(text)
     assert content is not None
-    found = label_file(confirmed_order(), content)
+    found = label_file("SDK-1-1", content)
     assert found is not None
     assert (found.reference, found.format) == ("SDK-1-1", "pdf")
-    assert label_file(confirmed_order(), b"<html>") is None
-    assert label_file(confirmed_order(), b"%PDF-" + b"x" * (10 * 1024 * 1024)) is None
+    assert label_file("SDK-1-1", b"<html>") is None
+    assert label_file("SDK-1-1", b"%PDF-" + b"x" * (10 * 1024 * 1024)) is None
     assert from_base64("&&&") is None
 
 

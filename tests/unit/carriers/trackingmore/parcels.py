@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.results import Following, Waybill
 from parcelgate.carriers.toolkit.calls import Transport
-from parcelgate.carriers.trackingmore.adapter import TrackingMore
+from parcelgate.carriers.trackingmore.adapter import Adapter as TrackingMore
+from tests.support.adapters import FakeVault
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -51,7 +52,9 @@ def adapter(
     **overrides: Any,
 ) -> TrackingMore:
     config = config or account(overrides=overrides)
-    return TrackingMore(config, send=transport, clock=lambda: now, reread=reread)
+    return TrackingMore(
+        Connection(config, send=transport, tokens=FakeVault(), clock=lambda: now, reread=reread)
+    )
 
 
 def answer(data: Any, code: int | str = 200, message: str = "Success") -> Body:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers import port, results
-from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     RefusedError,
     TooManyRequestsError,
@@ -17,17 +17,16 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Amendment, Area, Followed, Route
 from parcelgate.carriers.toolkit.calls import Response
-from parcelgate.carriers.trackingmore import PROFILE, WEBHOOK_ANSWER, build
-from parcelgate.carriers.trackingmore.adapter import TrackingMore
+from parcelgate.carriers.trackingmore import PROFILE, WEBHOOK_ANSWER
+from parcelgate.carriers.trackingmore.adapter import Adapter as TrackingMore
 from parcelgate.carriers.trackingmore.client import verdict
 from parcelgate.carriers.trackingmore.settings import PATHS, Call
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.domain.trackings import Customer
-from tests.support.adapters import FakeTransport, FakeVault
+from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (
     API,
     LK,
-    NOON,
     RP,
     Body,
     account,
@@ -293,7 +292,7 @@ def test_the_header_of_the_key_is_the_accounts() -> None:
 )
 def test_an_account_that_cannot_be_meant_is_the_operators_mistake(config: Any) -> None:
     with pytest.raises(AccountError):
-        adapter(FakeTransport(), config=account(**config))
+        adapter(FakeTransport(), config=account(**config)).usage()
 
 
 def test_numbers_and_couriers_cannot_lead_elsewhere() -> None:
@@ -504,7 +503,7 @@ def test_a_question_that_is_refused_says_why(ask: Ask) -> None:
 
 
 def test_the_adapter_is_what_the_profile_says() -> None:
-    found = build(account(), send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    found = adapter(FakeTransport())
     assert isinstance(found, port.Aggregates)
     assert isinstance(found, port.VerifiesWebhooks)
     assert not isinstance(found, port.Carrier)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from parcelgate.carriers.accounts import AccountError
+from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.results import Trust, WebhookReading
 from parcelgate.carriers.trackingmore.signing import Flaw, Proof, door, is_fresh, is_signed, read_proof
 from tests.support.adapters import FakeTransport

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from parcelgate.carriers.accounts import AccountConfig
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.toolkit.calls import Request, Response
-from parcelgate.carriers.ubi.adapter import Ubi
+from parcelgate.carriers.ubi.adapter import Adapter as Ubi
 from parcelgate.domain.orders import Order
+from tests.support.adapters import FakeVault
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EXAMPLES = Path(__file__).parents[4] / "events" / "orders"
@@ -192,4 +193,6 @@ class ScriptedTransport:
 
 
 def adapter(transport: ScriptedTransport, config: AccountConfig | None = None, **more: Any) -> Ubi:
-    return Ubi(config or account(), send=transport, clock=lambda: NOON, **more)
+    return Ubi(
+        Connection(config or account(), send=transport, tokens=FakeVault(), clock=lambda: NOON, **more)
+    )

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from parcelgate.carriers import errors, port
-from parcelgate.carriers.accounts import AccountError
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     CarrierError,
     PartlyRefusedError,
@@ -18,7 +18,7 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Cancellation, Confirmed, Mismatch, NotFound, Pending, Service
 from parcelgate.carriers.toolkit.calls import Response
-from parcelgate.carriers.ubi import PROFILE, build, signing
+from parcelgate.carriers.ubi import PROFILE, client
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 from tests.unit.carriers.ubi.orders import (
@@ -105,7 +105,7 @@ def test_a_create_is_one_signed_post_of_a_list() -> None:
     (request,) = transport.requests
     assert (request.call, request.method, request.safe) == ("ubi.orders", "POST", False)
     assert request.url == f"{SHIPPER}/orders"
-    signed = signing.headers("made-up-token", "made-up-secret", "POST", request.url, NOON)
+    signed = client.signed_headers("made-up-token", "made-up-secret", "POST", request.url, NOON)
     json = {"Accept": "application/json", "Content-Type": "application/json"}
     assert request.headers == {**signed, **json}
     assert [sent["referenceNo"] for sent in transport.sent] == ["shop-17"]
@@ -126,7 +126,7 @@ def test_what_is_signed_is_what_is_called(base: str, called: str) -> None:
     assert request.url == f"{called}/shipper/service-catalog"
     date = request.headers["X-WallTech-Date"]
     assert request.headers["Authorization"].endswith(
-        signing.signature("made-up-secret", "GET", date, request.url)
+        client.signature("made-up-secret", "GET", date, request.url)
     )
 
 
@@ -146,7 +146,7 @@ def test_what_is_signed_is_what_is_called(base: str, called: str) -> None:
 def test_an_account_that_cannot_be_used_is_told_without_its_secrets(wrong: Body) -> None:
     config = msgspec.structs.replace(account(), **wrong)
     with pytest.raises(AccountError) as raised:
-        build(config, send=ScriptedTransport(b""), tokens=None, clock=lambda: NOON)  # type: ignore[arg-type]
+        adapter(ScriptedTransport(b""), config).services()
     assert "made-up-secret" not in str(raised.value)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from parcelgate.carriers.ubi.signing import headers, http_date, signature
+from parcelgate.carriers.ubi.client import http_date, signature, signed_headers
 from tests.unit.carriers.ubi.orders import fixture
 
 SIGNED_AT = datetime(2021, 11, 4, 11, 39, 28, tzinfo=timezone(timedelta(hours=8)))
@@ -15,7 +15,7 @@ SIGNED_AT = datetime(2021, 11, 4, 11, 39, 28, tzinfo=timezone(timedelta(hours=8)
 
 def test_the_vector_is_met_to_the_letter() -> None:
     vector = fixture("signature")
-    made = headers(vector["token"], vector["secret"], vector["method"], vector["url"], SIGNED_AT)
+    made = signed_headers(vector["token"], vector["secret"], vector["method"], vector["url"], SIGNED_AT)
     assert made == {"Authorization": vector["authorization"], "X-WallTech-Date": vector["date"]}
 
 

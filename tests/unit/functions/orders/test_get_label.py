@@ -8,8 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from parcelgate.carriers.accounts import AccountError
-from parcelgate.carriers.errors import AuthenticationError, LabelPendingError, RefusedError, TransientError
+from parcelgate.carriers.errors import (
+    AccountError,
+    AuthenticationError,
+    LabelPendingError,
+    RefusedError,
+    TransientError,
+)
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
@@ -111,7 +116,12 @@ def test_whoever_asks_before_it_was_fetched_has_it_fetched(house: House, fetcher
 
 @pytest.mark.parametrize(
     "trouble",
-    [TransientError("down"), RefusedError("no"), AuthenticationError("who?"), AccountError("mend it")],
+    [
+        TransientError("down"),
+        RefusedError("no"),
+        AuthenticationError("who?"),
+        AccountError("toy", "default", ["mend it"]),
+    ],
 )
 def test_trouble_with_the_carrier_is_no_trouble_of_the_client(
     trouble: Exception, house: House, fetcher: Fetcher

@@ -13,9 +13,9 @@ import pytest
 from functions.work_batch import handler as work_batch
 from infra.settings import settings_for
 from parcelgate.carriers import registry
-from parcelgate.carriers.lme.adapter import Lme
-from parcelgate.carriers.lso.adapter import Lso
-from parcelgate.carriers.ubi.adapter import Ubi
+from parcelgate.carriers.lme.adapter import Adapter as Lme
+from parcelgate.carriers.lso.adapter import Adapter as Lso
+from parcelgate.carriers.ubi.adapter import Adapter as Ubi
 from parcelgate.domain.batches import Batch, BatchLine
 from parcelgate.domain.ids import fixed_id
 from parcelgate.domain.orders import OrderStatus

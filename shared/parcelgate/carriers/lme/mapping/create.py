@@ -5,7 +5,6 @@ What is sent is public save where it says assumed; see `validation.FIELDS` for e
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from parcelgate.carriers.lme import wire
 from parcelgate.carriers.lme.countries import NAMES
@@ -17,44 +16,39 @@ from parcelgate.domain.orders import Order
 
 
 def create(
-    order: Order, *, channel: str, sender: Address, settings: CarrierSettings, now: datetime
+    order: Order,
+    *,
+    channel: str,
+    sender: Address,
+    settings: CarrierSettings,
+    now: datetime,
+    is_update: bool = False,
 ) -> wire.OrderCreate:
-    """The order as createOrder wants it. `order` has passed `validation.examine` on this account."""
-    return wire.OrderCreate(**_order(order, channel, sender, settings, now))
+    """The order as createOrder wants it. `order` has passed `validation.examine` on this account.
 
-
-def update(
-    order: Order, *, channel: str, sender: Address, settings: CarrierSettings, now: datetime
-) -> wire.OrderUpdate:
-    """The changed order: createOrder's fields and LME's number (assumed)."""
-    number = order.carrier_order_number
-    return wire.OrderUpdate(**{**_order(order, channel, sender, settings, now), "order_no": number})
-
-
-def _order(
-    order: Order, channel: str, sender: Address, settings: CarrierSettings, now: datetime
-) -> dict[str, Any]:
+    A changed order has the same fields, and LME's number (assumed).
+    """
     (parcel,) = order.parcels
     begins, ends = window(order, settings, now)
     sides: tuple[Decimal | None, ...] = (None, None, None)
     if parcel.dimensions is not None:
         sides = tuple(rounded(side, 3) for side in parcel.dimensions.to(LengthUnit.M))
     length, width, height = sides
-    return {
-        "out_order_no": order.reference,
-        "channel": channel,
-        "order_no": parcel.tracking_number or None,
-        "pre_time_start": begins,
-        "pre_time_end": ends,
-        "cargo_desc": cargo(order),
-        "remark": order.options.instruction or None,
-        "total_length": length,
-        "total_width": width,
-        "total_height": height,
-        "total_weight": rounded(parcel.weight.to(WeightUnit.KG), 3),
-        "poster": _contact(sender, settings),
-        "receiver": _contact(order.ship_to, settings),
-    }
+    return wire.OrderCreate(
+        out_order_no=order.reference,
+        channel=channel,
+        order_no=(order.carrier_order_number if is_update else parcel.tracking_number) or None,
+        pre_time_start=begins,
+        pre_time_end=ends,
+        cargo_desc=cargo(order),
+        remark=order.options.instruction or None,
+        total_length=length,
+        total_width=width,
+        total_height=height,
+        total_weight=rounded(parcel.weight.to(WeightUnit.KG), 3),
+        poster=_contact(sender, settings),
+        receiver=_contact(order.ship_to, settings),
+    )
 
 
 def cargo(order: Order) -> str | None:
@@ -65,9 +59,9 @@ def cargo(order: Order) -> str | None:
 
 def window(order: Order, settings: CarrierSettings, now: datetime) -> tuple[str, str]:
     """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is given."""
-    asked = order.options.delivery_window
-    if asked is not None:
-        begins, ends = asked.from_.astimezone(settings.zone), asked.to.astimezone(settings.zone)
+    given = order.options.delivery_window
+    if given is not None:
+        begins, ends = given.from_.astimezone(settings.zone), given.to.astimezone(settings.zone)
     else:
         tomorrow = (now.astimezone(settings.zone) + timedelta(days=1)).date()
         begins, ends = (datetime.combine(tomorrow, hour) for hour in settings.window)
