@@ -66,7 +66,7 @@ FIELDS: fields.Fields = {
     "/parcels/*/description": (SENT, "cargoDesc, when customs names nothing (assumed)"),
     "/parcels/*/native_description": (NOT_SENT, "LME takes one description"),
     "/parcels/*/sku_on_label": (NOT_SENT, "LME's label has no room for it"),
-    "/parcels/*/declared_value": (REFUSED, "LME cannot be told what a parcel is worth"),
+    "/parcels/*/declared_value": (NOT_SENT, "LME cannot be told what a parcel is worth"),
     "/parcels/*/items": (NOT_SENT, "LME takes no list of contents"),
     "/customs/description": (SENT, "cargoDesc"),
     "/customs/native_description": (NOT_SENT, "LME takes one description"),
@@ -133,7 +133,11 @@ def _limits(
     order: Order, account: AccountConfig, settings: CarrierSettings, now: datetime
 ) -> Iterator[FieldError]:
     if order.service and order.service != SERVICE:
-        yield FieldError("/service", "unknown_service", f"LME has one service; leave it out, or {SERVICE}.")
+        yield FieldError(
+            "/service",
+            "unknown_service",
+            f"LME has one service; leave it out, or {SERVICE}: see GET /v1/carriers/lme/services.",
+        )
     yield from _destination(order.ship_to, settings)
     sender = order.ship_from or account.ship_from
     if sender is None:

@@ -59,14 +59,14 @@ FIELDS: fields.Fields = {
     "/customs/description": (NOT_SENT, "LSO delivers inside the US"),
     "/customs/native_description": (NOT_SENT, "LSO delivers inside the US"),
     "/customs/value": (NOT_SENT, "LSO delivers inside the US"),
-    "/customs/incoterm": (REFUSED, "LSO delivers inside the US, with no duties to be paid by anybody"),
+    "/customs/incoterm": (NOT_SENT, "LSO delivers inside the US, with no duties to be paid by anybody"),
     "/customs/battery": (REFUSED, "LSO cannot be told of batteries"),
     "/customs/dangerous_goods": (REFUSED, "LSO cannot be told of dangerous goods"),
     "/customs/vendor_id": (NOT_SENT, "LSO delivers inside the US"),
-    "/customs/gst_exemption_code": (REFUSED, "LSO delivers inside the US, without GST to be exempt from"),
+    "/customs/gst_exemption_code": (NOT_SENT, "LSO delivers inside the US, without GST to be exempt from"),
     "/customs/abn": (NOT_SENT, "LSO delivers inside the US"),
     "/customs/sender_tax_id": (NOT_SENT, "LSO delivers inside the US"),
-    "/customs/inject_port": (REFUSED, "LSO delivers inside the US"),
+    "/customs/inject_port": (NOT_SENT, "LSO delivers inside the US"),
     "/options/authority_to_leave": (REFUSED, "LSO cannot be told to leave a parcel"),
     "/options/locker": (REFUSED, "LSO cannot be told to deliver to a locker"),
     "/options/pick_up": (REFUSED, "the platform does not order collections"),
@@ -113,7 +113,11 @@ def _limits(order: Order, currency: str) -> Iterator[FieldError]:
     if not order.service:
         yield FieldError("/service", "missing", f"LSO needs a service: {SERVICE}.")
     elif order.service != SERVICE:
-        yield FieldError("/service", "unknown_value", f"Must be {SERVICE}: LSO's only service here.")
+        yield FieldError(
+            "/service",
+            "unknown_value",
+            f"Must be {SERVICE}, LSO's only service here: see GET /v1/carriers/lso/services.",
+        )
     yield from _address(order)
     if len(order.parcels) > MAX_PARCELS:
         yield FieldError("/parcels", "too_many", f"LSO takes at most {MAX_PARCELS} parcels.")

@@ -12,7 +12,10 @@ import msgspec
 
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money
-from parcelgate.domain.orders import Item, Order, default_parcel_reference
+from parcelgate.domain.orders import Battery, Item, Order, default_parcel_reference
+
+NO_BATTERY = "No Battery"
+"""How a body says that there is none."""
 
 
 class Place(Enum):
@@ -79,7 +82,10 @@ def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]
             node: Any = getattr(account, side)
             for name in rest:
                 node = getattr(node, name, None)
-            return (node,)
+            # Back to whom it came from is where parcels go that nobody takes.
+            return (node,) if rest or side == "ship_from" else (node, order.ship_from)
+        case ["customs", "battery"]:
+            return tuple(Battery(type=NO_BATTERY, packing=packing) for packing in (None, NO_BATTERY))
         case ["customs", "description"]:
             return tuple(item.description for item in list(_items(order))[:1])
         case ["customs", "value"]:

@@ -12,12 +12,12 @@ import msgspec
 
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
-from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.carriers.toolkit.fields import NO_BATTERY, Place
 from parcelgate.carriers.ubi.codes import SERVICES_LISTED
 from parcelgate.carriers.ubi.mapping import create
 from parcelgate.carriers.ubi.mapping.prepare import prepared, readable, unprintable
 from parcelgate.carriers.ubi.settings import CarrierSettings
-from parcelgate.carriers.ubi.wire import EXTEND, ITEM, NO_BATTERY, PARCEL, RETURN, SHARED, Letters, Row
+from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Letters, Row
 from parcelgate.domain.measures import WeightUnit
 from parcelgate.domain.orders import Order, default_parcel_reference
 from parcelgate.domain.problems import FieldError, Notice
@@ -52,7 +52,7 @@ FIELDS: fields.Fields = {
     "/parcels/*/tracking_number": (SENT, "trackingNo"),
     "/parcels/*/description": (SENT, "description of its piece"),
     "/parcels/*/native_description": (SENT, "nativeDescription of its piece"),
-    "/parcels/*/declared_value": (SENT, "invoiceValue of a parcel without items; with items, held to it"),
+    "/parcels/*/declared_value": (SENT, "invoiceValue of a parcel without items"),
     "/parcels/*/items": (SENT, "orderItems, and their sum as invoiceValue"),
     "/customs/description": (SENT, "description"),
     "/customs/native_description": (SENT, "nativeDescription"),
@@ -160,7 +160,7 @@ class _Findings:
         return unsent
 
     def money(self) -> None:
-        """One currency; the invoice value within 0.1 of its items; nothing declared that is not sent."""
+        """One currency; the invoice value within 0.1 of its items; no declared value beside them."""
         order = self._order
         total = create.order_value(order)
         parts = [create.parcel_value(order, place) for place in range(len(order.parcels))]
@@ -175,14 +175,16 @@ class _Findings:
             sent = (total if len(parts) == 1 else parts[place]).value
             if parcel.declared_value is None or sent is None:
                 continue
-            if abs(sent.amount - parcel.declared_value.amount) > _VALUE_TOLERANCE:
+            declared = parcel.declared_value
+            if declared.currency != sent.currency or abs(sent.amount - declared.amount) > _VALUE_TOLERANCE:
                 text = "UBI knows no declared value beside that of the goods."
-                self._error(f"/parcels/{place}/declared_value", "not_supported_by_carrier", text)
+                self.warnings.append(Notice(f"/parcels/{place}/declared_value", "not_sent", text))
 
     def _currencies(self, currency: str) -> None:
         text = f"UBI takes one currency for an order; the others are in {currency}."
         for place, parcel in enumerate(self._order.parcels):
-            if parcel.declared_value is not None and parcel.declared_value.currency != currency:
+            declared = None if parcel.items else parcel.declared_value
+            if declared is not None and declared.currency != currency:
                 self._error(f"/parcels/{place}/declared_value", "currency_mismatch", text)
             for number, item in enumerate(parcel.items):
                 if item.unit_value.currency != currency:

@@ -15,6 +15,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, encoded, mended
+from parcelgate.carriers.toolkit.fields import NO_BATTERY
 from parcelgate.carriers.toolkit.models import Read, Sent, Text, an_object
 
 MAX_ORDERS = 300
@@ -25,7 +26,6 @@ WAREHOUSE_NUMBER_LENGTH = 50
 """The carrier cuts a longer one (given table); so do we, and say so."""
 SMALLEST_VOLUME = Decimal("0.01")
 """In cubic metres (given table)."""
-NO_BATTERY = "No Battery"
 
 
 # Sent.

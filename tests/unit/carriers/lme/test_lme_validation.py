@@ -89,10 +89,6 @@ def side(metres: str) -> Dimensions:
         ),
         ({"options": Options(locker=True)}, ("/options/locker", "not_supported_by_carrier")),
         ({"options": Options(max_price=aud("9"))}, ("/options/max_price", "not_supported_by_carrier")),
-        (
-            {"parcels": (parcel(declared_value=aud("100")),)},
-            ("/parcels/0/declared_value", "not_supported_by_carrier"),
-        ),
     ],
 )
 def test_what_lme_does_not_take_is_refused(changes: dict[str, Any], error: tuple[str, str]) -> None:
@@ -119,6 +115,22 @@ def test_a_window_lies_ahead() -> None:
 
     assert errors(order(NOON)) == {("/options/delivery_window/from", "out_of_range")}
     assert not errors(order(NOON + timedelta(minutes=1)))
+
+
+def test_what_says_no_more_than_the_default_is_no_wish() -> None:
+    plain = order_of(ship_from=sender(name="Branch"), customs=Customs(description="Hats"))
+    no_battery = Customs(description="Hats", battery=Battery(type="No Battery"))
+    same = msgspec.structs.replace(plain, return_to=plain.ship_from, customs=no_battery)
+    assert errors(same) == set()
+    assert adapter().examine(same).warnings == adapter().examine(plain).warnings
+
+
+def test_what_a_parcel_is_worth_only_informs() -> None:
+    order = order_of(parcels=(parcel(declared_value=aud("100")),))
+    assert errors(order) == set()
+    assert ("/parcels/0/declared_value", "not_sent") in {
+        (w.pointer, w.code) for w in adapter().examine(order).warnings
+    }
 
 
 def test_somebody_must_send_it() -> None:

@@ -398,11 +398,19 @@ def test_the_account_may_say_who_sends_and_where_returns_go() -> None:
             "/options/delivery_window",
             {"from": "2026-11-22T09:00:00Z", "to": "2026-11-22T12:00:00Z"},
         ),
-        ("/parcels/0/declared_value", {"amount": "99.00", "currency": "AUD"}),
     ],
 )
 def test_what_changes_service_or_money_and_has_no_place_is_refused(pointer: str, value: Any) -> None:
     assert errors(changed(full_body(), pointer, value)) == {(pointer, "not_supported_by_carrier")}
+
+
+@pytest.mark.parametrize("currency", ["AUD", "USD"])
+def test_a_declared_value_beside_the_goods_is_told_to_be_unsent(currency: str) -> None:
+    declared = {"amount": "99.00", "currency": currency}
+    content = changed(full_body(), "/parcels/0/declared_value", declared)
+    assert errors(content) == set()
+    assert warnings(content) == {("/parcels/0/declared_value", "not_sent")}
+    assert wired(content)["invoiceValue"] == 20
 
 
 def test_a_declared_value_that_is_the_goods_own_passes() -> None:

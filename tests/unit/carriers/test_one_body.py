@@ -1,0 +1,168 @@
+"""One body serves every carrier: what one has no place for, and what changes nothing, is a warning there."""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import sandbox.carriers
+from parcelgate.carriers import registry
+from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.toolkit.fields import Fields, Place
+from parcelgate.domain.addresses import Address
+from parcelgate.http.requests.orders import read_order
+from parcelgate.services.orders.create import Draft
+from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "carriers.md"
+SERVICES = {"lso": "GroundBasic", "ubi": "UBI.AU2AU.AUPOST.1", "lme": "STANDARD"}
+SENDER = Address(name="Depot", line1="1 Dock Road", city="Foshan", country="CN", state="Guangdong")
+WORDS = {Place.SENT: "sent", Place.OURS: "sent", Place.NOT_SENT: "not sent", Place.REFUSED: "refused"}
+
+BODY: dict[str, Any] = {
+    "reference": "shop-17",
+    "ship_to": {
+        "name": "Ada Byrd",
+        "company": "Byrd Tools",
+        "phone": "512-555-0142",
+        "email": "ada@example.com",
+        "line1": "401 Congress Ave",
+        "line2": "Suite 9",
+        "city": "Austin",
+        "state": "TX",
+        "postcode": "78701",
+        "country": "US",
+        "tax_id": "T-1",
+    },
+    "parcels": [
+        {
+            "reference": "box-1",
+            "secondary_reference": "PO 4711",
+            "weight": {"value": "1.25", "unit": "kg"},
+            "dimensions": {"length": 30, "width": 20, "height": 10, "unit": "cm"},
+            "volume": "0.006",
+            "description": "Dresses",
+            "native_description": "连衣裙",
+            "sku_on_label": "sku-1 x2",
+            "declared_value": {"amount": "99.00", "currency": "USD"},
+            "items": [
+                {
+                    "number": "1",
+                    "sku": "sku-1",
+                    "description": "Cotton dress",
+                    "native_description": "连衣裙",
+                    "quantity": 2,
+                    "unit_value": {"amount": "10.00", "currency": "USD"},
+                    "hs_code": "620442",
+                    "origin_country": "CN",
+                    "weight": {"value": 200, "unit": "g"},
+                    "url": "https://shop.example/1",
+                    "warehouse_number": "W1",
+                }
+            ],
+        }
+    ],
+    "customs": {
+        "description": "Clothing",
+        "native_description": "服装",
+        "value": {"amount": "20.05", "currency": "USD"},
+        "battery": {"type": "No Battery"},
+        "dangerous_goods": False,
+        "vendor_id": "111",
+        "abn": "51824753556",
+        "sender_tax_id": "S1",
+    },
+    "options": {
+        "authority_to_leave": False,
+        "instruction": "Ring twice",
+        "sender_name": "Dallas Dock 4",
+        "platform": "shop",
+    },
+    "label": {"format": "pdf", "size": "4x6", "dpi": 300},
+    "metadata": {"channel": "web"},
+}
+"""Whatever informs a carrier, and nothing that a carrier must refuse when it cannot be told."""
+
+
+def fields(carrier: str) -> Fields:
+    found: Fields = import_module(f"{registry.CARRIERS[carrier]}.validation").FIELDS
+    return found
+
+
+def places_of(node: Any, pointer: str = "") -> Iterator[str]:
+    """Where a body says anything, each list by a star."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield f"{pointer}/{name}"
+            yield from places_of(value, f"{pointer}/{name}")
+    elif isinstance(node, list):
+        for value in node:
+            yield from places_of(value, f"{pointer}/*")
+
+
+def draft(carrier: str) -> Draft:
+    body = {**BODY, "carrier": carrier, "service": SERVICES[carrier], "account": "default"}
+    return read_order(body, carriers=[carrier], tenant="shop", order_id="ord_1", now=NOON)
+
+
+@pytest.mark.parametrize("carrier", registry.names())
+def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
+    login = sandbox.carriers.package(carrier).new_login()
+    account = lso_account(carrier=carrier, credentials=login, ship_from=SENDER)
+    adapter = registry.build(carrier, account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    assert isinstance(adapter, Carrier)
+    read = draft(carrier)
+    assert read.errors == []
+    assert read.order is not None
+    order = msgspec.structs.replace(read.order, ship_from=account.ship_from, return_to=account.return_to)
+
+    examination = adapter.examine(order)
+
+    assert examination.errors == ()
+    unsent = {re.sub(r"/\d+", "/*", w.pointer) for w in examination.warnings if w.code == "not_sent"}
+    told = {pattern for pattern, (place, _) in fields(carrier).items() if place is Place.NOT_SENT}
+    # What UBI, or LME, is told of a parcel by other means.
+    beside = {"reference", "description", "native_description", "declared_value"}
+    assert told & set(places_of(BODY)) <= unsent <= told | {f"/parcels/*/{name}" for name in beside}
+
+
+def test_that_body_says_everything_that_no_carrier_refuses() -> None:
+    everything = [fields(carrier) for carrier in registry.names()]
+    harmless = {
+        pattern
+        for table in everything
+        for pattern in table
+        if not any(other.get(pattern, (None,))[0] is Place.REFUSED for other in everything)
+    }
+    # Who sends is the account's in this body: LSO has its own sites.
+    harmless = {pattern for pattern in harmless if not pattern.startswith(("/ship_from", "/return_to"))}
+    said = set(places_of(BODY)) | {"/carrier", "/service", "/account"}
+    assert sorted(harmless - said) == []
+
+
+def shown_on_the_page() -> dict[str, tuple[str, ...]]:
+    """By field: what the page says that becomes of it with each carrier, in the order of its columns."""
+    page = DOCS.read_text(encoding="utf-8")
+    table = page[page.index("| field | LSO | UBI | LME | why |") :].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    return {name: tuple(row[1:4]) for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_the_page_of_the_carriers_says_what_becomes_of_each_field_that_not_all_are_told() -> None:
+    tables = [fields(carrier) for carrier in ("lso", "ubi", "lme")]
+
+    def words(pattern: str) -> tuple[str, ...]:
+        whole = "/" + pattern.split("/")[1]
+        return tuple(WORDS[table.get(pattern, table.get(whole, (Place.SENT, "")))[0]] for table in tables)
+
+    expected = {}
+    for pattern in {pattern for table in tables for pattern in table}:
+        whole = "/" + pattern.split("/")[1]
+        as_its_whole = any(whole in table for table in tables) and words(pattern) == words(whole)
+        if set(words(pattern)) != {"sent"} and (pattern == whole or not as_its_whole):
+            expected[pattern.strip("/").replace("/*", "").replace("/", ".")] = words(pattern)
+    assert shown_on_the_page() == expected
