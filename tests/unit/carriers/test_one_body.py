@@ -11,6 +11,7 @@ import pytest
 
 import sandbox.carriers
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.port import Carrier
 from parcelgate.carriers.toolkit.fields import Fields, Place
 from parcelgate.domain.addresses import Address
@@ -113,7 +114,7 @@ def draft(carrier: str) -> Draft:
 def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login, ship_from=SENDER)
-    adapter = registry.build(carrier, account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
+    adapter = registry.build(carrier, Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
     assert isinstance(adapter, Carrier)
     read = draft(carrier)
     assert read.errors == []

@@ -15,6 +15,7 @@ import pytest
 import sandbox.carriers
 from local import order_files
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import TransientError
 from parcelgate.carriers.port import Carrier
 from parcelgate.domain.problems import MOST_FINDINGS, FieldError, Notice, bounded, invalid
@@ -85,7 +86,7 @@ def read(carrier: str, items: int, **item: Any) -> Draft:
 def adapter(carrier: str) -> Carrier:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login)
-    built = registry.build(carrier, account, send=_CannotBeReached(), tokens=FakeVault(), clock=lambda: NOON)
+    built = registry.build(carrier, Connection(account, _CannotBeReached(), FakeVault(), lambda: NOON))
     assert isinstance(built, Carrier)
     return built
 
