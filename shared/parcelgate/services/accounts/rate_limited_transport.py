@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from parcelgate.carriers.errors import (
     HeldBackError,
     OverLimitError,
@@ -32,7 +34,7 @@ LANE_USE = 0.9
 """How much of a lane is used: the carrier counts arrivals, which are less even than departures."""
 
 
-class RateLimitedTransport:
+class RateLimitedTransport(msgspec.Struct, frozen=True):
     """A transport that keeps one carrier account's limits.
 
     Parameters
@@ -50,28 +52,17 @@ class RateLimitedTransport:
         By when the call must be over.
     """
 
-    def __init__(
-        self,
-        way_out: Callable[[], Transport],
-        *,
-        carrier: str,
-        limits: Limits,
-        account: AccountLimits,
-        deadline: Deadline | None = None,
-        clock: Clock = now,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._way_out = way_out
-        self._carrier = carrier
-        self._limits = limits
-        self._account = account
-        self._deadline = deadline
-        self._clock = clock
-        self._sleep = sleep
+    way_out: Callable[[], Transport]
+    carrier: str
+    limits: Limits
+    account: AccountLimits
+    deadline: Deadline | None = None
+    clock: Clock = now
+    sleep: Callable[[float], None] = time.sleep
 
     def send(self, request: Request) -> Response:
         """Send once, if the account's limits allow. Raises HeldBackError, and what the way out raises."""
-        transport = self._way_out()
+        transport = self.way_out()
         if request.public_only:
             # A document that lies elsewhere: nothing of the carrier's own.
             return transport.send(request)
@@ -80,7 +71,7 @@ class RateLimitedTransport:
             response = transport.send(request)
         except HeldBackError:
             if entry.probe:
-                self._note(self._account.let_go)
+                self._note(self.account.let_go)
             raise
         except TooManyRequestsError as error:
             self._passed(entry)
@@ -93,7 +84,7 @@ class RateLimitedTransport:
         if status == 429:
             self._passed(entry)
             self._rest(None)
-            raise TooManyRequestsError(f"{request.call}: too many requests", retry_after=self._limits.rest)
+            raise TooManyRequestsError(f"{request.call}: too many requests", retry_after=self.limits.rest)
         if 500 <= status < 600:
             self._failed(request, entry, f"status {status}")
             wanted = retry_after(response.headers.get("retry-after"))
@@ -104,17 +95,17 @@ class RateLimitedTransport:
         return response
 
     def _enter(self, request: Request) -> Entry:
-        limits = self._limits
-        doors = [(self._account, limits.rate, limits.burst)]
+        limits = self.limits
+        doors = [(self.account, limits.rate, limits.burst)]
         lane = limits.lanes.get(request.lane) if request.lane else None
         if lane is not None and request.lane:
             # First, since a turn in it that is not taken harms nobody, and one to try for all would.
-            doors.insert(0, (self._account.lane(request.lane), lane * LANE_USE, 1))
+            doors.insert(0, (self.account.lane(request.lane), lane * LANE_USE, 1))
         narrowest = doors[0]
-        waited, turn = 0.0, self._clock()
+        waited, turn = 0.0, self.clock()
         while True:
             if doors[0] is narrowest:
-                turn = self._clock()
+                turn = self.clock()
             entry = self._asked(*doors[0])
             if entry.reason is None:
                 del doors[0]
@@ -127,36 +118,36 @@ class RateLimitedTransport:
                 continue
             wait = entry.wait
             left = PATIENCE - waited
-            if self._deadline is not None:
-                left = min(left, self._deadline.remaining() / 2)
+            if self.deadline is not None:
+                left = min(left, self.deadline.remaining() / 2)
             if entry.reason is not Reason.BUSY or wait > left:
-                count("CallsHeldBack", carrier=self._carrier, reason=entry.reason.name.lower())
+                count("CallsHeldBack", carrier=self.carrier, reason=entry.reason.name.lower())
                 kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError
                 raise kind(f"{request.call}: {entry.reason}", retry_after=wait)
-            self._sleep(wait)
+            self.sleep(wait)
             waited += wait
 
     def _is_late(self, turn: datetime, lane: float) -> bool:
         """Whether more time has passed since a turn was taken than a lane leaves between two of them."""
-        return (self._clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
+        return (self.clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
 
     def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
         try:
-            return door.enter(self._clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
+            return door.enter(self.clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
         except StoreError as error:
             # Without the count nobody knows what others do; and the order could not be stored either.
             raise HeldBackError(f"the limits cannot be read: {type(error).__name__}") from None
 
     def _passed(self, entry: Entry) -> None:
         if entry.probe or entry.troubled:
-            self._note(lambda: self._account.succeeded(probe=entry.probe))
+            self._note(lambda: self.account.succeeded(probe=entry.probe))
 
     def _failed(self, request: Request, entry: Entry, what: str) -> None:
-        limits = self._limits
+        limits = self.limits
 
         def note() -> None:
-            down = self._account.failed(
-                self._clock(),
+            down = self.account.failed(
+                self.clock(),
                 probe=entry.probe,
                 failures=limits.failures,
                 window=timedelta(seconds=limits.window),
@@ -165,15 +156,15 @@ class RateLimitedTransport:
             if down:
                 log.warning(
                     "the carrier counts as down",
-                    extra={"carrier": self._carrier, "call": request.call, "last": what},
+                    extra={"carrier": self.carrier, "call": request.call, "last": what},
                 )
-                count("CarrierDown", carrier=self._carrier)
+                count("CarrierDown", carrier=self.carrier)
 
         self._note(note)
 
     def _rest(self, seconds: float | None) -> None:
-        wanted = timedelta(seconds=self._limits.rest if seconds is None else seconds)
-        self._note(lambda: self._account.rest(self._clock(), wanted))
+        wanted = timedelta(seconds=self.limits.rest if seconds is None else seconds)
+        self._note(lambda: self.account.rest(self.clock(), wanted))
 
     def _note(self, write: Callable[[], None]) -> None:
         """Note something for the others; what the carrier has answered counts whether or not that works."""

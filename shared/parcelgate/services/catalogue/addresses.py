@@ -29,12 +29,11 @@ class CheckedAddress(NamedTuple):
     by: str
 
 
-class AddressChecker:
+class AddressChecker(msgspec.Struct, frozen=True):
     """Checks addresses."""
 
-    def __init__(self, table: "Table", carriers: "Carriers") -> None:
-        self.table = table
-        self._carriers = carriers
+    table: "Table"
+    carriers: "Carriers"
 
     def check(
         self,
@@ -52,7 +51,7 @@ class AddressChecker:
         or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=carrier)
-        adapter = self._carriers.of(AccountName(tenant, carrier, account), deadline)
+        adapter = self.carriers.of(AccountName(tenant, carrier, account), deadline)
         if address is not None and not wrong:
             wrong = _limits(adapter, tenant, carrier, account, address)
         if address is None or wrong:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
@@ -17,12 +19,11 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 
-class Quoter:
+class Quoter(msgspec.Struct, frozen=True):
     """Asks carriers for prices."""
 
-    def __init__(self, table: "Table", carriers: "Carriers") -> None:
-        self.table = table
-        self._carriers = carriers
+    table: "Table"
+    carriers: "Carriers"
 
     def quote(self, draft: Draft, deadline: Deadline) -> tuple[Order, list[Rate]]:
         """Ask the carrier for the price of an order that is not created; returns the order as understood.
@@ -31,9 +32,9 @@ class Quoter:
         `validation_failed`, `not_supported_by_carrier`, `refused_by_carrier`, or `carrier_unavailable` for
         every trouble that is not the client's.
         """
-        order = examined(draft, self._carriers)
+        order = examined(draft, self.carriers)
         bind_log_keys(tenant=order.tenant, carrier=order.carrier)
-        carrier = self._carriers.of(order, deadline)
+        carrier = self.carriers.of(order, deadline)
         if not isinstance(carrier, QuotesRates):
             raise ProblemError("not_supported_by_carrier", "This carrier does not say its price beforehand.")
         try:
