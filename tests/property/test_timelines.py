@@ -374,6 +374,21 @@ def test_a_new_parcel_of_an_old_number_does_not_inherit_its_story() -> None:
     assert (told.status, told.next_carrier, told.signed_by) == ("info_received", None, None)
 
 
+@pytest.mark.parametrize(
+    ("deliveries", "announced", "numbers", "pictures"),
+    [([-48], -50, 0, 0), ([-48], 0, 1, 0), ([-48, 5], 0, 1, 1), ([5], 0, 1, 1)],
+    ids=["all old", "delivery old", "both", "new"],
+)
+def test_numbers_and_pictures_of_an_earlier_parcel_are_not_the_new_ones(
+    deliveries: list[float], announced: float, numbers: int, pictures: int
+) -> None:
+    proof = ProofOfDelivery(image_url="https://a.test/door.jpg")
+    story = [seen("info_received", hours=announced), *(seen("delivered", hours=each) for each in deliveries)]
+    told = Delivery(Source.POLL, story, [OtherNumber("A1")], proof)
+    after = taken([told], a_tracking(since=NOON))
+    assert (len(after.other_numbers), int(after.proof is not None)) == (numbers, pictures)
+
+
 @given(STORIES)
 def test_a_timeline_is_oldest_first(story: list[Delivery]) -> None:
     told = taken(story)

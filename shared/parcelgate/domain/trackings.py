@@ -240,7 +240,8 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     `carrier_code` is the courier an aggregator follows it with; `courier_fixed` when the aggregator was told
     not to look for another; `wrong_couriers`, in small letters, are those that the client has corrected.
     `carrier_number` is the carrier's own number of the parcel or its order, which is not on the label. What
-    happened before `since` is the story of an earlier parcel of the same number.
+    happened before `since` is the story of an earlier parcel of the same number. `replaced_by` is the
+    tracking of a later parcel of that number, which the aggregator follows in this one's place.
     """
 
     id: str
@@ -252,6 +253,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     parcel_reference: str | None = None
     carrier_number: str | None = None
     since: datetime | None = None
+    replaced_by: str | None = None
     carrier_code: str | None = None
     courier_fixed: bool = False
     wrong_couriers: tuple[str, ...] = ()
@@ -309,6 +311,21 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
             return newest.at if newest else self.updated_at
         return self.heard_of + SILENCE if self.is_over(now) else None
 
+    def number_free_since(self, now: datetime) -> datetime | None:
+        """Since when the parcel's number may be another parcel's; None while it is this one's.
+
+        That is `USED_AGAIN` after the end of the parcel, or after it was followed where it had ended before.
+        """
+        ended_at = self.ended_at(now)
+        free_at = None if ended_at is None else max(ended_at, self.created_at) + USED_AGAIN
+        return free_at if free_at is not None and free_at < now else None
+
+    def replaced(self, *, by: "Tracking") -> "Tracking":
+        """The parcel once a later one of the same number is followed in its place."""
+        return msgspec.structs.replace(
+            self, replaced_by=by.id, version=self.version + 1, updated_at=by.created_at
+        )
+
     def is_over(self, now: datetime) -> bool:
         """Whether nothing more is expected to happen to the parcel, so that nobody asks any more.
 
@@ -357,11 +374,17 @@ def merge(
     Joining is free of order and of repeats: the result (save `source`, `version` and `updated_at`) depends
     on what was told and not on when, how often or by whom.
     """
+    events = tuple(events)
     known = {event.id: event for event in tracking.events}
     for event in events:
         told = _entry(tracking, event, source)
         if tracking.since is None or told.at >= tracking.since:
             known[told.id] = _joined(known[told.id], told) if told.id in known else told
+    # Numbers and pictures bear no time of their own: they are as old as what is told along with them.
+    if _are_earlier(tracking, events):
+        other_numbers, proof = (), None
+    elif _are_earlier(tracking, [event for event in events if event.status is TrackingStatus.DELIVERED]):
+        proof = None
     timeline = _kept(known.values())
     stands = _standing(timeline)
     after = msgspec.structs.replace(
@@ -378,6 +401,12 @@ def merge(
     if after == tracking:
         return tracking
     return msgspec.structs.replace(after, version=tracking.version + 1, updated_at=at)
+
+
+def _are_earlier(tracking: Tracking, events: Sequence[TrackingEvent]) -> bool:
+    """Whether all of these things, if any, happened to an earlier parcel of the number."""
+    since = tracking.since
+    return since is not None and bool(events) and all(event.at < since for event in events)
 
 
 def given_to(tracking: Tracking, carrier_code: str) -> Tracking:

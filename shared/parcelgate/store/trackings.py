@@ -100,11 +100,27 @@ class Trackings:
         item = self._items.get(self._followed(account, carrier_code, number))
         return None if item is None else item["tracking_id"]
 
-    def add(self, tracking: Tracking) -> None:
-        """Store a parcel that is no order's. Raises AlreadyFollowedError; nothing was written then."""
+    def add(self, tracking: Tracking, *, replaces: Tracking | None = None) -> None:
+        """Store a parcel that is no order's; one of the same number that it `replaces` gives the number up.
+
+        Raises AlreadyFollowedError; nothing was written then.
+        """
         self._owned(tracking)
-        put = self._items.put_write(tracking_item(tracking), VersionConflictError(tracking.id))
-        self._items.commit([put, self._claim_number(tracking)])
+        writes = [
+            self._items.put_write(tracking_item(tracking), VersionConflictError(tracking.id)),
+            self._claim_number(tracking, replaces),
+        ]
+        if replaces is not None and replaces.order_id is None:
+            writes.append(
+                self._items.update_write(
+                    key(self._tenant, replaces.id),
+                    _facts(replaces.replaced(by=tracking)),
+                    AlreadyFollowedError(None),
+                    "version = :before",
+                    before=replaces.version,
+                )
+            )
+        self._items.commit(writes)
 
     def lead_to(self, tracking_id: str, account: str, carrier_code: str, number: str) -> None:
         """Have `find` lead to this parcel, which a courier takes on, unless another one is followed there."""
@@ -167,7 +183,7 @@ class Trackings:
         return [
             delete(key(self._tenant, tracking.id), conflict, same_courier, code=tracking.carrier_code or ""),
             delete(self._poll(tracking.id), conflict),
-            self._free_number(tracking, conflict),
+            *([] if tracking.replaced_by else [self._free_number(tracking, conflict)]),
         ]
 
     # When it is asked about.
@@ -302,10 +318,12 @@ class Trackings:
     def _followed_as(self, tracking: Tracking) -> Item:
         return self._followed(tracking.account, tracking.carrier_code or "", tracking.tracking_number)
 
-    def _claim_number(self, tracking: Tracking) -> Write:
-        item = self._followed_as(tracking) | {"tracking_id": tracking.id}
+    def _claim_number(self, tracking: Tracking, replaces: Tracking | None = None) -> Write:
         return self._items.put_write(
-            item, lambda other: AlreadyFollowedError(other["tracking_id"] if other else None)
+            self._followed_as(tracking) | {"tracking_id": tracking.id},
+            lambda other: AlreadyFollowedError(other["tracking_id"] if other else None),
+            f"{NEW} OR tracking_id = :former",
+            former=(replaces or tracking).id,
         )
 
     def _free_number(self, tracking: Tracking, refused: VersionConflictError) -> Write:

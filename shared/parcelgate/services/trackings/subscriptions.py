@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -110,18 +111,23 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
         results: dict[int, Subscribed | ProblemError] = {}
         first: dict[tuple[str, Waybill], int] = {}
+        ended: set[tuple[str, Waybill]] = set()
         for place, each in enumerate(subscriptions):
             if first.setdefault((each.account, each.following.waybill), place) != place:
                 continue
             known = self._known(tenant, each.account, each.following.waybill)
-            if known is not None:
+            if known is None:
+                continue
+            if known.number_free_since(self.clock()) is None:
                 results[place] = Subscribed(known, already=True)
+            else:
+                ended.add((each.account, each.following.waybill))
         unknown = [place for place in first.values() if place not in results]
         for account, places in _grouped(unknown, lambda place: subscriptions[place].account):
             answers = self._ask_account(
                 AccountName(tenant, registry.DEFAULT_AGGREGATOR, account),
                 [subscriptions[place].following for place in places],
-                lambda aggregator, parcels: aggregator.follow(parcels),
+                partial(_follow_anew, ended={waybill for name, waybill in ended if name == account}),
                 deadline,
             )
             for place, answer in zip(places, answers, strict=True):
@@ -172,7 +178,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         waybills = {
             place: _waybill(tracking)
             for place, tracking in enumerate(results)
-            if isinstance(tracking, Tracking)
+            if isinstance(tracking, Tracking) and _is_told(tracking)
         }
         results = self._tell_aggregators(
             results, waybills, lambda aggregator, forgotten: aggregator.forget(forgotten), deadline
@@ -211,7 +217,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         store = self._trackings(tenant)
         tracking = store.get(tracking_id)
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
-        if not _is_aggregated(tracking):
+        if not _is_told(tracking):
             raise _not_offered("/realtime", "There is one way to ask this carrier: a refresh without it.")
         aggregator = self.carriers.aggregator(tracking, deadline)
         at = self.clock()
@@ -275,15 +281,20 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
     def _store(self, tenant: str, subscription: Subscription, followed: Followed) -> Subscribed:
-        """Store a parcel that the aggregator follows now."""
+        """Store a parcel that the aggregator follows now, in the place of one that ended long ago."""
         tracking = _tracking(tenant, subscription, followed, self.clock())
+        known: Tracking | None = None
         for _ in range(_ATTEMPTS):
             try:
-                self._trackings(tenant).add(tracking)
+                self._trackings(tenant).add(tracking, replaces=known)
             except AlreadyFollowedError:
                 known = self._known(tenant, subscription.account, followed.waybill)
-                if known is not None:
+                if known is None:
+                    continue
+                since = known.number_free_since(self.clock())
+                if since is None:
                     return Subscribed(known, already=True)
+                tracking = msgspec.structs.replace(tracking, since=since)
             else:
                 if followed.history is not None:
                     tracking = self.timelines().take(tenant, tracking.id, followed.history, Source.POLL)
@@ -329,7 +340,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             raise _followed_twice() from None
 
     def _pause(self, tracking: Tracking, deadline: Deadline) -> Tracking:
-        if not tracking.paused and _is_aggregated(tracking):
+        if not tracking.paused and _is_told(tracking):
             aggregator = self.carriers.aggregator(tracking, deadline)
             (error,) = aggregator.pause([_waybill(tracking)])
             if error is not None:
@@ -414,6 +425,16 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         return self.table.tenant(tenant).trackings
 
 
+def _follow_anew(
+    aggregator: "Aggregates", parcels: Sequence[Following], *, ended: set[Waybill]
+) -> "list[Followed | CarrierError]":
+    """Follow parcels. The aggregator first forgets the `ended` ones, whose numbers other parcels have now."""
+    forgotten = [parcel.waybill for parcel in parcels if parcel.waybill in ended]
+    errors = dict(zip(forgotten, aggregator.forget(forgotten), strict=True)) if forgotten else {}
+    answers = iter(aggregator.follow([parcel for parcel in parcels if errors.get(parcel.waybill) is None]))
+    return [errors.get(parcel.waybill) or next(answers) for parcel in parcels]
+
+
 def _tracking(tenant: str, subscription: Subscription, followed: Followed, at: "datetime") -> Tracking:
     following = subscription.following
     return Tracking(
@@ -438,7 +459,7 @@ def _tracking(tenant: str, subscription: Subscription, followed: Followed, at: "
 
 def _amendment(before: Tracking, after: Tracking) -> Amendment | None:
     """What the aggregator must be told of a change: empty texts for what is taken back."""
-    if not _is_aggregated(before):
+    if not _is_told(before):
         return None
     kept = ("title", "customer", "order_reference", "note", "destination_country", "archived")
     new: dict[str, Any] = {
@@ -461,6 +482,8 @@ def _must_be_possible(tracking: Tracking, change: Change) -> None:
     if _is_aggregated(tracking):
         if tracking.paused and change.paused is False:
             raise _not_offered("/paused", "What it asks no more it cannot ask again: delete and follow anew.")
+        if change.carrier_code is not None and not _is_told(tracking):
+            raise _not_offered("/carrier_code", "A later parcel has the number, as another tracking.")
         return
     if change.carrier_code is not None:
         raise _not_offered("/carrier_code", "The parcel belongs to an order, and so to its carrier.")
@@ -470,6 +493,11 @@ def _must_be_possible(tracking: Tracking, change: Change) -> None:
 
 def _is_aggregated(tracking: Tracking) -> bool:
     return tracking.carrier in registry.AGGREGATORS
+
+
+def _is_told(tracking: Tracking) -> bool:
+    """Whether the aggregator is told of changes: it follows this parcel, and no later one of its number."""
+    return _is_aggregated(tracking) and tracking.replaced_by is None
 
 
 def _waybill(tracking: Tracking) -> Waybill:

@@ -58,7 +58,8 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         caller plans the next poll. Raises TrackingNotFoundError, and VersionConflictError when there is no
         end of others who write.
 
-        A history from a courier that the parcel was taken from meanwhile is not its story. When the
+        A history from a courier that the parcel was taken from meanwhile is not its story, nor is that of a
+        later parcel of the same number. When the
         aggregator has found another courier, the parcel is followed with that one from now on, unless it was
         not to look for one, the client has said that this is not the one, or we follow that courier's parcel
         as another tracking.
@@ -69,7 +70,7 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt > 1:
                 before = store.get(tracking_id)
-            if before.carrier_code != courier:
+            if before.carrier_code != courier or before.replaced_by is not None:
                 return before
             start = _with_its_courier(before, history)
             if start is None:

@@ -1,10 +1,12 @@
 """Following anybody's parcels: each once, whatever dies in between, and no bad one spoils its neighbours."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from parcelgate.carriers.errors import (
@@ -14,7 +16,9 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Waybill
-from parcelgate.domain.trackings import Source
+from parcelgate.domain.clock import now
+from parcelgate.domain.trackings import USED_AGAIN, ProofOfDelivery, Source
+from parcelgate.runtime import runtime
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.trackings import Trackings
 from tests.support.aggregator import FakeAggregator
@@ -393,3 +397,104 @@ class TestAParcelOfARequestThatDied:
         assert (others[0].status, mine.status) == (201, 200)
         assert mine.json() == others[0].json()
         assert len(house.stored("tracking")) == 1
+
+
+class TestANumberThatIsUsedAgain:
+    """A parcel that was delivered; its courier gives its number to another one months later."""
+
+    WAYBILL = Waybill("china-ems", NUMBER)
+
+    @pytest.fixture
+    def later(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+        """Let so much time pass."""
+        start = now()
+
+        def pass_by(span: timedelta) -> None:
+            service = msgspec.structs.replace(runtime.tracking_subscriptions, clock=lambda: start + span)
+            monkeypatch.setitem(vars(runtime), "tracking_subscriptions", service)
+
+        return pass_by
+
+    @pytest.fixture
+    def delivered(self, house: House, aggregator: FakeAggregator) -> Body:
+        """What was followed first, long after it was delivered."""
+        event = seen("delivered", hours=-24 * 365)
+        proof = ProofOfDelivery(image_url="https://a.test/door.jpg")
+        aggregator.histories[NUMBER] = told(event, number=NUMBER, proof=proof)
+        shown: Body = follow(parcel()).json()
+        assert shown["status"] == "delivered"
+        return shown
+
+    def test_is_the_same_parcels_for_ninety_days(
+        self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+    ) -> None:
+        later(USED_AGAIN - timedelta(minutes=5))
+        again = follow(parcel())
+
+        assert (again.status, again.json()["id"]) == (200, delivered["id"])
+        assert (aggregator.calls["follow"], aggregator.calls["forget"]) == (1, 0)
+
+    def test_is_followed_anew_here_and_there_without_the_old_story(
+        self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+    ) -> None:
+        later(USED_AGAIN + timedelta(minutes=5))
+        anew = follow(parcel(title="Another parcel"))
+
+        shown = anew.json()
+        assert anew.status == 201
+        assert shown["id"] != delivered["id"]
+        assert (shown["status"], shown["events"], shown["proof_of_delivery"]) == ("pending", [], None)
+        assert aggregator.forgotten == [self.WAYBILL]
+        assert aggregator.followed["default", self.WAYBILL].title == "Another parcel"
+        again = follow(parcel())
+        assert (again.status, again.json()["id"]) == (200, shown["id"])
+
+    def test_leaves_the_old_parcel_to_be_read_and_forgotten_by_itself(
+        self, house: House, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+    ) -> None:
+        later(USED_AGAIN + timedelta(minutes=5))
+        anew = follow(parcel()).json()
+        old = {"id": delivered["id"]}
+
+        assert call("GET /v1/trackings/{id}", **old).json()["status"] == "delivered"
+        told_since = told(seen("lost", hours=1), number=NUMBER)
+        assert runtime.timelines.take("acme", old["id"], told_since, Source.POLL).status == "delivered"
+        wrong = call("PATCH /v1/trackings/{id}", **old, body={"carrier_code": "dhl"})
+        assert wrong.errors == {"/carrier_code": "not_supported_by_carrier"}
+        assert call("PATCH /v1/trackings/{id}", **old, body={"note": "Came"}).status == 200
+        assert call("POST /v1/trackings/{id}/pause", **old).status == 200
+        assert call("DELETE /v1/trackings/{id}", **old).status == 204
+        assert call("GET /v1/trackings/{id}", **old).status == 404
+        assert aggregator.forgotten == [self.WAYBILL], "that was before it was followed anew"
+        assert (aggregator.amended, aggregator.paused) == ([], [])
+        assert house.tenant().trackings.find("default", *self.WAYBILL) == anew["id"]
+
+    def test_is_followed_anew_once_by_two_at_once(
+        self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+    ) -> None:
+        later(USED_AGAIN + timedelta(minutes=5))
+        others: list[Reply] = []
+
+        def meanwhile() -> None:
+            aggregator.afterwards = lambda: None
+            others.append(follow(parcel()))
+
+        aggregator.afterwards = meanwhile
+        mine = follow(parcel())
+
+        (other,) = others
+        assert (other.status, mine.status) == (201, 200)
+        assert mine.json()["id"] == other.json()["id"] != delivered["id"]
+        assert ("default", self.WAYBILL) in aggregator.followed
+
+    def test_stays_the_old_parcels_while_the_aggregator_does_not_forget_it(
+        self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+    ) -> None:
+        later(USED_AGAIN + timedelta(minutes=5))
+        aggregator.refuse(NUMBER)
+        assert follow(parcel()).code == "refused_by_carrier"
+        aggregator.refused.clear()
+
+        replies = follow([parcel(), parcel("RR000000002CN")]).json()["data"]
+        assert [reply["tracking_number"] for reply in replies] == [NUMBER, "RR000000002CN"]
+        assert replies[0]["id"] != delivered["id"]
