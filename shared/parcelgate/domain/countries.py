@@ -1,27 +1,157 @@
-"""The countries of ISO 3166-1 by their two letters, and Kosovo, which the post knows as XK."""
+"""What is known of countries, their states and postcodes, for all carriers and for what clients send.
 
-COUNTRIES = frozenset(
-    # As words: 250 quoted strings, one a line, would be no easier to check.
-    """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV
-    BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES
-    ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE
-    IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY
-    MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU
-    NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM
-    SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE
-    VG VI VN VU WF WS XK YE YT ZA ZM ZW
-    """.split()  # noqa: SIM905
-)
-
-WITH_STATES = frozenset(
-    """
-    AE AM AR AS AU BB BR BS BY CA CC CL CN CO CR CU CV CX EE EG ES FM HM HN ID IE IN IQ IR IT JM JP KI
-    KN KP KR KY KZ LT LV MH MN MP MX MY MZ NF NG NI NR PA PE PF PG PH PW RO RU SC SO SR SV TH TR TV TW
-    UA UM US UY UZ VE VI VN
-    """.split()  # noqa: SIM905
-)
-"""Where an address has a line for a state, province or county (public: Google's address data, `fmt`).
-
-Hong Kong is not among them: its areas are a help to the reader, and no part of ISO 3166-2.
+The facts stand in `countries.json`, which `local/country_data.py` makes of ISO's lists and Google's address
+data. It is read when it is first asked for, so that only who needs it pays for it. States are those of
+Australia, Canada and the US; postcodes those of every country that has one shape of them.
 """
+
+import re
+from functools import cache
+from importlib.resources import files
+from unicodedata import normalize
+
+import msgspec
+
+US_TERRITORIES = frozenset({"AS", "GU", "MP", "PR", "VI"})
+"""Countries of ISO 3166-1 that the post treats as states of the US, under the same two letters."""
+
+
+class _Country(msgspec.Struct, frozen=True):
+    name: str
+    also: tuple[str, ...]
+    postcode: str | None = None
+    examples: tuple[str, ...] = ()
+    states: dict[str, tuple[str, ...]] = {}
+    writes_states: bool = False
+
+
+@cache
+def _countries() -> dict[str, _Country]:
+    text = files("parcelgate.domain").joinpath("countries.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, _Country])
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """Countries' codes by what the countries are called."""
+    return {_key(name): code for code, each in _countries().items() for name in (each.name, *each.also)}
+
+
+@cache
+def _states(country: str) -> dict[str, str]:
+    """A country's states by their codes and by what they are called; empty where they are not known."""
+    each = _countries().get(country)
+    states = each.states if each else {}
+    return {_key(name): code for code, names in states.items() for name in (code, *names)}
+
+
+def _key(text: str) -> str:
+    """What remains when accents, capitals, dots, apostrophes and repeated blanks mean nothing."""
+    letters = normalize("NFKD", re.sub("[.'\u2019]", "", text).replace("-", " "))
+    plain = "".join(letter for letter in letters if not "\u0300" <= letter <= "\u036f")
+    return " ".join(plain.casefold().split())
+
+
+def is_country(code: str) -> bool:
+    """Whether these are the two capital letters of a country (ISO 3166-1, and XK for Kosovo)."""
+    return code in _countries()
+
+
+def country_name(code: str) -> str:
+    """The English name of a country, without commas and brackets; a code that is none stays as it is."""
+    return _countries()[code].name if is_country(code) else code
+
+
+def country_code(text: str) -> str | None:
+    """The two letters of a country named by them, by three letters, by a name or spelling in use.
+
+    >>> country_code("United Kingdom"), country_code("uk"), country_code("AUS-Australia"), country_code("x")
+    ('GB', 'GB', 'AU', None)
+    """
+    code = text.strip().upper()
+    names = (text, text.rpartition("-")[2])
+    return (
+        code if is_country(code) else next(filter(None, (_codes().get(_key(name)) for name in names)), None)
+    )
+
+
+def writes_states(country: str) -> bool:
+    """Whether an address there has a line for a state, province or county."""
+    return is_country(country) and _countries()[country].writes_states
+
+
+def has_known_states(country: str) -> bool:
+    """Whether the states of a country are known here by name."""
+    return bool(_states(country))
+
+
+def state_code(country: str, state: str) -> str | None:
+    """The post's code of a US, Canadian or Australian state given as code or name; None when unknown.
+
+    The code may be that of ISO 3166-2. Case, accents, dots and blanks around it do not matter.
+
+    >>> state_code("US", "D.C."), state_code("CA", "Québec"), state_code("AU", "AU-NSW")
+    ('DC', 'QC', 'NSW')
+    """
+    key = _key(state)
+    states = _states(country)
+    return states.get(key) or states.get(key.removeprefix(f"{country.lower()} "))
+
+
+def state_name(country: str, state: str) -> str | None:
+    """The full name of a US, Canadian or Australian state given as code or name; None when unknown."""
+    code = state_code(country, state)
+    return None if code is None else _countries()[country].states[code][0]
+
+
+def likely_state(country: str, state: str) -> str | None:
+    """The full name of the state that a misspelt one is likely to be.
+
+    >>> likely_state("AU", "New South Whales")
+    'New South Wales'
+    """
+    from difflib import get_close_matches
+
+    match = get_close_matches(_key(state), _states(country), 1, cutoff=0.75)
+    return state_name(country, match[0]) if match else None
+
+
+def postcode(country: str, text: str) -> str | None:
+    """A postcode as its country writes it; None when the country has no such.
+
+    Of a country whose postcodes are not known, every text is one.
+
+    >>> postcode("US", "787011234"), postcode("US", "78701 1234"), postcode("PL", "00950")
+    ('78701-1234', '78701-1234', '00-950')
+    """
+    each = _countries().get(country)
+    if each is None or each.postcode is None:
+        return text
+    letters = re.sub(r"[ \-]", "", text)
+    for example in each.examples:
+        written = _laid_out(letters, example)
+        if written and re.fullmatch(each.postcode, written, re.ASCII):
+            return written
+    return text if re.fullmatch(each.postcode, text, re.ASCII) else None
+
+
+def likely_postcode(country: str, text: str) -> str | None:
+    """The postcode that a spreadsheet took a leading zero from.
+
+    >>> likely_postcode("AU", "800"), likely_postcode("AU", "80000")
+    ('0800', None)
+    """
+    return postcode(country, f"0{text}") if text.isdigit() else None
+
+
+def postcode_examples(country: str) -> str:
+    """What postcodes of a country look like."""
+    return " or ".join(_countries()[country].examples[:2])
+
+
+def _laid_out(letters: str, example: str) -> str | None:
+    """The letters with the blanks and hyphens of an example; None when the example has another length."""
+    rest = iter(letters)
+    if len(letters) != sum(character not in " -" for character in example):
+        return None
+    return "".join(character if character in " -" else next(rest) for character in example)

@@ -29,7 +29,6 @@ OF_ORDERS = {"validation": ("FIELDS", "examine")}
 OPTIONAL = {
     "answers": "what a refusal means and which parcel it is about, where the answers are many",
     "signing": "how a call or a push proves who sent it",
-    "countries": "the names of countries, where the carrier writes them in full",
 }
 """What only some carriers need. A room of another name belongs in one of these, or here with its reason."""
 

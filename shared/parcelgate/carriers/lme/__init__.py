@@ -1,7 +1,6 @@
 """LME (Fast Horse Express): one parcel in an order, answered at once, everything sealed and signed with RSA.
 
-`docs/adding-a-carrier.md` says what each room of the folder holds. `signing` seals and signs; `countries` is
-a table of its own.
+`docs/adding-a-carrier.md` says what each room of the folder holds. `signing` seals and signs.
 """
 
 from parcelgate.carriers.port import CarrierProfile

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from parcelgate.carriers.accounts import AccountConfig
-from parcelgate.carriers.lme.countries import NAMES
 from parcelgate.carriers.lme.mapping.create import cargo
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.addresses import Address, state_code
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.countries import has_known_states, is_country, state_code
 from parcelgate.domain.measures import LengthUnit
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, Notice
@@ -22,8 +22,6 @@ SERVICE = "STANDARD"
 
 _ORDER_NUMBER = re.compile(r"[A-Za-z][A-Za-z0-9]*?\d{14}", re.ASCII)
 """Pre-allocated numbers: a vendor code and 14 digits (public: createOrder's page)."""
-
-_STATES = frozenset({"AU", "CA", "US"})
 
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
@@ -168,7 +166,7 @@ def _sender(sender: Address) -> Iterator[FieldError]:
     for name in ("name", "line1", "city"):
         if not getattr(sender, name):
             yield FieldError(f"/ship_from/{name}", "missing", f"LME needs the sender's {name}.")
-    if sender.country not in NAMES:
+    if not is_country(sender.country):
         yield FieldError("/ship_from/country", "unknown_value", "This is no country's two letters.")
     yield from _state(sender, "/ship_from")
 
@@ -223,6 +221,6 @@ def _bare(text: str) -> str:
 
 
 def _state(address: Address, side: str) -> Iterator[FieldError]:
-    known = address.country in _STATES
-    if known and address.state and state_code(address.country, address.state) is None:
+    known = not has_known_states(address.country) or state_code(address.country, address.state or "")
+    if address.state and not known:
         yield FieldError(f"{side}/state", "unknown_state", "This is no state's code or name.")

@@ -1,13 +1,12 @@
 """What LSO takes: every field of the create body in one table, then the platform's own limits. Pure."""
 
-import re
 from collections.abc import Iterator
 
 from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.addresses import state_code
+from parcelgate.domain.countries import postcode, state_code
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, Notice
@@ -20,9 +19,6 @@ COUNTRY = "US"
 
 MAX_PARCELS = 50
 """The contract's own limit; the document gives none."""
-
-_POSTCODE = re.compile(r"\d{5}(-\d{4})?", re.ASCII)
-
 
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
@@ -146,7 +142,7 @@ def _address(order: Order) -> Iterator[FieldError]:
         return
     if to.state and state_code(COUNTRY, to.state) is None:
         yield FieldError("/ship_to/state", "unknown_value", "Must be a US state's code or name.")
-    if to.postcode and not _POSTCODE.fullmatch(to.postcode):
+    if to.postcode and to.postcode != postcode(COUNTRY, to.postcode):
         yield FieldError("/ship_to/postcode", "format", "Must be like 12345 or 12345-6789.")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from parcelgate.domain.batches import MOST_ORDERS, BatchLine
 from parcelgate.domain.problems import FieldError, invalid
-from parcelgate.http.requests.reading import is_absent, pointer, read_json
+from parcelgate.http.requests.reading import is_absent, lower, pointer, read_json
 
 _LONGEST_REFERENCE = 80
 _LONGEST_ACCOUNT = 64
@@ -54,7 +54,8 @@ def _errors_of(orders: object) -> Iterable[FieldError]:
 
 def _line(entry: object, carriers: Collection[str]) -> BatchLine:
     given = entry if isinstance(entry, dict) else {}
-    carrier, account, reference = (given.get(name) for name in ("carrier", "account", "reference"))
+    account, reference = given.get("account"), given.get("reference")
+    carrier = lower(given.get("carrier"))
     return BatchLine(
         carrier=carrier if isinstance(carrier, str) and carrier in carriers else None,
         account=_text(account, _LONGEST_ACCOUNT) or "default",

@@ -10,21 +10,24 @@ from parcelgate.domain.batches import MOST_ORDERS
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.requests.orders import (
     Account,
-    AddressInput,
+    CarrierCode,
     Code,
     Input,
     OrderInput,
     ParcelInput,
+    RecipientInput,
     checked,
     read,
 )
-from parcelgate.http.requests.reading import WrongValueError, is_absent
+from parcelgate.http.requests.reading import WrongValueError, is_absent, lower
 from parcelgate.services.orders.manifests import ManifestRequest
 
 MOST_CLOSED = 300
 """Orders that one manifest may name: what the carrier with manifests takes in a call."""
 
-_SAID_OF_AN_ADDRESS = frozenset({"missing", "too_long", "format", "out_of_range"})
+_SAID_OF_AN_ADDRESS = frozenset(
+    {"missing", "too_long", "format", "out_of_range", "unknown_value", "characters"}
+)
 """What can be wrong with an address. Anything else is wrong with the question."""
 
 
@@ -52,15 +55,15 @@ class BatchInput(BaseModel):
 class AddressCheckInput(Input):
     """An address to be checked."""
 
-    carrier: Code
+    carrier: CarrierCode
     account: Account = "default"
-    address: AddressInput
+    address: RecipientInput
 
 
 class ManifestInput(Input):
     """Orders to be closed with their carrier, all of one account. They cannot change afterwards."""
 
-    carrier: Code
+    carrier: CarrierCode
     account: Account = "default"
     order_ids: Annotated[list[Code], Field(min_length=1, max_length=MOST_CLOSED)]
 
@@ -91,7 +94,9 @@ def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
     # With an address that cannot be made out, the carrier and the account are good all the same.
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
     account = fields.get("account")
-    return AddressQuestion(fields["carrier"], "default" if is_absent(account) else str(account), None, wrong)
+    return AddressQuestion(
+        str(lower(fields["carrier"])), "default" if is_absent(account) else str(account), None, wrong
+    )
 
 
 def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:

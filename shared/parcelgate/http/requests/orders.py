@@ -19,9 +19,10 @@ All that is wrong is told at once, each thing with a JSON pointer and one of the
 own (`not_supported_by_carrier` and others) when they examine the order.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -32,19 +33,26 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from parcelgate.carriers import registry
-from parcelgate.domain import addresses, orders
+from parcelgate.domain import addresses, countries, currencies, orders
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
-from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.domain.problems import FieldError, Notice, invalid
 from parcelgate.http.requests import reading
 from parcelgate.http.requests.reading import WrongValueError, at_pointer, is_absent, pointer
 from parcelgate.services.orders.create import Draft
 
+_QUANTITY = re.compile(r"(?P<number>\d+([.,]\d+)?)\s*(?P<unit>[A-Za-z]+)", re.ASCII)
+_MEANT_DECIMALS = 6
+_SHORTEST_HS_CODE = 6
+_AS_THEY_ARE = ("reference", "secondary_reference", "tracking_number", "metadata")
+"""Fields whose every character counts."""
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
 
@@ -56,8 +64,18 @@ _Long = Annotated[str, Field(max_length=128), BeforeValidator(reading.line)]
 Line = Annotated[str, Field(max_length=255), BeforeValidator(reading.line)]
 Text = Annotated[str, Field(max_length=1000), BeforeValidator(reading.lines)]
 _Reference = Annotated[str, Field(max_length=80), BeforeValidator(reading.reference)]
+CarrierCode = Annotated[str, Field(max_length=50), BeforeValidator(reading.lower)]
+Number = Annotated[str, Field(max_length=100), BeforeValidator(reading.tracking_number)]
+Phone = Annotated[
+    str,
+    Field(max_length=50, description="5 to 20 digits, and an extension."),
+    BeforeValidator(reading.phone),
+]
+Postcode = Annotated[str, Field(max_length=50), BeforeValidator(reading.upper)]
 Country = Annotated[
-    str, BeforeValidator(reading.country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})
+    str,
+    Field(description="A country's two letters (ISO 3166-1), such as US."),
+    BeforeValidator(reading.country),
 ]
 _Origin = Annotated[
     str,
@@ -71,7 +89,7 @@ Time = Annotated[
 
 def _numeric(name: str, **bounds: int) -> WithJsonSchema:
     """Describe a number that may also be given as a decimal string."""
-    texts = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    texts = {"type": "string", "pattern": r"^\s*-?\d+(\.\d+)?\s*$"}
     return WithJsonSchema({"title": name, "anyOf": [{"type": "number", **bounds}, texts]})
 
 
@@ -87,7 +105,7 @@ _Volume = Annotated[
 ]
 _Amount = Annotated[
     Decimal,
-    BeforeValidator(partial(reading.number, below=1_000_000_000_000, places=4, positive=False)),
+    BeforeValidator(partial(reading.number, below=1_000_000_000_000, places=20, positive=False)),
     _numeric("Amount", minimum=0, exclusiveMaximum=1_000_000_000_000),
 ]
 
@@ -97,6 +115,8 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     names: ClassVar[frozenset[str]] = frozenset()
+    form: ClassVar[tuple[str, str] | None] = None
+    """Of a number with a unit: how a spreadsheet has it, and how JSON does."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -105,6 +125,10 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_the_absent(cls, value: object) -> object:
+        if isinstance(value, str) and cls.form and (match := _QUANTITY.fullmatch(value.strip())):
+            number, unit = match["number"].replace(",", "."), match["unit"]
+            text, form = (each.format(number=number, unit=unit) for each in cls.form)
+            raise WrongValueError("type", f"Write it as {text}, which is {form} in JSON.")
         if not isinstance(value, dict):
             return value
         return {key: part for key, part in value.items() if key not in cls.names or not is_absent(part)}
@@ -129,18 +153,34 @@ def _to_domain(value: object) -> object:
 
 
 class MoneyInput(DomainInput):
-    """An amount of one currency."""
+    """An amount of one currency, with no more decimals than that has."""
 
     domain = Money
+    form = ("{number} {unit}", '{{"amount": "{number}", "currency": "{unit}"}}')
 
+    # Before the amount, whose decimals it bounds.
+    currency: Annotated[str, Field(description="ISO 4217, such as USD."), BeforeValidator(reading.currency)]
     amount: _Amount
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, such as USD.")]
+
+    @field_validator("amount")
+    @classmethod
+    def _has_the_currency_s_decimals(cls, amount: Decimal, info: ValidationInfo) -> Decimal:
+        currency = info.data.get("currency", "")
+        decimals = currencies.decimals(currency)
+        if decimals is None or reading.decimals_of(amount) <= decimals:
+            return amount
+        written = amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        # More than six decimals are a float's, which nobody means.
+        if written != amount and reading.decimals_of(amount) <= _MEANT_DECIMALS:
+            raise WrongValueError("out_of_range", f"Must have at most {decimals} decimals: it is {currency}.")
+        return written
 
 
 class WeightInput(DomainInput):
     """A weight, at most 1000 kg."""
 
     domain = Weight
+    form = ("{number} {unit}", '{{"value": {number}, "unit": "{unit}"}}')
 
     value: _Measure
     unit: Annotated[WeightUnit, Field(strict=False)]
@@ -173,19 +213,68 @@ class AddressInput(DomainInput):
     """A postal address. States of the US, Canada and Australia may be given as code or name."""
 
     domain = addresses.Address
+    must_be_found: ClassVar[bool] = False
+    """Whether a postcode that its country does not have is refused: a sender's leads no parcel astray."""
 
     name: Line
     line1: Line
     city: Short
     country: Country
     company: Line | None = None
-    phone: Code | None = None
+    phone: Phone | None = None
     email: Annotated[Line, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     line2: Line | None = None
     line3: Line | None = None
-    state: Short | None = None
-    postcode: Code | None = None
+    state: Annotated[Short, BeforeValidator(reading.compatible)] | None = None
+    postcode: Postcode | None = None
     tax_id: Short | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _second_line_moved(cls, value: object) -> object:
+        """Move what stands on a second line of `line1` to `line2`, if that is free."""
+        line1 = value.get("line1") if isinstance(value, dict) else None
+        if isinstance(value, dict) and isinstance(line1, str) and is_absent(value.get("line2")):
+            first, *others = [part for part in line1.splitlines() if part.strip()] or [line1]
+            if others:
+                return {**value, "line1": first, "line2": " ".join(others)}
+        return value
+
+    @field_validator("country")
+    @classmethod
+    def _is_no_state(cls, country: str) -> str:
+        if country in countries.US_TERRITORIES:
+            message = f"Write it as country US, state {country}: the post treats it as a state."
+            raise WrongValueError("format", message)
+        return country
+
+    @field_validator("state")
+    @classmethod
+    def _is_a_state(cls, state: str | None, info: ValidationInfo) -> str | None:
+        country = info.data.get("country", "")
+        if state and countries.has_known_states(country) and countries.state_code(country, state) is None:
+            likely = countries.likely_state(country, state)
+            hint = f": {likely} is likely." if likely else "."
+            raise WrongValueError("unknown_value", f"Must be the code or name of a state of {country}{hint}")
+        return state
+
+    @field_validator("postcode")
+    @classmethod
+    def _as_its_country_writes_it(cls, postcode: str | None, info: ValidationInfo) -> str | None:
+        country = info.data.get("country", "")
+        written = countries.postcode(country, postcode) if postcode else None
+        if postcode and written is None and cls.must_be_found:
+            likely = countries.likely_postcode(country, postcode)
+            hint = f"; {likely} is likely." if likely else "."
+            examples = countries.postcode_examples(country)
+            raise WrongValueError("format", f"A postcode of {country} looks like {examples}{hint}")
+        return written or postcode
+
+
+class RecipientInput(AddressInput):
+    """Where a parcel goes: an address whose postcode is one of its country."""
+
+    must_be_found = True
 
 
 def _item_number(value: object) -> object:
@@ -212,7 +301,14 @@ class ItemInput(DomainInput):
     ) = Field(None, description="Default: its place in the parcel, from 1.")
     sku: _Long | None = Field(None, description="Default: the number.")
     native_description: Text | None = None
-    hs_code: Short | None = None
+    hs_code: (
+        Annotated[
+            str,
+            Field(max_length=50, description="6 to 14 digits; dots and blanks may stand between them."),
+            BeforeValidator(reading.hs_code),
+        ]
+        | None
+    ) = None
     origin_country: _Origin | None = None
     weight: WeightInput | None = None
     url: Annotated[str, Field(max_length=2000), BeforeValidator(reading.web_address)] | None = None
@@ -237,7 +333,7 @@ class ParcelInput(DomainInput):
         None, description="Default: the order's reference, a dash, its place."
     )
     secondary_reference: _Reference | None = None
-    tracking_number: Short | None = Field(None, description="A number that you already hold.")
+    tracking_number: Number | None = Field(None, description="A number that you already hold.")
     description: Text | None = None
     native_description: Text | None = None
     sku_on_label: _Long | None = None
@@ -327,7 +423,9 @@ def _without_absent_values(value: object) -> object:
     return value
 
 
-Metadata = Annotated[dict[Short, Text], Field(max_length=50), BeforeValidator(_without_absent_values)]
+_Key = Annotated[str, Field(max_length=100), BeforeValidator(reading.own_text)]
+_OwnText = Annotated[str, Field(max_length=1000), BeforeValidator(reading.own_text)]
+Metadata = Annotated[dict[_Key, _OwnText], Field(max_length=50), BeforeValidator(_without_absent_values)]
 
 
 class OrderInput(DomainInput):
@@ -335,11 +433,11 @@ class OrderInput(DomainInput):
 
     domain = orders.Order
 
-    carrier: Code
+    carrier: CarrierCode
     account: Account = "default"
     service: Short | None = Field(None, description="The carrier's service code.")
     reference: _Reference = Field(description="Your own, sent to the carrier word for word.")
-    ship_to: AddressInput
+    ship_to: RecipientInput
     ship_from: AddressInput | None = Field(None, description="Default: the account's.")
     return_to: AddressInput | None = Field(None, description="Default: the account's.")
     parcels: Annotated[list[ParcelInput], Field(min_length=1, max_length=50)]
@@ -357,6 +455,8 @@ def read_order(
     An order may come along with errors, as far as one can be made out of the rest: then the carrier can
     be asked too, and the client hears of all mistakes at once. Such an order is never kept.
     """
+    notices: list[Notice] = []
+    body = _cleaned(body, "", notices)
     request, mistakes = _validate(OrderInput, body)
     errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
@@ -367,6 +467,7 @@ def read_order(
         if request is None or remaining:
             return Draft(None, errors)
     order, more = _to_order(request, tenant=tenant, order_id=order_id, now=now)
+    order = msgspec.structs.replace(order, warnings=(*notices, *_short_hs_codes(order)))
     return Draft(
         order if request.carrier in carriers else None,
         [*errors, *more],
@@ -374,9 +475,40 @@ def read_order(
     )
 
 
+def _cleaned(value: object, place: str, notices: list[Notice]) -> object:
+    """A copy of a body without HTML's entities and characters that cannot be seen, each with a notice."""
+    if isinstance(value, dict):
+        return {
+            name: part if name in _AS_THEY_ARE else _cleaned(part, f"{place}{pointer([name])}", notices)
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_cleaned(part, f"{place}/{index}", notices) for index, part in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    text = reading.without_entities(value)
+    if text != value:
+        notices.append(Notice(place, "html_entities", f"HTML's entities were read as letters: {text}"))
+    visible = reading.without_invisible(text)
+    if visible != text:
+        message = "Characters that cannot be seen were replaced by blanks."
+        notices.append(Notice(place, "characters_replaced", message))
+    return visible
+
+
+def _short_hs_codes(order: orders.Order) -> Iterable[Notice]:
+    for at, parcel in enumerate(order.parcels):
+        for place, item in enumerate(parcel.items):
+            if item.hs_code and sum(map(str.isdigit, item.hs_code)) < _SHORTEST_HS_CODE:
+                message = (
+                    f"A code of fewer than {_SHORTEST_HS_CODE} digits names many goods; customs may ask."
+                )
+                yield Notice(f"/parcels/{at}/items/{place}/hs_code", "short_hs_code", message)
+
+
 def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
     """What is wrong with the carrier that a body names, if it names one."""
-    carrier = body.get("carrier") if isinstance(body, dict) else None
+    carrier = reading.lower(body.get("carrier")) if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
     if carrier in registry.AGGREGATORS:

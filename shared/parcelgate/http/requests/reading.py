@@ -11,10 +11,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from html import unescape
 from typing import Any, NoReturn
 from unicodedata import normalize
 
-from parcelgate.domain.countries import COUNTRIES
+from parcelgate.domain import countries, currencies
 from parcelgate.domain.problems import ProblemError
 
 JSON = "application/json"
@@ -25,9 +26,17 @@ MAX_DEPTH = 50
 _LARGEST_EXPONENT = 1000
 """Of ten: far beyond what any field takes, and far below what decimal arithmetic overflows at."""
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
-_BREAK = re.compile(r"[ ]*[\r\n\t]+[ ]*")
+_DASH = re.compile(r"[\u2010-\u2015\u2212]")
+_PHONE = re.compile(
+    r"(?P<number>[\d+().\-/ ]+?)( ?(ext|extension|x|#)[ .:]*\d{1,8})?", re.ASCII | re.IGNORECASE
+)
+_ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_FORMATTING = re.compile(r"[\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+)
+"""Control characters and formatting ones; not those that join letters (U+200C, U+200D)."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -181,31 +190,34 @@ def day(value: object) -> date:
         raise WrongValueError("format", "Must be a date: 2026-11-21.") from None
 
 
-def tracking_number(value: object) -> object:
-    """Read a number as people copy it: full-width digits are digits, and blanks in it mean nothing."""
-    return "".join(normalize("NFKC", value).split()) if isinstance(value, str) else value
-
-
 def number(value: object, *, below: int, places: int, positive: bool = True) -> Decimal:
     """Read a JSON number, or a text that holds one; what has more decimals than `places` is rounded half up.
 
     Rounded and not refused: what a shop's floats add up to has decimals that nobody means.
     """
     if isinstance(value, str):
-        if not _DECIMAL.fullmatch(value.strip()):
-            raise WrongValueError("format", "Must be a decimal number, such as 12.34.")
-        value = Decimal(value.strip())
+        text = value.strip()
+        if not _DECIMAL.fullmatch(text):
+            example = text.replace(",", ".")
+            example = example if _DECIMAL.fullmatch(example) else "12.34"
+            raise WrongValueError("format", f"Must be a decimal number, such as {example}.")
+        value = Decimal(text)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise WrongValueError("type", "Must be a number.")
     amount = Decimal(value)
     least = "greater than 0" if positive else "0 or more"
     if not amount.is_finite() or amount < 0 or amount >= below or (positive and amount == 0):
         raise WrongValueError("out_of_range", f"Must be {least}, and less than {below:,}.")
-    if -amount.as_tuple().exponent > places:  # type: ignore[operator] # it is finite
+    if decimals_of(amount) > places:
         amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
         if positive and amount == 0:
             raise WrongValueError("out_of_range", f"Must be {least}, to {places} decimals.")
     return Decimal(format(abs(amount), "f"))
+
+
+def decimals_of(amount: Decimal) -> int:
+    """How many digits stand behind the point of a finite number."""
+    return max(0, -amount.as_tuple().exponent)  # type: ignore[operator] # it is finite
 
 
 def whole(value: object) -> object:
@@ -216,50 +228,141 @@ def whole(value: object) -> object:
 
 
 def line(value: object) -> object:
-    """Read a text of one line: blanks around it are dropped, a break or tab in it becomes one blank."""
-    return _without_controls(_BREAK.sub(" ", value.strip()), _CONTROL) if isinstance(value, str) else value
+    """Read a text of one line: blanks around it are dropped, breaks and tabs in it become blanks."""
+    return " ".join(_visible(value).split()) if isinstance(value, str) else value
 
 
 def lines(value: object) -> object:
     """Read a text that may have several lines: blanks around it are dropped."""
-    return _without_controls(value.strip(), _CONTROL_BUT_BREAKS) if isinstance(value, str) else value
+    return _visible(value).strip() if isinstance(value, str) else value
+
+
+def compatible(value: object) -> object:
+    """Read a line in Unicode's compatibility form: full-width letters and digits are ordinary ones."""
+    return line(normalize("NFKC", value)) if isinstance(value, str) else value
+
+
+def upper(value: object) -> object:
+    """Read a line in that form, and in capitals."""
+    text = compatible(value)
+    return text.upper() if isinstance(text, str) else text
+
+
+def lower(value: object) -> object:
+    """Read a line in that form, and in small letters: a carrier's or a courier's code."""
+    text = compatible(value)
+    return text.lower() if isinstance(text, str) else text
 
 
 def reference(value: object) -> object:
     """Read a client's own text, which is taken as it is."""
+    if isinstance(value, str):
+        if value != value.strip():
+            raise WrongValueError("format", "Must not begin or end with a blank.")
+        _refuse_controls(value)
+    return value
+
+
+def own_text(value: object) -> object:
+    """Read a text that is ours alone to keep, as it is."""
+    if isinstance(value, str):
+        _refuse_lost_letters(value)
+    return value
+
+
+def tracking_number(value: object) -> object:
+    """Read a number as people copy it: in capitals, without blanks and what cannot be seen."""
     if not isinstance(value, str):
         return value
-    if value != value.strip():
-        raise WrongValueError("format", "Must not begin or end with a blank.")
-    return _without_controls(value, _CONTROL)
+    text = _FORMATTING.sub("", "".join(normalize("NFKC", value).split())).upper()
+    _refuse_controls(text)
+    return text
+
+
+def phone(value: object) -> object:
+    """Read a telephone number, which may have an extension."""
+    text = compatible(_DASH.sub("-", value)) if isinstance(value, str) else value
+    if isinstance(text, str) and text:
+        match = _PHONE.fullmatch(text)
+        if match is None or not 5 <= sum(map(str.isdigit, match["number"])) <= 20:
+            message = (
+                "Must have 5 to 20 digits, with + ( ) . - / and blanks, such as +1 512 555 0142 ext. 12."
+            )
+            raise WrongValueError("format", message)
+    return text
+
+
+def hs_code(value: object) -> object:
+    """Read a code of the Harmonized System; less than 6 digits of it are taken too."""
+    text = compatible(value)
+    if isinstance(text, str) and text and not re.fullmatch(r"\d([. ]*\d){0,13}", text, re.ASCII):
+        raise WrongValueError("format", "Must be 6 to 14 digits; dots and blanks may stand between them.")
+    return text
 
 
 def web_address(value: object) -> object:
     """Read the address of a page."""
-    if isinstance(value, str) and not value.startswith(("https://", "http://")):
+    text = line(value)
+    if isinstance(text, str) and not text.startswith(("https://", "http://")):
         raise WrongValueError("format", "Must begin with https:// or http://.")
-    return line(value)
+    return text
 
 
 def country(value: object) -> object:
     """Read the two letters of a country, in any case."""
-    if not isinstance(value, str):
-        return value
-    if value.upper() not in COUNTRIES:
-        raise WrongValueError("format", "Must be the two letters of a country (ISO 3166-1).")
-    return value.upper()
+    code = upper(value)
+    if isinstance(code, str) and code and not countries.is_country(code):
+        likely = countries.country_code(code)
+        hint = f": {likely} is likely." if likely else "."
+        raise WrongValueError("format", f"Must be the two letters of a country (ISO 3166-1){hint}")
+    return code
 
 
 def origin(value: object) -> object:
-    """Read where goods come from: two letters are a country's code, more are its name."""
-    return country(value) if isinstance(value, str) and len(value) <= 2 else line(value)
+    """Read where goods come from: two or three letters are a country's code, more are its name."""
+    text = compatible(value)
+    is_code = isinstance(text, str) and (len(text) <= 2 or (len(text) == 3 and countries.country_code(text)))
+    return country(text) if is_code else text
 
 
-def _without_controls(text: str, controls: re.Pattern[str]) -> str:
+def currency(value: object) -> object:
+    """Read a currency's code, in any case."""
+    code = upper(value)
+    if isinstance(code, str) and code and currencies.decimals(code) is None:
+        likely = currencies.LIKELY.get(code)
+        hint = f": {likely} is likely." if likely else ", such as USD."
+        raise WrongValueError("unknown_value", f"Must be the code of a currency in use (ISO 4217){hint}")
+    return code
+
+
+def without_entities(text: str) -> str:
+    """Read HTML's entities back into letters, which a shop has made of an apostrophe or an ampersand.
+
+    >>> without_entities("O&amp;#39;Connell &copy Sons")
+    "O'Connell &copy Sons"
+    """
+    for _ in range(2):  # some have been made of others
+        text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
+    return text
+
+
+def without_invisible(text: str) -> str:
+    """Put a blank in the place of every character that is no letter, no sign and no break of a line."""
+    return _INVISIBLE.sub(" ", text)
+
+
+def _visible(text: str) -> str:
+    _refuse_lost_letters(text)
+    return without_invisible(text)
+
+
+def _refuse_lost_letters(text: str) -> None:
     if "\ufffd" in text:
         message = "Holds U+FFFD: a letter was lost before the text came here. Send it as UTF-8."
         raise WrongValueError("characters", message)
-    if controls.search(text):
-        kind = "be one line without" if controls is _CONTROL else "hold no"
-        raise WrongValueError("format", f"Must {kind} control characters.")
-    return text
+
+
+def _refuse_controls(text: str) -> None:
+    _refuse_lost_letters(text)
+    if _CONTROL.search(text):
+        raise WrongValueError("format", "Must be one line without control characters.")

@@ -25,11 +25,13 @@ from parcelgate.domain.trackings import Customer, Tracking
 from parcelgate.http.requests import reading
 from parcelgate.http.requests.orders import (
     Account,
-    Code,
     Country,
     Input,
     Line,
     Metadata,
+    Number,
+    Phone,
+    Postcode,
     Short,
     Text,
     Time,
@@ -58,8 +60,8 @@ Courier = Annotated[
     Field(
         max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", description="The aggregator's courier code."
     ),
+    BeforeValidator(reading.lower),
 ]
-Number = Annotated[Short, BeforeValidator(reading.tracking_number)]
 Day = Annotated[date, BeforeValidator(reading.day), WithJsonSchema({"type": "string", "format": "date"})]
 OrderedAt = Annotated[Time, BeforeValidator(_ordered_at)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$")]
@@ -71,7 +73,7 @@ class CustomerInput(Input):
 
     name: Line | None = None
     email: Line | None = None
-    phone: Code | None = None
+    phone: Phone | None = None
 
     def to_domain(self) -> Customer | None:
         """The customer, if anything is said of him."""
@@ -87,7 +89,7 @@ class FollowingInput(Input):
     account: Account = "default"
     destination_country: Country | None = None
     special_destination: Short | None = Field(None, description="Where some couriers want it said apart.")
-    postcode: Code | None = None
+    postcode: Postcode | None = None
     ship_date: Day | None = None
     account_number: Short | None = Field(None, description="The shipper's, which some couriers want.")
     auto_correct: bool = Field(True, description="Let the aggregator find the right courier.")
@@ -129,7 +131,7 @@ class CustomerPatch(Patch):
 
     name: Line | None = None
     email: Line | None = None
-    phone: Code | None = None
+    phone: Phone | None = None
 
 
 class TrackingPatch(Patch):
@@ -212,7 +214,7 @@ class AreaInput(Input):
     """A place that a courier may call remote."""
 
     country: Country
-    postcode: Code
+    postcode: Postcode
     company: Short | None = Field(None, description="The courier; default: all that are known.")
 
 

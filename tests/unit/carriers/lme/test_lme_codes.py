@@ -3,9 +3,7 @@
 import pytest
 
 from parcelgate.carriers.lme import codes
-from parcelgate.carriers.lme.countries import NAMES, country_code
 from parcelgate.carriers.lme.settings import ErrorKind, ErrorMeaning
-from parcelgate.domain.countries import COUNTRIES
 
 # The given table, row by row: code, Y under "shown", the status that we give it.
 ROWS = [
@@ -127,11 +125,3 @@ def test_the_accounts_own_table_comes_first() -> None:
 )
 def test_a_refusal_that_names_a_field_points_at_it(text: str, pointer: str | None) -> None:
     assert codes.pointer_in(text) == pointer
-
-
-def test_every_country_has_a_name_and_is_known_by_it() -> None:
-    assert set(NAMES) == COUNTRIES
-    assert all(country_code(name) == code for code, name in NAMES.items())
-    assert country_code("AUS-Australia") == "AU"
-    assert country_code(" nz ") == "NZ"
-    assert country_code("Atlantis") is None

@@ -151,6 +151,9 @@ def test_the_given_single_order_goes_out_as_given() -> None:
     assert ours == sample
 
 
+REAL_HS_CODES = {"hscode001": "910211", "hscode002": "960910", "hscode003": "630790"}
+
+
 @pytest.mark.parametrize("repeats", [True, False])
 def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None:
     (sample,) = without_the_empty(fixture("four_pieces_order"))
@@ -158,10 +161,13 @@ def test_the_given_order_of_four_pieces_goes_out_as_given(repeats: bool) -> None
     for given in (sample, *sample["pieces"]):
         # The sample's state begins with a blank, its item numbers are numbers: the table wants strings.
         given["state"] = given["state"].strip()
+        given["shipperPostcode"] = given["shipperPostcode"].upper()
         # The default, named: the table has it, the sample leaves it out.
         given["weightUnit"] = "KG"
         for sold in given["orderItems"]:
             sold["itemNo"] = str(sold["itemNo"])
+            # The sample's codes are placeholders; the contract wants digits.
+            sold["hsCode"] = REAL_HS_CODES[sold["hsCode"]]
     if not repeats:
         # The sample's master merely repeats its first piece; ours carries the sums.
         pieces = sample["pieces"]

@@ -173,10 +173,10 @@ WRONG: dict[str, tuple[Callable[[Body], object], str, str]] = {
         "/parcels/0/reference",
         "not_unique",
     ),
-    "small currency": (
-        lambda body: body.update(options={"max_price": {"amount": "1", "currency": "usd"}}),
+    "no currency in use": (
+        lambda body: body.update(options={"max_price": {"amount": "1", "currency": "XXX"}}),
         "/options/max_price/currency",
-        "format",
+        "unknown_value",
     ),
     "negative money": (
         lambda body: body.update(options={"max_price": {"amount": "-1", "currency": "USD"}}),

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 
 from parcelgate.carriers.lme import codes, wire
-from parcelgate.carriers.lme.countries import NAMES, country_code
 from parcelgate.carriers.results import (
     AddressCheck,
 )
 from parcelgate.carriers.toolkit.comparison import bare
-from parcelgate.domain.addresses import Address, state_code, state_name
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.countries import country_code, country_name, state_code, state_name
 from parcelgate.domain.problems import FieldError
 
 
@@ -29,7 +29,7 @@ def province(address: Address) -> str | None:
 def address_query(address: Address) -> wire.AddressQuery:
     """The address as the check wants it (assumed)."""
     return wire.AddressQuery(
-        country=NAMES.get(address.country, address.country),
+        country=country_name(address.country),
         province=province(address),
         city=address.city,
         post_code=address.postcode or None,

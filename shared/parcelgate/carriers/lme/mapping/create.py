@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from parcelgate.carriers.lme import wire
-from parcelgate.carriers.lme.countries import NAMES
 from parcelgate.carriers.lme.mapping.address import lines, province
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.domain.addresses import Address
+from parcelgate.domain.countries import country_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
 
@@ -75,7 +75,7 @@ def _contact(address: Address, settings: CarrierSettings) -> wire.Contact:
         company=address.company or None,
         email=address.email or None,
         zone_code=address.country,
-        country=NAMES[address.country],
+        country=country_name(address.country),
         province=province(address),
         city=address.city,
         address=lines(address),

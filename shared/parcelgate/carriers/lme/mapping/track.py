@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from parcelgate.carriers.lme import codes, wire
-from parcelgate.carriers.lme.countries import country_code
 from parcelgate.carriers.lme.settings import CarrierSettings
 from parcelgate.carriers.results import (
     ParcelHistory,
 )
 from parcelgate.carriers.toolkit.times import Moment, nearest, offset_text, read_time, read_zone
+from parcelgate.domain.countries import country_code
 from parcelgate.domain.trackings import (
     NextCarrier,
     OtherNumber,

