@@ -1,5 +1,6 @@
 """UBI behind the carrier port."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched
@@ -52,6 +53,8 @@ from parcelgate.carriers.ubi.wire import (
     read_each,
 )
 from parcelgate.domain.orders import Order
+
+_logger = logging.getLogger(__name__)
 
 
 class Adapter:
@@ -179,14 +182,20 @@ class Adapter:
         return found
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        """Ask for the journeys of any number of parcels, 30 in a call (public)."""
+        """Ask for the journeys of any number of parcels, 30 in a call (public).
+
+        An event that cannot be read is set aside and its neighbours stay.
+        """
         journeys: list[ParcelHistory] = []
         for asked in batched(tracking_numbers, MAX_TRACKED, strict=False):
             envelope = self._client.call(Call.TRACKING_EVENTS, encode(asked))
             if answers.refused(envelope) and not envelope.data and not _only(envelope.errors, NO_EVENTS):
                 raise answers.whole(envelope)
             entries = read_each(TrackAnswer, envelope.data)
-            journeys += histories(asked, entries, self._settings)
+            found, unreadable = histories(asked, entries, self._settings)
+            if unreadable:
+                _logger.warning("ubi: %d events set aside as not readable", unreadable)
+            journeys += found
         return journeys
 
     def label(self, order: Order) -> list[LabelFile]:

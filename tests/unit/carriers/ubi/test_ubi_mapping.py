@@ -600,7 +600,8 @@ def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> N
             }
         )
     ]
-    first, second, third, stranger = histories(["A", "B", "C"], answers, CarrierSettings())
+    (first, second, third, stranger), aside = histories(["A", "B", "C"], answers, CarrierSettings())
+    assert aside == 2
     assert (stranger.tracking_number, stranger.names, len(stranger.events)) == ("STRANGER", ("STRANGER",), 1)
     assert [one.at.hour for one in first.events] == [13]
     assert [one.at.hour for one in second.events] == [10, 12]
@@ -611,10 +612,41 @@ def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> N
 def test_a_journey_is_matched_by_whichever_name_the_answer_carries(name: str) -> None:
     event = {"eventTime": "2020-08-06T12:00:00", "eventCode": "DLD", "activity": None}
     answer = TrackAnswer.model_validate({name: "ab 1", "events": [event]})
-    (journey,) = histories(["AB1"], [answer], CarrierSettings())
+    (journey,), _ = histories(["AB1"], [answer], CarrierSettings())
     assert [(one.status, one.description) for one in journey.events] == [("delivered", "")]
-    _, other = histories(["T9"], [answer], CarrierSettings())
+    (_, other), _ = histories(["T9"], [answer], CarrierSettings())
     assert (other.names, len(other.events)) == (("ab 1",), 1)
+
+
+def test_an_event_without_a_code_a_description_or_a_time_is_one_like_any_other() -> None:
+    bare: Body = {"eventTime": None, "timeZone": None, "eventCode": None, "activity": None}
+    entries = [
+        bare | {"eventCode": "DLD"},
+        bare | {"eventTime": "2020-08-06T14:47:04.1234567", "timeZone": "GMT+08:00"},
+        bare | {"eventCode": "RCV"},
+        bare | {"eventTime": "2020-08-05T09:00:00", "timeZone": "GMT", "activity": "Left the depot"},
+        bare | {"eventTime": "2020-08-04T09:00:00", "timeZone": "GMT", "eventCode": "INF"},
+        bare | {"eventCode": "INF", "activity": "Told", "eventTime": ""},
+    ]
+    for several in (entries, entries[1:]):
+        answer = TrackAnswer.model_validate({"trackingNo": "T", "events": several})
+        (journey,), aside = histories(["T"], [answer], CarrierSettings())
+        assert (aside, len(journey.events)) == (0, len(several))
+    read = {(one.at.day, one.at.hour, one.code, one.description, one.utc_offset) for one in journey.events}
+    assert read == {
+        (6, 6, "", "", "+08:00"),
+        (5, 9, "RCV", "", "+00:00"),
+        (5, 9, "", "Left the depot", "+00:00"),
+        (4, 9, "INF", "", "+00:00"),
+        (4, 9, "INF", "Told", "+00:00"),
+    }
+    assert [one.status for one in journey.events if one.code == ""] == [None, None]
+
+
+def test_a_journey_that_tells_no_time_at_all_is_set_aside() -> None:
+    answer = TrackAnswer.model_validate({"trackingNo": "T", "events": [{"eventCode": "DLD"}]})
+    (journey,), aside = histories(["T"], [answer], CarrierSettings())
+    assert (journey.events, aside) == ((), 1)
 
 
 def labels(*contents: bytes | None) -> list[LabelAnswer]:
