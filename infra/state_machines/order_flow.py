@@ -101,13 +101,16 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
                 Catch=[
                     catch("OrderFailed", to="Compensate"),
                     catch("NotSubmitted", to="SubmitAgain"),
+                    catch("SubmitLater", to="SubmitLater"),
                     catch("DeadlinePassed", to="NeedsAttention"),
                     catch("States.ALL", to="NeedsAttention"),
                 ],
                 Next="FetchLabel",
             ),
-            # Without a pause, a carrier that is down would be asked as fast as the machine can turn.
+            # Without a pause, a carrier that is down would be asked as fast as the machine can turn. An order
+            # that waits for one goes round for twelve hours, and must not fill its execution's history.
             "SubmitAgain": {"Type": "Wait", "Seconds": settings.resubmit_pause, "Next": "SubmitOrder"},
+            "SubmitLater": {"Type": "Wait", "Seconds": settings.retry_cap, "Next": "SubmitOrder"},
             "FetchLabel": task(
                 "fetch_label",
                 Retry=[retry(["LabelPending"], back_off), unreached],

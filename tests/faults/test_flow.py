@@ -155,10 +155,11 @@ def test_a_carrier_that_is_down_for_minutes_gets_the_order_when_it_is_back(world
     world.assert_promises(order)
 
 
-def test_a_carrier_that_is_down_for_good_needs_attention_and_says_that_nothing_was_sent(
+def test_a_carrier_that_is_down_for_good_needs_attention_after_12_hours_and_says_that_nothing_was_sent(
     world: World,
 ) -> None:
     world.faults.on("rates", fails_with(TransientError("down")), times=10**6)
+    world.sweep_seconds = 3600
     order = world.place()
 
     ended = world.settle(order)
@@ -167,7 +168,8 @@ def test_a_carrier_that_is_down_for_good_needs_attention_and_says_that_nothing_w
     assert ended.problem is not None
     assert ended.problem.code == "deadline_passed"
     assert "Nothing was sent" in ended.problem.detail
-    assert 1800 <= (ended.updated_at - ended.created_at).total_seconds() < 1800 + 120
+    assert 43_200 <= (ended.updated_at - ended.created_at).total_seconds() < 43_200 + 180
+    assert ended.waiting is None
     world.assert_promises(order)
 
 

@@ -62,7 +62,10 @@ def test_the_good_path_bills_four_transitions(states: dict[str, Any]) -> None:
 
 def test_only_a_second_submission_waits(states: dict[str, Any]) -> None:
     others = {name: state for name, state in states.items() if name not in STATES}
-    assert others == {"SubmitAgain": {"Type": "Wait", "Seconds": 5, "Next": "SubmitOrder"}}
+    assert others == {
+        "SubmitAgain": {"Type": "Wait", "Seconds": 5, "Next": "SubmitOrder"},
+        "SubmitLater": {"Type": "Wait", "Seconds": 60, "Next": "SubmitOrder"},
+    }
     assert [name for name in STATES if ("NotSubmitted", "SubmitAgain") in catches(states[name])] == [
         "CheckOrder"
     ]
@@ -156,6 +159,7 @@ def test_every_error_leads_somewhere(states: dict[str, Any]) -> None:
     assert catches(states["CheckOrder"]) == [
         ("OrderFailed", "Compensate"),
         ("NotSubmitted", "SubmitAgain"),
+        ("SubmitLater", "SubmitLater"),
         ("DeadlinePassed", "NeedsAttention"),
         ("States.ALL", "NeedsAttention"),
     ]

@@ -234,11 +234,51 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: datetime | None = None
 
 
+class WaitingFor(StrEnum):
+    """Who or what must come before an order goes on."""
+
+    CARRIER = "carrier"
+    """The carrier must be reached, and do what it is asked."""
+    DECISION = "decision"
+    """The carrier has the order, and must say whether it carries it."""
+    LABEL = "label"
+    """The carrier must give the label of an order that it has confirmed."""
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """How an attempt ended that did not bring an order on; `message` is the carrier's where it gave one."""
+
+    code: str
+    message: str
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order waits for, while it goes on by itself.
+
+    `attempts` counts what was tried `since` then and met trouble; `last_error` is the latest trouble.
+    `next_attempt_at` is None where the carrier itself will call.
+    """
+
+    for_: WaitingFor = msgspec.field(name="for")
+    since: datetime
+    attempts: int = 0
+    last_error: Trouble | None = None
+    next_attempt_at: datetime | None = None
+
+    def troubled(self, trouble: Trouble, *, next_attempt_at: datetime) -> Self:
+        """The same wait after another attempt that did not succeed."""
+        attempts = self.attempts + 1
+        return msgspec.structs.replace(
+            self, attempts=attempts, last_error=trouble, next_attempt_at=next_attempt_at
+        )
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """How the sending of the create stands. Never shown to clients.
 
     `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
     `sender` tells whose mark it is, where no workflow's token does; `lost` is set once a create was lost.
+    `first_sent_at` is the time of the first create that the carrier may have taken.
     `sender_until` is the latest moment at which that sender can still be alive; `over_at` is when it
     said itself that it would do no more and does not know what came of it. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
@@ -249,6 +289,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     sending_at: datetime | None = None
     sender: str | None = None
     lost: bool = False
+    first_sent_at: datetime | None = None
     sender_until: datetime | None = None
     over_at: datetime | None = None
     answered: bool = False
@@ -311,6 +352,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Notice, ...] = ()
     problem: Problem | None = None
     attention: Problem | None = None
+    waiting: Waiting | None = None
     carrier_details: dict[str, Any] = {}
     submission: Submission = Submission()
     batch: BatchPlace | None = None
@@ -347,8 +389,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The next version of this order, in status `to`.
 
         `watch_at` is the time by which somebody must have dealt with it again; None only when nothing
-        is left to be done. Raises `TransitionError` when the table does not lead there.
+        is left to be done. It then waits for nothing, unless `changes` say
+        for what. Raises `TransitionError` when the table does not lead there.
         """
         if to not in _FOLLOWS[self.status]:
             raise TransitionError(self.id, self.status, to)
-        return self.changed(at=at, status=to, watch_at=watch_at, **changes)
+        return self.changed(at=at, status=to, watch_at=watch_at, **({"waiting": None} | changes))

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from mypy_boto3_sqs import SQSClient
 
+LONGEST_STEP = timedelta(hours=11)
+"""SQS lets a message be invisible for twelve hours at most."""
+_PATIENT_AFTER = 400
+_PATIENT_STEP = timedelta(minutes=2)
+"""SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
+
 
 def backoff(attempt: int, *, first: timedelta, cap: timedelta, roll: float) -> timedelta:
     """The pause after the `attempt`-th failure (1 is the first), by chance anywhere up to its limit.
@@ -28,9 +34,15 @@ def backoff(attempt: int, *, first: timedelta, cap: timedelta, roll: float) -> t
 
 
 def pause_after(attempt: int, settings: Settings, *, roll: float, at_least: float | None = None) -> timedelta:
-    """The environment's pause after the `attempt`-th failure: its back-off, or `at_least` seconds."""
+    """The pause after the `attempt`-th failure: the environment's back-off, on top of `at_least` seconds.
+
+    So those who were all given the same time do not come back together.
+    """
     step = backoff(attempt, first=settings.retry_first, cap=settings.retry_cap, roll=roll)
-    return max(step, timedelta(seconds=at_least or 0))
+    pause = step + timedelta(seconds=at_least or 0)
+    if attempt > _PATIENT_AFTER:
+        pause = max(pause, _PATIENT_STEP)
+    return min(pause, LONGEST_STEP)
 
 
 class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -196,7 +196,7 @@ class Adapter:
         try:
             answer, meaning = self._settled(Call.LABEL, lambda _: query)
         except TransientError as error:
-            raise LabelPendingError(str(error)) from None
+            raise LabelPendingError(str(error)) from error
         if meaning is not None:
             raise self._label_refusal(answer, meaning)
         data = label_data(answer)

@@ -95,18 +95,16 @@ class Adapter:
         Documented: 1024 not finished yet, 200 finished, any other code failed. Assumed: an answer is a
         failure only when it speaks of the order, by its number or an `errorMessage`; 404 is no such
         order; 401 renews the token, and so does 403 that speaks of no order. Whatever else says nothing
-        about the order is Pending, with the platform's words: 429, 1115, 500 to 599, any other code, an
-        answer that cannot be read, a call that did not come through. Raises AuthenticationError alone.
+        about the order is Pending, with the platform's words: 1115, any other code. Raises
+        AuthenticationError, and TransientError for 429, 500 to 599, an answer that cannot be read and a call
+        that did not come through.
         """
         asked = (
             {"orderNumber": order.carrier_order_number}
             if order.carrier_order_number
             else {"customerNumber": order.reference}
         )
-        try:
-            answer = self._settled(Call.ORDER_RESULT, asked)
-        except TransientError as error:
-            return Pending(reason=str(error), words=error.words)
+        answer = self._settled(Call.ORDER_RESULT, asked)
         if answer.code in self._settings.not_found_codes:
             return NotFound()
         if answer.code in self._pending_codes:
@@ -143,13 +141,10 @@ class Adapter:
         """One document for each parcel, in parcel order.
 
         Documented: 1115 is "ask again". The rest is assumed; whatever is not exactly one real document
-        for each parcel counts as not ready, and so does an answer that cannot be read or has no words. Raises
-        LabelPendingError, RefusedError or AuthenticationError.
+        for each parcel counts as not ready. Raises LabelPendingError, RefusedError, AuthenticationError, or
+        TransientError when the platform could not be asked or its answer cannot be read.
         """
-        try:
-            answer = self._settled(Call.LABEL, {"orderNumber": order.carrier_order_number})
-        except TransientError as error:
-            raise LabelPendingError(str(error)) from None
+        answer = self._settled(Call.LABEL, {"orderNumber": order.carrier_order_number})
         if answer.code != codes.OK:
             trouble = self._unsuccessful(Call.LABEL, answer)
             raise LabelPendingError(str(trouble)) if isinstance(trouble, TransientError) else trouble

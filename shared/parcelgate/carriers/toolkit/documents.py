@@ -66,7 +66,7 @@ def read_label(
         if content is None and url:
             content = fetch_label(send, call, url, base_url=base_url, hosts=hosts)
     except TransientError as error:
-        raise LabelPendingError(str(error)) from None
+        raise LabelPendingError(str(error)) from error
     document = label_file(reference, content)
     if document is None:
         raise LabelPendingError("what came is no label")

@@ -20,6 +20,7 @@ from parcelgate.domain.orders import (
     OrderStatus,
     Refund,
     RequestedParcel,
+    Waiting,
 )
 from parcelgate.domain.problems import Notice, Problem
 from parcelgate.domain.trackings import TrackingStatus, furthest_behind
@@ -85,6 +86,7 @@ class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Notice, ...]
     problem: ProblemResource | None
     attention: ProblemResource | None
+    waiting: Waiting | None
     carrier_details: dict[str, Any]
     created_at: datetime
     updated_at: datetime

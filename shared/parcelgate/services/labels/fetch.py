@@ -7,7 +7,7 @@ changed. A message comes again until the labels are there or its time is over; t
 
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,11 +17,11 @@ from parcelgate.carriers.errors import CarrierError, HeldBackError, LabelPending
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Order
+from parcelgate.domain.orders import Actor, Order
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import duration
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.transitions import Change, wants_label
+from parcelgate.services.orders.transitions import Change, patience, wants_label
 from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
@@ -69,7 +69,12 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
             raise HeldBackError("the carrier account cannot be used") from None
         if not isinstance(carrier, ProvidesLabels):
             raise LabelPendingError("the carrier gives no labels")
-        label = self.labels().keep(order, carrier.label(order))
+        try:
+            files = carrier.label(order)
+        except LabelPendingError as error:
+            # Trouble with the call is more than a label that is not ready: the order says so.
+            raise (error.__cause__ if isinstance(error.__cause__, CarrierError) else error) from None
+        label = self.labels().keep(order, files)
 
         def ready(current: Order) -> Change | None:
             # Of an order that was changed meanwhile this may be the label of what it was before.
@@ -85,6 +90,17 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
             took = (after.updated_at - after.created_at).total_seconds()
             duration("TimeToLabel", took, carrier=after.carrier)
         return after
+
+    def explain_wait(
+        self, tenant: str, order_id: str, error: Exception, pause: timedelta, actor: Actor
+    ) -> None:
+        """Say on the order what kept its label from being fetched, and when it is fetched again.
+
+        Nothing is written of a label that is merely not ready.
+        """
+        if isinstance(error, CarrierError):
+            orders = self.table.tenant(tenant).orders
+            transitions.explain_wait(orders, order_id, error, at=self.clock(), pause=pause, actor=actor)
 
     def give_up(self, tenant: str, order_id: str, error: Exception | None) -> Order:
         """No label will come by itself any more: say so where the client can see."""
@@ -122,14 +138,16 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
             log.error("a label was asked for an order that is not there")
         except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
-            if self.clock() < job.since + self.settings.order_deadline:
-                self._come_again(received, getattr(error, "retry_after", None))
-            self.fetcher.give_up(job.tenant, job.order_id, error)
+            if self.clock() >= job.since + patience(error, self.settings):
+                self.fetcher.give_up(job.tenant, job.order_id, error)
+                return
+            pause = self._pause(received, getattr(error, "retry_after", None))
+            self.fetcher.explain_wait(job.tenant, job.order_id, error, pause, Actor.RETRY)
+            come_again(self.sqs, self.settings.label_queue_url, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the label broke off", extra=safe_error_fields(error))
-            self._come_again(received)
+            come_again(self.sqs, self.settings.label_queue_url, received, self._pause(received))
 
-    def _come_again(self, received: ReceivedMessage, at_least: float | None = None) -> None:
-        settings = self.settings
-        pause = pause_after(received.receive_count, settings, roll=self.roll(), at_least=at_least)
-        come_again(self.sqs, settings.label_queue_url, received, min(pause, settings.order_deadline))
+    def _pause(self, received: ReceivedMessage, at_least: float | None = None) -> timedelta:
+        pause = pause_after(received.receive_count, self.settings, roll=self.roll(), at_least=at_least)
+        return min(pause, self.settings.order_deadline)

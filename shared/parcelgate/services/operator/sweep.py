@@ -180,10 +180,13 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
     def _next_look(self, order: Order, at: datetime) -> datetime:
         since = order.submission.compensating_since
+        margin = self.settings.watch_margin
         if since is None:
-            return transitions.workflow_ends(self.settings, at)
-        # A refund has a time of its own, and once that is over it is looked at often.
-        return max(transitions.refund_ends(self.settings, since), at + self.settings.watch_margin)
+            due = transitions.submission_ends(self.settings, order, order.created_at) + margin
+        else:
+            due = transitions.refund_ends(self.settings, since)
+        # What runs longer than its time is looked at often.
+        return max(due, at + margin)
 
     def _runs(self, order: Order) -> bool:
         """Start the order's workflow unless it was started before; whether it runs now."""

@@ -15,7 +15,7 @@ from parcelgate.carriers.port import Cancels, Carrier
 from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Actor, Order, OrderStatus
+from parcelgate.domain.orders import Actor, Order, OrderStatus, WaitingFor
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -65,7 +65,7 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
             )
         except CarrierError as error:
             log.info("the cancellation goes on later", extra={"error": type(error).__name__})
-            return self._later(orders, order)
+            return self._later(orders, order, error)
         if refusal is None or after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
             return _cancelled(after)
         raise carrier_problems.refusal("cannot_cancel", refusal, order_id=after.id)
@@ -86,15 +86,20 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
         if not _is_at_carrier(order):
             return None
         at = self.clock()
-        to, due = OrderStatus.CANCELLING, transitions.soon(self.settings, at)
-        return transitions.moved(order, to, "order.cancelling", at=at, watch_at=due, actor=Actor.CLIENT)
+        return transitions.moved(
+            order,
+            OrderStatus.CANCELLING,
+            "order.cancelling",
+            at=at,
+            watch_at=transitions.soon(self.settings, at),
+            actor=Actor.CLIENT,
+            waiting=transitions.waiting(order, WaitingFor.CARRIER, at=at),
+        )
 
-    def _later(self, orders: "Orders", order: Order) -> Order:
-        at = self.clock()
+    def _later(self, orders: "Orders", order: Order, trouble: CarrierError) -> Order:
+        at, pause = self.clock(), self.settings.retry_first
         try:
-            self.retries().enqueue(
-                order, Action.CANCEL, at=at, delay=self.settings.retry_first.total_seconds()
-            )
+            self.retries().enqueue(order, Action.CANCEL, at=at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
             # The order's own time brings the sweep to it.
             log.error("no retry was queued; the sweep will", extra={"error": type(error).__name__})
@@ -104,7 +109,9 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
             if order.status is not OrderStatus.CANCELLING:
                 return None
             due = transitions.retries_end(self.settings, at)
-            return Change(after=order.changed(at=self.clock(), watch_at=due))
+            return transitions.held_up(
+                order, trouble, at=at, next_attempt_at=at + pause, actor=Actor.RETRY, watch_at=due
+            )
 
         return _cancelled(transitions.apply(orders, order, queued))
 

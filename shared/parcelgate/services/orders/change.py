@@ -19,7 +19,7 @@ from parcelgate.carriers.results import Confirmed
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel
+from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel, Waiting, WaitingFor
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Tracking
 from parcelgate.observability.logs import log, safe_error_fields
@@ -209,6 +209,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             attention=transitions.trouble_left(order, "label_unavailable", "change_unknown"),
             changing_until=None,
             watch_at=transitions.workflow_ends(self.settings, at),
+            waiting=Waiting(for_=WaitingFor.LABEL, since=at, next_attempt_at=at),
         )
         return msgspec.structs.replace(change, trackings=trackings)
 

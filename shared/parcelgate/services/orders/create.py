@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, WaitingFor
 from parcelgate.domain.problems import FieldError, ProblemError, bounded, invalid
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -112,6 +112,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
             created_at=at,
             updated_at=at,
             watch_at=transitions.soon(self.settings, at),
+            waiting=transitions.waiting(order, WaitingFor.CARRIER, at=at),
         )
         event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
         try:

@@ -4,13 +4,21 @@ The first part goes into the order itself (`problem`, `attention`), the second i
 something of an order just now.
 """
 
+from collections.abc import Mapping
+
 from parcelgate.carriers.errors import (
     AuthenticationError,
+    HeldBackError,
+    OverLimitError,
     PartlyRefusedError,
+    RefusedError,
     RefusedParcel,
+    TooManyRequestsError,
+    TransientError,
+    UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Mismatch, Rate
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.orders import Order, OrderStatus, Trouble
 from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError
 
 
@@ -126,7 +134,7 @@ def stranded(order: Order, reason: str, words: CarrierWords | None = None) -> Pr
     """Why nothing more can be done by itself for an order that is still open; `reason` is a problem code."""
     if order.submission.compensating_since is not None:
         return not_taken_back(order, words)
-    if order.submission.sending_at is None:
+    if order.submission.sending_at is None and not order.submission.lost:
         detail = "Nothing was sent to the carrier. Cancel the order and create it again."
         words = order.attention.carrier if order.attention else None
         return Problem(code=reason, detail=detail, carrier=words)
@@ -153,6 +161,32 @@ def change_unknown() -> Problem:
         detail="A change of the order was sent to the carrier and its answer was lost. "
         "Send the change again; doing so twice does no harm.",
     )
+
+
+_TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
+    # The narrower kinds first.
+    OverLimitError: (
+        "too_many_requests",
+        "The account calls as often as it may; the call waits for its turn.",
+    ),
+    TooManyRequestsError: ("too_many_requests", "The carrier asked to be called less often."),
+    HeldBackError: ("held_back", "The carrier was not called: it is down, or its account cannot be used."),
+    TransientError: ("carrier_unavailable", "The carrier could not be reached, or could not answer."),
+    UnknownOutcomeError: (
+        "outcome_unknown",
+        "The carrier's answer was lost, so it is asked what came of it.",
+    ),
+    AuthenticationError: ("credentials_refused", "The carrier does not accept the account's credentials."),
+    RefusedError: ("refused_by_carrier", "The carrier refused; it is asked again."),
+}
+
+
+def trouble(error: object) -> Trouble:
+    """How a client reads of an attempt that did not succeed; the carrier's own words come first."""
+    kinds = (each for kind, each in _TROUBLES.items() if isinstance(error, kind))
+    code, message = next(kinds, ("not_ready", "The carrier has not given it yet."))
+    words = getattr(error, "words", None)
+    return Trouble(code, words.message if words and words.message else message)
 
 
 # Raised to whoever asks something of an order

@@ -46,19 +46,13 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.table import Table
 
-LONGEST_STEP = timedelta(hours=11)
-"""SQS lets a message be invisible for twelve hours at most."""
-_PATIENT_AFTER = 400
-_PATIENT_STEP = timedelta(minutes=2)
-"""SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
-
 
 class _AgainError(Exception):
-    """An action did not succeed. `after` is how many seconds the carrier wants to be left alone."""
+    """An action did not succeed, and is to be tried again after `pause`."""
 
-    def __init__(self, after: float | None = None) -> None:
+    def __init__(self, pause: timedelta) -> None:
         super().__init__("to be tried again")
-        self.after = after
+        self.pause = pause
 
 
 class Retrier(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,28 +83,38 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             correlation_id=message.correlation_id,
         )
         try:
-            self._try(message)
+            self._try(message, received.receive_count)
         except OrderNotFoundError:
             self._set_aside(message.carrier, received.body, "no such order")
         except Exception as error:
-            if not isinstance(error, _AgainError):
+            if isinstance(error, _AgainError):
+                pause = error.pause
+            else:
                 log.error("retry broke off", extra=safe_error_fields(error))
+                pause = pause_after(received.receive_count, self.settings, roll=self.roll())
             if self.clock() >= message.first_attempt_at + RETRY_LIFE:
                 self._give_up(message, received.body)
                 return
-            self._come_again(message, received, getattr(error, "after", None))
+            come_again(self.sqs, self.settings.retry_queue_urls[message.carrier], received, pause)
 
-    def _try(self, message: RetryMessage) -> None:
+    def _try(self, message: RetryMessage, attempt: int) -> None:
         orders, order = transitions.read(self.table, message.tenant, message.order_id)
         action = {Action.CREATE: self._create, Action.CANCEL: self._cancel, Action.REREAD: self._reread}
         try:
             action[message.action](orders, order)
         except NotSettledError as error:
-            raise _AgainError(error.after) from None
+            pause = error.pause or pause_after(attempt, self.settings, roll=self.roll())
+            raise _AgainError(pause) from None
         except (CarrierError, LabelPendingError, *AWS_TROUBLE) as error:
             write = log.warning if isinstance(error, AWS_TROUBLE) else log.info
             write("to be tried again", extra={"action": message.action, **name_of(error)})
-            raise _AgainError(getattr(error, "retry_after", None)) from None
+            at_least = getattr(error, "retry_after", None)
+            pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
+            if isinstance(error, CarrierError):
+                transitions.explain_wait(
+                    orders, order.id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
+                )
+            raise _AgainError(pause) from None
 
     # The actions
 
@@ -130,14 +134,6 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
         order = self.submitter.reread(order, self.deadline)
         if transitions.wants_label(order):
             self.fetcher.fetch(order.tenant, order.id, self.deadline)
-
-    def _come_again(self, message: RetryMessage, received: ReceivedMessage, at_least: float | None) -> None:
-        attempt = received.receive_count
-        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
-        if attempt > _PATIENT_AFTER:
-            pause = max(pause, _PATIENT_STEP)
-        url = self.settings.retry_queue_urls[message.carrier]
-        come_again(self.sqs, url, received, min(pause, LONGEST_STEP))
 
     def _give_up(self, message: RetryMessage, body: str) -> None:
         # The dead letter first: dying in between repeats it, the other way round would lose it.

@@ -114,24 +114,32 @@ AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 
 
 class NotSettledError(Exception):
-    """The order, as it now stands, is not settled: to be gone on with in `after` seconds or later.
+    """The order, as it now stands, is not settled: to be gone on with after `pause`.
 
-    `words` is what the carrier said, where it said anything.
+    `pause` is None where nobody has chosen one. `trouble` is what kept the order from being settled, where
+    there was any.
     """
 
-    def __init__(
-        self, order: Order, after: float | None = None, *, words: CarrierWords | None = None
-    ) -> None:
+    def __init__(self, order: Order, pause: timedelta | None = None, *, trouble: object = None) -> None:
         super().__init__("the order is not settled")
         self.order = order
-        self.after = after
-        self.words = words
+        self.pause = pause
+        self.trouble = trouble
+
+    @property
+    def words(self) -> CarrierWords | None:
+        """What the carrier said, where it said anything."""
+        return getattr(self.trouble, "words", None)
 
 
 class FetchesLabels(Protocol):
     """What orders need of `labels.fetch.LabelFetcher`."""
 
     def fetch(self, tenant: str, order_id: str, deadline: Deadline | None) -> Order: ...  # noqa: D102
+
+    def explain_wait(  # noqa: D102
+        self, tenant: str, order_id: str, error: Exception, pause: timedelta, actor: Actor
+    ) -> None: ...
 
     def give_up(self, tenant: str, order_id: str, error: Exception) -> Order: ...  # noqa: D102
 
@@ -161,6 +169,8 @@ class Caller(NamedTuple):
         A create is not begun with less time left.
     callback
         Where the carrier confirms later.
+    actor
+        Who goes on with an order that is not settled, for its audit trail.
     """
 
     deadline: Deadline
@@ -168,6 +178,7 @@ class Caller(NamedTuple):
     queues: bool = False
     least_seconds: float = SEND_SECONDS
     callback: Callback | None = None
+    actor: Actor = Actor.RETRY
 
 
 class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +275,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             carrier = self.carrier(order, caller.deadline)
         except TransientError as error:
-            return self._leave(order, error, caller)
+            return self.leave(order, error, caller)
         sender = new_id("snd")
         marked = self._mark(order, sender, caller)
         if marked.submission.sender != sender:
@@ -283,7 +294,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         alive = submission.sender_until
         unanswered = order.carrier_order_number is None and submission.over_at is None
         if unanswered and alive is not None and at < alive:
-            raise NotSettledError(order, (alive - at).total_seconds())
+            raise NotSettledError(order, alive - at)
         carrier, result = self._look_up(order, caller)
         try:
             match result:
@@ -291,7 +302,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
                     return self._confirm(order, result, transitions.workflow_ends(self.settings, at))
                 case Pending():
                     order = self._with_number(order, result.carrier_order_number)
-                    raise NotSettledError(order, words=result.words)
+                    if result.words is not None:
+                        return self.leave(order, result, caller)
+                    raise NotSettledError(order)
                 case NotFound():
                     return self._not_found(order, carrier)
                 case Failed():
@@ -396,13 +409,15 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             until = at + timedelta(seconds=max(caller.deadline.remaining(), 0.0)) + _AFTERLIFE
             submission = Submission(
                 sending_at=at,
+                first_sent_at=order.submission.first_sent_at or at,
                 sender=sender,
                 sender_until=until,
                 lost=order.submission.lost,
                 task_token=caller.callback.task_token if caller.callback else None,
                 callback_hash=caller.callback.token_hash if caller.callback else None,
             )
-            return transitions.marked(order, submission, at=at, watch_at=caller.due(order, until))
+            due = caller.due(msgspec.structs.replace(order, submission=submission), until)
+            return transitions.marked(order, submission, at=at, watch_at=due)
 
         return self._change(order, decide)[0]
 
@@ -454,9 +469,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
                     order, lambda order: transitions.partly_refused(order, answer, at=at, watch_at=due)
                 )
             case TransientError() | AuthenticationError():
-                return self._leave(order, answer, caller, transitions.not_taken)
+                return self.leave(order, answer, caller, transitions.not_taken)
             case CarrierError():
-                return self._leave(order, answer, caller, partial(transitions.outcome_unknown, at=at))
+                return self.leave(order, answer, caller, partial(transitions.outcome_unknown, at=at))
 
     def _confirm(
         self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
@@ -490,7 +505,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         if caller.callback is not None:
             # Nothing went wrong: the carrier will call back.
             raise NotSettledError(order)
-        return self._leave(order, answer, caller)
+        return self.leave(order, answer, caller)
 
     def _with_number(self, order: Order, number: str | None) -> Order:
         if number is None or order.carrier_order_number is not None:
@@ -506,10 +521,10 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         interval, at, submission = self.settings.not_found_interval, self.clock(), order.submission
         since = submission.not_found_at or submission.sender_until or submission.sending_at or at
         if at < since + interval:
-            raise NotSettledError(order, (since + interval - at).total_seconds())
+            raise NotSettledError(order, since + interval - at)
         if submission.not_found_at is None:
             order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))
-            raise NotSettledError(order, interval.total_seconds())
+            raise NotSettledError(order, interval)
         if (isinstance(carrier, ConfirmsLater) and not carrier.may_resend) or _is_hinted_at(order):
             return self._needs_attention(order, problems.unknown())
 
@@ -544,7 +559,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             carrier = self.carrier(order, caller.deadline)
         except CarrierError as error:
-            return self._leave(order, error, caller)
+            return self.leave(order, error, caller)
         later = isinstance(carrier, ConfirmsLater)
         if later and order.carrier_order_number is None:
             # There is nothing to name to the carrier, now or later.
@@ -557,7 +572,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             trouble = _classed(error)
             if isinstance(trouble, RefusedError) and not later:
                 return self._needs_attention(order, problems.not_taken_back(order, trouble.words))
-            return self._leave(order, trouble, caller)
+            return self.leave(order, trouble, caller)
         return self._change(
             order,
             lambda order: transitions.taken_back(order, cancellation, at=self.clock()),
@@ -590,14 +605,14 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
 
     # Waiting
 
-    def _leave(
+    def leave(
         self,
         order: Order,
         trouble: object,
         caller: Caller,
         known: Callable[[Order], Facts] = lambda _: {},
     ) -> Order:
-        """Leave the order to whoever comes next, and store what is `known` of it by now.
+        """Leave the order to whoever comes next; store what is `known` of it by now, and why it waits.
 
         Raises NotSettledError, unless the order was settled meanwhile.
         """
@@ -605,30 +620,34 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(trouble, AuthenticationError):
             log.warning("the carrier does not accept the account's credentials", extra=_ids_of(order))
             count("CarrierAuthenticationFailed", carrier=order.carrier)
-        after = getattr(trouble, "retry_after", None)
-        due = self._queued if caller.queues and self._enqueue(order, after) else caller.due
+        attempt = 1 + (order.waiting.attempts if order.waiting else 0)
+        at_least = getattr(trouble, "retry_after", None)
+        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
+        due = self._queued if caller.queues and self._enqueue(order, pause) else caller.due
 
         def decide(current: Order) -> Change | None:
             at = self.clock()
-            facts: Facts = {"watch_at": due(current, at)}
-            if transitions.same_submission(current, order):
-                facts |= known(current)
-                if isinstance(trouble, AuthenticationError):
-                    facts["attention"] = problems.locked_out(trouble)
-            if all(getattr(current, name) == value for name, value in facts.items()):
-                return None
-            return Change(after=current.changed(at=at, **facts))
+            if not transitions.same_submission(current, order):
+                return Change(after=current.changed(at=at, watch_at=due(current, at)))
+            facts = known(current)
+            facts["watch_at"] = due(msgspec.structs.replace(current, **facts), at)
+            if isinstance(trouble, Submitted):
+                return Change(after=current.changed(at=at, **facts))
+            if isinstance(trouble, AuthenticationError):
+                facts["attention"] = problems.locked_out(trouble)
+            return transitions.held_up(
+                current, trouble, at=at, next_attempt_at=at + pause, actor=caller.actor, **facts
+            )
 
         left, _ = self._change(order, decide)
         if left.status not in OPEN:
             return left
-        raise NotSettledError(left, after, words=getattr(trouble, "words", None))
+        raise NotSettledError(left, pause, trouble=trouble)
 
-    def _enqueue(self, order: Order, after: float | None) -> bool:
+    def _enqueue(self, order: Order, pause: timedelta) -> bool:
         """Whether the retry queue has the order now; if not, the sweep brings it there."""
-        delay = pause_after(1, self.settings, roll=self.roll(), at_least=after).total_seconds()
         try:
-            self.retries().enqueue(order, Action.CREATE, at=order.created_at, delay=delay)
+            self.retries().enqueue(order, Action.CREATE, at=order.created_at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
             log.error("no retry was queued; the sweep will", extra=name_of(error))
             return False
@@ -648,7 +667,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             carrier = self.carrier(order, caller.deadline)
             result = look_up(carrier, order)
         except CarrierError as error:
-            raise NotSettledError(self._leave(order, error, caller)) from None
+            raise NotSettledError(self.leave(order, error, caller)) from None
         at_once = not isinstance(carrier, ConfirmsLater)
         if at_once and isinstance(result, Failed) and self._is_anothers(order, result.carrier_order_number):
             return carrier, NotFound()

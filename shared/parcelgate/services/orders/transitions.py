@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parcelgate.carriers.errors import PartlyRefusedError, RefusedError
+from parcelgate.carriers.errors import OverLimitError, PartlyRefusedError, RefusedError
 from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import (
@@ -28,6 +28,8 @@ from parcelgate.domain.orders import (
     Parcel,
     Refund,
     Submission,
+    Waiting,
+    WaitingFor,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
@@ -134,6 +136,65 @@ def refund_ends(settings: Settings, since: datetime) -> datetime:
     return since + settings.refund_deadline + settings.watch_margin
 
 
+def submission_ends(settings: Settings, order: Order, since: datetime) -> datetime:
+    """Until when an open order, under way `since` then, is left to its workflow before a person must look.
+
+    As long as certainly nothing was sent it waits as long as the retry queues try. The carrier's time to
+    decide begins with the first create that it may have taken.
+    """
+    sent_at = order.submission.first_sent_at or order.submission.sending_at
+    return since + RETRY_LIFE if sent_at is None else sent_at + settings.order_deadline
+
+
+def patience(trouble: object, settings: Settings) -> timedelta:
+    """How long after its beginning a wait is given up, when this is what it still meets.
+
+    Who only waits for a turn at the account's own limit gets one in the end.
+    """
+    return RETRY_LIFE if isinstance(trouble, OverLimitError) else settings.order_deadline
+
+
+# What an order waits for
+
+
+def waiting(order: Order, for_: WaitingFor, *, at: datetime) -> Waiting:
+    """The order's wait for this, which goes on where it has begun."""
+    if order.waiting is not None and order.waiting.for_ is for_:
+        return order.waiting
+    return Waiting(for_=for_, since=at, next_attempt_at=at)
+
+
+def held_up(
+    order: Order, error: object, *, at: datetime, next_attempt_at: datetime, actor: Actor, **facts: Any
+) -> Change:
+    """The order after an attempt that met `error`. Trouble of another kind gets a line in the audit trail."""
+    if order.status is OrderStatus.CONFIRMED:
+        for_ = WaitingFor.LABEL
+    elif order.carrier_order_number and order.status in OPEN and not order.submission.compensating_since:
+        for_ = WaitingFor.DECISION
+    else:
+        for_ = WaitingFor.CARRIER
+    wait, trouble = waiting(order, for_, at=at), problems.trouble(error)
+    facts["waiting"] = wait.troubled(trouble, next_attempt_at=next_attempt_at)
+    if wait.last_error is not None and wait.last_error.code == trouble.code:
+        return Change(after=order.changed(at=at, **facts))
+    words = getattr(error, "words", None)
+    return noted(order, "order.waiting", at=at, actor=actor, detail=trouble.code, words=words, **facts)
+
+
+def explain_wait(
+    orders: Orders, order_id: str, error: object, *, at: datetime, pause: timedelta, actor: Actor
+) -> None:
+    """Store why an order still waits for its label, or for its carrier to cancel it."""
+
+    def decide(order: Order) -> Change | None:
+        if order.status is not OrderStatus.CANCELLING and not wants_label(order):
+            return None
+        return held_up(order, error, at=at, next_attempt_at=at + pause, actor=actor)
+
+    apply(orders, orders.get(order_id), decide)
+
+
 # How a change is made
 
 
@@ -191,7 +252,14 @@ def marked(order: Order, submission: Submission, *, at: datetime, watch_at: date
     if order.status is OrderStatus.ACCEPTED:
         to = OrderStatus.PROCESSING
         return moved(
-            order, to, "order.processing", at=at, watch_at=watch_at, hook=hook, submission=submission
+            order,
+            to,
+            "order.processing",
+            at=at,
+            watch_at=watch_at,
+            hook=hook,
+            submission=submission,
+            waiting=order.waiting,
         )
     return noted(
         order,
@@ -206,7 +274,7 @@ def marked(order: Order, submission: Submission, *, at: datetime, watch_at: date
 
 def not_taken(order: Order) -> dict[str, Any]:
     """The carrier certainly has nothing: the mark goes, and the order may be sent again."""
-    return {"submission": Submission(lost=order.submission.lost)}
+    return {"submission": _unmarked(order.submission, lost=order.submission.lost)}
 
 
 def outcome_unknown(order: Order, *, at: datetime) -> dict[str, Any]:
@@ -225,6 +293,7 @@ def submitted(order: Order, answer: Submitted, *, at: datetime) -> Change:
         "carrier.accepted",
         at=at,
         submission=msgspec.structs.replace(order.submission, answered=True),
+        waiting=Waiting(for_=WaitingFor.DECISION, since=at),
         carrier_order_number=answer.carrier_order_number,
         parcels=numbered(order, answer.parcels),
     )
@@ -272,7 +341,13 @@ def not_found(order: Order, *, at: datetime) -> Change:
 def to_be_sent_again(order: Order, *, at: datetime) -> Change:
     """The carrier has nothing of the create that was lost: the order may be sent again."""
     actor = _sender(order.submission)
-    return noted(order, "order.to_be_sent_again", at=at, actor=actor, submission=Submission(lost=True))
+    submission = _unmarked(order.submission, lost=True)
+    return noted(order, "order.to_be_sent_again", at=at, actor=actor, submission=submission)
+
+
+def _unmarked(submission: Submission, *, lost: bool) -> Submission:
+    """Nobody sends the order any more; what a lost create may have left at the carrier is remembered."""
+    return Submission(lost=lost, first_sent_at=submission.first_sent_at if lost else None)
 
 
 def _sender(submission: Submission) -> Actor:
@@ -352,6 +427,7 @@ def confirmed(
         carrier_details=result.details,
         problem=None,
         attention=None,
+        waiting=waiting(order, WaitingFor.LABEL, at=at),
     )
     trackings = tuple(tracking_of(change.after, parcel, at=at) for parcel in parcels)
     return msgspec.structs.replace(change, trackings=trackings)
@@ -431,6 +507,7 @@ def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings:
         actor=Actor.CARRIER,
         words=error.words,
         problem=problem,
+        waiting=waiting(order, WaitingFor.LABEL, at=at) if waits else None,
     )
 
 
@@ -459,8 +536,16 @@ def attention(
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
     trouble = trouble_left(order, "label_unavailable")
-    actor = Actor.WORKFLOW
-    return noted(order, "label.ready", at=at, actor=actor, label=label, watch_at=None, attention=trouble)
+    return noted(
+        order,
+        "label.ready",
+        at=at,
+        actor=Actor.WORKFLOW,
+        label=label,
+        watch_at=None,
+        waiting=None,
+        attention=trouble,
+    )
 
 
 def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None = None) -> Change:
@@ -475,6 +560,7 @@ def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None 
         label=msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE),
         attention=problem,
         watch_at=None,
+        waiting=None,
     )
 
 
@@ -502,6 +588,7 @@ def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
         changing_until=None,
         label=order.label.thrown_away(),
         watch_at=workflow_ends(settings, at) if waits else order.watch_at,
+        waiting=waiting(order, WaitingFor.LABEL, at=at) if waits else order.waiting,
     )
 
 

@@ -8,12 +8,17 @@ may run twice, late, or after its function died at any line. What an answer of t
 state               what it does
 ==================  =====================================================================================
 `submit`            asks the price and sends the order once; wakes the machine only when the answer to the
-                    create is no promise to call back
+                    create is no promise to call back. Before the order's next attempt is due it does nothing
 `check`             asks the carrier until it has decided; every "not yet" is an exception that is retried
 `fetch_label`       asks for the labels until they are there
 `compensate`        has the money returned; the order is `failed` only when the carrier has accepted that
 `escalate`          tells a person, for whatever the states above could not settle
 ==================  =====================================================================================
+
+As long as certainly nothing was sent, an order waits as long as the retry queues try (12 hours), and is sent
+when its carrier is back: the machine goes round from `submit` to `check` and again to `submit`, with a pause
+in between that is short at first, then a minute long. The carrier's time to decide, the order's deadline,
+begins when the order was sent.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +38,7 @@ from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
     LabelPendingError,
+    OverLimitError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -41,7 +47,7 @@ from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import problems, transitions
@@ -54,7 +60,7 @@ from parcelgate.services.orders.submission import (
     OrderSubmitter,
     name_of,
 )
-from parcelgate.services.orders.transitions import OPEN
+from parcelgate.services.orders.transitions import OPEN, RETRY_LIFE
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import hash_of
@@ -67,9 +73,8 @@ COMMIT_SECONDS = 30.0
 """What sending a create may take, its answer read and stored; it is not begun with less time left."""
 _SAVE_SECONDS = 2.0
 """What is kept back of an invocation's time, beside what the engine keeps, to store what the carrier said."""
-_SPARE_SECONDS = 5.0
-_AFTER_CREATE = 4
-"""Which step of the back-off follows a create that the carrier has not taken."""
+_SHORT_WAIT = timedelta(minutes=2)
+"""An order that has waited longer for its carrier is sent again after the longer pause."""
 
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 
@@ -94,11 +99,23 @@ class NotSubmitted(Exception):  # noqa: N818
     """The carrier certainly has nothing: the order may be sent."""
 
 
+class SubmitLater(Exception):  # noqa: N818
+    """The same, and the carrier is to be left alone for longer first."""
+
+
 class DeadlinePassed(Exception):  # noqa: N818
     """The workflow's time is over and the order is not settled."""
 
 
-EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted, DeadlinePassed)
+EXPECTED = (
+    OrderPending,
+    LabelPending,
+    RefundPending,
+    OrderFailed,
+    NotSubmitted,
+    SubmitLater,
+    DeadlinePassed,
+)
 """What the states raise as part of their work."""
 
 
@@ -216,15 +233,14 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         """CheckOrder: ask the carrier how the order stands, and settle it.
 
         Returns when nothing is left to be asked. Raises OrderPending (ask again), OrderFailed (the
-        money is to be returned), NotSubmitted (to be sent) and DeadlinePassed.
+        money is to be returned), NotSubmitted or SubmitLater (to be sent) and DeadlinePassed.
         """
-        late = self._late(task)
         try:
             order = self._order(task)
             if order.submission.sending_at is not None:
                 order = self.submitter.ask(order, self._caller(task, deadline))
         except NotSettledError as error:
-            if not late:
+            if not self._late(task, error.order, error.trouble):
                 raise OrderPending(task.order_id) from None
             if error.words is None:
                 raise DeadlinePassed(task.order_id) from None
@@ -233,12 +249,14 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             return
         except AWS_TROUBLE as error:
             log.warning("the check broke off", extra=name_of(error))
-            raise (DeadlinePassed if late else OrderPending)(task.order_id) from None
+            raise (DeadlinePassed if self._over(task) else OrderPending)(task.order_id) from None
         if order.status not in OPEN:
             return
         if order.submission.compensating_since is not None:
             raise OrderFailed(order.id)
-        raise (DeadlinePassed if late else NotSubmitted)(order.id)
+        if self._late(task, order):
+            raise DeadlinePassed(order.id)
+        raise (SubmitLater if self._waits_longer(order) else NotSubmitted)(order.id)
 
     def fetch_label(self, task: TaskInput, deadline: Deadline) -> None:
         """FetchLabel: fetch, check and store the labels.
@@ -251,12 +269,15 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 self.fetcher.fetch(task.tenant, task.order_id, deadline.minus(_SAVE_SECONDS))
             except (LabelPendingError, CarrierError) as error:
                 log.info("no label yet", extra=name_of(error))
-                if not self._late(task):
+                order = self._order(task)
+                if not self._late(task, order, error):
+                    pause = self._pause(order, error)
+                    self.fetcher.explain_wait(task.tenant, task.order_id, error, pause, Actor.WORKFLOW)
                     raise LabelPending(task.order_id) from None
                 self.fetcher.give_up(task.tenant, task.order_id, error)
         except AWS_TROUBLE as error:
             log.warning("the label broke off", extra=name_of(error))
-            raise (DeadlinePassed if self._late(task) else LabelPending)(task.order_id) from None
+            raise (DeadlinePassed if self._over(task) else LabelPending)(task.order_id) from None
 
     def compensate(self, task: TaskInput, deadline: Deadline) -> None:
         """Compensate: have the money of a failed order returned, and only then call the order failed.
@@ -275,13 +296,13 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 self.submitter.give_up(error.order, "refund_failed", words=error.words)
         except AWS_TROUBLE as error:
             log.warning("the refund broke off", extra=name_of(error))
-            end = task.started_at + settings.order_deadline + settings.refund_deadline
-            raise (DeadlinePassed if self.clock() >= end else RefundPending)(task.order_id) from None
+            over = self._over(task, settings.refund_deadline)
+            raise (DeadlinePassed if over else RefundPending)(task.order_id) from None
 
     def escalate(self, task: TaskInput) -> None:
         """NeedsAttention: tell a person about an order that its workflow could not settle."""
-        reason = "deadline_passed" if self._late(task) else "workflow_ended"
-        self.give_up(task.tenant, task.order_id, reason)
+        order = self._order(task)
+        self.submitter.give_up(order, "deadline_passed" if self._late(task, order) else "workflow_ended")
 
     def give_up(self, tenant: str, order_id: str, reason: str) -> Order:
         """Show an order to a person; see `OrderSubmitter.give_up`."""
@@ -292,24 +313,41 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         _, order = transitions.read(self.submitter.table, task.tenant, task.order_id)
         return order
 
-    def _late(self, task: TaskInput) -> bool:
-        """Whether the workflow's time is over."""
-        return self.clock() >= task.started_at + self.settings.order_deadline
+    def _late(self, task: TaskInput, order: Order, trouble: object = None) -> bool:
+        """Whether the workflow's time for the order is over, when this is what it still meets."""
+        ends = transitions.submission_ends(self.settings, order, task.started_at)
+        if isinstance(trouble, OverLimitError):
+            # Who only waits for a turn at the account's own limit gets one in the end.
+            ends = max(ends, task.started_at + RETRY_LIFE)
+        return self.clock() >= ends
+
+    def _over(self, task: TaskInput, more: timedelta = timedelta()) -> bool:
+        """Whether the time is over for any order, one that cannot be read too."""
+        return self.clock() >= task.started_at + RETRY_LIFE + self.settings.order_deadline + more
+
+    def _waits_longer(self, order: Order) -> bool:
+        """Whether an order that was not sent is left alone for longer before it is tried again."""
+        wait, at = order.waiting, self.clock()
+        if wait is None or wait.next_attempt_at is None or not wait.attempts:
+            return False
+        return at - wait.since >= _SHORT_WAIT or wait.next_attempt_at - at >= self.settings.retry_cap / 2
 
     def _caller(self, task: TaskInput, deadline: Deadline, callback: Callback | None = None) -> Caller:
         """The machine comes again by itself, for as long as the order or its refund may take."""
 
         def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
             since = order.submission.compensating_since
-            if since is None:
-                return transitions.workflow_ends(self.settings, task.started_at)
-            return transitions.refund_ends(self.settings, since)
+            if since is not None:
+                return transitions.refund_ends(self.settings, since)
+            ends = transitions.submission_ends(self.settings, order, task.started_at)
+            return ends + self.settings.watch_margin
 
         return Caller(
             deadline=deadline.minus(_SAVE_SECONDS),
             due=due,
             least_seconds=COMMIT_SECONDS - _SAVE_SECONDS,
             callback=callback,
+            actor=Actor.WORKFLOW,
         )
 
     # SubmitOrder
@@ -318,19 +356,23 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         order = self._order(task)
         if order.submission.sending_at is not None or order.status not in OPEN:
             return _ending_of(order)
-        if self._late(task):
+        wait = order.waiting
+        early = wait and wait.attempts and wait.next_attempt_at and self.clock() < wait.next_attempt_at
+        if early or self._late(task, order):
             return _NOT_SENT
         try:
             rate = self._price(order, deadline)
         except RefusedError as error:
             return _ending_of(self.submitter.refuse(order, error))
         except CarrierError as error:
-            log.info("nothing sent", extra=name_of(error))
-            return _NOT_SENT
+            try:
+                return _ending_of(self.submitter.leave(order, error, self._caller(task, deadline)))
+            except NotSettledError as left:
+                return _ending_of(left.order)
         over = problems.above_max(order, rate)
         if over is not None:
             return _ending_of(self.submitter.fail(order, over))
-        if deadline.remaining() < COMMIT_SECONDS or self._late(task):
+        if deadline.remaining() < COMMIT_SECONDS:
             return _NOT_SENT
 
         token = secrets.token_urlsafe(32)
@@ -340,20 +382,12 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             return _ending_of(self.submitter.send(order, self._caller(task, deadline, callback)))
         except NotSettledError as error:
             submission = error.order.submission
-            if submission.sending_at is None:
-                # The machine comes back at once, so the pause is made here.
-                self.sleep(
-                    max(
-                        0.0,
-                        min(self._pause(_AFTER_CREATE, error.after), deadline.remaining() - _SPARE_SECONDS),
-                    )
-                )
             if submission.answered and submission.callback_hash == callback.token_hash:
                 return None
             return _ending_of(error.order)
 
     def _price(self, order: Order, deadline: Deadline) -> Rate | None:
-        """The fee preview, tried again while there is time to send the order afterwards."""
+        """The fee preview; at first it is tried again while there is time to send the order afterwards."""
         for attempt in itertools.count(1):
             try:
                 carrier = self.submitter.carrier(order, deadline.minus(_SAVE_SECONDS))
@@ -365,15 +399,17 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 raise TransientError("the preview has no price for the order's service")
             except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
                 # A preview buys nothing, so it may be repeated whatever became of it.
-                seconds = self._pause(attempt, getattr(error, "retry_after", None))
-                if deadline.remaining() - seconds < COMMIT_SECONDS:
+                seconds = self._pause(order, error, attempt).total_seconds()
+                again = order.waiting is not None and order.waiting.attempts
+                if again or deadline.remaining() - seconds < COMMIT_SECONDS:
                     raise
                 self.sleep(seconds)
         raise AssertionError("unreachable")
 
-    def _pause(self, attempt: int, at_least: float | None) -> float:
-        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
-        return pause.total_seconds()
+    def _pause(self, order: Order, error: Exception, attempt: int = 1) -> timedelta:
+        attempt += order.waiting.attempts if order.waiting else 0
+        at_least = getattr(error, "retry_after", None)
+        return pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
 
 
 def _ending_of(order: Order) -> _Ending:

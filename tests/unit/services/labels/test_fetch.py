@@ -157,7 +157,7 @@ def test_a_carrier_that_says_when_is_left_alone_until_then(desk: Desk) -> None:
     desk.carrier.troubles = [TransientError("slow down", retry_after=90)]
     with pytest.raises(NotYetError):
         desk.work()
-    assert desk.sqs.seconds == [90]
+    assert desk.sqs.seconds == [92]
 
 
 def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(desk: Desk) -> None:
