@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table as Grid
 
+from local import accounts as account_files
 from local import emulator
 from parcelgate.carriers import registry
 from parcelgate.domain.clock import rfc3339
@@ -228,9 +229,12 @@ def put_account(
     ],
     tenant: TenantOption = "",
     account: Annotated[str, typer.Option(help="The name orders use for it.")] = "default",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Keep nothing of what is stored and not given.")
+    ] = False,
     stack: StackOption = None,
 ) -> None:
-    """Store a carrier account's credentials and settings in Secrets Manager, or replace them."""
+    """Store a carrier account in Secrets Manager, or change it: what is not given stays as it is stored."""
     tenant = whose(tenant, stack)
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
@@ -239,18 +243,26 @@ def put_account(
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
     try:
-        settings: Any = json.loads(text)
+        given: Any = json.loads(text)
     except json.JSONDecodeError as error:
         fail(f"{file} is not JSON: {error}")
+    if not isinstance(given, dict):
+        fail(f'{file} must hold an object, such as {{"credentials": {{...}}}}.')
     deployment = Deployment.named(stack)
     name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
     client = deployment.client("secretsmanager")
-    if isinstance(settings, dict):
-        settings = webhook_urls.with_its_token(client, name, settings)
+    stored = webhook_urls.content(client, name)
+    content = account_files.merged({} if replace else stored, given)
+    if "webhook_token" in stored:
+        content.setdefault("webhook_token", stored["webhook_token"])
+    if wrong := account_files.faults(carrier, content, allows_http=stack is None):
+        fail("\n".join(["Nothing is stored, because the account would be wrong:", *wrong]))
+    for line in account_files.changes(carrier, stored, content):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     try:
-        client.create_secret(Name=name, SecretString=json.dumps(settings))
+        client.create_secret(Name=name, SecretString=json.dumps(content))
     except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=name, SecretString=json.dumps(settings))
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(content))
     out.print(f"{name} is stored; functions see it within a minute.")
 
 

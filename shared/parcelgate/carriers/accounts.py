@@ -73,6 +73,15 @@ class AccountConfig(AccountContent, frozen=True, kw_only=True):
     name: str
     faults: tuple[str, ...] = ()
 
+    @property
+    def unreadable_defaults(self) -> tuple[str, ...]:
+        """The addresses that the account may have, for orders that name none, and that cannot be read."""
+        return tuple(
+            name
+            for name in ("ship_from", "return_to")
+            if any(fault.startswith((name, "the secret")) for fault in self.faults)
+        )
+
     def limits_over(self, carriers: Limits) -> Limits:
         """The carrier's limits, and in their place those that the account has of its own."""
         return msgspec.convert({**msgspec.to_builtins(carriers), **self.limits}, Limits)
@@ -189,12 +198,12 @@ class Login[C: CredentialFields, S: AccountSettings]:
         return self._base_url
 
     def is_renewed(self) -> bool:
-        """Read the account again; whether it has other credentials now."""
+        """Read the account again; whether it has other credentials now, or other faults, or is mended."""
         if self._reread is None:
             return False
-        before = self._credentials
+        before = self._credentials, self.faults
         self._read(self._reread())
-        return self._credentials != before
+        return (self._credentials, self.faults) != before
 
     def call[R](self, make: Callable[[], R]) -> R:
         """Make a call; with other credentials in the account by now, once more when they are not accepted.

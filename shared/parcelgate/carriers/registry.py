@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from parcelgate.carriers.accounts import Connection
+    from parcelgate.carriers.accounts import AccountFields, AccountSettings, Connection, CredentialFields
     from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
 
 CARRIERS = {
@@ -75,6 +75,12 @@ def doorkeeper(code: str) -> ChecksAtTheDoor | None:
 
     package = _package(code)
     return package if isinstance(package, ChecksAtTheDoor) else None
+
+
+def account_fields(code: str) -> AccountFields[CredentialFields, AccountSettings]:
+    """What an account of the carrier, or of the aggregator, holds. Raises UnknownCarrierError."""
+    settings = import_module(f"{_package(code).__name__}.settings")
+    return cast("AccountFields[CredentialFields, AccountSettings]", settings.ACCOUNT)
 
 
 def build(code: str, connection: Connection) -> Carrier | Aggregates:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from parcelgate.carriers.errors import CarrierError, Refusal, RefusedError, TransientError
+from parcelgate.carriers.errors import AccountError, CarrierError, Refusal, RefusedError, TransientError
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, Problem, ProblemError
 from parcelgate.observability.logs import log
 
@@ -41,9 +41,10 @@ def refusal(code: str, error: RefusedError, *, order_id: str | None = None) -> P
 def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemError:
     """The carrier did not answer, or not sensibly; asking again does no harm."""
     wait = error.retry_after if isinstance(error, TransientError) else None
+    detail = "The carrier cannot be asked at the moment."
     return ProblemError(
         "carrier_unavailable",
-        "The carrier cannot be asked at the moment. Send the same request again.",
+        f"{error.detail if isinstance(error, AccountError) else detail} Send the same request again.",
         order_id=order_id,
         retry_after=max(1, round(wait or RETRY_SECONDS)),
     )

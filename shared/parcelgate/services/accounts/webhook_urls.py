@@ -59,12 +59,17 @@ def webhook_url(
     return f"{base_url.rstrip('/')}/webhooks/{hook.carrier}/{hook.account}/{token}"
 
 
+def content(client: "SecretsManagerClient", name: str) -> dict[str, Any]:
+    """What the secret of that name holds; nothing when there is none that can be read."""
+    try:
+        return _read(client, name)
+    except NoAccountError:
+        return {}
+
+
 def with_its_token(client: "SecretsManagerClient", name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """`settings` for an account whose secret has that name, with the token that it has there already."""
-    try:
-        token = _read(client, name).get(_MEMBER)
-    except NoAccountError:
-        return settings
+    token = content(client, name).get(_MEMBER)
     return {_MEMBER: token, **settings} if token else settings
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parcelgate.carriers.errors import CarrierError, RefusedError, TransientError
+from parcelgate.carriers.errors import AccountError, CarrierError, RefusedError, TransientError
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
 from parcelgate.domain.deadline import Deadline
@@ -51,6 +51,8 @@ class Quoter(msgspec.Struct, frozen=True):
             wait = error.retry_after if isinstance(error, TransientError) else None
             raise ProblemError(
                 "carrier_unavailable",
-                "The carrier cannot be asked for its price at the moment.",
+                error.detail
+                if isinstance(error, AccountError)
+                else "The carrier cannot be asked for its price at the moment.",
                 retry_after=round(wait or RETRY_SECONDS),
             ) from None

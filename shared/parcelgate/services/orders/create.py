@@ -65,7 +65,7 @@ def examined(draft: Draft, carriers: "Carriers") -> Order:
         return_to=order.return_to or account.return_to,
     )
     examination = carrier.examine(order)
-    known = {error.pointer for error in errors}
+    known = {error.pointer for error in errors} | {f"/{name}" for name in account.unreadable_defaults}
     errors += [error for error in examination.errors if error.pointer not in known]
     if len(msgspec.json.encode(order)) > MOST_BYTES:
         errors.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))

@@ -7,6 +7,7 @@ something of an order just now.
 from collections.abc import Mapping
 
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     HeldBackError,
     OverLimitError,
@@ -100,8 +101,11 @@ def unknown(words: CarrierWords | None = None) -> Problem:
 
 
 def locked_out(error: AuthenticationError) -> Problem:
-    """The account's credentials are not accepted: for somebody to put right, while the order waits."""
-    detail = "The carrier does not accept the account's credentials. The order waits until it does."
+    """The account cannot be used: for somebody to put right, while the order waits."""
+    if isinstance(error, AccountError):
+        detail = f"{error.detail} The order waits until that is mended."
+    else:
+        detail = "The carrier does not accept the account's credentials. The order waits until it does."
     return Problem(code="carrier_unavailable", detail=detail, carrier=error.words)
 
 

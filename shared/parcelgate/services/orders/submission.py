@@ -64,6 +64,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     CarrierError,
     HeldBackError,
@@ -618,7 +619,8 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         """
         log.info("the order goes on later", extra={**_ids_of(order), **name_of(trouble)})
         if isinstance(trouble, AuthenticationError):
-            log.warning("the carrier does not accept the account's credentials", extra=_ids_of(order))
+            faults = {"faults": trouble.faults} if isinstance(trouble, AccountError) else {}
+            log.warning("the carrier account cannot be used", extra={**_ids_of(order), **faults})
             count("CarrierAuthenticationFailed", carrier=order.carrier)
         attempt = 1 + (order.waiting.attempts if order.waiting else 0)
         at_least = getattr(trouble, "retry_after", None)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.port import Aggregates, VerifiesWebhooks
 from parcelgate.carriers.results import ParcelHistory, Trust, WebhookReading
 from parcelgate.carriers.toolkit.bodies import mended
@@ -104,7 +105,11 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             self._park(entry, str(error))
             return
         except _TooEarlyError:
-            self._put_off(entry)
+            self._put_off(entry, "its order was not confirmed within a day")
+            return
+        except AccountError as error:
+            log.warning("the account of a webhook is wrong", extra={"faults": error.faults})
+            self._put_off(entry, "its account was not mended within a day")
             return
         at = self.clock()
         inbox.processed(entry_id, at)
@@ -115,12 +120,12 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         count("WebhooksParked", carrier=entry.carrier)
         self.table.tenant(entry.tenant).inbox.park(entry, reason, self.clock())
 
-    def _put_off(self, entry: InboxEntry) -> None:
+    def _put_off(self, entry: InboxEntry, in_vain: str) -> None:
         """The sweep brings it back: after a minute, and then after twice as long each time."""
         at = self.clock()
         waited = at - entry.received_at
         if waited >= _LONGEST_WAIT:
-            self._park(entry, "its order was not confirmed within a day")
+            self._park(entry, in_vain)
             return
         log.info("delivery put off", extra={"entry": entry.id})
         self.table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
