@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import sandbox.carriers
 from local import cli
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order, OrderStatus
@@ -286,10 +287,11 @@ def test_other_credentials_keep_the_address(world: World, tmp_path: Path) -> Non
     world.secrets.texts["parcelgate/acme/lme/default"] = '{"credentials": {}}'
     url = run("webhook-url", "lme", of="accounts").stdout
     file = tmp_path / "secret.json"
-    file.write_text('{"credentials": {"app_key": "new"}}')
+    credentials = sandbox.carriers.package("lme").new_login()
+    file.write_text(json.dumps({"credentials": credentials}))
 
     result = run("put", "lme", "--file", str(file), of="accounts")
 
     assert result.exit_code == 0, result.output
-    assert json.loads(world.secrets.texts["parcelgate/acme/lme/default"])["credentials"] == {"app_key": "new"}
+    assert json.loads(world.secrets.texts["parcelgate/acme/lme/default"])["credentials"] == credentials
     assert run("webhook-url", "lme", of="accounts").stdout == url
