@@ -150,7 +150,12 @@ def _operation(route: Route) -> Json:
     if route.body is not None:
         content = {"schema": _body(route), "example": sample(route)["body"]}
         types = (MERGE_PATCH, JSON) if route.method == "PATCH" else (JSON,)
-        operation["requestBody"] = {"required": True, "content": dict.fromkeys(types, content)}
+        model = _model("requests", route.body)
+        required = route.lists != "never" or any(field.is_required() for field in model.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": dict.fromkeys(types, content)}
+    elif route.idempotent:
+        nothing = {"schema": {"type": "object", "maxProperties": 0}}
+        operation["requestBody"] = {"required": False, "content": {JSON: nothing}}
     return operation
 
 
@@ -161,7 +166,8 @@ def _parameters(route: Route) -> Iterator[Json]:
             schema: Json = {"type": "string"} | ({"enum": sorted(CODES)} if name == "code" else {})
             yield _parameter(name, "path", schema, _PATH[name])
     for name, parameter in PARAMETERS[route.query].items() if route.query else ():
-        yield _parameter(name, "query", dict(parameter.schema), parameter.description)
+        schema = {"anyOf": [dict(parameter.schema), {"type": "string", "maxLength": 0}]}
+        yield _parameter(name, "query", schema, f"{parameter.description} Empty: as if it were left out.")
     if route.idempotent:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
         yield _parameter("Idempotency-Key", "header", key, "A value of your own, one for each new request.")

@@ -10,13 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import Order
+from parcelgate.domain.problems import ProblemError
+from parcelgate.http.openapi import document
 from parcelgate.http.requests.orders import read_order
+from parcelgate.http.requests.queries import read_order_query
 from parcelgate.http.requests.reading import at_pointer, read_json
 from parcelgate.services.orders.create import Draft
-from tests.support.api import a_box, order_body
+from tests.support.api import House, a_box, call, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -238,3 +242,49 @@ def test_a_body_may_begin_with_a_byte_order_mark() -> None:
 
 def test_the_place_of_a_value_is_found_again() -> None:
     assert at_pointer(an_order({}), f"{ITEM}/quantity") == 1
+
+
+class TestAQuery:
+    @pytest.mark.parametrize("route", ["GET /v1/orders", "GET /v1/trackings"])
+    def test_names_a_carrier_that_there_is(self, house: House, route: str) -> None:
+        reply = call(route, query={"carrier": "nosuch"})
+
+        assert (reply.status, reply.errors) == (422, {"/carrier": "unknown_value"})
+        assert call(route, query={"carrier": " LME"}).status == 200
+
+    def test_may_give_a_day_for_a_time(self) -> None:
+        query = read_order_query({"created_after": "2026-11-20", "created_before": "2026-11-21T09:30:00Z"})
+
+        assert query.filter.created_after == datetime(2026, 11, 20, tzinfo=UTC)
+        assert query.filter.created_before == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+        with pytest.raises(ProblemError):
+            read_order_query({"created_after": "2026-13-20"})
+
+    def test_may_leave_a_parameter_empty(self) -> None:
+        names = [each["name"] for each in described("/v1/orders", "get")["parameters"]]
+
+        query = read_order_query(dict.fromkeys(names, ""))
+
+        assert query.filter == read_order_query({}).filter
+        for parameter in described("/v1/orders", "get")["parameters"]:
+            assert Draft202012Validator(parameter["schema"]).is_valid("")
+
+
+class TestTheDescription:
+    def test_says_which_bodies_may_be_missing(self) -> None:
+        assert described("/v1/orders", "post")["requestBody"]["required"] is True
+        assert described("/v1/trackings/delete", "post")["requestBody"]["required"] is True
+        assert described("/v1/trackings/{id}/refresh", "post")["requestBody"]["required"] is False
+        assert described("/v1/orders/{id}/cancel", "post")["requestBody"]["required"] is False
+
+    def test_lets_null_stand_for_what_is_absent(self) -> None:
+        schemas = document()["components"]["schemas"]
+        for name in ("ItemInput", "FollowingInput", "RefreshInput", "ManifestInput"):
+            for field, schema in schemas[name]["properties"].items():
+                whole = {**schema, "components": {"schemas": schemas}}
+                is_required = field in schemas[name].get("required", ())
+                assert Draft202012Validator(whole).is_valid(None) is not is_required, (name, field)
+
+
+def described(path: str, method: str) -> dict[str, Any]:
+    return document()["paths"][path][method]  # type: ignore[no-any-return]

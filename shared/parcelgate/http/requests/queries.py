@@ -1,17 +1,20 @@
 """Reading a query: filters, limit and cursor of a list. Pointers name the parameter."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from parcelgate.carriers import registry
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.http.requests.reading import WrongValueError, is_absent, pointer, time
+from parcelgate.http.requests.reading import WrongValueError, is_absent, lower, pointer, time
 from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOST = 100
 DEFAULT = 20
 
@@ -73,6 +76,9 @@ def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
 
 
 def _time(text: str) -> datetime:
+    """Read a time; a date is the moment at which it begins in UTC."""
+    if _DATE.fullmatch(text.strip()):
+        text = f"{text.strip()}T00:00:00Z"
     # A plus sign that was not escaped arrives as a blank.
     return time(text.replace(" ", "+"))
 
@@ -98,8 +104,18 @@ def _enum(kind: type[StrEnum]) -> Parameter:
     return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only of this status.")
 
 
+def _carrier(names: Callable[[], Collection[str]], description: str) -> Parameter:
+    def parse(text: str) -> object:
+        carrier = lower(text)
+        if carrier not in names():
+            raise WrongValueError("unknown_value", f"Must be one of: {', '.join(names())}.")
+        return carrier
+
+    return Parameter(parse, _TEXT, description)
+
+
 _TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
+_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
 _PAGE = {
     "limit": Parameter(_limit, _COUNT, "How many at most."),
@@ -109,15 +125,19 @@ _PAGE = {
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "orders": {
         "status": _enum(OrderStatus),
-        "carrier": Parameter(str, _TEXT, "Only with this carrier."),
+        "carrier": _carrier(registry.names, "Only with this carrier."),
         "reference": Parameter(str, _TEXT, "Only of this reference."),
-        "created_after": Parameter(_time, _INSTANT, "Only later than this."),
-        "created_before": Parameter(_time, _INSTANT, "Only earlier than this."),
+        "created_after": Parameter(
+            _time, _INSTANT, "Only later than this time, or than the beginning of this day in UTC."
+        ),
+        "created_before": Parameter(
+            _time, _INSTANT, "Only earlier than this time, or than the beginning of this day in UTC."
+        ),
         **_PAGE,
     },
     "trackings": {
         "status": _enum(TrackingStatus),
-        "carrier": Parameter(str, _TEXT, "Only with this carrier or aggregator."),
+        "carrier": _carrier(registry.trackers, "Only with this carrier or aggregator."),
         **_PAGE,
     },
     "account": {"account": Parameter(str, _TEXT, "Whose account is asked; default `default`.")},

@@ -85,7 +85,7 @@ class TestTheList:
         assert ids(carrier="lso") == {own.id}
         assert len(ids(carrier="trackingmore")) == 3
         assert ids(carrier="trackingmore", status="delivered") == {there.id}
-        assert ids(carrier="nobody") == set()
+        assert ids(carrier="LSO") == {own.id}
 
     def test_shows_the_next_poll_of_each(self, house: House) -> None:
         first, _ = some(house, 2)
