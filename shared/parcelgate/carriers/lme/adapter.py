@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from parcelgate.carriers.accounts import Connection
+from parcelgate.carriers.accounts import Connection, Login
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -20,7 +20,7 @@ from parcelgate.carriers.lme.client import Client, Unread
 from parcelgate.carriers.lme.mapping import create, results, track
 from parcelgate.carriers.lme.mapping.address import address_check, address_query
 from parcelgate.carriers.lme.mapping.label import label_data
-from parcelgate.carriers.lme.settings import Call, CarrierSettings, ErrorKind, ErrorMeaning
+from parcelgate.carriers.lme.settings import ACCOUNT, Call, CarrierSettings, ErrorKind, ErrorMeaning
 from parcelgate.carriers.results import (
     AddressCheck,
     Cancellation,
@@ -69,8 +69,8 @@ class Adapter:
     """A route is asked for one number (public)."""
 
     def __init__(self, connection: Connection) -> None:
-        self._client = Client(connection)
-        self._login = self._client.login
+        self._login = Login(ACCOUNT, connection.account, connection.reread)
+        self._client = Client(self._login, connection.send, connection.clock)
         self._clock = connection.clock
 
     @property

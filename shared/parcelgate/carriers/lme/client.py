@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from parcelgate.carriers.accounts import Connection, Login
+from parcelgate.carriers.accounts import Login
 from parcelgate.carriers.lme import signing, wire
-from parcelgate.carriers.lme.settings import ACCOUNT, Call
+from parcelgate.carriers.lme.settings import Call, CarrierSettings, Credentials
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, encoded, renamed
-from parcelgate.carriers.toolkit.calls import MIB, Request
+from parcelgate.carriers.toolkit.calls import MIB, Request, Transport
 from parcelgate.carriers.toolkit.models import Sent
+from parcelgate.domain.clock import Clock
 
 _LABEL_ANSWER_BYTES = 24 * MIB
 _ANSWER_BYTES = 2 * MIB
@@ -23,20 +24,19 @@ class Unread(msgspec.Struct, frozen=True):
     status: int
 
 
-class Client:
+class Client(msgspec.Struct, frozen=True):
     """LME's calls for one account. The HTTP status counts only where the body cannot be read (assumed)."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.login = Login(ACCOUNT, connection.account, connection.reread)
-        self.send = connection.send
-        self._clock = connection.clock
+    login: Login[Credentials, CarrierSettings]
+    send: Transport
+    clock: Clock
 
     def ask(self, call: Call, body: Callable[[str], Sent], *, safe: bool) -> wire.Answer | Unread:
         """LME's answer, opened; `body` is made for an app key. Raises AccountError and TransientError."""
         login = self.login.credentials
         ours_to_theirs = self.login.settings.fields.get(call, {})
         data = signing.seal(encoded(renamed(body(login.app_key).fields(), ours_to_theirs)), login.theirs)
-        timestamp = signing.milliseconds(self._clock())
+        timestamp = signing.milliseconds(self.clock())
         request = Request(
             call=f"lme.{call}",
             method="POST",
