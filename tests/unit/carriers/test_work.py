@@ -15,12 +15,13 @@ import pytest
 import sandbox.carriers
 from local import order_files
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import Connection
+from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import TransientError
 from parcelgate.carriers.port import Carrier
+from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import MOST_FINDINGS, FieldError, Notice, bounded, invalid
 from parcelgate.http.requests.orders import read_order
-from parcelgate.services.orders.create import Draft
+from parcelgate.services.orders.create import Draft, examined
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
 
 SENDER = {"name": "Depot", "line1": "1 Dock Road", "city": "Foshan", "country": "CN", "state": "Guangdong"}
@@ -151,6 +152,23 @@ def test_a_problem_names_as_many_fields_as_anybody_reads_and_says_how_many_there
     problem = invalid([FieldError(f"/{place}", "missing", "") for place in range(5000)]).problem
     assert len(problem.errors) == 101
     assert problem.detail.startswith("5000 fields")
+
+
+class _OneCarrier:
+    """Stands for all carriers of an environment."""
+
+    def account(self, *_: str) -> AccountConfig:
+        return lso_account(carrier="ubi")
+
+    def of(self, _order: Order) -> Carrier:
+        return adapter("ubi")
+
+
+def test_an_order_has_no_more_warnings_than_anybody_reads() -> None:
+    draft = read("ubi", 500, description="Mütze Łódź", origin_country="CN")
+    order = examined(draft, _OneCarrier())  # type: ignore[arg-type]
+    assert [warning.code for warning in order.warnings] == [*["transliterated"] * MOST_FINDINGS, "more"]
+    assert order.warnings[-1].message == "And 400 more."
 
 
 @pytest.mark.parametrize("carrier", registry.names())

@@ -15,7 +15,7 @@ from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import NO_BATTERY, Place
 from parcelgate.carriers.ubi.codes import SERVICES_LISTED
 from parcelgate.carriers.ubi.mapping import create
-from parcelgate.carriers.ubi.mapping.prepare import prepared, readable, unprintable
+from parcelgate.carriers.ubi.mapping.prepare import prepared, readable, unprintables
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Letters, Row
 from parcelgate.domain.measures import WeightUnit
@@ -266,8 +266,8 @@ def _broken(row: Row, value: Any) -> tuple[str, str] | None:
     if isinstance(value, str):
         if row.longest is not None and len(value) > row.longest:
             return "too_long", f"UBI takes at most {row.longest} characters here, these are {len(value)}."
-        if unprintables := dict.fromkeys(character for character in value if unprintable(character)):
-            shown = " ".join(f"U+{ord(character):04X}" for character in [*unprintables][:_SHOWN_LETTERS])
+        if controls := unprintables(value):
+            shown = " ".join(f"U+{ord(character):04X}" for character in controls[:_SHOWN_LETTERS])
             return "characters", f"Control characters and emoji cannot be sent here: {shown}"
         if row.one_of and value not in row.one_of:
             return "unknown_value", f"UBI takes only {', '.join(row.one_of)} here."

@@ -324,10 +324,10 @@ def read_envelope(body: bytes) -> Envelope:
 
 def read_each[T: BaseModel](model: type[T], entries: Iterable[Any]) -> list[T]:
     """The entries that can be read as `model`; the others are left out."""
-    found = []
+    read = []
     for entry in entries:
         try:
-            found.append(model.model_validate(entry))
+            read.append(model.model_validate(entry))
         except ValidationError:
             continue
-    return found
+    return read

@@ -36,9 +36,9 @@ def label_files(order: Order, numbers: Sequence[str], answers: Sequence[LabelAns
                 by_number.setdefault(number, answer)
     files = []
     for parcel, number in zip(order.parcels, numbers, strict=True):
-        found = by_number.get(number) or by_number.get(parcel.tracking_number or "")
-        file = None if found is None else label_file(parcel.reference, _content(found))
-        if file is not None and file.format in LABEL_FORMATS:
+        label = by_number.get(number) or by_number.get(parcel.tracking_number or "")
+        file = label and label_file(parcel.reference, _content(label))
+        if file and file.format in LABEL_FORMATS:
             files.append(file)
     return files
 

@@ -42,6 +42,13 @@ def unprintable(character: str) -> bool:
     return category[0] == "C" or category in {"Zl", "Zp"} or _PICTURE.match(character) is not None
 
 
+def unprintables(text: str) -> list[str]:
+    """The characters of a text that eTower gets a space in place of, each once."""
+    if text.isascii() and text.isprintable():
+        return []
+    return [character for character in dict.fromkeys(text) if unprintable(character)]
+
+
 def readable(character: str) -> bool:
     """English and French letters, digits, and everything that is no letter at all."""
     if character.isascii() or character in _FRENCH:
@@ -146,10 +153,8 @@ class _Writer:
         return msgspec.structs.replace(struct, **changes)
 
     def _text(self, value: str, pointer: str, source: str) -> str:
-        if value.isascii() and value.isprintable():
-            return value.strip(" ")
         text = unicodedata.normalize("NFC", value).strip(" ")
-        if any(unprintable(character) for character in text):
+        if unprintables(text):
             message = "Control characters and emoji were replaced by spaces."
             self._warn(pointer, "characters_replaced", message)
             spaced = "".join(" " if unprintable(character) else character for character in text)
