@@ -14,7 +14,7 @@ import pytest
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import CarrierError, RefusedError
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import (
     Amendment,
     Area,
@@ -36,8 +36,9 @@ PROFILE = CarrierProfile(
     countries=(),
     max_parcels=0,
     label_formats=(),
-    capabilities=("follow",),
-    grades={"follow": "documented"},
+    grades=graded(
+        documented="follow",
+    ),
     track_batch=40,
 )
 WEBHOOK_ANSWER = None

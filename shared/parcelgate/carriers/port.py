@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What `/v1/carriers` says of a carrier, with how sure we are of each fact.
 
-    `grades` maps a call (create, cancel, label, ...) to documented, public or assumed. `confirms_later`
-    tells what `ConfirmsLater` tells of the adapter, where there is none at hand; `create_batch` what
-    `CreatesInBatches` tells, 1 for a carrier that takes orders singly; `track_batch` how many numbers one
-    question after their journeys takes.
+    `grades` maps a call (create, cancel, label, ...), and what else is known of the carrier, to documented,
+    public or assumed; see `graded`. `confirms_later` tells what `ConfirmsLater` tells of the adapter, where
+    there is none at hand; `create_batch` what `CreatesInBatches` tells, 1 for a carrier that takes orders
+    singly; `track_batch` how many numbers one question after their journeys takes.
     """
 
     code: str
@@ -56,12 +56,30 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     countries: tuple[str, ...]
     max_parcels: int
     label_formats: tuple[str, ...]
-    capabilities: tuple[str, ...]
     grades: dict[str, str]
     confirms_later: bool = False
     create_batch: int = 1
     track_batch: int = 1
     limits: Limits = Limits()
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The calls that the carrier has."""
+        return tuple(name for name in self.grades if name not in _NO_CALLS)
+
+
+_NO_CALLS = frozenset({"authentication", "limits", "order_result", "webhook"})
+"""What is graded besides the calls."""
+
+
+def graded(*, documented: str = "", public: str = "", assumed: str = "") -> dict[str, str]:
+    """The grades of a carrier's facts, which are named with blanks between them.
+
+    >>> graded(documented="create label", assumed="limits")
+    {'create': 'documented', 'label': 'documented', 'limits': 'assumed'}
+    """
+    grades = {"documented": documented, "public": public, "assumed": assumed}
+    return {name: grade for grade, names in grades.items() for name in names.split()}
 
 
 @runtime_checkable

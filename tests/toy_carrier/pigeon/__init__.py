@@ -4,7 +4,7 @@
 """
 
 from parcelgate.carriers.limits import Limits
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import Service
 
 PROFILE = CarrierProfile(
@@ -14,16 +14,10 @@ PROFILE = CarrierProfile(
     countries=("GB",),
     max_parcels=3,
     label_formats=("pdf",),
-    capabilities=("create", "find_by_reference", "track", "cancel", "label"),
-    grades={
-        "create": "documented",
-        "authentication": "documented",
-        "find_by_reference": "documented",
-        "track": "documented",
-        "cancel": "documented",
-        "label": "assumed",
-        "limits": "assumed",
-    },
+    grades=graded(
+        documented="create find_by_reference track cancel authentication",
+        assumed="label limits",
+    ),
     limits=Limits(rate=50, burst=100),
 )
 

@@ -3,7 +3,7 @@
 `docs/adding-a-carrier.md` says what each room of the folder holds. `signing` seals and signs.
 """
 
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import Service
 
 PROFILE = CarrierProfile(
@@ -14,29 +14,11 @@ PROFILE = CarrierProfile(
     countries=("AU", "NZ", "US", "CA"),
     max_parcels=1,
     label_formats=("pdf",),
-    capabilities=(
-        "create",
-        "find_by_reference",
-        "track",
-        "cancel",
-        "update",
-        "label",
-        "validate_address",
-        "verify_webhook",
+    grades=graded(
+        documented="webhook",
+        public="create find_by_reference track cancel authentication",
+        assumed="update label validate_address verify_webhook limits",
     ),
-    grades={
-        "create": "public",
-        "authentication": "public",
-        "find_by_reference": "public",
-        "track": "public",
-        "cancel": "public",
-        "webhook": "documented",
-        "verify_webhook": "assumed",
-        "update": "assumed",
-        "validate_address": "assumed",
-        "label": "assumed",
-        "limits": "assumed",
-    },
 )
 
 WEBHOOK_ANSWER = b'{"code": 200, "message": "SUCCESS"}'

@@ -3,7 +3,7 @@
 `docs/adding-a-carrier.md` says what each room of the folder holds.
 """
 
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import Service
 
 PROFILE = CarrierProfile(
@@ -14,19 +14,10 @@ PROFILE = CarrierProfile(
     max_parcels=50,
     track_batch=30,
     label_formats=("pdf",),
-    capabilities=("create", "find_by_reference", "track", "cancel", "label", "rates"),
-    grades={
-        "create": "documented",
-        "webhook": "documented",
-        "find_by_reference": "assumed",
-        "order_result": "assumed",
-        "rates": "assumed",
-        "label": "assumed",
-        "cancel": "assumed",
-        "track": "assumed",
-        "authentication": "assumed",
-        "limits": "assumed",
-    },
+    grades=graded(
+        documented="create webhook",
+        assumed="find_by_reference track cancel label rates authentication limits order_result",
+    ),
     confirms_later=True,
 )
 

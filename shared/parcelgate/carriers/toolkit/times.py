@@ -11,8 +11,8 @@ _OFFSET = re.compile(
 _FRACTIONS = {"5": 30, "25": 15, "75": 45}
 _EPOCH = re.compile(r"\d{10}(\d{3})?", re.ASCII)
 _MOMENT = re.compile(
-    r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})"
-    r"(?:(?:T|\s+)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*([AP]M\b)?\s*(\S.*)?)?",
+    r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?:(?:T|\s+)(?P<hour>\d{1,2}):(\d\d)(?::(\d\d)"
+    r"(?:[.,](?P<fraction>\d+))?)?\s*(?P<half>[AP]M\b)?\s*(?P<zone>\S.*)?)?",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -48,7 +48,7 @@ def read_time(text: str | None) -> datetime | None:
         if _EPOCH.fullmatch(word):
             moment = datetime.fromtimestamp(int(word[:10]), UTC)
         elif match := _MOMENT.fullmatch(word):
-            moment = _moment(*match.groups())
+            moment = _moment(match)
         else:
             moment = datetime.fromisoformat(word)
     except (ValueError, OverflowError):
@@ -57,33 +57,16 @@ def read_time(text: str | None) -> datetime | None:
     return moment if 2000 <= moment.year < 2200 else None
 
 
-def _moment(
-    year: str,
-    _: str,
-    month: str,
-    day: str,
-    hour: str | None,
-    minute: str | None,
-    second: str | None,
-    fraction: str | None,
-    half: str | None,
-    zone: str | None,
-) -> datetime:
-    hours = int(hour or 0)
+def _moment(match: re.Match[str]) -> datetime:
+    year, _, month, day, hour, minute, second = (match[number] for number in range(1, 8))
+    hours, half = int(hour or 0), match["half"]
     if half is not None:
         if not 1 <= hours <= 12:
             raise ValueError(hour)
         hours = hours % 12 + (12 if half.upper() == "PM" else 0)
-    return datetime(
-        int(year),
-        int(month),
-        int(day),
-        hours,
-        int(minute or 0),
-        int(second or 0),
-        int((fraction or "").ljust(6, "0")[:6]),
-        tzinfo=read_zone(zone),
-    )
+    micros = int((match["fraction"] or "").ljust(6, "0")[:6])
+    date = datetime(int(year), int(month), int(day), tzinfo=read_zone(match["zone"]))
+    return date.replace(hour=hours, minute=int(minute or 0), second=int(second or 0), microsecond=micros)
 
 
 def read_zone(text: str | None) -> tzinfo | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parcelgate.carriers.limits import Limits
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import AtTheDoor
 
 if TYPE_CHECKING:
@@ -25,45 +25,12 @@ PROFILE = CarrierProfile(
     max_parcels=0,
     track_batch=40,
     label_formats=(),
-    capabilities=(
-        "follow",
-        "track",
-        "history",
-        "realtime",
-        "amend",
-        "correct",
-        "forget",
-        "pause",
-        "transit_times",
-        "remote_areas",
-        "air_cargo",
-        "usage",
-        "counts",
-        "detect",
-        "couriers",
-        "verify_webhook",
+    grades=graded(
+        documented="follow authentication",
+        public="track history realtime amend correct pause transit_times remote_areas air_cargo usage counts "
+        "detect couriers verify_webhook limits",
+        assumed="forget webhook",
     ),
-    grades={
-        "follow": "documented",
-        "authentication": "documented",
-        "track": "public",
-        "history": "public",
-        "realtime": "public",
-        "amend": "public",
-        "correct": "public",
-        "forget": "assumed",
-        "pause": "public",
-        "transit_times": "public",
-        "remote_areas": "public",
-        "air_cargo": "public",
-        "usage": "public",
-        "counts": "public",
-        "detect": "public",
-        "couriers": "public",
-        "webhook": "assumed",
-        "verify_webhook": "public",
-        "limits": "public",
-    },
     # Public: the list once a second, realtime three times a second; after a 429 two minutes' rest.
     limits=Limits(rest=120.0, lanes={"list": 1.0, "realtime": 3.0}),
 )

@@ -3,7 +3,7 @@
 `docs/adding-a-carrier.md` says what each room of the folder holds. `answers` says what a refusal means.
 """
 
-from parcelgate.carriers.port import CarrierProfile
+from parcelgate.carriers.port import CarrierProfile, graded
 from parcelgate.carriers.results import Service
 
 PROFILE = CarrierProfile(
@@ -19,32 +19,11 @@ PROFILE = CarrierProfile(
     create_batch=300,
     track_batch=30,
     label_formats=("pdf", "jpg", "zpl"),
-    capabilities=(
-        "create",
-        "find_by_reference",
-        "track",
-        "batch",
-        "cancel",
-        "update",
-        "hold",
-        "manifest",
-        "label",
-        "services",
+    grades=graded(
+        documented="create",
+        public="track batch cancel hold manifest label services authentication",
+        assumed="find_by_reference update limits",
     ),
-    grades={
-        "create": "documented",
-        "authentication": "public",
-        "batch": "public",
-        "label": "public",
-        "track": "public",
-        "cancel": "public",
-        "hold": "public",
-        "manifest": "public",
-        "services": "public",
-        "find_by_reference": "assumed",
-        "update": "assumed",
-        "limits": "assumed",
-    },
 )
 
 WEBHOOK_ANSWER: bytes | None = None
