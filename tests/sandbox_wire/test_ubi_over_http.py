@@ -25,6 +25,7 @@ from parcelgate.carriers.ubi.adapter import Adapter as Ubi
 from parcelgate.domain.clock import now
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import TrackingStatus
+from parcelgate.http.requests.orders import read_order
 from sandbox import Settings, serve
 from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
@@ -105,6 +106,34 @@ def test_the_given_orders_go_from_create_to_delivery(platform: Platform, name: s
     assert [history.events[-1].status for history in histories] == [TrackingStatus.DELIVERED] * len(labels)
     assert {event.status for history in histories for event in history.events} - {None}
     assert not any(event.at_is_local for history in histories for event in history.events)
+
+
+def test_what_is_filled_in_and_written_otherwise_is_taken_and_known_again(platform: Platform) -> None:
+    content = body(2, reference="r" * 80, customs={"vendor_id": "111", "gst_exemption_code": "PAID"})
+    content["ship_to"] |= {"name": "Łucja Núñez", "line1": "3 Żółć St", "country": "NZ", "state": None}
+    for one in content["parcels"]:
+        one["volume"] = "0.001"
+    order = read_order(content, carriers=["ubi"], tenant="shop", order_id="ord_1", now=NOON).order
+    assert order is not None
+    examination = platform.carrier.examine(order)
+    assert examination.errors == ()
+    assert {warning.code for warning in examination.warnings} == {"transliterated", "defaulted", "rounded_up"}
+
+    order = platform.confirmed(order)
+
+    found = platform.carrier.find_by_reference(order)
+    assert isinstance(found, Confirmed)
+    assert [one.tracking_number for one in found.parcels] == [*order.tracking_numbers]
+    # Sent again, it is a duplicate, and ours.
+    assert platform.confirmed(order).carrier_order_number == order.carrier_order_number
+    assert platform.carrier.update(order).carrier_order_number == order.carrier_order_number
+
+
+def test_a_service_that_is_refused_says_where_the_services_are_listed(platform: Platform) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        platform.carrier.create(order_of(body(service="GROUND")))
+    (error,) = refusal.value.errors
+    assert (error.pointer, "GET /v1/carriers/ubi/services" in error.message) == ("/service", True)
 
 
 @pytest.mark.parametrize(
