@@ -240,7 +240,7 @@ class VerifiesWebhooks(Protocol):
 
 @runtime_checkable
 class ChecksAtTheDoor(Protocol):
-    """The package (not the adapter) of a carrier whose deliveries can be told forged by themselves.
+    """The package (not the adapter) of a carrier whose deliveries can be recognised as forged by themselves.
 
     It is asked while the carrier waits for an answer: no pydantic, no httpx, no cryptography.
     """

@@ -1,4 +1,4 @@
-"""What carriers and aggregators answer, and what an aggregator is asked, in our words. Plain values."""
+"""What carriers and aggregators answer, and what an aggregator is asked for, in our words. Plain values."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -185,47 +185,45 @@ class Waybill(NamedTuple):
     tracking_number: str
 
 
-class Following(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel to be followed, and what the aggregator is told of it.
+class ParcelDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel, and what an aggregator keeps of it; None leaves a thing as it is."""
+
+    waybill: Waybill
+    destination_country: str | None = None
+    title: str | None = None
+    logistics_channel: str | None = None
+    customer: Customer | None = None
+    order_reference: str | None = None
+    note: str | None = None
+
+
+class Following(ParcelDetails, frozen=True, kw_only=True):
+    """A parcel to be followed, and what helps the aggregator to find it.
 
     `ship_date` and `order_created_at` are handed on in the aggregator's own form. With `auto_correct` it
     may find that another courier has the parcel.
     """
 
-    waybill: Waybill
-    destination_country: str | None = None
     special_destination: str | None = None
     postcode: str | None = None
     ship_date: date | None = None
     account_number: str | None = None
     auto_correct: bool = True
-    title: str | None = None
-    logistics_channel: str | None = None
-    customer: Customer | None = None
-    order_reference: str | None = None
     order_created_at: datetime | None = None
-    note: str | None = None
     lang: str | None = None
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """The aggregator follows the parcel; `already` when it did so before. `history` as far as it was told."""
+    """The aggregator follows the parcel; `already` when it did so before. `history` as far as it is known."""
 
     waybill: Waybill
     already: bool = False
     history: ParcelHistory | None = None
 
 
-class Amendment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be changed of a followed parcel; None leaves a thing as it is."""
+class Amendment(ParcelDetails, frozen=True, kw_only=True):
+    """What is to be changed of a followed parcel."""
 
-    waybill: Waybill
-    title: str | None = None
-    logistics_channel: str | None = None
-    customer: Customer | None = None
-    order_reference: str | None = None
-    note: str | None = None
-    destination_country: str | None = None
     archived: bool | None = None
 
 

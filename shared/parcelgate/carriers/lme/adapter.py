@@ -66,7 +66,7 @@ class Adapter:
     """One LME account: Carrier, Cancels, Updates, ProvidesLabels, ValidatesAddresses, VerifiesWebhooks."""
 
     track_batch = 1
-    """A route is asked for one number (public)."""
+    """One call asks about one number (public)."""
 
     def __init__(self, connection: Connection) -> None:
         self._login = Login(ACCOUNT, connection.account, connection.reread)
@@ -86,7 +86,7 @@ class Adapter:
 
         A readable refusal means that nothing was taken. Codes 200 and 500 to 599, a success without a
         number and whatever cannot be read leave it open. A refusal because the reference is there already
-        is settled by asking whose order it is: ours is adopted.
+        leads to a look-up: our own order is adopted.
         """
         answer, meaning = self._settled(Call.CREATE, partial(self._body, order), safe=False)
         if meaning is None:

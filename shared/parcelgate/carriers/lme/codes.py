@@ -86,8 +86,8 @@ _HANDED_ON = re.compile(
 
 def next_number(text: str) -> str | None:
     """The next carrier's number in the text of an event (documented: "... , Tracking Number: [number]")."""
-    found = _HANDED_ON.search(text)
-    return found[1] if found else None
+    match = _HANDED_ON.search(text)
+    return match[1] if match else None
 
 
 def action(code: str) -> Action | None:
@@ -136,8 +136,8 @@ The first kind that fits is it: "does not exist" comes before "exists".
 
 def meaning(code: str, message: str, table: Mapping[str, ErrorMeaning]) -> ErrorMeaning:
     """What an error is, by the account's own `table`, then by the ones above; a refusal otherwise."""
-    if found := table.get(code):
-        return found
+    if listed := table.get(code):
+        return listed
     if kind := CODES.get(code):
         return ErrorMeaning(kind)
     if re.fullmatch(r"5\d\d", code, re.ASCII):
@@ -185,7 +185,7 @@ _SIDES = {"receiver": "/ship_to", "poster": "/ship_from"}
 def pointer_in(text: str) -> str | None:
     """Where in the create body the field is that a refusal's `text` names; None when it names none.
 
-    A field of an address that does not say whose is taken for the receiver's.
+    A field of an address without a side is the receiver's.
     """
     for match in re.finditer(r"(?<![A-Za-z0-9_.])(?:(receiver|poster)\.)?([A-Za-z]+)(?![A-Za-z0-9_])", text):
         side, name = match.groups()

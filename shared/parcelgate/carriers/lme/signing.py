@@ -9,15 +9,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from parcelgate.carriers.results import Trust
@@ -41,33 +41,28 @@ def private_key(text: str) -> RSAPrivateKey:
 
     Remembered, as checking one takes milliseconds.
     """
-    content = _key_bytes(text)
-    load = serialization.load_pem_private_key if _is_pem(content) else serialization.load_der_private_key
-    try:
-        key = load(content, None)
-    except (ValueError, TypeError):
-        raise KeyFormatError("not a private key") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise KeyFormatError("not an RSA key")
+    load = serialization.load_pem_private_key, serialization.load_der_private_key
+    key = _key(text, *(partial(one, password=None) for one in load))
+    if not isinstance(key, RSAPrivateKey):
+        raise KeyFormatError("it is not an RSA key")
     return key
 
 
 @lru_cache(maxsize=64)
 def public_key(text: str) -> RSAPublicKey:
     """A public key from Base64 DER (SubjectPublicKeyInfo, or PKCS#1) or PEM. Raises KeyFormatError."""
-    content = _key_bytes(text)
-    load = serialization.load_pem_public_key if _is_pem(content) else serialization.load_der_public_key
-    try:
-        key = load(content)
-    except (ValueError, TypeError):
-        raise KeyFormatError("not a public key") from None
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyFormatError("not an RSA key")
+    key = _key(text, serialization.load_pem_public_key, serialization.load_der_public_key)
+    if not isinstance(key, RSAPublicKey):
+        raise KeyFormatError("it is not an RSA key")
     return key
 
 
-def _is_pem(content: bytes) -> bool:
-    return content.startswith(b"-----")
+def _key(text: str, load_pem: Callable[[bytes], object], load_der: Callable[[bytes], object]) -> object:
+    content = _key_bytes(text)
+    try:
+        return load_pem(content) if content.startswith(b"-----") else load_der(content)
+    except (ValueError, TypeError):
+        raise KeyFormatError("it cannot be read as such a key") from None
 
 
 def _key_bytes(text: str) -> bytes:
@@ -78,7 +73,7 @@ def _key_bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise KeyFormatError("neither Base64 nor PEM") from None
+        raise KeyFormatError("it is neither Base64 nor PEM") from None
 
 
 # Sealing.
@@ -129,8 +124,8 @@ def signature(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> st
 def is_signed(sign: str, app_key: str, data: str, timestamp: str, key: RSAPublicKey) -> bool:
     """Whether `sign` was made of exactly these by the owner of `key`."""
     try:
-        found = base64.b64decode(sign, validate=True)
-        key.verify(found, signed_text(app_key, data, timestamp), padding.PKCS1v15(), hashes.SHA256())
+        content = base64.b64decode(sign, validate=True)
+        key.verify(content, signed_text(app_key, data, timestamp), padding.PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True
@@ -179,7 +174,7 @@ def verify_push(
 
     Believed when it is sealed for us, signed by LME for our app key, and at most `tolerance` from `now`.
     Sealed without that, or with an old signature, or plain: a nudge, as anybody may hold a public key.
-    What cannot be opened is unreadable; whatever the cause, it is told in the same words.
+    What cannot be opened is unreadable, in the same words whatever the cause.
     """
     unreadable = Push(trust=Trust.UNREADABLE, reason="cannot be read")
     if len(body) > _LONGEST_PUSH:
@@ -209,8 +204,8 @@ def _doubt(
     tolerance: timedelta,
 ) -> str:
     """Why a push is not believed; empty when it is."""
-    found = {name.lower(): value.strip() for name, value in names.items()}
-    sign, timestamp, key = (found.get(name, "") for name in ("sign", "timestamp", "appkey"))
+    headers = {name.lower(): value.strip() for name, value in names.items()}
+    sign, timestamp, key = (headers.get(name, "") for name in ("sign", "timestamp", "appkey"))
     if not (sign and timestamp and key):
         return "not signed"
     if not hmac.compare_digest(key.encode(), app_key.encode()):

@@ -177,9 +177,9 @@ def _destination(to: Address, settings: CarrierSettings) -> Iterator[FieldError]
         yield FieldError("/ship_to/country", "unsupported_country", message)
         return
     yield from _state(to, "/ship_to")
-    found = undeliverable(to, settings)
-    if found:
-        yield FieldError("/ship_to/postcode", *found)
+    error = undeliverable(to, settings)
+    if error:
+        yield FieldError("/ship_to/postcode", *error)
 
 
 def undeliverable(to: Address, settings: CarrierSettings) -> tuple[str, str] | None:
@@ -205,13 +205,13 @@ def is_listed(postcode: str, patterns: Iterable[str]) -> bool:
         text = pattern.strip()
         first, dash, last = text.partition("-")
         if text.endswith("*"):
-            found = whole.startswith(_bare(text))
+            matches = whole.startswith(_bare(text))
         elif dash:
             lowest, highest = _bare(first), _bare(last)
-            found = len(lowest) == len(whole) == len(highest) and lowest <= whole <= highest
+            matches = len(lowest) == len(whole) == len(highest) and lowest <= whole <= highest
         else:
-            found = whole == _bare(text)
-        if found:
+            matches = whole == _bare(text)
+        if matches:
             return True
     return False
 

@@ -81,15 +81,15 @@ class AddressQuery(Sent):
 
 def _code(value: Any) -> str | None:
     """A code, which may be a number: 0, 0.0 and "0" are the same."""
-    told = text(value)
-    if told is None:
+    word = text(value)
+    if word is None:
         return None
     try:
-        number = Decimal(told)
+        number = Decimal(word)
     except InvalidOperation:
-        return told
+        return word
     whole = number.is_finite() and number.adjusted() < 12 and number == number.to_integral_value()
-    return str(int(number)) if whole else told
+    return str(int(number)) if whole else word
 
 
 def _flag(value: Any) -> bool | None:
@@ -105,8 +105,8 @@ def _first_address(value: Any) -> str | None:
     """A web address that may come alone, among several in one text, or in a list; https alone."""
     if isinstance(value, list):
         value = next((item for item in value if text(item)), None)
-    told = text(value)
-    return None if told is None else secure_address(told.split(",")[0].strip())
+    word = text(value)
+    return None if word is None else secure_address(word.split(",")[0].strip())
 
 
 Code = Annotated[str | None, BeforeValidator(_code)]
@@ -212,12 +212,12 @@ class _Envelope(Read):
 def read_envelope(content: bytes) -> Answer | None:
     """The answer in `content`, its `data` as it came; None when it is none: not JSON, or without a code."""
     try:
-        found = decoded(content)
+        document = decoded(content)
     except UnreadableError:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         return None
-    envelope = _Envelope.model_validate(found)
+    envelope = _Envelope.model_validate(document)
     if envelope.code is None:
         return None
     return Answer(envelope.code, envelope.message or envelope.msg or "", envelope.data)

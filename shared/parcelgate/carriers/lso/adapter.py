@@ -99,12 +99,12 @@ class Adapter:
         AuthenticationError, and TransientError for 429, 500 to 599, an answer that cannot be read and a call
         that did not come through.
         """
-        asked = (
+        query = (
             {"orderNumber": order.carrier_order_number}
             if order.carrier_order_number
             else {"customerNumber": order.reference}
         )
-        answer = self._settled(Call.ORDER_RESULT, asked)
+        answer = self._settled(Call.ORDER_RESULT, query)
         if answer.code in self._settings.not_found_codes:
             return NotFound()
         if answer.code in self._pending_codes:
@@ -159,16 +159,16 @@ class Adapter:
         An event that cannot be read is set aside and its neighbours stay. Raises RefusedError,
         AuthenticationError or TransientError.
         """
-        found: list[ParcelHistory] = []
+        journeys: list[ParcelHistory] = []
         for numbers in batched(dict.fromkeys(tracking_numbers), self._settings.track_batch, strict=False):
             answer = self._settled(Call.TRACKING, {"serviceNumbers": numbers})
             if answer.code != codes.OK:
                 raise self._unsuccessful(Call.TRACKING, answer)
-            histories, aside = mapping.histories(answer, numbers, self._settings)
-            if aside:
-                _logger.warning("%s: %d records set aside as not readable", Call.TRACKING, aside)
-            found += histories
-        return found
+            histories, unreadable = mapping.histories(answer, numbers, self._settings)
+            if unreadable:
+                _logger.warning("%s: %d records set aside as not readable", Call.TRACKING, unreadable)
+            journeys += histories
+        return journeys
 
     def _document(self, parcel: Parcel, entry: wire.LabelEntry) -> LabelFile:
         return read_label(
@@ -192,10 +192,10 @@ class Adapter:
         if answer is not None and not _is_trouble(answer):
             return answer
         what = "not readable" if answer is None else f"code {answer.code}"
-        said = None if answer is None else mapping.words(answer)
+        words = None if answer is None else mapping.words(answer)
         if safe or (answer is not None and answer.code == codes.TOO_MANY_REQUESTS):
-            raise TransientError(f"{call}: {what}", words=said)
-        raise UnknownOutcomeError(f"{call}: {what}", words=said)
+            raise TransientError(f"{call}: {what}", words=words)
+        raise UnknownOutcomeError(f"{call}: {what}", words=words)
 
     def _authorised(self, call: Call, body: Mapping[str, Any], safe: bool) -> wire.Answer | None:
         """The answer to a call made with a token; a refused token is renewed, and the call repeated, once.
@@ -248,11 +248,11 @@ class Adapter:
         self, call: Call, answer: wire.Answer, order: Order | None = None, *, safe: bool = True
     ) -> CarrierError:
         """What a settled answer without success means: a refusal only when the platform says why."""
-        what, said = f"{call}: code {answer.code}", mapping.words(answer)
+        what, words = f"{call}: code {answer.code}", mapping.words(answer)
         if answer.code in self._pending_codes or not answer.message:
-            return TransientError(what, words=said) if safe else UnknownOutcomeError(what, words=said)
+            return TransientError(what, words=words) if safe else UnknownOutcomeError(what, words=words)
         errors = () if order is None else mapping.refused_fields(answer, order)
-        return RefusedError(what, words=said, errors=errors)
+        return RefusedError(what, words=words, errors=errors)
 
     def _log_in(self) -> tuple[str, float]:
         """A new token and its life in seconds (assumed)."""
@@ -272,5 +272,5 @@ class Adapter:
 
 
 def _is_trouble(answer: wire.Answer) -> bool:
-    """Whether the platform speaks of its own state, and not of what it was asked."""
+    """Whether the answer is about the platform's own state, and not about the call."""
     return answer.code == codes.TOO_MANY_REQUESTS or 500 <= answer.code <= 599

@@ -45,7 +45,7 @@ def mended(content: bytes) -> bytes:
     """
     content = content.removeprefix(BOM_UTF8)
     if b"\\ud" in content or b"\\uD" in content:
-        content = _ESCAPE.sub(lambda found: found[0] if found[1] is None else rb"\ufffd", content)
+        content = _ESCAPE.sub(lambda match: match[0] if match[1] is None else rb"\ufffd", content)
     return content.decode(errors="replace").encode()
 
 

@@ -1,9 +1,11 @@
-"""What adapters do alike with an order and what a carrier tells of it. Pure."""
+"""What adapters do alike with an order and what a carrier answers about it. Pure."""
 
 import unicodedata
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.domain.orders import Order
@@ -17,11 +19,11 @@ def bare(text: str) -> str:
     return "".join(character for character in normal if character.isalnum())
 
 
-def plain_details(told: Mapping[str, Any], elsewhere: Collection[str]) -> dict[str, Any]:
-    """What a carrier told beyond the members that are kept `elsewhere`: plain values, decimals as text."""
+def plain_details(answer: Mapping[str, Any], elsewhere: Collection[str]) -> dict[str, Any]:
+    """What a carrier answered beyond the members kept `elsewhere`: plain values, decimals as text."""
     return {
         name: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
-        for name, value in told.items()
+        for name, value in answer.items()
         if name not in elsewhere and isinstance(value, str | int | Decimal)
     }
 
@@ -33,13 +35,7 @@ def as_it_was(order: Order) -> Confirmed | None:
     return Confirmed(
         carrier_order_number=order.carrier_order_number,
         parcels=tuple(
-            ParcelResult(
-                reference=parcel.reference,
-                tracking_number=parcel.tracking_number,
-                master_tracking_number=parcel.master_tracking_number,
-                carrier_parcel_number=parcel.carrier_parcel_number,
-            )
-            for parcel in order.parcels
+            msgspec.convert(parcel, ParcelResult, from_attributes=True) for parcel in order.parcels
         ),
         master_tracking_numbers=order.master_tracking_numbers,
         details=order.carrier_details,

@@ -1,7 +1,7 @@
 """What becomes of each field of the create body: a carrier says it in one table, and this reads it.
 
 A table maps patterns of JSON pointers (`/parcels/*/description`) to a `Place` and a few words: for SENT
-the carrier's own name of the field, otherwise the reason that the client is told.
+the carrier's own name of the field, otherwise the reason, as the client reads it.
 """
 
 from collections.abc import Iterator, Mapping

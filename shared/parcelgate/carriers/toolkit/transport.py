@@ -133,7 +133,7 @@ class _Attempt:
         self._wind()
 
     def extensions(self) -> dict[str, Any]:
-        """The hooks of httpx: the time-outs it reads before each step, and who is told of each step."""
+        """The hooks of httpx: the time-outs that it reads before each step, and what it calls at each step."""
         return {"timeout": self._timeouts, "trace": self._step}
 
     def overdue(self) -> bool:
@@ -173,8 +173,8 @@ def is_public(address: str) -> bool:
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in entries]
 
 
 def warm() -> None:

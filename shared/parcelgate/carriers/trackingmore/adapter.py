@@ -56,9 +56,8 @@ class Adapter:
     def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
         """Follow one parcel with `post`, several with `batch` (documented).
 
-        One that is followed already, code 4016, is no error, so that a call whose answer was lost is simply
-        made again. With `auto_correct` the courier in the answer may be another than the one that was asked
-        for. A parcel that stands in neither list of the answer is an error of its own.
+        A parcel that is followed already, code 4016, is no error, so that a call whose answer was lost is
+        simply made again. With `auto_correct` the answer may name another courier. A parcel that stands in neither list of the answer is an error of its own.
         """
         by_waybill = _at_most({parcel.waybill: parcel for parcel in parcels})
         results: dict[Waybill, Followed | CarrierError] = {}
@@ -105,7 +104,7 @@ class Adapter:
 
     def _listed(self, numbers: Sequence[str]) -> list[wire.Item]:
         """Everything that the list has of these numbers, over as many pages as it takes."""
-        found: dict[tuple[str | None, str | None], wire.Item] = {}
+        listed: dict[tuple[str | None, str | None], wire.Item] = {}
         size = self._settings.page_size
         for number in range(1, _MOST_PAGES + 1):
             query: dict[str, str | int] = {"numbers": ",".join(numbers), "page": number, "limit": size}
@@ -120,21 +119,21 @@ class Adapter:
             if not answers.done(answer):
                 raise answers.error(answer.code, answer.message)
             items = wire.items(answer.data, "items")
-            before = len(found)
-            found |= {(item.tracking_number, item.carrier_code): item for item in items}
+            before = len(listed)
+            listed |= {(item.tracking_number, item.carrier_code): item for item in items}
             page = wire.Page.model_validate(answer.data if isinstance(answer.data, dict) else {})
             full = len(items) >= (page.limit or size)
-            more = full if page.total is None else len(found) < page.total
-            if not more or len(found) == before:
+            more = full if page.total is None else len(listed) < page.total
+            if not more or len(listed) == before:
                 break
-        return list(found.values())
+        return list(listed.values())
 
     def history(self, waybill: Waybill) -> ParcelHistory | None:
         """Ask for one parcel by its own path (public); None when it is not followed, or there is nothing."""
         return self._of(waybill, self._client.call(Call.GET_ONE, waybill=waybill))
 
     def realtime(self, waybill: Waybill) -> ParcelHistory | None:
-        """Have the courier asked now (public)."""
+        """Make TrackingMore ask the courier now (public)."""
         return self._of(waybill, self._client.call(Call.REALTIME, _pair(waybill)))
 
     def _of(self, waybill: Waybill, answer: wire.Answer) -> ParcelHistory | None:
@@ -148,7 +147,7 @@ class Adapter:
             return self._history(matched[waybill], waybill.tracking_number)
         if not answer.data or answer.data == {"items": []}:
             return None
-        raise answers.nothing_told()
+        raise answers.not_mentioned()
 
     def _history(self, item: wire.Item, number: str) -> ParcelHistory:
         history, unreadable = mapping.history(item, self._settings, number=number)
@@ -185,8 +184,8 @@ class Adapter:
             return
         if kind is Kind.NOT_FOLLOWED:
             there = Waybill(carrier_code, waybill.tracking_number)
-            found = self._client.call(Call.GET_ONE, waybill=there)
-            if answers.done(found) and answers.matched({there: False}, wire.items(found.data)):
+            known = self._client.call(Call.GET_ONE, waybill=there)
+            if answers.done(known) and answers.matched({there: False}, wire.items(known.data)):
                 return
         raise answers.error(answer.code, answer.message)
 
@@ -201,7 +200,7 @@ class Adapter:
         return [results[waybill] for waybill in waybills]
 
     def pause(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
-        """Have the couriers asked no more, with `notupdate` (public)."""
+        """Stop the questions to the couriers, with `notupdate` (public)."""
         if not (unique := _at_most(dict.fromkeys(waybills))):
             return []
         answer = self._client.call(Call.NOTUPDATE, [_pair(waybill) for waybill in unique])
@@ -225,8 +224,8 @@ class Adapter:
         except ValidationError:
             error = FieldError("/awb", "invalid", "Three digits, and seven or eight more.")
             raise RefusedError("this is no air waybill", errors=[error]) from None
-        found = wire.objects(_data(self._client.call(Call.AIRCARGO, question)))
-        return found[0] if found else {}
+        entries = wire.objects(_data(self._client.call(Call.AIRCARGO, question)))
+        return entries[0] if entries else {}
 
     def usage(self) -> dict[str, Any]:
         """What is left of the account's quota, from `getuserinfo` (public)."""
@@ -271,11 +270,11 @@ class Adapter:
 
 
 def _unsendable(error: ValidationError) -> RefusedError:
-    """What no call can say, told without asking; the fields by TrackingMore's names."""
+    """Refuses what TrackingMore cannot be sent; the fields by TrackingMore's names."""
     names = {str(place) for one in error.errors() for place in one["loc"][:1]}
     errors = [FieldError(_POINTERS.get(name, ""), "invalid", f"TrackingMore does not take this as {name}.")
               for name in sorted(names)]  # fmt: skip
-    return RefusedError("TrackingMore cannot be told this", errors=errors)
+    return RefusedError("TrackingMore does not take this", errors=errors)
 
 
 def _at_most[T](parcels: dict[Waybill, T]) -> dict[Waybill, T]:

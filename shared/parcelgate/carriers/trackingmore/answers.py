@@ -1,7 +1,7 @@
 """What TrackingMore's refusals mean, and of which parcel they speak. Pure.
 
 Every answer may be a success as a whole and a failure for each of its parcels (documented: 201 with nothing
-added). Parcels are told apart by number and courier, never by their place in a list.
+added). Parcels are matched by number and courier, never by their place in a list.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -51,8 +51,8 @@ def done(answer: Answer) -> bool:
     return codes.kind(answer.code) is Kind.DONE
 
 
-def nothing_told() -> CarrierError:
-    """A parcel of which an answer says nothing. All that we ask may be asked again without harm."""
+def not_mentioned() -> CarrierError:
+    """The answer does not mention this parcel. Every call may be made again without harm."""
     return TransientError("TrackingMore's answer says nothing of this parcel")
 
 
@@ -75,11 +75,11 @@ def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill,
         {waybill: may for waybill, may in corrected.items() if waybill not in refused},
         [item for item in items(answer.data, "trackings") if item.code is None],
     )
-    found: dict[Waybill, Item | CarrierError | None] = {waybill: nothing_told() for waybill in corrected}
+    results: dict[Waybill, Item | CarrierError | None] = {waybill: not_mentioned() for waybill in corrected}
     for waybill, item in refused.items():
         code = item.code or ""
-        found[waybill] = None if codes.kind(code) is Kind.FOLLOWED else error(code, item.message or "")
-    return found | added
+        results[waybill] = None if codes.kind(code) is Kind.FOLLOWED else error(code, item.message or "")
+    return results | added
 
 
 def changed(
@@ -98,15 +98,15 @@ def changed(
         return dict.fromkeys(waybills, trouble)
     data = answer.data if isinstance(answer.data, dict) else {}
     refused = matched(dict.fromkeys(waybills, False), _refused(data))
-    found = {
+    results = {
         waybill: _trouble(item.code or "", item.message or "", forgotten) for waybill, item in refused.items()
     }
-    rest = [waybill for waybill in waybills if waybill not in found]
+    rest = [waybill for waybill in waybills if waybill not in results]
     listed = items(data, "trackings") if "trackings" in data else None
     if listed is None or (not listed and _count(data) == len(rest)):
-        return dict.fromkeys(rest) | found
-    told = matched(dict.fromkeys(rest, False), listed)
-    return {waybill: None if waybill in told else nothing_told() for waybill in rest} | found
+        return dict.fromkeys(rest) | results
+    by_waybill = matched(dict.fromkeys(rest, False), listed)
+    return {waybill: None if waybill in by_waybill else not_mentioned() for waybill in rest} | results
 
 
 def _trouble(code: str, message: str, forgotten: bool) -> CarrierError | None:
@@ -124,32 +124,32 @@ def _count(data: Mapping[str, Any]) -> int | None:
     return counts[0] if counts else None
 
 
-def matched(waybills: Mapping[Waybill, bool], told: Iterable[Item]) -> dict[Waybill, Item]:
+def matched(waybills: Mapping[Waybill, bool], entries: Iterable[Item]) -> dict[Waybill, Item]:
     """Which item is about which parcel, by number and courier.
 
     What is left is matched by the number, where that is one parcel's alone, and the item names no courier,
     or may name another (True in `waybills`). Capitals do not matter.
     """
-    found: dict[Waybill, Item] = {}
+    by_waybill: dict[Waybill, Item] = {}
     rest = []
     by_key = {_key(waybill.tracking_number, waybill.carrier_code): waybill for waybill in waybills}
-    for item in told:
+    for item in entries:
         waybill = by_key.get(_key(item.tracking_number, item.carrier_code))
         if waybill is None:
             rest.append(item)
         else:
-            found[waybill] = item
+            by_waybill[waybill] = item
     numbers = [_key(waybill.tracking_number) for waybill in waybills]
     left = {
         _key(waybill.tracking_number): (waybill, may)
         for waybill, may in waybills.items()
-        if waybill not in found and numbers.count(_key(waybill.tracking_number)) == 1
+        if waybill not in by_waybill and numbers.count(_key(waybill.tracking_number)) == 1
     }
     for item in rest:
         waybill, may = left.get(_key(item.tracking_number), (None, False))
         if waybill is not None and (may or item.carrier_code is None):
-            found[waybill] = item
-    return found
+            by_waybill[waybill] = item
+    return by_waybill
 
 
 def _key(*parts: str | None) -> tuple[str, ...]:

@@ -168,8 +168,8 @@ def meaning(status: str | None, sub_status: str | None = None, text: str = "") -
     word, sub = plain(status), plain(sub_status)
     if not sub or (word and family(sub) != family(word)):
         sub = word
-    found = SUB_STATUSES.get(sub) or STATUSES.get(word) or STATUSES.get(family(sub))
-    if found is None:
+    listed = SUB_STATUSES.get(sub) or STATUSES.get(word) or STATUSES.get(family(sub))
+    if listed is None:
         return Meaning(None)
     if family(sub) == "pickup" and _READY.search(text) and not _NOT_READY.search(text):
         return Meaning(_S.AVAILABLE_FOR_PICKUP)
@@ -177,7 +177,7 @@ def meaning(status: str | None, sub_status: str | None = None, text: str = "") -
         damaged, lost = bool(_DAMAGED.search(text)), bool(_LOST.search(text))
         if damaged is not lost:
             return Meaning(_S.DAMAGED if damaged else _S.LOST)
-    return found
+    return listed
 
 
 def plain(word: str | None) -> str:

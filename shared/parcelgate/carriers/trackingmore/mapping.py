@@ -9,6 +9,7 @@ from parcelgate.carriers.results import (
     Area,
     Courier,
     Following,
+    ParcelDetails,
     ParcelHistory,
     Route,
     TransitTimes,
@@ -61,7 +62,7 @@ def changes(amendment: Amendment) -> dict[str, Any]:
     return _given({**_details(amendment), "archived": archived})
 
 
-def _details(parcel: Following | Amendment) -> dict[str, Any]:
+def _details(parcel: ParcelDetails) -> dict[str, Any]:
     customer, country = parcel.customer or Customer(), parcel.destination_country
     return {
         "title": parcel.title,
@@ -81,14 +82,14 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def route_question(route: Route) -> wire.RouteQuestion:
-    """A route as costtime is asked for it."""
+    """The question about a route, for `costtime`."""
     return wire.RouteQuestion(
         original=route.origin, destination=route.destination, carrier_code=route.carrier_code
     )
 
 
 def area_question(area: Area) -> wire.AreaQuestion:
-    """A place as remote is asked for it."""
+    """The question about a place, for `remote`."""
     return wire.AreaQuestion(country=area.country, postcode=area.postcode, company=area.company or None)
 
 
@@ -103,49 +104,51 @@ class _Step(NamedTuple):
 
 
 def history(
-    told: wire.Item, settings: CarrierSettings, *, number: str | None = None
+    item: wire.Item, settings: CarrierSettings, *, number: str | None = None
 ) -> tuple[ParcelHistory, int]:
-    """All that an item tells of its parcel, and how many of its checkpoints had to be set aside.
+    """The journey of a parcel, and how many of its checkpoints cannot be read.
 
     The lists of both countries are one journey. How the parcel stands is an event of its own where the
     checkpoints do not say it. `number` is how we spell the parcel's number.
     """
-    checkpoints = [*told.origin_info.trackinfo, *told.destination_info.trackinfo]
+    checkpoints = [*item.origin_info.trackinfo, *item.destination_info.trackinfo]
     read = [_step(entry, settings) for entry in checkpoints]
     steps = [step for step in read if step is not None]
-    standing = _standing(told, steps, settings)
+    standing = _standing(item, steps, settings)
     events = dict.fromkeys(step.event for step in steps)
     if standing is not None:
         events[standing] = None
-    found = ParcelHistory(
-        tracking_number=number or told.tracking_number or "",
-        carrier_code=told.carrier_code,
+    journey = ParcelHistory(
+        tracking_number=number or item.tracking_number or "",
+        carrier_code=item.carrier_code,
         events=tuple(sorted(events, key=lambda event: event.at)),
-        other_numbers=_other_numbers(told),
-        signed_by=_signed_by(told, events),
+        other_numbers=_other_numbers(item),
+        signed_by=_signed_by(item, events),
     )
-    return found, len(checkpoints) - len(steps)
+    return journey, len(checkpoints) - len(steps)
 
 
-def _signed_by(told: wire.Item, events: Iterable[TrackingEvent]) -> Saying | None:
+def _signed_by(item: wire.Item, events: Iterable[TrackingEvent]) -> Saying | None:
     """Who signed for the parcel, as known with its newest event (public: `singed_by`, spelt so)."""
     at = max((event.at for event in events), default=None)
-    return Saying(at, told.signed_by) if at is not None and told.signed_by else None
+    return Saying(at, item.signed_by) if at is not None and item.signed_by else None
 
 
 def _step(entry: Any, settings: CarrierSettings) -> _Step | None:
     """One checkpoint; None without a readable time."""
     if not isinstance(entry, dict):
         return None
-    told = wire.Checkpoint.model_validate(entry)
-    moment = read_moment(told.date, settings.zone)
+    checkpoint = wire.Checkpoint.model_validate(entry)
+    moment = read_moment(checkpoint.date, settings.zone)
     if moment is None:
         return None
-    word = told.status or told.sub_status or ""
-    text = " ".join(part for part in (told.description, told.details) if part)
-    meaning = codes.meaning(told.status, told.sub_status, text)
-    code = told.sub_status or told.status or ""
-    return _Step(_event(moment, code, meaning, told.description or told.details, told.details), word)
+    word = checkpoint.status or checkpoint.sub_status or ""
+    text = " ".join(part for part in (checkpoint.description, checkpoint.details) if part)
+    meaning = codes.meaning(checkpoint.status, checkpoint.sub_status, text)
+    code = checkpoint.sub_status or checkpoint.status or ""
+    return _Step(
+        _event(moment, code, meaning, checkpoint.description or checkpoint.details, checkpoint.details), word
+    )
 
 
 def _event(
@@ -163,24 +166,24 @@ def _event(
     )
 
 
-def _standing(told: wire.Item, steps: Sequence[_Step], settings: CarrierSettings) -> TrackingEvent | None:
+def _standing(item: wire.Item, steps: Sequence[_Step], settings: CarrierSettings) -> TrackingEvent | None:
     """How the parcel stands, as an event; None where its newest checkpoint says so already.
 
-    It is dated so that every poll dates it alike: one event is told, and not one by each poll.
+    Every poll dates it alike, so that several polls give one event.
     """
-    if told.status is None and told.sub_status is None:
+    if item.status is None and item.sub_status is None:
         return None
     last = _newest(steps)
-    text = told.last_event or ""
+    text = item.last_event or ""
     if last is not None:
         text = f"{text} {last.event.description} {last.event.place or ''}"
-    meaning = codes.meaning(told.status, told.sub_status, text)
-    if last is not None and not _differs(told, meaning, last):
+    meaning = codes.meaning(item.status, item.sub_status, text)
+    if last is not None and not _differs(item, meaning, last):
         return None
-    moment = _stands_since(told, meaning, steps, settings)
+    moment = _stands_since(item, meaning, steps, settings)
     if moment is None:
         return None
-    return _event(moment, told.sub_status or told.status or "", meaning, told.last_event)
+    return _event(moment, item.sub_status or item.status or "", meaning, item.last_event)
 
 
 def _newest(steps: Sequence[_Step]) -> _Step | None:
@@ -197,28 +200,28 @@ def _newest(steps: Sequence[_Step]) -> _Step | None:
     return next((step for step in known if (step.event.at, step.event.status) == (end, stands.status)), None)
 
 
-def _differs(told: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
+def _differs(item: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
     """Whether the parcel stands otherwise than by its newest checkpoint."""
     if meaning.status is TrackingStatus.PENDING:
         # That nothing is known is no news of a parcel of which something is.
         return False
-    if told.sub_status is None and codes.family(told.status) == codes.family(last.word):
+    if item.sub_status is None and codes.family(item.status) == codes.family(last.word):
         # The checkpoint may say more than the status to which it belongs.
         return False
     return meaning.status is not last.event.status or meaning.sub_status not in {None, last.event.sub_status}
 
 
 def _stands_since(
-    told: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: CarrierSettings
+    item: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: CarrierSettings
 ) -> Moment | None:
-    """Since when it is so: right after the newest checkpoint, unless a later time is told.
+    """Since when the parcel stands so: right after the newest checkpoint, unless the answer has a later time.
 
-    Nothing is told later than `lastUpdateTime`, which is the newest checkpoint's. `updated_at` moves with
+    Nothing is later than `lastUpdateTime`, which is the newest checkpoint's. `updated_at` moves with
     every look of TrackingMore's, and so is taken only for what is not seen to begin: that a parcel has
     expired, and a journey without any checkpoint.
     """
     created, updated, changed = (
-        read_moment(text, settings.zone) for text in (told.created_at, told.updated_at, told.last_update_time)
+        read_moment(text, settings.zone) for text in (item.created_at, item.updated_at, item.last_update_time)
     )
     if not steps:
         if meaning.status in _NOTHING_YET:
@@ -231,82 +234,57 @@ def _stands_since(
     return Moment(last.at + _INSTANT, last.utc_offset, last.at_is_local)
 
 
-def _other_numbers(told: wire.Item) -> tuple[OtherNumber, ...]:
+def _other_numbers(item: wire.Item) -> tuple[OtherNumber, ...]:
     """The numbers under which other couriers have the parcel, where they are given."""
-    there = told.destination_info.carrier_code
-    found = [
-        OtherNumber(number, there)
-        for number in (
-            told.destination_number,
-            told.origin_info.destination_number,
-            told.destination_info.destination_number,
-        )
-        if number
-    ]
-    found += [
-        OtherNumber(number)
-        for number in (
-            told.exchange_number,
-            told.origin_info.exchange_number,
-            told.destination_info.exchange_number,
-        )
-        if number and number not in {other.number for other in found}
-    ]
-    return tuple(dict.fromkeys(other for other in found if other.number != told.tracking_number))
+    places = (item, item.origin_info, item.destination_info)
+    there = item.destination_info.carrier_code
+    numbers = [OtherNumber(place.destination_number, there) for place in places if place.destination_number]
+    known = {other.number for other in numbers}
+    exchanged = [place.exchange_number for place in places]
+    numbers += [OtherNumber(number) for number in exchanged if number and number not in known]
+    return tuple(dict.fromkeys(other for other in numbers if other.number != item.tracking_number))
 
 
 # Theirs to ours: all else.
 
 
 def transit_times(routes: Sequence[Route], data: Any) -> list[TransitTimes]:
-    """How long parcels take on each route; nothing is known of one of which nothing is told."""
-    told = [wire.Range.model_validate(entry) for entry in wire.objects(data, "items")]
-    by_route = {_route_key(one.original, one.destination, one.carrier_code): one for one in told}
-    found = [
-        by_route.get(_route_key(route.origin, route.destination, route.carrier_code)) for route in routes
-    ]
-    return [TransitTimes(total=0, delivered=0) if one is None else _transit_times(one) for one in found]
+    """How long parcels take on each route; of a route that the answer leaves out nothing is known."""
+    ranges = [wire.Range.model_validate(entry) for entry in wire.objects(data, "items")]
+    by_route = {_route_key(one.original, one.destination, one.carrier_code): one for one in ranges}
+    keys = [_route_key(route.origin, route.destination, route.carrier_code) for route in routes]
+    return [_transit_times(by_route.get(key, wire.Range())) for key in keys]
 
 
 def _route_key(*parts: str | None) -> tuple[str, ...]:
     return tuple((part or "").casefold() for part in parts)
 
 
-def _transit_times(told: wire.Range) -> TransitTimes:
-    ranges = {name: share for name, share in (told.model_extra or {}).items() if name.startswith("range")}
+def _transit_times(times: wire.Range) -> TransitTimes:
+    shares = {name: share for name, share in (times.model_extra or {}).items() if name.startswith("range")}
     return TransitTimes(
-        total=told.total or 0,
-        delivered=told.delivered or 0,
-        ranges=tuple({"range": name, "share": ranges[name]} for name in sorted(ranges)),
+        total=times.total or 0,
+        delivered=times.delivered or 0,
+        ranges=tuple({"range": name, "share": shares[name]} for name in sorted(shares)),
     )
 
 
 def couriers(data: Any) -> list[Courier]:
     """The couriers of a list; one without a code is left out."""
-    told = [wire.CourierTold.model_validate(entry) for entry in wire.objects(data, "items")]
-    return [
-        Courier(
-            code=one.code,
-            name=one.name or one.code,
-            type=one.type,
-            phone=one.phone,
-            homepage=one.homepage,
-            picture=one.picture,
-        )
-        for one in told
-        if one.code
-    ]
+    read = [wire.CourierEntry.model_validate(entry) for entry in wire.objects(data, "items")]
+    known = [entry.model_dump(include=set(Courier.__struct_fields__)) for entry in read if entry.code]
+    return [Courier(**{**entry, "name": entry["name"] or entry["code"]}) for entry in known]
 
 
 def counts(data: Any) -> dict[str, int]:
     """How many parcels stand how, by our statuses; what is no status is left out."""
-    found: dict[str, int] = {}
-    for word, told in data.items() if isinstance(data, dict) else ():
+    totals: dict[str, int] = {}
+    for word, value in data.items() if isinstance(data, dict) else ():
         status = codes.meaning(word).status
-        number = wire.number(told)
+        number = wire.number(value)
         if status is not None and number is not None:
-            found[status.value] = found.get(status.value, 0) + number
-    return found
+            totals[status.value] = totals.get(status.value, 0) + number
+    return totals
 
 
 _OF_THE_HOLDER = frozenset({"email", "phone"})
@@ -317,5 +295,5 @@ def usage(data: Any) -> dict[str, Any]:
 
     Not its holder's e-mail address and phone: the address is the key of the webhooks' signature.
     """
-    told = data if isinstance(data, dict) else {}
-    return {name: value for name, value in told.items() if name not in _OF_THE_HOLDER}
+    fields = data if isinstance(data, dict) else {}
+    return {name: value for name, value in fields.items() if name not in _OF_THE_HOLDER}

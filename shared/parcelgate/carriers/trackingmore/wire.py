@@ -98,7 +98,7 @@ class AirWaybills(_Ours):
 
 
 class NumberQuestion(_Ours):
-    """A number of which one does not know whose it is."""
+    """A number whose courier is not known."""
 
     tracking_number: Required
 
@@ -115,8 +115,8 @@ def _list(value: Any) -> list[Any]:
 
 def number(value: Any) -> int | None:
     """A whole number, also when it came as text; None for anything else."""
-    told = text(value)
-    return int(told) if told is not None and told.isascii() and told.isdecimal() and len(told) < 16 else None
+    word = text(value)
+    return int(word) if word is not None and word.isascii() and word.isdecimal() and len(word) < 16 else None
 
 
 class _Theirs(Read):
@@ -183,8 +183,8 @@ class Range(_Theirs):
     delivered: Annotated[int | None, BeforeValidator(number)] = None
 
 
-class CourierTold(_Theirs):
-    """Somebody whose parcels can be followed."""
+class CourierEntry(_Theirs):
+    """A courier whose parcels can be followed."""
 
     code: Text = _named("code", "courier_code")
     name: Text = _named("name", "courier_name")

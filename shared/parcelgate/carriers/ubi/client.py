@@ -78,7 +78,7 @@ def _read(request: Request, response: Response) -> Envelope:
 
 
 def _passing(request: Request, what: str) -> CarrierError:
-    """Trouble of which nobody knows whether the call was carried out; a question is just asked again."""
+    """The call may have been carried out; a question can just be asked again."""
     kind = TransientError if request.safe else UnknownOutcomeError
     return kind(f"{request.call}: {what}")
 

@@ -52,12 +52,12 @@ def address_check(address: Address, answer: wire.Answer) -> AddressCheck | None:
     )
 
 
-def _suggested(address: Address, told: wire.Suggestion) -> Address | None:
+def _suggested(address: Address, suggestion: wire.Suggestion) -> Address | None:
     """The address as LME would rather have it; None when it adds nothing."""
-    country = country_code(told.country) if told.country else None
+    country = country_code(suggestion.country) if suggestion.country else None
     country = country or address.country
-    state = told.province and (state_code(country, told.province) or told.province)
-    theirs = {"country": country, "city": told.city, "postcode": told.post_code, "state": state}
+    state = suggestion.province and (state_code(country, suggestion.province) or suggestion.province)
+    theirs = {"country": country, "city": suggestion.city, "postcode": suggestion.post_code, "state": state}
     changes: dict[str, Any] = {
         name: value
         for name, value in theirs.items()
@@ -65,6 +65,6 @@ def _suggested(address: Address, told: wire.Suggestion) -> Address | None:
     }
     if "state" in changes and address.state and state_code(country, address.state) == state:
         del changes["state"]
-    if told.address and bare(told.address) != bare(lines(address)):
-        changes |= {"line1": told.address, "line2": None, "line3": None}
+    if suggestion.address and bare(suggestion.address) != bare(lines(address)):
+        changes |= {"line1": suggestion.address, "line2": None, "line3": None}
     return msgspec.structs.replace(address, **changes) if changes else None

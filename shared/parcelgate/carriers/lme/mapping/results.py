@@ -21,7 +21,7 @@ CARRIER = "lme"
 
 
 def words(answer: wire.Answer) -> CarrierWords:
-    """What LME said."""
+    """LME's code and message."""
     return CarrierWords(CARRIER, answer.code, answer.message)
 
 
@@ -54,13 +54,13 @@ def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pend
 
 
 def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> OrderResult:
-    """What an order found under our reference makes of ours: only our own is adopted, and only a live one."""
+    """What LME has under our reference. Only our own order is adopted, and only a live one."""
     result = confirmed(order, data)
     if not isinstance(result, Confirmed):
         return result
     if data.order_stage is not None and data.order_stage in settings.cancelled_stages:
-        told = CarrierWords(CARRIER, data.order_stage, "The order was cancelled.")
-        return Failed(words=told, carrier_order_number=result.carrier_order_number)
+        cancelled = CarrierWords(CARRIER, data.order_stage, "The order was cancelled.")
+        return Failed(words=cancelled, carrier_order_number=result.carrier_order_number)
     if not _is_ours(order, data.receiver):
         return Mismatch(
             detail="Another parcel stands under this reference.",
@@ -69,10 +69,10 @@ def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> Orde
     return result
 
 
-def _is_ours(order: Order, told: wire.Party) -> bool:
+def _is_ours(order: Order, receiver: wire.Party) -> bool:
     """Whether the receiver is ours: what LME does not tell, or masks, is passed over (assumed)."""
     to = order.ship_to
-    pairs = ((told.contact, to.name), (told.address, lines(to)), (told.post_code, to.postcode))
+    pairs = ((receiver.contact, to.name), (receiver.address, lines(to)), (receiver.post_code, to.postcode))
     return all(
         theirs is None or "*" in theirs or not ours or bare(theirs) == bare(ours) for theirs, ours in pairs
     )
@@ -86,5 +86,5 @@ _ELSEWHERE = {
 
 def _rest(data: wire.OrderData) -> dict[str, Any]:
     """What LME added, by its own names: plain values alone, decimals as text."""
-    told = {**data.model_dump(by_alias=True, exclude={"receiver"}), **(data.model_extra or {})}
-    return plain_details(told, _ELSEWHERE)
+    fields = {**data.model_dump(by_alias=True, exclude={"receiver"}), **(data.model_extra or {})}
+    return plain_details(fields, _ELSEWHERE)

@@ -21,31 +21,31 @@ from parcelgate.domain.trackings import (
 
 
 def history(number: str, answer: wire.Answer, settings: CarrierSettings) -> tuple[ParcelHistory, int]:
-    """The journey in a route of either version, and how many of its events had to be set aside."""
+    """The journey in a route of either version, and how many of its events cannot be read."""
     routes = wire.objects(answer.data, "orderRoutes", "orderRouteList", "routes", "list") or []
     return _history(number, routes, settings)
 
 
 def pushed(fields: Mapping[str, Any], settings: CarrierSettings) -> tuple[ParcelHistory | None, str | None]:
     """The one event of a push, and the order's reference; None for a push that names no order."""
-    told = wire.RouteEvent.model_validate(fields)
-    if told.order_no is None:
-        return None, told.out_order_no
-    journey, _ = _history(told.order_no, [dict(fields)], settings)
-    return journey, told.out_order_no
+    route = wire.RouteEvent.model_validate(fields)
+    if route.order_no is None:
+        return None, route.out_order_no
+    journey, _ = _history(route.order_no, [dict(fields)], settings)
+    return journey, route.out_order_no
 
 
 def channel(fields: Mapping[str, Any]) -> str | None:
     """Whose orders a push is about, in small letters: the app key (public: "same as appkey")."""
-    told = wire.RouteEvent.model_validate(fields).channel
-    return told.casefold() if told else None
+    app_key = wire.RouteEvent.model_validate(fields).channel
+    return app_key.casefold() if app_key else None
 
 
 def _history(
     number: str, routes: list[dict[str, Any]], settings: CarrierSettings
 ) -> tuple[ParcelHistory, int]:
-    told = [wire.RouteEvent.model_validate(route) for route in routes]
-    ours = [route for route in told if route.order_no is None or same_number(route.order_no, number)]
+    entries = [wire.RouteEvent.model_validate(route) for route in routes]
+    ours = [route for route in entries if route.order_no is None or same_number(route.order_no, number)]
     read = [(route, event(route, settings)) for route in ours]
     events = [(route, entry) for route, entry in read if entry is not None]
     there = [_next(number, route, entry, settings) for route, entry in events]
@@ -56,14 +56,14 @@ def _history(
     for route, _ in events:
         if route.track_no and not same_number(route.track_no, number):
             by_number.setdefault(route.track_no, OtherNumber(route.track_no))
-    found = ParcelHistory(
+    journey = ParcelHistory(
         tracking_number=number,
         events=tuple(entry for _, entry in events),
         other_numbers=tuple(by_number.values()),
         next_carrier=max(next_carriers, default=None),
         proof=_proof(events, settings),
     )
-    return found, len(told) - len(events)
+    return journey, len(entries) - len(events)
 
 
 def _next(
@@ -73,12 +73,12 @@ def _next(
     if _code(route) not in codes.FORWARDED:
         return None
     texts = (route.event, route.routing_description)
-    told = route.track_no or next(
-        (found for text in texts if text and (found := codes.next_number(text))), None
+    carrier_number = route.track_no or next(
+        (number_in_text for text in texts if text and (number_in_text := codes.next_number(text))), None
     )
-    if told is None or same_number(told, number):
+    if carrier_number is None or same_number(carrier_number, number):
         return None
-    return NextCarrier(entry.at, codes.NEXT_CARRIER, told, followed=settings.follow_next_carrier)
+    return NextCarrier(entry.at, codes.NEXT_CARRIER, carrier_number, followed=settings.follow_next_carrier)
 
 
 def _proof(
@@ -98,14 +98,14 @@ def _proof(
     )
 
 
-def _code(told: wire.RouteEvent) -> str:
+def _code(route: wire.RouteEvent) -> str:
     """The code by which an event is understood: `eventCode`, else an `action` that is known."""
-    names = [name for name in (told.event_code, told.action) if name]
+    names = [name for name in (route.event_code, route.action) if name]
     known = next((name for name in names if codes.action(name)), None)
     return (known or (names[0] if names else "")).strip().casefold()
 
 
-def event(told: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | None:
+def event(route: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | None:
     """One event; None without a readable time. A code in no table has no status (never guessed).
 
     The newer names win: `eventCode` over `action`, `eventTime` over `operatorTime`, `event` over
@@ -113,44 +113,44 @@ def event(told: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | N
     `eventCode` means that is not. One event may come with `orderLocation`, with city and state, or with
     neither, so the place is no part of what it is known by.
     """
-    moment = read_moment(told, settings)
+    moment = read_moment(route, settings)
     if moment is None:
         return None
-    code = told.event_code or told.action or ""
-    known = codes.action(_code(told))
-    place = told.order_location or told.occur_location
-    country = told.event_country
+    code = route.event_code or route.action or ""
+    known = codes.action(_code(route))
+    place = route.order_location or route.occur_location
+    country = route.event_country
     return TrackingEvent(
         at=moment.at,
         code=code,
-        description=told.event or told.routing_description or code,
+        description=route.event or route.routing_description or code,
         status=known.status if known else None,
         sub_status=known.sub_status if known else None,
         is_housekeeping=known is not None and known.status is None,
         leaves=known.leaves if known else (),
         utc_offset=moment.utc_offset,
         at_is_local=moment.at_is_local,
-        city=told.event_city,
-        state=told.event_state,
-        postcode=told.event_zip_code,
+        city=route.event_city,
+        state=route.event_state,
+        postcode=route.event_zip_code,
         country=country and (country_code(country) or country),
-        place=place or ", ".join(part for part in (told.event_city, told.event_state) if part) or None,
+        place=place or ", ".join(part for part in (route.event_city, route.event_state) if part) or None,
         is_known_by_place=False,
         # Whether a row is shown of which nobody knows anything, nobody knows.
         visible_to_recipient=known is not None and known.shown,
     )
 
 
-def read_moment(told: wire.RouteEvent, settings: CarrierSettings) -> Moment | None:
+def read_moment(route: wire.RouteEvent, settings: CarrierSettings) -> Moment | None:
     """When an event happened: its time in `timeZone`; without a readable zone by `utcOperatorTime`.
 
     Of an hour that its zone has twice, the one that `utcOperatorTime` is nearer to. Where nothing tells the
     zone, the time is taken for the account's and marked as local. `updateTime` stands in where an event has
     no other time.
     """
-    texts = (told.event_time, told.operator_time, told.update_time, told.updated_time)
+    texts = (route.event_time, route.operator_time, route.update_time, route.updated_time)
     local = next((time for text in texts[:2] if (time := read_time(text))), None)
-    in_utc = read_time(told.utc_operator_time)
+    in_utc = read_time(route.utc_operator_time)
     if in_utc is not None and in_utc.tzinfo is None:
         in_utc = in_utc.replace(tzinfo=UTC)
     if local is None and in_utc is None:
@@ -158,7 +158,7 @@ def read_moment(told: wire.RouteEvent, settings: CarrierSettings) -> Moment | No
     try:
         if local is None:
             return None if in_utc is None else Moment(in_utc.astimezone(UTC), "+00:00", False)
-        if local.tzinfo is None and (zone := read_zone(told.time_zone)):
+        if local.tzinfo is None and (zone := read_zone(route.time_zone)):
             local = nearest(local.replace(tzinfo=zone), in_utc)
         if local.tzinfo is None and in_utc is not None and (by_both := _between(local, in_utc)):
             local = local.replace(tzinfo=by_both)
