@@ -88,7 +88,7 @@ def read_zone(text: str | None) -> tzinfo | None:
 
 
 def nearest(local: datetime, in_utc: datetime | None) -> datetime:
-    """A time in a zone; of an hour that the zone has twice, the one nearer to `in_utc` where that is known."""
+    """A time in a zone; of an hour that the zone has twice, the one nearer to `in_utc` if it is known."""
     if in_utc is None:
         return local
     return min((local, local.replace(fold=1)), key=lambda time: abs(time.astimezone(UTC) - in_utc))

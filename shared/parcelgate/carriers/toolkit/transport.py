@@ -133,7 +133,7 @@ class _Attempt:
         self._wind()
 
     def extensions(self) -> dict[str, Any]:
-        """The hooks of httpx: the time-outs that it reads before each step, and what it calls at each step."""
+        """The hooks of httpx: the time-outs that it reads, and what it calls, at each step."""
         return {"timeout": self._timeouts, "trace": self._step}
 
     def overdue(self) -> bool:

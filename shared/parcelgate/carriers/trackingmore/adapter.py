@@ -57,7 +57,8 @@ class Adapter:
         """Follow one parcel with `post`, several with `batch` (documented).
 
         A parcel that is followed already, code 4016, is no error, so that a call whose answer was lost is
-        simply made again. With `auto_correct` the answer may name another courier. A parcel that stands in neither list of the answer is an error of its own.
+        simply made again. With `auto_correct` the answer may name another courier. A parcel that stands in
+        neither list of the answer is an error of its own.
         """
         by_waybill = _at_most({parcel.waybill: parcel for parcel in parcels})
         results: dict[Waybill, Followed | CarrierError] = {}
