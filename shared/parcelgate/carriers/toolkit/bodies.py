@@ -31,14 +31,22 @@ def encoded(body: Any) -> bytes:
 
 
 def decoded(content: bytes) -> Any:
-    """JSON with its decimals digit by digit. Raises UnreadableError."""
+    """JSON from outside, with its decimals digit by digit. Raises UnreadableError."""
     try:
-        return json.loads(mended(content), parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(_mended(content), parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise UnreadableError("not JSON") from None
 
 
-def mended(content: bytes) -> bytes:
+def decoded_as[T](kind: type[T], content: bytes) -> T:
+    """JSON from outside in the form of a type that msgspec knows. Raises UnreadableError."""
+    try:
+        return msgspec.json.decode(_mended(content), type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        raise UnreadableError(f"not JSON of the form {kind.__name__}") from None
+
+
+def _mended(content: bytes) -> bytes:
     """JSON in which a replacement character stands for every half of one: in UTF-8, or of a surrogate pair.
 
     What is right stays as it is, and what is no JSON does not become any. A byte order mark is left out.

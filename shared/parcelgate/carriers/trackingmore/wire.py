@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, mended
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded_as
 from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
 
 MAX_PARCELS = 40
@@ -218,23 +218,16 @@ class _MetaAlone(msgspec.Struct):
 
 def read_answer(content: bytes) -> Answer:
     """An answer of TrackingMore's. Raises UnreadableError for everything else, half of one included."""
-    outside = _read(content, _Outside)
+    outside = decoded_as(_Outside, content)
     return Answer(_code(outside.meta), text(outside.meta.message) or "", outside.data)
 
 
 def read_code(content: bytes) -> str | None:
     """The code of an answer, which alone says how it went; None when the answer cannot be read."""
     try:
-        return _code(_read(content, _MetaAlone).meta)
+        return _code(decoded_as(_MetaAlone, content).meta)
     except UnreadableError:
         return None
-
-
-def _read[T](content: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(mended(content), type=kind)
-    except (msgspec.DecodeError, RecursionError):
-        raise UnreadableError("not an answer of TrackingMore") from None
 
 
 def _code(meta: _Meta) -> str:

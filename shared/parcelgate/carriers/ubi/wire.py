@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, encoded, mended
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, encoded
 from parcelgate.carriers.toolkit.fields import NO_BATTERY
 from parcelgate.carriers.toolkit.models import Read, Sent, Text, an_object
 
@@ -311,11 +311,11 @@ def read_envelope(body: bytes) -> Envelope:
     Raises UnreadableError for everything that is not eTower's, an answer of half its length included.
     """
     try:
-        content: Any = msgspec.json.decode(mended(body))
+        content: Any = decoded(body)
         if isinstance(content, list):
             return Envelope.model_validate({"status": "Success", "data": content})
         envelope = Envelope.model_validate(content)
-    except (msgspec.DecodeError, RecursionError, ValidationError) as error:
+    except ValidationError as error:
         raise UnreadableError(f"not an answer of eTower ({type(error).__name__})") from None
     if envelope.status is None and not envelope.errors:
         raise UnreadableError("an answer without a status")

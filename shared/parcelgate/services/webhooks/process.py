@@ -22,7 +22,7 @@ import msgspec
 from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.port import Aggregates, VerifiesWebhooks
 from parcelgate.carriers.results import ParcelHistory, Trust, WebhookReading
-from parcelgate.carriers.toolkit.bodies import mended
+from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, same_number
@@ -259,7 +259,7 @@ def _unreadable(body: bytes) -> str | None:
     if not was_kept(body):
         return "too long"
     try:
-        document = msgspec.json.decode(mended(body))
-    except (msgspec.DecodeError, RecursionError):
+        document = decoded(body)
+    except UnreadableError:
         return "not JSON"
     return None if isinstance(document, dict) else "not an object"

@@ -70,7 +70,7 @@ def dies(*_: object) -> None:
 
 class TestAChange:
     def test_is_told_to_the_aggregator_and_kept(self, house: House, aggregator: FakeAggregator) -> None:
-        one = followed(title="Old", note="Gone", customer={"name": "Ada", "phone": "1"})
+        one = followed(title="Old", note="Gone", customer={"name": "Ada", "phone": "12345"})
         body = {
             "title": "New",
             "note": None,

@@ -68,7 +68,7 @@ class TestOneParcel:
             auto_correct=False,
             title="Two dresses",
             logistics_channel="4PX",
-            customer={"name": "Ada", "email": "ada@example.com", "phone": "+1 512"},
+            customer={"name": "Ada", "email": "ada@example.com", "phone": "+1 512 555 0142"},
             order_reference="shop-1",
             order_created_at="2017-08-27T16:51:00+08:00",
             note="Fragile",
@@ -85,7 +85,7 @@ class TestOneParcel:
         assert (following.title, following.logistics_channel) == ("Two dresses", "4PX")
         assert (following.order_reference, following.note) == ("shop-1", "Fragile")
         assert following.customer is not None
-        assert following.customer.phone == "+1 512"
+        assert following.customer.phone == "+1 512 555 0142"
 
     @pytest.mark.parametrize("day", ["2018-10-01", "20181001", "2018-10-01T10:00:00Z"])
     def test_may_have_its_day_written_in_several_ways(
@@ -275,6 +275,18 @@ class TestSeveralParcels:
         assert reply.status == 201
         assert reply.json()["data"][1] == known
         assert aggregator.sizes == [1, 1]
+
+    def test_are_one_in_whatever_spelling(self, house: House, aggregator: FakeAggregator) -> None:
+        """Two spellings of one number in one list never make two trackings."""
+        spellings = [parcel(), parcel("lk 664 578 623 cn", carrier_code="China-EMS"), parcel("LK664578623cn")]
+
+        reply = follow(spellings)
+
+        assert reply.status == 201
+        assert {one["tracking_number"] for one in reply.json()["data"]} == {NUMBER}
+        assert len({one["id"] for one in reply.json()["data"]}) == 1
+        assert len(house.stored("tracking")) == 1
+        assert follow(parcel(carrier_code="CHINA-EMS")).status == 200
 
     def test_are_asked_about_with_the_account_of_each(self, house: House, aggregator: FakeAggregator) -> None:
         reply = follow([parcel("A"), parcel("B", account="second"), parcel("C"), parcel("D", account="no")])
