@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 import sandbox.carriers
@@ -17,7 +18,7 @@ from local import order_files
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import TransientError
-from parcelgate.carriers.port import Carrier
+from parcelgate.carriers.port import Carrier, Manifests
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import MOST_FINDINGS, FieldError, Notice, bounded, invalid
 from parcelgate.http.requests.orders import read_order
@@ -84,10 +85,12 @@ def read(carrier: str, items: int, **item: Any) -> Draft:
     return read_order(content, carriers=[carrier], tenant="shop", order_id="ord_1", now=NOON)
 
 
-def adapter(carrier: str) -> Carrier:
+def adapter(carrier: str, transport: FakeTransport | None = None) -> Carrier:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login)
-    built = registry.build(carrier, Connection(account, _CannotBeReached(), FakeVault(), lambda: NOON))
+    built = registry.build(
+        carrier, Connection(account, transport or _CannotBeReached(), FakeVault(), lambda: NOON)
+    )
     assert isinstance(built, Carrier)
     return built
 
@@ -120,6 +123,20 @@ class TestAnOrderOfTwiceTheItemsIsTwiceTheWork:
             return send
 
         twice(work, 200)
+
+
+def test_to_close_twice_the_orders_is_twice_the_work() -> None:
+    def work(count: int) -> Callable[[], object]:
+        order = read("ubi", 5).order
+        assert order is not None
+        orders = [msgspec.structs.replace(order, carrier_order_number=f"M{n}") for n in range(count)]
+        entries = [{"status": "Success", "orderId": f"M{n}"} for n in range(count)]
+        answer: Any = {"status": "Success", "errors": None, "data": entries}
+        built = adapter("ubi", FakeTransport({"ubi.manifests": [answer]}))
+        assert isinstance(built, Manifests)
+        return lambda: built.close(orders)
+
+    twice(work, 50)
 
 
 @pytest.mark.parametrize("fault", ["", "1.23E+11"])

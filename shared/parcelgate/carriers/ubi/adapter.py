@@ -1,7 +1,7 @@
 """UBI behind the carrier port."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import Any
@@ -175,7 +175,7 @@ class Adapter:
             return found
         troubles = envelope.errors
         if troubles and not all(trouble.code == UNKNOWN_ORDER for trouble in troubles):
-            error = answers.whole(envelope)
+            error = answers.whole(envelope.errors)
             raise error if not isinstance(error, UnknownOutcomeError) else TransientError(str(error))
         if unread or (answers.refused(envelope) and not troubles and not envelope.data):
             raise TransientError("UBI's answer does not say whether it has the order")
@@ -190,7 +190,7 @@ class Adapter:
         for asked in batched(tracking_numbers, MAX_TRACKED, strict=False):
             envelope = self._client.call(Call.TRACKING_EVENTS, encode(asked))
             if answers.refused(envelope) and not envelope.data and not _only(envelope.errors, NO_EVENTS):
-                raise answers.whole(envelope)
+                raise answers.whole(envelope.errors)
             entries = read_each(TrackAnswer, envelope.data)
             found, unreadable = histories(asked, entries, self._settings)
             if unreadable:
@@ -206,10 +206,8 @@ class Adapter:
         files = label_files(order, numbers, entries)
         if len(files) == len(order.parcels):
             return files
-        refusals = [answer for answer in entries if answers.refused(answer)]
-        troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
-        if troubles:
-            raise answers.error(None, [(None, trouble) for trouble in troubles])
+        if troubles := _troubles(envelope, entries):
+            raise answers.whole(troubles)
         raise LabelPendingError(f"{len(files)} of {len(order.parcels)} labels")
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002
@@ -225,7 +223,7 @@ class Adapter:
             envelope = self._client.call(Call.DELETE_ORDER, number=number)
             troubles = _refusals(envelope)
             if troubles is not None and not _only(troubles, UNKNOWN_ORDER):
-                raise answers.error(order, [(None, trouble) for trouble in troubles])
+                raise answers.whole(troubles, order)
         return Cancellation()
 
     def hold(self, order: Order) -> None:
@@ -233,7 +231,7 @@ class Adapter:
         request = HoldRequest(order_ids=(_number(order),))
         troubles = _refusals(self._client.call(Call.HOLD, encode(request)))
         if troubles is not None:
-            raise answers.error(order, [(None, trouble) for trouble in troubles])
+            raise answers.whole(troubles, order)
 
     def update(self, order: Order) -> Confirmed:
         """Send the order as it now is, under the carrier's number (assumed)."""
@@ -244,7 +242,7 @@ class Adapter:
         entries = read_each(OrderAnswer, envelope.data)
         ours = [a for a in entries if a.reference_no == order.reference or a.order_id == _number(order)]
         if answers.refused(envelope) and not ours:
-            raise answers.error(order, [(None, trouble) for trouble in envelope.errors])
+            raise answers.whole(envelope.errors, order)
         if not ours:
             return answers.with_warnings(_as_it_was(order), envelope)
         outcome = answers.created(order, ours[0], envelope)
@@ -260,18 +258,19 @@ class Adapter:
         results: list[CarrierError | None] = []
         for some in batched(orders, MAX_ORDERS, strict=False):
             envelope = self._client.call(Call.MANIFESTS, encode(_number(order) for order in some))
-            results += [_closed(order, envelope) for order in some]
+            by_number = _by_number(envelope.data)
+            results += [_closed(order, envelope, by_number) for order in some]
         return results
 
     def services(self) -> list[Service]:
         """Ask for the service catalogue of the account (public)."""
         envelope = self._client.call(Call.SERVICE_CATALOG)
         if answers.refused(envelope):
-            raise answers.whole(envelope)
+            raise answers.whole(envelope.errors)
         return [
-            Service(code=found.service_code, name=found.service_name or found.native_name or "")
-            for found in read_each(ServiceAnswer, envelope.data)
-            if found.service_code
+            Service(code=service.service_code, name=service.service_name or service.native_name or "")
+            for service in read_each(ServiceAnswer, envelope.data)
+            if service.service_code
         ]
 
 
@@ -282,18 +281,14 @@ def _nothing_named(
 
     A refusal without a reference is that of the only order, if it is one; of many, it is raised.
     """
-    alone = len(orders) == 1
-    refusals = [answer for answer in entries if answer.reference_no is None and answers.refused(answer)]
-    if not answers.refused(envelope) and not (alone and len(entries) == len(refusals) == 1):
-        found: CarrierError = UnknownOutcomeError("UBI's answer says nothing of what was sent")
-    elif not alone:
-        found = answers.whole(envelope)
-    else:
-        troubles = [*envelope.errors, *(trouble for answer in refusals for trouble in answer.errors)]
-        return answers.error(orders[0], [(None, trouble) for trouble in dict.fromkeys(troubles)])
-    if alone:
-        return found
-    raise found
+    nameless = [entry for entry in entries if entry.reference_no is None]
+    if len(orders) > 1:
+        if answers.refused(envelope):
+            raise answers.whole(envelope.errors)
+        raise UnknownOutcomeError("UBI's answer says nothing of what was sent")
+    if answers.refused(envelope) or (len(entries) == len(nameless) == 1 and answers.refused(entries[0])):
+        return answers.whole(dict.fromkeys(_troubles(envelope, nameless)), orders[0])
+    return UnknownOutcomeError("UBI's answer says nothing of what was sent")
 
 
 def _number(order: Order) -> str:
@@ -325,26 +320,38 @@ def _says_unknown(entry: object) -> bool:
 
 def _refusals(envelope: Envelope) -> list[Trouble] | None:
     """What an answer about one order holds against it, inside or out; None when all went well."""
-    entries = [answer for answer in read_each(Entry, envelope.data) if answers.refused(answer)]
-    if not entries and not answers.refused(envelope):
+    entries = read_each(Entry, envelope.data)
+    if not any(answers.refused(answer) for answer in (envelope, *entries)):
         return None
-    return [*envelope.errors, *(trouble for entry in entries for trouble in entry.errors)]
+    return _troubles(envelope, entries)
 
 
-def _closed(order: Order, envelope: Envelope) -> CarrierError | None:
-    """What became of one order in a manifest; an entry may be an object or a bare number."""
-    numbers = {order.carrier_order_number, order.reference, *order.tracking_numbers,
-               *order.master_tracking_numbers}  # fmt: skip
-    if numbers & {entry for entry in envelope.data if isinstance(entry, str)}:
-        return None
-    for answer in read_each(Entry, envelope.data):
-        if numbers & {answer.order_id, answer.reference_no, answer.tracking_no} - {None}:
-            if not answers.refused(answer):
-                return None
-            return answers.error(order, [(None, trouble) for trouble in answer.errors])
-    if not answers.refused(envelope):
-        return None if not envelope.data else UnknownOutcomeError("UBI's answer says nothing of this order")
-    return answers.error(order, [(None, trouble) for trouble in envelope.errors])
+def _troubles(envelope: Envelope, entries: Iterable[Entry]) -> list[Trouble]:
+    """What an answer says against the call as a whole, and against the entries that it refuses."""
+    refused = [entry for entry in entries if answers.refused(entry)]
+    return [*envelope.errors, *(trouble for entry in refused for trouble in entry.errors)]
+
+
+def _by_number(entries: Iterable[object]) -> dict[str, Entry]:
+    """The entries of a manifest by each of their numbers; a bare number is that of an order now closed."""
+    by_number: dict[str, Entry] = {}
+    for entry in reversed(read_each(Entry, entries)):
+        names = (entry.order_id, entry.reference_no, entry.tracking_no)
+        by_number |= {name: entry for name in names if name}
+    closed = Entry(status="Success")
+    return by_number | {number: closed for number in entries if isinstance(number, str)}
+
+
+def _closed(order: Order, envelope: Envelope, by_number: Mapping[str, Entry]) -> CarrierError | None:
+    """What became of one order in a manifest."""
+    numbers = (order.carrier_order_number, order.reference, *order.tracking_numbers,
+               *order.master_tracking_numbers)  # fmt: skip
+    entry = next((by_number[number] for number in numbers if number and number in by_number), None)
+    if entry is not None:
+        return answers.whole(entry.errors, order) if answers.refused(entry) else None
+    if answers.refused(envelope):
+        return answers.whole(envelope.errors, order)
+    return UnknownOutcomeError("UBI's answer says nothing of this order") if envelope.data else None
 
 
 def _as_it_was(order: Order) -> Confirmed:

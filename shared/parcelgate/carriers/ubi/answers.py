@@ -5,6 +5,7 @@ Every piece is matched by its `referenceNo`, never by its place in the answer.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -128,9 +129,9 @@ def _field_errors(order: Order, troubles: Sequence[PlacedTrouble]) -> tuple[Fiel
     return tuple(dict.fromkeys(error for error in errors if error))
 
 
-def whole(answer: Answer, order: Order | None = None) -> CarrierError:
-    """The error of an answer that says no as a whole."""
-    return error(order, [(None, trouble) for trouble in answer.errors])
+def whole(troubles: Iterable[Trouble], order: Order | None = None) -> CarrierError:
+    """The error for what the carrier said of the order, or of the call, as a whole."""
+    return error(order, [(None, trouble) for trouble in troubles])
 
 
 def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed | CarrierError:
@@ -141,13 +142,16 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
     PartlyRefusedError when the carrier took any part of it and refused another. UnknownOutcomeError when
     it took the order and the numbers are not all there: the look-up will tell.
     """
-    ours = [
-        (place, parcel, piece)
-        for place, parcel in enumerate(order.parcels)
-        for piece in answer.pieces_result
-        if piece.reference_no == parcel.reference
-    ]
-    refusals = [(place, parcel, piece) for place, parcel, piece in ours if refused(piece)]
+    places = {parcel.reference: place for place, parcel in enumerate(order.parcels)}
+    ours = sorted(
+        (
+            (places[piece.reference_no], piece)
+            for piece in answer.pieces_result
+            if piece.reference_no in places
+        ),
+        key=itemgetter(0),
+    )
+    refusals = [(place, piece) for place, piece in ours if refused(piece)]
     if not refused(answer) and not refusals:
         if answer.order_id is None and answer.status is None:
             return UnknownOutcomeError("UBI's answer says nothing of the order")
@@ -156,15 +160,15 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
             return with_warnings(outcome, envelope)
         return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(outcome).__name__}")
     troubles: list[PlacedTrouble] = [(None, trouble) for trouble in answer.errors]
-    troubles += [(place, trouble) for place, _, piece in refusals for trouble in piece.errors]
+    troubles += [(place, trouble) for place, piece in refusals for trouble in piece.errors]
     number = None if (answer.status or "").casefold() in FAILURE_WORDS else answer.order_id
     accepted = [
         ParcelResult(
-            reference=parcel.reference,
+            reference=order.parcels[place].reference,
             tracking_number=piece.tracking_no,
             carrier_parcel_number=piece.order_id,
         )
-        for _, parcel, piece in ours
+        for place, piece in ours
         if not refused(piece) and piece.order_id
     ]
     if not accepted and number is None:
@@ -176,11 +180,11 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
         accepted=accepted,
         refused=[
             RefusedParcel(
-                reference=parcel.reference,
+                reference=order.parcels[place].reference,
                 words=words(piece.errors[0] if piece.errors else None),
                 errors=_field_errors(order, [(place, trouble) for trouble in piece.errors]),
             )
-            for place, parcel, piece in refusals
+            for place, piece in refusals
         ],
     )
 

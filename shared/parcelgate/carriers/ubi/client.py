@@ -61,7 +61,7 @@ class Client:
         )
         envelope = _read(request, self._send.send(request))
         if any(answers.classify(trouble.code) is ErrorClass.AUTHENTICATION for trouble in envelope.errors):
-            raise answers.whole(envelope)
+            raise answers.whole(envelope.errors)
         return envelope
 
 
