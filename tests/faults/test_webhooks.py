@@ -231,6 +231,21 @@ class TestWhoseParcel:
         (event,) = tracking_of(world, order).events
         assert event.description == "Left with the \ufffd"
 
+    @pytest.mark.parametrize("number", ["fhe1", " FHE 1", "\uff26\uff28\uff25\uff11"])
+    @pytest.mark.parametrize("is_signed", [True, False])
+    def test_a_push_that_spells_the_number_otherwise_is_of_the_same_parcel(
+        self, number: str, is_signed: bool, world: World
+    ) -> None:
+        order, url = lme_order(world), address(world, "lme")
+        body = sealed(route(number, "sign_in", world.clock.now, reference="R-404"))
+
+        world.deliver(url, body, signed(body, world.clock.now) if is_signed else None)
+        work(world)
+
+        after = tracking_of(world, order)
+        assert (codes(after), nudged(world)) == ((["sign_in"], []) if is_signed else ([], [after.id]))
+        assert states(world) == [(PROCESSED, None)]
+
     def test_what_is_told_of_another_number_does_not_join(self, world: World) -> None:
         """The reference may have been used before, for an order that was cancelled."""
         order, url = lme_order(world, number="FHE2"), address(world, "lme")
@@ -373,6 +388,16 @@ class TestOnlyTheTimeSigned:
         assert nudged(world) == [parcel.id]
         assert world.table.tenant(TENANT).trackings.get(parcel.id) == parcel
         assert states(world) == [(PROCESSED, None)]
+
+    @pytest.mark.parametrize(("number", "code"), [("rr1cn", "china-ems"), ("RR 1CN", "China-EMS")])
+    def test_the_parcel_may_be_spelt_otherwise(self, number: str, code: str, world: World) -> None:
+        parcel, url = followed(world), address(world, "trackingmore")
+        stamp = int(world.clock.now.timestamp())
+
+        world.deliver(url, webhook(verify_info(stamp), number, code=code))
+        work(world)
+
+        assert (nudged(world), states(world)) == ([parcel.id], [(PROCESSED, None)])
 
     def test_the_proof_may_stand_inside_the_data(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")

@@ -357,6 +357,15 @@ def same_number(one: str, other: str) -> bool:
     return number_key(one) == number_key(other)
 
 
+def courier_key(carrier_code: str | None) -> str:
+    """What a courier's code is compared by; empty for none.
+
+    >>> courier_key("China-EMS")
+    'china-ems'
+    """
+    return "".join((carrier_code or "").casefold().split())
+
+
 def merge(
     tracking: Tracking,
     events: Iterable[TrackingEvent],
@@ -427,8 +436,7 @@ def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
 
 def corrected_to(tracking: Tracking, carrier_code: str) -> Tracking:
     """The parcel with the courier that its client names. It does not go back to the wrong one by itself."""
-    before = (tracking.carrier_code or "").casefold()
-    wrong = {*tracking.wrong_couriers, before} - {carrier_code.casefold(), ""}
+    wrong = {*tracking.wrong_couriers, courier_key(tracking.carrier_code)} - {courier_key(carrier_code), ""}
     return msgspec.structs.replace(given_to(tracking, carrier_code), wrong_couriers=tuple(sorted(wrong)))
 
 

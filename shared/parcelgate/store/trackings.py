@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from parcelgate.domain.trackings import Tracking, TrackingStatus, number_key
+from parcelgate.domain.trackings import Tracking, TrackingStatus, courier_key, number_key
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import NEW, CollisionError, ConditionFailedError, Item, Items, Write
 from parcelgate.store.errors import AlreadyFollowedError, TrackingNotFoundError, VersionConflictError
@@ -142,7 +142,7 @@ class Trackings:
 
     def recode(self, before: Tracking, after: Tracking) -> None:
         """Store that another courier has the parcel. Raises VersionConflictError and AlreadyFollowedError."""
-        if after.carrier_code == before.carrier_code:
+        if courier_key(after.carrier_code) == courier_key(before.carrier_code):
             self.save(before, after)
             return
         self._must_follow(before, after)
@@ -312,7 +312,7 @@ class Trackings:
         return key(self._tenant, tracking_id) | {"sk": keys.POLL}
 
     def _followed(self, account: str, carrier_code: str, number: str) -> Item:
-        pk = keys.key(self._tenant, _FOLLOWED, account, carrier_code.casefold(), number_key(number))
+        pk = keys.key(self._tenant, _FOLLOWED, account, courier_key(carrier_code), number_key(number))
         return {"pk": pk, "sk": _FOLLOWED}
 
     def _followed_as(self, tracking: Tracking) -> Item:

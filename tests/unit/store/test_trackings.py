@@ -219,10 +219,11 @@ class TestWhoFollowsIt:
             trackings.recode(parcel, recoded(parcel, "dhl"))
         assert trackings.find("default", "dhl", "RR1CN") is None
 
+    @pytest.mark.parametrize("code", ["china-ems", "China-EMS"])
     def test_the_same_courier_again_is_an_ordinary_change(
-        self, trackings: Trackings, parcel: Tracking
+        self, code: str, trackings: Trackings, parcel: Tracking
     ) -> None:
-        after = recoded(parcel, "china-ems")
+        after = recoded(parcel, code)
         trackings.recode(parcel, after)
         assert trackings.get(parcel.id) == after
         assert trackings.find("default", "china-ems", "RR1CN") == parcel.id

@@ -51,6 +51,7 @@ from parcelgate.domain.trackings import (
     Source,
     Tracking,
     TrackingStatus,
+    courier_key,
     number_key,
     silence,
     withdrawal,
@@ -559,9 +560,8 @@ def _about(tracking: Tracking, histories: Sequence[ParcelHistory]) -> ParcelHist
         events = tuple(event for history in histories for event in history.events)
         return msgspec.structs.replace(histories[0], events=events)
     for history in histories:
-        if None in (history.carrier_code, tracking.carrier_code):
-            return history
-        if (history.carrier_code or "").casefold() == (tracking.carrier_code or "").casefold():
+        couriers = {courier_key(history.carrier_code), courier_key(tracking.carrier_code)}
+        if len(couriers) == 1 or "" in couriers:
             return history
     return histories[0] if len(histories) == 1 else None
 

@@ -26,7 +26,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
-from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
+from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to, courier_key
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
@@ -307,7 +307,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
         _must_be_possible(tracking, change)
         if change.carrier_code is not None:
-            if change.carrier_code != tracking.carrier_code:
+            if courier_key(change.carrier_code) != courier_key(tracking.carrier_code):
                 tracking = self._correct(tracking, change.carrier_code, deadline)
             # Also when it was corrected before: by somebody, maybe, who did not live to do this.
             self.timelines().nudge(tracking.tenant, tracking.id)

@@ -11,7 +11,7 @@ from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain import trackings as timeline
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.polling import next_poll
-from parcelgate.domain.trackings import Source, Tracking
+from parcelgate.domain.trackings import Source, Tracking, courier_key
 from parcelgate.observability.logs import bound_correlation_id, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.settings import Settings
@@ -133,8 +133,8 @@ def _with_its_courier(tracking: Tracking, history: ParcelHistory) -> Tracking | 
     """The parcel with the courier of its history; None when that is the history of another parcel."""
     if tracking.carrier_code is None or history.carrier_code is None:
         return tracking
-    courier = history.carrier_code.casefold()
-    if courier == tracking.carrier_code.casefold():
+    courier = courier_key(history.carrier_code)
+    if courier == courier_key(tracking.carrier_code):
         return tracking
     if tracking.courier_fixed or courier in tracking.wrong_couriers:
         return None
