@@ -613,6 +613,16 @@ def test_only_known_words_have_a_status(word: str, status: TrackingStatus | None
     assert (history.events[0].status, history.events[0].code) == (status, word)
 
 
+def test_an_event_with_seven_digits_of_a_second_and_no_description_is_one() -> None:
+    event = {"time": "2026-11-22T08:15:00.1234567Z", "status": "in transit", "description": None}
+    answer = {"code": 200, "data": {"tracks": [{"serviceNumber": "Z", "events": [event]}]}}
+    (history,) = lso(FakeTransport({TRACKING: [answer]})).track(["Z"])
+    (read,) = history.events
+    assert read.at == datetime(2026, 11, 22, 8, 15, 0, 123456, tzinfo=UTC)
+    assert (read.status, read.description) == (TrackingStatus.IN_TRANSIT, "in transit")
+    assert (history.signed_by, history.estimated_delivery) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parcelgate.carriers.errors import CarrierError
 from parcelgate.carriers.results import Amendment, Area, ParcelHistory, Route
 from parcelgate.carriers.toolkit.calls import Response
-from parcelgate.domain.trackings import OtherNumber, Source, Tracking, TrackingEvent, merge
+from parcelgate.domain.trackings import OtherNumber, Saying, Source, Tracking, TrackingEvent, merge
 from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import (
     EMAIL,
@@ -97,12 +97,48 @@ def test_the_lists_of_both_countries_are_one_journey_oldest_first() -> None:
         ("2018-04-18T07:26:14+00:00", "2018-04-18T07:26:14", "+00:00", False),
         ("2026-11-20T08:15:30+08:00", "2026-11-20T00:15:30", "+08:00", False),
         ("2026-11-20T08:15:30Z", "2026-11-20T08:15:30", "+00:00", False),
+        ("2026-11-20T08:15:30.1234567Z", "2026-11-20T08:15:30.123456", "+00:00", False),
         (1795162530, "2026-11-20T08:15:30", "+00:00", False),
     ],
 )
 def test_a_time_keeps_its_offset_or_is_marked(date: Any, instant: str, offset: Any, local: bool) -> None:
     event = journey(step(date))[0]
     assert (event.at, event.utc_offset, event.at_is_local) == (at(instant), offset, local)
+
+
+@pytest.mark.parametrize(
+    "nothing", [{"StatusDescription": None}, {"StatusDescription": None, "Details": None}]
+)
+def test_a_checkpoint_without_a_description_is_an_event(nothing: Body) -> None:
+    (event,) = journey(step(**nothing))
+    assert (event.status, event.description) == (
+        "in_transit",
+        nothing.get("Details", "Singapore") or "transit",
+    )
+
+
+# Who signed for it, and what nobody tells.
+
+
+@pytest.mark.parametrize("spelling", ["singed_by", "signed_by"])
+def test_who_signed_is_known_since_the_newest_event(spelling: str) -> None:
+    first, last = step(), step("2026-11-21 10:00", "delivered")
+    history = told(origin_info={"trackinfo": [first, last]}, status="delivered", **{spelling: " A. BYRD "})
+    assert history.signed_by == Saying(at("2026-11-21T10:00"), "A. BYRD")
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", {"name": "Ada"}, True])
+def test_nobody_signed_where_no_name_is_given(name: Any) -> None:
+    assert told(singed_by=name).signed_by is None
+
+
+def test_a_name_without_any_event_says_nothing_yet() -> None:
+    nothing = dict.fromkeys(("status", "lastEvent", "lastUpdateTime", "origin_info"))
+    assert told(singed_by="Ada", **nothing).signed_by is None
+
+
+def test_when_it_is_to_come_is_in_no_field_that_is_known() -> None:
+    assert told().estimated_delivery is None
 
 
 def test_a_time_without_a_zone_is_read_in_the_accounts() -> None:
