@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -15,7 +16,7 @@ from parcelgate.carriers.errors import (
     OverLimitError,
     TransientError,
 )
-from parcelgate.carriers.lso.adapter import Lso
+from parcelgate.carriers.lso.adapter import Adapter
 from parcelgate.carriers.results import Pending
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.toolkit.transport import HttpTransport
@@ -310,8 +311,8 @@ def lso_world(lso_sandbox: str, lso_line: Switchboard, new_world: Callable[..., 
     account = lso_account(base_url=f"{lso_sandbox}/lso", credentials=LOGIN)
     vault = FakeVault(None)
 
-    def adapter(world: World) -> Lso:
-        return Lso(account, send=lso_line, tokens=vault, clock=world.clock)
+    def adapter(world: World) -> Adapter:
+        return Adapter(Connection(account, send=lso_line, tokens=vault, clock=world.clock))
 
     return new_world(carrier=adapter, environment={"PARCELGATE_WEBHOOK_BASE_URL": CLOSED})
 

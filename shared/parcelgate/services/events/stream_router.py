@@ -59,6 +59,10 @@ class _Reason(msgspec.Struct, frozen=True):
     code: str
 
 
+class _Origin(msgspec.Struct, frozen=True):
+    correlation_id: str | None = None
+
+
 class _Order(msgspec.Struct, frozen=True, kw_only=True):
     """As much of a stored order as is announced or counted."""
 
@@ -121,12 +125,15 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         """Send on what follows from `records`; the sequence numbers of those that must come again."""
         outbox = _Outbox([], [], [], [])
         for record in records:
-            try:
-                self._read(record, outbox)
-            except Exception as error:
-                log.error("a change of the table cannot be read", extra=safe_error_fields(error))
-                count("ChangesSetAside")
-                outbox.rejects.append(_reject(record, error))
+            with own_log_keys():
+                try:
+                    self._read(record, outbox)
+                except Exception as error:
+                    # Without a request's id, what the stream calls this change leads to it.
+                    bind_log_keys(correlation_id=record.get("eventID"))
+                    log.error("a change of the table cannot be read", extra=safe_error_fields(error))
+                    count("ChangesSetAside")
+                    outbox.rejects.append(_reject(record, error))
         settings = self.settings
         failed = [
             *self._in_batches(
@@ -142,7 +149,6 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         ]
         return sorted(set(failed), key=lambda number: (len(number), number))
 
-    @own_log_keys()
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
         if "NewImage" not in change:
@@ -152,6 +158,7 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         name = keys.parse(after["pk"])
         if name is None:
             return
+        bind_log_keys(tenant=name.tenant)
         sequence = change["SequenceNumber"]
         if name.kind == keys.INBOX:
             if "due_pk" in after and _sent_on_its_way(before, after):
@@ -162,13 +169,9 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         elif name.kind == after["sk"] == keys.TRACKING:
             outbox.events += [_Message(sequence, event) for event in self._tracking_events(before, after)]
         elif name.kind == after["sk"] == keys.ORDER:
+            bind_log_keys(order_id=name.id, correlation_id=_correlation_id(after["doc"]))
             order = msgspec.json.decode(after["doc"], type=_Order)
-            bind_log_keys(
-                order_id=order.id,
-                tenant=order.tenant,
-                carrier=order.carrier,
-                correlation_id=order.correlation_id,
-            )
+            bind_log_keys(carrier=order.carrier)
             old = None if before is None else msgspec.json.decode(before["doc"], type=_Order)
             outbox.events += [_Message(sequence, event) for event in self._order_events(old, order)]
             if _label_is_due(old, order):
@@ -249,6 +252,14 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         answer = self.events.put_events(Entries=[message.body for message in messages])  # type: ignore[misc]
         results = answer["Entries"]
         return [message for message, result in zip(messages, results, strict=True) if "ErrorCode" in result]
+
+
+def _correlation_id(document: str) -> str | None:
+    """The id of the request that made a stored order, also of one that cannot be read as an order."""
+    try:
+        return msgspec.json.decode(document, type=_Origin).correlation_id
+    except msgspec.DecodeError:
+        return None
 
 
 def _sent_on_its_way(old: Item | None, delivery: Item) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.clock import rfc3339
+from parcelgate.observability.logs import bound_correlation_id
 from parcelgate.runtime import runtime
 from tests.support.post import PostOffice
 from tests.support.table import dynamodb  # noqa: F401 - a fixture
@@ -54,6 +55,20 @@ def test_a_worker_is_called_again_while_it_leaves_something(
     # What it answers is what it is called with next.
     monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 60_000)
     assert call("poll_trackings", answer) == event | {"more": False}
+
+
+def test_the_lines_of_a_scheduled_round_share_an_id(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = []
+    polls = SimpleNamespace(run=lambda *_: bound.append(bound_correlation_id()))
+    runtime.use(polls=polls)
+    event = sample("poll_trackings")
+
+    for worker in range(2):
+        call("poll_trackings", event | {"worker": worker})
+
+    assert bound == [f"poll-{event['started_at']}"] * 2
 
 
 def test_a_batch_of_nudges_is_asked_about_and_only_what_must_comes_again(office: PostOffice) -> None:

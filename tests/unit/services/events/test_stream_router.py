@@ -1,5 +1,6 @@
 """The stream's router: what it sends on, and what it does with what it cannot."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +12,7 @@ import pytest
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
+from parcelgate.observability.logs import log
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
 from parcelgate.store.calls import typed
@@ -174,6 +176,25 @@ def test_a_delivery_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
     closed = {name: value for name, value in again.items() if name != "due_pk"}
     assert router.route([record(2, again, before), record(3, closed, again)]) == []
     assert queues.sent == [("inbox", {"tenant": "acme", "id": "lso#abc"})]
+
+
+@pytest.mark.parametrize(
+    ("document", "correlation_id"),
+    [('{"id": "ord_1", "correlation_id": "R1="}', "R1="), ('{"id": "ord_1"}', "event-9"), ("{", "event-9")],
+)
+def test_the_line_of_a_record_that_cannot_be_read_leads_to_it(
+    document: str, correlation_id: str, router: StreamRouter
+) -> None:
+    bad = {"pk": {"S": "T#acme#ORDER#ord_1"}, "sk": {"S": "ORDER"}, "doc": {"S": document}}
+    handler = log.registered_handler
+    before = handler.setStream(stream := io.StringIO())
+    router.route([record(1, bad) | {"eventID": "event-9"}])
+    handler.setStream(before)  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    (line,) = [each for each in lines if each["message"] == "a change of the table cannot be read"]
+    assert (line["tenant"], line["order_id"]) == ("acme", "ord_1")
+    assert line["correlation_id"] == correlation_id
 
 
 def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
