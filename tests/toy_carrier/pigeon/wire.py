@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object
+from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
 
 
 class Bag(Sent):

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
+from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
 from parcelgate.domain.trackings import secure_address
 
 LONGEST_SIDE_METRES = 2

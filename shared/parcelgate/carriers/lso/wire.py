@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, renamed
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
+from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, renamed, text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
 
 _LONGEST_NUMBER = 40
 

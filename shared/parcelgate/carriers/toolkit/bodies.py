@@ -1,4 +1,4 @@
-"""JSON as carriers write it: decimals digit by digit, and an account's other names for fields.
+"""JSON as carriers write it: decimals digit by digit, an account's other names for fields, readers of values.
 
 Texts that were cut off in the middle of a character are read all the same: one parcel's name with half an
 emoji must not make unreadable what the same answer says of all others.
@@ -68,3 +68,15 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [renamed(item, names) for item in value]
     return value
+
+
+def text(value: Any) -> str | None:
+    """A string, also when a number came; None for a blank one and for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    return str(value).strip() or None
+
+
+def an_object(value: Any) -> Any:
+    """An object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}

@@ -4,11 +4,12 @@ A number may come as a string and a string as a number, anything may be null or 
 wrong type counts as missing, so that one odd field never hides its neighbours.
 """
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+
+from parcelgate.carriers.toolkit.bodies import text
 
 
 class Sent(BaseModel):
@@ -30,18 +31,6 @@ class Read(BaseModel):
     """A body, or a part of one, that a carrier sent. Members nobody knows are kept in `model_extra`."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
-
-
-def text(value: Any) -> str | None:
-    """A string, also when a number came; None for a blank one and for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        return None
-    return str(value).strip() or None
-
-
-def an_object(value: Any) -> Any:
-    """An object; an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
 
 
 Required = Annotated[str, StringConstraints(strict=True, min_length=1)]

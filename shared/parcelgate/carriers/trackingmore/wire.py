@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded_as
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, an_object, text
+from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded_as, text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
 
 MAX_PARCELS = 40
 """Parcels in one call (public; the text of code 4020 says 200)."""

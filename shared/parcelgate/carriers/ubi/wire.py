@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded, encoded
+from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, encoded
 from parcelgate.carriers.toolkit.fields import NO_BATTERY
-from parcelgate.carriers.toolkit.models import Read, Sent, Text, an_object
+from parcelgate.carriers.toolkit.models import Read, Sent, Text
 
 MAX_ORDERS = 300
 """Orders in one create (public)."""
