@@ -89,6 +89,10 @@ class Settings:
     log_level: str = "INFO"
     log_retention: str = "ONE_MONTH"
     """A name of CDK's RetentionDays."""
+    dashboards: bool = True
+    """Two dashboards and the saved queries. The first three dashboards of an AWS account are free."""
+    monthly_budget: int = 0
+    """Dollars a month for the whole AWS account, of which the alarm topic tells; 0 for no budget."""
     label_retention_days: int = 400
     batch_retention_days: int = 30
 

@@ -13,6 +13,7 @@ from infra.constructs.queue_worker import QueuePolicy
 from infra.parts.alarms import Alarms
 from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
+from infra.parts.dashboards import Dashboards
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue, Labels
@@ -23,6 +24,7 @@ from infra.parts.stream_router import StreamRouter
 from infra.parts.sweep import Sweep
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings
+from parcelgate.carriers import registry
 from parcelgate.http.routes import ROUTES
 
 
@@ -60,19 +62,16 @@ class ParcelgateStack(Stack):
         QueuePolicy(self, "Queues", settings=settings, queues=queues, also=[flow.may_give_up()])
 
         alarms = Alarms(self, "Alarms", settings=settings, key=store.key)
-        alarms.watch_dead_letters(
-            {
-                "inbox": inbox.work.dead_letters,
-                "changes": router.dead_letters,
-                "labels": label_queue.work.dead_letters,
-                "order-flow": flow.dead_letters,
-                "sweep": sweep.dead_letters,
-                "nudges": polls.nudged.dead_letters,
-                "tracking-polls": polls.dead_letters,
-            },
-            retries=retries.queues,
-            batches=batches.queues,
-        )
+        dead_letters = {
+            "inbox": inbox.work.dead_letters,
+            "changes": router.dead_letters,
+            "labels": label_queue.work.dead_letters,
+            "order-flow": flow.dead_letters,
+            "sweep": sweep.dead_letters,
+            "nudges": polls.nudged.dead_letters,
+            "tracking-polls": polls.dead_letters,
+        }
+        alarms.watch_dead_letters(dead_letters, retries=retries.queues, batches=batches.queues)
         alarms.watch_queues(
             inbox=inbox.work,
             labels=label_queue.work,
@@ -80,13 +79,37 @@ class ParcelgateStack(Stack):
             retries=retries.queues,
             batches=batches.queues,
         )
+        alarms.watch_carriers(registry.trackers())
         alarms.watch_functions(functions)
         alarms.watch_api(api.http)
         alarms.watch_stream(router.function)
         alarms.watch_orders()
         alarms.watch_order_flow(flow.machine)
         alarms.watch_sweep(sweep.function)
+        alarms.watch_budget()
         alarms.watch_polls(polls.function)
+
+        of_carriers = {
+            f"{kind}-{carrier}": worker
+            for kind, queues_of in (("retries", retries.queues), ("batches", batches.queues))
+            for carrier, worker in queues_of.items()
+        }
+        if not settings.local and settings.dashboards:
+            workers = {"inbox": inbox.work, "labels": label_queue.work, "nudges": polls.nudged, **of_carriers}
+            dashboards = Dashboards(
+                self, "Dashboards", settings=settings, functions=functions, access_log=api.access_log
+            )
+            dashboards.show_business()
+            dashboards.show_machinery(
+                api=api.http,
+                table=store.table,
+                machine=flow.machine,
+                queues={name: worker.queue for name, worker in workers.items()},
+                dead_letters=dead_letters
+                | {name: worker.dead_letters for name, worker in of_carriers.items()},
+                alarms=alarms.all,
+            )
+            dashboards.save_queries()
 
         self._tell(
             ApiUrl=api.url,

@@ -11,6 +11,7 @@ from itertools import batched
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -66,10 +67,20 @@ _METRICS = 10
 _AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 _FIVE_MINUTES = Duration.minutes(5)
 
-_OLDEST = {"inbox": Duration.minutes(10), "labels": Duration.hours(1), "nudges": Duration.minutes(30)}
-_OLDEST_RETRY = Duration.hours(2)
-_OLDEST_ENTRY = Duration.hours(1)
-_RETRIES_IN_FLIGHT = 1000
+_OLDEST = {
+    "inbox": Duration.minutes(10),
+    "labels": Duration.hours(1),
+    "nudges": Duration.minutes(30),
+    "retries": Duration.hours(2),
+    "batches": Duration.hours(1),
+}
+_BACKS_OFF = {"retries": "retry_order", "labels": "label_order"}
+"""Whose messages are received more than a few times, with the function that tells their age."""
+_LONGEST_TRIED = Duration.hours(1)
+_SLOW = Duration.seconds(10)
+"""As long as a create waits for its carrier."""
+_ENOUGH = 20
+"""Among fewer requests one slow one would be one in twenty."""
 
 
 class Alarms(Construct):
@@ -78,25 +89,64 @@ class Alarms(Construct):
     def __init__(self, scope: Construct, id: str, *, settings: Settings, key: kms.Key) -> None:
         super().__init__(scope, id)
         self._settings = settings
+        self.all: list[cloudwatch.IAlarm] = []
         self.topic = sns.Topic(
             self, "Topic", topic_name=settings.name("alarms"), master_key=key, enforce_ssl=not settings.local
         )
-        cloudwatch_itself = iam.ServicePrincipal("cloudwatch.amazonaws.com")
-        # A policy of its own replaces the one that SNS gives a topic, which would have let CloudWatch in.
+        self._key = key
+        self._let_publish("cloudwatch.amazonaws.com")
+
+    def _let_publish(self, service: str) -> None:
+        """Let a service of AWS tell the topic; it needs the topic's key for that.
+
+        A policy of its own replaces the one that SNS gives a topic, which would have let it in.
+        """
+        principal = iam.ServicePrincipal(service)
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[cloudwatch_itself],
+                principals=[principal],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        key.add_to_resource_policy(
+        self._key.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[cloudwatch_itself],
+                principals=[principal],
                 actions=["kms:Decrypt", "kms:GenerateDataKey*"],
                 resources=["*"],
             )
+        )
+
+    def watch_budget(self) -> None:
+        """Tell when the AWS account's bill comes near the monthly budget, where there is one."""
+        dollars = self._settings.monthly_budget
+        if not dollars or self._settings.local:
+            return
+        self._let_publish("budgets.amazonaws.com")
+        told = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=self.topic.topic_arn)
+        limits = (("ACTUAL", 80), ("FORECASTED", 100))
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_name=self._settings.name("budget"),
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(amount=dollars, unit="USD"),
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        comparison_operator="GREATER_THAN",
+                        notification_type=kind,
+                        threshold=percent,
+                        threshold_type="PERCENTAGE",
+                    ),
+                    subscribers=[told],
+                )
+                for kind, percent in limits
+            ],
         )
 
     def watch_dead_letters(
@@ -130,40 +180,43 @@ class Alarms(Construct):
         retries: Mapping[str, QueueWorker],
         batches: Mapping[str, QueueWorker],
     ) -> None:
-        """Alarm when work waits for too long, or too much of it is being tried at once.
+        """Alarm when nobody works a queue off, and when work is tried again and again for too long.
 
-        SQS leaves out of a queue's age what was received three times and more, which is what backs off. So
-        retries are also counted while they wait, in flight. In other queues nothing, or little, backs off.
+        SQS leaves out of a queue's age what was received three times and more. Where messages back off, in
+        retries and labels, their worker tells how old they are. All others are dead letters by then.
         """
-        waiting = "Work has been waiting for too long in a queue of"
-        common = {"inbox": inbox, "labels": labels, "nudges": nudges}
+        oldest = {
+            "inbox": (inbox, _OLDEST["inbox"]),
+            "labels": (labels, _OLDEST["labels"]),
+            "nudges": (nudges, _OLDEST["nudges"]),
+            **{f"retries-{carrier}": (worker, _OLDEST["retries"]) for carrier, worker in retries.items()},
+            **{f"batches-{carrier}": (worker, _OLDEST["batches"]) for carrier, worker in batches.items()},
+        }
         self._any_over(
             "oldest-message",
-            {name: (_age(worker), _OLDEST[name].to_seconds()) for name, worker in common.items()},
+            {name: (_age(worker), limit.to_seconds()) for name, (worker, limit) in oldest.items()},
             "oldest-message",
-            waiting,
+            "Work has been waiting for too long in a queue of",
         )
-        for name, workers, limit in (
-            ("retries", retries, _OLDEST_RETRY),
-            ("batches", batches, _OLDEST_ENTRY),
-        ):
-            ages = {f"{name}-{carrier}": _age(worker) for carrier, worker in workers.items()}
-            self._worst(
-                f"oldest-message-{name}", ages, "oldest-message", waiting, threshold=limit.to_seconds()
-            )
-        in_flight = {
-            f"retries-{carrier}": worker.queue.metric_approximate_number_of_messages_not_visible(
-                period=_FIVE_MINUTES, statistic="Maximum"
-            )
-            for carrier, worker in retries.items()
+        ages = {
+            what: self._metric("WorkAge", period=_FIVE_MINUTES, statistic="Maximum", service=service)
+            for what, service in _BACKS_OFF.items()
         }
         self._worst(
-            "in-flight",
-            in_flight,
-            "in-flight",
-            "Too many messages are being tried again at once in a queue of",
-            threshold=_RETRIES_IN_FLIGHT,
+            "work-waits",
+            ages,
+            "work-waits",
+            "The same work has been tried for more than an hour, of",
+            threshold=_LONGEST_TRIED.to_seconds(),
         )
+
+    def watch_carriers(self, carriers: Sequence[str]) -> None:
+        """Alarm within minutes when a carrier fails whoever calls it."""
+        down = {
+            carrier: self._metric("CarrierDown", period=_FIVE_MINUTES, carrier=carrier)
+            for carrier in carriers
+        }
+        self._sum("carrier-down", down, "carrier-down", "A carrier does not answer, or fails every call")
 
     def watch_functions(self, functions: LambdaFunctions) -> None:
         """Alarm on errors that nobody expected, on deaths, and on calls that Lambda turned away.
@@ -232,6 +285,19 @@ class Alarms(Construct):
             "api-failures",
             "More than two in a hundred requests, and at least three, were answered 5xx.",
             threshold=2,
+        )
+        slow: dict[str, cloudwatch.IMetric] = {
+            "slow": api.metric_latency(period=period, statistic="p95"),
+            "requests": api.metric_count(period=period, statistic="Sum"),
+        }
+        self._alarm(
+            "api-slow",
+            cloudwatch.MathExpression(
+                expression=f"IF(requests >= {_ENOUGH}, slow, 0)", using_metrics=slow, period=period
+            ),
+            "api-slow",
+            "One request in twenty takes ten seconds and more.",
+            threshold=_SLOW.to_milliseconds(),
         )
 
     def watch_orders(self) -> None:
@@ -353,15 +419,14 @@ class Alarms(Construct):
         text: str,
     ) -> None:
         """Alarm when any of them reaches its own limit."""
-        if len(limits) > _METRICS:
-            raise ValueError(f"{name} watches more than CloudWatch takes in one alarm")
-        over = [f"(FILL(m{number}, 0) >= {limit:g})" for number, (_, limit) in enumerate(limits.values())]
-        self._alarm(
-            name,
-            _expression(f"IF({' OR '.join(over)}, 1, 0)", [metric for metric, _ in limits.values()]),
-            section,
-            f"{text}: {', '.join(limits)}.",
-        )
+        for number, part in enumerate(batched(limits.items(), _METRICS, strict=False)):
+            over = [f"(FILL(m{place}, 0) >= {limit:g})" for place, (_, (_, limit)) in enumerate(part)]
+            self._alarm(
+                f"{name}-{number + 1}" if number else name,
+                _expression(f"IF({' OR '.join(over)}, 1, 0)", [metric for _, (metric, _) in part]),
+                section,
+                f"{text}: {', '.join(each for each, _ in part)}.",
+            )
 
     def _alarm(
         self,
@@ -389,6 +454,7 @@ class Alarms(Construct):
             treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+        self.all.append(alarm)
 
 
 def _age(worker: QueueWorker) -> cloudwatch.Metric:

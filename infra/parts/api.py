@@ -151,7 +151,7 @@ class HttpApi(Construct):
 
     def _add_stage(self, routes: Sequence[apigateway.HttpRoute]) -> None:
         settings = self._settings
-        log_group = logs.LogGroup(
+        self.access_log = logs.LogGroup(
             self,
             "AccessLog",
             retention=logs.RetentionDays[settings.log_retention],
@@ -171,7 +171,7 @@ class HttpApi(Construct):
                 route.key: _limits(self._throttle(route)) for route in self._routes if route.open
             },
             access_log_settings=apigateway.CfnStage.AccessLogSettingsProperty(
-                destination_arn=log_group.log_group_arn,
+                destination_arn=self.access_log.log_group_arn,
                 format=Stack.of(self).to_json_string(_ACCESS_LOG),
             ),
         )

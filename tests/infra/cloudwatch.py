@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.infra.conftest import written
 
-STATISTICS = {"Sum": sum, "Maximum": max}
+STATISTICS = {"Sum": sum, "Maximum": max, "p95": max}
 COMPARISONS = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "LessThanThreshold": operator.lt,

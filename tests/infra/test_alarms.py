@@ -4,27 +4,30 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from infra.bundle import ROOT
 from infra.parts.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES
+from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
 from parcelgate.observability.logs import UnexpectedError, instrumented, log
-from parcelgate.observability.metrics import count
+from parcelgate.observability.metrics import count, count_overall
+from parcelgate.services.redelivery import NotYetError, ReceivedMessage, come_again
 from tests.infra.cloudwatch import Alarm, Figures, Metric, figures_in
 from tests.infra.conftest import Template, written
 
 OURS = "Parcelgate/production"
 AWS_METRICS = {
-    "AWS/ApiGateway": ("ApiId", {"5xx", "Count"}),
+    "AWS/ApiGateway": ("ApiId", {"5xx", "Count", "Latency"}),
     "AWS/Lambda": ("FunctionName", {"Errors", "Invocations", "IteratorAge", "Throttles"}),
     "AWS/SQS": (
         "QueueName",
         {
             "ApproximateAgeOfOldestMessage",
-            "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesVisible",
         },
     ),
@@ -40,10 +43,10 @@ KINDS = {
 ON_A_QUIET_DAY = {
     "5xx": 1,
     "Count": 1000,
+    "Latency": 300,
     "Invocations": 3,
     "IteratorAge": 200,
     "ApproximateAgeOfOldestMessage": 20,
-    "ApproximateNumberOfMessagesNotVisible": 5,
     "PollLag": 60,
 }
 """Whatever is not here is zero, or says nothing at all."""
@@ -107,18 +110,54 @@ class TestEachRings:
     ) -> None:
         for queue in queues(aws, dead=False):
             oldest, longest = of_queue("ApproximateAgeOfOldestMessage", queue), LONGEST_WAIT[kind_of(queue)]
-            assert ringing(quiet.but({oldest: longest})) == {f"oldest-message{group_of(queue)}"}
+            assert ringing(quiet.but({oldest: longest})) == {"oldest-message"}
             assert ringing(quiet.but({oldest: longest - 1})) == set()
 
-    def test_for_a_thousand_retries_of_a_carrier_at_once(
-        self, aws: Template, quiet: Figures, ringing: Callable[[Figures], set[str]]
+    @pytest.mark.parametrize("function", ["retry_order", "label_order"])
+    def test_for_work_that_backs_off_and_whose_age_sqs_tells_no_more(
+        self,
+        aws: Template,
+        quiet: Figures,
+        ringing: Callable[[Figures], set[str]],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        function: str,
     ) -> None:
-        retries = [queue for queue in queues(aws, dead=False) if kind_of(queue) == "retries"]
-        assert retries
-        for queue in retries:
-            tried = of_queue("ApproximateNumberOfMessagesNotVisible", queue)
-            assert ringing(quiet.but({tried: 1000})) == {"in-flight"}
-            assert ringing(quiet.but({tried: 999})) == set()
+        put_on(aws, function, monkeypatch)
+        message = ReceivedMessage(queue="q", body="{}", receipt_handle="h", receive_count=9)
+        for minutes, rings in ((59, set()), (60, {"work-waits"})):
+            with pytest.raises(NotYetError):
+                come_again(Mock(), "url", message, timedelta(0), age=timedelta(minutes=minutes))
+            assert ringing(heard(quiet, capsys)) == rings
+
+    def test_of_every_queue_whose_messages_are_received_again_and_again(self, aws: Template) -> None:
+        """Elsewhere a message is a dead letter, for which another alarm rings, before it is that old."""
+        often = {
+            written(source["FunctionName"])
+            for source in aws.properties("Lambda::EventSourceMapping")
+            if (queue := aws.all("SQS::Queue").get(source["EventSourceArn"]["Fn::GetAtt"][0]))
+            and queue["Properties"]["RedrivePolicy"]["maxReceiveCount"] > 20
+        }
+        assert {name.strip("<>").removeprefix("Functions").partition("Function")[0] for name in often} == {
+            "RetryOrder",
+            "LabelOrder",
+        }
+
+    @pytest.mark.parametrize("carrier", registry.trackers())
+    @pytest.mark.parametrize("function", ["create_order", "retry_order", "poll_trackings"])
+    def test_within_minutes_for_a_carrier_that_is_down_whoever_calls_it(
+        self,
+        aws: Template,
+        quiet: Figures,
+        ringing: Callable[[Figures], set[str]],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        function: str,
+        carrier: str,
+    ) -> None:
+        put_on(aws, function, monkeypatch)
+        count_overall("CarrierDown", carrier=carrier)
+        assert ringing(heard(quiet, capsys)) == {"carrier-down"}
 
     def test_for_a_line_of_level_error_of_any_function_with_a_logger(
         self,
@@ -238,6 +277,26 @@ class TestEachRings:
         if not requests:
             figures = quiet.without(of_api["5xx"]).without(of_api["Count"])
         assert ringing(figures) == ({"api-failures"} if rings else set())
+
+    @pytest.mark.parametrize(
+        ("milliseconds", "requests", "rings"), [(9_999, 1000, False), (10_000, 20, True), (29_000, 19, False)]
+    )
+    def test_when_clients_wait_for_long(
+        self,
+        aws: Template,
+        quiet: Figures,
+        ringing: Callable[[Figures], set[str]],
+        milliseconds: int,
+        requests: int,
+        rings: bool,
+    ) -> None:
+        (api,) = aws.all("ApiGatewayV2::Api")
+        of_api = {
+            name: Metric("AWS/ApiGateway", name, frozenset({("ApiId", f"<{api}>")}))
+            for name in ("Latency", "Count")
+        }
+        figures = quiet.but({of_api["Latency"]: milliseconds, of_api["Count"]: requests})
+        assert ringing(figures) == ({"api-slow"} if rings else set())
 
     @pytest.mark.parametrize("kind", sorted(TROUBLES))
     def test_for_an_order_that_needs_a_person(
@@ -464,7 +523,8 @@ def written_by_code(
     put_on(template, dimensions.pop("service", "sweep"), monkeypatch)
     log.error("some error")
     for names in calls_of_metrics().get(metric.name, []):
-        count(metric.name, **{name: dimensions.get(name, "") for name in names})
+        write = count if "service" in dict(metric.dimensions) else count_overall
+        write(metric.name, **{name: dimensions.get(name, "") for name in names})
     yield from figures_in(capsys.readouterr().out).values
 
 
@@ -474,7 +534,9 @@ def calls_of_metrics() -> dict[str, list[set[str]]]:
     for path in (ROOT / "shared" / "parcelgate").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
-                case ast.Call(ast.Name("count" | "duration"), [ast.Constant(str(name)), *_], keywords):
+                case ast.Call(
+                    ast.Name("count" | "count_overall" | "duration"), [ast.Constant(str(name)), *_], keywords
+                ):
                     found.setdefault(name, []).append({str(each.arg) for each in keywords})
     return found
 

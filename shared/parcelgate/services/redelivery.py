@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import msgspec
 
+from parcelgate.observability.metrics import duration
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,8 +69,15 @@ class NotYetError(Exception):
     """The message is to come again; its visibility says when."""
 
 
-def come_again(sqs: "SQSClient", queue_url: str, message: ReceivedMessage, after: timedelta) -> NoReturn:
-    """Hide the message for that long (at most 12 hours), after which it comes again. Raises NotYetError."""
+def come_again(
+    sqs: "SQSClient", queue_url: str, message: ReceivedMessage, after: timedelta, *, age: timedelta
+) -> NoReturn:
+    """Hide the message for that long (at most 12 hours), after which it comes again. Raises NotYetError.
+
+    `age` is how long its work has been waiting. SQS tells the age of no message that it has delivered three
+    times, so the metric `WorkAge` is the only one by which anybody hears of it.
+    """
+    duration("WorkAge", age.total_seconds())
     sqs.change_message_visibility(
         QueueUrl=queue_url,
         ReceiptHandle=message.receipt_handle,

@@ -22,7 +22,7 @@ from parcelgate.carriers.toolkit.calls import Request, Response, Transport, retr
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import log
-from parcelgate.observability.metrics import count
+from parcelgate.observability.metrics import count, count_overall
 from parcelgate.store.errors import StoreError
 from parcelgate.store.limits import AccountLimits, Entry, Reason
 
@@ -158,7 +158,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                     "the carrier counts as down",
                     extra={"carrier": self.carrier, "call": request.call, "last": what},
                 )
-                count("CarrierDown", carrier=self.carrier)
+                count_overall("CarrierDown", carrier=self.carrier)
 
         self._note(note)
 

@@ -143,10 +143,14 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
                 return
             pause = self._pause(received, getattr(error, "retry_after", None))
             self.fetcher.explain_wait(job.tenant, job.order_id, error, pause, Actor.RETRY)
-            come_again(self.sqs, self.settings.label_queue_url, received, pause)
+            self._come_again(job, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the label broke off", extra=safe_error_fields(error))
-            come_again(self.sqs, self.settings.label_queue_url, received, self._pause(received))
+            self._come_again(job, received, self._pause(received))
+
+    def _come_again(self, job: LabelJob, received: ReceivedMessage, pause: timedelta) -> None:
+        age = self.clock() - job.since
+        come_again(self.sqs, self.settings.label_queue_url, received, pause, age=age)
 
     def _pause(self, received: ReceivedMessage, at_least: float | None = None) -> timedelta:
         pause = pause_after(received.receive_count, self.settings, roll=self.roll(), at_least=at_least)

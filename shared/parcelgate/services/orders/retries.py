@@ -92,10 +92,12 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 log.error("retry broke off", extra=safe_error_fields(error))
                 pause = pause_after(received.receive_count, self.settings, roll=self.roll())
-            if self.clock() >= message.first_attempt_at + RETRY_LIFE:
+            age = self.clock() - message.first_attempt_at
+            if age >= RETRY_LIFE:
                 self._give_up(message, received.body)
                 return
-            come_again(self.sqs, self.settings.retry_queue_urls[message.carrier], received, pause)
+            url = self.settings.retry_queue_urls[message.carrier]
+            come_again(self.sqs, url, received, pause, age=age)
 
     def _try(self, message: RetryMessage, attempt: int) -> None:
         orders, order = transitions.read(self.table, message.tenant, message.order_id)

@@ -313,7 +313,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
 
         def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
             entry = super()._asked(door, rate, burst)
-            if door is self._account:
+            if door is self.account:
                 street.clock.sleep(0.5)
             return entry
 
@@ -322,7 +322,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
             lambda: street.carrier,
             carrier="ubi",
             limits=LANES,
-            account=street.environment()._account,
+            account=street.environment().account,
             clock=street.clock,
             sleep=street.clock.sleep,
         )
@@ -365,7 +365,7 @@ def test_the_way_out_is_ready_before_a_turn_is_taken(street: Street) -> None:
         way_out,
         carrier="ubi",
         limits=LIMITS,
-        account=street.environment()._account,
+        account=street.environment().account,
         clock=street.clock,
         sleep=street.clock.sleep,
     ).send(CALL)
@@ -405,7 +405,7 @@ def test_who_waits_for_a_lane_does_not_try_whether_the_carrier_is_back(street: S
     street.environment(limits=LANES).send(LIST)
     street.go_down()
     street.clock.sleep(LIMITS.cool_down)
-    street.environment(limits=LANES)._account.lane("list").enter(
+    street.environment(limits=LANES).account.lane("list").enter(
         street.clock(), rate=0.1, burst=1, probe_life=PROBE_LIFE
     )
     street.carrier.answer = OK

@@ -1,0 +1,306 @@
+"""Two dashboards and the saved queries of the logs: what to look at, from the shop's side and the machine's.
+
+A graph of business figures asks for a metric by its name and dimensions (SEARCH), so that a new carrier is on
+it by itself. Every figure's name stands in `BUSINESS`, and a test holds it to the code that writes it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.constructs.functions import LambdaFunctions
+from infra.settings import Settings
+
+_FIVE_MINUTES = Duration.minutes(5)
+_WIDTH = 24
+_HEIGHT = 6
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One graph: a metric of ours, its dimensions besides `service`, and how values are put together."""
+
+    title: str
+    metric: str
+    dimensions: Sequence[str]
+    statistic: str = "Sum"
+
+
+BUSINESS: Mapping[str, Sequence[Figure]] = {
+    "**Orders.** Accepted, what became of them, and what waits for a person.": (
+        Figure("Orders accepted", "OrdersAccepted", ["carrier"]),
+        Figure("What became of orders", "OrderOutcomes", ["carrier", "problem", "status"]),
+        Figure("Orders that need a person", "OrdersInTrouble", ["kind"]),
+    ),
+    "**Speed.** Seconds from the order to the carrier's yes, and to the label; nine in ten are faster.": (
+        Figure("Time to confirm (p90, s)", "TimeToConfirm", ["carrier"], "p90"),
+        Figure("Time to label (p90, s)", "TimeToLabel", ["carrier"], "p90"),
+        Figure("Refunds outstanding", "RefundsOutstanding", ["carrier"]),
+    ),
+    "**Parcels.** Where they have come to, who told of it, and codes that no table knows yet.": (
+        Figure("Parcels that reached a status", "ParcelsMoved", ["carrier", "status"]),
+        Figure("Tracking events, by who told", "TrackingEvents", ["carrier", "source"]),
+        Figure("Codes without a mapping", "CodesUnmapped", ["carrier"]),
+    ),
+    "**Carriers.** How their webhooks come in, what nothing could be done with, and calls held back.": (
+        Figure("Webhooks taken in", "WebhooksReceived", ["carrier", "repeat"]),
+        Figure("Webhooks parked", "WebhooksParked", ["carrier"]),
+        Figure("Calls held back by limits", "CallsHeldBack", ["carrier", "reason"]),
+    ),
+}
+"""Each row of the business dashboard: the words over it, and its graphs."""
+
+QUERIES: Mapping[str, str] = {
+    "one order": (
+        'fields @timestamp, service, level, message, error\n| filter order_id = "ord_..."\n| sort @timestamp'
+    ),
+    "one request": (
+        "fields @timestamp, service, order_id, message, error\n"
+        '| filter correlation_id like "..."\n'
+        "| sort @timestamp"
+    ),
+    "unexpected errors": (
+        'fields @timestamp, service, message, error, where\n| filter level = "ERROR"\n| sort @timestamp desc'
+    ),
+    "orders in trouble": (
+        "fields @timestamp, trouble, tenant, carrier, order_id\n"
+        "| filter ispresent(trouble)\n"
+        "| sort @timestamp desc"
+    ),
+    "carriers that are down": (
+        "fields @timestamp, service, carrier, call, last\n"
+        '| filter message = "the carrier counts as down"\n'
+        "| sort @timestamp desc"
+    ),
+    "failed requests": (
+        "fields @timestamp, route, status, integration_status, error, response_ms\n"
+        "| filter status >= 500\n"
+        "| sort @timestamp desc"
+    ),
+    "slow requests": (
+        "stats pct(response_ms, 50) as half, pct(response_ms, 95) as p95, count() as requests by route\n"
+        "| sort p95 desc"
+    ),
+}
+"""The runbook's queries, by the name under which CloudWatch Logs Insights lists them."""
+_OF_THE_ACCESS_LOG = ("failed requests", "slow requests")
+
+
+class Dashboards(Construct):
+    """The dashboards `<stage>-business` and `<stage>-machinery`, and the saved queries."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        functions: LambdaFunctions,
+        access_log: logs.ILogGroup,
+    ) -> None:
+        super().__init__(scope, id)
+        self._settings = settings
+        self._functions = functions
+        self._access_log = access_log
+
+    def show_business(self) -> None:
+        """Show what a shop and its operator ask every day."""
+        dashboard = self._dashboard("business")
+        dashboard.add_widgets(
+            _words(
+                "# Parcels and orders\n"
+                "Every figure is of this stage alone, in steps of five minutes, and none is personal. An "
+                "empty graph means that nothing of the kind has happened. What to do when something looks "
+                "wrong stands in `docs/runbook.md`.",
+                height=3,
+            )
+        )
+        for text, figures in BUSINESS.items():
+            dashboard.add_widgets(_words(text))
+            dashboard.add_widgets(*(self._figure(figure, _WIDTH // len(figures)) for figure in figures))
+
+    def show_machinery(
+        self,
+        *,
+        api: apigateway.HttpApi,
+        table: dynamodb.Table,
+        machine: sfn.StateMachine,
+        queues: Mapping[str, sqs.IQueue],
+        dead_letters: Mapping[str, sqs.IQueue],
+        alarms: Sequence[cloudwatch.IAlarm],
+    ) -> None:
+        """Show what an operator looks at when an alarm has rung."""
+        by_name = self._functions.by_name
+        dashboard = self._dashboard("machinery")
+        dashboard.add_widgets(
+            _words(
+                "# The machine\n"
+                "From the outside in: what clients get, the functions, the queues between them, the table. "
+                "A red alarm names its section of `docs/runbook.md`.",
+                height=2,
+            )
+        )
+        dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(alarms=alarms, width=_WIDTH, height=4, title="Alarms")
+        )
+        dashboard.add_widgets(
+            *_row(
+                {
+                    "Requests, and those that failed": [
+                        api.metric_count(period=_FIVE_MINUTES, statistic="Sum", label="all"),
+                        api.metric_client_error(
+                            period=_FIVE_MINUTES, statistic="Sum", label="4xx: the client's"
+                        ),
+                        api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum", label="5xx: ours"),
+                    ],
+                    "Time to answer (ms)": [
+                        api.metric_latency(period=_FIVE_MINUTES, statistic=each, label=each)
+                        for each in ("p50", "p95", "p99")
+                    ],
+                    "Orders' workflows": [
+                        machine.metric_started(period=_FIVE_MINUTES, label="started"),
+                        machine.metric_succeeded(period=_FIVE_MINUTES, label="ended well"),
+                        machine.metric_failed(period=_FIVE_MINUTES, label="failed"),
+                    ],
+                }
+            )
+        )
+        dashboard.add_widgets(
+            *_row(
+                {
+                    "Errors of functions": [self._of_functions("Errors", "Sum")],
+                    "Calls turned away": [self._of_functions("Throttles", "Sum")],
+                    "Time of functions (p95, ms)": [self._of_functions("Duration", "p95")],
+                    "Functions at work at once": [self._of_functions("ConcurrentExecutions", "Maximum")],
+                }
+            )
+        )
+        dashboard.add_widgets(
+            *_row(
+                {
+                    "Messages that wait": [
+                        queue.metric_approximate_number_of_messages_visible(
+                            period=_FIVE_MINUTES, statistic="Maximum", label=name
+                        )
+                        for name, queue in queues.items()
+                    ],
+                    "Messages being tried, or backing off": [
+                        queue.metric_approximate_number_of_messages_not_visible(
+                            period=_FIVE_MINUTES, statistic="Maximum", label=name
+                        )
+                        for name, queue in queues.items()
+                    ],
+                    "Given up: dead letters": [
+                        queue.metric_approximate_number_of_messages_visible(
+                            period=_FIVE_MINUTES, statistic="Maximum", label=name
+                        )
+                        for name, queue in dead_letters.items()
+                    ],
+                }
+            )
+        )
+        dashboard.add_widgets(
+            *_row(
+                {
+                    "The stream's delay (ms)": [
+                        by_name["route_changes"].metric(
+                            "IteratorAge", period=_FIVE_MINUTES, statistic="Maximum"
+                        )
+                    ],
+                    "Polls' delay (s)": [self._ours("PollLag", "Maximum", service="poll_trackings")],
+                    "The table's units": [
+                        table.metric_consumed_read_capacity_units(period=_FIVE_MINUTES, label="read"),
+                        table.metric_consumed_write_capacity_units(period=_FIVE_MINUTES, label="written"),
+                    ],
+                    "The table's refusals": [
+                        table.metric(
+                            "ReadThrottleEvents",
+                            period=_FIVE_MINUTES,
+                            statistic="Sum",
+                            label="reads throttled",
+                        ),
+                        table.metric(
+                            "WriteThrottleEvents",
+                            period=_FIVE_MINUTES,
+                            statistic="Sum",
+                            label="writes throttled",
+                        ),
+                    ],
+                }
+            )
+        )
+
+    def save_queries(self) -> None:
+        """Save the runbook's queries in CloudWatch Logs Insights, under the name of the stage."""
+        groups = [group.log_group_name for group in self._functions.log_groups.values()]
+        for name, query in QUERIES.items():
+            over = [self._access_log.log_group_name] if name in _OF_THE_ACCESS_LOG else groups
+            logs.CfnQueryDefinition(
+                self,
+                f"Query-{name.replace(' ', '-')}",
+                name=f"{self._settings.name('logs')}/{name}",
+                query_string=query,
+                log_group_names=over,
+            )
+
+    def _dashboard(self, name: str) -> cloudwatch.Dashboard:
+        return cloudwatch.Dashboard(
+            self,
+            name.capitalize(),
+            dashboard_name=self._settings.name(name),
+            default_interval=Duration.days(1),
+        )
+
+    def _figure(self, figure: Figure, width: int) -> cloudwatch.GraphWidget:
+        dimensions = ",".join(sorted(["service", *figure.dimensions]))
+        schema = f"{{{self._settings.metrics_namespace},{dimensions}}}"
+        search = f"SEARCH('{schema} MetricName=\"{figure.metric}\"', '{figure.statistic}', 300)"
+        label = " ".join(f"${{PROP('Dim.{name}')}}" for name in figure.dimensions)
+        return cloudwatch.GraphWidget(
+            title=figure.title,
+            width=width,
+            height=_HEIGHT,
+            left=[
+                cloudwatch.MathExpression(
+                    expression=search, using_metrics={}, label=label, period=_FIVE_MINUTES
+                )
+            ],
+        )
+
+    def _of_functions(self, metric: str, statistic: str) -> cloudwatch.MathExpression:
+        prefix = self._settings.name("")
+        search = (
+            f"SEARCH('{{AWS/Lambda,FunctionName}} MetricName=\"{metric}\" \"{prefix}\"', '{statistic}', 300)"
+        )
+        return cloudwatch.MathExpression(
+            expression=search, using_metrics={}, label="${PROP('Dim.FunctionName')}", period=_FIVE_MINUTES
+        )
+
+    def _ours(self, name: str, statistic: str, **dimensions: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self._settings.metrics_namespace,
+            metric_name=name,
+            dimensions_map=dimensions,
+            period=_FIVE_MINUTES,
+            statistic=statistic,
+        )
+
+
+def _row(graphs: Mapping[str, Sequence[cloudwatch.IMetric]]) -> list[cloudwatch.IWidget]:
+    """Graphs beside one another, by their titles."""
+    return [
+        cloudwatch.GraphWidget(title=title, left=list(metrics), height=_HEIGHT, width=_WIDTH // len(graphs))
+        for title, metrics in graphs.items()
+    ]
+
+
+def _words(text: str, *, height: int = 1) -> cloudwatch.TextWidget:
+    return cloudwatch.TextWidget(markdown=text, width=_WIDTH, height=height)
