@@ -1,5 +1,6 @@
 """What LSO takes: every field of the create body in one table, then the platform's own limits. Pure."""
 
+import re
 from collections.abc import Iterator
 
 from parcelgate.carriers.accounts import AccountConfig
@@ -19,6 +20,8 @@ COUNTRY = "US"
 
 MAX_PARCELS = 50
 """The contract's own limit; the document gives none."""
+_PO_BOX = re.compile(r"\b(P\.?\s*O\.?\s*B(ox)?|Post\s+Office\s+Box)\.?\s*(#|No\.?)?\s*\d", re.IGNORECASE)
+"""A box at a post office, whose number follows. Nobody has written down whether LSO takes one (assumed)."""
 
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
@@ -101,6 +104,10 @@ def _warnings(order: Order, account: AccountConfig) -> Iterator[Notice]:
     if not order.ship_to.company:
         message = "LSO wants a company: the name is sent in its place."
         yield Notice("/ship_to/company", "defaulted", message)
+    for line in ("line1", "line2"):
+        if _PO_BOX.search(getattr(order.ship_to, line) or ""):
+            message = "This looks like a PO box, and LSO delivers by hand: give the street where you can."
+            yield Notice(f"/ship_to/{line}", "po_box", message)
     for pointer, reason in fields.given(order, account, FIELDS, NOT_SENT):
         yield Notice(pointer, "not_sent", f"{reason}.")
 

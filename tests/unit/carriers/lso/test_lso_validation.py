@@ -111,6 +111,30 @@ def test_both_forms_of_a_postcode_are_taken(postcode: str) -> None:
     assert errors(lso_order(ship_to=lso_address(postcode=postcode))) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"line1": "PO Box 17"}, "/ship_to/line1"),
+        ({"line1": "P.O. Box 17"}, "/ship_to/line1"),
+        ({"line1": "p o box #17A"}, "/ship_to/line1"),
+        ({"line1": "Post Office Box 17"}, "/ship_to/line1"),
+        ({"line2": "P.O.Box 17"}, "/ship_to/line2"),
+        ({"line2": "POB 17"}, "/ship_to/line2"),
+    ],
+)
+def test_a_po_box_is_warned_of_since_lso_delivers_by_hand(changes: dict[str, str], pointer: str) -> None:
+    found = examine(lso_order(ship_to=lso_address(**changes)))
+    assert found.errors == ()
+    assert [(note.pointer, note.code) for note in found.warnings] == [(pointer, "po_box")]
+
+
+@pytest.mark.parametrize(
+    "line1", ["12 Post Box Lane", "1 Pobox Road", "17 Box Elder Drive", "Post Office Road 3"]
+)
+def test_a_street_is_no_po_box(line1: str) -> None:
+    assert examine(lso_order(ship_to=lso_address(line1=line1))).warnings == ()
+
+
 def test_a_missing_company_is_filled_in_with_a_warning() -> None:
     assert warnings(lso_order(ship_to=lso_address(company=None))) == [("/ship_to/company", "defaulted")]
 
