@@ -337,15 +337,15 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(street: Street) -> None:
 
 def test_who_is_always_late_calls_all_the_same(street: Street) -> None:
     limits = Limits(rate=1, burst=1, lanes={"realtime": 30.0})
-    guard = street.environment(limits=limits)
-    slow = guard._asked
 
-    def asked(door: AccountLimits, rate: float, burst: int) -> Entry:
-        entry = slow(door, rate, burst)
-        street.clock.sleep(0.2)
-        return entry
+    class Slow(RateLimitedTransport):
+        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
+            entry = super()._asked(door, rate, burst)
+            street.clock.sleep(0.2)
+            return entry
 
-    guard._asked = asked  # type: ignore[method-assign]
+    given = street.environment(limits=limits)
+    guard = Slow(**{name: getattr(given, name) for name in given.__struct_fields__})
     assert guard.send(REALTIME) == OK
 
 
