@@ -39,7 +39,7 @@ TENANT = "acme"
 BUCKET = "labels-test"
 BODIES = "bodies-test"
 FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
-ROUTES = {key: function_of(key) for key, route in routes.ROUTES.items() if route.summary}
+ROUTES = {key: function_of(key) for key, route in routes.ROUTES.items() if route.tag}
 """The routes that clients use, and the function of each."""
 
 

@@ -7,6 +7,7 @@ of `events/requests`, which the tests send.
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ from pydantic.json_schema import models_json_schema
 
 import parcelgate
 from parcelgate.carriers import registry
+from parcelgate.domain.batches import MOST_ORDERS
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CODES, FieldError, Problem
 from parcelgate.http.answers import Site, encode
@@ -31,42 +33,10 @@ from parcelgate.http.routes import MOST_PARCELS, ROUTES, Response, Route
 
 type Json = dict[str, Any]
 
+_WORDS: Json = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 SAMPLES = Path(__file__).parents[3] / "events" / "requests"
 """What is sent to each route, as an example: `body`, `path`, `query`."""
 
-_TAGS = {
-    "Orders": "What is bought from a carrier.",
-    "Addresses": "Where it would go.",
-    "Rates": "What it would cost.",
-    "Trackings": "How parcels travel, whoever carries them.",
-    "Carriers": "Who carries, and what each can do.",
-    "Service": "This API itself; no key is needed.",
-}
-_ABOUT = """\
-One HTTPS API in front of many parcel carriers: create an order, get its label, follow its parcels.
-
-Every call but the open ones wants `Authorization: Bearer pg_<key id>_<secret>`; a key has scopes, and each \
-call names the one it needs. What the gateway itself answers (no key 401, unknown route 404, too large 413, \
-throttled 429) has a small body of its own, {"message": "..."}; everything behind it answers problem \
-documents (RFC 9457).
-
-An Idempotency-Key on a POST or PATCH makes it safe to send the same request again for 24 hours: the first \
-answer is given again, with Idempotent-Replayed: true.
-
-Money is a decimal string with a currency, measures are decimal numbers with a unit, times are RFC 3339 in \
-UTC. Empty strings, nulls and empty lists count as absent; unknown names are refused."""
-
-_HEADERS = {
-    "Location": ("string", "Where the order, the tracking or the document is to be found."),
-    "Retry-After": ("integer", "Seconds to wait before the next try."),
-    "Idempotent-Replayed": ("string", "`true` when this is the answer to an earlier request."),
-}
-_PATH = {
-    "id": "The id.",
-    "awb": "The waybill, such as 016-10354966.",
-    "carrier": "The carrier's code.",
-    "code": "The problem's code.",
-}
 _GATEWAY = (401, 404, 413, 429)
 """Statuses that the gateway gives by itself too."""
 _ONLY_INSIDE_ORDERS = frozenset({
@@ -82,17 +52,21 @@ def document() -> Json:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Parcelgate", "version": parcelgate.__version__, "description": _ABOUT},
+        "info": {
+            "title": "Parcelgate",
+            "version": parcelgate.__version__,
+            "description": _WORDS["about"].strip(),
+        },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
+        "tags": [{"name": name, "description": words} for name, words in _WORDS["tags"].items()],
         "paths": paths,
         "components": {
             "schemas": schemas(),
             "responses": {f"Problem{status}": _problem(status) for status in _statuses()},
             "headers": {
-                name: {"schema": {"type": kind}, "description": words}
-                for name, (kind, words) in _HEADERS.items()
+                name: {"schema": {"type": header["type"]}, "description": header["description"]}
+                for name, header in _WORDS["headers"].items()
             },
             "securitySchemes": {
                 "key": {
@@ -107,10 +81,10 @@ def document() -> Json:
 
 
 def sample(route: Route) -> Json:
-    """The sample request of a route; empty where there is nothing to be said."""
+    """The sample request of a route; empty where there is nothing to be described."""
     path = SAMPLES / f"{route.operation}.json"
-    found: Json = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return found
+    request: Json = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return request
 
 
 def example() -> Json:
@@ -131,13 +105,17 @@ def _order() -> Order:
 
 
 def _operation(route: Route) -> Json:
+    words = _WORDS["operations"][route.operation]
     operation: Json = {
         "operationId": route.operation,
         "tags": [route.tag],
-        "summary": route.summary,
-        "description": route.description,
+        "summary": words["summary"],
+        "description": words["description"].format(orders=MOST_ORDERS, parcels=MOST_PARCELS),
         "parameters": list(_parameters(route)),
-        "responses": {str(status): _answer(answer, route) for status, answer in route.answers.items()},
+        "responses": {
+            str(status): _answer(answer, route, words["answers"][str(status)])
+            for status, answer in route.answers.items()
+        },
     }
     for status in route.statuses_of_problems:
         name = f"#/components/responses/Problem{status}"
@@ -164,7 +142,7 @@ def _parameters(route: Route) -> Iterator[Json]:
         if part.startswith("{"):
             name = part.strip("{}")
             schema: Json = {"type": "string"} | ({"enum": sorted(CODES)} if name == "code" else {})
-            yield _parameter(name, "path", schema, _PATH[name])
+            yield _parameter(name, "path", schema, _WORDS["parameters"][name])
     for name, parameter in PARAMETERS[route.query].items() if route.query else ():
         schema = {"anyOf": [dict(parameter.schema), {"type": "string", "maxLength": 0}]}
         yield _parameter(name, "query", schema, f"{parameter.description} Empty: as if it were left out.")
@@ -174,42 +152,42 @@ def _parameters(route: Route) -> Iterator[Json]:
 
 
 def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
-    said = {"name": name, "in": place, "schema": schema, "description": description}
-    return {**said, "required": place == "path"}
+    described = {"name": name, "in": place, "schema": schema, "description": description}
+    return {**described, "required": place == "path"}
 
 
 def _body(route: Route) -> Json:
     one = _reference(str(route.body))
-    several = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_PARCELS}
-    if route.operation == "forgetTrackings":
-        several["items"] = {"anyOf": [one, {"type": "string"}]}
+    # An entry that is none spoils only itself where each has a result of its own.
+    item = {"anyOf": [one, {}]} if 207 in route.answers else one
+    several = {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_PARCELS}
     return {"never": one, "also": {"anyOf": [one, several]}, "only": several}[route.lists]
 
 
-def _answer(answer: Response, route: Route) -> Json:
-    said: Json = {"description": answer.description}
+def _answer(answer: Response, route: Route, description: str) -> Json:
+    described: Json = {"description": description}
     names = (*answer.headers, *(["Idempotent-Replayed"] if route.idempotent else []))
     if names:
-        said["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     if answer.model is not None:
         schema = _reference(answer.model)
         if answer.several is not None:
             schema = {"anyOf": [schema, _reference(answer.several)]}
-        said["content"] = {JSON: {"schema": schema}}
+        described["content"] = {JSON: {"schema": schema}}
         if answer.model == "orders.OrderResource":
-            said["content"][JSON]["example"] = example()
+            described["content"][JSON]["example"] = example()
     elif answer.media is not None:
         schema = {"type": "object" if answer.media == JSON else "string"}
-        said["content"] = {answer.media: {"schema": schema}}
-    return said
+        described["content"] = {answer.media: {"schema": schema}}
+    return described
 
 
 def _statuses() -> dict[int, list[str]]:
     """Every problem code that can be the answer to a call, by its status."""
-    found: dict[int, list[str]] = {}
+    codes: dict[int, list[str]] = {}
     for code in sorted(CODES - _ONLY_INSIDE_ORDERS):
-        found.setdefault(Problem(code=code, detail="").status, []).append(code)
-    return found
+        codes.setdefault(Problem(code=code, detail="").status, []).append(code)
+    return codes
 
 
 def _problem(status: int) -> Json:
@@ -253,7 +231,7 @@ def _model(package: str, name: str) -> Any:
 
 
 def _described() -> list[Route]:
-    return [route for route in ROUTES.values() if route.summary]
+    return [route for route in ROUTES.values() if route.tag]
 
 
 def schemas() -> Json:

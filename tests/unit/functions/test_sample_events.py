@@ -37,7 +37,7 @@ STATUSES = {
 }
 """What is answered where nothing was stored before and no carrier is there to be asked; 200 elsewhere."""
 
-CALLED = {key: route for key, route in ROUTES.items() if route.summary and route.name != "read_description"}
+CALLED = {key: route for key, route in ROUTES.items() if route.tag and route.name != "read_description"}
 """The description is served from the bundle, and tested there."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import MOST_ORDERS
@@ -46,7 +46,7 @@ class BatchInput(BaseModel):
     """Many orders. An entry that is no order spoils only itself."""
 
     model_config = ConfigDict(extra="forbid")
-    orders: Annotated[list[OrderInput], Field(min_length=1, max_length=MOST_ORDERS)]
+    orders: Annotated[list[OrderInput | Any], Field(min_length=1, max_length=MOST_ORDERS)]
     validate_only: Annotated[
         bool | None, Field(description="Only check the orders: nothing is stored and nothing is bought.")
     ] = None
@@ -57,7 +57,12 @@ class AddressCheckInput(Input):
 
     carrier: CarrierCode
     account: Account = "default"
-    address: RecipientInput
+    address: Annotated[
+        RecipientInput,
+        WithJsonSchema(
+            {"type": "object", "description": "An address as of an order, also one that is wrong."}
+        ),
+    ]
 
 
 class ManifestInput(Input):
