@@ -11,7 +11,7 @@ import msgspec
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, text
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, WholeText
 from parcelgate.domain.trackings import secure_address
 
 LONGEST_SIDE_METRES = 2
@@ -162,8 +162,8 @@ class LabelData(Read):
 
     order_no: Text = None
     label_type: Text = None
-    label_data: Text = None
-    label_url: Text = None
+    label_data: WholeText = None
+    label_url: WholeText = None
 
 
 class RouteEvent(Read):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, renamed, text
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, WholeText
 
 _LONGEST_NUMBER = 40
 
@@ -152,8 +152,8 @@ class LabelEntry(Read):
     """One label, in the answer itself or at an address (assumed)."""
 
     service_number: Text = None
-    label_base64: Annotated[Text, Field(alias="labelBase64")] = None
-    label_url: Text = None
+    label_base64: Annotated[WholeText, Field(alias="labelBase64")] = None
+    label_url: WholeText = None
 
 
 class LabelData(Read):

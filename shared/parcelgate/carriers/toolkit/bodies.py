@@ -34,7 +34,7 @@ def decoded(content: bytes) -> Any:
     """JSON from outside, with its decimals digit by digit. Raises UnreadableError."""
     try:
         return json.loads(_mended(content), parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise UnreadableError("not JSON") from None
 
 
@@ -70,11 +70,25 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
+LONGEST_TEXT = 2_000
+"""Characters of a text that is kept: an order, with what its carrier says of it, is one item of 400 KB."""
+
+
 def text(value: Any) -> str | None:
-    """A string, also when a number came; None for a blank one and for anything else."""
+    """A string, also when a number came; None for a blank one and for anything else. A long one is cut."""
+    found = whole_text(value)
+    return found and found[:LONGEST_TEXT]
+
+
+def whole_text(value: Any) -> str | None:
+    """A string of any length, also when a number came; None for a blank one and for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
-    return str(value).strip() or None
+    try:
+        return str(value).strip() or None
+    except ValueError:
+        # An integer of more digits than Python writes.
+        return None
 
 
 def an_object(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from parcelgate.carriers.toolkit.bodies import text
+from parcelgate.carriers.toolkit.bodies import text, whole_text
 
 
 class Sent(BaseModel):
@@ -38,3 +38,6 @@ Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
 
 Text = Annotated[str | None, BeforeValidator(text)]
 """A text that is read, if it can be."""
+
+WholeText = Annotated[str | None, BeforeValidator(whole_text)]
+"""A text that is read in its whole length: a document, or where one lies."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded, encoded
 from parcelgate.carriers.toolkit.fields import NO_BATTERY
-from parcelgate.carriers.toolkit.models import Read, Sent, Text
+from parcelgate.carriers.toolkit.models import Read, Sent, Text, WholeText
 
 MAX_ORDERS = 300
 """Orders in one create (public)."""
@@ -266,8 +266,8 @@ class FoundOrder(OrderAnswer):
 class LabelAnswer(Entry):
     """One label, in Base64."""
 
-    label_content: Text = None
-    label_contents: Annotated[tuple[Text, ...], BeforeValidator(_list)] = ()
+    label_content: WholeText = None
+    label_contents: Annotated[tuple[WholeText, ...], BeforeValidator(_list)] = ()
 
 
 class TrackAnswer(Entry):

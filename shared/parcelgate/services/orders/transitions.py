@@ -48,6 +48,10 @@ OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
 """An order that is one of these is still to be submitted, or its carrier has not decided yet."""
 RETRY_LIFE = timedelta(hours=12)
 """How long a retry queue tries before it gives up."""
+MOST_DETAILS = 50_000
+"""Bytes of a carrier's own words that are kept with an order; the order must fit into one item of 400 KB."""
+MOST_WARNINGS = 50
+"""A carrier's warnings that are kept of one answer."""
 _ATTEMPTS = 5
 
 
@@ -423,14 +427,19 @@ def confirmed(
         price=result.price or order.price,
         charges=result.charges or order.charges,
         billable_weight=result.billable_weight,
-        warnings=(*order.warnings, *result.warnings),
-        carrier_details=result.details,
+        warnings=(*order.warnings, *result.warnings[:MOST_WARNINGS]),
+        carrier_details=bounded(result.details),
         problem=None,
         attention=None,
         waiting=waiting(order, WaitingFor.LABEL, at=at),
     )
     trackings = tuple(tracking_of(change.after, parcel, at=at) for parcel in parcels)
     return msgspec.structs.replace(change, trackings=trackings)
+
+
+def bounded(details: dict[str, Any]) -> dict[str, Any]:
+    """The carrier's own words, unless there are more of them than an order can hold."""
+    return details if len(msgspec.json.encode(details)) <= MOST_DETAILS else {}
 
 
 def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:

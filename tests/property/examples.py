@@ -1,0 +1,26 @@
+"""How many examples a property is tried with: a few, always the same, or as many as are asked for."""
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+LONG = int(os.environ.get("PARCELGATE_EXAMPLES", "0"))
+"""Examples for each property of a long run, which are other ones each time."""
+_UNWELCOME = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+
+
+def many(usual: int, **more: Any) -> settings:
+    """Try a property `usual` times, the same each time; in a long run as often as that run says.
+
+    A long run shows what it finds as it found it: making an example smaller takes minutes.
+    """
+    return settings(
+        max_examples=LONG or usual,
+        derandomize=not LONG,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate) if LONG else tuple(Phase),
+        suppress_health_check=_UNWELCOME,
+        **more,
+    )
