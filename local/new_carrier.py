@@ -30,6 +30,7 @@ Not written yet: which facts are documented, public and assumed. What becomes of
 | override | default | grade |
 |---|---|---|
 | `paths` | none yet | assumed |
+| `default_time_zone` | UTC | assumed |
 """
 """The carrier's section of the docs."""
 

@@ -12,15 +12,14 @@ import pytest
 import sandbox.carriers
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import Connection
-from parcelgate.carriers.port import Carrier
 from parcelgate.carriers.toolkit.fields import Fields, Place
 from parcelgate.domain.addresses import Address
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.create import Draft
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
+from tests.support.carriers import first_service, is_carrier
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "carriers.md"
-SERVICES = {"lso": "GroundBasic", "ubi": "UBI.AU2AU.AUPOST.1", "lme": "STANDARD"}
 SENDER = Address(name="Depot", line1="1 Dock Road", city="Foshan", country="CN", state="Guangdong")
 WORDS = {Place.SENT: "sent", Place.OURS: "sent", Place.NOT_SENT: "not sent", Place.REFUSED: "refused"}
 
@@ -106,7 +105,12 @@ def places_of(node: Any, pointer: str = "") -> Iterator[str]:
 
 
 def draft(carrier: str) -> Draft:
-    body = {**BODY, "carrier": carrier, "service": SERVICES[carrier], "account": "default"}
+    body = {
+        **BODY,
+        "carrier": carrier,
+        "service": first_service(carrier),
+        "account": "default",
+    }
     return read_order(body, carriers=[carrier], tenant="shop", order_id="ord_1", now=NOON)
 
 
@@ -115,7 +119,7 @@ def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login, ship_from=SENDER)
     adapter = registry.build(carrier, Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
-    assert isinstance(adapter, Carrier)
+    assert is_carrier(adapter, carrier)
     read = draft(carrier)
     assert read.errors == []
     assert read.order is not None

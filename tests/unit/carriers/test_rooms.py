@@ -9,7 +9,7 @@ import pytest
 import sandbox.carriers
 from parcelgate.carriers import registry
 
-PACKAGES = {**registry.CARRIERS, **registry.AGGREGATORS, "pigeon": "tests.toy_carrier.pigeon"}
+PACKAGES = {"pigeon": "tests.toy_carrier.pigeon", **registry.CARRIERS, **registry.AGGREGATORS}
 TAKES_ORDERS = [code for code in PACKAGES if code not in registry.AGGREGATORS]
 
 ROOMS = {
