@@ -58,19 +58,21 @@ def joined(files: list[LabelFile]) -> bytes | None:
         return None
     # The one place that needs it, and only for several parcels.
     from pypdf import PdfWriter
-    from pypdf.errors import PyPdfError
 
     out = io.BytesIO()
-    with PdfWriter() as writer:
-        for file in files:
-            before = len(writer.pages)
-            try:
+    try:
+        with PdfWriter() as writer:
+            for file in files:
+                before = len(writer.pages)
                 writer.append(io.BytesIO(file.content), import_outline=False)
-            except (PyPdfError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise LabelPendingError("a document that cannot be read") from error
-            if len(writer.pages) == before:
-                raise LabelPendingError("a document without a page")
-        writer.write(out)
+                if len(writer.pages) == before:
+                    raise LabelPendingError("a document without a page")
+            writer.write(out)
+    except LabelPendingError:
+        raise
+    except Exception as error:
+        # Of a spoilt document it raises errors of many kinds, AssertionError and RecursionError among them.
+        raise LabelPendingError("a document that cannot be read") from error
     return out.getvalue()
 
 
