@@ -6,21 +6,26 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import sandbox.carriers
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.toolkit.fields import Fields, Place
-from parcelgate.domain.addresses import Address
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.create import Draft
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
 from tests.support.carriers import first_service, is_carrier
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "carriers.md"
-SENDER = Address(name="Depot", line1="1 Dock Road", city="Foshan", country="CN", state="Guangdong")
+SENDER = {
+    "name": "Depot",
+    "line1": "1 Dock Road",
+    "city": "Foshan",
+    "state": "Guangdong",
+    "country": "CN",
+    "phone": "757 8670 7811",
+}
 WORDS = {Place.SENT: "sent", Place.OURS: "sent", Place.NOT_SENT: "not sent", Place.REFUSED: "refused"}
 
 BODY: dict[str, Any] = {
@@ -38,6 +43,8 @@ BODY: dict[str, Any] = {
         "country": "US",
         "tax_id": "T-1",
     },
+    "ship_from": SENDER,
+    "return_to": SENDER,
     "parcels": [
         {
             "reference": "box-1",
@@ -117,22 +124,22 @@ def draft(carrier: str) -> Draft:
 @pytest.mark.parametrize("carrier", registry.names())
 def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     login = sandbox.carriers.package(carrier).new_login()
-    account = lso_account(carrier=carrier, credentials=login, ship_from=SENDER)
+    account = lso_account(carrier=carrier, credentials=login)
     adapter = registry.build(carrier, Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
     assert is_carrier(adapter, carrier)
     read = draft(carrier)
     assert read.errors == []
     assert read.order is not None
-    order = msgspec.structs.replace(read.order, ship_from=account.ship_from, return_to=account.return_to)
 
-    examination = adapter.examine(order)
+    examination = adapter.examine(read.order)
 
     assert examination.errors == ()
     unsent = {re.sub(r"/\d+", "/*", w.pointer) for w in examination.warnings if w.code == "not_sent"}
     told = {pattern for pattern, (place, _) in fields(carrier).items() if place is Place.NOT_SENT}
-    # What UBI, or LME, is told of a parcel by other means.
+    # What UBI, or LME, is told of a parcel by other means, and LSO of the sender.
     beside = {"reference", "description", "native_description", "declared_value"}
-    assert told & set(places_of(BODY)) <= unsent <= told | {f"/parcels/*/{name}" for name in beside}
+    others = {f"/parcels/*/{name}" for name in beside} | {"/ship_from"}
+    assert told & set(places_of(BODY)) <= unsent <= told | others
 
 
 def test_that_body_says_everything_that_no_carrier_refuses() -> None:
@@ -143,8 +150,8 @@ def test_that_body_says_everything_that_no_carrier_refuses() -> None:
         for pattern in table
         if not any(other.get(pattern, (None,))[0] is Place.REFUSED for other in everything)
     }
-    # Who sends is the account's in this body: LSO has its own sites.
-    harmless = {pattern for pattern in harmless if not pattern.startswith(("/ship_from", "/return_to"))}
+    # The sender, and that parcels go back to it, are what one of a carrier's sites is with LSO.
+    harmless = {pattern for pattern in harmless if not pattern.startswith(("/ship_from/", "/return_to/"))}
     said = set(places_of(BODY)) | {"/carrier", "/service", "/account"}
     assert sorted(harmless - said) == []
 

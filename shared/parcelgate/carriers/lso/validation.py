@@ -23,6 +23,8 @@ MAX_PARCELS = 50
 _PO_BOX = re.compile(r"\b(P\.?\s*O\.?\s*B(ox)?|Post\s+Office\s+Box)\.?\s*(#|No\.?)?\s*\d", re.IGNORECASE)
 """A box at a post office, whose number follows. Nobody has written down whether LSO takes one (assumed)."""
 
+SHIP_FROM = "/ship_from"
+
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
 FIELDS: fields.Fields = {
@@ -42,7 +44,7 @@ FIELDS: fields.Fields = {
     "/ship_to/postcode": (SENT, "postcode"),
     "/ship_to/country": (SENT, "nationCode"),
     "/ship_to/tax_id": (NOT_SENT, "LSO delivers inside the US and takes no tax number"),
-    "/ship_from": (REFUSED, "LSO ships from a site of the account, chosen by options.sender_name"),
+    SHIP_FROM: (REFUSED, "LSO ships from a site of the account, chosen by options.sender_name"),
     "/return_to": (REFUSED, "LSO returns parcels to the site they came from"),
     "/parcels/*/weight": (SENT, "packWeight, pounds"),
     "/parcels/*/dimensions": (SENT, "boxLength, boxWidth, boxHight, inches"),
@@ -93,7 +95,8 @@ def examine(order: Order, account: AccountConfig, currency: str) -> Examination:
 
 def _refused(order: Order, account: AccountConfig) -> Iterator[FieldError]:
     for pointer, reason in fields.given(order, account, FIELDS, REFUSED):
-        yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
+        if not (pointer == SHIP_FROM and order.options.sender_name):
+            yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
     if order.label.format != "pdf":
         yield FieldError("/label/format", "not_supported_by_carrier", "LSO's labels are PDF.")
     if order.label.size != "4x6":
@@ -110,6 +113,9 @@ def _warnings(order: Order, account: AccountConfig) -> Iterator[Notice]:
             yield Notice(f"/ship_to/{line}", "po_box", message)
     for pointer, reason in fields.given(order, account, FIELDS, NOT_SENT):
         yield Notice(pointer, "not_sent", f"{reason}.")
+    # Whoever has chosen the site has said where the parcel is shipped from.
+    if order.options.sender_name and order.ship_from not in (None, account.ship_from):
+        yield Notice(SHIP_FROM, "not_sent", f"{FIELDS[SHIP_FROM][1]}.")
 
 
 def _limits(order: Order, currency: str) -> Iterator[FieldError]:

@@ -196,6 +196,12 @@ def test_what_only_informs_is_left_out_with_a_warning(order: Order, pointer: str
     assert errors(order) == []
 
 
+def test_a_sender_beside_a_site_that_was_chosen_only_informs() -> None:
+    order = lso_order(ship_from=lso_address(), return_to=lso_address(), options=Options(sender_name="Dock 4"))
+    assert errors(order) == []
+    assert warnings(order) == [("/ship_from", "not_sent")]
+
+
 def test_default_values_count_as_absent() -> None:
     home = lso_address(name="Byrd Tools")
     order = lso_order(
