@@ -29,6 +29,7 @@ WORDS: Mapping[str, str] = {
     "DAMAGED": "the parcel is damaged and not delivered",
     "RETURN": "two deliveries fail, the parcel goes back to its sender",
     "COLLECTPOINT": "nobody is there, a card is left, the parcel waits to be collected, and is",
+    "HANDEDON": "nothing more is told once the parcel is handed to Australia Post (LME, to its far states)",
     "DISORDER": "tracking events come late, repeated and shuffled, in answers and in pushes",
     "NOPUSH": "tracking is not pushed (LME, TrackingMore): only who asks is told",
     "UNSIGNED": "tracking is pushed encrypted, but without signature headers (LME)",

@@ -64,6 +64,8 @@ _TURNS = 10
 """How often, for each call that a function may do at once, it may be turned away in five minutes."""
 _METRICS = 10
 """As many as CloudWatch takes in one alarm's expression."""
+_UNMATCHED = 10
+"""Histories of no parcel within an hour. One or two may be a carrier's slip."""
 _AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 _FIVE_MINUTES = Duration.minutes(5)
 
@@ -344,6 +346,13 @@ class Alarms(Construct):
             "polls-late",
             "Parcels are asked about much later than planned.",
             threshold=Duration.hours(1).to_seconds(),
+        )
+        self._alarm(
+            "polls-unmatched",
+            self._metric("HistoriesUnmatched", period=Duration.hours(1), service="poll_trackings"),
+            "polls-unmatched",
+            "A carrier answers about parcels that nobody asked about, so that timelines stay empty.",
+            threshold=_UNMATCHED,
         )
         self._alarm(
             "polls-not-allowed",

@@ -185,7 +185,11 @@ def _journey(order: Order, acceleration: float) -> Sequence[Event]:
         hub=_place(country, *hub),
     )
     words = _words(order)
-    return [event for event in events if _step(words, event) in words]
+    told = [event for event in events if _step(words, event) in words]
+    if order.words.has("HANDEDON"):
+        handed_on = [place for place, event in enumerate(told) if event.stage is Stage.FORWARDED]
+        told = told[: handed_on[0] + 1] if handed_on else told
+    return told
 
 
 def _words(order: Order) -> Mapping[_Step, tuple[str, str]]:

@@ -344,13 +344,18 @@ class TestEachRings:
 
     @pytest.mark.parametrize(
         ("metric", "value", "alarm"),
-        [("PollLag", 3600, "polls-late"), ("PollsNotAllowed", 1, "polls-not-allowed")],
+        [
+            ("PollLag", 3600, "polls-late"),
+            ("PollsNotAllowed", 1, "polls-not-allowed"),
+            ("HistoriesUnmatched", 10, "polls-unmatched"),
+        ],
     )
     def test_when_parcels_are_asked_about_late_or_not_at_all(
         self, quiet: Figures, ringing: Callable[[Figures], set[str]], metric: str, value: float, alarm: str
     ) -> None:
         told = Metric(OURS, metric, frozenset({("service", "poll_trackings")}))
         assert ringing(quiet.but({told: value})) == {alarm}
+        assert ringing(quiet.but({told: value - 1})) == set()
 
 
 def test_every_death_of_a_function_rings_somewhere(aws: Template) -> None:

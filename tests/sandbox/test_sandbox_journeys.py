@@ -239,6 +239,16 @@ def test_lme_hands_far_parcels_to_australia_post_and_tells_their_number_there(
     assert sorted(world.told("lme", number)) == sorted(world.truth("lme", number))
 
 
+def test_lme_tells_no_more_of_a_parcel_that_it_has_handed_on_where_that_is_wanted(world: World) -> None:
+    number = world.lme.create("SBX-HANDEDON", **far_away("Western Australia"))
+    world.advance(100)
+    codes = [code for _, code in world.told("lme", number)]
+    assert codes == [*SENT["lme"], *PASSED["lme"], "transport_order"]
+    near = world.lme.create("SBX-HANDEDON near")
+    world.advance(100)
+    assert [code for _, code in world.told("lme", near)][-1] == "sign_image"
+
+
 def test_lme_tells_of_post_offices_in_australia_alone(world: World) -> None:
     abroad = far_away("Texas", zoneCode="US", country="United States", postCode="75201")
     number = world.lme.create("SBX-COLLECTPOINT", **abroad)

@@ -4,20 +4,28 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from local.cli import Deployment
-from tests.stack.shop import Body, Shop, buy, until
+from tests.stack.shop import RECEIVER, Body, Shop, buy, until
 
 POLL_EVERY = 3.0
 """Seconds. Here a day passes in a minute, and the scheduler cannot call more often than once in one."""
 LONGEST = 240.0
 FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
 
+FAR_AWAY = {"line1": "7 Murray Street", "city": "Perth", "state": "WA", "postcode": "6000"}
+"""LME hands parcels to Perth to Australia Post."""
+
 type Journeys = Callable[[], list[Body]]
 """Waits until every parcel has arrived, and gives them."""
 
 
 def begun(shop: Shop, deployment: Deployment) -> Journeys:
-    """Buy an order of each carrier now: the parcels travel while other tests run."""
-    posted = [shop.post(f"polled-{uuid4().hex[:8]}", boxes=2), buy(shop, "ubi", 2), buy(shop, "lme")]
+    """Buy an order of each carrier now, and one that LME hands on: they travel while other tests run."""
+    posted = [
+        shop.post(f"polled-{uuid4().hex[:8]}", boxes=2),
+        buy(shop, "ubi", 2),
+        buy(shop, "lme"),
+        buy(shop, "lme", reference=f"SBX-HANDEDON-{uuid4().hex[:8]}", ship_to=RECEIVER | FAR_AWAY),
+    ]
 
     def ended() -> list[Body]:
         orders = [shop.settled(order["id"]) for order in posted]

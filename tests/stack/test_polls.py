@@ -9,7 +9,7 @@ from tests.stack.shop import Body, Shop
 
 
 def test_parcels_of_every_carrier_travel_to_their_ends(shop: Shop, journeys: Journeys) -> None:
-    parcels = journeys()
+    parcels = [parcel for parcel in journeys() if parcel["next_carrier"] is None]
 
     assert len(parcels) == 5
     assert {parcel["next_poll_at"] for parcel in parcels} == {None}
@@ -23,6 +23,23 @@ def test_parcels_of_every_carrier_travel_to_their_ends(shop: Shop, journeys: Jou
         event["source"] for parcel in parcels if parcel["carrier"] != "lme" for event in parcel["events"]
     }
     assert by_poll == {"poll"}
+
+
+def test_a_parcel_that_lme_hands_to_australia_post_is_followed_on_and_ends_delivered(
+    journeys: Journeys,
+) -> None:
+    (parcel,) = [parcel for parcel in journeys() if parcel["next_carrier"] is not None]
+
+    assert (parcel["carrier"], parcel["status"], parcel["next_poll_at"]) == ("lme", "delivered", None)
+    courier = parcel["next_carrier"]
+    assert courier["carrier_code"] == "australia-post"
+    numbers = {other["number"] for other in parcel["secondary_tracking_numbers"]}
+    assert courier["tracking_number"] in numbers
+    assert courier["tracking_number"].startswith("33FHE")
+    carried_by = [event["carrier"] for event in parcel["events"]]
+    assert carried_by[0] == "lme"
+    assert (parcel["events"][-1]["status"], carried_by[-1]) == ("delivered", "australia-post")
+    assert {event["source"] for event in parcel["events"] if event["carrier"] == "australia-post"} == {"poll"}
 
 
 def timeline(parcel: Body) -> set[tuple[datetime, str]]:

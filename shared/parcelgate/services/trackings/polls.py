@@ -226,6 +226,7 @@ class _Run:
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._not_allowed = 0
+        self._unmatched = 0
         self._lag = timedelta(0)
 
     def __enter__(self) -> "_Run":
@@ -259,6 +260,8 @@ class _Run:
         if self._counts or self._not_allowed:
             duration("PollLag", self._lag.total_seconds())
             count("PollsNotAllowed", self._not_allowed)
+        if self._unmatched:
+            count("HistoriesUnmatched", self._unmatched)
 
     # What is to be asked
 
@@ -412,7 +415,8 @@ class _Run:
                     "a history is of no parcel that was asked about",
                     extra={**account._asdict(), "names": [name[:64] for name in names]},
                 )
-                self._count("HistoriesUnmatched", account.carrier)
+                with self._lock:
+                    self._unmatched += 1
                 continue
             for tracking_id in dict.fromkeys(owner):
                 matches[tracking_id].append(history)
@@ -489,6 +493,9 @@ class _Run:
         except CarrierError as error:
             log.warning("a next carrier was not asked", extra={**_ids(tracking), **_name(error)})
             self._count("NextCarriersNotAsked", tracking.carrier)
+            if isinstance(error, AuthenticationError):
+                with self._lock:
+                    self._not_allowed += 1
             return tracking
         self._count("NextCarriersAsked", tracking.carrier)
         return tracking if history is None else self._join(tracking, _carried_on(history, courier))

@@ -347,6 +347,24 @@ class TestAParcelThatIsHandedOn:
         office.run()
         assert office.status(parcel) is TrackingStatus.DELIVERED
 
+    @pytest.mark.parametrize(
+        ("trouble", "counted"),
+        [
+            (AuthenticationError("no"), 1),
+            (AccountError("trackingmore", "default", ["no key"]), 1),
+            (TransientError("busy"), 0),
+        ],
+    )
+    def test_an_account_that_cannot_be_used_there_is_counted_for_the_alarm(
+        self, office: PostOffice, capsys: pytest.CaptureFixture[str], trouble: Exception, counted: int
+    ) -> None:
+        agency, _ = self.handed_on(office)
+        agency.troubles = [trouble]
+        office.run()
+        text = capsys.readouterr().out.replace(" ", "")
+        assert f'"PollsNotAllowed":[{counted}' in text
+        assert '"NextCarriersNotAsked":[1' in text
+
 
 class TestWhatIsTold:
     @pytest.mark.parametrize("name", ["O-77", "o-77", "box 1"])
@@ -367,7 +385,7 @@ class TestWhatIsTold:
         )
         office.run()
         assert office.status(parcel) is TrackingStatus.PENDING
-        assert "HistoriesUnmatched" in capsys.readouterr().out
+        assert '"HistoriesUnmatched":[1' in capsys.readouterr().out.replace(" ", "")
 
 
 class TestTrouble:
