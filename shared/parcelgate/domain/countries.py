@@ -7,7 +7,7 @@ Australia, Canada and the US; postcodes those of every country that has one shap
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from unicodedata import normalize
 
 import msgspec
@@ -27,8 +27,7 @@ class _Country(msgspec.Struct, frozen=True):
 
 @cache
 def _countries() -> dict[str, _Country]:
-    text = files("parcelgate.domain").joinpath("countries.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, _Country])
+    return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=dict[str, _Country])
 
 
 @cache

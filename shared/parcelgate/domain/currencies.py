@@ -1,7 +1,7 @@
 """The currencies of ISO 4217 that are in use, and how many decimals their amounts have."""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
@@ -15,8 +15,7 @@ LIKELY = {
 @cache
 def _currencies() -> dict[str, int]:
     """Made by `local/country_data.py`."""
-    text = files("parcelgate.domain").joinpath("currencies.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, int])
+    return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=dict[str, int])
 
 
 def decimals(code: str) -> int | None:

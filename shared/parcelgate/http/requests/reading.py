@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from html import unescape
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -341,6 +340,10 @@ def without_entities(text: str) -> str:
     >>> without_entities("O&amp;#39;Connell &copy Sons")
     "O'Connell &copy Sons"
     """
+    if not _ENTITY.search(text):
+        return text
+    from html import unescape
+
     for _ in range(2):  # some have been made of others
         text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     return text
