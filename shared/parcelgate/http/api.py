@@ -30,7 +30,7 @@ from parcelgate.http.problems import problem_answer
 from parcelgate.http.requests.reading import JSON, MERGE_PATCH, pointer, read_bytes, read_json
 from parcelgate.http.routes import FUNCTIONS, ROUTES, Route
 from parcelgate.observability.logs import bind_log_keys, log
-from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, finish
+from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, check_key, finish
 from parcelgate.store.errors import ClaimTakenError, StoreError
 from parcelgate.store.idempotency import Answer as KeptAnswer
 
@@ -170,8 +170,10 @@ class Api:
         if not endpoint.route.open:
             request.require(endpoint.route.scope)
         if endpoint.takes_body:
-            # Read before the idempotency key is: what is no JSON says nothing about an earlier request.
+            # Read before the key is looked up: what is no JSON says nothing about an earlier request.
             body = request.body
+            if (key := request.headers.get("idempotency-key")) is not None:
+                check_key(key)
             if endpoint.route.body is None:
                 _refuse_fields(body)
         return endpoint.work(request)

@@ -54,6 +54,14 @@ class Fresh(NamedTuple):
     claim: Claim
 
 
+def check_key(key: str) -> None:
+    """Refuse what is no idempotency key. Raises ProblemError (`validation_failed`)."""
+    if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        message = f"Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
+        errors = (FieldError("", "invalid_idempotency_key", message),)
+        raise ProblemError("validation_failed", message, errors=errors)
+
+
 def begin(
     table: "TenantTable",
     *,
@@ -72,10 +80,7 @@ def begin(
     Raises ProblemError: `validation_failed` for a key that is none, `idempotency_key_reused`, or
     `idempotency_in_progress` with the seconds to wait.
     """
-    if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
-        message = f"Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
-        errors = (FieldError("", "invalid_idempotency_key", message),)
-        raise ProblemError("validation_failed", message, errors=errors)
+    check_key(key)
     key_hash = keys.digest(method.upper(), path, key)
     body_hash = hash_of(body)
     for _ in range(_LOOKS):

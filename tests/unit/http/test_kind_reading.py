@@ -288,3 +288,12 @@ class TestTheDescription:
 
 def described(path: str, method: str) -> dict[str, Any]:
     return document()["paths"][path][method]  # type: ignore[no-any-return]
+
+
+def test_a_key_that_is_none_is_refused_by_a_call_that_stores_nothing_too(house: House) -> None:
+    check = {"orders": [order_body()], "validate_only": True}
+
+    reply = call("POST /v1/orders/batch", body=check, headers={"idempotency-key": "k" * 256})
+
+    assert (reply.status, reply.errors) == (422, {"": "invalid_idempotency_key"})
+    assert call("POST /v1/orders/batch", body=check, headers={"idempotency-key": "k"}).status == 200
