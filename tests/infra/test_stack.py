@@ -449,6 +449,16 @@ def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
             assert bool(given) == bool(actions & may), (name, variable)
 
 
+def test_carriers_are_called_without_tls_in_the_local_environment_alone(
+    aws: Template, local: Template
+) -> None:
+    for template in (aws, local):
+        for name, function in template.functions.items():
+            variables = set(function["Environment"]["Variables"])
+            reads_accounts = template is local and "PARCELGATE_SECRET_PREFIX" in variables
+            assert ("PARCELGATE_CARRIERS_OVER_HTTP" in variables) == reads_accounts, name
+
+
 def sources_of(template: Template, function: str) -> list[dict[str, Any]]:
     return [
         source

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -176,6 +177,27 @@ def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
     with pytest.raises(AccountError, match=where) as caught:
         lso(FakeTransport(), account=lso_account(**changes)).track(["ZQ1"])
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_without_tls_a_carrier_is_called_in_the_local_environment_alone(secrets: Secrets) -> None:
+    secrets.put({**SECRET, "base_url": "HTTP://platform.example"})
+    account = secrets.accounts.read("acme", "lso", "default")
+    with pytest.raises(AccountError, match="lso account default is wrong: base_url must be https://"):
+        lso(FakeTransport(), account=account).track(["ZQ1"])
+    local = Accounts(secrets, "parcelgate", allows_http=True)  # type: ignore[arg-type]
+    assert not local.read("acme", "lso", "default").faults
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"overrides": {"currency": "x"}}, {"base_url": "platform.example"}, {"credentials": {}}]
+)
+def test_a_mended_account_is_used_at_once(wrong: Any, secrets: Secrets) -> None:
+    secrets.put({**SECRET, **wrong})
+    account = secrets.accounts.read("acme", "lso", "default")
+    secrets.put(SECRET)
+    reread = partial(secrets.accounts.read, "acme", "lso", "default", fresh=True)
+    login = Login(lso_settings.ACCOUNT, account, reread)
+    assert login.call(lambda: login.credentials.app_id) == "app-7"
 
 
 def test_without_overrides_the_assumptions_stand() -> None:
