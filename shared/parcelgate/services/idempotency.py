@@ -13,7 +13,9 @@ import json
 import math
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from parcelgate.domain.clock import now as current_time
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError
@@ -128,48 +130,24 @@ def hash_of(body: bytes | str) -> str:
     No body is `{}`. What is not JSON is hashed as it stands.
     """
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
-    if not raw.strip():
-        raw = b"{}"
-    whole = hashlib.sha256()
     try:
-        text = raw.decode()
-        _feed(whole, json.loads(text, parse_float=Decimal, parse_int=Decimal))
+        value = json.loads(raw.decode().strip() or "{}", parse_float=_number, parse_int=_number)
+        # MessagePack gives each kind its own mark and each part its length: no two values are written alike.
+        raw = msgspec.msgpack.encode(value, order="sorted")
     except (ValueError, ArithmeticError, RecursionError):
-        return hashlib.sha256(raw).hexdigest()
-    return whole.hexdigest()
+        pass
+    return hashlib.sha256(raw).hexdigest()
 
 
-def _feed(whole: Any, value: Any) -> None:
-    """Put a JSON value into a hash, each kind under its own letter and each part with its length."""
-    match value:
-        case dict():
-            whole.update(b"o%d:" % len(value))
-            for name in sorted(value):
-                _feed(whole, name)
-                _feed(whole, value[name])
-        case list():
-            whole.update(b"a%d:" % len(value))
-            for part in value:
-                _feed(whole, part)
-        case str():
-            data = value.encode(errors="surrogatepass")
-            whole.update(b"s%d:" % len(data))
-            whole.update(data)
-        case Decimal():
-            _feed_number(whole, value)
-        case _:
-            whole.update(b"c" + repr(value).encode())
-
-
-def _feed_number(whole: Any, value: Decimal) -> None:
-    sign, digits, exponent = value.as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    significant = text.rstrip("0")
-    if not significant or not isinstance(exponent, int):
-        whole.update(b"n0:")
-        return
-    scale = exponent + len(text) - len(significant)
-    whole.update(f"n{'-' if sign else ''}{significant}e{scale}:".encode())
+def _number(literal: str) -> msgspec.msgpack.Ext:
+    """A number however it is spelt: `1`, `1.0` and `10e-1` are one."""
+    sign, digits, exponent = Decimal(literal).as_tuple()
+    all_digits = "".join(map(str, digits))
+    significant = all_digits.rstrip("0")
+    if not significant:
+        return msgspec.msgpack.Ext(0, b"0")
+    scale = int(exponent) + len(all_digits) - len(significant)
+    return msgspec.msgpack.Ext(0, f"{'-' if sign else ''}{significant.lstrip('0')}e{scale}".encode())
 
 
 def _in_progress(left: float) -> ProblemError:

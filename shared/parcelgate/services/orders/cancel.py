@@ -88,9 +88,9 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
         at = self.clock()
         return transitions.moved(
             order,
+            at,
             OrderStatus.CANCELLING,
             "order.cancelling",
-            at=at,
             watch_at=transitions.soon(self.settings, at),
             actor=Actor.CLIENT,
             waiting=transitions.waiting(order, WaitingFor.CARRIER, at=at),

@@ -9,7 +9,7 @@ its label too, since nobody can tell any more what is printed on it.
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -170,13 +170,9 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
     def _metadata(self, order: Order, amended: Order) -> Change | None:
         if amended.metadata == order.metadata:
             return None
+        at, detail = self.clock(), "metadata"
         return transitions.noted(
-            order,
-            "order.changed",
-            at=self.clock(),
-            actor=Actor.CLIENT,
-            detail="metadata",
-            metadata=amended.metadata,
+            order, at, "order.changed", Actor.CLIENT, detail=detail, metadata=amended.metadata
         )
 
     def _changed(self, order: Order, amended: Order, result: Confirmed) -> Change | None:
@@ -189,15 +185,11 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
         parcels, trackings = _renumbered(amended, result, at)
         change = transitions.noted(
             order,
+            at,
             "order.changed",
-            at=at,
-            actor=Actor.CLIENT,
+            Actor.CLIENT,
             detail=", ".join(names),
-            ship_to=amended.ship_to,
-            parcels=parcels,
-            customs=amended.customs,
-            options=amended.options,
-            metadata=amended.metadata,
+            **_amendable(amended) | {"parcels": parcels},
             carrier_order_number=result.carrier_order_number,
             master_tracking_numbers=result.master_tracking_numbers or order.master_tracking_numbers,
             price=result.price or order.price,
@@ -255,7 +247,7 @@ class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
             if order.held_at is not None:
                 return None
             at = self.clock()
-            return transitions.noted(order, "order.held", at=at, actor=Actor.CLIENT, held_at=at)
+            return transitions.noted(order, at, "order.held", Actor.CLIENT, held_at=at)
 
         return transitions.apply(orders, order, held)
 
@@ -305,15 +297,13 @@ def _amended(order: Order, drafted: Order) -> Order:
         )
 
     said_by_the_carrier = tuple(note for note in order.warnings if note.source == "carrier")
-    return msgspec.structs.replace(
-        order,
-        ship_to=drafted.ship_to,
-        parcels=tuple(with_its_numbers(parcel) for parcel in drafted.parcels),
-        customs=drafted.customs,
-        options=drafted.options,
-        metadata=drafted.metadata,
-        warnings=(*drafted.warnings, *said_by_the_carrier),
-    )
+    parcels = tuple(with_its_numbers(parcel) for parcel in drafted.parcels)
+    warnings = (*drafted.warnings, *said_by_the_carrier)
+    return msgspec.structs.replace(order, **_amendable(drafted) | {"parcels": parcels, "warnings": warnings})
+
+
+def _amendable(order: Order) -> dict[str, Any]:
+    return {name: getattr(order, name) for name in (*_PARTS, "metadata")}
 
 
 def _renumbered(

@@ -101,12 +101,7 @@ class ManifestMaker(msgspec.Struct, frozen=True, kw_only=True):
             if order.manifest_id is not None:
                 return None
             return transitions.noted(
-                order,
-                "order.closed",
-                at=self.clock(),
-                actor=Actor.CLIENT,
-                detail=manifest_id,
-                manifest_id=manifest_id,
+                order, self.clock(), "order.closed", Actor.CLIENT, detail=manifest_id, manifest_id=manifest_id
             )
 
         transitions.apply(self.table.tenant(order.tenant).orders, order, closed)

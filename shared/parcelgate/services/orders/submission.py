@@ -607,11 +607,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # Waiting
 
     def leave(
-        self,
-        order: Order,
-        trouble: object,
-        caller: Caller,
-        known: Callable[[Order], Facts] = lambda _: {},
+        self, order: Order, trouble: object, caller: Caller, known: Callable[[Order], Facts] = lambda _: {}
     ) -> Order:
         """Leave the order to whoever comes next; store what is `known` of it by now, and why it waits.
 

@@ -183,7 +183,7 @@ def held_up(
     if wait.last_error is not None and wait.last_error.code == trouble.code:
         return Change(after=order.changed(at=at, **facts))
     words = getattr(error, "words", None)
-    return noted(order, "order.waiting", at=at, actor=actor, detail=trouble.code, words=words, **facts)
+    return noted(order, at, "order.waiting", actor, detail=trouble.code, words=words, **facts)
 
 
 def explain_wait(
@@ -204,10 +204,10 @@ def explain_wait(
 
 def moved(
     order: Order,
+    at: datetime,
     to: OrderStatus,
     kind: str,
     *,
-    at: datetime,
     watch_at: datetime | None = None,
     actor: Actor = Actor.WORKFLOW,
     words: CarrierWords | None = None,
@@ -223,10 +223,10 @@ def moved(
 
 def noted(
     order: Order,
-    kind: str,
-    *,
     at: datetime,
+    kind: str,
     actor: Actor = Actor.CARRIER,
+    *,
     detail: str | None = None,
     words: CarrierWords | None = None,
     hook: str | None = None,
@@ -257,9 +257,9 @@ def marked(order: Order, submission: Submission, *, at: datetime, watch_at: date
         to = OrderStatus.PROCESSING
         return moved(
             order,
+            at,
             to,
             "order.processing",
-            at=at,
             watch_at=watch_at,
             hook=hook,
             submission=submission,
@@ -267,9 +267,9 @@ def marked(order: Order, submission: Submission, *, at: datetime, watch_at: date
         )
     return noted(
         order,
+        at,
         "order.sent_again",
-        at=at,
-        actor=_sender(submission),
+        _sender(submission),
         hook=hook,
         watch_at=watch_at,
         submission=submission,
@@ -294,8 +294,8 @@ def submitted(order: Order, answer: Submitted, *, at: datetime) -> Change:
         return needs_attention(order, problems.conflict(answer.carrier_order_number), at=at)
     return noted(
         order,
+        at,
         "carrier.accepted",
-        at=at,
         submission=msgspec.structs.replace(order.submission, answered=True),
         waiting=Waiting(for_=WaitingFor.DECISION, since=at),
         carrier_order_number=answer.carrier_order_number,
@@ -317,8 +317,8 @@ def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, wat
     refusals = {refusal.reference: problems.parcel_refused(refusal) for refusal in error.refused}
     return noted(
         order,
+        at,
         "carrier.refused_parcels",
-        at=at,
         words=error.words,
         watch_at=watch_at,
         parcels=tuple(
@@ -333,20 +333,20 @@ def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, wat
 
 def found(order: Order, number: str, *, at: datetime) -> Change:
     """The carrier has the order after all, under `number`."""
-    return noted(order, "carrier.found", at=at, carrier_order_number=number)
+    return noted(order, at, "carrier.found", carrier_order_number=number)
 
 
 def not_found(order: Order, *, at: datetime) -> Change:
     """The carrier says for the first time that it has no such order."""
     submission = msgspec.structs.replace(order.submission, not_found_at=at)
-    return noted(order, "carrier.not_found", at=at, submission=submission)
+    return noted(order, at, "carrier.not_found", submission=submission)
 
 
 def to_be_sent_again(order: Order, *, at: datetime) -> Change:
     """The carrier has nothing of the create that was lost: the order may be sent again."""
     actor = _sender(order.submission)
     submission = _unmarked(order.submission, lost=True)
-    return noted(order, "order.to_be_sent_again", at=at, actor=actor, submission=submission)
+    return noted(order, at, "order.to_be_sent_again", actor, submission=submission)
 
 
 def _unmarked(submission: Submission, *, lost: bool) -> Submission:
@@ -362,8 +362,8 @@ def failing(order: Order, result: Failed, *, at: datetime, watch_at: datetime) -
     """The carrier could not carry the order out: what it holds of it is to be taken back."""
     return noted(
         order,
+        at,
         "carrier.failed",
-        at=at,
         words=result.words,
         watch_at=watch_at,
         problem=problems.failure(result.words),
@@ -416,9 +416,9 @@ def confirmed(
     )
     change = moved(
         order,
+        at,
         OrderStatus.CONFIRMED,
         "order.confirmed",
-        at=at,
         watch_at=watch_at,
         actor=actor,
         parcels=parcels,
@@ -472,9 +472,9 @@ def failed(
     """Nothing was bought, or the money is on its way back: the order is over and frees its reference."""
     return moved(
         order,
+        at,
         OrderStatus.FAILED,
         "order.failed",
-        at=at,
         actor=actor,
         words=problem.carrier,
         problem=problem,
@@ -486,7 +486,7 @@ def failed(
 def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Change:
     """The carrier has taken the order back: it is over and frees its reference."""
     to, kind = OrderStatus.CANCELLED, "order.cancelled"
-    return moved(order, to, kind, at=at, actor=actor, refund=refund, problem=None, attention=None)
+    return moved(order, at, to, kind, actor=actor, refund=refund, problem=None, attention=None)
 
 
 def cancellation_answered(
@@ -509,9 +509,9 @@ def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings:
     waits = order.label.status is LabelStatus.PENDING
     return moved(
         order,
+        at,
         OrderStatus.CONFIRMED,
         "order.cancel_refused",
-        at=at,
         watch_at=workflow_ends(settings, at) if waits else None,
         actor=Actor.CARRIER,
         words=error.words,
@@ -523,7 +523,7 @@ def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings:
 def needs_attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW) -> Change:
     """The machinery is at its end: a person, or a late answer of the carrier, must move the order on."""
     to, kind = OrderStatus.NEEDS_ATTENTION, "order.needs_attention"
-    return moved(order, to, kind, at=at, actor=actor, words=problem.carrier, problem=problem)
+    return moved(order, at, to, kind, actor=actor, words=problem.carrier, problem=problem)
 
 
 def attention(
@@ -532,9 +532,9 @@ def attention(
     """Trouble that leaves the status alone."""
     return noted(
         order,
+        at,
         "order.attention",
-        at=at,
-        actor=actor,
+        actor,
         detail=problem.code,
         words=problem.carrier,
         attention=problem,
@@ -546,14 +546,7 @@ def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored; nobody has to look after the order any more."""
     trouble = trouble_left(order, "label_unavailable")
     return noted(
-        order,
-        "label.ready",
-        at=at,
-        actor=Actor.WORKFLOW,
-        label=label,
-        watch_at=None,
-        waiting=None,
-        attention=trouble,
+        order, at, "label.ready", Actor.WORKFLOW, label=label, watch_at=None, waiting=None, attention=trouble
     )
 
 
@@ -562,9 +555,9 @@ def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None 
     problem = problems.label_unavailable(words)
     return noted(
         order,
+        at,
         "label.unavailable",
-        at=at,
-        actor=Actor.WORKFLOW,
+        Actor.WORKFLOW,
         detail=problem.code,
         label=msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE),
         attention=problem,

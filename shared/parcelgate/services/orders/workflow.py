@@ -35,13 +35,11 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from parcelgate.carriers.errors import (
-    AuthenticationError,
     CarrierError,
     LabelPendingError,
     OverLimitError,
     RefusedError,
     TransientError,
-    UnknownOutcomeError,
 )
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
@@ -107,15 +105,7 @@ class DeadlinePassed(Exception):  # noqa: N818
     """The workflow's time is over and the order is not settled."""
 
 
-EXPECTED = (
-    OrderPending,
-    LabelPending,
-    RefundPending,
-    OrderFailed,
-    NotSubmitted,
-    SubmitLater,
-    DeadlinePassed,
-)
+EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted, SubmitLater, DeadlinePassed)
 """What the states raise as part of their work."""
 
 
@@ -360,49 +350,46 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         early = wait and wait.attempts and wait.next_attempt_at and self.clock() < wait.next_attempt_at
         if early or self._late(task, order):
             return _NOT_SENT
-        try:
-            rate = self._price(order, deadline)
-        except RefusedError as error:
-            return _ending_of(self.submitter.refuse(order, error))
-        except CarrierError as error:
-            try:
-                return _ending_of(self.submitter.leave(order, error, self._caller(task, deadline)))
-            except NotSettledError as left:
-                return _ending_of(left.order)
-        over = problems.above_max(order, rate)
-        if over is not None:
-            return _ending_of(self.submitter.fail(order, over))
-        if deadline.remaining() < COMMIT_SECONDS:
-            return _NOT_SENT
-
         token = secrets.token_urlsafe(32)
         url = f"{self.settings.webhook_base_url}/webhooks/{order.carrier}/{order.account}/{token}"
-        callback = Callback(url, hash_of(token), task.task_token)
+        caller = self._caller(task, deadline, Callback(url, hash_of(token), task.task_token))
         try:
-            return _ending_of(self.submitter.send(order, self._caller(task, deadline, callback)))
+            over = problems.above_max(order, self._price(order, deadline, caller))
+            if over is not None:
+                return _ending_of(self.submitter.fail(order, over))
+            if deadline.remaining() < COMMIT_SECONDS:
+                return _NOT_SENT
+            return _ending_of(self.submitter.send(order, caller))
+        except RefusedError as error:
+            return _ending_of(self.submitter.refuse(order, error))
         except NotSettledError as error:
             submission = error.order.submission
-            if submission.answered and submission.callback_hash == callback.token_hash:
+            if submission.answered and submission.callback_hash == hash_of(token):
                 return None
             return _ending_of(error.order)
 
-    def _price(self, order: Order, deadline: Deadline) -> Rate | None:
-        """The fee preview; at first it is tried again while there is time to send the order afterwards."""
+    def _price(self, order: Order, deadline: Deadline, caller: Caller) -> Rate | None:
+        """The fee preview; at first it is tried again while there is time to send the order afterwards.
+
+        Raises RefusedError, and NotSettledError when the price is to be asked later.
+        """
         for attempt in itertools.count(1):
             try:
-                carrier = self.submitter.carrier(order, deadline.minus(_SAVE_SECONDS))
+                carrier = self.submitter.carrier(order, caller.deadline)
                 if not isinstance(carrier, QuotesRates):
                     return None
                 for rate in carrier.rates(order):
                     if order.service in (None, rate.service):
                         return rate
                 raise TransientError("the preview has no price for the order's service")
-            except (TransientError, UnknownOutcomeError, AuthenticationError) as error:
+            except RefusedError:
+                raise
+            except CarrierError as error:
                 # A preview buys nothing, so it may be repeated whatever became of it.
                 seconds = self._pause(order, error, attempt).total_seconds()
                 again = order.waiting is not None and order.waiting.attempts
                 if again or deadline.remaining() - seconds < COMMIT_SECONDS:
-                    raise
+                    raise NotSettledError(self.submitter.leave(order, error, caller)) from None
                 self.sleep(seconds)
         raise AssertionError("unreachable")
 
