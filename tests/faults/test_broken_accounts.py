@@ -52,6 +52,9 @@ def test_an_order_waits_says_why_and_goes_on_when_the_account_is_mended(
     assert attention["code"] == "carrier_unavailable"
     assert f"The {carrier} account default is wrong: " in attention["detail"]
     assert words in attention["detail"]
+    last_error = reply.json()["waiting"]["last_error"]
+    assert last_error["code"] == "account_unusable"
+    assert words in last_error["message"]
     assert "s3cret" not in reply.text
     assert desk.sent == []
     mended(desk, carrier, before)

@@ -169,6 +169,7 @@ def change_unknown() -> Problem:
 
 _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
     # The narrower kinds first.
+    AccountError: ("account_unusable", "The carrier account cannot be used as it is."),
     OverLimitError: (
         "too_many_requests",
         "The account calls as often as it may; the call waits for its turn.",
@@ -189,6 +190,8 @@ def trouble(error: object) -> Trouble:
     """How a client reads of an attempt that did not succeed; the carrier's own words come first."""
     kinds = (each for kind, each in _TROUBLES.items() if isinstance(error, kind))
     code, message = next(kinds, ("not_ready", "The carrier has not given it yet."))
+    if isinstance(error, AccountError):
+        message = error.detail
     words = getattr(error, "words", None)
     return Trouble(code, words.message if words and words.message else message)
 

@@ -61,6 +61,7 @@ class Carrier:
 class Account:
     ship_from = None
     return_to = None
+    unreadable_defaults = ()
 
 
 class Desk:
