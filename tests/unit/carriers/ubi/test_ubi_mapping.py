@@ -314,13 +314,20 @@ def test_where_a_country_has_no_states_the_city_is_sent_in_its_place(country: st
     }
 
 
-def test_the_accounts_own_return_address_needs_no_warning() -> None:
-    depot = Address(name="Returns", line1="1 Back St", city="Auckland", country="NZ")
-    known = CarrierSettings(return_to=depot)
-    for return_to in (None, depot):
-        order = order_of(body(), return_to=return_to)
+def test_what_is_changed_in_the_accounts_own_addresses_needs_no_warning() -> None:
+    depot = Address(name="Łódź Depot", line1="1 Back\u0001St", city="Auckland", country="NZ")
+    known = CarrierSettings(ship_from=depot, return_to=depot)
+    for own in (None, depot):
+        order = order_of(body(), ship_from=own, return_to=own)
         assert prepared(order, known).warnings == ()
-        assert wire_order(prepared(order, known).order, known)["returnState"] == "Auckland"
+        sent = wire_order(prepared(order, known).order, known)
+        assert (sent["shipperName"], sent["returnState"]) == ("Lodz Depot", "Auckland")
+    elsewhere = order_of(body(), ship_from=depot, return_to=depot)
+    assert {note.code for note in prepared(elsewhere, CarrierSettings()).warnings} == {
+        "transliterated",
+        "characters_replaced",
+        "defaulted",
+    }
 
 
 def test_a_volume_below_the_least_is_rounded_up_with_a_warning() -> None:

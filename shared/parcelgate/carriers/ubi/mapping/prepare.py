@@ -99,14 +99,17 @@ def prepared(order: Order, settings: CarrierSettings) -> Prepared:
         order,
         ship_to=writer.with_state(order.ship_to, "/ship_to"),
         ship_from=ship_from and writer.texts(ship_from, "/ship_from"),
-        return_to=return_to and writer.with_state(return_to, "/return_to", usual=settings.return_to),
+        return_to=return_to and writer.with_state(return_to, "/return_to"),
         customs=order.customs and writer.texts(order.customs, "/customs"),
         options=writer.texts(order.options, "/options"),
         parcels=tuple(
             writer.parcel(parcel, f"/parcels/{place}") for place, parcel in enumerate(order.parcels)
         ),
     )
-    return Prepared(ready, tuple(writer.warnings))
+    # What has to be changed in the account's own addresses is no news to the client.
+    sides = (("/ship_from/", ship_from, settings.ship_from), ("/return_to/", return_to, settings.return_to))
+    own = tuple(side for side, address, usual in sides if address == usual)
+    return Prepared(ready, tuple(note for note in writer.warnings if not note.pointer.startswith(own)))
 
 
 class _Writer:
@@ -115,14 +118,13 @@ class _Writer:
     def __init__(self) -> None:
         self.warnings: list[Notice] = []
 
-    def with_state(self, address: Address, pointer: str, usual: Address | None = None) -> Address:
-        """The address, with a state. What is filled into the account's `usual` one needs no warning."""
+    def with_state(self, address: Address, pointer: str) -> Address:
+        """The address as `texts` has it, with the city as the state of a country without states."""
         ready = self.texts(address, pointer)
         if ready.state or writes_states(ready.country):
             return ready
-        if address != usual:
-            message = f"UBI wants a state, and {ready.country} has none: the city is sent in its place."
-            self._warn(f"{pointer}/state", "defaulted", message)
+        message = f"UBI wants a state, and {ready.country} has none: the city is sent in its place."
+        self._warn(f"{pointer}/state", "defaulted", message)
         return msgspec.structs.replace(ready, state=ready.city)
 
     def parcel(self, parcel: Parcel, pointer: str) -> Parcel:
