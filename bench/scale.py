@@ -24,7 +24,7 @@ import msgspec
 
 from infra.settings import settings_for
 from parcelgate.carriers import registry
-from parcelgate.domain import zones
+from parcelgate.domain import countries
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import SILENCE, Source, Tracking, TrackingEvent, TrackingStatus
 from parcelgate.services.accounts.rate_limited_transport import LANE_USE
@@ -121,7 +121,7 @@ def a_life(number: int, chance: random.Random) -> Life:
     """Draw a parcel and everything that will happen to it."""
     trade = chance.choices(TRADES, [trade.share for trade in TRADES])[0]
     country, state = chance.choice(trade.to)
-    ahead = zones.offset(country, state) or timedelta(0)
+    ahead = countries.clock_offset(country, state) or timedelta(0)
     born = BORN + chance.uniform(0, 7) * DAY
     parcel = Tracking(
         id=f"trk_{number:026}",

@@ -5,9 +5,8 @@ from typing import Any
 
 from parcelgate import aws_clients
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import Accounts
+from parcelgate.carriers.accounts import Accounts, OfAccount
 from parcelgate.carriers.port import Carrier
-from parcelgate.domain.accounts import OfAccount
 from parcelgate.domain.deadline import Deadline
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts.carriers import Carriers

@@ -12,8 +12,8 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.results import ParcelHistory
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
 from parcelgate.services.settings import Settings

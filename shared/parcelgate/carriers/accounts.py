@@ -18,7 +18,7 @@ AccountError is raised where the login is used: the order waits, and goes on whe
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -136,6 +136,25 @@ class AccountFields[C: CredentialFields, S: AccountSettings](NamedTuple):
     credentials: type[C]
     settings: type[S]
     base_url: str | None = None
+
+
+class AccountName(NamedTuple):
+    """One carrier account: its tenant, the carrier's code, and its own name."""
+
+    tenant: str
+    carrier: str
+    account: str
+
+
+class OfAccount(Protocol):
+    """What belongs to one carrier account: an order, a tracking, a webhook; or the account's name itself."""
+
+    @property
+    def tenant(self) -> str: ...  # noqa: D102
+    @property
+    def carrier(self) -> str: ...  # noqa: D102
+    @property
+    def account(self) -> str: ...  # noqa: D102
 
 
 class Connection(NamedTuple):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zlib import crc32
 
-from parcelgate.domain import zones
+from parcelgate.domain import countries
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 
 
@@ -190,7 +190,7 @@ def _recipients_offset(tracking: Tracking) -> timedelta | None:
             told = _offset(event.utc_offset)
             if told is not None:
                 return told
-    return zones.offset(tracking.destination_country, tracking.destination_state)
+    return countries.clock_offset(tracking.destination_country, tracking.destination_state)
 
 
 def _offset(text: str) -> timedelta | None:

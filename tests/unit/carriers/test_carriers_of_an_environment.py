@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from parcelgate import aws_clients
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.toolkit.calls import Transport
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.services.accounts.carriers import Carriers

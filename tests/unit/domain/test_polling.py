@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.domain import polling, zones
+from parcelgate.domain import countries, polling
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import STAGES, Stage, Step, next_poll
 from parcelgate.domain.trackings import SILENCE, NextCarrier, Source, Tracking, TrackingEvent, TrackingStatus
@@ -205,9 +205,9 @@ class TestAtNight:
         assert wait(travelling, at=at) < 5 * HOUR
 
     def test_a_states_clock_goes_before_its_countrys(self) -> None:
-        assert zones.offset("us", "hi") == timedelta(hours=-10)
-        assert zones.offset("US", "Texas") == zones.offset("US") == timedelta(hours=-5)
-        assert zones.offset("ZZ") is zones.offset(None) is None
+        assert countries.clock_offset("us", "hi") == timedelta(hours=-10)
+        assert countries.clock_offset("US", "Texas") == countries.clock_offset("US") == timedelta(hours=-5)
+        assert countries.clock_offset("ZZ") is countries.clock_offset(None) is None
 
 
 class TestMisses:

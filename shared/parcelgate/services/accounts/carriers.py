@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import AccountConfig, Accounts, Connection
+from parcelgate.carriers.accounts import AccountConfig, AccountName, Accounts, Connection, OfAccount
 from parcelgate.carriers.port import Aggregates, Carrier
 from parcelgate.carriers.toolkit.calls import Transport
 from parcelgate.carriers.toolkit.tokens import TokenVault
-from parcelgate.domain.accounts import AccountName, OfAccount
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import FieldError, ProblemError

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import Carrier, ValidatesAddresses
 from parcelgate.carriers.results import AddressCheck
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Weight, WeightUnit

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import ListsServices
 from parcelgate.carriers.results import Service
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import bind_log_keys

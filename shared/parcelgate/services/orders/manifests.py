@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError, RefusedError
 from parcelgate.carriers.port import Manifests
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id

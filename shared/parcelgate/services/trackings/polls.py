@@ -30,6 +30,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
@@ -40,7 +41,6 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Following, ParcelHistory, Waybill
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError, OverLimitError, TooManyRequestsError, TransientError
 from parcelgate.carriers.results import Amendment, Followed, Following, Waybill
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id

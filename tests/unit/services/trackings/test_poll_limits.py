@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.carriers.toolkit.calls import Request, Response
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.services.accounts.rate_limited_transport import LANE_USE, RateLimitedTransport
 from tests.support.post import PostOffice

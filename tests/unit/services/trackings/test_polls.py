@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import (
     AccountError,
     AuthenticationError,
@@ -20,7 +21,6 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.results import Followed, Following, ParcelHistory, Waybill
-from parcelgate.domain.accounts import AccountName
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, ProblemError
