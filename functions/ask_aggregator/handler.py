@@ -51,7 +51,7 @@ def read_remote_areas(request: Request) -> Answer:
 
 @api.route
 def detect_courier(request: Request) -> Answer:
-    """Give whose a number may be."""
+    """Name the couriers that a number may belong to."""
 
     def detect() -> Answer:
         question = read(NumberInput, request.body)

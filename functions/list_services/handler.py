@@ -18,10 +18,10 @@ def list_services(request: Request) -> Answer:
     """Give the services of a carrier: the account's own catalogue where there is one."""
     catalogue: Catalogue = runtime.catalogue
     account = read_account_query(request.query)
-    found = catalogue.services(
+    offer = catalogue.services(
         request.tenant, request.parameters["carrier"], account, request.within(CARRIER_SECONDS)
     )
-    return answer(ServiceList(found.services, found.source))
+    return answer(ServiceList(offer.services, offer.source))
 
 
 handler = api.handler

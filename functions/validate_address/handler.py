@@ -21,7 +21,7 @@ def validate_address(request: Request) -> Answer:
 
     def check() -> Answer:
         question = read_address(request.body, registry.names())
-        found, by = checker.check(
+        result, checked_by = checker.check(
             request.tenant,
             question.carrier,
             question.account,
@@ -31,7 +31,10 @@ def validate_address(request: Request) -> Answer:
         )
         return answer(
             AddressCheckResource(
-                valid=found.valid, checked_by=by, messages=found.messages, suggestion=found.suggestion
+                valid=result.valid,
+                checked_by=checked_by,
+                messages=result.messages,
+                suggestion=result.suggestion,
             )
         )
 

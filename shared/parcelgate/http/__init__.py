@@ -1,1 +1,1 @@
-"""The HTTP face: requests read, answers written, problems told. Used by the functions only."""
+"""The HTTP face: requests read, answers written, problems described. Used by the functions only."""

@@ -241,19 +241,19 @@ def schemas() -> Json:
     shown = {name for answer in answers for name in (answer.model, answer.several) if name}
     taken = {route.body for route in routes if route.body}
     resources = [*(_model("resources", name) for name in sorted(shown)), ProblemResource, GatewayAnswer]
-    _, given = msgspec.json.schema_components(resources, ref_template="#/components/schemas/{name}")
+    _, outputs = msgspec.json.schema_components(resources, ref_template="#/components/schemas/{name}")
     models = [(_model("requests", name), "validation") for name in sorted(taken)]
     _, inputs = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    for schema in given.values():
+    for schema in outputs.values():
         # Every field is always there, save in the one that leaves out its nulls.
         if "properties" in schema and schema["title"] != "TrackingResult":
             schema["required"] = list(schema["properties"])
-    given["Money"]["properties"]["amount"] = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    outputs["Money"]["properties"]["amount"] = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
     kinds = {kind.__name__: kind for kind in _subclasses(Input)}
     for name, schema in inputs["$defs"].items():
         if name in kinds:
             _let_be_null(schema)
-    return {**inputs["$defs"], **_numbers(given)}
+    return {**inputs["$defs"], **_numbers(outputs)}
 
 
 def _let_be_null(schema: Json) -> None:

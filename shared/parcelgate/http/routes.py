@@ -81,13 +81,13 @@ class Route(msgspec.Struct, frozen=True):
     @property
     def statuses_of_problems(self) -> tuple[int, ...]:
         """Every status that a problem can be answered with, the gateway's own among them."""
-        found = {429, *self.problems}
-        found |= set() if self.open else {401, 500}
-        found |= {403} if self.scope else set()
-        found |= {400, 409, 413, 415, 422} if self.idempotent else set()
-        found |= {404} if "{id}" in self.path else set()
-        found |= {422} if self.query else set()
-        return tuple(sorted(found))
+        statuses = {429, *self.problems}
+        statuses |= set() if self.open else {401, 500}
+        statuses |= {403} if self.scope else set()
+        statuses |= {400, 409, 413, 415, 422} if self.idempotent else set()
+        statuses |= {404} if "{id}" in self.path else set()
+        statuses |= {422} if self.query else set()
+        return tuple(sorted(statuses))
 
 
 class Function(NamedTuple):

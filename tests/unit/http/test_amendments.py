@@ -9,7 +9,7 @@ import pytest
 
 from parcelgate.domain.orders import LabelStatus, Order
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.requests.amendments import merged, read_amendment, said
+from parcelgate.http.requests.amendments import create_body, merged, read_amendment
 from parcelgate.http.requests.orders import read_order
 from tests.unit.carriers.ubi.orders import body, full_body
 
@@ -68,7 +68,7 @@ def test_what_was_said_of_an_order_describes_the_same_order(given: Any, patch: A
     # A number that the client held is the carrier's since.
     parcels = tuple(msgspec.structs.replace(parcel, tracking_number=None) for parcel in order.parcels)
     order = msgspec.structs.replace(order, parcels=parcels)
-    again = order_of(said(confirmed(order), patch))
+    again = order_of(create_body(confirmed(order), patch))
     assert msgspec.to_builtins(again) == msgspec.to_builtins(order)
 
 

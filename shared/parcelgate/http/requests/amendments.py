@@ -29,7 +29,7 @@ def read_amendment(body: object, *, carriers: Collection[str]) -> Amendment:
         raise invalid(wrong)
 
     def draft(order: Order) -> Draft:
-        patched = merged(said(order, body), body)
+        patched = merged(create_body(order, body), body)
         return read_order(
             patched, carriers=carriers, tenant=order.tenant, order_id=order.id, now=order.created_at
         )
@@ -54,7 +54,7 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-def said(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
+def create_body(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
     """The create body of an order as it is understood, less what follows from parts that the patch has.
 
     The value and the description of the customs declaration follow from the items unless the client said

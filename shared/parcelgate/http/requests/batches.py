@@ -18,16 +18,16 @@ def read_batch(body: object, *, carriers: Collection[str]) -> tuple[BatchLine, .
     """
     if not isinstance(body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
-    found = [
+    errors = [
         FieldError(pointer([name]), "unknown_field", "There is no such field.")
         for name in body
         if name not in ("orders", "validate_only")
     ]
-    found += _errors_of(body.get("orders"))
+    errors += _errors_of(body.get("orders"))
     if not (is_absent(body.get("validate_only")) or isinstance(body["validate_only"], bool)):
-        found.append(FieldError("/validate_only", "type", "Must be true or false."))
-    if found:
-        raise invalid(found)
+        errors.append(FieldError("/validate_only", "type", "Must be true or false."))
+    if errors:
+        raise invalid(errors)
     return tuple(_line(entry, carriers) for entry in body["orders"])
 
 
@@ -53,9 +53,9 @@ def _errors_of(orders: object) -> Iterable[FieldError]:
 
 
 def _line(entry: object, carriers: Collection[str]) -> BatchLine:
-    given = entry if isinstance(entry, dict) else {}
-    account, reference = given.get("account"), given.get("reference")
-    carrier = lower(given.get("carrier"))
+    fields = entry if isinstance(entry, dict) else {}
+    account, reference = fields.get("account"), fields.get("reference")
+    carrier = lower(fields.get("carrier"))
     return BatchLine(
         carrier=carrier if isinstance(carrier, str) and carrier in carriers else None,
         account=_text(account, _LONGEST_ACCOUNT) or "default",

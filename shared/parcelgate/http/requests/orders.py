@@ -1,11 +1,11 @@
 """What clients may send: the body of a create (and of a rate preview), checked whole.
 
-All that is wrong is told at once, each thing with a JSON pointer and one of these codes:
+An answer names everything that is wrong, each thing with a JSON pointer and one of these codes:
 
 =================== ====================================================================
 `missing`           a required field is absent (empty strings, nulls and empty lists are)
 `unknown_field`     there is no field of this name
-`type`              another JSON type is wanted
+`type`              the value has another JSON type than the field
 `too_long`          a text has too many characters
 `too_many`          a list has too many entries, or an object too many keys
 `out_of_range`      a number or a time is outside what can be meant
@@ -142,8 +142,8 @@ class DomainInput(Input):
 
     def to_domain(self, **others: Any) -> Any:
         """Make the thing of the domain, of what the client said and of `others`, which come first."""
-        said = {name: getattr(self, name) for name in type(self).model_fields if name not in others}
-        return self.domain(**{name: _to_domain(value) for name, value in said.items()}, **others)
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in others}
+        return self.domain(**{name: _to_domain(value) for name, value in values.items()}, **others)
 
 
 def _to_domain(value: object) -> object:
@@ -408,7 +408,7 @@ class OptionsInput(DomainInput):
 
 
 class LabelInput(DomainInput):
-    """The label that is wanted."""
+    """The format, the size and the resolution of the label."""
 
     domain = orders.Label
 

@@ -76,7 +76,7 @@ class CustomerInput(Input):
     phone: Phone | None = None
 
     def to_domain(self) -> Customer | None:
-        """The customer, if anything is said of him."""
+        """The customer; None where no field of him is filled."""
         facts = self.model_dump(exclude_none=True)
         return Customer(**facts) if facts else None
 
@@ -88,7 +88,9 @@ class FollowingInput(Input):
     tracking_number: Number
     account: Account = "default"
     destination_country: Country | None = None
-    special_destination: Short | None = Field(None, description="Where some couriers want it said apart.")
+    special_destination: Short | None = Field(
+        None, description="The destination, for couriers that want it in a field of its own."
+    )
     postcode: Postcode | None = None
     ship_date: Day | None = None
     account_number: Short | None = Field(None, description="The shipper's, which some couriers want.")
@@ -103,7 +105,7 @@ class FollowingInput(Input):
     metadata: Metadata = Field({})
 
     def to_domain(self) -> Subscription:
-        """The parcel, and whose account is to follow it."""
+        """The parcel, and the account that is to follow it."""
         own = {"account", "carrier_code", "tracking_number", "customer", "metadata"}
         following = Following(
             waybill=Waybill(self.carrier_code, self.tracking_number),
@@ -153,16 +155,16 @@ class TrackingPatch(Patch):
         return Change(edit=self._edit, carrier_code=self.carrier_code, paused=self.paused)
 
     def _edit(self, tracking: Tracking) -> Tracking:
-        given = self.model_fields_set
-        texts = {"title", "order_reference", "note", "destination_country"} & given
+        fields = self.model_fields_set
+        texts = {"title", "order_reference", "note", "destination_country"} & fields
         facts: dict[str, Any] = {name: getattr(self, name) for name in texts}
-        if "destination" in given:
+        if "destination" in fields:
             facts["destination_country"] = self.destination
-        if "archived" in given:
+        if "archived" in fields:
             facts["archived"] = bool(self.archived)
-        if "customer" in given:
+        if "customer" in fields:
             facts["customer"] = self._customer(tracking.customer)
-        if "metadata" in given:
+        if "metadata" in fields:
             facts["metadata"] = self._metadata(tracking.metadata)
         return msgspec.structs.replace(tracking, **facts)
 
@@ -268,8 +270,8 @@ def read_changes(body: object) -> Several[tuple[str, Change]]:
     """The changes of several followed parcels, by their ids. Raises ProblemError for what is no list."""
 
     def change(entry: object) -> tuple[str, Change]:
-        found = read(TrackingChange, entry)
-        return found.id, found.to_domain()
+        change = read(TrackingChange, entry)
+        return change.id, change.to_domain()
 
     return _several(body, change, lambda named: named[0], "/id")
 

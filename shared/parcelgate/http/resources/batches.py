@@ -20,7 +20,7 @@ class TakenBatch(msgspec.Struct, frozen=True):
 
 
 class CheckedOrderResource(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found of one entry of a batch, by its place from 0. Pointers lead into the entry."""
+    """The result of checking one entry of a batch, by its place from 0. Pointers lead into the entry."""
 
     index: int
     reference: str | None
@@ -67,7 +67,7 @@ class BatchResource(msgspec.Struct, frozen=True, kw_only=True):
 def checked_batch_resource(
     lines: Sequence[BatchLine], entries: Sequence[CheckedEntry]
 ) -> CheckedBatchResource:
-    """What a check found of each entry of a batch."""
+    """The result of checking each entry of a batch."""
     valid = sum(not entry.errors for entry in entries)
     orders = tuple(
         copied(CheckedOrderResource, entry, index=index, reference=line.reference, valid=not entry.errors)

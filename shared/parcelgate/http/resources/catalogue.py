@@ -47,7 +47,7 @@ class ServiceList(msgspec.Struct, frozen=True):
 
 
 class AddressCheckResource(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found about an address, and by whom. `suggestion` is what the carrier would rather have."""
+    """The result of checking an address, and who checked it. `suggestion` is the carrier's own spelling."""
 
     valid: bool
     checked_by: Literal["carrier", "parcelgate"]
