@@ -31,11 +31,12 @@ up: setup ## Start the stack and leave it running
 down: setup ## Stop the stack and forget what it held
 	@$(VENV)/bin/python -m local down
 
-lint: setup ## Check format, style, types and which part imports which
+lint: setup ## Check format, style, types, which part imports which, and the template
 	ruff format --check
 	ruff check
 	mypy
 	lint-imports
+	@$(VENV)/bin/python -m local checkov
 
 bench: setup ## Measure cold starts and the way from order to label
 	@$(VENV)/bin/python -m local bench

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("dev", "runtime", "uv", "lambda-runtime")
-"""In this order: the others take the versions that `dev` settled on."""
+LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov")
+"""In this order: the others take the versions that `dev` settled on, save for what lives apart."""
 
 
 def lock_python(name: str) -> None:
@@ -16,7 +16,7 @@ def lock_python(name: str) -> None:
         *("uv", "pip", "compile", "--quiet", "--no-config", "--universal", "--upgrade"),
         *("--python-version", "3.13", "--generate-hashes"),
         *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
-        *(() if name == "dev" else ("--constraints", "dev.txt")),
+        *(() if name in ("dev", "checkov") else ("--constraints", "dev.txt")),
         *(f"{name}.in", "--output-file", f"{name}.txt"),
     ]
     foreign = ("UV_", "PIP_")

@@ -15,12 +15,21 @@ class PrivateBucket(s3.Bucket):
     ----------
     kept_days
         How long an object is kept, in days.
+    undo_days
+        How long what was overwritten or deleted can be brought back, in days; 0 for not at all.
     no_access_log_because
         Why there is no log of who read it.
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, settings: Settings, kept_days: int, no_access_log_because: str
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        kept_days: int,
+        undo_days: int = 0,
+        no_access_log_because: str,
     ) -> None:
         super().__init__(
             scope,
@@ -32,9 +41,11 @@ class PrivateBucket(s3.Bucket):
             enforce_ssl=not settings.local,
             minimum_tls_version=None if settings.local else 1.2,
             removal_policy=RemovalPolicy[settings.removal_policy],
+            versioned=undo_days > 0,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(kept_days),
+                    noncurrent_version_expiration=Duration.days(undo_days) if undo_days else None,
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],

@@ -11,6 +11,9 @@ from infra.settings import Settings
 _RECEIVES = 200
 """The function itself gives up at the order's deadline; this is for a message that kills it."""
 
+_UNDO_DAYS = 30
+"""A label that was overwritten or deleted by mistake can be brought back for so long."""
+
 
 class Labels(Construct):
     """A private bucket. Links signed by one function are the only way to a label from outside."""
@@ -22,6 +25,7 @@ class Labels(Construct):
             "Bucket",
             settings=settings,
             kept_days=settings.label_retention_days,
+            undo_days=_UNDO_DAYS,
             no_access_log_because="Who fetched a label stands in our own logs, without the link; a second "
             "bucket of access logs would hold the signed links themselves.",
         )

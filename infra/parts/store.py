@@ -21,6 +21,17 @@ LISTS = tuple(_INDEXES)
 DUE = "due"
 """The index of what somebody must deal with by a certain time."""
 
+_KEY_OF_TABLE = (
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
+"""What DynamoDB does with the table's key in the name of whoever uses the table."""
+
 
 class Store(Construct):
     """The table. Every role gets exact operations on it through `may`."""
@@ -35,7 +46,6 @@ class Store(Construct):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy[settings.removal_policy],
         )
-        self._let_the_table_use_the_key()
         self.table = dynamodb.Table(
             self,
             "Table",
@@ -78,34 +88,30 @@ class Store(Construct):
         statements = [allow(*(f"dynamodb:{name}" for name in operations), on=table)]
         if query:
             statements.append(allow("dynamodb:Query", on=[f"{table}/index/{name}" for name in query]))
-        return access(*statements, TABLE=self.table.table_name)
+        return access(*statements, self._through_the_table(*_KEY_OF_TABLE), TABLE=self.table.table_name)
+
+    def stream_access(self) -> Access:
+        """Reading the table's stream."""
+        reads = ("DescribeStream", "GetRecords", "GetShardIterator")
+        return access(
+            allow(*(f"dynamodb:{name}" for name in reads), on=self.stream_arn),
+            allow("dynamodb:ListStreams", on="*"),
+            self._through_the_table("Decrypt", "DescribeKey"),
+            because="ListStreams has no resources to name.",
+        )
 
     def key_access(self) -> Access:
         """Encrypting and decrypting what is kept encrypted inside an item."""
         return access(allow("kms:Encrypt", "kms:Decrypt", on=self.key.key_arn), KMS_KEY=self.key.key_arn)
 
-    def _let_the_table_use_the_key(self) -> None:
+    def _through_the_table(self, *operations: str) -> iam.PolicyStatement:
         """Whoever may use the table may use its key, through DynamoDB and in no other way."""
-        stack = Stack.of(self)
-        self.key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.AnyPrincipal()],
-                actions=[
-                    "kms:Encrypt",
-                    "kms:Decrypt",
-                    "kms:ReEncrypt*",
-                    "kms:GenerateDataKey*",
-                    "kms:CreateGrant",
-                    "kms:DescribeKey",
-                ],
-                resources=["*"],
-                conditions={
-                    "StringEquals": {
-                        "kms:CallerAccount": stack.account,
-                        "kms:ViaService": f"dynamodb.{stack.region}.amazonaws.com",
-                    }
-                },
-            )
+        return iam.PolicyStatement(
+            actions=[f"kms:{name}" for name in operations],
+            resources=[self.key.key_arn],
+            conditions={
+                "StringEquals": {"kms:ViaService": f"dynamodb.{Stack.of(self).region}.amazonaws.com"}
+            },
         )
 
 

@@ -43,14 +43,9 @@ class StreamRouter(Construct):
         )
         self.dead_letters = DeadLetterQueue(self, "DeadLetters")
         stream = base.store.stream_arn
-        reads = allow(
-            "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=stream
-        )
         self.function = base.functions.add(
             "route_changes",
-            access(
-                reads, allow("dynamodb:ListStreams", on="*"), because="ListStreams has no resources to name."
-            ),
+            base.store.stream_access(),
             inbox.send_access(),
             label_queue.send_access(),
             access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),

@@ -31,7 +31,8 @@ STATE = ROOT / ".local" / "deploy"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,29}")
 """Names of functions begin with the stage's, and AWS takes 64 characters."""
 
-_NUMBERS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
+SETTINGS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
+"""What `-c` may give."""
 _EXAMPLE = """\
 examples:
   python -m local deploy production
@@ -122,9 +123,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _number(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
-    if name not in _NUMBERS:
+    if name not in SETTINGS:
         raise argparse.ArgumentTypeError(
-            f"there is no setting {name!r}; there are {', '.join(sorted(_NUMBERS))}"
+            f"there is no setting {name!r}; there are {', '.join(sorted(SETTINGS))}"
         )
     try:
         return name, int(value)

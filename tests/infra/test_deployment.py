@@ -11,7 +11,7 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from infra.bundle import ROOT
-from local.deploy import account, changes
+from local.deploy import account, changes, command
 from tests.infra.conftest import Synthesis, Template
 
 POLICIES = ROOT / "infra" / "policies"
@@ -160,3 +160,18 @@ def test_whatever_is_protected_is_not_let_go_in_silence(aws: Template) -> None:
 
 def test_a_release_of_the_same_code_changes_nothing(aws: Template) -> None:
     assert changes.compare(aws.json, aws.json) == []
+
+
+class TestThePageOfDeployments:
+    PAGE = (ROOT / "docs" / "deploy.md").read_text()
+
+    def test_names_settings_files_and_alarms_that_there_are(self, aws: Template) -> None:
+        for name in re.findall(r"-c (\w+)=", self.PAGE.replace("-c name=", "")):
+            assert name in command.SETTINGS, name
+        for path in re.findall(r"\]\(\.\./([^)#]+)", self.PAGE) + re.findall(r"file://(\S+)", self.PAGE):
+            assert (ROOT / path).exists(), path
+        alarms = {each["AlarmName"] for each in aws.properties("CloudWatch::Alarm")}
+        assert set(re.findall(r"--alarm-name (\S+)", self.PAGE)) <= alarms
+
+    def test_is_where_the_readme_leads(self) -> None:
+        assert "(docs/deploy.md)" in (ROOT / "README.md").read_text()

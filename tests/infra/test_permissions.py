@@ -127,6 +127,16 @@ MAY: dict[str, dict[str, set[str]]] = {
         **CALL_CARRIER,
     },
 }
+USE_THE_TABLES_KEY = {
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
+"""What everybody may who uses the table, and through DynamoDB alone."""
 OWN = {
     "own logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     "*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"},
@@ -187,6 +197,10 @@ def test_a_function_may_do_exactly_this(aws: Template, names: dict[str, str], fu
         for thing, actions in table.items():
             for each_thing in every(thing):
                 expected[each_thing] |= actions
+    if "table" in MAY[function]:
+        expected["key through the table"] |= USE_THE_TABLES_KEY
+    if "stream" in MAY[function]:
+        expected["key through the table"] |= {"kms:Decrypt", "kms:DescribeKey"}
     assert granted(aws.statements(function), {**names, f"<{logs}.Arn>": "own logs"}) == expected
 
 
@@ -247,14 +261,26 @@ def test_a_round_of_polls_may_be_started_by_the_scheduler_and_calls_its_worker_a
 
 
 def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str, set[str]]:
-    """Actions by resource; nothing may be denied, conditioned or said in another way."""
+    """Actions by resource; nothing may be denied, conditioned or said in another way.
+
+    The one condition is that a key is used through DynamoDB.
+    """
     allowed: dict[str, set[str]] = defaultdict(set)
     for statement in statements:
-        assert set(statement) == {"Effect", "Action", "Resource"}
+        through = ""
+        if "Condition" in statement:
+            ((operator, (condition,)),) = (
+                (name, given.items()) for name, given in statement["Condition"].items()
+            )
+            assert (operator, condition[0]) == ("StringEquals", "kms:ViaService")
+            assert written(condition[1]) == "dynamodb.<AWS::Region>.amazonaws.com"
+            assert all(action.startswith("kms:") for action in each(statement["Action"]))
+            through = " through the table"
+        assert set(statement) - {"Condition"} == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         for resource in each(statement["Resource"]):
             name = written(resource)
-            allowed[names.get(name, name)] |= set(each(statement["Action"]))
+            allowed[names.get(name, name) + through] |= set(each(statement["Action"]))
     return allowed
 
 

@@ -83,12 +83,12 @@ def test_everything_that_keeps_data_is_encrypted(aws: Template) -> None:
     assert aws.only("SNS::Topic")["KmsMasterKeyId"]
 
 
-def test_the_key_opens_to_others_through_the_table_alone(aws: Template) -> None:
-    for statement in aws.only("KMS::Key")["KeyPolicy"]["Statement"]:
-        if statement["Principal"] == {"AWS": "*"}:
-            condition = statement["Condition"]["StringEquals"]
-            assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
-            assert written(condition["kms:ViaService"]) == "dynamodb.<AWS::Region>.amazonaws.com"
+def test_the_key_opens_to_nobody_but_who_is_named(aws: Template) -> None:
+    """To the account, whose roles say who may use it, and to those who tell the alarm topic."""
+    principals = [each["Principal"] for each in aws.only("KMS::Key")["KeyPolicy"]["Statement"]]
+    (account,) = [each["AWS"] for each in principals if "AWS" in each]
+    assert written(account) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+    assert {each["Service"] for each in principals if "Service" in each} == {"cloudwatch.amazonaws.com"}
 
 
 def test_no_bucket_is_public(aws: Template, local: Template) -> None:
@@ -132,6 +132,16 @@ def test_labels_and_bodies_do_not_stay_for_ever(aws: Template, bucket: str, days
     assert rule["Status"] == "Enabled"
     assert rule["ExpirationInDays"] == days
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_label_that_was_deleted_or_overwritten_can_be_brought_back_for_a_while(aws: Template) -> None:
+    """And no longer: it holds an address."""
+    (labels,) = [
+        each["Properties"] for name, each in aws.all("S3::Bucket").items() if name.startswith("Labels")
+    ]
+    assert labels["VersioningConfiguration"] == {"Status": "Enabled"}
+    (rule,) = labels["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
 
 
 def test_every_log_is_deleted_after_a_while(aws: Template) -> None:
@@ -440,6 +450,7 @@ def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
         may = {
             action
             for statement in aws.statements(name)
+            if "Condition" not in statement
             for action in (
                 [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
             )
