@@ -3,8 +3,11 @@
 Pure. What an account holds is declared once, by each carrier (`ACCOUNT` in its `settings`).
 """
 
+import ast
+import inspect
 import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -109,3 +112,39 @@ def _secrets(carrier: str) -> set[str]:
 def _is_declared(carrier: str, name: str) -> bool:
     fields = registry.account_fields(carrier).credentials.__struct_fields__
     return name.removeprefix("credentials.") in fields
+
+
+def fields(carrier: str) -> Iterator[tuple[str, str, str, str]]:
+    """Every field of an account: its name, what it looks like, whether it is needed, and what it means."""
+    own = registry.account_fields(carrier)
+    for place, kind in _places(carrier).items():
+        meanings = meanings_of(kind)
+        for field in msgspec.structs.fields(kind):
+            name = f"{place}.{field.name}" if place else field.name
+            needed = "required" if field.required else f"optional{_default(field)}"
+            if name == "base_url":
+                needed = f"optional, {own.base_url}" if own.base_url else "required"
+            if place == "credentials" and field.name in _secrets(carrier):
+                needed += ", secret"
+            yield name, looks_like(field.type), needed, meanings.get(field.name, "")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.default in (msgspec.NODEFAULT, None, (), {}):
+        return ""
+    return f", {msgspec.json.encode(field.default).decode()}"
+
+
+def meanings_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """What each field of a declaration means: the text below it in the source."""
+    meanings = {}
+    for base in kind.__mro__[::-1]:
+        if base.__module__.partition(".")[0] in {"builtins", "msgspec"}:
+            continue
+        (declaration,) = ast.parse(inspect.getsource(base)).body
+        assert isinstance(declaration, ast.ClassDef)  # noqa: S101 - for the type checker
+        for field, text in pairwise(declaration.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(meaning))):
+                    meanings[name] = " ".join(meaning.split())
+    return meanings

@@ -266,6 +266,17 @@ def put_account(
     out.print(f"{name} is stored; functions see it within a minute.")
 
 
+@accounts.command("fields")
+def account_fields(
+    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))], as_json: JsonOption = False
+) -> None:
+    """Print what an account of a carrier holds: each field, what it looks like and what it means."""
+    if carrier not in registry.trackers():
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+    columns = ("field", "looks like", "needed", "meaning")
+    show(columns, [*account_files.fields(carrier)], as_json=as_json)
+
+
 @accounts.command("webhook-url")
 def webhook_url(
     carrier: Annotated[str, typer.Argument(help="The carrier that is to tell us of parcels.")],

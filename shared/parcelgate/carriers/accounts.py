@@ -8,8 +8,8 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object, see `Accoun
      "ship_from": {address}}
 
 What `credentials` and `overrides` hold is each carrier's to say, once: `ACCOUNT` in its `settings` declares
-every field with its type, its default, what it looks like (`title`), what it means (`description`) and
-whether it is a secret (`writeOnly`). Reading, checking and every message follow from that declaration.
+every field with its type, its default, what it looks like (`title`), whether it is a secret (`writeOnly`)
+and, below it, what it means. Reading, checking and every message follow from that declaration.
 
 A field that is wrong breaks nothing by itself. The others are read, an order can be examined and stored, and
 AccountError is raised where the login is used: the order waits, and goes on when the account is mended.
@@ -41,28 +41,36 @@ if TYPE_CHECKING:
 _CACHE_SECONDS = 60.0
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 _URL = "https://, a host, and at most a path"
+_ADDRESS = Meta(title="an address, as in an order")
 
 
-def secret(looks_like: str, meaning: str) -> Meta:
+def secret(looks_like: str) -> Meta:
     """What is said of a credential that nobody may see."""
-    return Meta(title=looks_like, description=meaning, min_length=1, extra_json_schema={"writeOnly": True})
+    return Meta(title=looks_like, min_length=1, extra_json_schema={"writeOnly": True})
 
 
-def plain(looks_like: str, meaning: str = "", pattern: str | None = None) -> Meta:
+def plain(looks_like: str, pattern: str | None = None) -> Meta:
     """What is said of a text that may be shown."""
-    return Meta(title=looks_like, description=meaning, pattern=pattern, min_length=1)
+    return Meta(title=looks_like, pattern=pattern, min_length=1)
 
 
 class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the secret of an account holds, whoever its carrier is."""
 
-    credentials: Annotated[dict[str, str], Meta(description="What the carrier knows the account by.")]
-    base_url: Annotated[str | None, Meta(title=_URL, description="Where the carrier is.")] = None
-    overrides: Annotated[dict[str, Any], Meta(description="The carrier's settings, where they differ.")] = {}
-    limits: Annotated[dict[str, Any], Meta(description="Limits other than the carrier's own.")] = {}
-    ship_from: Annotated[Address | None, Meta(description="Who sends, for orders that name nobody.")] = None
-    return_to: Annotated[Address | None, Meta(description="Where returns go, for the same orders.")] = None
-    webhook_token: Annotated[str | None, Meta(description="Part of the account's webhook address.")] = None
+    credentials: dict[str, str]
+    """What the carrier knows the account by."""
+    base_url: Annotated[str | None, Meta(title=_URL)] = None
+    """Where the carrier is."""
+    overrides: dict[str, Any] = {}
+    """The carrier's settings, where the account's differ."""
+    limits: dict[str, Any] = {}
+    """Limits in the place of the carrier's own."""
+    ship_from: Annotated[Address, _ADDRESS] | None = None
+    """Who sends, for orders that name nobody."""
+    return_to: Annotated[Address, _ADDRESS] | None = None
+    """Where returns go, for orders that name no place."""
+    webhook_token: str | None = None
+    """Part of the account's webhook address; see `services.accounts.webhook_urls`."""
 
 
 class AccountConfig(AccountContent, frozen=True, kw_only=True):
@@ -95,10 +103,10 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     PATHS: ClassVar[Mapping[Any, str]] = {}
 
-    # The path of each call below the base URL, by the names of `PATHS`.
     paths: Annotated[dict[str, str], Meta(title="an object of calls and their paths below the base URL")] = {}
-    # The zone of times that come without one.
+    """The path of each call below the base URL, by the names of `PATHS`."""
     default_time_zone: Annotated[str, Meta(title="a zone such as Australia/Sydney")] = "UTC"
+    """The zone of times that come without one."""
 
     def __post_init__(self) -> None:
         """Hold what no type can say. Raises ValueError, which names the field."""
@@ -274,7 +282,8 @@ def readable(
 def looks_like(kind: Any) -> str:
     """What a value of a declared type looks like, in words."""
     schema = msgspec.json.schema(kind)
-    schema = schema if "title" in schema else schema.get("anyOf", [schema])[0]
+    if "title" not in schema:
+        schema = next(one for one in schema.get("anyOf", [schema]) if one.get("type") != "null")
     if "title" in schema:
         return str(schema["title"])
     if "enum" in schema:

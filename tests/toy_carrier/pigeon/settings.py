@@ -33,19 +33,20 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The assumptions. See the comment of each."""
+    """The assumptions. Each says what it means."""
 
     # `{number}` in a path is the number or reference asked about.
     PATHS = PATHS
 
-    # The heaviest bag that a pigeon lifts.
     max_grams: int = 2000
+    """The heaviest bag that a pigeon lifts."""
 
 
 class Credentials(CredentialFields, frozen=True, kw_only=True):
     """The account's login (documented)."""
 
-    key: Annotated[str, secret("the key, a text", "Lets every call in.")]
+    key: Annotated[str, secret("the key, a text")]
+    """Lets every call in."""
 
 
 ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

@@ -81,40 +81,44 @@ _PUBLIC = "an RSA public key, as Base64 DER or PEM"
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The assumptions, and what an account may decide. See the comment of each."""
+    """The assumptions, and what an account may decide. Each says what it means."""
 
     PATHS = PATHS
 
-    # Other names for the fields of a call, both ways: {"label": {"labelData": "fileContent"}}.
     fields: dict[Call, dict[str, str]] = msgspec.field(default_factory=dict)
+    """Other names for the fields of a call, both ways: {"label": {"labelData": "fileContent"}}."""
 
-    # LME's own list of error codes is on a page that we do not have: the account's table, by the code as
-    # text. A code in no table goes by `codes.CODES`, then by the words of its message (`codes.WORDS`).
     errors: dict[str, ErrorMeaning] = msgspec.field(default_factory=dict)
-    # Values of a found order's `orderStage` that mean it was cancelled; not published.
+    """LME's own list of error codes is on a page that we do not have: the account's table, by the code as
+    text. A code in no table goes by `codes.CODES`, then by the words of its message (`codes.WORDS`).
+    """
     cancelled_stages: tuple[str, ...] = ()
+    """Values of a found order's `orderStage` that mean it was cancelled; not published."""
 
-    # Where LME delivers: the countries whose postcodes it lists (documented, list of pages).
     countries: tuple[str, ...] = ("AU", "NZ", "US", "CA")
-    # Those lists are on pages that we do not have, so the account's own: for each country single
-    # postcodes, ranges (`2000-2234`) and beginnings (`V5*`). A country without a list takes them all.
+    """Where LME delivers: the countries whose postcodes it lists (documented, list of pages)."""
     deliverable_postcodes: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Those lists are on pages that we do not have, so the account's own: for each country single
+    postcodes, ranges (`2000-2234`) and beginnings (`V5*`). A country without a list takes them all.
+    """
 
-    # Both times are wanted and, says the page, do nothing. Without `options.delivery_window`: tomorrow.
     window_from: Annotated[str, _HOUR] = "09:00"
+    """Tomorrow's earliest delivery, where an order has no `options.delivery_window`. LME needs both times."""
     window_to: Annotated[str, _HOUR] = "18:00"
-    # Sent where an address has no phone (public: createOrder's page).
+    """Tomorrow's latest delivery; the page says that both times do nothing."""
     missing_phone: str = "123456789"
+    """Sent where an address has no phone (public: createOrder's page)."""
 
-    # Which route is asked for: queryRouteV2 or queryRoute. Both are public.
     route: Literal["v2", "v1"] = "v2"
-    # Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`.
+    """Which route is asked for: queryRouteV2 or queryRoute. Both are public."""
     label_hosts: tuple[str, ...] = ()
-    # A signed push further off than this is only a nudge; its pictures open for so long (documented).
+    """Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`."""
     push_tolerance_seconds: float = 300
+    """A signed push whose time is further off than this is only a nudge."""
     image_days: int = 30
-    # Whether a parcel that LME hands to Australia Post is asked about there, through the tenant's aggregator.
+    """The pictures of a push open for so many days (documented)."""
     follow_next_carrier: bool = True
+    """Whether a parcel handed to Australia Post is followed there, through the tenant's aggregator."""
 
     def __post_init__(self) -> None:
         """Hold what no type can say. Raises ValueError, which names the field."""
@@ -132,12 +136,16 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
 class Credentials(CredentialFields, frozen=True, kw_only=True):
     """The account's login. Keys are RSA of any length, as Base64 DER or PEM."""
 
-    app_key: Annotated[str, plain("the app key, a text", "Names the account in every call.")]
-    client_private: Annotated[str, secret(_PRIVATE, "Signs what we send, and opens what LME answers.")]
-    lme_public: Annotated[str, plain(_PUBLIC, "Seals what we send, and proves who pushed.")]
-    # Parts of a whole login that are not used here: LME has the one, and keeps the other to itself.
-    client_public: Annotated[str, plain(_PUBLIC, "The public half of `client_private`.")] | None = None
-    lme_private: Annotated[str, secret(_PRIVATE, "Known of made-up logins alone.")] | None = None
+    app_key: Annotated[str, plain("the app key, a text")]
+    """Names the account in every call."""
+    client_private: Annotated[str, secret(_PRIVATE)]
+    """Signs what we send, and opens what LME answers."""
+    lme_public: Annotated[str, plain(_PUBLIC)]
+    """Seals what we send, and proves who pushed."""
+    client_public: Annotated[str, plain(_PUBLIC)] | None = None
+    """The public half of `client_private`, which LME has; not used here."""
+    lme_private: Annotated[str, secret(_PRIVATE)] | None = None
+    """LME's own half, known of made-up logins alone; not used here."""
 
     def __post_init__(self) -> None:
         """Read both keys. Raises ValueError, which names the field and never quotes it."""

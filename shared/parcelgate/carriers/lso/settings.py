@@ -45,48 +45,54 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The assumptions, and what an account may decide. See the comment of each."""
+    """The assumptions, and what an account may decide. Each says what it means."""
 
     PATHS = PATHS
 
-    # Other names for the fields of a call, both ways: {"label": {"labelBase64": "fileContent"}}.
     fields: dict[Call, dict[str, str]] = msgspec.field(default_factory=dict)
+    """Other names for the fields of a call, both ways: {"label": {"labelBase64": "fileContent"}}."""
 
-    # Codes in the answer's body. 1024 and 1115 are documented. Any other code means that the order has
-    # failed (documented), but only in an answer that speaks of the order (assumed). 401 and 403 renew the
-    # token; `token_refused_codes` are further ones that do.
+    # Codes in the answer's body. Any that is not listed means that the order has failed (documented), but
+    # only in an answer that speaks of the order (assumed).
     token_refused_codes: tuple[int, ...] = ()
+    """Codes that renew the token, besides 401 and 403."""
     not_found_codes: tuple[int, ...] = (404,)
+    """Codes that say that there is no such order."""
     pending_codes: tuple[int, ...] = (1024,)
+    """Codes that say that the order is not decided yet (1024 is documented)."""
     label_pending_codes: tuple[int, ...] = (1115,)
-
-    # The life of a token in seconds when the answer does not say.
+    """Codes that say that there is no label yet (1115 is documented)."""
     token_seconds: float = 7200
+    """The life of a token in seconds when the answer does not say."""
 
-    # Price is prepaidPrice + commission, in this currency.
     currency: Annotated[str, plain("three capital letters", pattern="^[A-Z]{3}$")] = "USD"
-    # Words of `status` that mean a failed order although the code is 200. The document has the status
-    # judged by and names no values.
+    """Price is prepaidPrice + commission, in this currency."""
     failure_statuses: tuple[str, ...] = ()
-    # Nothing ever confirms a refund: how one that was accepted (code 200) is shown, and counted.
+    """Words of `status` that mean a failed order although the code is 200. The document has the status
+    judged by and names no values.
+    """
     refund_status: Literal["requested", "confirmed"] = "requested"
-    # Whether an order that was twice not found may be sent again; the look-up itself is assumed.
+    """Nothing ever confirms a refund: how one that was accepted (code 200) is shown, and counted."""
     resend_when_not_found: bool = False
-    # Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`.
+    """Whether an order that was twice not found may be sent again; the look-up itself is assumed."""
     label_hosts: tuple[str, ...] = ()
+    """Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`."""
 
-    # How many numbers one tracking call may ask about, and further words for statuses.
     track_batch: Annotated[int, msgspec.Meta(title="a whole number from 1", ge=1)] = 30
+    """How many numbers one tracking call may ask about."""
     tracking_statuses: Annotated[
         dict[str, TrackingStatus], msgspec.Meta(title="an object of the platform's words and our statuses")
     ] = msgspec.field(default_factory=dict)
+    """Further words for statuses."""
 
 
 class Credentials(CredentialFields, frozen=True, kw_only=True):
     """The account's login (assumed, as `getToken` is)."""
 
-    app_id: Annotated[str, plain("the application's id, a text", "Names the account in every call.")]
-    app_secret: Annotated[str, secret("the application's secret, a text", "Gets the account its tokens.")]
+    app_id: Annotated[str, plain("the application's id, a text")]
+    """Names the account in every call."""
+    app_secret: Annotated[str, secret("the application's secret, a text")]
+    """Gets the account its tokens."""
 
 
 ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

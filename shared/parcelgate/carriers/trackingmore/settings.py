@@ -76,21 +76,22 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an account may decide. See the comment of each."""
+    """What an account may decide. Each says what it means."""
 
     PATHS = PATHS
 
-    # The prefix of all paths (public). Nothing is put before them when it is empty, or when the base URL
-    # ends with it already.
     version: str = "v2"
-    # The header that carries the API key (documented).
+    """The prefix of all paths (public). Nothing is put before them when it is empty, or when the base URL
+    ends with it already.
+    """
     key_header: Annotated[str, plain("the name of a header", pattern=r"^-*[A-Za-z0-9][A-Za-z0-9-]*$")] = (
         "Trackingmore-Api-Key"
     )
-    # Items in one page of the list (public: 2000 at most).
+    """The header that carries the API key (documented)."""
     page_size: Annotated[int, msgspec.Meta(title="a whole number from 1 to 2000", ge=1, le=2000)] = 2000
-    # A webhook whose time is further off than this has no effect (assumed).
+    """Items in one page of the list (public: 2000 at most)."""
     webhook_tolerance_seconds: float = 300
+    """A webhook whose time is further off than this has no effect (assumed)."""
 
     @property
     def webhook_tolerance(self) -> timedelta:
@@ -101,8 +102,10 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
 class Credentials(CredentialFields, frozen=True, kw_only=True):
     """The account's login (documented)."""
 
-    api_key: Annotated[str, secret("the API key, a text", "Lets every call in.")]
-    email: Annotated[str, plain("the account's e-mail address", "Signs webhooks alone.")] | None = None
+    api_key: Annotated[str, secret("the API key, a text")]
+    """Lets every call in."""
+    email: Annotated[str, plain("the account's e-mail address")] | None = None
+    """Signs webhooks; nothing else needs it."""
 
 
 ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)

@@ -44,21 +44,23 @@ PATHS = {
 
 
 class Overrides(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an account may decide. See the comment of each."""
+    """What an account may decide. Each says what it means."""
 
     # `{id}` in a path is the order's number.
     PATHS = PATHS
 
-    # Whether the order above several pieces repeats its first piece, as in the given sample, or carries
-    # their sums. Assumed either way.
     master_repeats_first_piece: bool = False
-    # The heaviest parcel (public: error 120053, over 40 kg).
+    """Whether the order above several pieces repeats its first piece, as in the given sample, or carries
+    their sums. Assumed either way.
+    """
     max_weight_kg: Decimal = Decimal(40)
-    # Words the carrier does not take in an item's description (documented that there are such words; the
-    # list is not given).
+    """The heaviest parcel (public: error 120053, over 40 kg)."""
     banned_words: tuple[str, ...] = ()
-    # Whether an update is sent as a list of one order, as a create is, or as the bare order.
+    """Words the carrier does not take in an item's description (documented that there are such words; the
+    list is not given).
+    """
     update_as_list: bool = True
+    """Whether an update is sent as a list of one order, as a create is, or as the bare order."""
 
 
 class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,8 +77,10 @@ class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_field
 class Credentials(CredentialFields, frozen=True, kw_only=True):
     """The account's login (public)."""
 
-    token: Annotated[str, secret("the account's token, a text", "Names the account in every call.")]
-    secret: Annotated[str, secret("the token's secret, a text", "Signs every call.")]
+    token: Annotated[str, secret("the account's token, a text")]
+    """Names the account in every call."""
+    secret: Annotated[str, secret("the token's secret, a text")]
+    """Signs every call."""
 
 
 # Without a default: eTower has a host for each region (public: cn, us and au.etowertech.com, and
