@@ -42,77 +42,28 @@ class TrackingStatus(StrEnum):
         return self in _FINAL
 
 
-_FINAL = frozenset(
-    {
-        TrackingStatus.DELIVERED,
-        TrackingStatus.RETURNED,
-        TrackingStatus.LOST,
-        TrackingStatus.CANCELLED,
-        TrackingStatus.EXPIRED,
-    }
-)
+def _statuses(words: str) -> tuple[TrackingStatus, ...]:
+    return tuple(TrackingStatus(word) for word in words.replace(",", " ").split())
 
-_BEFORE_MOVING = frozenset(
-    {TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED, TrackingStatus.EXCEPTION, TrackingStatus.EXPIRED}
-)
+
+_FINAL = frozenset(_statuses("delivered, returned, lost, cancelled, expired"))
+_BEFORE_MOVING = frozenset(_statuses("pending, info_received, exception, expired"))
 """How a parcel may stand that nobody has carried anywhere yet."""
-_BOOKED_LATE = frozenset(
-    {
-        TrackingStatus.INFO_RECEIVED,
-        TrackingStatus.IN_TRANSIT,
-        TrackingStatus.OUT_FOR_DELIVERY,
-        TrackingStatus.AVAILABLE_FOR_PICKUP,
-    }
-)
+_BOOKED_LATE = frozenset(_statuses("info_received, in_transit, out_for_delivery, available_for_pickup"))
 """Scans that are often booked after the door: of a delivered parcel they say nothing new."""
-_TO_A_DOOR = frozenset(
-    {TrackingStatus.OUT_FOR_DELIVERY, TrackingStatus.ATTEMPT_FAILED, TrackingStatus.AVAILABLE_FOR_PICKUP}
-)
+_TO_A_DOOR = frozenset(_statuses("out_for_delivery, attempt_failed, available_for_pickup"))
 """What shows that a parcel on its way back was sent to its recipient once more."""
-_KEPT_IN_SILENCE = frozenset(
-    {
-        TrackingStatus.DAMAGED,
-        TrackingStatus.RETURNING,
-        TrackingStatus.EXCEPTION,
-        TrackingStatus.AVAILABLE_FOR_PICKUP,
-    }
-)
+_KEPT_IN_SILENCE = frozenset(_statuses("damaged, returning, exception, available_for_pickup"))
 """How a parcel goes on standing of which nothing is heard any more. Any other one on its way has expired."""
-
-_FIRST_OF_EQUAL_TIMES = (
-    TrackingStatus.DELIVERED,
-    TrackingStatus.RETURNED,
-    TrackingStatus.LOST,
-    TrackingStatus.DAMAGED,
-    TrackingStatus.RETURNING,
-    TrackingStatus.EXCEPTION,
-    TrackingStatus.ATTEMPT_FAILED,
-    TrackingStatus.AVAILABLE_FOR_PICKUP,
-    TrackingStatus.OUT_FOR_DELIVERY,
-    TrackingStatus.IN_TRANSIT,
-    # The contract does not name these two: a scan shows that a parcel was not cancelled and has not expired.
-    TrackingStatus.CANCELLED,
-    TrackingStatus.INFO_RECEIVED,
-    TrackingStatus.EXPIRED,
-    TrackingStatus.PENDING,
+_FIRST_OF_EQUAL_TIMES = _statuses(
+    "delivered, returned, lost, damaged, returning, exception, attempt_failed, available_for_pickup, "
+    # The contract does not name cancelled and expired: a scan shows that a parcel is neither.
+    "out_for_delivery, in_transit, cancelled, info_received, expired, pending"
 )
 """Which status counts of several at one time (contract, Trackings)."""
-
-_FURTHEST_BEHIND = (
-    TrackingStatus.LOST,
-    TrackingStatus.DAMAGED,
-    TrackingStatus.EXCEPTION,
-    TrackingStatus.ATTEMPT_FAILED,
-    TrackingStatus.RETURNING,
-    TrackingStatus.RETURNED,
-    TrackingStatus.EXPIRED,
-    TrackingStatus.CANCELLED,
-    TrackingStatus.PENDING,
-    TrackingStatus.INFO_RECEIVED,
-    TrackingStatus.IN_TRANSIT,
-    TrackingStatus.AVAILABLE_FOR_PICKUP,
-    TrackingStatus.OUT_FOR_DELIVERY,
-    TrackingStatus.DELIVERED,
+_FURTHEST_BEHIND = _statuses(
+    "lost, damaged, exception, attempt_failed, returning, returned, expired, cancelled, pending, "
+    "info_received, in_transit, available_for_pickup, out_for_delivery, delivered"
 )
 
 

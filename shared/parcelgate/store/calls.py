@@ -79,11 +79,15 @@ class _CancelledError(StoreError):
         self.reasons = reasons
 
 
+type Refusal = StoreError | Callable[[Item | None], StoreError]
+"""The error of a write whose condition fails, or how to make it of the item that stands there, if known."""
+
+
 class Write(NamedTuple):
-    """One write of a transaction, and the error when its condition fails, or how to make it of the item."""
+    """One write of a transaction, and the error when its condition fails."""
 
     action: Mapping[str, Any]
-    refused: StoreError | Callable[[Item | None], StoreError]
+    refused: Refusal
 
     def refusal(self, item: Item | None) -> StoreError:
         """The error when `item` stands there, or one that is not known."""
@@ -203,34 +207,15 @@ class Items:
 
     # Transactions.
 
-    def put_write(
-        self,
-        item: Item,
-        refused: StoreError | Callable[[Item | None], StoreError],
-        condition: str = NEW,
-        **values: Any,
-    ) -> Write:
+    def put_write(self, item: Item, refused: Refusal, condition: str = NEW, **values: Any) -> Write:
         """One write of a transaction, which puts `item`."""
         return Write({"Put": self._conditional(condition, values, Item=typed(item))}, refused)
 
-    def update_write(
-        self,
-        key: Item,
-        sets: Item,
-        refused: StoreError | Callable[[Item | None], StoreError],
-        condition: str,
-        **values: Any,
-    ) -> Write:
+    def update_write(self, key: Item, sets: Item, refused: Refusal, condition: str, **values: Any) -> Write:
         """One write of a transaction, which sets attributes of an item."""
         return Write({"Update": self._change(key, sets, (), {}, condition, values)}, refused)
 
-    def delete_write(
-        self,
-        key: Item,
-        refused: StoreError | Callable[[Item | None], StoreError],
-        condition: str = "",
-        **values: Any,
-    ) -> Write:
+    def delete_write(self, key: Item, refused: Refusal, condition: str = "", **values: Any) -> Write:
         """One write of a transaction, which takes an item away."""
         return Write({"Delete": self._conditional(condition, values, Key=typed(key))}, refused)
 

@@ -1,7 +1,7 @@
 """The table's two doors: `Table` for routing, `TenantTable` for everything that belongs to a tenant."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parcelgate.store import keys
 from parcelgate.store.calls import Items
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from parcelgate.store.batches import Batches
     from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
-    from parcelgate.store.credentials.platform_tokens import PlatformTokens
+    from parcelgate.store.credentials.platform_tokens import PlatformTokenVault
     from parcelgate.store.credentials.webhook_tokens import WebhookTokens
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
@@ -88,12 +88,12 @@ class TenantTable:
 
         return Idempotency(self._items, self.tenant)
 
-    @cached_property
-    def tokens(self) -> "PlatformTokens":
-        """The carriers' bearer tokens."""
-        from parcelgate.store.credentials.platform_tokens import PlatformTokens
+    def token_vault(self, carrier: str, account: str, **more: Any) -> "PlatformTokenVault":
+        """The vault of one carrier account's bearer token, made with `more` of its fields."""
+        from parcelgate.store.credentials.platform_tokens import PlatformTokenVault
 
-        return PlatformTokens(self._items, self.tenant)
+        context = {"tenant": self.tenant, "carrier": carrier, "account": account}
+        return PlatformTokenVault(items=self._items, context=context, **more)
 
     def limits(self, carrier: str, account: str) -> "AccountLimits":
         """How much is asked of one carrier account."""

@@ -49,14 +49,10 @@ class Tables:
         self.tenants = tenant
         return self
 
-    @property
-    def tokens(self) -> "Tables":
-        return self
-
     def limits(self, carrier: str, account: str) -> NoLimits:
         return NoLimits()
 
-    def vault(self, carrier: str, account: str, *, key_id: str, **_: Any) -> FakeVault:
+    def token_vault(self, carrier: str, account: str, *, key_id: str, **_: Any) -> FakeVault:
         self.vaults.append((self.tenants, carrier, account, key_id))
         return FakeVault(None)
 

@@ -62,7 +62,7 @@ def fill(table: Table, tenant: str) -> str:
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])
     kms = aws_clients.client("kms")
-    vault = own.tokens.vault("lso", "default", key_id=kms.create_key()["KeyMetadata"]["Arn"], kms=kms)
+    vault = own.token_vault("lso", "default", key_id=kms.create_key()["KeyMetadata"]["Arn"], kms=kms)
     vault.renew(None, lambda: ("secret", 100))
     return key
 

@@ -52,7 +52,7 @@ class World:
         return (
             Table(client, TABLE_NAME)
             .tenant(tenant)
-            .tokens.vault(
+            .token_vault(
                 "lso",
                 account,
                 key_id=self.key_id,
@@ -151,7 +151,7 @@ def test_an_old_token_that_is_dead_or_refused_does_not_serve(world: World) -> No
     def fetch() -> tuple[str, float]:
         began = world.now
         impatient = world.environment()
-        impatient._wait = timedelta(seconds=1)
+        impatient.wait = timedelta(seconds=1)
         with pytest.raises(TokenBusyError):
             impatient.renew(None, pytest.fail)
         with pytest.raises(TokenBusyError):

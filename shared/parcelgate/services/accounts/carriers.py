@@ -113,7 +113,7 @@ class Carriers:
 
     def _vault(self, name: AccountName) -> TokenVault:
         if name not in self._vaults:
-            self._vaults[name] = self._table.tenant(name.tenant).tokens.vault(
+            self._vaults[name] = self._table.tenant(name.tenant).token_vault(
                 name.carrier,
                 name.account,
                 key_id=self._kms_key(),

@@ -13,6 +13,7 @@ What AWS did not take is reported back, so that the stream brings it again.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -134,20 +135,14 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                     log.error("a change of the table cannot be read", extra=safe_error_fields(error))
                     count("ChangesSetAside")
                     outbox.rejects.append(_reject(record, error))
-        settings = self.settings
-        failed = [
-            *self._in_batches(
-                outbox.webhooks, lambda messages: self._queue(settings.inbox_queue_url, messages)
-            ),
-            *self._in_batches(
-                outbox.labels, lambda messages: self._queue(settings.label_queue_url, messages)
-            ),
-            *self._in_batches(outbox.events, self._announce),
-            *self._in_batches(
-                outbox.rejects, lambda messages: self._queue(settings.changes_dead_letter_url, messages)
-            ),
-        ]
-        return sorted(set(failed), key=lambda number: (len(number), number))
+        ways = (
+            (outbox.webhooks, partial(self._queue, self.settings.inbox_queue_url)),
+            (outbox.labels, partial(self._queue, self.settings.label_queue_url)),
+            (outbox.events, self._announce),
+            (outbox.rejects, partial(self._queue, self.settings.changes_dead_letter_url)),
+        )
+        failed = {sequence for messages, send in ways for sequence in self._in_batches(messages, send)}
+        return sorted(failed, key=lambda sequence: (len(sequence), sequence))
 
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]

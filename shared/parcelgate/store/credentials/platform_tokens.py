@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from parcelgate.domain.clock import Clock, now
@@ -44,58 +45,31 @@ class _Held(NamedTuple):
     dies_at: float
 
 
-class PlatformTokens:
-    """The platform tokens of one tenant."""
+class PlatformTokenVault(msgspec.Struct, kw_only=True):
+    """Where one carrier account's token is kept, and remembered between calls.
 
-    def __init__(self, items: Items, tenant: str) -> None:
-        self._items = items
-        self._tenant = tenant
+    `context` names tenant, carrier and account; `key_id` is the key that the token is encrypted with.
+    """
 
-    def vault(
-        self,
-        carrier: str,
-        account: str,
-        *,
-        key_id: str,
-        kms: "KMSClient",
-        clock: Clock = now,
-        sleep: Callable[[float], None] = time.sleep,
-        wait: timedelta = WAIT,
-    ) -> "PlatformTokenVault":
-        """The vault of one carrier account. Keep it: it remembers the token between calls."""
-        context = {"tenant": self._tenant, "carrier": carrier, "account": account}
-        return PlatformTokenVault(self._items, context, key_id, kms, clock, sleep, wait)
+    items: Items
+    context: dict[str, str]
+    key_id: str
+    kms: "KMSClient"
+    clock: Clock = now
+    sleep: Callable[[float], None] = time.sleep
+    wait: timedelta = WAIT
+    _remembered: _Held | None = None
+    _decrypted: tuple[bytes, str] | None = None
 
-
-class PlatformTokenVault:
-    """Where one carrier account's token is kept."""
-
-    def __init__(
-        self,
-        items: Items,
-        context: dict[str, str],
-        key_id: str,
-        kms: "KMSClient",
-        clock: Clock,
-        sleep: Callable[[float], None],
-        wait: timedelta,
-    ) -> None:
-        self._items = items
-        self._context = context
-        pk = keys.key(context["tenant"], _SK, context["carrier"], context["account"])
-        self._key = {"pk": pk, "sk": _SK}
-        self._key_id = key_id
-        self._kms = kms
-        self._clock = clock
-        self._sleep = sleep
-        self._wait = wait
-        self._remembered: _Held | None = None
-        self._decrypted: tuple[bytes, str] | None = None
+    @property
+    def _key(self) -> Item:
+        pk = keys.key(self.context["tenant"], _SK, self.context["carrier"], self.context["account"])
+        return {"pk": pk, "sk": _SK}
 
     def get(self, now: datetime) -> str | None:
         """The token, while less than 90 % of its life is over; else None, and `renew` is to be called."""
         if self._remembered is None or self._remembered.use_until <= now.timestamp():
-            self._remembered = self._held(self._items.get(self._key))
+            self._remembered = self._held(self.items.get(self._key))
         held = self._remembered
         return held.token if held is not None and now.timestamp() < held.use_until else None
 
@@ -110,9 +84,9 @@ class PlatformTokenVault:
         """
         waited = 0.0
         while True:
-            item = self._items.get(self._key)
+            item = self.items.get(self._key)
             held = self._held(item)
-            moment = self._clock().timestamp()
+            moment = self.clock().timestamp()
             if held is not None and held.token != refused and moment < held.use_until:
                 self._remembered = held
                 return held.token
@@ -121,13 +95,13 @@ class PlatformTokenVault:
                 return self._fetched(lease, fetch)
             if held is not None and held.token != refused and moment < held.dies_at:
                 return held.token
-            if waited >= self._wait.total_seconds():
+            if waited >= self.wait.total_seconds():
                 raise TokenBusyError("somebody else is getting a token")
-            self._sleep(POLL)
+            self.sleep(POLL)
             waited += POLL
 
     def _fetched(self, lease: str, fetch: Callable[[], tuple[str, float]]) -> str:
-        asked_at = self._clock().timestamp()
+        asked_at = self.clock().timestamp()
         try:
             token, life = fetch()
             held = _Held(token, asked_at + life * USED_SHARE, asked_at + life)
@@ -144,10 +118,10 @@ class PlatformTokenVault:
 
     def _keep(self, lease: str, held: _Held) -> None:
         with translated():
-            sealed = self._kms.encrypt(
-                KeyId=self._key_id, Plaintext=held.token.encode(), EncryptionContext=self._context
+            sealed = self.kms.encrypt(
+                KeyId=self.key_id, Plaintext=held.token.encode(), EncryptionContext=self.context
             )["CiphertextBlob"]
-        self._items.update(
+        self.items.update(
             self._key,
             {
                 "sealed": sealed,
@@ -168,7 +142,7 @@ class PlatformTokenVault:
             return None
         lease = uuid4().hex
         try:
-            self._items.update(
+            self.items.update(
                 self._key,
                 {"lease_holder": lease, "lease_until": math.ceil(moment + LEASE.total_seconds())},
                 condition="attribute_not_exists(lease_until) OR lease_until <= :now OR "
@@ -181,7 +155,7 @@ class PlatformTokenVault:
 
     def _drop_lease(self, lease: str) -> None:
         with suppress(StoreError):  # It ends by itself.
-            self._items.update(self._key, {}, _LEASE, condition="lease_holder = :lease", lease=lease)
+            self.items.update(self._key, {}, _LEASE, condition="lease_holder = :lease", lease=lease)
 
     def _held(self, item: Item | None) -> _Held | None:
         if item is None or "sealed" not in item:
@@ -198,8 +172,8 @@ class PlatformTokenVault:
         """The token in a ciphertext; None when it was made with another key or for another account."""
         with translated():
             try:
-                answer = self._kms.decrypt(
-                    CiphertextBlob=sealed, EncryptionContext=self._context, KeyId=self._key_id
+                answer = self.kms.decrypt(
+                    CiphertextBlob=sealed, EncryptionContext=self.context, KeyId=self.key_id
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"] in ("InvalidCiphertextException", "IncorrectKeyException"):
