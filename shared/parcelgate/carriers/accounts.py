@@ -65,9 +65,9 @@ class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The carrier's settings, where the account's differ."""
     limits: dict[str, Any] = {}
     """Limits in the place of the carrier's own."""
-    ship_from: Annotated[Address, _ADDRESS] | None = None
+    ship_from: Annotated[Address | None, _ADDRESS] = None
     """Who sends, for orders that name nobody."""
-    return_to: Annotated[Address, _ADDRESS] | None = None
+    return_to: Annotated[Address | None, _ADDRESS] = None
     """Where returns go, for orders that name no place."""
     webhook_token: str | None = None
     """Part of the account's webhook address; see `services.accounts.webhook_urls`."""
