@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decoded
-from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
+from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, WholeText
 
 
 class Bag(Sent):
@@ -36,7 +36,7 @@ class Ring(Read):
 
     bag_ref: Text = None
     ring: Text = None
-    label: Text = None
+    label: WholeText = None
 
 
 class Report(Read):

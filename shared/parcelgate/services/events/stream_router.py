@@ -13,7 +13,6 @@ What AWS did not take is reported back, so that the stream brings it again.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +135,10 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                     count("ChangesSetAside")
                     outbox.rejects.append(_reject(record, error))
         ways = (
-            (outbox.webhooks, partial(self._queue, self.settings.inbox_queue_url)),
-            (outbox.labels, partial(self._queue, self.settings.label_queue_url)),
+            (outbox.webhooks, lambda messages: self._queue(self.settings.inbox_queue_url, messages)),
+            (outbox.labels, lambda messages: self._queue(self.settings.label_queue_url, messages)),
             (outbox.events, self._announce),
-            (outbox.rejects, partial(self._queue, self.settings.changes_dead_letter_url)),
+            (outbox.rejects, lambda messages: self._queue(self.settings.changes_dead_letter_url, messages)),
         )
         failed = {sequence for messages, send in ways for sequence in self._in_batches(messages, send)}
         return sorted(failed, key=lambda sequence: (len(sequence), sequence))
