@@ -136,6 +136,11 @@ def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = No
     return seen
 
 
+def client(service: str, region: str | None) -> Any:
+    """Return the client of a service, by the deployer's credentials."""
+    return boto3.Session().client(service, region_name=region)
+
+
 def _nothing_else(seen: Look) -> Look:
     seen.not_looked_at.append(
         "bootstrap stack, limits and the stack's state: they need credentials and a region"

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from infra.settings import Settings, settings_for
 from local import node
-from local.deploy import account, changes
+from local.deploy import account, changes, smoke
 from local.deploy.account import Look
 from local.deploy.findings import Finding
 
@@ -83,7 +83,7 @@ def main(*arguments: str) -> int:
     except DeploymentError as error:
         _say(f"\n{error}")
         return 1
-    return _tell(assembly, stage, first=first)
+    return _tell(assembly, settings_for(stage, **numbers), seen.region, first=first)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -208,8 +208,8 @@ def _deploy(assembly: Path, region: str | None, *, ask: bool) -> None:
         )
 
 
-def _tell(assembly: Path, stage: str, *, first: bool) -> int:
-    """Say where the stack is, whether it answers, and after a first deployment what comes next."""
+def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool) -> int:
+    """Say where the stack is, whether all of it works, and after a first deployment what comes next."""
     (outputs,) = json.loads(_outputs_file(assembly).read_text()).values()
     url = outputs["ApiUrl"]
     try:
@@ -223,7 +223,16 @@ def _tell(assembly: Path, stage: str, *, first: bool) -> int:
         )
         return 1
     _say("It answers.")
+    (template,) = assembly.glob("*.template.json")
+    with _console.status("asking every function"):
+        found = list(smoke.ask(account.client("lambda", region), settings, _functions(template)))
+    for number, each in enumerate(found, start=1):
+        _say_finding(number, each)
+    if found:
+        return 1
+    _say("Every function can be loaded.")
     if first:
+        stage = settings.stage
         _say(
             "\nNext (docs/deploy.md tells more):\n"
             f"  aws sns subscribe --topic-arn {outputs['AlarmTopicArn']} --protocol email "
@@ -232,6 +241,15 @@ def _tell(assembly: Path, stage: str, *, first: bool) -> int:
             f"  .venv/bin/parcelgate keys create --tenant acme --name shop --stack parcelgate-{stage}"
         )
     return 0
+
+
+def _functions(template: Path) -> list[str]:
+    """The functions of a template, by the names of their folders."""
+    resources = json.loads(template.read_text())["Resources"].values()
+    handlers = [
+        each["Properties"]["Handler"] for each in resources if each["Type"] == "AWS::Lambda::Function"
+    ]
+    return sorted(handler.split(".")[1] for handler in handlers)
 
 
 def _outputs_file(assembly: Path) -> Path:

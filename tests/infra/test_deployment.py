@@ -104,10 +104,10 @@ class TestWhatCloudFormationMayDo:
 
 
 class TestWhatADeployerMayDo:
-    def test_is_to_look_and_to_take_the_bootstraps_roles(self) -> None:
+    def test_is_to_look_to_take_the_bootstraps_roles_and_to_ask_functions(self) -> None:
         allowed = {each for statement in statements("deployer") for each in actions(statement)}
         changing = {each for each in allowed if not re.match(r"\w+:(Get|GET|Describe|List)", each)}
-        assert changing == {"sts:AssumeRole"}
+        assert changing == {"sts:AssumeRole", "lambda:InvokeFunction"}
 
     def test_is_enough_for_every_look(self) -> None:
         allowed = {each.lower() for statement in statements("deployer") for each in actions(statement)}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger
 
@@ -97,6 +97,10 @@ def safe_error_fields(error: BaseException) -> dict[str, Any]:
     }
 
 
+SMOKE_TEST = {"parcelgate": "smoke test"}
+"""The event by which a deployment asks a function whether it can be loaded. It does nothing else."""
+
+
 class UnexpectedError(Exception):
     """What a handler raises in place of an error that nobody expected, whose class is its whole message."""
 
@@ -122,6 +126,8 @@ def instrumented[**P, R](
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
         @wraps(handler)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            if args and args[0] == SMOKE_TEST:
+                return cast(R, SMOKE_TEST)
             context = args[1] if len(args) > 1 else None
             log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
             try:

@@ -17,6 +17,7 @@ from infra.settings import settings_for
 from local import node
 from local.deploy import account, changes, command
 from local.deploy.account import Look, look
+from local.deploy.findings import Finding
 
 ROOT = Path(__file__).resolve().parents[3]
 RESERVING = "Not reserved meanwhile"
@@ -339,11 +340,15 @@ class Cdk:
 class TestCommand:
     @pytest.fixture
     def deploy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str]]]:
-        def run(aws: Aws, *arguments: str, **given: Any) -> tuple[int, list[str]]:
+        def run(
+            aws: Aws, *arguments: str, given_findings: Sequence[Finding] = (), **given: Any
+        ) -> tuple[int, list[str]]:
             cdk = Cdk(tmp_path, **given)
             monkeypatch.setattr(command, "STATE", tmp_path)
             monkeypatch.setattr(account, "_clients", lambda session, region: aws)
             monkeypatch.setattr(subprocess, "run", cdk)
+            monkeypatch.setattr(account, "client", lambda service, region: None)
+            monkeypatch.setattr(command.smoke, "ask", lambda client, settings, functions: given_findings)
             monkeypatch.setattr(command.httpx, "get", lambda url, timeout: command.httpx.Response(200))
             monkeypatch.setenv("AWS_REGION", "eu-central-1")
             return command.main(*arguments), cdk.asked
@@ -418,6 +423,14 @@ class TestCommand:
         assert "--accept-loss Bucket" in capsys.readouterr().out
         code, asked = deploy(there, "staging", "--yes", "--accept-loss", "Bucket")
         assert (code, asked[-1]) == (0, "deploy full")
+
+    def test_a_function_that_cannot_be_loaded_fails_it_in_the_end(
+        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        broken = Finding("sweep does not work (Runtime.ImportModuleError)")
+        code, asked = deploy(Aws(), "staging", "--yes", given_findings=[broken])
+        assert (code, asked[-1]) == (1, "deploy full")
+        assert "sweep does not work" in capsys.readouterr().out
 
     def test_to_look_starts_nothing(self, deploy: Callable[..., tuple[int, list[str]]]) -> None:
         code, asked = deploy(Aws(), "staging", "--check")
