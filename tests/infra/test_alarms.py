@@ -9,9 +9,12 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aws_cdk import App, Stack, assertions
+from aws_cdk import aws_kms as kms
 
 from infra.bundle import ROOT
-from infra.parts.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES
+from infra.parts.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES, Alarms
+from infra.settings import settings_for
 from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
 from parcelgate.observability.logs import UnexpectedError, instrumented, log
@@ -455,6 +458,32 @@ class TestWhomTheyTell:
             key = template.only("KMS::Key")["KeyPolicy"]["Statement"]
             (opened,) = [each for each in key if each["Principal"] == allowed["Principal"]]
             assert set(opened["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+
+
+def test_a_budget_is_watched_by_the_alarm_topic_where_there_is_one() -> None:
+    def made(dollars: int) -> dict[str, Any]:
+        stack = Stack(App(), "Trial")
+        settings = settings_for("production", monthly_budget=dollars)
+        Alarms(stack, "Alarms", settings=settings, key=kms.Key(stack, "Key")).watch_budget()
+        resources: dict[str, Any] = assertions.Template.from_stack(stack).to_json()["Resources"]
+        return {each["Type"]: each["Properties"] for each in resources.values()}
+
+    assert "AWS::Budgets::Budget" not in made(0)
+    there = made(50)
+    budget = there["AWS::Budgets::Budget"]
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
+    told = [each for told in budget["NotificationsWithSubscribers"] for each in told["Subscribers"]]
+    assert {each["SubscriptionType"] for each in told} == {"SNS"}
+    assert len(told) == 2
+    # Who cannot publish, or not use the topic's key, tells nobody.
+    for policy in ("AWS::SNS::TopicPolicy.PolicyDocument", "AWS::KMS::Key.KeyPolicy"):
+        kind, _, name = policy.rpartition(".")
+        principals = [
+            each["Principal"].get("Service")
+            for each in there[kind][name]["Statement"]
+            if "Principal" in each and isinstance(each["Principal"], dict)
+        ]
+        assert "budgets.amazonaws.com" in principals
 
 
 # What is asked of the template

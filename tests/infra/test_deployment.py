@@ -18,6 +18,7 @@ POLICIES = ROOT / "infra" / "policies"
 LONGEST_POLICY = 6144
 """Characters that IAM takes in a managed policy, white space not counted."""
 NEVER_NEEDED = {
+    "billing": ".*",
     "dynamodb": r"AssociateTableReplica|CreateTableReplica|ImportTable|DescribeImport",
     "ec2": ".*",
     "elasticfilesystem": ".*",
@@ -32,8 +33,32 @@ NEVER_NEEDED = {
     "s3tables": ".*",
 }
 """What AWS's handlers may call for what no resource of ours has: VPCs, file systems, replicas, imports,
-users, permission boundaries, delivery streams, code signing, table buckets, a role for provisioned
-capacity."""
+billing views, users, permission boundaries, delivery streams, code signing, table buckets, a role for
+provisioned capacity."""
+
+NAMELESS = {
+    "cloudwatch:DescribeAlarms",
+    "dynamodb:ListTables",
+    "events:ListRules",
+    "iam:ListRoles",
+    "kms:CreateKey",
+    "kms:ListAliases",
+    "lambda:CreateEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "lambda:ListEventSourceMappings",
+    "logs:CreateLogDelivery",
+    "logs:DeleteQueryDefinition",
+    "logs:DescribeLogGroups",
+    "logs:DescribeQueryDefinitions",
+    "logs:PutQueryDefinition",
+    "logs:PutResourcePolicy",
+    "s3:ListAllMyBuckets",
+    "scheduler:ListSchedules",
+    "sns:ListTopics",
+    "sqs:ListQueues",
+    "states:ListStateMachines",
+}
+"""What AWS allows on all resources or on none."""
 
 
 def statements(name: str) -> list[dict[str, Any]]:
@@ -74,13 +99,47 @@ class TestWhatCloudFormationMayDo:
         }
         assert missing == {}
 
+    def test_names_no_resource_where_aws_takes_none(self) -> None:
+        """A statement that names one then allows nothing."""
+        everywhere = {
+            each.lower()
+            for statement in statements("cloudformation")
+            if "*" in resources(statement)
+            for each in actions(statement)
+        }
+        for action in NAMELESS:
+            assert any(fnmatchcase(action.lower(), each) for each in everywhere), action
+
+    def test_is_enough_for_a_budget_too(self) -> None:
+        allowed = [each for statement in statements("cloudformation") for each in actions(statement)]
+        for permission in needed("AWS::Budgets::Budget"):
+            assert any(fnmatchcase(permission, each) for each in allowed), permission
+
+    def test_names_the_resources_of_each_kind(self, aws: Template) -> None:
+        patterns = [each for statement in statements("cloudformation") for each in resources(statement)]
+        for example in (
+            "arn:aws:lambda:eu-central-1:1:function:parcelgate-production-sweep",
+            "arn:aws:cloudwatch:eu-central-1:1:alarm:parcelgate-production-errors",
+            "arn:aws:cloudwatch::1:dashboard/parcelgate-production-business",
+            "arn:aws:dynamodb:eu-central-1:1:table/parcelgate-production-StoreTable-X/index/due",
+            "arn:aws:logs:eu-central-1:1:log-group:parcelgate-production-Functions-X:*",
+            "arn:aws:scheduler:eu-central-1:1:schedule/default/parcelgate-production-sweep",
+            "arn:aws:states:eu-central-1:1:stateMachine:parcelgate-production-order-flow",
+            "arn:aws:sns:eu-central-1:1:parcelgate-production-alarms",
+            "arn:aws:events:eu-central-1:1:event-bus/parcelgate-production-events",
+            "arn:aws:apigateway:eu-central-1::/apis/abc/routes/def",
+            "arn:aws:budgets::1:budget/parcelgate-production-budget",
+        ):
+            assert any(fnmatchcase(example, each) for each in patterns if each != "*"), example
+
     def test_touches_no_service_that_the_template_does_not_have(self, aws: Template) -> None:
         kinds = {resource["Type"] for resource in aws.json["Resources"].values()}
         services = {permission.partition(":")[0] for kind in kinds for permission in needed(kind)}
         allowed = {
             each.partition(":")[0] for every in statements("cloudformation") for each in actions(every)
         }
-        assert allowed - services == {"ssm"}
+        # The bootstrap's version, and what a setting adds.
+        assert allowed - services == {"ssm", "budgets"}
 
     def test_reaches_only_what_is_named_after_the_product(self) -> None:
         for statement in statements("cloudformation"):
