@@ -13,7 +13,7 @@ from local.deploy import smoke
 from parcelgate.http.routes import FUNCTIONS
 from parcelgate.observability.logs import SMOKE_TEST
 
-FOLDERS = sorted(path.parent.name for path in Path("functions").glob("*/handler.py"))
+FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[3] / "functions").glob("*/handler.py"))
 BY_NO_REQUEST = sorted(set(FOLDERS) - set(FUNCTIONS) - {"authorize"})
 
 
