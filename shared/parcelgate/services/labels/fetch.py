@@ -91,17 +91,6 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
             duration("TimeToLabel", took, carrier=after.carrier)
         return after
 
-    def explain_wait(
-        self, tenant: str, order_id: str, error: Exception, pause: timedelta, actor: Actor
-    ) -> None:
-        """Say on the order what kept its label from being fetched, and when it is fetched again.
-
-        Nothing is written of a label that is merely not ready.
-        """
-        if isinstance(error, CarrierError):
-            orders = self.table.tenant(tenant).orders
-            transitions.explain_wait(orders, order_id, error, at=self.clock(), pause=pause, actor=actor)
-
     def give_up(self, tenant: str, order_id: str, error: Exception | None) -> Order:
         """No label will come by itself any more: say so where the client can see."""
         orders = self.table.tenant(tenant).orders
@@ -142,7 +131,10 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
                 self.fetcher.give_up(job.tenant, job.order_id, error)
                 return
             pause = self._pause(received, getattr(error, "retry_after", None))
-            self.fetcher.explain_wait(job.tenant, job.order_id, error, pause, Actor.RETRY)
+            orders = self.fetcher.table.tenant(job.tenant).orders
+            transitions.explain_wait(
+                orders, job.order_id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
+            )
             self._come_again(job, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the label broke off", extra=safe_error_fields(error))

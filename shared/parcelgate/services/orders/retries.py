@@ -112,10 +112,7 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             write("to be tried again", extra={"action": message.action, **name_of(error)})
             at_least = getattr(error, "retry_after", None)
             pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
-            if isinstance(error, CarrierError):
-                transitions.explain_wait(
-                    orders, order.id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
-                )
+            transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=Actor.RETRY)
             raise _AgainError(pause) from None
 
     # The actions

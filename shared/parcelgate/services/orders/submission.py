@@ -138,12 +138,6 @@ class FetchesLabels(Protocol):
 
     def fetch(self, tenant: str, order_id: str, deadline: Deadline | None) -> Order: ...  # noqa: D102
 
-    def explain_wait(  # noqa: D102
-        self, tenant: str, order_id: str, error: Exception, pause: timedelta, actor: Actor
-    ) -> None: ...
-
-    def give_up(self, tenant: str, order_id: str, error: Exception) -> Order: ...  # noqa: D102
-
 
 class Callback(NamedTuple):
     """How a carrier that confirms later wakes whoever waits: the address, its token's hash, the waiter."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parcelgate.carriers.errors import OverLimitError, PartlyRefusedError, RefusedError
+from parcelgate.carriers.errors import CarrierError, OverLimitError, PartlyRefusedError, RefusedError
 from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import (
@@ -187,9 +187,14 @@ def held_up(
 
 
 def explain_wait(
-    orders: Orders, order_id: str, error: object, *, at: datetime, pause: timedelta, actor: Actor
+    orders: Orders, order_id: str, error: Exception, *, at: datetime, pause: timedelta, actor: Actor
 ) -> None:
-    """Store why an order still waits for its label, or for its carrier to cancel it."""
+    """Store why an order still waits for its label, or for its carrier to cancel it.
+
+    Nothing is written of a label that is merely not ready, nor of trouble that is not the carrier's.
+    """
+    if not isinstance(error, CarrierError):
+        return
 
     def decide(order: Order) -> Change | None:
         if order.status is not OrderStatus.CANCELLING and not wants_label(order):

@@ -259,12 +259,14 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 self.fetcher.fetch(task.tenant, task.order_id, deadline.minus(_SAVE_SECONDS))
             except (LabelPendingError, CarrierError) as error:
                 log.info("no label yet", extra=name_of(error))
-                order = self._order(task)
-                if not self._late(task, order, error):
-                    pause = self._pause(order, error)
-                    self.fetcher.explain_wait(task.tenant, task.order_id, error, pause, Actor.WORKFLOW)
-                    raise LabelPending(task.order_id) from None
-                self.fetcher.give_up(task.tenant, task.order_id, error)
+                orders, order = transitions.read(self.submitter.table, task.tenant, task.order_id)
+                if self._late(task, order, error):
+                    words = getattr(error, "words", None)
+                    self.submitter.give_up(order, "label_unavailable", words=words)
+                    return
+                pause, actor = self._pause(order, error), Actor.WORKFLOW
+                transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=actor)
+                raise LabelPending(task.order_id) from None
         except AWS_TROUBLE as error:
             log.warning("the label broke off", extra=name_of(error))
             raise (DeadlinePassed if self._over(task) else LabelPending)(task.order_id) from None
