@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from parcelgate.carriers.errors import AccountError, CarrierError, Refusal, RefusedError, TransientError
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, Problem, ProblemError
 from parcelgate.observability.logs import log
+from parcelgate.store.errors import TokenBusyError
 
 WHY: Mapping[Refusal, str] = {
     Refusal.ALREADY_CLOSED: "The carrier has closed the order, or has the parcel already.",
@@ -60,8 +61,13 @@ def of(error: CarrierError) -> ProblemError:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Raise what a carrier's error means to the client (`of`) in place of the error itself."""
+    """Raise what a carrier's error means to the client (`of`) in place of the error itself.
+
+    So too when somebody else is getting the carrier's token, and did not finish while we waited.
+    """
     try:
         yield
+    except TokenBusyError:
+        raise of(TransientError("its token is being renewed")) from None
     except CarrierError as error:
         raise of(error) from None
