@@ -27,14 +27,14 @@ class Step(NamedTuple):
 class Stage(NamedTuple):
     """A part of a parcel's journey, with its steps by age.
 
-    `told` is for a parcel of which its carrier tells us unasked, as long as it does so: how often it is asked
-    about all the same, and how soon the next news is expected. After `MISSED_EXPECTATIONS` of these without
-    news the steps hold for it too.
+    `pushed` is for a parcel of which its carrier tells us unasked, as long as it does so: how often it is
+    asked about all the same, and how soon the next news is expected. After `MISSED_EXPECTATIONS` of these
+    without news the steps hold for it too.
     """
 
     name: str
     statuses: frozenset[TrackingStatus]
-    told: timedelta
+    pushed: timedelta
     steps: tuple[Step, ...]
     by_day: bool = False
     """Whether news is made only while the recipient is awake, so that nobody asks at night."""
@@ -154,8 +154,8 @@ def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
         if step is not None:
             return stage, step.every
     step = _step(stage, age) or stage.steps[-1]
-    told = tracking.is_pushed and age < MISSED_EXPECTATIONS * stage.told
-    wait = stage.told if told else step.every
+    is_pushed = tracking.is_pushed and age < MISSED_EXPECTATIONS * stage.pushed
+    wait = stage.pushed if is_pushed else step.every
     by_aggregator = followed or tracking.next_carrier is not None
     return stage, max(wait, AGGREGATORS_PACE) if by_aggregator else wait
 
@@ -187,9 +187,9 @@ def _recipients_offset(tracking: Tracking) -> timedelta | None:
     """How far the recipient's clock is ahead of UTC: as the newest event tells, else by the country."""
     for event in reversed(tracking.events):
         if event.utc_offset is not None:
-            told = _offset(event.utc_offset)
-            if told is not None:
-                return told
+            ahead = _offset(event.utc_offset)
+            if ahead is not None:
+                return ahead
     return countries.clock_offset(tracking.destination_country, tracking.destination_state)
 
 

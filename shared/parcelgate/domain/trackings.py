@@ -337,9 +337,9 @@ def merge(
     events = tuple(events)
     known = {event.id: event for event in tracking.events}
     for event in events:
-        told = _entry(tracking, event, source)
-        if tracking.since is None or told.at >= tracking.since:
-            known[told.id] = _joined(known[told.id], told) if told.id in known else told
+        entry = _entry(tracking, event, source)
+        if tracking.since is None or entry.at >= tracking.since:
+            known[entry.id] = _joined(known[entry.id], entry) if entry.id in known else entry
     # Numbers and pictures bear no time of their own: they are as old as what is told along with them.
     if _are_earlier(tracking, events):
         other_numbers, proof = (), None
@@ -499,22 +499,22 @@ def _fuller(one: str | None, other: str | None) -> str | None:
 def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
     """The timeline, oldest first: the newest events there are room for, and no silence that was none."""
     ordered = _ordered(events)
-    told = [event for event in ordered if event.code != SILENCE_CODE][-MOST_EVENTS:]
-    cut = len(told) == MOST_EVENTS
-    while len(told) > _SURELY_FIT and len(msgspec.json.encode(told)) > MOST_BYTES:
-        told, cut = told[_SURELY_FIT // 4 :], True
-    kept = {event.id for event in told}
-    since = told[0].at if cut else None
+    newest = [event for event in ordered if event.code != SILENCE_CODE][-MOST_EVENTS:]
+    is_cut = len(newest) == MOST_EVENTS
+    while len(newest) > _SURELY_FIT and len(msgspec.json.encode(newest)) > MOST_BYTES:
+        newest, is_cut = newest[_SURELY_FIT // 4 :], True
+    kept = {event.id for event in newest}
+    since = newest[0].at if is_cut else None
     return tuple(
         event
         for event in ordered
-        if event.id in kept or (event.code == SILENCE_CODE and _was_silent(event.at, told, since))
+        if event.id in kept or (event.code == SILENCE_CODE and _was_silent(event.at, newest, since))
     )
 
 
-def _was_silent(until: datetime, told: Sequence[TrackingEvent], since: datetime | None) -> bool:
+def _was_silent(until: datetime, events: Sequence[TrackingEvent], since: datetime | None) -> bool:
     """Whether nothing happened for so long `until` then, as far back as is known (`since`)."""
-    happened = any(until - SILENCE < event.at <= until for event in told)
+    happened = any(until - SILENCE < event.at <= until for event in events)
     return not happened and (since is None or since <= until)
 
 
@@ -539,14 +539,14 @@ def _standing(timeline: Sequence[TrackingEvent]) -> _Standing:
     it begins to look, and what it finds is older. A delivery that follows a return on its way is to the
     sender; scans on the way leave it on its way, and a new round to the recipient ends it.
     """
-    told = [event for event in timeline if event.status is not None]
-    known = [event for event in told if event.status is not TrackingStatus.PENDING]
+    standing = [event for event in timeline if event.status is not None]
+    known = [event for event in standing if event.status is not TrackingStatus.PENDING]
     newest: TrackingEvent | None = None
     stands = TrackingStatus.PENDING
     first: datetime | None = None
     delivered_at: datetime | None = None
     returning_since: datetime | None = None
-    for event in known or told:
+    for event in known or standing:
         if event.status is None or not _is_heard(event, newest, stands, first):
             continue
         newest, stands = event, event.status
@@ -588,15 +588,15 @@ def _latest[T: (NextCarrier, Saying)](tracking: Tracking, one: T | None, other: 
     """The later of two things that are told, unless it is told of an earlier parcel."""
     if other is not None and tracking.since is not None and other.at < tracking.since:
         other = None
-    return max((told for told in (one, other) if told is not None), default=None)
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
     """The other numbers, each with its carriers, where any is known."""
     others = {other for other in numbers if other.number and other.number != tracking.tracking_number}
     named = {other.number for other in others if other.carrier}
-    found = [other for other in others if other.carrier or other.number not in named]
-    return tuple(sorted(found, key=lambda other: (other.number, other.carrier or "")))
+    distinct = [other for other in others if other.carrier or other.number not in named]
+    return tuple(sorted(distinct, key=lambda other: (other.number, other.carrier or "")))
 
 
 def secure_address(address: str | None) -> str | None:
@@ -611,13 +611,13 @@ def secure_address(address: str | None) -> str | None:
 
 def _proof(one: ProofOfDelivery | None, other: ProofOfDelivery | None) -> ProofOfDelivery | None:
     """The later of two proofs: its pictures open longer. Addresses that are no links are left out."""
-    found = [
+    proofs = [
         proof
         for each in (one, other)
         if each is not None
         and ((proof := _secure(each)).image_url is not None or proof.address_image_url is not None)
     ]
-    return max(found, key=_lasting, default=None)
+    return max(proofs, key=_lasting, default=None)
 
 
 def _secure(proof: ProofOfDelivery) -> ProofOfDelivery:

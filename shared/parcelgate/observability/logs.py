@@ -52,7 +52,7 @@ def bind_log_keys(
     `correlation_id` is the id of the client's request that the work follows from. The first one stays: the
     request that cancels an order is nearer to what follows than the one that created it.
     """
-    given = {
+    ids = {
         "order_id": order_id,
         "tenant": tenant,
         "carrier": carrier,
@@ -60,13 +60,13 @@ def bind_log_keys(
         "request_id": request_id,
         "correlation_id": bound_correlation_id() or correlation_id,
     }
-    log.append_keys(**{key: value for key, value in given.items() if value is not None})
+    log.append_keys(**{key: value for key, value in ids.items() if value is not None})
 
 
 def bound_correlation_id() -> str | None:
     """The `correlation_id` of this invocation or record, for what it sends and stores."""
-    found: str | None = log.get_current_keys().get("correlation_id")
-    return found
+    bound: str | None = log.get_current_keys().get("correlation_id")
+    return bound
 
 
 @contextmanager

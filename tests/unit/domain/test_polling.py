@@ -81,8 +81,8 @@ def test_every_step_holds_for_its_ages_give_or_take_the_spread(
 def test_a_carrier_that_tells_no_more_is_asked_at_the_ordinary_pace_again(stage: Stage) -> None:
     """After two missed expectations, and not at the slower pace for ever."""
     for status in sorted(stage.statuses):
-        for missed, planned in ((0, stage.told), (1.9, stage.told), (2.1, None), (50, None)):
-            age = missed * stage.told
+        for missed, planned in ((0, stage.pushed), (1.9, stage.pushed), (2.1, None), (50, None)):
+            age = missed * stage.pushed
             ordinary = wait(a_parcel(status, age=age, id="trk_1"))
             waited = wait(a_parcel(status, age=age, id="trk_1", pushed=True))
             if planned is None:
@@ -128,7 +128,7 @@ def test_it_waits_longest_before_pick_up_and_shortest_at_the_door() -> None:
 
 
 def test_a_carrier_that_tells_by_itself_is_never_asked_more_often() -> None:
-    assert all(stage.told >= stage.steps[0].every for stage in STAGES)
+    assert all(stage.pushed >= stage.steps[0].every for stage in STAGES)
 
 
 class TestAParcelAbroad:
@@ -298,7 +298,7 @@ def test_the_documents_table_is_the_plan() -> None:
             stage.name,
             _age(step),
             _span(step.every),
-            _span(stage.told) if step is stage.steps[0] else "",
+            _span(stage.pushed) if step is stage.steps[0] else "",
             "waits" if stage.by_day else "",
         ]
         for stage in (polling.FOLLOWED, *STAGES[:1], polling.ABROAD, *STAGES[1:])

@@ -45,12 +45,12 @@ def create(
     from parcelgate.domain.ids import new_id
     from parcelgate.store.credentials.api_keys import ApiKey
 
-    wanted = tuple(sorted(set(scopes)))
-    if not wanted or not SCOPES.issuperset(wanted):
+    granted = tuple(sorted(set(scopes)))
+    if not granted or not SCOPES.issuperset(granted):
         raise UnknownScopeError(f"scopes are one or more of {', '.join(sorted(SCOPES))}")
     key_id = new_id("key").removeprefix("key_")
     secret = secrets.token_hex(24)
-    key = ApiKey(key_id, name, wanted, now or current_time(), None)
+    key = ApiKey(key_id, name, granted, now or current_time(), None)
     table.tenant(tenant).api_keys.add(key, _hash(secret))
     return f"pg_{key_id}_{secret}"
 

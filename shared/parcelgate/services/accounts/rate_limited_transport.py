@@ -87,9 +87,9 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
             raise TooManyRequestsError(f"{request.call}: too many requests", retry_after=self.limits.rest)
         if 500 <= status < 600:
             self._failed(request, entry, f"status {status}")
-            wanted = retry_after(response.headers.get("retry-after"))
-            if wanted is not None:
-                self._rest(wanted)
+            seconds = retry_after(response.headers.get("retry-after"))
+            if seconds is not None:
+                self._rest(seconds)
         else:
             self._passed(entry)
         return response
@@ -163,8 +163,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         self._note(note)
 
     def _rest(self, seconds: float | None) -> None:
-        wanted = timedelta(seconds=self.limits.rest if seconds is None else seconds)
-        self._note(lambda: self.account.rest(self.clock(), wanted))
+        duration = timedelta(seconds=self.limits.rest if seconds is None else seconds)
+        self._note(lambda: self.account.rest(self.clock(), duration))
 
     def _note(self, write: Callable[[], None]) -> None:
         """Note something for the others; what the carrier has answered counts whether or not that works."""

@@ -81,13 +81,13 @@ def close(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) -> 
 def delivery(table: "Table", tenant: str, name: str) -> "InboxEntry":
     """The delivery of that id, or the parked one whose id begins so. Raises NoSuchDeliveryError."""
     inbox = table.tenant(tenant).inbox
-    found = inbox.get(name)
-    if found is not None:
-        return found
-    meant = [entry for entry in inbox.parked() if entry.id.startswith(name)]
-    if len(meant) != 1:
-        raise NoSuchDeliveryError(several=bool(meant))
-    return meant[0]
+    entry = inbox.get(name)
+    if entry is not None:
+        return entry
+    matches = [entry for entry in inbox.parked() if entry.id.startswith(name)]
+    if len(matches) != 1:
+        raise NoSuchDeliveryError(several=bool(matches))
+    return matches[0]
 
 
 def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:

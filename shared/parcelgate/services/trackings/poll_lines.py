@@ -23,30 +23,30 @@ _LOOK_SECONDS = 0.5
 
 
 class _Line[T]:
-    def __init__(self, together: int, abreast: int) -> None:
-        self.together = together
-        self.abreast = abreast
+    def __init__(self, batch_size: int, threads: int) -> None:
+        self.batch_size = batch_size
+        self.most_threads = threads
         self.waiting: deque[T] = deque()
         self.threads = 0
         self.closed = False
-        self.fed = 0
+        self.last_fed = 0
         """The round that last brought something."""
 
     def batch(self) -> list[T]:
-        return [self.waiting.popleft() for _ in range(min(self.together, len(self.waiting)))]
+        return [self.waiting.popleft() for _ in range(min(self.batch_size, len(self.waiting)))]
 
     @property
-    def hungry(self) -> bool:
+    def needs_more(self) -> bool:
         """Whether its threads will soon be out of work."""
-        return not self.closed and len(self.waiting) < 2 * self.together * self.abreast
+        return not self.closed and len(self.waiting) < 2 * self.batch_size * self.most_threads
 
     @property
-    def wants_thread(self) -> bool:
-        return self.threads < min(self.abreast, math.ceil(len(self.waiting) / self.together))
+    def needs_thread(self) -> bool:
+        return self.threads < min(self.most_threads, math.ceil(len(self.waiting) / self.batch_size))
 
 
 class Lines[K, T]:
-    """Lines of things to be done, by whose they are.
+    """Lines of things to be done, one for each owner.
 
     Parameters
     ----------
@@ -69,39 +69,39 @@ class Lines[K, T]:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def add(self, whose: K, things: Sequence[T], *, together: int, abreast: int) -> int:
-        """Put things into a line, as many as it has room for; how many were not taken.
+    def add(self, owner: K, items: Sequence[T], *, batch_size: int, threads: int) -> int:
+        """Put items into a line, as many as it has room for; how many were not taken.
 
-        `together` are done at once, by `abreast` threads at most. A closed line takes none, and counts none
+        `batch_size` are done at once, by `threads` threads at most. A closed line takes none, and counts none
         as not taken: nobody need come again for them soon.
         """
         with self._changed:
-            line = self._lines.setdefault(whose, _Line(together, abreast))
+            line = self._lines.setdefault(owner, _Line(batch_size, threads))
             if line.closed:
                 return 0
-            taken = things[: max(LONGEST - len(line.waiting), 0)]
+            taken = items[: max(LONGEST - len(line.waiting), 0)]
             line.waiting.extend(taken)
-            line.fed = self._round
-            return len(things) - len(taken)
+            line.last_fed = self._round
+            return len(items) - len(taken)
 
     def start(self) -> None:
         """See to it that every line has its threads, and begin the next round of bringing."""
         with self._changed:
             self._round += 1
             lines = [*self._lines.items()]
-        for whose, line in lines:
+        for owner, line in lines:
             if self._pool is None:
-                self._work_off(whose, line)
+                self._work_off(owner, line)
                 continue
             with self._changed:
-                while line.wants_thread:
+                while line.needs_thread:
                     line.threads += 1
-                    self._pool.submit(self._strand, whose, line)
+                    self._pool.submit(self._run_thread, owner, line)
 
     def wait(self, may: Callable[[], bool]) -> bool:
         """Wait until there is use for more things, as long as one `may`; whether one still may.
 
-        There is use for them when a line is hungry that has lately been brought something: others may be
+        There is use for them when a line needs more that has lately been brought something: others may be
         full, and what is brought for those is not taken. Where none is, it is waited until nothing waits.
         """
         with self._changed:
@@ -113,12 +113,12 @@ class Lines[K, T]:
 
     def _has_use_for_more(self) -> bool:
         waiting = sum(len(line.waiting) for line in self._lines.values())
-        fresh = (line for line in self._lines.values() if self._round - line.fed <= STALE)
-        return waiting == 0 or (waiting < MOST and any(line.hungry for line in fresh))
+        fresh = (line for line in self._lines.values() if self._round - line.last_fed <= STALE)
+        return waiting == 0 or (waiting < MOST and any(line.needs_more for line in fresh))
 
-    def _strand(self, whose: K, line: _Line[T]) -> None:
+    def _run_thread(self, owner: K, line: _Line[T]) -> None:
         try:
-            self._work_off(whose, line)
+            self._work_off(owner, line)
         except Exception as error:
             log.error("a line is not worked off any more", extra=safe_error_fields(error))
         finally:
@@ -126,14 +126,14 @@ class Lines[K, T]:
                 line.threads -= 1
                 self._changed.notify_all()
 
-    def _work_off(self, whose: K, line: _Line[T]) -> None:
+    def _work_off(self, owner: K, line: _Line[T]) -> None:
         while True:
             with self._changed:
                 batch = line.batch()
                 self._changed.notify_all()
             if not batch:
                 return
-            if not self._work(whose, batch):
+            if not self._work(owner, batch):
                 with self._changed:
                     line.closed = True
                     line.waiting.clear()

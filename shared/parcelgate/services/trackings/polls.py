@@ -247,7 +247,7 @@ class _Run:
                 self._plan(tracking)
         for account, trackings in _grouped(due, _account).items():
             size, threads = _batching(account.carrier)
-            left = self._lines.add(account, trackings, together=size, abreast=threads)
+            left = self._lines.add(account, trackings, batch_size=size, threads=threads)
             self._leave_behind(account, left)
         self._lines.start()
         return self._lines.wait(self._may_ask)

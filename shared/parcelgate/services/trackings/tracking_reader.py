@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TrackingFilter(NamedTuple):
-    """Which trackings a list shall have."""
+    """Which trackings a list has."""
 
     status: TrackingStatus | None = None
     carrier: str | None = None
@@ -45,7 +45,7 @@ class TrackingReader:
     def page(
         self,
         tenant: str,
-        wanted: TrackingFilter,
+        chosen: TrackingFilter,
         *,
         limit: int,
         cursor: str | None,
@@ -57,10 +57,10 @@ class TrackingReader:
         cut there, and its cursor leads on from that place.
         """
         trackings = self._table.tenant(tenant).trackings
-        page = trackings.page(limit=limit, cursor=cursor, **wanted._asdict())
+        page = trackings.page(limit=limit, cursor=cursor, **chosen._asdict())
         most = max(1, fits(page.data))
         if most < len(page.data):
-            page = trackings.page(limit=most, cursor=cursor, **wanted._asdict())
+            page = trackings.page(limit=most, cursor=cursor, **chosen._asdict())
         return PlannedPage(self.planned(tenant, page.data), page.next_cursor)
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:

@@ -58,8 +58,8 @@ def lines(work: Work, threads: int) -> Iterator[Lines[str, int]]:
 @pytest.mark.parametrize("threads", [1, 4])
 def test_everything_is_done_in_batches_and_in_order(work: Work, threads: int) -> None:
     with lines(work, threads) as made:
-        made.add("a", [1, 2, 3, 4, 5], together=2, abreast=1)
-        made.add("b", [6], together=2, abreast=1)
+        made.add("a", [1, 2, 3, 4, 5], batch_size=2, threads=1)
+        made.add("b", [6], batch_size=2, threads=1)
         made.start()
     assert work.of("a") == [[1, 2], [3, 4], [5]]
     assert work.of("b") == [[6]]
@@ -68,11 +68,11 @@ def test_everything_is_done_in_batches_and_in_order(work: Work, threads: int) ->
 def test_a_slow_line_keeps_no_other_waiting(work: Work) -> None:
     work.held = {"slow"}
     with lines(work, 2) as made:
-        made.add("slow", [*range(10)], together=1, abreast=1)
+        made.add("slow", [*range(10)], batch_size=1, threads=1)
         made.start()
         assert work.began.wait(PATIENCE)
         for number in range(20):
-            made.add("fast", [number], together=1, abreast=1)
+            made.add("fast", [number], batch_size=1, threads=1)
             made.start()
             assert made.wait(yes)
         assert work.of("slow") == []
@@ -84,14 +84,14 @@ def test_nobody_waits_for_a_line_that_nothing_comes_for_any_more(work: Work) -> 
     """Else all that is due of the slow one would be read, for nothing, in search of the other's."""
     work.held = {"slow"}
     with lines(work, 2) as made:
-        made.add("fast", [1], together=1, abreast=1)
-        made.add("slow", [*range(10)], together=1, abreast=1)
+        made.add("fast", [1], batch_size=1, threads=1)
+        made.add("slow", [*range(10)], batch_size=1, threads=1)
         for number in range(poll_lines.STALE):
             made.start()
             assert made.wait(yes), number
         made.start()
         assert not made.wait(lambda: False), "the other is stale, the slow one has enough"
-        made.add("fast", [2], together=1, abreast=1)
+        made.add("fast", [2], batch_size=1, threads=1)
         assert made.wait(yes)
 
 
@@ -99,8 +99,8 @@ def test_too_much_is_never_brought(work: Work, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(poll_lines, "MOST", 5)
     work.held = {"a", "b"}
     with lines(work, 2) as made:
-        made.add("a", [*range(6)], together=1, abreast=1)
-        made.add("b", [1], together=1, abreast=1)
+        made.add("a", [*range(6)], batch_size=1, threads=1)
+        made.add("b", [1], batch_size=1, threads=1)
         made.start()
         assert work.began.wait(PATIENCE)
         assert not made.wait(lambda: False)
@@ -119,7 +119,7 @@ def test_a_line_has_as_many_threads_as_it_may_and_no_more() -> None:
         return True
 
     made = Lines(work, threads=8)
-    made.add("a", [*range(9)], together=1, abreast=3)
+    made.add("a", [*range(9)], batch_size=1, threads=3)
     made.start()
     made.close()
     assert max(most) == 3
@@ -128,10 +128,10 @@ def test_a_line_has_as_many_threads_as_it_may_and_no_more() -> None:
 def test_a_closed_line_takes_nothing_and_drops_what_waits(work: Work) -> None:
     work.shut = {"a"}
     with lines(work, 1) as made:
-        assert made.add("a", [1, 2, 3], together=1, abreast=1) == 0
+        assert made.add("a", [1, 2, 3], batch_size=1, threads=1) == 0
         made.start()
-        assert made.add("a", [4, 5], together=1, abreast=1) == 0
-        made.add("b", [6], together=1, abreast=1)
+        assert made.add("a", [4, 5], batch_size=1, threads=1) == 0
+        made.add("b", [6], batch_size=1, threads=1)
         made.start()
     assert work.done == [("a", [1]), ("b", [6])]
 
@@ -139,8 +139,8 @@ def test_a_closed_line_takes_nothing_and_drops_what_waits(work: Work) -> None:
 def test_a_full_line_says_how_many_it_did_not_take(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll_lines, "LONGEST", 3)
     with lines(work, 1) as made:
-        assert made.add("a", [1, 2], together=1, abreast=1) == 0
-        assert made.add("a", [3, 4, 5], together=1, abreast=1) == 2
+        assert made.add("a", [1, 2], batch_size=1, threads=1) == 0
+        assert made.add("a", [3, 4, 5], batch_size=1, threads=1) == 2
         made.start()
     assert [number for batch in work.of("a") for number in batch] == [1, 2, 3]
 
@@ -148,7 +148,7 @@ def test_a_full_line_says_how_many_it_did_not_take(work: Work, monkeypatch: pyte
 def test_who_waits_may_give_up(work: Work) -> None:
     work.held = {"a"}
     with lines(work, 2) as made:
-        made.add("a", [1, 2, 3, 4], together=1, abreast=1)
+        made.add("a", [1, 2, 3, 4], batch_size=1, threads=1)
         made.start()
         assert work.began.wait(PATIENCE)
         assert not made.wait(lambda: False)
@@ -165,10 +165,10 @@ def test_work_that_breaks_off_is_taken_up_by_the_next(work: Work) -> None:
         return work(whose, batch)
 
     made = Lines(breaks, threads=2)
-    made.add("a", [1, 2], together=1, abreast=1)
+    made.add("a", [1, 2], batch_size=1, threads=1)
     made.start()
     assert made.wait(yes)
-    made.add("a", [3], together=1, abreast=1)
+    made.add("a", [3], batch_size=1, threads=1)
     while work.of("a") != [[2], [3]]:
         made.start()
     made.close()
