@@ -273,15 +273,15 @@ class Items:
         sets = {name: value for name, value in sets.items() if value is not None}
         parts = {
             "SET": [f"#{name} = :{name}" for name in sets],
-            "REMOVE": removes,
+            "REMOVE": [f"#{name}" for name in removes],
             "ADD": [f"#{name} :{name}" for name in adds],
         }
         change = " ".join(f"{verb} {', '.join(each)}" for verb, each in parts.items() if each)
         request = self._conditional(
             condition, {**sets, **adds, **values}, Key=typed(key), UpdateExpression=change
         )
-        names = {f"#{name}": name for name in (*sets, *adds)}
-        return request | ({"ExpressionAttributeNames": names} if names else {})
+        names = {f"#{name}": name for name in (*sets, *removes, *adds)}
+        return request | {"ExpressionAttributeNames": names}
 
     def _conditional(self, condition: str, values: Item, **request: Any) -> dict[str, Any]:
         request |= {"TableName": self._table}
