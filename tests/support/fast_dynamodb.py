@@ -21,7 +21,7 @@ from tests.support.table import REGION
 
 type Item = dict[str, Any]
 
-_FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE \w+(, ?\w+)*)?")
+_FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE #?\w+(, ?#?\w+)*)?")
 """An update that sets and removes whole attributes."""
 
 
