@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit mutants help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ lint: setup ## Check format, style, types, which part imports which, and the tem
 	mypy
 	lint-imports
 	@$(VENV)/bin/python -m local checkov
+
+mutants: setup ## Take each promise's guards out of a copy and see that a test notices (ONLY=7)
+	@ONLY="$(ONLY)" $(VENV)/bin/python -m tests.mutants
+
+audit: setup ## Look for known faults in what the locks name, and list it (out/sbom)
+	@$(VENV)/bin/python -m local audit
 
 bench: setup ## Measure cold starts and the way from order to label
 	@$(VENV)/bin/python -m local bench

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov")
+LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov", "audit")
 """In this order: the others take the versions that `dev` settled on, save for what lives apart."""
 
 

@@ -1,0 +1,244 @@
+"""Promise 8: marked names, addresses, keys and secrets go in everywhere, and come out nowhere.
+
+The real functions take orders with marked addresses through accounts with marked logins, while everything
+that can fail fails with a message that quotes them all. Then the marks are looked for in what was logged,
+counted, queued, announced, given to the state machine, raised and answered.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions.authorize.handler import handler as authorize
+from parcelgate.domain.addresses import Address
+from parcelgate.observability.logs import log
+from parcelgate.runtime import runtime
+from parcelgate.services.accounts import api_keys
+from tests.support.api import Context
+from tests.support.desk import BODIES, CARRIERS, Body, Desk, Sandbox
+from tests.support.faults import Fault, fails_with
+from tests.support.world import Behaviour, worlds
+
+PERSON = {
+    "name": "Zqname Zqfamily",
+    "company": "Zqcompany",
+    "phone": "0499887766",
+    "email": "zqmail@example.com",
+    "line1": "77 Zqstreet",
+    "line2": "Unit Zqunit",
+    "city": "Zqcity",
+}
+SECRET = "zqsecretzqsecretzqsecret"
+MARKS = (
+    "Zqname",
+    "Zqfamily",
+    "Zqcompany",
+    "0499887766",
+    "zqmail",
+    "Zqstreet",
+    "Zqunit",
+    "Zqcity",
+    "zqsecret",
+)
+EVERYTHING = " ".join((*PERSON.values(), SECRET))
+ADDRESS = Address(**PERSON, state="TX", postcode="78701", country="US")
+
+
+class Watched(Desk):
+    """A desk that remembers what its functions answered and raised."""
+
+    @property
+    def said(self) -> list[str]:
+        found: list[str] = self.__dict__.setdefault("_said", [])
+        return found
+
+    def _function(self, name: str) -> Callable[[dict[str, Any]], Any]:
+        call = super()._function(name)
+
+        def watched(event: dict[str, Any]) -> Any:
+            try:
+                answer = call(event)
+            except BaseException as error:
+                self.said.append(f"{name}: {type(error).__name__}: {error} {error.__cause__} {error.args}")
+                raise
+            # An order's own client is shown its address; nobody else is.
+            if not (isinstance(answer, dict) and answer.get("statusCode", 500) < 400):
+                self.said.append(f"{name}: {json.dumps(answer, default=str)}")
+            return answer
+
+        return watched
+
+
+@pytest.fixture
+def watched(sandbox: Sandbox) -> Iterator[Callable[[], Watched]]:
+    with worlds() as make:
+
+        def desk() -> Watched:
+            made: Watched = make(kind=lambda *given, **named: Watched(sandbox, *given, **named))
+            made.sweep_seconds = 3600
+            return made
+
+        yield desk
+
+
+@pytest.fixture
+def logged(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[[], str]]:
+    """All that went into logs and metrics, by our own logger or by anybody's."""
+    stream = io.StringIO()
+    handler = log.registered_handler
+    before = handler.setStream(stream)
+    yield lambda: stream.getvalue() + "".join(capsys.readouterr()) + caplog.text
+    if before is not None:
+        handler.setStream(before)
+
+
+def body(carrier: str, reference: str) -> Body:
+    made = BODIES[carrier](reference)
+    for side in ("ship_to", "ship_from"):
+        made[side] = made[side] | PERSON
+    return made | {"metadata": {"note": EVERYTHING}}
+
+
+def places(desk: Watched) -> dict[str, str]:
+    """Everything that is not for the order's own client, by what it is."""
+    executions = desk.machine.executions.values()
+    keys = ("pk", "sk", "list_pk", "list_sk", "status_pk", "reference_pk", "due_pk", "due_at")
+    return {
+        "queues and dead letters": json.dumps(desk.sqs.messages, default=str),
+        "events": json.dumps(desk.events.entries, default=str),
+        "state machine": " ".join(f"{one.name} {one.input} {vars(one)}" for one in executions),
+        "answers and errors": "\n".join(desk.said),
+        "names of documents": " ".join(desk.s3.objects),
+        "keys of the table": json.dumps([[item.get(key) for key in keys] for item in desk.items()]),
+        "audit trail": " ".join(
+            item["doc"]["S"] for item in desk.items() if item["sk"]["S"].startswith("EVENT")
+        ),
+    }
+
+
+def assert_unmarked(where: dict[str, str]) -> None:
+    found = [
+        f"{name}: ...{text[max(0, text.index(mark) - 90) : text.index(mark) + 60]}..."
+        for name, text in where.items()
+        for mark in MARKS
+        if mark in text
+    ]
+    assert found == []
+
+
+def lives(desk: Watched, carrier: str, reference: str) -> None:
+    """An order from its create to its cancellation, whatever fails."""
+    with suppress(Exception):
+        desk.create(body(carrier, reference), **{"Idempotency-Key": SECRET})
+    with suppress(Exception):
+        order = desk.only_order()
+        desk.settle(order, hours=2)
+        desk.cancel(order)
+        desk.settle(order, hours=14)
+
+
+WORDS = ("plain", "SBX-REJECT", "SBX-LOST", "SBX-GARBAGE", "SBX-5XX-1", "SBX-BADLABEL")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("word", WORDS)
+def test_promise_8_no_mark_gets_out_of_an_orders_life(
+    word: str, carrier: str, watched: Callable[[], Watched], logged: Callable[[], str]
+) -> None:
+    desk = watched()
+
+    lives(desk, carrier, f"shop-{word}")
+
+    text = logged()
+    assert '"level"' in text or "_aws" in text, "nothing was logged, so nothing was looked at"
+    assert_unmarked(places(desk) | {"logs and metrics": text})
+
+
+def aws_says(code: str) -> Fault:
+    """An AWS call fails with a message that quotes everything."""
+    error = ClientError(
+        {"Error": {"Code": code, "Message": EVERYTHING}, "CancellationReasons": []}, "Anything"
+    )
+    return fails_with(error)
+
+
+TROUBLES = {
+    "an error of ours": lambda: fails_with(RuntimeError(EVERYTHING)),
+    "an error of AWS": lambda: aws_says("ValidationException"),
+    "an error with an error": lambda: fails_with(ExceptionGroup(EVERYTHING, [ValueError(EVERYTHING)])),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("target", ["dynamodb", "sqs", "s3", "carrier", "secrets"])
+def test_promise_8_no_mark_gets_out_of_what_fails_with_a_message_that_quotes_it(
+    target: str, trouble: str, watched: Callable[[], Watched], logged: Callable[[], str]
+) -> None:
+    for nth in (1, 2, 4):
+        desk = watched()
+        calls = iter(range(1, 10_000))
+        desk.faults.when(
+            lambda call, calls=calls, nth=nth: call.target == target and next(calls) == nth,
+            TROUBLES[trouble](),
+        )
+        lives(desk, "ubi", f"shop-{nth}")
+        with suppress(Exception):
+            desk.settle(desk.place(f"lso-{nth}", ship_to=ADDRESS), hours=1)
+        desk.faults.forget()
+        assert_unmarked(places(desk) | {"logs and metrics": logged()})
+
+
+def test_promise_8_no_mark_gets_out_of_an_lso_orders_flow(
+    watched: Callable[[], Watched], logged: Callable[[], str]
+) -> None:
+    desk = watched()
+    desk.fake.behaviour = Behaviour(fails=True, refund_troubles=2)
+    desk.settle(desk.place("lso-1", ship_to=ADDRESS, ship_from=ADDRESS, metadata={"note": EVERYTHING}))
+    (url,) = desk.fake.urls
+
+    token = url.rpartition("/")[2]
+    where = places(desk) | {"logs and metrics": logged()}
+    assert_unmarked(where)
+    assert all(token not in text for text in where.values())
+    assert token not in json.dumps(desk.items(), default=str), "the callback's token is stored only as a hash"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_promise_8_the_logins_of_an_account_get_out_nowhere(
+    carrier: str, watched: Callable[[], Watched], logged: Callable[[], str], sandbox: Sandbox
+) -> None:
+    """Also where they are wrong and the carrier says so."""
+    desk = watched()
+    login = "wqloginwqloginwqlogin"
+    wrong = {name: f"{login}{place}" for place, name in enumerate(sandbox.logins[carrier])}
+    desk.store_account(carrier, wrong)
+
+    lives(desk, carrier, "shop-1")
+
+    where = places(desk) | {"logs": logged(), "table": json.dumps(desk.items(), default=str)}
+    assert [name for name, text in where.items() if login in text] == []
+    assert_unmarked({name: text for name, text in where.items() if name != "table"})
+
+
+def test_promise_8_an_api_key_gets_out_nowhere(
+    watched: Callable[[], Watched], logged: Callable[[], str]
+) -> None:
+    desk = watched()
+    key = api_keys.create(desk.table, "acme", ["orders:read"], "a key")
+    secret = key.rpartition("_")[2]
+    runtime.use(table=desk.table)
+
+    answers = [
+        authorize({"headers": {"authorization": f"Bearer {one}"}}, Context())
+        for one in (key, f"{key}x", secret)
+    ]
+
+    said = json.dumps(answers) + logged() + json.dumps(desk.items(), default=str)
+    assert secret not in said

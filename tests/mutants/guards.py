@@ -1,0 +1,255 @@
+"""The guards: for each promise of the design at least two places without which it would not be kept."""
+
+from typing import NamedTuple
+
+S = "shared/parcelgate"
+U = "tests/unit"
+
+
+class Guard(NamedTuple):
+    """One guard, and the tree without it.
+
+    `old` stands in `path` exactly once, and `new` in its place takes the guard out. One of `tests` is to fail
+    then.
+    """
+
+    promise: int
+    what: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+GUARDS = (
+    Guard(
+        1,
+        "the sweep takes what is overdue",
+        f"{S}/services/operator/sweep.py",
+        "        if not self._overdue(order):\n            return\n        log.info",
+        "        return\n        log.info",
+        (f"{U}/services/operator/test_sweep.py", "tests/faults/test_death.py"),
+    ),
+    Guard(
+        1,
+        "an order is stored with the time by which somebody must look after it",
+        f"{S}/services/orders/create.py",
+        "watch_at=transitions.soon(self.settings, at),",
+        "watch_at=None,",
+        (f"{U}/functions/orders/test_create_order.py", "tests/property/test_order_life.py"),
+    ),
+    Guard(
+        1,
+        "an order whose refund cannot be named goes to a person",
+        f"{S}/services/orders/submission.py",
+        "            return self._needs_attention(order, problems.not_taken_back(order))\n        try:",
+        "            return order\n        try:",
+        (f"{U}/services/orders/test_order_flow.py", "tests/faults/test_flow.py"),
+    ),
+    Guard(
+        2,
+        "the mark is claimed by one sender alone",
+        f"{S}/services/orders/submission.py",
+        "            if order.submission.sending_at is not None:\n                return None\n"
+        "            at = self.clock()\n            until",
+        "            at = self.clock()\n            until",
+        (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
+    ),
+    Guard(
+        2,
+        "nobody asks while the sender may still be alive",
+        f"{S}/services/orders/submission.py",
+        "if unanswered and alive is not None and at < alive:",
+        "if False and unanswered and alive is not None:",
+        (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
+    ),
+    Guard(
+        2,
+        "not found is believed only when it was said twice",
+        f"{S}/services/orders/submission.py",
+        "            order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))\n"
+        "            raise NotSettledError(order, interval)",
+        "            order = self._change_mine(order, lambda order: transitions.not_found(order, at=at))",
+        ("tests/faults/test_sending.py",),
+    ),
+    Guard(
+        2,
+        "a create whose answer broke off is of unknown outcome",
+        f"{S}/carriers/toolkit/transport.py",
+        "return TransientError(text) if self._request.safe else UnknownOutcomeError(text)",
+        "return TransientError(text)",
+        ("tests/faults/test_sending.py",),
+    ),
+    Guard(
+        3,
+        "a refund is tried until its own deadline",
+        f"{S}/services/orders/workflow.py",
+        "if since is None or self.clock() < since + settings.refund_deadline:",
+        "if since is None:",
+        ("tests/faults/test_flow.py",),
+    ),
+    Guard(
+        3,
+        "an order that failed is called so only after its refund",
+        f"{S}/services/orders/submission.py",
+        "            cancellation = carrier.cancel(order, at=self.clock())\n        except",
+        "            cancellation = Cancellation()\n        except",
+        ("tests/faults/test_flow.py",),
+    ),
+    Guard(
+        4,
+        "a delivery that could not be stored is not acknowledged",
+        f"{S}/services/webhooks/receive.py",
+        "            return _LATER\n        except _NoAccountError",
+        "            return Answer(200, answer)\n        except _NoAccountError",
+        ("tests/faults/test_webhooks.py",),
+    ),
+    Guard(
+        4,
+        "a push whose signature is wrong is not believed",
+        f"{S}/carriers/lme/signing.py",
+        "    except (InvalidSignature, binascii.Error, ValueError):\n        return False",
+        "    except (InvalidSignature, binascii.Error, ValueError):\n        return True",
+        ("tests/property/test_outside_bytes.py",),
+    ),
+    Guard(
+        5,
+        "an order moves by the table alone",
+        f"{S}/domain/orders.py",
+        "if to not in _FOLLOWS[self.status]:",
+        "if False:",
+        (f"{U}/domain/test_order_status.py",),
+    ),
+    Guard(
+        5,
+        "a timeline is in the order of its events' own times",
+        f"{S}/domain/trackings.py",
+        "return sorted(by_code, key=lambda event: (event.at, -_rank(event.status)))",
+        "return by_code",
+        ("tests/property/test_timelines.py",),
+    ),
+    Guard(
+        6,
+        "a change that cannot be read is set aside",
+        f"{S}/services/events/stream_router.py",
+        "                    outbox.rejects.append(_reject(record, error))",
+        "                    raise",
+        (f"{U}/services/events/test_stream_router.py",),
+    ),
+    Guard(
+        6,
+        "what the sweep cannot deal with leaves the rest alone",
+        f"{S}/services/operator/sweep.py",
+        "                except Exception as error:\n                    log.error(\n"
+        '                        "left behind",',
+        "                except ZeroDivisionError as error:\n                    log.error(\n"
+        '                        "left behind",',
+        (f"{U}/services/operator/test_sweep.py",),
+    ),
+    Guard(
+        7,
+        "a key must have the scope of the call",
+        f"{S}/http/api.py",
+        "if scope is not None and scope not in",
+        "if False and scope not in",
+        (f"{U}/http/test_tenants_and_keys.py",),
+    ),
+    Guard(
+        7,
+        "every key of the store begins with the tenant",
+        f"{S}/store/keys.py",
+        'return f"T#{tenant}#"',
+        'return "T#acme#"',
+        (f"{U}/http/test_tenants_and_keys.py",),
+    ),
+    Guard(
+        7,
+        "without a valid key a request is nobody's",
+        f"{S}/http/api.py",
+        'if self._key.get("auth") != "ok" or not tenant:',
+        "if not tenant:",
+        (f"{U}/http/test_tenants_and_keys.py",),
+    ),
+    Guard(
+        8,
+        "an unexpected error is logged without its message",
+        f"{S}/observability/logs.py",
+        '        "error": type(error).__name__,\n        "aws"',
+        '        "error": str(error),\n        "aws"',
+        ("tests/faults/test_marked_data.py",),
+    ),
+    Guard(
+        8,
+        "what leaves a handler says its class alone",
+        f"{S}/observability/logs.py",
+        "                raise UnexpectedError(type(error).__name__) from None",
+        "                raise",
+        ("tests/faults/test_marked_data.py",),
+    ),
+    Guard(
+        9,
+        "a bucket holds no more calls than its burst",
+        f"{S}/store/limits.py",
+        "slack = math.floor((burst - 1) * interval)",
+        "slack = math.floor((burst - 1) * interval) * 1000",
+        (f"{U}/services/accounts/test_rate_limited_transport.py",),
+    ),
+    Guard(
+        9,
+        "a courier is asked about one parcel once in two hours",
+        f"{S}/store/trackings.py",
+        '"attribute_not_exists(realtime_at) OR realtime_at <= :before"',
+        '"attribute_exists(pk) OR realtime_at <= :before"',
+        (f"{U}/store/test_trackings.py", f"{U}/functions/trackings/test_change_trackings.py"),
+    ),
+    Guard(
+        10,
+        "a function may do exact operations of the table",
+        "infra/parts/store.py",
+        'allow(*(f"dynamodb:{name}" for name in operations), on=table)',
+        'allow("dynamodb:*", on=table)',
+        ("tests/infra/test_permissions.py", "tests/infra/test_stack.py"),
+    ),
+    Guard(
+        10,
+        "a function may do them on exact resources",
+        "infra/constructs/access.py",
+        "resources=[on] if isinstance(on, str) else on)",
+        'resources=["*"])',
+        ("tests/infra/test_permissions.py", "tests/infra/test_stack.py"),
+    ),
+    Guard(
+        11,
+        "a status is announced when it has changed",
+        f"{S}/services/events/stream_router.py",
+        "if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:",
+        "if order.status in _ANNOUNCED:",
+        (f"{U}/services/events/test_stream_router.py",),
+    ),
+    Guard(
+        11,
+        "an event that the bus refused is sent again",
+        f"{S}/services/events/stream_router.py",
+        'if "ErrorCode" in result]',
+        'if "NoError" in result]',
+        (f"{U}/services/events/test_stream_router.py",),
+    ),
+    Guard(
+        12,
+        "a cancelled order of a batch is not counted as confirmed",
+        f"{S}/domain/batches.py",
+        'OrderStatus.CANCELLED: "failed",',
+        'OrderStatus.CANCELLED: "confirmed",',
+        (f"{U}/services/batches", f"{U}/store/test_batches.py", f"{U}/functions/orders/test_batches.py"),
+    ),
+    Guard(
+        12,
+        "an order shows the parcel that is furthest behind",
+        f"{S}/domain/trackings.py",
+        "def furthest_behind(statuses: Iterable[TrackingStatus]) -> TrackingStatus:",
+        "def furthest_behind(statuses: Iterable[TrackingStatus]) -> TrackingStatus:\n"
+        "    return TrackingStatus.DELIVERED\n\n\n"
+        "def _was(statuses: Iterable[TrackingStatus]) -> TrackingStatus:",
+        (f"{U}/functions/trackings/test_delivery_status.py",),
+    ),
+)
