@@ -2,15 +2,22 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest import runner
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from parcelgate import aws_clients
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
-from tests.support import faults
+from tests.infra.permissions import differences
+from tests.support import faults, observed_calls
+
+if TYPE_CHECKING:
+    from tests.support.sandbox import Sandbox
+    from tests.support.world import World
 
 _LOCALS = 20_000
 # The sandbox is called over plain HTTP, as in the local environment.
@@ -34,6 +41,15 @@ piece as large as it needs, and as much again for those above it.
 """
 
 
+def _observed(service: str) -> Any:
+    client = _make_client(service)
+    client.meta.events.register("provide-client-params", observed_calls.note_call_of_botocore)
+    return client
+
+
+_make_client, aws_clients._make = aws_clients._make, _observed
+
+
 @pytest.fixture(autouse=True)
 def fresh_process() -> Iterator[None]:
     """Leave nothing of one test to the next: no part in the runtime, no key of log lines."""
@@ -55,6 +71,63 @@ def every_fault_comes_true() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def new_world() -> "Iterator[Callable[..., World]]":
+    """Makes worlds whose carriers are in memory."""
+    from tests.support.world import worlds
+
+    with worlds() as make:
+        yield make
+
+
+@pytest.fixture
+def world(new_world: "Callable[..., World]") -> "World":
+    """A whole Parcelgate in this process, whose carriers are in memory."""
+    return new_world()
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> "Iterator[Sandbox]":
+    """The carriers' sandbox, one for all tests of this process."""
+    from tests.support.sandbox import running_sandbox
+
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def new_sandbox_world(running_sandbox: "Sandbox") -> "Iterator[Callable[..., World]]":
+    """Makes worlds whose adapters call one sandbox, which has nothing of an earlier test."""
+    from tests.support.world import worlds
+
+    running_sandbox.reset()
+    with worlds(running_sandbox) as make:
+        yield make
+    running_sandbox.assert_every_fault_was_met()
+
+
+@pytest.fixture
+def sandbox_world(new_sandbox_world: "Callable[..., World]") -> "World":
+    """A whole Parcelgate in this process, whose adapters call the sandbox."""
+    return new_sandbox_world()
+
+
+_DIFFERENCES = pytest.StashKey[list[str]]()
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether nothing was left out of the suite: only then has every call been seen."""
+    option = config.option
+    return not (
+        option.file_or_dir
+        or option.keyword
+        or option.markexpr
+        or option.deselect
+        or option.lf
+        or option.collectonly
+    )
+
+
 class OneStack(LoadScopeScheduling):
     """Sends all tests of the stack to one process, which starts one stack, and every other test to any."""
 
@@ -65,3 +138,29 @@ class OneStack(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStack:
     """Share the tests out so that the stack's, which mostly wait, run beside the others."""
     return OneStack(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand this process's calls on; after a run of the whole suite compare them with what roles allow."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["calls"] = {name: sorted(calls) for name, calls in observed_calls.calls.items()}
+    elif _is_whole(config) and session.exitstatus is pytest.ExitCode.OK:
+        config.stash[_DIFFERENCES] = differences(observed_calls.calls)
+        if config.stash[_DIFFERENCES]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Take a process's calls when it ends."""
+    for function, calls in getattr(node, "workeroutput", {}).get("calls", {}).items():
+        observed_calls.calls[function] |= {(thing, action) for thing, action in calls}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what roles allow that no test uses, and what functions ask that no role allows."""
+    found = config.stash.get(_DIFFERENCES, [])
+    if found:
+        terminalreporter.section("what roles allow and what functions do (tests/infra/test_permissions.py)")
+        for line in found:
+            terminalreporter.write_line(line)

@@ -1,46 +1,6 @@
-"""The worlds that the fault tests share, and the table of what came of each fault."""
-
-from collections.abc import Callable, Iterator
+"""The table of what came of each fault."""
 
 import pytest
-
-from tests.support.desk import Desk, Sandbox, desks, sandboxes
-from tests.support.world import World, worlds
-
-
-@pytest.fixture
-def new_world() -> Iterator[Callable[..., World]]:
-    with worlds() as make:
-        yield make
-
-
-@pytest.fixture
-def world(new_world: Callable[..., World]) -> World:
-    return new_world()
-
-
-@pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[Sandbox]:
-    with sandboxes() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
-    running_sandbox.reset()
-    yield running_sandbox
-    running_sandbox.assert_every_fault_was_met()
-
-
-@pytest.fixture
-def new_desk(sandbox: Sandbox) -> Iterator[Callable[..., Desk]]:
-    with desks(sandbox) as make:
-        yield make
-
-
-@pytest.fixture
-def desk(new_desk: Callable[..., Desk]) -> Desk:
-    return new_desk()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

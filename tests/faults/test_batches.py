@@ -1,15 +1,17 @@
-"""Batches against the carrier's stand-in: each entry ends well by itself, and nothing is bought twice."""
+"""Batches against the sandbox: each entry ends well by itself, and nothing is bought twice."""
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from parcelgate.domain.batches import Progress
+from tests.support.api import TENANT
 from tests.support.api import order_body as lso_body
-from tests.support.depot import Depot, depots
 from tests.support.faults import die
+from tests.support.world import World
 from tests.unit.carriers.ubi.orders import body as ubi_body
 from tests.unit.carriers.ubi.orders import parcel
 
@@ -39,15 +41,9 @@ POINTERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def new_depot() -> Iterator[Callable[[], Depot]]:
-    with depots() as make:
-        yield make
-
-
 @pytest.fixture
-def depot(new_depot: Callable[[], Depot]) -> Depot:
-    return new_depot()
+def world(sandbox_world: World) -> World:
+    return sandbox_world
 
 
 def entries(count: int) -> list[Any]:
@@ -59,12 +55,12 @@ def entries(count: int) -> list[Any]:
     return good
 
 
-def judge(depot: Depot, given: list[Any], far: Progress) -> None:
+def judge(world: World, given: list[Any], far: Progress) -> None:
     """All that must hold of a batch that is over, whatever happened to its workers."""
     good = [entry["reference"] for entry in given if entry not in BAD]
     assert far.finished
     assert (far.confirmed, far.failed, far.needs_attention) == (len(good), len(BAD), 0)
-    assert depot.bought() == Counter(good), "each once, and no other"
+    assert world.sandbox.living("ubi") == Counter(good), "each once, and no other"
     for row, entry in zip(far.rows, given, strict=True):
         if entry not in BAD:
             assert (row.status, row.problem) == ("confirmed", None)
@@ -79,86 +75,91 @@ def judge(depot: Depot, given: list[Any], far: Progress) -> None:
             assert row.problem.code == "reference_in_use"
             assert row.about == far.rows[0].order_id
     ids = [row.order_id for row in far.rows if row.order_id]
-    assert len(set(ids)) == len(ids) == len(depot.items("order"))
+    assert len(set(ids)) == len(ids) == len(world.items("order"))
 
 
-def test_three_hundred_orders_with_ten_bad_ones(depot: Depot) -> None:
+def test_three_hundred_orders_with_ten_bad_ones(world: World) -> None:
     given = entries(300)
-    batch = depot.submit(given)
+    batch = world.create_batch(given)
 
-    far = depot.settle(batch)
+    far = world.finish_batch(batch)
 
-    judge(depot, given, far)
+    judge(world, given, far)
     assert far.confirmed == 290
-    assert depot.requests == {"ubi.orders": 1}, "all in one request"
+    assert world.carrier_calls == ["ubi.orders"], "all in one request"
 
 
-def test_three_hundred_orders_whose_worker_dies_half_way(depot: Depot) -> None:
+def test_three_hundred_orders_whose_worker_dies_half_way(world: World) -> None:
     given = entries(300)
-    batch = depot.submit(given)
-    depot.faults.at(len(depot.faults.calls) + 150, die())
+    batch = world.create_batch(given)
+    world.faults.at(len(world.faults.calls) + 150, die())
 
-    far = depot.settle(batch)
+    far = world.finish_batch(batch)
 
-    judge(depot, given, far)
-    assert depot.requests == {"ubi.orders": 1}, "nothing had been sent before"
+    judge(world, given, far)
+    assert world.carrier_calls == ["ubi.orders"], "nothing had been sent before"
 
 
 @pytest.mark.parametrize("share", [0.4, 0.6, 0.8, 0.95])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_thirty_orders_whose_worker_dies_half_way(
-    new_depot: Callable[[], Depot], share: float, after: bool
+    new_sandbox_world: Callable[[], World], share: float, after: bool
 ) -> None:
     """While it stores them, marks them, and stores what came of them."""
     given = entries(30)
-    submitted, settled = calls_of(new_depot, 30)
-    depot = new_depot()
-    depot.faults.at(int(submitted + (settled - submitted) * share), die(after=after))
+    submitted, settled = calls_of(new_sandbox_world, 30)
+    world = new_sandbox_world()
+    world.faults.at(int(submitted + (settled - submitted) * share), die(after=after))
 
-    far = depot.settle(depot.submit(given))
+    far = world.finish_batch(world.create_batch(given))
 
-    judge(depot, given, far)
+    judge(world, given, far)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_thirty_orders_whose_worker_dies_in_the_midst_of_the_request(depot: Depot, after: bool) -> None:
+def test_thirty_orders_whose_worker_dies_in_the_midst_of_the_request(world: World, after: bool) -> None:
     given = entries(30)
-    depot.faults.on("send", die(after=after), target="carrier")
+    world.faults.on("send", die(after=after), target="carrier")
 
-    far = depot.settle(depot.submit(given))
+    far = world.finish_batch(world.create_batch(given))
 
-    judge(depot, given, far)
+    judge(world, given, far)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_dying_at_any_call_buys_nothing_twice_and_forgets_nothing(
-    new_depot: Callable[[], Depot], after: bool
+    new_sandbox_world: Callable[[], World], after: bool
 ) -> None:
     """From the answer to the client on, every outward call is a place to die."""
     given = entries(13)
-    submitted, settled = calls_of(new_depot, 13)
+    submitted, settled = calls_of(new_sandbox_world, 13)
     for n in range(submitted + 1, settled + 1):
-        depot = new_depot()
-        depot.faults.at(n, die(after=after))
-        far = depot.settle(depot.submit(given))
-        judge(depot, given, far)
+        world = new_sandbox_world()
+        world.faults.at(n, die(after=after))
+        far = world.finish_batch(world.create_batch(given))
+        judge(world, given, far)
 
 
-def calls_of(new_depot: Callable[[], Depot], count: int) -> tuple[int, int]:
+def calls_of(new_sandbox_world: Callable[[], World], count: int) -> tuple[int, int]:
     """How many outward calls there are until a batch is taken, and until it is over."""
-    depot = new_depot()
-    batch = depot.submit(entries(count))
-    submitted = len(depot.faults.calls)
-    depot.settle(batch)
-    return submitted, len(depot.faults.calls)
+    world = new_sandbox_world()
+    batch = world.create_batch(entries(count))
+    submitted = len(world.faults.calls)
+    world.finish_batch(batch)
+    return submitted, len(world.faults.calls)
 
 
-def test_orders_with_a_workflow_are_started_and_each_goes_its_own_way(depot: Depot) -> None:
+def test_orders_with_a_workflow_are_started_and_each_goes_its_own_way(world: World) -> None:
     given = [lso_body(f"lso-{n}") for n in range(25)] + [ubi_body(reference="ubi-1")]
-    batch = depot.submit(given)
-    depot.work(until=lambda: not depot.sqs.busy)
+    batch = world.create_batch(given)
+    world.pass_time(until=lambda: not world.sqs.busy)
 
-    far = depot.progress(batch)
+    far = world.batch_progress(batch)
 
-    assert sorted(depot.states.started) == sorted(row.order_id or "" for row in far.rows[:25])
+    started = world.machine.executions
+    assert sorted(started) == sorted(row.order_id or "" for row in far.rows[:25])
+    for order_id, execution in started.items():
+        names = json.loads(execution.input)
+        assert names.keys() == {"tenant", "order_id", "correlation_id"}
+        assert (names["tenant"], names["order_id"]) == (TENANT, order_id)
     assert (far.confirmed, far.processing) == (1, 25)

@@ -7,7 +7,8 @@ import pytest
 
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from tests.support.api import TENANT
-from tests.support.desk import BODIES, CARRIERS, Desk
+from tests.support.bodies import BODIES, CARRIERS
+from tests.support.world import World
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "no credential of that name": ({"credentials": {"foo": "s3cret"}}, "is missing"),
@@ -20,32 +21,37 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.fixture
+def world(sandbox_world: World) -> World:
+    return sandbox_world
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parcelgate.carriers.accounts._CACHE_SECONDS", 0.0)
 
 
-def broken(desk: Desk, carrier: str, content: dict[str, Any]) -> str:
+def broken(world: World, carrier: str, content: dict[str, Any]) -> str:
     """Break the carrier's account; what it was."""
     name = f"parcelgate/{TENANT}/{carrier}/default"
-    before = desk.secrets.texts[name]
-    desk.secrets.texts[name] = json.dumps({**json.loads(before), **content})
+    before = world.secrets.texts[name]
+    world.secrets.texts[name] = json.dumps({**json.loads(before), **content})
     return before
 
 
-def mended(desk: Desk, carrier: str, before: str) -> None:
-    desk.secrets.texts[f"parcelgate/{TENANT}/{carrier}/default"] = before
+def mended(world: World, carrier: str, before: str) -> None:
+    world.secrets.texts[f"parcelgate/{TENANT}/{carrier}/default"] = before
 
 
 @pytest.mark.parametrize("what", BROKEN)
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_an_order_waits_says_why_and_goes_on_when_the_account_is_mended(
-    carrier: str, what: str, desk: Desk
+    carrier: str, what: str, world: World
 ) -> None:
     content, words = BROKEN[what]
-    before = broken(desk, carrier, content)
+    before = broken(world, carrier, content)
 
-    reply = desk.create(BODIES[carrier]())
+    reply = world.create_order(BODIES[carrier]())
 
     assert reply.status == 202, reply.text
     attention = reply.json()["attention"]
@@ -56,31 +62,31 @@ def test_an_order_waits_says_why_and_goes_on_when_the_account_is_mended(
     assert last_error["code"] == "account_unusable"
     assert words in last_error["message"]
     assert "s3cret" not in reply.text
-    assert desk.sent == []
-    mended(desk, carrier, before)
-    order = desk.settle(desk.only_order())
-    desk.assert_promises(order)
+    assert world.carrier_calls == []
+    mended(world, carrier, before)
+    order = world.settle(world.only_order())
+    world.assert_promises(order)
     assert order.status is OrderStatus.CONFIRMED
     assert order.attention is None
     assert order.label.status is LabelStatus.READY
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_text_that_is_no_json_is_an_account_that_is_wrong(carrier: str, desk: Desk) -> None:
+def test_text_that_is_no_json_is_an_account_that_is_wrong(carrier: str, world: World) -> None:
     name = f"parcelgate/{TENANT}/{carrier}/default"
-    desk.secrets.texts[name] = "s3cret, not JSON"
-    reply = desk.create(BODIES[carrier]())
+    world.secrets.texts[name] = "s3cret, not JSON"
+    reply = world.create_order(BODIES[carrier]())
     assert reply.status == 202, reply.text
     assert "the secret is not JSON" in reply.json()["attention"]["detail"]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_cancellation_waits_for_the_account(carrier: str, desk: Desk) -> None:
-    desk.create(BODIES[carrier]())
-    order = desk.settle(desk.only_order())
-    before = broken(desk, carrier, {"credentials": {"foo": "x"}})
+def test_a_cancellation_waits_for_the_account(carrier: str, world: World) -> None:
+    world.create_order(BODIES[carrier]())
+    order = world.settle(world.only_order())
+    before = broken(world, carrier, {"credentials": {"foo": "x"}})
 
-    assert desk.cancel(order).status == 202
+    assert world.cancel_order(order).status == 202
 
-    mended(desk, carrier, before)
-    assert desk.settle(desk.read(order)).status is OrderStatus.CANCELLED
+    mended(world, carrier, before)
+    assert world.settle(world.order(order)).status is OrderStatus.CANCELLED

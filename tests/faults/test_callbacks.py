@@ -11,14 +11,15 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.services.operator import operations
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import MOST_BYTES
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import unavailable
-from tests.support.world import Behaviour, World
+from tests.support.world import World
 
 ACK = {"code": 200, "msg": "success"}
 
 
 def test_the_carrier_gets_the_answer_it_expects(world: World) -> None:
-    world.settle(world.place())
+    world.settle(world.start_order())
 
     (answer,) = world.answers
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, ACK)
@@ -35,11 +36,11 @@ def test_the_carrier_gets_the_answer_it_expects(world: World) -> None:
     ],
 )
 def test_a_wrong_address_is_404_and_leaves_nothing(path: str, world: World) -> None:
-    world.settle(world.place())
-    token = world.fake.urls[0].rpartition("/")[2]
+    world.settle(world.start_order())
+    token = world.carrier.urls[0].rpartition("/")[2]
     before = world.items()
 
-    answer = world.deliver("https://hooks.test/webhooks/" + path.format(token=token))
+    answer = world.push("https://hooks.test/webhooks/" + path.format(token=token))
 
     assert answer is not None
     assert answer["statusCode"] == 404
@@ -47,50 +48,50 @@ def test_a_wrong_address_is_404_and_leaves_nothing(path: str, world: World) -> N
 
 
 def test_a_callback_of_one_order_cannot_speak_for_another(world: World) -> None:
-    first = world.place("first")
+    first = world.start_order("first")
     world.settle(first)
-    world.fake.behaviour = Behaviour(callback_after=None, pending=3)
-    second = world.place("second")
-    world.clock.run(until=lambda: len(world.fake.urls) == 2, hours=1)
+    world.carrier.behaviour = Behaviour(callback_after=None, pending=3)
+    second = world.start_order("second")
+    world.clock.run(until=lambda: len(world.carrier.urls) == 2, hours=1)
 
-    world.deliver(world.fake.urls[0], b'{"code": 200, "data": {"orderNumber": "N2"}}')
+    world.push(world.carrier.urls[0], b'{"code": 200, "data": {"orderNumber": "N2"}}')
     ended = world.settle(second)
 
     assert (ended.updated_at - ended.created_at).total_seconds() >= 80, "nobody woke its flow"
 
 
 def test_a_repeated_callback_has_no_effect(world: World) -> None:
-    world.fake.behaviour = Behaviour(callbacks=5)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(callbacks=5)
+    order = world.start_order()
     ended = world.settle(order)
     world.clock.run(until=lambda: False, hours=1)
 
     assert [answer["statusCode"] for answer in world.answers] == [200] * 5
     entries = [item for item in world.items() if item["sk"]["S"] == "ENTRY"]
     assert len(entries) == 1
-    assert world.read(order).version == ended.version
+    assert world.order(order).version == ended.version
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"\xff\xfe", b'"text"'])
 def test_a_malformed_callback_is_acknowledged_parked_and_changes_nothing(body: bytes, world: World) -> None:
-    order = world.place()
+    order = world.start_order()
     ended = world.settle(order)
 
-    answer = world.deliver(world.fake.urls[0], body)
+    answer = world.push(world.carrier.urls[0], body)
     world.clock.run(until=lambda: not world.sqs.busy, hours=1)
 
     assert answer is not None
     assert json.loads(answer["body"]) == ACK
     states = [item["entry_state"]["S"] for item in world.items() if item["sk"]["S"] == "ENTRY"]
     assert sorted(states) == ["parked", "processed"]
-    assert world.read(order) == ended
+    assert world.order(order) == ended
 
 
 def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
-    world.settle(world.place())
+    world.settle(world.start_order())
 
     body = b'{"x": "' + b"y" * 300_000 + b'"}'
-    answer = world.deliver(world.fake.urls[0], body)
+    answer = world.push(world.carrier.urls[0], body)
 
     world.clock.run(until=lambda: not world.sqs.busy, hours=1)
 
@@ -108,10 +109,10 @@ def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
 
 
 def test_a_callback_of_just_the_size_that_is_kept_is_kept(world: World) -> None:
-    world.settle(world.place())
+    world.settle(world.start_order())
     body = b'"' + b"y" * (MOST_BYTES - 2) + b'"'
 
-    world.deliver(world.fake.urls[0], body)
+    world.push(world.carrier.urls[0], body)
     world.clock.run(until=lambda: not world.sqs.busy, hours=1)
 
     (entry,) = world.table.tenant("acme").inbox.parked()
@@ -119,8 +120,8 @@ def test_a_callback_of_just_the_size_that_is_kept_is_kept(world: World) -> None:
 
 
 def test_a_callback_that_lies_about_success_changes_nothing(world: World) -> None:
-    world.fake.behaviour = Behaviour(fails=True)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(fails=True)
+    order = world.start_order()
 
     assert world.settle(order).status is OrderStatus.FAILED
 
@@ -128,19 +129,19 @@ def test_a_callback_that_lies_about_success_changes_nothing(world: World) -> Non
 
 
 def test_a_callback_that_lies_about_failure_refunds_nothing(world: World) -> None:
-    world.fake.behaviour = Behaviour(callback_after=None)
-    order = world.place()
-    world.clock.run(until=lambda: len(world.fake.urls) == 1, hours=1)
-    world.deliver(world.fake.urls[0], b'{"code": 1001, "data": {"errorMessage": "gone"}}')
+    world.carrier.behaviour = Behaviour(callback_after=None)
+    order = world.start_order()
+    world.clock.run(until=lambda: len(world.carrier.urls) == 1, hours=1)
+    world.push(world.carrier.urls[0], b'{"code": 1001, "data": {"errorMessage": "gone"}}')
 
     assert world.settle(order).status is OrderStatus.CONFIRMED
 
-    assert world.fake.money_held == ["N1"]
+    assert world.carrier.money_held == ["N1"]
 
 
 def test_a_callback_before_the_commits_own_answer_only_wakes_the_flow(world: World) -> None:
-    world.fake.behaviour = Behaviour(callback_is_early=True)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(callback_is_early=True)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -150,12 +151,12 @@ def test_a_callback_before_the_commits_own_answer_only_wakes_the_flow(world: Wor
 
 
 def test_a_callback_after_the_flow_has_gone_on_asks_the_carrier_again(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
-    world.fake.behaviour.pending = 0
+    world.carrier.behaviour.pending = 0
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
     ended = world.settle(order)
 
     assert ended.status is OrderStatus.CONFIRMED
@@ -165,12 +166,12 @@ def test_a_callback_after_the_flow_has_gone_on_asks_the_carrier_again(world: Wor
 
 
 def test_a_late_failure_of_an_order_that_needs_attention_is_refunded(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
-    world.fake.behaviour = Behaviour(fails=True, refund_troubles=2)
+    world.carrier.behaviour = Behaviour(fails=True, refund_troubles=2)
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
     ended = world.settle(order)
 
     assert ended.status is OrderStatus.FAILED
@@ -179,12 +180,12 @@ def test_a_late_failure_of_an_order_that_needs_attention_is_refunded(world: Worl
 
 
 def test_a_late_success_of_a_failed_order_raises_attention_and_moves_nothing(world: World) -> None:
-    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(fails=True, callback_after=None)
+    order = world.start_order()
     assert world.settle(order).status is OrderStatus.FAILED
-    world.fake.behaviour = Behaviour()
+    world.carrier.behaviour = Behaviour()
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
     ended = world.settle(order)
 
     assert ended.status is OrderStatus.FAILED
@@ -193,52 +194,52 @@ def test_a_late_success_of_a_failed_order_raises_attention_and_moves_nothing(wor
 
 
 def test_a_late_callback_of_a_failed_order_that_is_still_failed_changes_nothing(world: World) -> None:
-    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(fails=True, callback_after=None)
+    order = world.start_order()
     before = world.settle(order)
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
 
     assert world.settle(order) == before
 
 
 def test_a_late_callback_never_adopts_the_number_of_another_order(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
-    lost = world.place("again")
+    world.carrier.behaviour = Behaviour(lost="request", callback_after=None)
+    lost = world.start_order("again")
     world.settle(lost)
     token = "t" * 43
     world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", lost.id))
-    world.fake.behaviour = Behaviour()
-    other = world.place("other")
+    world.carrier.behaviour = Behaviour()
+    other = world.start_order("other")
     world.settle(other)
-    world.fake.orders["again"] = "N1"
+    world.carrier.orders["again"] = "N1"
 
-    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+    world.push(f"https://hooks.test/webhooks/lso/default/{token}")
 
     assert world.settle(lost).status is OrderStatus.NEEDS_ATTENTION
 
 
 def test_a_late_failure_under_the_number_of_another_order_refunds_nothing(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
-    lost = world.place("again")
+    world.carrier.behaviour = Behaviour(lost="request", callback_after=None)
+    lost = world.start_order("again")
     world.settle(lost)
     token = "t" * 43
     world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", lost.id))
-    world.fake.behaviour = Behaviour()
-    world.settle(world.place("other"))
+    world.carrier.behaviour = Behaviour()
+    world.settle(world.start_order("other"))
     words = CarrierWords("fake", "1001", "cannot")
-    world.fake.behaviour.results = [Failed(words=words, carrier_order_number="N1")]
+    world.carrier.behaviour.results = [Failed(words=words, carrier_order_number="N1")]
 
-    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+    world.push(f"https://hooks.test/webhooks/lso/default/{token}")
 
     assert world.settle(lost).status is OrderStatus.NEEDS_ATTENTION
-    assert world.fake.behaviour.results == [], "the carrier was asked"
-    assert world.fake.money_held == ["N1"]
+    assert world.carrier.behaviour.results == [], "the carrier was asked"
+    assert world.carrier.money_held == ["N1"]
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:
     world.faults.on("put_item", unavailable(), times=1)
-    order = world.place()
+    order = world.start_order()
 
     world.settle(order)
     world.clock.run(until=lambda: len(world.answers) > 1, hours=1)
@@ -247,26 +248,26 @@ def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:
 
 
 def test_a_delivery_whose_message_was_lost_is_found_by_the_sweep(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     world.settle(order)
-    world.fake.behaviour = Behaviour()
+    world.carrier.behaviour = Behaviour()
     world.stream = lambda: None  # type: ignore[method-assign]
 
-    world.deliver(world.fake.urls[0])
-    world.clock.run(until=lambda: world.read(order).status is OrderStatus.CONFIRMED, hours=1)
+    world.push(world.carrier.urls[0])
+    world.clock.run(until=lambda: world.order(order).status is OrderStatus.CONFIRMED, hours=1)
 
     assert world.settle(order).label.status is LabelStatus.READY
 
 
 def test_an_order_still_pending_when_re_read_is_re_read_later(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     world.settle(order)
-    world.fake.behaviour.results = [Pending(reason="1024", carrier_order_number="N1")] * 3
-    world.fake.behaviour.pending = 0
+    world.carrier.behaviour.results = [Pending(reason="1024", carrier_order_number="N1")] * 3
+    world.carrier.behaviour.pending = 0
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
 
     assert world.settle(order).status is OrderStatus.CONFIRMED
 
@@ -274,34 +275,34 @@ def test_an_order_still_pending_when_re_read_is_re_read_later(world: World) -> N
 @pytest.mark.parametrize("answer", [Pending(reason="1024"), NotFound()])
 def test_one_odd_answer_does_not_lose_a_late_callback(answer: OrderResult, world: World) -> None:
     """Whether it is the success of an order that has failed, or of one that needs attention."""
-    world.fake.behaviour = Behaviour(fails=True, callback_after=None)
-    failed = world.place("failed")
+    world.carrier.behaviour = Behaviour(fails=True, callback_after=None)
+    failed = world.start_order("failed")
     assert world.settle(failed).status is OrderStatus.FAILED
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    waiting = world.place("waiting")
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    waiting = world.start_order("waiting")
     assert world.settle(waiting).status is OrderStatus.NEEDS_ATTENTION
 
-    for order, url in ((failed, world.fake.urls[0]), (waiting, world.fake.urls[1])):
-        world.fake.behaviour = Behaviour(results=[answer])
-        world.deliver(url)
+    for order, url in ((failed, world.carrier.urls[0]), (waiting, world.carrier.urls[1])):
+        world.carrier.behaviour = Behaviour(results=[answer])
+        world.push(url)
         world.settle(order)
 
-    ended = world.read(failed)
+    ended = world.order(failed)
     assert ended.attention is not None
     assert ended.attention.code == "late_success"
-    assert world.read(waiting).status is OrderStatus.CONFIRMED
+    assert world.order(waiting).status is OrderStatus.CONFIRMED
 
 
 def test_the_number_of_a_late_failure_is_the_orders_own_from_then_on(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="request", callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(lost="request", callback_after=None)
+    order = world.start_order()
     assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
     token = "t" * 43
     world.table.webhook_tokens.put(token, Hook("acme", "lso", "default", order.id))
-    world.fake.orders[order.reference] = "N7"
-    world.fake.behaviour = Behaviour(fails=True)
+    world.carrier.orders[order.reference] = "N7"
+    world.carrier.behaviour = Behaviour(fails=True)
 
-    world.deliver(f"https://hooks.test/webhooks/lso/default/{token}")
+    world.push(f"https://hooks.test/webhooks/lso/default/{token}")
 
     ended = world.settle(order)
     assert (ended.status, ended.carrier_order_number) == (OrderStatus.FAILED, "N7")
@@ -309,16 +310,16 @@ def test_the_number_of_a_late_failure_is_the_orders_own_from_then_on(world: Worl
 
 
 def test_a_re_read_that_fails_for_good_after_12_hours_is_a_dead_letter(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     world.settle(order)
     world.sweep_seconds = 3600
     before = world.clock.now
 
-    world.deliver(world.fake.urls[0])
+    world.push(world.carrier.urls[0])
     world.settle(order)
 
     (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
     assert dead["attributes"]["reason"]["StringValue"] == "tried for 12 hours"
     assert 43_200 <= (world.clock.now - before).total_seconds() < 43_200 + 600
-    assert world.read(order).status is OrderStatus.NEEDS_ATTENTION
+    assert world.order(order).status is OrderStatus.NEEDS_ATTENTION

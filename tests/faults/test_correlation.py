@@ -10,10 +10,16 @@ import pytest
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.observability.logs import log
 from tests.support.api import REQUEST_ID
-from tests.support.desk import BODIES, CARRIERS, Desk
+from tests.support.bodies import BODIES, CARRIERS
+from tests.support.world import World
 
 CREATE = {"ubi": "orders", "lme": "create"}
 LABEL = {"ubi": "labels", "lme": "queryLabel"}
+
+
+@pytest.fixture
+def world(sandbox_world: World) -> World:
+    return sandbox_world
 
 
 @pytest.fixture
@@ -27,19 +33,19 @@ def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_what_follows_from_a_request_bears_its_id(
-    carrier: str, desk: Desk, lines: Callable[[], list[dict[str, Any]]]
+    carrier: str, world: World, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     """Create, retry queue, stream, label queue: every message and every line."""
-    desk.sandbox.fault(carrier, CREATE[carrier], "429", times=2, retry_after=1)
-    desk.sandbox.fault(carrier, LABEL[carrier], "status_500", times=2)
+    world.sandbox.fault(carrier, CREATE[carrier], "429", times=2, retry_after=1)
+    world.sandbox.fault(carrier, LABEL[carrier], "status_500", times=2)
 
-    reply = desk.create(BODIES[carrier]())
-    ended = desk.settle(desk.only_order())
+    reply = world.create_order(BODIES[carrier]())
+    ended = world.settle(world.only_order())
 
     assert (ended.status, ended.label.status) == (OrderStatus.CONFIRMED, LabelStatus.READY)
     assert (reply.status, ended.correlation_id) == (202, REQUEST_ID)
     messages: dict[str, list[Any]] = {}
-    for call in desk.faults.calls:
+    for call in world.faults.calls:
         if call.method == "send_message":
             messages.setdefault(call.arguments["QueueUrl"], []).append(call.arguments["MessageBody"])
         elif call.method == "send_message_batch":

@@ -11,8 +11,9 @@ from functools import cache
 import pytest
 
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import Faults, at_every_call, die
-from tests.support.world import Behaviour, World, worlds
+from tests.support.world import World, worlds
 
 STORIES: dict[str, Callable[[], Behaviour]] = {
     "good": lambda: Behaviour(),
@@ -38,8 +39,8 @@ MOST_CALLS = 60
 
 
 def tell(world: World, story: str) -> Order:
-    world.fake.behaviour = STORIES[story]()
-    order = world.place()
+    world.carrier.behaviour = STORIES[story]()
+    order = world.start_order()
     world.settle(order)
     return order
 
@@ -49,7 +50,7 @@ def calls_of(story: str) -> tuple[str, ...]:
     with worlds() as new_world:
         world = new_world()
         order = tell(world, story)
-        assert world.read(order).status is WELL_ENDED[story]
+        assert world.order(order).status is WELL_ENDED[story]
         world.assert_promises(order)
         return tuple(world.faults.names)
 
@@ -83,7 +84,7 @@ def die_everywhere(story: str, after: bool, *, death: str, swallows: bool) -> No
                 world.assert_promises(order)
             except AssertionError as error:
                 where = f"{'after' if after else 'before'} call {n}, {call}"
-                raise AssertionError(f"died {where}: {error}; {world.read(order)}") from error
+                raise AssertionError(f"died {where}: {error}; {world.order(order)}") from error
 
 
 @pytest.mark.parametrize("story", ["good", "failing"])
@@ -107,9 +108,9 @@ def test_an_execution_aborted_at_any_time_leaves_its_order_to_a_person(
     story: str, seconds: float, new_world: Callable[..., World]
 ) -> None:
     world = new_world()
-    world.fake.behaviour = STORIES[story]()
-    world.fake.behaviour.pending = 3
-    order = world.place()
+    world.carrier.behaviour = STORIES[story]()
+    world.carrier.behaviour.pending = 3
+    order = world.start_order()
     world.clock.after(seconds, lambda: abort(world, order))
     world.settle(order)
     world.assert_promises(order)
@@ -125,7 +126,7 @@ def test_while_the_sender_may_live_nobody_asks_by_reference(world: World) -> Non
     world.faults.on("create", die(after=True))
     asked: list[datetime] = []
     world.faults.before("find_by_reference", lambda: asked.append(world.clock.now))
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -141,14 +142,14 @@ def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
 
         def story(n: int) -> Faults:
             world = new_world(environment={"PARCELGATE_ORDER_DEADLINE": "100"})
-            world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-            order = world.place()
+            world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+            order = world.start_order()
             assert world.settle(order).status is OrderStatus.NEEDS_ATTENTION
-            world.fake.behaviour = Behaviour()
+            world.carrier.behaviour = Behaviour()
             made = len(world.faults.calls)
             world.faults.at(made + n, die(after=after))
 
-            world.call_back(world.fake.urls[0])
+            world.call_back(world.carrier.urls[0])
             world.clock.run(until=lambda: confirmed_with_label(world, order), hours=3)
 
             assert confirmed_with_label(world, order), world.faults.names[made:]
@@ -159,7 +160,7 @@ def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
 
 
 def confirmed_with_label(world: World, order: Order) -> bool:
-    order = world.read(order)
+    order = world.order(order)
     return order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.READY
 
 
@@ -169,7 +170,7 @@ def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
 
         def story(n: int) -> Faults:
             world = new_world()
-            order = world.place()
+            order = world.start_order()
             world.settle(order)
             begin_to_cancel(world, order)
             world.faults.at(len(world.faults.calls) + n, die(after=after))
@@ -178,7 +179,7 @@ def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
 
             assert ended.status is OrderStatus.CANCELLED
             assert ended.refund.status == "confirmed"
-            assert not world.fake.money_held
+            assert not world.carrier.money_held
             world.assert_promises(order)
             return world.faults
 
@@ -187,7 +188,7 @@ def test_a_cancellation_goes_on_whoever_dies(after: bool) -> None:
 
 def begin_to_cancel(world: World, order: Order) -> None:
     """What cancel_order has stored when it dies."""
-    before = world.read(order)
+    before = world.order(order)
     at = world.clock.now
     due = at + world.settings.watch_margin
     world.table.tenant(order.tenant).orders.save(
@@ -196,16 +197,16 @@ def begin_to_cancel(world: World, order: Order) -> None:
 
 
 def test_an_order_whose_workflow_was_never_started_is_started_by_the_sweep(world: World) -> None:
-    world.start = lambda order: None  # type: ignore[method-assign]
-    order = world.place()
+    world.start_workflow = lambda order: None  # type: ignore[method-assign]
+    order = world.start_order()
     assert world.settle(order).status is OrderStatus.CONFIRMED
     world.assert_promises(order)
 
 
 def test_an_order_whose_workflow_and_backstop_broke_is_raised_by_the_sweep(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
     world.machine._on_end = lambda execution: None
-    order = world.place()
+    order = world.start_order()
     world.clock.after(100, lambda: world.machine.abort(order.id))
 
     ended = world.settle(order)
@@ -219,9 +220,9 @@ def test_an_order_whose_workflow_and_backstop_broke_is_raised_by_the_sweep(world
 def test_a_confirmed_order_whose_workflow_and_backstop_broke_says_that_its_label_is_missing(
     world: World,
 ) -> None:
-    world.fake.behaviour = Behaviour(no_label=10**6)
+    world.carrier.behaviour = Behaviour(no_label=10**6)
     world.machine._on_end = lambda execution: None
-    order = world.place()
+    order = world.start_order()
     world.clock.after(30, lambda: world.machine.abort(order.id))
 
     ended = world.settle(order)

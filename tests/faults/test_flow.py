@@ -16,8 +16,9 @@ from parcelgate.carriers.results import Failed, Mismatch, NotFound, OrderResult,
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, OrderStatus
 from parcelgate.domain.problems import CarrierWords
+from tests.support.fake_carriers import PDF, Behaviour
 from tests.support.faults import Faults, at_every_call, aws_error, fails_with
-from tests.support.world import PDF, Behaviour, World
+from tests.support.world import World
 
 CONFIRMED, FAILED, NEEDS_ATTENTION = (
     OrderStatus.CONFIRMED,
@@ -27,7 +28,7 @@ CONFIRMED, FAILED, NEEDS_ATTENTION = (
 
 
 def test_a_good_order_gets_its_label_in_four_billed_transitions(world: World) -> None:
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -43,8 +44,8 @@ def test_a_good_order_gets_its_label_in_four_billed_transitions(world: World) ->
 
 
 def test_an_order_whose_callback_never_comes_is_asked_about_when_the_wait_is_over(world: World) -> None:
-    world.fake.behaviour = Behaviour(callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(callback_after=None)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -54,8 +55,8 @@ def test_an_order_whose_callback_never_comes_is_asked_about_when_the_wait_is_ove
 
 
 def test_an_order_that_takes_its_time_is_asked_about_again_and_again(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=5, no_label=3)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=5, no_label=3)
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
@@ -64,10 +65,10 @@ def test_an_order_that_takes_its_time_is_asked_about_again_and_again(world: Worl
 
 
 def test_a_failed_order_is_refunded_before_it_is_called_failed(world: World) -> None:
-    world.fake.behaviour = Behaviour(fails=True, refund_troubles=4)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(fails=True, refund_troubles=4)
+    order = world.start_order()
     states = []
-    world.faults.before("cancel", lambda: states.append(world.read(order)))
+    world.faults.before("cancel", lambda: states.append(world.order(order)))
 
     ended = world.settle(order)
 
@@ -81,9 +82,9 @@ def test_a_failed_order_is_refunded_before_it_is_called_failed(world: World) -> 
 
 
 def test_a_refund_that_is_never_accepted_alarms_a_person_after_its_own_24_hours(world: World) -> None:
-    world.fake.behaviour = Behaviour(fails=True, refund_troubles=10**6)
+    world.carrier.behaviour = Behaviour(fails=True, refund_troubles=10**6)
     world.sweep_seconds = 3600
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -96,40 +97,40 @@ def test_a_refund_that_is_never_accepted_alarms_a_person_after_its_own_24_hours(
 
 
 def test_an_order_over_max_price_fails_and_nothing_is_committed(world: World) -> None:
-    order = world.place(options=Options(max_price=Money(Decimal("9.89"), "USD")))
+    order = world.start_order(options=Options(max_price=Money(Decimal("9.89"), "USD")))
 
     ended = world.settle(order)
 
     assert ended.status is FAILED
     assert ended.problem is not None
     assert ended.problem.code == "price_above_max"
-    assert world.fake.commits == []
+    assert world.carrier.commits == []
     world.assert_promises(order)
 
 
 @pytest.mark.parametrize(("most", "commits"), [("9.90", 1), ("100", 1)])
 def test_a_price_up_to_max_price_is_paid(most: str, commits: int, world: World) -> None:
-    order = world.place(options=Options(max_price=Money(Decimal(most), "USD")))
+    order = world.start_order(options=Options(max_price=Money(Decimal(most), "USD")))
     assert world.settle(order).status is CONFIRMED
-    assert len(world.fake.commits) == commits
+    assert len(world.carrier.commits) == commits
 
 
 def test_a_price_in_another_currency_is_not_held_against_max_price(world: World) -> None:
-    order = world.place(options=Options(max_price=Money(Decimal("100"), "EUR")))
+    order = world.start_order(options=Options(max_price=Money(Decimal("100"), "EUR")))
     assert world.settle(order).status is FAILED
-    assert world.fake.commits == []
+    assert world.carrier.commits == []
 
 
 def test_a_refused_order_fails_with_the_carriers_words(world: World) -> None:
-    world.fake.behaviour = Behaviour(refuses=True)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(refuses=True)
+    order = world.start_order()
 
     ended = world.settle(order)
 
     assert ended.status is FAILED
     assert ended.problem is not None
     assert ended.problem.carrier == CarrierWords("fake", "77", "we do not go there")
-    assert world.fake.asked == 0
+    assert world.carrier.asked == 0
     world.assert_promises(order)
 
 
@@ -138,7 +139,7 @@ def test_a_refused_order_fails_with_the_carriers_words(world: World) -> None:
 )
 def test_trouble_before_anything_is_sent_is_tried_again(error: CarrierError, world: World) -> None:
     world.faults.on("rates", fails_with(error), times=3)
-    order = world.place()
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
@@ -148,7 +149,7 @@ def test_trouble_before_anything_is_sent_is_tried_again(error: CarrierError, wor
 
 def test_a_carrier_that_is_down_for_minutes_gets_the_order_when_it_is_back(world: World) -> None:
     world.faults.on("rates", fails_with(TransientError("down")), times=30)
-    order = world.place()
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
@@ -161,7 +162,7 @@ def test_a_carrier_that_is_down_for_good_needs_attention_after_12_hours_and_says
 ) -> None:
     world.faults.on("rates", fails_with(TransientError("down")), times=10**6)
     world.sweep_seconds = 3600
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -176,18 +177,18 @@ def test_a_carrier_that_is_down_for_good_needs_attention_after_12_hours_and_says
 
 @pytest.mark.parametrize("error", [TransientError("429"), AuthenticationError("401")])
 def test_a_create_that_was_certainly_not_taken_is_sent_again(error: CarrierError, world: World) -> None:
-    world.fake.behaviour = Behaviour(create_error=error)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(create_error=error)
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
-    assert len(world.fake.commits) == 1
+    assert len(world.carrier.commits) == 1
     world.assert_promises(order)
 
 
 def test_a_commit_whose_answer_was_lost_is_found_by_its_reference(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="answer", callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(lost="answer", callback_after=None)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -200,8 +201,8 @@ def test_a_commit_whose_answer_was_lost_is_found_by_its_reference(world: World) 
 def test_a_commit_that_never_arrived_needs_attention_after_two_answers_a_minute_apart(
     world: World,
 ) -> None:
-    world.fake.behaviour = Behaviour(lost="request")
-    order = world.place()
+    world.carrier.behaviour = Behaviour(lost="request")
+    order = world.start_order()
     asked = []
     world.faults.before("find_by_reference", lambda: asked.append(world.clock.now))
 
@@ -215,31 +216,31 @@ def test_a_commit_that_never_arrived_needs_attention_after_two_answers_a_minute_
     assert submission.not_found_at is not None
     assert (submission.not_found_at - submission.sender_until).total_seconds() >= 60
     assert (ended.updated_at - submission.not_found_at).total_seconds() >= 60
-    assert world.fake.commits == []
+    assert world.carrier.commits == []
     world.assert_promises(order)
 
 
 def test_an_account_that_allows_it_has_a_lost_commit_sent_again(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="request", may_resend=True)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(lost="request", may_resend=True)
+    order = world.start_order()
 
     ended = world.settle(order)
 
     assert ended.status is CONFIRMED
-    assert len(world.fake.commits) == 1
+    assert len(world.carrier.commits) == 1
     assert world.ended[0].path.count("SubmitOrder") == 2
     world.assert_promises(order)
 
 
 def test_a_callback_in_between_forbids_sending_again(world: World) -> None:
-    world.fake.behaviour = Behaviour(lost="answer", may_resend=True, callback_after=30.0)
+    world.carrier.behaviour = Behaviour(lost="answer", may_resend=True, callback_after=30.0)
     # The look-up knows nothing of the order, which is there all the same.
-    world.fake.behaviour.results = [NotFound()] * 1000
-    order = world.place()
+    world.carrier.behaviour.results = [NotFound()] * 1000
+    order = world.start_order()
 
     ended = world.settle(order)
 
-    assert len(world.fake.commits) == 1
+    assert len(world.carrier.commits) == 1
     assert ended.status is NEEDS_ATTENTION
     world.assert_promises(order)
 
@@ -259,20 +260,20 @@ def test_a_callback_in_between_forbids_sending_again(world: World) -> None:
 def test_an_odd_answer_about_a_live_order_is_asked_again_and_refunds_nothing(
     results: list[OrderResult | Exception], world: World
 ) -> None:
-    world.fake.behaviour.results = results
-    order = world.place()
+    world.carrier.behaviour.results = results
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
-    assert world.fake.money_held == ["N1"]
+    assert world.carrier.money_held == ["N1"]
     assert "carrier.cancel" not in world.faults.names
     world.assert_promises(order)
 
 
 def test_an_undocumented_code_is_a_failed_order(world: World) -> None:
     words = CarrierWords("fake", "4711", "what?")
-    world.fake.behaviour.results = [Failed(words=words, carrier_order_number="N1")]
-    order = world.place()
+    world.carrier.behaviour.results = [Failed(words=words, carrier_order_number="N1")]
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -283,8 +284,8 @@ def test_an_undocumented_code_is_a_failed_order(world: World) -> None:
 
 
 def test_a_wrong_number_of_boxes_needs_attention(world: World) -> None:
-    world.fake.behaviour.results = [Mismatch(detail="2 boxes for 1", carrier_order_number="N1")]
-    order = world.place()
+    world.carrier.behaviour.results = [Mismatch(detail="2 boxes for 1", carrier_order_number="N1")]
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -297,7 +298,7 @@ def test_a_wrong_number_of_boxes_needs_attention(world: World) -> None:
 @pytest.mark.parametrize(
     "result",
     [
-        lambda world, order: world.fake.confirmation(order, "N1"),
+        lambda world, order: world.carrier.confirmation(order, "N1"),
         lambda world, order: Pending(reason="1024", carrier_order_number="N1"),
         lambda world, order: Failed(words=CarrierWords("fake", "1001", "no"), carrier_order_number="N1"),
     ],
@@ -306,11 +307,11 @@ def test_a_wrong_number_of_boxes_needs_attention(world: World) -> None:
 def test_a_number_that_belongs_to_another_order_is_never_adopted(
     result: Callable[..., OrderResult], world: World
 ) -> None:
-    first = world.place("first")
+    first = world.start_order("first")
     world.settle(first)
-    world.fake.behaviour = Behaviour(lost="request")
-    order = world.place("second")
-    world.fake.behaviour.results = [result(world, order)]
+    world.carrier.behaviour = Behaviour(lost="request")
+    order = world.start_order("second")
+    world.carrier.behaviour.results = [result(world, order)]
 
     ended = world.settle(order)
 
@@ -318,12 +319,12 @@ def test_a_number_that_belongs_to_another_order_is_never_adopted(
     assert ended.problem is not None
     assert ended.problem.code == "carrier_order_conflict"
     assert ended.carrier_order_number is None
-    assert world.fake.money_held == ["N1"], "the first order was not refunded"
+    assert world.carrier.money_held == ["N1"], "the first order was not refunded"
 
 
 def test_an_order_that_stays_undecided_needs_attention_at_the_deadline(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -335,8 +336,8 @@ def test_an_order_that_stays_undecided_needs_attention_at_the_deadline(world: Wo
 
 
 def test_a_label_that_never_comes_leaves_the_order_confirmed(world: World) -> None:
-    world.fake.behaviour = Behaviour(no_label=10**6)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(no_label=10**6)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -348,8 +349,8 @@ def test_a_label_that_never_comes_leaves_the_order_confirmed(world: World) -> No
 
 
 def test_a_bad_label_counts_as_not_ready(world: World) -> None:
-    world.fake.behaviour = Behaviour(labels=[b"<html>", b"", b"%PDF-" + b"x" * (10 * 1024 * 1024)])
-    order = world.place()
+    world.carrier.behaviour = Behaviour(labels=[b"<html>", b"", b"%PDF-" + b"x" * (10 * 1024 * 1024)])
+    order = world.start_order()
 
     assert world.settle(order).label.status is LabelStatus.READY
 
@@ -363,7 +364,7 @@ def test_a_store_that_is_down_for_a_moment_costs_no_order(code: str, new_world: 
         world = new_world()
         for place in range(2 * n - 1, 2 * n + 5):
             world.faults.at(place, aws_error(code))
-        order = world.place()
+        order = world.start_order()
         world.settle(order)
         world.assert_promises(order)
         return world.faults
@@ -372,30 +373,30 @@ def test_a_store_that_is_down_for_a_moment_costs_no_order(code: str, new_world: 
 
 
 def test_an_account_that_cannot_be_read_is_an_order_that_waits(world: World) -> None:
-    world.account_troubles = 20
-    order = world.place()
+    world.account_errors = 20
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
-    assert world.account_troubles == 0
+    assert world.account_errors == 0
     world.assert_promises(order)
 
 
 def test_no_time_left_means_no_commit(world: World) -> None:
     world.faults.before("rates", lambda: world.clock.sleep(31))
-    order = world.place()
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
     assert world.ended[0].path[:4] == ["SubmitOrder", "CheckOrder", "SubmitAgain", "SubmitOrder"]
-    assert len(world.fake.commits) == 1
+    assert len(world.carrier.commits) == 1
 
 
 def test_no_time_left_after_the_mark_takes_the_mark_away(world: World) -> None:
     world.faults.before("transact_write_items", lambda: world.clock.sleep(31))
-    order = world.place()
+    order = world.start_order()
 
     assert world.settle(order).status is CONFIRMED
 
     assert world.ended[0].path[:4] == ["SubmitOrder", "CheckOrder", "SubmitAgain", "SubmitOrder"]
-    assert len(world.fake.commits) == 1
+    assert len(world.carrier.commits) == 1

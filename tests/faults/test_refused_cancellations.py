@@ -7,17 +7,17 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retry_queues import RetryQueues
-from tests.support.carriers import OnlyCarrier
+from tests.support.fake_carriers import Behaviour, OnlyCarrier
 from tests.support.faults import fails_with, time_out
-from tests.support.world import Behaviour, World
+from tests.support.world import World
 
 
 def test_the_label_is_fetched_though_the_workflow_has_ended_meanwhile(world: World) -> None:
-    world.fake.behaviour = Behaviour(no_label=2)
-    order = world.place()
-    world.clock.run(until=lambda: world.read(order).status is OrderStatus.CONFIRMED, hours=1)
+    world.carrier.behaviour = Behaviour(no_label=2)
+    order = world.start_order()
+    world.clock.run(until=lambda: world.order(order).status is OrderStatus.CONFIRMED, hours=1)
     orders = world.table.tenant("acme").orders
-    before = world.read(order)
+    before = world.order(order)
     assert before.label.status is LabelStatus.PENDING
 
     # The first call is lost, so the cancellation is under way while the workflow looks after the label.
@@ -38,9 +38,9 @@ def test_the_label_is_fetched_though_the_workflow_has_ended_meanwhile(world: Wor
     assert orders.get(order.id).label.status is LabelStatus.PENDING
     world.sqs.workers["https://sqs.test/retry-lso"] = later
     at = world.clock.now
-    world.sqs.hurry("https://sqs.test/retry-lso")
+    world.sqs.deliver_now("https://sqs.test/retry-lso")
     world.stream()
-    assert world.read(order).status is OrderStatus.CONFIRMED
+    assert world.order(order).status is OrderStatus.CONFIRMED
 
     world.sweep_seconds = 100 * 3600
     ended = world.settle(order)

@@ -16,21 +16,21 @@ from parcelgate.carriers.errors import (
     OverLimitError,
     TransientError,
 )
-from parcelgate.carriers.lso.adapter import Adapter
+from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.results import Pending
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Waiting, WaitingFor
 from parcelgate.domain.problems import CarrierWords
-from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
 from sandbox import Settings, serve
 from tests.support.adapters import FakeVault, lso_account, lso_address, lso_parcel
 from tests.support.api import TENANT
-from tests.support.desk import BODIES, CARRIERS, Desk
+from tests.support.bodies import BODIES, CARRIERS
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import fails_with
-from tests.support.world import Behaviour, World
+from tests.support.world import World
 
 CREATE = {"ubi": "orders", "lme": "create"}
 LABEL = {"ubi": "labels", "lme": "queryLabel"}
@@ -75,15 +75,17 @@ def fails_until(world: World, method: str, end: datetime, error: CarrierError) -
         ("closed port", "carrier_unavailable"),
     ],
 )
-def test_an_order_that_cannot_be_sent_says_so(kind: str, code: str, carrier: str, desk: Desk) -> None:
-    login = desk.sandbox.logins[carrier]
+def test_an_order_that_cannot_be_sent_says_so(
+    kind: str, code: str, carrier: str, sandbox_world: World
+) -> None:
+    login = sandbox_world.sandbox.logins[carrier]
     if kind == "closed port":
-        desk.store_account(carrier, login, base_url=CLOSED)
+        sandbox_world.put_account(carrier, login, base_url=CLOSED)
     else:
-        desk.sandbox.fault(carrier, CREATE[carrier], kind, times=1)
-    begun = desk.clock.now
+        sandbox_world.sandbox.fault(carrier, CREATE[carrier], kind, times=1)
+    begun = sandbox_world.clock.now
 
-    reply = desk.create(BODIES[carrier]())
+    reply = sandbox_world.create_order(BODIES[carrier]())
 
     assert (reply.status, reply.json()["status"]) == (202, "processing")
     shown = reply.json()["waiting"]
@@ -91,51 +93,50 @@ def test_an_order_that_cannot_be_sent_says_so(kind: str, code: str, carrier: str
     assert datetime.fromisoformat(shown["since"]) == begun
     assert shown["last_error"]["message"]
     assert shown["next_attempt_at"] >= shown["since"]
-    order = desk.only_order()
-    assert ("order.waiting", code) in trail(desk, order)
+    order = sandbox_world.only_order()
+    assert ("order.waiting", code) in trail(sandbox_world, order)
 
-    desk.store_account(carrier, login)
-    desk.forget_accounts()
-    runtime.order_intake.carriers._accounts()._kept.clear()
-    ended = desk.settle(order)
-    desk.assert_promises(ended)
+    sandbox_world.put_account(carrier, login)
+    sandbox_world.forget_accounts()
+    ended = sandbox_world.settle(order)
+    sandbox_world.assert_promises(ended)
     assert (ended.status, ended.waiting) == (OrderStatus.CONFIRMED, None)
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_an_order_whose_carrier_is_down_counts_its_attempts_and_can_be_cancelled(
-    carrier: str, desk: Desk
+    carrier: str, sandbox_world: World
 ) -> None:
-    desk.store_account(carrier, desk.sandbox.logins[carrier], base_url=CLOSED)
-    desk.create(BODIES[carrier]())
-    passes(desk, minutes=10)
+    sandbox_world.put_account(carrier, sandbox_world.sandbox.logins[carrier], base_url=CLOSED)
+    sandbox_world.create_order(BODIES[carrier]())
+    passes(sandbox_world, minutes=10)
 
-    order = desk.only_order()
+    order = sandbox_world.only_order()
     wait = waiting(order)
     assert wait.attempts > 3
     assert wait.next_attempt_at is not None
-    assert desk.clock.now - timedelta(minutes=2) < wait.next_attempt_at
-    codes = [detail for kind, detail in trail(desk, order) if kind == "order.waiting"]
+    assert sandbox_world.clock.now - timedelta(minutes=2) < wait.next_attempt_at
+    codes = [detail for kind, detail in trail(sandbox_world, order) if kind == "order.waiting"]
     assert len(codes) == len({*codes}) <= 2, "one line for each kind of trouble, not for each attempt"
 
-    reply = desk.cancel(order)
+    reply = sandbox_world.cancel_order(order)
     assert (reply.status, reply.json()["status"], reply.json()["waiting"]) == (200, "cancelled", None)
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_label_that_cannot_be_fetched_says_so(carrier: str, desk: Desk) -> None:
-    desk.sandbox.fault(carrier, LABEL[carrier], "status_500", times=6)
-    reply = desk.create(BODIES[carrier]())
+def test_a_label_that_cannot_be_fetched_says_so(carrier: str, sandbox_world: World) -> None:
+    sandbox_world.sandbox.fault(carrier, LABEL[carrier], "status_500", times=6)
+    reply = sandbox_world.create_order(BODIES[carrier]())
     assert reply.status == 201
     assert (reply.json()["waiting"]["for"], reply.json()["waiting"]["attempts"]) == ("label", 0)
 
-    desk.clock.run(until=lambda: waiting(desk.only_order()).attempts == 2, hours=1)
-    order = desk.only_order()
+    sandbox_world.clock.run(until=lambda: waiting(sandbox_world.only_order()).attempts == 2, hours=1)
+    order = sandbox_world.only_order()
     wait = waiting(order)
     assert wait.last_error is not None
     assert (wait.for_, wait.last_error.code) == (WaitingFor.LABEL, "carrier_unavailable")
 
-    ended = desk.settle(order)
+    ended = sandbox_world.settle(order)
     assert (ended.label.status, ended.waiting) == (LabelStatus.READY, None)
 
 
@@ -156,10 +157,10 @@ def test_an_order_of_the_workflow_that_cannot_be_sent_says_so(
     call: str, error: CarrierError, code: str, world: World
 ) -> None:
     world.faults.on(call, fails_with(error), times=10**6)
-    order = world.place()
+    order = world.start_order()
     passes(world, hours=1)
 
-    after = world.read(order)
+    after = world.order(order)
     wait = waiting(after)
     assert wait.for_ is WaitingFor.CARRIER
     assert wait.since - order.created_at < timedelta(minutes=1)
@@ -172,11 +173,11 @@ def test_an_order_of_the_workflow_that_cannot_be_sent_says_so(
 
 
 def test_an_order_that_is_decided_about_says_so(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
     passes(world, minutes=5)
 
-    wait = waiting(world.read(order))
+    wait = waiting(world.order(order))
     assert (wait.for_, wait.attempts, wait.last_error) == (WaitingFor.DECISION, 0, None)
 
 
@@ -190,11 +191,11 @@ def test_an_order_that_is_decided_about_says_so(world: World) -> None:
 def test_an_order_whose_carrier_cannot_be_asked_for_its_decision_says_so(
     trouble: Any, code: str, world: World
 ) -> None:
-    world.fake.behaviour = Behaviour(results=[trouble] * 1000, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(results=[trouble] * 1000, callback_after=None)
+    order = world.start_order()
     passes(world, minutes=5)
 
-    wait = waiting(world.read(order))
+    wait = waiting(world.order(order))
     assert wait.last_error is not None
     assert (wait.for_, wait.last_error.code) == (WaitingFor.DECISION, code)
     assert wait.attempts > 2
@@ -202,10 +203,10 @@ def test_an_order_whose_carrier_cannot_be_asked_for_its_decision_says_so(
 
 def test_a_label_of_the_workflow_that_cannot_be_fetched_says_so(world: World) -> None:
     world.faults.on("label", fails_with(TransientError("500")), times=4)
-    order = world.place()
-    world.clock.run(until=lambda: world.read(order).status is OrderStatus.CONFIRMED, hours=1)
-    assert waiting(world.read(order)).for_ is WaitingFor.LABEL
-    world.clock.run(until=lambda: waiting(world.read(order)).attempts == 3, hours=1)
+    order = world.start_order()
+    world.clock.run(until=lambda: world.order(order).status is OrderStatus.CONFIRMED, hours=1)
+    assert waiting(world.order(order)).for_ is WaitingFor.LABEL
+    world.clock.run(until=lambda: waiting(world.order(order)).attempts == 3, hours=1)
 
     assert world.settle(order).waiting is None
 
@@ -221,7 +222,7 @@ def test_an_order_that_was_never_sent_goes_on_when_its_carrier_is_back(
     back = world.clock.now + timedelta(hours=hours)
     fails_until(world, call, back, TransientError("down"))
     world.sweep_seconds = 3600
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -234,7 +235,7 @@ def test_an_order_that_was_never_sent_goes_on_when_its_carrier_is_back(
 def test_twelve_hours_of_waiting_fit_into_one_history(world: World) -> None:
     world.faults.on("rates", fails_with(TransientError("down")), times=10**6)
     world.sweep_seconds = 3600
-    order = world.place()
+    order = world.start_order()
     world.settle(order)
 
     (execution,) = world.ended
@@ -246,8 +247,8 @@ def test_twelve_hours_of_waiting_fit_into_one_history(world: World) -> None:
 def test_the_carrier_s_time_to_decide_begins_with_the_order(world: World) -> None:
     back = world.clock.now + timedelta(hours=2)
     fails_until(world, "rates", back, TransientError("down"))
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -262,7 +263,7 @@ def test_the_carrier_s_time_to_decide_begins_with_the_order(world: World) -> Non
 def test_waiting_for_a_turn_never_ends_with_a_person(call: str, world: World) -> None:
     turn = world.clock.now + timedelta(hours=3)
     fails_until(world, call, turn, OverLimitError("busy", retry_after=20))
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -273,7 +274,7 @@ def test_waiting_for_a_turn_never_ends_with_a_person(call: str, world: World) ->
 
 def test_a_limiter_s_own_estimate_is_waited_for(world: World) -> None:
     world.faults.on("rates", fails_with(OverLimitError("busy", retry_after=600)))
-    order = world.place()
+    order = world.start_order()
 
     ended = world.settle(order)
 
@@ -311,14 +312,14 @@ def lso_world(lso_sandbox: str, lso_line: Switchboard, new_world: Callable[..., 
     account = lso_account(base_url=f"{lso_sandbox}/lso", credentials=LOGIN)
     vault = FakeVault(None)
 
-    def adapter(world: World) -> Adapter:
-        return Adapter(Connection(account, send=lso_line, tokens=vault, clock=world.clock))
+    def adapter(world: World) -> Lso:
+        return Lso(Connection(account, send=lso_line, tokens=vault, clock=world.clock))
 
     return new_world(carrier=adapter, environment={"PARCELGATE_WEBHOOK_BASE_URL": CLOSED})
 
 
 def placed(world: World) -> Order:
-    return world.place(
+    return world.start_order(
         "shop-17", parcels=(lso_parcel("shop-17-1"),), ship_to=lso_address(), service="GroundBasic"
     )
 
@@ -327,7 +328,7 @@ def test_an_lso_order_goes_on_when_its_port_is_open_again(lso_world: World, lso_
     order = placed(lso_world)
     passes(lso_world, hours=2)
 
-    after = lso_world.read(order)
+    after = lso_world.order(order)
     wait = waiting(after)
     assert (after.status, after.problem, after.attention) == (OrderStatus.ACCEPTED, None, None)
     assert wait.last_error is not None

@@ -65,7 +65,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
 
-        answer = world.deliver(url, body, signed(body, world.clock.now))
+        answer = world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert answer is not None
@@ -80,7 +80,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         before = tracking_of(world, order)
 
-        answer = world.deliver(url, sealed(route("FHE1", "sign_in", world.clock.now)))
+        answer = world.push(url, sealed(route("FHE1", "sign_in", world.clock.now)))
         work(world)
 
         assert status_of(answer) == 200
@@ -91,7 +91,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         before = tracking_of(world, order)
 
-        world.deliver(url, json.dumps(route("FHE1", "lost", world.clock.now)).encode())
+        world.push(url, json.dumps(route("FHE1", "lost", world.clock.now)).encode())
         work(world)
 
         assert tracking_of(world, order) == before
@@ -104,7 +104,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
 
-        world.deliver(url, body, signed(body, world.clock.now + timedelta(minutes=minutes)))
+        world.push(url, body, signed(body, world.clock.now + timedelta(minutes=minutes)))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -115,7 +115,7 @@ class TestSealedAndSigned:
         theirs = sealed(route("FHE1", "collect_order", world.clock.now))
         mine = sealed(route("FHE1", "sign_in", world.clock.now))
 
-        world.deliver(url, mine, signed(theirs, world.clock.now))
+        world.push(url, mine, signed(theirs, world.clock.now))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -124,7 +124,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
 
-        world.deliver(url, body, signed(body, world.clock.now, app_key="OTHER"))
+        world.push(url, body, signed(body, world.clock.now, app_key="OTHER"))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -134,7 +134,7 @@ class TestSealedAndSigned:
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         route_on, world.stream = world.stream, lambda: None  # type: ignore[method-assign]
 
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         world.clock.sleep(3600)
         world.stream = route_on  # type: ignore[method-assign]
         world.stream()
@@ -147,12 +147,12 @@ class TestSealedAndSigned:
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         headers = signed(body, world.clock.now)
 
-        world.deliver(url, body, headers)
+        world.push(url, body, headers)
         work(world)
         after = tracking_of(world, order)
         for _ in range(20):
             world.clock.sleep(300)
-            assert status_of(world.deliver(url, body, headers)) == 200
+            assert status_of(world.push(url, body, headers)) == 200
         work(world)
 
         assert tracking_of(world, order) == after
@@ -164,9 +164,9 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
 
-        world.deliver(url, body)
+        world.push(url, body)
         work(world)
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
@@ -175,7 +175,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         for code, hours in (("sign_in", 5), ("out_warehorse_2", 3), ("collect_order", 1)):
             body = sealed(route("FHE1", code, world.clock.now + timedelta(hours=hours)))
-            world.deliver(url, body, signed(body, world.clock.now))
+            world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         after = tracking_of(world, order)
@@ -186,7 +186,7 @@ class TestSealedAndSigned:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now) | {"eventTime": "yesterday"})
 
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -200,7 +200,7 @@ class TestWhoseParcel:
         order, url = lme_order(world), address(world, "lme")
         body = sealed({**route("", "sign_in", world.clock.now), "orderNo": ""})
 
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert nudged(world) == [tracking_of(world, order).id]
@@ -216,7 +216,7 @@ class TestWhoseParcel:
     def test_what_no_parser_takes_is_parked(self, body: bytes, reason: str, world: World) -> None:
         url = address(world, "lme")
 
-        assert status_of(world.deliver(url, body)) == 200
+        assert status_of(world.push(url, body)) == 200
         work(world)
 
         assert states(world) == [(PARKED, reason)]
@@ -225,7 +225,7 @@ class TestWhoseParcel:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now, event="Left with the \ud83d"))
 
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         (event,) = tracking_of(world, order).events
@@ -239,7 +239,7 @@ class TestWhoseParcel:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route(number, "sign_in", world.clock.now, reference="R-404"))
 
-        world.deliver(url, body, signed(body, world.clock.now) if is_signed else None)
+        world.push(url, body, signed(body, world.clock.now) if is_signed else None)
         work(world)
 
         after = tracking_of(world, order)
@@ -251,7 +251,7 @@ class TestWhoseParcel:
         order, url = lme_order(world, number="FHE2"), address(world, "lme")
         body = sealed(route("FHE1", "lost", world.clock.now))
 
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -263,7 +263,7 @@ class TestWhoseParcel:
         url = address(world, "lme")
         body = sealed(route(number, "lost", world.clock.now, reference="R-404"))
 
-        world.deliver(url, body, signed(body, world.clock.now) if is_signed else None)
+        world.push(url, body, signed(body, world.clock.now) if is_signed else None)
         work(world)
 
         assert states(world) == [(PARKED, "no such parcel")]
@@ -280,7 +280,7 @@ class TestWhoseParcel:
         world.table.webhook_tokens.put("u" * 43, Hook("other", "lme", "default"))
         body = sealed(route("FHE1", "lost", world.clock.now))
 
-        world.deliver(theirs, body, signed(body, world.clock.now))
+        world.push(theirs, body, signed(body, world.clock.now))
         work(world)
 
         assert tracking_of(world, order).events == ()
@@ -290,7 +290,7 @@ class TestWhoseParcel:
     def test_a_push_that_is_quicker_than_our_own_write_waits_for_it(self, world: World) -> None:
         order, url = lme_order(world, status=OrderStatus.PROCESSING), address(world, "lme")
         body = sealed(route("FHE1", "collect_order", world.clock.now))
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
         assert states(world) == [(RECEIVED, None)]
 
@@ -304,7 +304,7 @@ class TestWhoseParcel:
         url = address(world, "lme")
         lme_order(world, status=OrderStatus.PROCESSING)
         body = sealed(route("FHE1", "collect_order", world.clock.now))
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
 
         world.sweep_seconds = 3600
         pass_time(world, hours=50)
@@ -319,28 +319,30 @@ class TestWhoseParcel:
         self, status: OrderStatus, state: Any, world: World
     ) -> None:
         url = address(world, "lme")
+        # What is put into the queue stays there to be seen.
+        world.sqs.workers.pop("https://sqs.test/retry-lme")
         order = lme_order(world, status=OrderStatus.NEEDS_ATTENTION)
         orders = world.table.tenant(TENANT).orders
         named = order.changed(at=world.clock.now, carrier_order_number="FHE1")
         orders.save(order, named)
         if status is OrderStatus.FAILED:
             orders.save(named, named.move(status, at=world.clock.now, watch_at=None))
-        before = world.read(order)
+        before = world.order(order)
         body = sealed(route("FHE1", "collect_order", world.clock.now))
 
-        world.deliver(url, body)
+        world.push(url, body)
         pass_time(world, hours=3)
 
         asked = [json.loads(one)["action"] for one in world.sqs.bodies("https://sqs.test/retry-lme")]
         assert asked == ["reread"]
-        assert world.read(order) == before
+        assert world.order(order) == before
         assert states(world) == [state or (PARKED, "its order is failed")]
 
 
 class TestEndedAndPaused:
     def believed(self, world: World, url: str, code: str = "sign_in") -> None:
         body = sealed(route("FHE1", code, world.clock.now))
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         work(world)
 
     def pause(self, world: World, tracking: Tracking) -> None:
@@ -351,7 +353,7 @@ class TestEndedAndPaused:
         order, url = lme_order(world), address(world, "lme")
         self.pause(world, tracking_of(world, order))
 
-        world.deliver(url, sealed(route("FHE1", "collect_order", world.clock.now)))
+        world.push(url, sealed(route("FHE1", "collect_order", world.clock.now)))
         self.believed(world, url)
 
         after = tracking_of(world, order)
@@ -367,7 +369,7 @@ class TestEndedAndPaused:
         parcel = tracking_of(world, order).id
         assert world.table.tenant(TENANT).trackings.polls([parcel])[parcel] is None
 
-        world.deliver(url, sealed(route("FHE1", "collect_order", world.clock.now)))
+        world.push(url, sealed(route("FHE1", "collect_order", world.clock.now)))
         self.believed(world, url, "modify_sign_in")
 
         assert set(codes(tracking_of(world, order))) == {"modify_sign_in", "sign_in"}
@@ -381,7 +383,7 @@ class TestOnlyTheTimeSigned:
         parcel, url = followed(world), address(world, "trackingmore")
         stamp = int(world.clock.now.timestamp())
 
-        answer = world.deliver(url, webhook(verify_info(stamp)))
+        answer = world.push(url, webhook(verify_info(stamp)))
         work(world)
 
         assert status_of(answer) == 200
@@ -394,7 +396,7 @@ class TestOnlyTheTimeSigned:
         parcel, url = followed(world), address(world, "trackingmore")
         stamp = int(world.clock.now.timestamp())
 
-        world.deliver(url, webhook(verify_info(stamp), number, code=code))
+        world.push(url, webhook(verify_info(stamp), number, code=code))
         work(world)
 
         assert (nudged(world), states(world)) == ([parcel.id], [(PROCESSED, None)])
@@ -403,7 +405,7 @@ class TestOnlyTheTimeSigned:
         parcel, url = followed(world), address(world, "trackingmore")
         proof = verify_info(str(int(world.clock.now.timestamp())))
 
-        world.deliver(url, webhook(None, verifyInfo=proof))
+        world.push(url, webhook(None, verifyInfo=proof))
         work(world)
 
         assert nudged(world) == [parcel.id]
@@ -419,7 +421,7 @@ class TestOnlyTheTimeSigned:
         good = verify_info(int(world.clock.now.timestamp()), email=proof.pop("email", EMAIL))
         before = world.items()
 
-        answer = world.deliver(url, webhook(good | proof))
+        answer = world.push(url, webhook(good | proof))
         work(world)
 
         assert status_of(answer) == 401
@@ -430,14 +432,14 @@ class TestOnlyTheTimeSigned:
         followed(world)
         other, url = followed(world, "RR2CN"), address(world, "trackingmore")
         proof = verify_info(int(world.clock.now.timestamp()))
-        world.deliver(url, webhook(proof))
+        world.push(url, webhook(proof))
         work(world)
         before = world.items(), nudged(world)
 
         answers = [
-            world.deliver(url, webhook(proof, "RR2CN")),
-            world.deliver(url, webhook(None, "RR2CN", verifyInfo=proof)),
-            world.deliver(url, webhook(proof) + b" "),
+            world.push(url, webhook(proof, "RR2CN")),
+            world.push(url, webhook(None, "RR2CN", verifyInfo=proof)),
+            world.push(url, webhook(proof) + b" "),
         ]
         work(world)
 
@@ -450,20 +452,20 @@ class TestOnlyTheTimeSigned:
         second = address(world, "trackingmore", account="second", token="u" * 43)
         proof = verify_info(int(world.clock.now.timestamp()))
 
-        assert status_of(world.deliver(first, webhook(proof))) == 200
-        assert status_of(world.deliver(second, webhook(proof, "RR2CN"))) == 401
+        assert status_of(world.push(first, webhook(proof))) == 200
+        assert status_of(world.push(second, webhook(proof, "RR2CN"))) == 401
 
     def test_a_true_repeat_has_no_effect(self, world: World) -> None:
         followed(world)
         url = address(world, "trackingmore")
         body = webhook(verify_info(int(world.clock.now.timestamp())))
-        world.deliver(url, body)
+        world.push(url, body)
         work(world)
         before = world.items()
 
         for seconds in (1, 30, 3600):
             world.clock.sleep(seconds)
-            assert status_of(world.deliver(url, body)) == 200
+            assert status_of(world.push(url, body)) == 200
         work(world)
 
         assert world.items() == before
@@ -475,8 +477,8 @@ class TestOnlyTheTimeSigned:
         url = address(world, "trackingmore")
         proof = verify_info(int((world.clock.now + timedelta(minutes=minutes)).timestamp()))
 
-        assert status_of(world.deliver(url, webhook(proof))) == 200
-        assert status_of(world.deliver(url, webhook(proof, "RR2CN"))) == 401
+        assert status_of(world.push(url, webhook(proof))) == 200
+        assert status_of(world.push(url, webhook(proof, "RR2CN"))) == 401
         pass_time(world)
 
         assert states(world) == [(PARKED, "its time is too far from ours")]
@@ -485,7 +487,7 @@ class TestOnlyTheTimeSigned:
     def test_a_delivery_is_as_fresh_as_it_was_when_it_came(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")
         world.stream, route_on = lambda: None, world.stream  # type: ignore[method-assign]
-        world.deliver(url, webhook(verify_info(int(world.clock.now.timestamp()))))
+        world.push(url, webhook(verify_info(int(world.clock.now.timestamp()))))
 
         world.clock.sleep(3600)
         world.stream = route_on  # type: ignore[method-assign]
@@ -515,7 +517,7 @@ class TestOnlyTheTimeSigned:
         followed(world)
         url = address(world, "trackingmore")
 
-        assert status_of(world.deliver(url, body)) == 200
+        assert status_of(world.push(url, body)) == 200
         pass_time(world)
 
         assert states(world) == [(PARKED, reason)]
@@ -526,8 +528,8 @@ class TestOnlyTheTimeSigned:
         url = address(world, "trackingmore")
         at = int(world.clock.now.timestamp())
 
-        world.deliver(url, webhook(verify_info(at), "RR404CN"))
-        world.deliver(url, webhook(verify_info(at + 1), code="dhl"))
+        world.push(url, webhook(verify_info(at), "RR404CN"))
+        world.push(url, webhook(verify_info(at + 1), code="dhl"))
         work(world)
 
         assert states(world) == [(PARKED, "no such parcel")] * 2
@@ -538,13 +540,13 @@ class TestOnlyTheTimeSigned:
         secrets, world.secrets.texts = world.secrets.texts, {}
         before = world.items()
 
-        assert status_of(world.deliver(url, body)) == 503
+        assert status_of(world.push(url, body)) == 503
         assert world.items() == before
         world.secrets.texts = dict.fromkeys(secrets, '{"credentials": {"api_key": "k"}}')
-        assert status_of(world.deliver(url, body)) == 503
+        assert status_of(world.push(url, body)) == 503
         world.secrets.texts = secrets
         world.forget_accounts()
-        assert status_of(world.deliver(url, body)) == 200
+        assert status_of(world.push(url, body)) == 200
         work(world)
 
         assert nudged(world) == [parcel.id]
@@ -552,11 +554,11 @@ class TestOnlyTheTimeSigned:
     def test_a_changed_e_mail_is_used_at_once(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")
         at = int(world.clock.now.timestamp())
-        assert status_of(world.deliver(url, webhook(verify_info(at), "RR404CN"))) == 200
+        assert status_of(world.push(url, webhook(verify_info(at), "RR404CN"))) == 200
         (name,) = world.secrets.texts
         world.secrets.texts[name] = world.secrets.texts[name].replace(EMAIL, "new@example.com")
 
-        assert status_of(world.deliver(url, webhook(verify_info(at + 1, "new@example.com")))) == 200
+        assert status_of(world.push(url, webhook(verify_info(at + 1, "new@example.com")))) == 200
         world.forget_accounts()
         work(world)
 
@@ -569,10 +571,10 @@ class TestOnlyTheTimeSigned:
         inner: list[int] = []
         world.faults.before(
             "transact_write_items",
-            lambda: inner.append(status_of(world.deliver(url, webhook(proof, "RR2CN")))),
+            lambda: inner.append(status_of(world.push(url, webhook(proof, "RR2CN")))),
         )
 
-        assert status_of(world.deliver(url, webhook(proof))) == 401
+        assert status_of(world.push(url, webhook(proof))) == 401
         assert inner == [200]
 
 
@@ -581,11 +583,11 @@ class TestNothingIsLost:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         headers = signed(body, world.clock.now)
-        world.deliver(url, body, headers)
+        world.push(url, body, headers)
         world.sqs.messages[INBOX].clear()
         world.clock.sleep(60)
 
-        world.deliver(url, body, headers)
+        world.push(url, body, headers)
         work(world)
 
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
@@ -593,7 +595,7 @@ class TestNothingIsLost:
     def test_the_sweep_finds_a_delivery_whose_message_was_lost(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         world.sqs.messages[INBOX].clear()
 
         pass_time(world)
@@ -604,7 +606,7 @@ class TestNothingIsLost:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         secrets, world.secrets.texts = world.secrets.texts, {}
-        world.deliver(url, body, signed(body, world.clock.now))
+        world.push(url, body, signed(body, world.clock.now))
         pass_time(world, hours=2)
         assert states(world) == [(RECEIVED, None)]
 
@@ -616,9 +618,9 @@ class TestNothingIsLost:
     def test_one_bad_delivery_spoils_no_other(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         for number, bad in enumerate((b"{", sealed([]), sealed("x"), b'{"data": "AAAA"}', sealed({}))):
-            world.deliver(url, bad)
+            world.push(url, bad)
             body = sealed(route("FHE1", "transport_order", world.clock.now + timedelta(minutes=number)))
-            world.deliver(url, body, signed(body, world.clock.now))
+            world.push(url, body, signed(body, world.clock.now))
         work(world)
 
         assert len(tracking_of(world, order).events) == 5
@@ -659,7 +661,7 @@ def worked_off(world: World) -> list[str]:
     told_of = webhook(verify_info(int(world.clock.now.timestamp())))
 
     def until_acknowledged(url: str, body: bytes, headers: dict[str, str] | None = None) -> None:
-        answer = world.deliver(url, body, headers)
+        answer = world.push(url, body, headers)
         if answer is None or answer["statusCode"] != 200:
             world.clock.after(60, lambda: until_acknowledged(url, body, headers))
 

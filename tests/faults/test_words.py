@@ -60,7 +60,7 @@ def lso_world(sandbox: httpx.Client, new_world: Callable[..., World]) -> Callabl
 
 def place(world: World, reference: str, boxes: int = 1, **facts: Any) -> Order:
     parcels = tuple(lso_parcel(f"{reference}-{n}") for n in range(1, boxes + 1))
-    return world.place(reference, parcels=parcels, ship_to=lso_address(), **facts)
+    return world.start_order(reference, parcels=parcels, ship_to=lso_address(), **facts)
 
 
 def assert_ledger(sandbox: httpx.Client, world: World, *orders: Order) -> None:
@@ -70,7 +70,7 @@ def assert_ledger(sandbox: httpx.Client, world: World, *orders: Order) -> None:
         world.assert_promises(order)
         entries = [entry for entry in ledger["orders"] if entry["reference"] == order.reference]
         assert len(entries) <= 1, "bought twice"
-        ended = world.read(order)
+        ended = world.order(order)
         if ended.status is FAILED:
             assert [entry["held"] for entry in entries] in ([], ["0.00"]), "money is held"
         if ended.status is CONFIRMED:

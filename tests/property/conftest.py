@@ -1,5 +1,5 @@
 """The fixtures of the HTTP API's tests."""
 
-from tests.support.api import house, logged, premises
+from tests.support.api import backend, logged, shared_backend
 
-__all__ = ["house", "logged", "premises"]
+__all__ = ["backend", "logged", "shared_backend"]

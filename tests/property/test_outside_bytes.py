@@ -26,7 +26,7 @@ from parcelgate.services.labels.documents import joined
 from tests.property.examples import many
 from tests.property.test_carrier_answers import ACCOUNTS, LME_ROUTES, TM_ITEM, adapter
 from tests.support.adapters import NOON
-from tests.support.api import Context, House, call
+from tests.support.api import Backend, Context, call
 from tests.support.carrier_answers import bodies
 from tests.support.orders import an_event, an_order
 from tests.support.webhooks import sealed, signed, verify_info
@@ -115,15 +115,15 @@ def whose(authorization: str) -> dict[str, Any]:
 
 @given(text=st.text(max_size=80))
 @many(60)
-def test_no_text_is_a_key(text: str, house: House) -> None:
+def test_no_text_is_a_key(text: str, backend: Backend) -> None:
     for authorization in (text, f"Bearer {text}", f"Bearer pg_{text}", f"Bearer pg_k_{text}"):
         assert whose(authorization) == {"auth": "invalid"}
 
 
 @given(data=st.data())
 @many(60)
-def test_a_key_with_any_letter_changed_is_nobodys(data: st.DataObject, house: House) -> None:
-    key = api_keys.create(house.table, "acme", ["orders:read"], "a key")
+def test_a_key_with_any_letter_changed_is_nobodys(data: st.DataObject, backend: Backend) -> None:
+    key = api_keys.create(backend.table, "acme", ["orders:read"], "a key")
     at = data.draw(st.integers(0, len(key) - 1))
     changed = key[:at] + data.draw(st.characters(codec="utf-8") | st.just("")) + key[at + 1 :]
 
@@ -132,9 +132,11 @@ def test_a_key_with_any_letter_changed_is_nobodys(data: st.DataObject, house: Ho
 
 @given(data=st.data())
 @many(60)
-def test_any_other_cursor_is_refused_or_leads_through_the_own_list(data: st.DataObject, house: House) -> None:
+def test_any_other_cursor_is_refused_or_leads_through_the_own_list(
+    data: st.DataObject, backend: Backend
+) -> None:
     for number in range(2):
-        house.put(an_order(reference=f"R-{number}"), an_event())
+        backend.put(an_order(reference=f"R-{number}"), an_event())
     cursor = call("GET /v1/orders", query={"limit": "1"}).json()["next_cursor"]
     at = data.draw(st.integers(0, len(cursor)))
     changed = data.draw(st.text(max_size=40)) if at == 0 else cursor[:at] + data.draw(st.text(max_size=3))
@@ -144,7 +146,7 @@ def test_any_other_cursor_is_refused_or_leads_through_the_own_list(data: st.Data
     assert reply.status in (200, 422)
     if reply.status == 422:
         assert reply.errors == {"/cursor": "format"}
-    house.tidy()
+    backend.tidy()
 
 
 # Files of orders.

@@ -18,10 +18,10 @@ from parcelgate.domain.orders import LabelStatus, Order
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
 from sandbox.lme import new_login
-from tests.support.api import BUCKET, Body, Context, House, Reply, call, house, premises
+from tests.support.api import BUCKET, Backend, Body, Context, Reply, backend, call, shared_backend
 from tests.support.table import TABLE_NAME, all_items
 
-__all__ = ["house", "premises"]
+__all__ = ["backend", "shared_backend"]
 
 UBI_LOGIN = {"token": "t-7", "secret": "made-up"}
 SENDER = {
@@ -54,8 +54,8 @@ ITEM = {
 class Shop:
     """A merchant with an account at UBI and at LME, and the machinery that follows a write."""
 
-    def __init__(self, house: House, url: str) -> None:
-        self.house = house
+    def __init__(self, backend: Backend, url: str) -> None:
+        self.backend = backend
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self._images: dict[tuple[str, str], Any] = {}
         # A queue of its own: what another test left waiting in one would come up here.
@@ -68,13 +68,13 @@ class Shop:
         return self.order(reply.json()["id"])
 
     def order(self, order_id: str) -> Order:
-        return self.house.order(order_id)
+        return self.backend.order(order_id)
 
     def change(self, order: Order, patch: Any, **more: Any) -> Reply:
         return call("PATCH /v1/orders/{id}", id=order.id, body=patch, **more)
 
     def trail(self, order: Order) -> list[str]:
-        return [event.type for event in self.house.tenant().orders.events(order.id)]
+        return [event.type for event in self.backend.tenant().orders.events(order.id)]
 
     def label(self, order: Order, accept: str = "application/json") -> Reply:
         return call("GET /v1/orders/{id}/label", id=order.id, headers={"accept": accept})
@@ -90,9 +90,9 @@ class Shop:
 
     def rested(self) -> None:
         """The time is over for which a carrier that said 429 is left alone."""
-        for item in all_items(self.house.dynamodb):
+        for item in all_items(self.backend.dynamodb):
             if item["sk"]["S"] == "LIMITS":
-                self.house.dynamodb.delete_item(
+                self.backend.dynamodb.delete_item(
                     TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]}
                 )
 
@@ -104,7 +104,7 @@ class Shop:
     def time_passes(self) -> list[str]:
         """The stream is read, and the label queue worked off once; whose labels were wanted."""
         records = []
-        for item in all_items(self.house.dynamodb):
+        for item in all_items(self.backend.dynamodb):
             name = (item["pk"]["S"], item["sk"]["S"])
             if name[1] == "ORDER" and self._images.get(name) != item:
                 change = {"Keys": {"pk": item["pk"]}, "NewImage": item, "SequenceNumber": str(len(records))}
@@ -151,8 +151,8 @@ def running() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def furnished(running: tuple[str, dict[str, str]], premises: House) -> House:
-    """The premises, with both carriers' accounts."""
+def with_accounts(running: tuple[str, dict[str, str]], shared_backend: Backend) -> Backend:
+    """The functions' AWS, with both carriers' accounts."""
     url, login = running
     lme = {name: login[name] for name in ("app_key", "client_private", "lme_public")}
     for carrier, credentials in (("ubi", UBI_LOGIN), ("lme", lme)):
@@ -163,17 +163,17 @@ def furnished(running: tuple[str, dict[str, str]], premises: House) -> House:
     aws_clients.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
-    return premises
+    return shared_backend
 
 
 @pytest.fixture
 def shop(
-    furnished: House,
-    house: House,
+    with_accounts: Backend,
+    backend: Backend,
     running: tuple[str, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Shop]:
-    found = Shop(house, running[0])
+    found = Shop(backend, running[0])
     found.control.post("/reset").raise_for_status()
     sqs = aws_clients.client("sqs")
     queues = {name: sqs.create_queue(QueueName=f"retry-{name}")["QueueUrl"] for name in ("lso", "ubi", "lme")}

@@ -20,10 +20,10 @@ from parcelgate import aws_clients
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import PROCESSED
 from tests.sandbox.conftest import Receiver, eventually, receiver
-from tests.sandbox_wire.test_after_the_order import Shop, furnished, running, shop
-from tests.support.api import Context, house, premises
+from tests.sandbox_wire.test_after_the_order import Shop, running, shop, with_accounts
+from tests.support.api import Context, backend, shared_backend
 
-__all__ = ["furnished", "house", "premises", "receiver", "running", "shop"]
+__all__ = ["backend", "receiver", "running", "shared_backend", "shop", "with_accounts"]
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("functions", "shared/parcelgate/carriers", "shared/parcelgate/http", "shared/parcelgate/services")
@@ -66,7 +66,7 @@ class Pushes:
 
     def __init__(self, shop: Shop, receiver: Receiver) -> None:
         self._shop = shop
-        shop.house.table.webhook_tokens.put(TOKEN, Hook("acme", "lme", "default"))
+        shop.backend.table.webhook_tokens.put(TOKEN, Hook("acme", "lme", "default"))
         shop.control.post("/webhooks", json={"lme": {"default": receiver.url}}).raise_for_status()
         shop.buys("lme", "pushed")
         shop.control.post("/advance", json={"seconds": 360_000}).raise_for_status()
@@ -82,7 +82,7 @@ class Pushes:
             "body": json.dumps(body),
         }
         assert ingest_webhook(event, Context())["statusCode"] == 200
-        (entry,) = [item for item in self._shop.house.stored("inbox") if "due_at" in item]
+        (entry,) = [item for item in self._shop.backend.stored("inbox") if "due_at" in item]
         message = {"tenant": "acme", "id": entry["pk"]["S"].split("#", 3)[3]}
         record = {
             "messageId": "1",
@@ -103,7 +103,7 @@ def test_a_webhook_walks_through_few_files(
     pushes = Pushes(shop, receiver)
     pushes.deliver_next()
     files = files_of(pushes.deliver_next)
-    states = [item["entry_state"]["S"] for item in shop.house.stored("inbox")]
+    states = [item["entry_state"]["S"] for item in shop.backend.stored("inbox")]
     assert states == [PROCESSED, PROCESSED]
     assert "shared/parcelgate/carriers/lme/adapter.py" in files
     assert len(files) <= MOST_FOR_A_WEBHOOK, listed(files, MOST_FOR_A_WEBHOOK)

@@ -14,10 +14,10 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
-from tests.support.api import Body, Context, House, Reply, call, house, premises
+from tests.support.api import Backend, Body, Context, Reply, backend, call, shared_backend
 from tests.support.table import TABLE_NAME, all_items
 
-__all__ = ["house", "premises"]
+__all__ = ["backend", "shared_backend"]
 
 LOGIN = {"api_key": "k-7", "email": "shop@example.com"}
 DAY = 24 * 3600
@@ -26,8 +26,8 @@ DAY = 24 * 3600
 class Shop:
     """A merchant with an account at TrackingMore, and an eye on its stand-in."""
 
-    def __init__(self, house: House, url: str) -> None:
-        self.house = house
+    def __init__(self, backend: Backend, url: str) -> None:
+        self.backend = backend
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
 
     def follows(self, number: str, code: str = "china-ems", **more: Any) -> Body:
@@ -51,7 +51,7 @@ class Shop:
         """The poll queue is worked off."""
         records = [
             {"messageId": str(n), "receiptHandle": "r", "body": json.dumps(message)}
-            for n, message in enumerate(self.house.nudges())
+            for n, message in enumerate(self.backend.nudges())
         ]
         assert poll_nudged({"Records": records}, Context()) == {"batchItemFailures": []}
 
@@ -61,10 +61,10 @@ class Shop:
 
     def rested(self) -> None:
         """The time is over for which an aggregator that said 429 is left alone."""
-        for item in all_items(self.house.dynamodb):
+        for item in all_items(self.backend.dynamodb):
             if item["sk"]["S"] == "LIMITS":
                 key = {"pk": item["pk"], "sk": item["sk"]}
-                self.house.dynamodb.delete_item(TableName=TABLE_NAME, Key=key)
+                self.backend.dynamodb.delete_item(TableName=TABLE_NAME, Key=key)
 
     @property
     def calls(self) -> dict[str, int]:
@@ -85,13 +85,15 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def shop(premises: House, house: House, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def shop(
+    shared_backend: Backend, backend: Backend, url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
     secret = {"credentials": LOGIN, "base_url": f"{url}/trackingmore"}
     aws_clients.client("secretsmanager").put_secret_value(
         SecretId="parcelgate/acme/trackingmore/default", SecretString=json.dumps(secret)
     )
     runtime.reset()
-    found = Shop(house, url)
+    found = Shop(backend, url)
     found.control.post("/reset").raise_for_status()
     yield found
     runtime.reset()
@@ -347,9 +349,9 @@ def test_trouble_on_the_way_is_mended_by_the_same_request_again(name: str, kind:
     assert first.status in {200, 201, 202, 204, 429, 503}, first.text
     assert again.status in {200, 201, 202, 204} | done | ({404} if first.status == 204 else set()), again.text
     if name == "batch":
-        assert len(shop.house.stored("tracking")) == len(shop.there()) == 4
+        assert len(shop.backend.stored("tracking")) == len(shop.there()) == 4
     if name == "deleteOne":
-        assert shop.house.stored("tracking") == []
+        assert shop.backend.stored("tracking") == []
 
 
 def test_a_wrong_key_is_told_as_an_aggregator_that_cannot_be_asked(shop: Shop) -> None:

@@ -1,8 +1,7 @@
 """The HTTP API for tests: events as the gateway makes them, handlers called, answers held to the contract.
 
-`house`, a fixture that `tests/unit/functions/conftest.py` makes known, is everything that the functions need
-of AWS, in moto: the table, the accounts' secrets, the order flow and a retry queue. Every answer is checked
-against the OpenAPI document.
+The fixture `backend` is everything that the functions need of AWS, in moto: the table, the accounts' secrets,
+the order flow and a retry queue. Every answer is checked against the OpenAPI document.
 """
 
 import base64
@@ -27,6 +26,7 @@ from parcelgate.http.routes import function_of
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from parcelgate.store.table import Table, TenantTable
+from tests.support import observed_calls
 from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
 
 type Body = dict[str, Any]
@@ -132,11 +132,12 @@ def api_event(
     return event
 
 
-def send(event: Mapping[str, Any]) -> Reply:
+def send(event: Mapping[str, Any], context: Context | None = None) -> Reply:
     """Give an event to the function of its route, and hold the answer to the contract."""
     route = event["routeKey"]
     handler: Handler = import_module(f"functions.{ROUTES[route]}.handler").handler
-    given = handler(json.loads(json.dumps(event)), Context())
+    with observed_calls.running(ROUTES[route]):
+        given = handler(json.loads(json.dumps(event)), context or Context())
     json.dumps(given)
     assert given["isBase64Encoded"] is False
     reply = Reply(given["statusCode"], given["headers"], given["body"])
@@ -179,7 +180,7 @@ def a_box(**changes: Any) -> Body:
     } | changes
 
 
-class House:
+class Backend:
     """What the functions stand on, and a look into it."""
 
     def __init__(self, made: Mapping[str, Any]) -> None:
@@ -245,7 +246,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def premises() -> Iterator[House]:
+def shared_backend() -> Iterator[Backend]:
     """Everything that the functions need of AWS, in memory; made once for each module of tests."""
     with aws(), pytest.MonkeyPatch.context() as patch:
         made = {
@@ -291,15 +292,15 @@ def premises() -> Iterator[House]:
         }
         for name, value in settings.items():
             patch.setenv(name, value)
-        yield House(made)
+        yield Backend(made)
 
 
 @pytest.fixture
-def house(premises: House) -> Iterator[House]:
-    """The premises, with nothing of an earlier test in them."""
-    premises.tidy()
-    yield premises
-    premises.tidy()
+def backend(shared_backend: Backend) -> Iterator[Backend]:
+    """The shared backend, with nothing of an earlier test in it."""
+    shared_backend.tidy()
+    yield shared_backend
+    shared_backend.tidy()
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from typing import Any
 
 from parcelgate import aws_clients
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import Accounts, OfAccount
+from parcelgate.carriers.accounts import Accounts
 from parcelgate.carriers.port import Carrier
-from parcelgate.domain.deadline import Deadline
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.settings import Settings
@@ -42,13 +41,3 @@ def is_carrier(adapter: object, carrier: str) -> bool:
     lacking = sorted({"examine", "create", "find_by_reference", "track"} - set(dir(adapter)))
     assert not lacking, f"not written yet: {', '.join(lacking)} in the adapter of {carrier}, see port.Carrier"
     return isinstance(adapter, Carrier)
-
-
-class OnlyCarrier:
-    """In the place of `Carriers`: every account leads to this carrier."""
-
-    def __init__(self, carrier: Any) -> None:
-        self.carrier = carrier
-
-    def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Any:
-        return self.carrier

@@ -9,6 +9,7 @@ read here, as far as it sets and removes whole attributes. Whatever else is call
 import base64
 import json
 import re
+from threading import Lock
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -135,6 +136,24 @@ class FastDynamoDB:
             return {"Code": "None"}
         shown = current is not None and write.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         return {"Code": "ConditionalCheckFailed", "Message": ""} | ({"Item": _out(current)} if shown else {})
+
+
+class OneAtATime:
+    """A client whose calls do not overlap, so that several threads may use it, as DynamoDB's."""
+
+    def __init__(self, client: Any) -> None:
+        self.meta = client.meta
+        self._client = client
+        self._lock = Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*positional: Any, **request: Any) -> Any:
+            with self._lock:
+                return method(*positional, **request)
+
+        return call
 
 
 def _refused(error: DynamodbException, operation: str) -> ClientError:

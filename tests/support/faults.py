@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from tests.support import observed_calls
+
 _AT_HOME = frozenset({"can_paginate", "generate_presigned_post", "generate_presigned_url", "get_waiter"})
 """Methods of an AWS client that call nobody."""
 
@@ -176,6 +178,7 @@ class Faults:
                 entry.happened += 1
                 entry.what()
         self.calls.append(call)
+        observed_calls.note(call.target, call.method, call.arguments)
         fault = self._next(len(self.calls), call)
         if fault is None:
             return really()

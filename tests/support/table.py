@@ -85,7 +85,7 @@ def aws() -> Iterator[None]:
 def dynamodb() -> Iterator[Any]:
     """The client of a fresh DynamoDB that has the table. The client itself is made once for all tests."""
     with aws():
-        client = _client()
+        client = dynamodb_client()
         aws_clients.put("dynamodb", client)
         create_table(client)
         yield client
@@ -98,7 +98,8 @@ def table(dynamodb: Any) -> Table:
 
 
 @cache
-def _client() -> Any:
+def dynamodb_client() -> Any:
+    """The client, made once for all tests."""
     return aws_clients.client("dynamodb")
 
 

@@ -1,11 +1,13 @@
 """Trackings and what is told of parcels, for tests."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.trackings import Tracking, TrackingEvent, TrackingStatus
+from parcelgate.services.trackings.polls import Nudge
 from tests.support.orders import NOON
 
 
@@ -45,3 +47,8 @@ def seen(
 def told(*events: TrackingEvent, number: str = "1Z", **more: Any) -> ParcelHistory:
     """What a carrier tells of one parcel."""
     return ParcelHistory(tracking_number=number, events=events, **more)
+
+
+def a_nudge(tenant: str, tracking_id: str, *, message_id: str = "1") -> Nudge:
+    """A message of the poll queue."""
+    return Nudge(message_id, message_id, json.dumps({"tenant": tenant, "tracking_id": tracking_id}))

@@ -134,7 +134,7 @@ def confirmed(world: World, order: Order, number: str = "FHE1") -> Order:
 
 def tracking_of(world: World, order: Order) -> Tracking:
     """What is known of an order's first parcel."""
-    return world.table.tenant(TENANT).trackings.get(world.read(order).parcels[0].tracking_id or "")
+    return world.table.tenant(TENANT).trackings.get(world.order(order).parcels[0].tracking_id or "")
 
 
 # TrackingMore

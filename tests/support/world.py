@@ -1,384 +1,130 @@
-"""A whole Parcelgate in this process: the deployed machine, the real handlers, a carrier that can be told.
+"""A whole Parcelgate in this process: the real functions over fakes of AWS and of the carriers.
 
-Time is a `FakeClock`: nothing sleeps, and everything that is to happen later is on its agenda (callbacks,
-retries of the machine, messages that become visible, the sweep every five minutes). DynamoDB is moto's;
-queues, bus and bucket are the few lines below. Every outward call of our functions goes through one
-`Faults`, so that a function can die at any of them.
+    def test_an_order_is_confirmed(world: World) -> None:
+        order = world.start_order()
+        assert world.settle(order).status is OrderStatus.CONFIRMED
+
+The functions' own runtime builds every service, from the environment and the AWS clients that a world sets.
+Time is a `FakeClock`: nothing sleeps, and everything that happens later is on its agenda (callbacks, retries
+of the workflow, messages that become visible, the sweep every five minutes). DynamoDB is moto's. Every
+outward call of our functions goes through one `Faults`, so a function can die at any of them.
+
+The fixture `world` has carriers in memory: `world.carrier` buys orders, `world.tracker()` answers where
+parcels are. In `sandbox_world` the real adapters call the sandbox over HTTP; both read the wall clock.
+`new_world` and `new_sandbox_world` make several, or others than usual.
 """
 
+import inspect
 import json
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from importlib import import_module
 from itertools import count
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 from infra.settings import settings_for
 from infra.state_machines.order_flow import definition as order_flow_definition
-from parcelgate import aws_clients
-from parcelgate.carriers.accounts import Accounts
-from parcelgate.carriers.errors import LabelPendingError, RefusedError, UnknownOutcomeError
+from parcelgate import aws_clients, services
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountName, OfAccount
 from parcelgate.carriers.port import Carrier
-from parcelgate.carriers.results import (
-    Cancellation,
-    Confirmed,
-    Examination,
-    Failed,
-    LabelFile,
-    NotFound,
-    OrderResult,
-    ParcelHistory,
-    ParcelResult,
-    Pending,
-    Rate,
-    Submitted,
-)
+from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.carriers.toolkit.transport import HttpTransport
+from parcelgate.domain.batches import Batch, Progress, progress
+from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
-from parcelgate.domain.problems import CarrierWords
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.http.requests.batches import read_batch
+from parcelgate.http.requests.reading import read_json
 from parcelgate.runtime import runtime
-from parcelgate.services.batches.batches import Batches, Bodies, FanOut
-from parcelgate.services.events import stream_router
-from parcelgate.services.labels.documents import LabelStore
-from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
-from parcelgate.services.operator import sweep
-from parcelgate.services.orders.retries import Retrier
-from parcelgate.services.orders.retry_queues import RetryQueues
+from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.orders.submission import OrderSubmitter
-from parcelgate.services.orders.workflow import OrderFlow
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings.timeline import Timelines
-from parcelgate.services.webhooks import process, receive
+from parcelgate.services.trackings import polls
+from parcelgate.services.trackings.polls import Nudge, Polls
+from parcelgate.store.calls import typed
 from parcelgate.store.table import Table
-from tests.support.carriers import carriers_over
+from parcelgate.store.trackings import tracking_item
+from tests.support import observed_calls
+from tests.support.api import TENANT, Body, Context, Reply, api_event, send
+from tests.support.aws import FakeEvents, FakeS3, FakeSecrets, FakeSqs
 from tests.support.clock import FakeClock
-from tests.support.fast_dynamodb import FastDynamoDB
-from tests.support.faults import Call, Faults, Killed
+from tests.support.fake_carriers import FakeCarrier, FakeTracker
+from tests.support.fast_dynamodb import FastDynamoDB, OneAtATime
+from tests.support.faults import Faults, Killed
 from tests.support.orders import an_event, an_order, trackings_of
+from tests.support.sandbox import READ_SECONDS, Sandbox
 from tests.support.state_machine import MACHINE, Execution, StepFunctions
-from tests.support.table import TABLE_NAME, all_items, aws, create_table
+from tests.support.table import TABLE_NAME, all_items, aws, create_table, dynamodb_client
+from tests.support.trackings import a_tracking
+
+QUEUES = "https://sqs.test"
+_CARRIERS = ("lso", "ubi", "lme")
+
+
+def queue(name: str) -> str:
+    """The address of a queue such as `retry-lso`."""
+    return f"{QUEUES}/{name}"
+
+
+def _of_each_carrier(kind: str) -> str:
+    return json.dumps({carrier: queue(f"{kind}-{carrier}") for carrier in _CARRIERS})
+
 
 ENVIRONMENT = {
-    "PARCELGATE_TABLE": TABLE_NAME,
     "PARCELGATE_LABEL_BUCKET": "labels",
+    "PARCELGATE_BATCH_BUCKET": "bodies",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
-    "PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels",
-    "PARCELGATE_INBOX_QUEUE_URL": "https://sqs.test/inbox",
-    "PARCELGATE_POLL_QUEUE_URL": "https://sqs.test/polls",
-    "PARCELGATE_RETRY_QUEUE_URLS": (
-        '{"lso": "https://sqs.test/retry-lso", "lme": "https://sqs.test/retry-lme"}'
-    ),
-    "PARCELGATE_RETRY_DEAD_LETTER_URLS": '{"lso": "https://sqs.test/dead-lso"}',
-    "PARCELGATE_CHANGES_DEAD_LETTER_URL": "https://sqs.test/dead-changes",
+    "PARCELGATE_LABEL_QUEUE_URL": queue("labels"),
+    "PARCELGATE_INBOX_QUEUE_URL": queue("inbox"),
+    "PARCELGATE_POLL_QUEUE_URL": queue("polls"),
+    "PARCELGATE_BATCH_QUEUE_URLS": _of_each_carrier("batch"),
+    "PARCELGATE_RETRY_QUEUE_URLS": _of_each_carrier("retry"),
+    "PARCELGATE_RETRY_DEAD_LETTER_URLS": _of_each_carrier("dead"),
+    "PARCELGATE_CHANGES_DEAD_LETTER_URL": queue("dead-changes"),
     "PARCELGATE_EVENT_BUS": "bus",
     "PARCELGATE_KMS_KEY": "key",
     "PARCELGATE_WEBHOOK_BASE_URL": "https://hooks.test",
+    "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
+    "POWERTOOLS_SERVICE_NAME": "test",
 }
 STATES = ("submit_order", "check_order", "fetch_label", "compensate_order", "escalate_order")
 FUNCTION_SECONDS = 60.0
+BATCH_FUNCTION_SECONDS = 180.0
+BATCH_HIDDEN_SECONDS = 210.0
 SWEEP_SECONDS = 300.0
-VISIBILITY_SECONDS = 360.0
-PDF = b"%PDF-1.4 a label"
-
-
-@cache
-def definition() -> dict[str, Any]:
-    """The machine as the stack for AWS deploys it, with functions by their plain names."""
-    return order_flow_definition(settings_for("production"), {name: name for name in STATES})
-
-
-class FakeSqs:
-    """Queues on the fake clock. A queue with a worker hands its messages to it as they become visible."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.workers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-        self.most_receives: dict[str, int] = {}
-        self.messages: dict[str, list[dict[str, Any]]] = {}
-        self._clock = clock
-        self._ids = count(1)
-        self._visible_after: dict[str, float] = {}
-        self.hidden: dict[str, float] = {}
-        """How long a queue hides a message that is being worked on, where not the usual time."""
-
-    def send_message(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        MessageBody: str,  # noqa: N803
-        DelaySeconds: float = 0,  # noqa: N803
-        MessageAttributes: dict[str, Any] | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        message = {"id": str(next(self._ids)), "body": MessageBody, "receives": 0}
-        message["attributes"] = MessageAttributes or {}
-        self.messages.setdefault(QueueUrl, []).append(message)
-        if QueueUrl in self.workers:
-            self._clock.after(DelaySeconds, lambda: self._deliver(QueueUrl, message))
-        return {"MessageId": message["id"]}
-
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        for entry in Entries:
-            self.send_message(QueueUrl=QueueUrl, MessageBody=entry["MessageBody"])
-        return {"Successful": [], "Failed": []}
-
-    def change_message_visibility(
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        ReceiptHandle: str,  # noqa: N803
-        VisibilityTimeout: int,  # noqa: N803
-    ) -> None:
-        assert 0 <= VisibilityTimeout <= 43200
-        self._visible_after[ReceiptHandle] = VisibilityTimeout
-
-    def bodies(self, queue: str) -> list[str]:
-        return [message["body"] for message in self.messages.get(queue, [])]
-
-    @property
-    def busy(self) -> bool:
-        return any(self.messages.get(queue) for queue in self.workers)
-
-    def hurry(self, queue: str) -> None:
-        """Hand every message to its worker at once."""
-        for message in list(self.messages.get(queue, ())):
-            self._deliver(queue, message)
-
-    def _deliver(self, queue: str, message: dict[str, Any]) -> None:
-        if message not in self.messages[queue]:
-            return
-        message["receives"] += 1
-        if message["receives"] > self.most_receives.get(queue, 1000):
-            self.messages[queue].remove(message)
-            self.messages.setdefault(f"{queue}-dead", []).append(message)
-            return
-        record = {
-            "messageId": message["id"],
-            "receiptHandle": message["id"],
-            "body": message["body"],
-            "attributes": {"ApproximateReceiveCount": str(message["receives"])},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:eu-central-1:000000000000:{queue.rpartition('/')[2]}",
-        }
-        try:
-            answer = self.workers[queue]({"Records": [record]})
-            failed = bool(answer and answer["batchItemFailures"])
-        except Killed:
-            failed = True
-        if failed:
-            hidden = self.hidden.get(queue, VISIBILITY_SECONDS)
-            after = self._visible_after.pop(message["id"], hidden)
-            self._clock.after(after, lambda: self._deliver(queue, message))
-        else:
-            self.messages[queue].remove(message)
-
-
-class FakeEvents:
-    """The bus: remembers what was put on it."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
-
-    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        self.entries += Entries
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in Entries]}
-
-    @property
-    def kinds(self) -> list[str]:
-        return [entry["DetailType"] for entry in self.entries]
-
-
-class FakeS3:
-    """The bucket."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
-        assert Bucket == "labels"
-        self.objects[Key] = Body
-
-
-class FakeSecrets:
-    """The secrets of carrier accounts, by their whole names."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        self.exceptions = SimpleNamespace(ResourceExistsException=type("Exists", (Exception,), {}))
-
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
-        if SecretId not in self.texts:
-            error = {"Code": "ResourceNotFoundException", "Message": "made up by a test"}
-            raise ClientError({"Error": error}, "GetSecretValue")
-        return {"SecretString": self.texts[SecretId]}
-
-    def create_secret(self, *, Name: str, SecretString: str) -> None:  # noqa: N803
-        if Name in self.texts:
-            raise self.exceptions.ResourceExistsException
-        self.texts[Name] = SecretString
-
-    def get_paginator(self, operation: str) -> Any:
-        assert operation == "list_secrets"
-
-        def paginate(*, Filters: Any) -> list[dict[str, Any]]:  # noqa: N803
-            ((start,),) = [one["Values"] for one in Filters]
-            return [{"SecretList": [{"Name": name} for name in self.texts if name.startswith(start)]}]
-
-        return SimpleNamespace(paginate=paginate)
-
-    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
-        assert SecretId in self.texts
-        self.texts[SecretId] = SecretString
-
-
-class Behaviour(msgspec.Struct, kw_only=True):
-    """What the carrier shall do with an order."""
-
-    fails: bool = False
-    lost: str | None = None
-    """`answer`: commits, and the answer is lost. `request`: it never arrives. Both look alike to us."""
-    refuses: bool = False
-    pending: int = 0
-    no_label: int = 0
-    callback_after: float | None = 1.0
-    callback_is_early: bool = False
-    callbacks: int = 1
-    refund_troubles: int = 0
-    results: list[OrderResult | Exception] = []
-    create_error: Exception | None = None
-    labels: list[bytes] = []
-    may_resend: bool = False
-
-
-class FakeCarrier:
-    """A carrier that confirms later, with a ledger of what was bought and what money it holds."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self.behaviour = Behaviour()
-        self.commits: list[str] = []
-        self.orders: dict[str, str] = {}
-        self.held: dict[str, bool] = {}
-        self.urls: list[str] = []
-        self.asked = 0
-        self.price = Money(Decimal("9.90"), "USD")
-
-    @property
-    def may_resend(self) -> bool:
-        return self.behaviour.may_resend
-
-    def examine(self, order: Order) -> Examination:
-        return Examination()
-
-    def rates(self, order: Order) -> list[Rate]:
-        return self._out("rates", lambda: [Rate(service=order.service or "", price=self.price)])
-
-    def create(self, order: Order, *, callback_url: str | None = None) -> Submitted:
-        return self._out("create", lambda: self._commit(order, callback_url or ""))
-
-    def order_result(self, order: Order) -> OrderResult:
-        return self._out("order_result", lambda: self._result(order))
-
-    def find_by_reference(self, order: Order) -> OrderResult:
-        return self._out("find_by_reference", lambda: self._result(order))
-
-    def cancel(self, order: Order, *, at: Any) -> Cancellation:
-        return self._out("cancel", lambda: self._refund(order))
-
-    def label(self, order: Order) -> list[LabelFile]:
-        return self._out("label", lambda: self._label(order))
-
-    def track(self, tracking_numbers: Any) -> list[ParcelHistory]:
-        return []
-
-    @property
-    def money_held(self) -> list[str]:
-        return [number for number, held in self.held.items() if held]
-
-    def _out[T](self, call: str, really: Callable[[], T]) -> T:
-        return self._world.faults.make(Call("carrier", call, {}), really)
-
-    def _commit(self, order: Order, url: str) -> Submitted:
-        behaviour = self.behaviour
-        if behaviour.create_error is not None:
-            error, behaviour.create_error = behaviour.create_error, None
-            raise error
-        if behaviour.refuses:
-            raise RefusedError("no", words=CarrierWords("fake", "77", "we do not go there"))
-        if behaviour.lost == "request":
-            behaviour.lost = None
-            raise UnknownOutcomeError("nobody answered")
-        number = f"N{len(self.commits) + 1}"
-        self.commits.append(order.reference)
-        self.orders[order.reference] = number
-        self.held[number] = True
-        self.urls.append(url)
-        if behaviour.callback_is_early:
-            self._world.call_back(url)
-            self._world.sqs.hurry("https://sqs.test/inbox")
-        elif behaviour.callback_after is not None:
-            for repeat in range(behaviour.callbacks):
-                self._world.clock.after(behaviour.callback_after + repeat, lambda: self._world.call_back(url))
-        if behaviour.lost == "answer":
-            raise UnknownOutcomeError("the answer was lost")
-        return Submitted(carrier_order_number=number)
-
-    def _result(self, order: Order) -> OrderResult:
-        self.asked += 1
-        behaviour = self.behaviour
-        if behaviour.results:
-            result = behaviour.results.pop(0)
-            if isinstance(result, Exception):
-                raise result
-            return result
-        number = order.carrier_order_number or self.orders.get(order.reference)
-        if number is None:
-            return NotFound()
-        if behaviour.pending > 0:
-            behaviour.pending -= 1
-            return Pending(reason="1024", carrier_order_number=number)
-        if behaviour.fails:
-            return Failed(words=CarrierWords("fake", "1001", "cannot"), carrier_order_number=number)
-        return self.confirmation(order, number)
-
-    def confirmation(self, order: Order, number: str) -> Confirmed:
-        return Confirmed(
-            carrier_order_number=number,
-            parcels=tuple(
-                ParcelResult(reference=parcel.reference, tracking_number=f"{number}-{place}")
-                for place, parcel in enumerate(order.parcels, 1)
-            ),
-            price=self.price,
-        )
-
-    def _refund(self, order: Order) -> Cancellation:
-        if self.behaviour.refund_troubles > 0:
-            self.behaviour.refund_troubles -= 1
-            raise RefusedError("not now")
-        assert order.carrier_order_number is not None
-        self.held[order.carrier_order_number] = False
-        return Cancellation(refund_status="confirmed", amount=self.price)
-
-    def _label(self, order: Order) -> list[LabelFile]:
-        behaviour = self.behaviour
-        if behaviour.no_label > 0:
-            behaviour.no_label -= 1
-            raise LabelPendingError("1115")
-        content = behaviour.labels.pop(0) if behaviour.labels else PDF
-        return [
-            LabelFile(reference=parcel.reference, format="pdf", content=content) for parcel in order.parcels
-        ]
+JITTER = 0.999
+"""What a random number between 0 and 1 is here: every wait is its longest."""
 
 
 class World:
-    """Everything, ready to take an order. Make it with `a_world`."""
+    """One Parcelgate. Make it with `worlds`, or ask for the fixture `world`.
+
+    Parameters
+    ----------
+    dynamodb, table_name
+        The client, and the name of this world's own table.
+    patch
+        Changes the environment and the time of services; whoever makes worlds undoes it.
+    sandbox
+        The sandbox that the carriers' adapters call; without it carriers are in memory.
+    carrier
+        Another carrier in memory in place of `FakeCarrier`.
+    death, swallows
+        See `StepFunctions`.
+    environment
+        Variables of the functions' environment beside `ENVIRONMENT`.
+    limits
+        Limits of each account of the sandbox, as its secret names them.
+    """
 
     def __init__(
         self,
@@ -386,80 +132,140 @@ class World:
         table_name: str,
         patch: pytest.MonkeyPatch,
         *,
+        sandbox: Sandbox | None = None,
         carrier: Callable[["World"], Carrier] | None = None,
         death: str = "Lambda.Unknown",
         swallows: bool = True,
         environment: dict[str, str] | None = None,
+        limits: Body | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.faults = Faults()
-        self.settings = Settings(ENVIRONMENT | (environment or {}))
         self.table = Table(dynamodb, table_name)
         self.sqs, self.events, self.s3 = FakeSqs(self.clock), FakeEvents(), FakeS3()
         self.secrets = FakeSecrets()
-        self.fake = FakeCarrier(self)
-        self.carrier: Carrier = carrier(self) if carrier else self.fake
+        self.carrier: Any = carrier(self) if carrier else FakeCarrier(self)
+        self.trackers: dict[AccountName, Any] = {}
+        """The carriers in memory that answer where parcels are. An exception in place of one is raised."""
+        self.function_seconds = {"work_batch": BATCH_FUNCTION_SECONDS}
+        """How long a function may run, where it is not the usual time."""
         self.sweep_seconds = SWEEP_SECONDS
-        self.account_troubles = 0
-        """How often the carrier account cannot be read."""
+        self.account_errors = 0
+        """How many of the next reads of the carrier account fail."""
         self.answers: list[dict[str, Any]] = []
+        """What our webhook endpoint answered."""
         self.ended: list[Execution] = []
-        self._dynamodb = dynamodb
-        self._table_name = table_name
+        """The executions of the workflow that are over."""
+        self.read_seconds = READ_SECONDS
+        self._sandbox = sandbox
+        self._dynamodb, self._table_name = dynamodb, table_name
         self._images: dict[tuple[str, str], dict[str, Any]] = {}
-        self._sequence = count(1)
+        self._sequence, self._numbers = count(1), count(1)
+        self._sweeping = False
+        for name, value in (ENVIRONMENT | {"PARCELGATE_TABLE": table_name} | (environment or {})).items():
+            patch.setenv(name, value)
+        self.settings = Settings()
         self.machine = StepFunctions(
-            definition(),
+            order_flow(),
             {name: self._function(name) for name in STATES},
             self.clock,
             on_end=self._execution_ended,
             death=death,
             swallows=swallows,
         )
-        self._wire(patch)
-        self.sqs.workers["https://sqs.test/inbox"] = self._function("process_webhook")
-        self.sqs.workers["https://sqs.test/labels"] = self._function("label_order")
-        self.sqs.workers["https://sqs.test/retry-lso"] = self._function("retry_order")
-        self.sqs.most_receives["https://sqs.test/inbox"] = 5
+        self._build(patch)
+        self._start_workers()
+        if sandbox is not None:
+            for name in _CARRIERS:
+                self.put_account(name, sandbox.logins[name], **({"limits": limits} if limits else {}))
 
-    # Doing
+    # Orders
 
-    def place(self, reference: str = "R-1", **facts: Any) -> Order:
-        """Store an order and start its workflow, as create_order does."""
+    def create_order(self, body: Body, **headers: str) -> Reply:
+        """`POST /v1/orders`."""
+        return self._request(api_event("POST /v1/orders", body=body, headers=headers))
+
+    def cancel_order(self, order: Order) -> Reply:
+        """`POST /v1/orders/{id}/cancel`."""
+        return self._request(api_event("POST /v1/orders/{id}/cancel", id=order.id))
+
+    def start_order(self, reference: str = "R-1", **facts: Any) -> Order:
+        """Store an order and start its workflow, as `create_order` does for LSO."""
         at = self.clock.now
         order = an_order(reference=reference, at=at, watch_at=at + self.settings.watch_margin, **facts)
         self.table.tenant(order.tenant).orders.add(order, an_event(at=at))
-        self.start(order)
+        self.start_workflow(order)
         return order
 
-    def start(self, order: Order) -> None:
+    def start_workflow(self, order: Order) -> None:
         names = msgspec.json.encode({"tenant": order.tenant, "order_id": order.id}).decode()
         self.machine.start_execution(stateMachineArn=MACHINE, name=order.id, input=names)
+
+    def order(self, order: Order) -> Order:
+        """The order as it is stored now."""
+        return self.table.tenant(order.tenant).orders.get(order.id)
+
+    def only_order(self) -> Order:
+        """The one order that there is."""
+        (order,) = self.table.tenant(TENANT).orders.page(limit=2).data
+        return order
 
     def settle(self, order: Order, *, hours: float = 30) -> Order:
         """Let time pass until the order is settled and nothing is under way; the order as it then is."""
         self.start_sweeping()
         self.clock.run(until=lambda: self._settled(order), hours=hours)
         self.stream()
-        return self.read(order)
+        return self.order(order)
 
-    def start_sweeping(self) -> None:
-        """Have the sweep run every so often from now on."""
-        self.clock.after(self.sweep_seconds, self._sweep)
+    def assert_promises(self, order: Order) -> None:
+        """Check what must hold of an order at its end, whatever went wrong on the way."""
+        order = self.order(order)
+        assert order.status in {
+            OrderStatus.CONFIRMED,
+            OrderStatus.CANCELLED,
+            OrderStatus.FAILED,
+            OrderStatus.NEEDS_ATTENTION,
+        }
+        if order.status in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
+            assert order.problem is not None
+            assert order.problem.title
+            assert order.problem.detail
+        if order.status is OrderStatus.CONFIRMED:
+            assert len(trackings_of(self.table, order)) == len(order.parcels)
+            assert order.label.status is not LabelStatus.PENDING
+            assert (order.label.status is LabelStatus.READY) != (order.attention is not None)
+        assert order.watch_at is None, "nobody is to look after a settled order"
+        holder = self.table.tenant(order.tenant).orders.by_reference(
+            order.carrier, order.account, order.reference
+        )
+        assert (holder is None) == order.status.final, "a final order frees its reference, no other does"
+        if self._sandbox is None:
+            self._assert_bought_once(order)
+        else:
+            self._assert_sandbox_agrees(order, self._sandbox)
 
-    def read(self, order: Order) -> Order:
-        return self.table.tenant(order.tenant).orders.get(order.id)
+    # Batches
 
-    def call_back(self, url: str, body: bytes = b'{"code": 200, "data": {}}', *, attempt: int = 1) -> None:
-        """The carrier delivers; without a 200 it comes again five minutes later, five times in all."""
-        answer = self.deliver(url, body)
-        if (answer is None or answer["statusCode"] != 200) and attempt < 5:
-            self.clock.after(300, lambda: self.call_back(url, body, attempt=attempt + 1))
+    def create_batch(self, entries: list[Any]) -> Batch:
+        """Take a batch in, as `POST /v1/orders/batch` does."""
+        raw = json.dumps({"orders": entries}).encode()
+        lines = read_batch(read_json(raw, "application/json", most=len(raw)), carriers=registry.names())
+        return runtime.batches.create(TENANT, lines, raw)
 
-    def deliver(
+    def batch_progress(self, batch: Batch) -> Progress:
+        return progress(*self.table.tenant(TENANT).batches.read(batch.id))
+
+    def finish_batch(self, batch: Batch) -> Progress:
+        """Let time pass until the batch is finished and nothing of it lies in a queue."""
+        self.pass_time(until=lambda: self.batch_progress(batch).finished and not self.sqs.busy)
+        return self.batch_progress(batch)
+
+    # Webhooks of carriers
+
+    def push(
         self, url: str, body: bytes = b"{}", headers: dict[str, str] | None = None
     ) -> dict[str, Any] | None:
-        """One delivery to the address; the answer, None when our function died."""
+        """Deliver a carrier's webhook once; our answer, None when our function died."""
         *_, carrier, account, token = url.split("/")
         event = {
             "pathParameters": {"carrier": carrier, "account": account, "token": token},
@@ -476,8 +282,109 @@ class World:
         self.answers.append(answer)
         return answer
 
+    def call_back(self, url: str, body: bytes = b'{"code": 200, "data": {}}', *, attempt: int = 1) -> None:
+        """Deliver a callback as LSO does: without a 200 again five minutes later, five times in all."""
+        answer = self.push(url, body)
+        if (answer is None or answer["statusCode"] != 200) and attempt < 5:
+            self.clock.after(300, lambda: self.call_back(url, body, attempt=attempt + 1))
+
+    # Trackings
+
+    def add_parcel(self, *, tenant: str = TENANT, **facts: Any) -> Tracking:
+        """A parcel as an order's confirmation stores it: its first poll is not planned yet."""
+        facts = {"carrier": "ubi", "tracking_number": f"N{next(self._numbers):04}"} | facts
+        tracking = a_tracking(tenant, at=self.clock.now, **facts)
+        self._dynamodb.put_item(TableName=self._table_name, Item=typed(tracking_item(tracking)))
+        self.tracker(tenant, tracking.carrier, tracking.account)
+        return tracking
+
+    def due_parcels(self, number: int = 1, **facts: Any) -> list[Tracking]:
+        """Parcels that are due for a poll now, the first of them the longest."""
+        parcels = [self.add_parcel(**facts) for _ in range(number)]
+        for place, parcel in enumerate(parcels):
+            at = self.clock.now - timedelta(seconds=len(parcels) - place)
+            self.table.tenant(parcel.tenant).trackings.plan(parcel.id, at)
+        return parcels
+
+    def tracker(self, tenant: str = TENANT, carrier: str = "ubi", account: str = "default") -> FakeTracker:
+        """The carrier in memory that polls ask with this account."""
+        tracker: FakeTracker = self.trackers.setdefault(AccountName(tenant, carrier, account), FakeTracker())
+        return tracker
+
+    def poll(
+        self,
+        worker: Polls | None = None,
+        *,
+        seconds: float = FUNCTION_SECONDS,
+        share: tuple[int, int] = (0, 1),
+    ) -> bool:
+        """Run a poll worker that begins now; whether it left something."""
+        return (worker or self.poll_worker()).run(*share, self.clock.now, self.time_left(seconds))
+
+    def poll_worker(self, **parts: Any) -> Polls:
+        """A poll worker of another process, with other parts where a test gives them."""
+        built: dict[str, Any] = {
+            "table": runtime.table,
+            "carriers": runtime.carriers,
+            "timelines": runtime.timelines,
+            "sqs": aws_clients.client("sqs"),
+            "settings": self.settings,
+        }
+        worker: Polls = polls.Polls(**built | parts)
+        return worker
+
+    def time_left(self, seconds: float = FUNCTION_SECONDS) -> Deadline:
+        end = self.clock.now + timedelta(seconds=seconds)
+        return Deadline(lambda: (end - self.clock.now).total_seconds())
+
+    def nudge(self, *parcels: Tracking) -> None:
+        """Have parcels asked about soon, as a webhook without proof does."""
+        for parcel in parcels:
+            runtime.timelines.nudge(parcel.tenant, parcel.id)
+
+    def nudges(self) -> list[Nudge]:
+        """The messages in the poll queue."""
+        return [
+            Nudge(each["id"], each["id"], each["body"]) for each in self.sqs.messages.get(queue("polls"), [])
+        ]
+
+    def tracking(self, parcel: Tracking) -> Tracking:
+        """The tracking as it is stored now."""
+        return self.table.tenant(parcel.tenant).trackings.get(parcel.id)
+
+    def tracking_status(self, parcel: Tracking) -> TrackingStatus:
+        return self.tracking(parcel).status
+
+    def next_poll(self, parcel: Tracking) -> datetime | None:
+        return self.table.tenant(parcel.tenant).trackings.polls([parcel.id])[parcel.id]
+
+    def time_to_poll(self, parcel: Tracking) -> timedelta:
+        """How long it is until the parcel is due."""
+        due = self.next_poll(parcel)
+        assert due is not None
+        return due - self.clock.now
+
+    def tracking_item(self, parcel: Tracking, sk: str = "POLL") -> dict[str, Any]:
+        """An item of the tracking as the table holds it; empty when there is none."""
+        key = {"pk": {"S": f"T#{parcel.tenant}#TRACKING#{parcel.id}"}, "sk": {"S": sk}}
+        item: dict[str, Any] = self._dynamodb.get_item(TableName=self._table_name, Key=key).get("Item", {})
+        return item
+
+    # Time, and what goes by itself
+
+    def pass_time(self, *, until: Callable[[], bool] = lambda: False, hours: float = 24) -> None:
+        """Let everything happen that is to happen meanwhile, the sweep included."""
+        self.start_sweeping()
+        self.clock.run(until=until, hours=hours)
+
+    def start_sweeping(self) -> None:
+        """Have the sweep run every so often from now on."""
+        if not self._sweeping:
+            self._sweeping = True
+            self.clock.after(self.sweep_seconds, self._sweep)
+
     def stream(self) -> None:
-        """Give the router what has changed in the table, as the stream does; it comes again on failure."""
+        """Give the stream router what has changed in the table; it comes again on failure."""
         records = []
         for item in self.items():
             name = (item["pk"]["S"], item["sk"]["S"])
@@ -493,157 +400,108 @@ class World:
         if records:
             self._route(records)
 
+    # Accounts, AWS and the carriers' side
+
+    def put_account(
+        self, carrier: str, credentials: dict[str, str], *, account: str = "default", **more: Any
+    ) -> None:
+        """Store a carrier account's secret."""
+        base_url = f"{self.sandbox.url}/{carrier}" if self._sandbox else f"https://{carrier}.test"
+        secret = {"base_url": base_url, "credentials": credentials, **more}
+        self.secrets.texts[f"parcelgate/{TENANT}/{carrier}/{account}"] = json.dumps(secret)
+
     def forget_accounts(self) -> None:
-        """A minute passes, after which carrier accounts are read anew."""
-        for accounts in (self.accounts, self.trackers._accounts()):
-            accounts._kept.clear()
+        """A minute passes, after which carrier accounts are read again."""
+        runtime.accounts._kept.clear()
 
-    def items(self) -> list[dict[str, Any]]:
-        """Everything in the table."""
-        return all_items(self._dynamodb, self._table_name)
+    def items(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Everything in the table, or every item of a kind."""
+        items = all_items(self._dynamodb, self._table_name)
+        return [item for item in items if kind is None or item.get("type") == {"S": kind}]
 
-    # Judging
+    @property
+    def submitter(self) -> OrderSubmitter:
+        return runtime.order_submitter
 
-    def assert_promises(self, order: Order) -> None:
-        """What must hold of an order however often a function has died."""
-        order = self.read(order)
-        orders = self.table.tenant(order.tenant).orders
-        assert order.status in {
-            OrderStatus.CONFIRMED,
-            OrderStatus.CANCELLED,
-            OrderStatus.FAILED,
-            OrderStatus.NEEDS_ATTENTION,
+    @property
+    def sandbox(self) -> Sandbox:
+        assert self._sandbox is not None, "this world's carriers are in memory"
+        return self._sandbox
+
+    @property
+    def carrier_calls(self) -> list[str]:
+        """The calls that went out to the sandbox, such as `ubi.orders`."""
+        return [
+            call.arguments["args"][0].call
+            for call in self.faults.calls
+            if (call.target, call.method) == ("carrier", "send")
+        ]
+
+    # How it is built
+
+    def _build(self, patch: pytest.MonkeyPatch) -> None:
+        clients = {
+            "dynamodb": self._dynamodb,
+            "sqs": self.sqs,
+            "s3": self.s3,
+            "events": self.events,
+            "secrets": self.secrets,
+            "states": self.machine,
         }
-        if order.status in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
-            assert order.problem is not None
-            assert order.problem.title
-            assert order.problem.detail
-        if order.status is OrderStatus.CONFIRMED:
-            assert len(trackings_of(self.table, order)) == len(order.parcels)
-            assert order.label.status is not LabelStatus.PENDING
-            assert (order.label.status is LabelStatus.READY) != (order.attention is not None)
-        assert order.watch_at is None, "nobody is to look after a settled order"
-        holder = orders.by_reference(order.carrier, order.account, order.reference)
-        assert (holder is None) == order.status.final, "a final order frees its reference, no other does"
-        assert len(self.fake.commits) <= 1, "bought twice"
-        if order.status is OrderStatus.FAILED:
-            assert not self.fake.money_held, "money is held for a failed order"
-        assert not any(self.sqs.messages.get(f"{queue}-dead") for queue in self.sqs.workers)
+        services_of = {"secrets": "secretsmanager", "states": "stepfunctions"}
+        for name, client in clients.items():
+            aws_clients.put(services_of.get(name, name), self.faults.wrap(client, name))
+        own = {
+            "clock": self.clock,
+            "sleep": self.clock.sleep,
+            "roll": lambda: JITTER,
+            "workers": 1,
+            "threads": 1,
+        }
+        for module, service, parameters in _services():
+            given = {name: own[name] for name in own.keys() & parameters}
+            patch.setattr(module, service.__name__, partial(service, **given))
+        runtime.reset()
+        if self._sandbox is None:
+            runtime.use(carriers=_CarriersInMemory(self))
+        else:
+            # The sandbox's carriers check signatures by the wall clock, so the adapters read that one.
+            build = registry.build
+            patch.setattr(registry, "build", lambda code, given: build(code, given._replace(clock=now)))
+            runtime.use(transport=self._transport)
 
-    # Wiring
+    def _start_workers(self) -> None:
+        workers = {"inbox": "process_webhook", "labels": "label_order"}
+        for carrier in _CARRIERS:
+            workers |= {f"retry-{carrier}": "retry_order", f"batch-{carrier}": "work_batch"}
+            self.sqs.hidden[queue(f"batch-{carrier}")] = BATCH_HIDDEN_SECONDS
+        self.sqs.workers = {queue(name): self._function(function) for name, function in workers.items()}
+        self.sqs.most_receives[queue("inbox")] = 5
 
-    def _wire(self, patch: pytest.MonkeyPatch) -> None:
-        wrap = self.faults.wrap
-        table = Table(wrap(self._dynamodb, "dynamodb"), self._table_name)
-        sqs = wrap(self.sqs, "sqs")
-        labels = LabelStore(wrap(self.s3, "s3"), "labels")  # type: ignore[arg-type]
-
-        def carrier_of(*_: Any) -> Carrier:
-            if self.account_troubles > 0:
-                self.account_troubles -= 1
-                raise RuntimeError("AccessDenied")
-            return self.carrier
-
-        carriers: Any = SimpleNamespace(of=carrier_of)
-
-        def machine() -> Any:
-            return wrap(self.machine, "states")
-
-        queues = RetryQueues(sqs, self.settings)
-        submitter = self.submitter = OrderSubmitter(
-            table=table,
-            carriers=carriers,
-            settings=self.settings,
-            retries=lambda: queues,
-            clock=self.clock,
-            roll=lambda: 0.999,
-            workers=1,
-        )
-        fetcher = LabelFetcher(table=table, carriers=carriers, labels=lambda: labels, clock=self.clock)
-        flow = OrderFlow(
-            submitter=submitter,
-            fetcher=fetcher,
-            settings=self.settings,
-            stepfunctions=machine,
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            roll=lambda: 0.999,
-        )
-        retrier = Retrier(
-            table=table,
-            settings=self.settings,
-            fetcher=fetcher,
-            sqs=sqs,
-            submitter=submitter,
-            deadline=Deadline(lambda: FUNCTION_SECONDS),
-            clock=self.clock,
-            roll=lambda: 0.999,
-        )
-        several = Batches(
-            table=table,
-            settings=self.settings,
-            bodies=lambda: Bodies(wrap(self.s3, "s3"), "batches"),  # type: ignore[arg-type]
-            queues=lambda: FanOut(sqs, self.settings),
-            clock=self.clock,
-        )
-        labeller = LabelWorker(
-            fetcher=fetcher,
-            settings=self.settings,
-            sqs=sqs,
-            clock=self.clock,
-            roll=lambda: 0.999,
-        )
-        router = stream_router.StreamRouter(
-            sqs=sqs, events=wrap(self.events, "events"), settings=self.settings
-        )
-        secrets = wrap(self.secrets, "secrets")
-        aws_clients.put("secretsmanager", secrets)
-        self.accounts = accounts = Accounts(secrets, "parcelgate", allows_http=True)  # type: ignore[arg-type]
-        self.trackers = carriers_over(table, self.settings, clock=self.clock)
-        timelines = Timelines(table=table, sqs=sqs, settings=self.settings, clock=self.clock)
-        runtime.use(
-            label_worker=labeller,
-            order_flow=flow,
-            retrier=lambda deadline: retrier,
-            stream_router=router,
-            webhook_receiver=receive.WebhookReceiver(
-                table=table, accounts=lambda: accounts, clock=self.clock
-            ),
-            webhook_processor=process.WebhookProcessor(
-                table=table,
-                carriers=self.trackers,
-                timelines=timelines,
-                stepfunctions=machine(),
-                queues=queues,
-                clock=self.clock,
-            ),
-            sweep=sweep.Sweep(
-                table=table,
-                submitter=submitter,
-                batches=several,
-                stepfunctions=machine(),
-                sqs=sqs,
-                queues=queues,
-                settings=self.settings,
-                clock=self.clock,
-            ),
-        )
+    def _transport(self, deadline: Deadline | None) -> Any:
+        return self.faults.wrap(_SandboxTransport(self, HttpTransport(deadline)), "carrier")
 
     def _function(self, name: str) -> Callable[[dict[str, Any]], Any]:
         handler = import_module(f"functions.{name}.handler").handler
 
         def call(event: dict[str, Any]) -> Any:
-            end = self.clock.now.timestamp() + FUNCTION_SECONDS
-
-            def remaining() -> int:
-                return int((end - self.clock.now.timestamp()) * 1000)
-
-            context = SimpleNamespace(get_remaining_time_in_millis=remaining, aws_request_id="request")
-            return handler(
-                json.loads(json.dumps(event, default=_bytes)) if name != "route_changes" else event, context
-            )
+            # The stream's records hold bytes, every other event is JSON.
+            given = event if name == "route_changes" else json.loads(json.dumps(event))
+            with observed_calls.running(name):
+                return handler(given, self._context(name))
 
         return call
+
+    def _context(self, function: str) -> Context:
+        seconds = self.function_seconds.get(function, FUNCTION_SECONDS)
+        return _TimedContext(self.time_left(seconds))
+
+    def _request(self, event: Body) -> Reply:
+        reply = send(event, self._context("api"))
+        self.stream()
+        return reply
+
+    # What goes by itself
 
     def _sweep(self) -> None:
         with suppress(Killed):
@@ -667,40 +525,136 @@ class World:
         if execution.status == "SUCCEEDED":
             return
         detail = {"name": execution.name, "status": execution.status, "input": execution.input}
-        self._backstop({"detail": detail}, attempts=3)
+        self._close_order_flow({"detail": detail}, attempts=3)
 
-    def _backstop(self, event: dict[str, Any], *, attempts: int) -> None:
+    def _close_order_flow(self, event: dict[str, Any], *, attempts: int) -> None:
         try:
             self._function("close_order_flow")(event)
         except (Killed, Exception):
             if attempts > 1:
-                self.clock.after(60, lambda: self._backstop(event, attempts=attempts - 1))
+                self.clock.after(60, lambda: self._close_order_flow(event, attempts=attempts - 1))
 
     def _settled(self, order: Order) -> bool:
         if any(execution.status == "RUNNING" for execution in self.machine.executions.values()):
             return False
-        order = self.read(order)
+        order = self.order(order)
         if order.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING, OrderStatus.CANCELLING):
             return False
         return order.watch_at is None and not self.sqs.busy
 
+    # What must hold on the carriers' side
 
-def _bytes(value: Any) -> Any:
-    raise TypeError(f"an event holds {type(value).__name__}")
+    def _assert_bought_once(self, order: Order) -> None:
+        if isinstance(self.carrier, FakeCarrier):
+            assert len(self.carrier.commits) <= 1, "bought twice"
+            if order.status is OrderStatus.FAILED:
+                assert not self.carrier.money_held, "money is held for a failed order"
+        assert not any(self.sqs.messages.get(f"{queue}-dead") for queue in self.sqs.workers)
+
+    def _assert_sandbox_agrees(self, order: Order, sandbox: Sandbox) -> None:
+        bought = sandbox.bought(order.carrier, order.reference)
+        assert len(bought) <= 1, "bought twice"
+        living = [entry for entry in bought if not entry["refunded"]]
+        if order.status is OrderStatus.CONFIRMED:
+            assert [entry["order_number"] for entry in living] == [order.carrier_order_number]
+        if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
+            assert living == [], "the carrier still has it"
+
+
+class _TimedContext(Context):
+    """Lambda's context of a call that may last so long."""
+
+    def __init__(self, left: Deadline) -> None:
+        self._left = left
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._left.remaining() * 1000)
+
+
+class _SandboxTransport:
+    """The real transport to the sandbox, which waits for answers no longer than a test can."""
+
+    def __init__(self, world: World, http: HttpTransport) -> None:
+        self._world = world
+        self._http = http
+
+    def send(self, request: Request) -> Response:
+        return self._http.send(msgspec.structs.replace(request, read_seconds=self._world.read_seconds))
+
+
+class _CarriersInMemory(Carriers):
+    """In the place of the runtime's: every order's carrier is the world's, and so is each of its trackers."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(
+            runtime.table,
+            accounts=lambda: runtime.accounts,
+            transport=runtime.transport,
+            kms=lambda: aws_clients.client("kms"),
+            kms_key=lambda: world.settings.kms_key,
+            clock=world.clock,
+            sleep=world.clock.sleep,
+        )
+        self._world = world
+
+    def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Carrier:
+        if self._world.account_errors > 0:
+            self._world.account_errors -= 1
+            raise RuntimeError("AccessDenied")
+        carrier: Carrier = self._world.carrier
+        return carrier
+
+    def tracker(
+        self, subject: OfAccount, deadline: Deadline | None = None, *, clock: Clock | None = None
+    ) -> Any:
+        name = AccountName(subject.tenant, subject.carrier, subject.account)
+        if name not in self._world.trackers:
+            return super().tracker(subject, deadline, clock=clock)
+        tracker = self._world.trackers[name]
+        if isinstance(tracker, Exception):
+            raise tracker
+        return self._world.faults.wrap(tracker, "carrier")
+
+
+@cache
+def order_flow() -> dict[str, Any]:
+    """The order workflow as the stack for AWS deploys it, with functions by their plain names."""
+    return order_flow_definition(settings_for("production"), {name: name for name in STATES})
+
+
+@cache
+def _services() -> list[tuple[ModuleType, type, frozenset[str]]]:
+    """Every class that the runtime may build, where it builds it from, and the names of its parameters."""
+    names = [module.name for module in pkgutil.walk_packages(services.__path__, f"{services.__name__}.")]
+    found = []
+    for module in map(import_module, names):
+        for thing in list(vars(module).values()):
+            if inspect.isclass(thing) and thing.__module__ == module.__name__:
+                # A struct's fields are its parameters; other classes have an `__init__` to look at.
+                fields = getattr(thing, "__struct_fields__", None)
+                parameters = frozenset(fields or getattr(thing.__init__, "__kwdefaults__", None) or ())
+                if parameters & {"clock", "sleep", "roll", "workers", "threads"}:
+                    found.append((module, thing, parameters))
+    return found
 
 
 @contextmanager
-def worlds() -> Iterator[Callable[..., Any]]:
-    """A maker of fresh worlds, all over one moto: each has a table of its own."""
+def worlds(sandbox: Sandbox | None = None) -> Iterator[Callable[..., Any]]:
+    """A maker of fresh worlds over one moto. Each has a table of its own; the newest one runs."""
     with aws(), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
-        patch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-        dynamodb = FastDynamoDB(aws_clients.client("dynamodb"))
+        client = OneAtATime(FastDynamoDB(dynamodb_client()))
         numbers = count(1)
+        fixed: dict[str, Any] = {}
+        if sandbox is not None:
+            key = aws_clients.client("kms").create_key()["KeyMetadata"]["Arn"]
+            fixed = {"sandbox": sandbox}
 
         def make(*, kind: Callable[..., World] = World, **how: Any) -> Any:
+            patch.undo()
             name = f"{TABLE_NAME}-{next(numbers)}"
-            create_table(dynamodb, name)
-            return kind(dynamodb, name, patch, **how)
+            create_table(client, name)
+            if sandbox is not None:
+                how["environment"] = {"PARCELGATE_KMS_KEY": key} | how.get("environment", {})
+            return kind(client, name, patch, **fixed | how)
 
         yield make

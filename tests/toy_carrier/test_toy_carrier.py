@@ -27,13 +27,13 @@ from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
 from tests.support.adapters import FakeVault
-from tests.support.api import BUCKET, Body, Context, House, call, house, premises
+from tests.support.api import BUCKET, Backend, Body, Context, backend, call, shared_backend
 from tests.support.table import REGION, all_items
 from tests.toy_carrier import pigeon
-from tests.toy_carrier.loft import Loft
 from tests.toy_carrier.pigeon.adapter import Adapter
+from tests.toy_carrier.pigeon_sandbox import PigeonSandbox
 
-__all__ = ["house", "premises"]
+__all__ = ["backend", "shared_backend"]
 
 KEY = "coo"
 ROOF = {"name": "Nora Swift", "line1": "1 High Roof", "city": "London", "postcode": "E1 6AN", "country": "GB"}
@@ -47,11 +47,11 @@ def body(reference: str, **more: Any) -> Body:
     return {"carrier": "pigeon", "reference": reference, "ship_to": ROOF, "parcels": bags(200, 300), **more}
 
 
-class Roof:
+class Shop:
     """A merchant with an account at the post, and the machinery that follows a write."""
 
-    def __init__(self, house: House, url: str) -> None:
-        self.house, self.url = house, url
+    def __init__(self, backend: Backend, url: str) -> None:
+        self.backend, self.url = backend, url
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self.control.post("/reset").raise_for_status()
         sqs = aws_clients.client("sqs")
@@ -65,7 +65,7 @@ class Roof:
 
     def stream(self) -> None:
         """The router reads every order as it stands."""
-        orders = [item for item in all_items(self.house.dynamodb) if item["sk"]["S"] == "ORDER"]
+        orders = [item for item in all_items(self.backend.dynamodb) if item["sk"]["S"] == "ORDER"]
         records = [
             {
                 "eventName": "MODIFY",
@@ -107,18 +107,18 @@ def _record(queue: str, receipt_handle: str, content: str) -> Body:
 
 
 @pytest.fixture(scope="module")
-def loft() -> Iterator[str]:
+def pigeon_sandbox() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox.app, "CARRIERS", (*sandbox.app.CARRIERS, Loft))
+        patch.setattr(sandbox.app, "CARRIERS", (*sandbox.app.CARRIERS, PigeonSandbox))
         with serve(Settings(accounts={"pigeon": {"default": {"key": KEY}}})) as url:
             yield url
 
 
 @pytest.fixture
-def roof(house: House, loft: str, monkeypatch: pytest.MonkeyPatch) -> Roof:
+def shop(backend: Backend, pigeon_sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
     # The registry's one line.
     monkeypatch.setitem(registry.CARRIERS, "pigeon", "tests.toy_carrier.pigeon")
-    found = Roof(house, loft)
+    found = Shop(backend, pigeon_sandbox)
     for name, value in {
         "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"pigeon": found.retries}),
         "PARCELGATE_RETRY_DEAD_LETTER_URLS": json.dumps({"pigeon": found.dead}),
@@ -128,7 +128,7 @@ def roof(house: House, loft: str, monkeypatch: pytest.MonkeyPatch) -> Roof:
     }.items():
         monkeypatch.setenv(name, value)
     secrets = aws_clients.client("secretsmanager")
-    secret = json.dumps({"credentials": {"key": KEY}, "base_url": f"{loft}/pigeon"})
+    secret = json.dumps({"credentials": {"key": KEY}, "base_url": f"{pigeon_sandbox}/pigeon"})
     try:
         secrets.create_secret(Name="parcelgate/acme/pigeon/default", SecretString=secret)
         place = {"LocationConstraint": "eu-central-1"}
@@ -139,7 +139,7 @@ def roof(house: House, loft: str, monkeypatch: pytest.MonkeyPatch) -> Roof:
     return found
 
 
-def test_the_carrier_is_shown(roof: Roof) -> None:
+def test_the_carrier_is_shown(shop: Shop) -> None:
     carriers = {carrier["code"]: carrier for carrier in call("GET /v1/carriers").json()["data"]}
     assert carriers["pigeon"]["name"] == "Pigeon Post"
     assert carriers["pigeon"]["grades"]["label"] == "assumed"
@@ -147,22 +147,22 @@ def test_the_carrier_is_shown(roof: Roof) -> None:
     assert [service["code"] for service in services["data"]] == ["AIR"]
 
 
-def test_an_order_is_bought_read_labelled_and_cancelled(roof: Roof) -> None:
+def test_an_order_is_bought_read_labelled_and_cancelled(shop: Shop) -> None:
     reply = call("POST /v1/orders", body=body("shop-1"))
     assert reply.status == 201, reply.text
     order = reply.json()
     assert (order["status"], order["carrier_order_number"]) == ("confirmed", "PGN1")
     numbers = {parcel["reference"]: parcel["tracking_number"] for parcel in order["parcels"]}
     assert numbers == {"bag-200": "PGN1-1", "bag-300": "PGN1-2"}
-    assert [flight["reference"] for flight in roof.flights()] == ["shop-1"]
+    assert [flight["reference"] for flight in shop.flights()] == ["shop-1"]
 
     assert call("GET /v1/orders/{id}", id=order["id"]).json()["status"] == "confirmed"
     listed = call("GET /v1/orders", query={"carrier": "pigeon"}).json()["data"]
     assert [one["id"] for one in listed] == [order["id"]]
     assert call("GET /v1/orders/{id}/tracking", id=order["id"]).status == 200
 
-    roof.stream()
-    assert roof.work(roof.labels, label_order) == 1
+    shop.stream()
+    assert shop.work(shop.labels, label_order) == 1
     label = call("GET /v1/orders/{id}/label", id=order["id"])
     assert label.status == 200
     path = unquote(urlsplit(label.json()["url"]).path).removeprefix("/")
@@ -173,14 +173,14 @@ def test_an_order_is_bought_read_labelled_and_cancelled(roof: Roof) -> None:
 
     reply = call("POST /v1/orders/{id}/cancel", id=order["id"])
     assert (reply.status, reply.json()["status"]) == (200, "cancelled")
-    assert [flight["refunded"] for flight in roof.flights()] == [True]
+    assert [flight["refunded"] for flight in shop.flights()] == [True]
 
 
-def test_what_it_does_not_offer_is_refused_before_anything_is_sent(roof: Roof) -> None:
+def test_what_it_does_not_offer_is_refused_before_anything_is_sent(shop: Shop) -> None:
     priced = call("POST /v1/rates", body=body("shop-1"))
     assert (priced.status, priced.code) == (422, "not_supported_by_carrier")
     order = call("POST /v1/orders", body=body("shop-2")).json()["id"]
-    changed = call("PATCH /v1/orders/{id}", id=order, body={"ship_to": {"line1": "2 High Roof"}})
+    changed = call("PATCH /v1/orders/{id}", id=order, body={"ship_to": {"line1": "2 High Shop"}})
     held = call("POST /v1/orders/{id}/hold", id=order)
     closed = call("POST /v1/manifests", body={"carrier": "pigeon", "order_ids": [order]})
     for reply in (changed, held, closed):
@@ -189,14 +189,14 @@ def test_what_it_does_not_offer_is_refused_before_anything_is_sent(roof: Roof) -
     assert (check["valid"], check["checked_by"]) == (True, "parcelgate")
 
 
-def test_its_own_limits_and_refusals_point_into_the_body(roof: Roof) -> None:
+def test_its_own_limits_and_refusals_point_into_the_body(shop: Shop) -> None:
     heavy = call("POST /v1/orders", body=body("shop-3", parcels=bags(2001), options={"locker": True}))
     assert heavy.status == 422
     assert heavy.errors == {
         "/parcels/0/weight/value": "out_of_range",
         "/options/locker": "not_supported_by_carrier",
     }
-    assert roof.flights() == []
+    assert shop.flights() == []
     refused = call("POST /v1/orders", body=body("shop-3 SBX-REJECT"))
     assert (refused.status, refused.code) == (422, "refused_by_carrier")
     assert refused.errors == {"/ship_to/postcode": "refused_by_carrier"}
@@ -208,18 +208,22 @@ def test_its_own_limits_and_refusals_point_into_the_body(roof: Roof) -> None:
 
 
 @pytest.mark.parametrize("reference", ["shop-5 SBX-LOST", "shop-6 SBX-GARBAGE"])
-def test_an_answer_that_was_lost_is_asked_for_and_the_order_bought_once(roof: Roof, reference: str) -> None:
+def test_an_answer_that_was_lost_is_asked_for_and_the_order_bought_once(shop: Shop, reference: str) -> None:
     reply = call("POST /v1/orders", body=body(reference))
     assert (reply.status, reply.json()["status"]) == (202, "processing")
-    roof.retried()
+    shop.retried()
     order = call("GET /v1/orders/{id}", id=reply.json()["id"]).json()
     assert order["status"] == "confirmed"
-    assert [flight["order_number"] for flight in roof.flights()] == [order["carrier_order_number"]]
+    assert [flight["order_number"] for flight in shop.flights()] == [order["carrier_order_number"]]
 
 
-def test_the_adapter_offers_what_its_profile_says(loft: str) -> None:
+def test_the_adapter_offers_what_its_profile_says(pigeon_sandbox: str) -> None:
     account = AccountConfig(
-        tenant="acme", carrier="pigeon", name="x", credentials={"key": KEY}, base_url=f"{loft}/pigeon"
+        tenant="acme",
+        carrier="pigeon",
+        name="x",
+        credentials={"key": KEY},
+        base_url=f"{pigeon_sandbox}/pigeon",
     )
     carrier = Adapter(Connection(account, send=HttpTransport(), tokens=FakeVault(), clock=datetime.now))
     offered = {

@@ -10,7 +10,7 @@ import pytest
 
 from functions.authorize.handler import handler
 from parcelgate.services.accounts import api_keys
-from tests.support.api import Context, House
+from tests.support.api import Backend, Context
 
 
 def asked(authorization: str | None) -> dict[str, Any]:
@@ -24,8 +24,8 @@ def asked(authorization: str | None) -> dict[str, Any]:
     return context
 
 
-def test_a_good_key_is_known_with_its_tenant_and_scopes(house: House) -> None:
-    key = api_keys.create(house.table, "acme", ["orders:write", "orders:read"], "shop")
+def test_a_good_key_is_known_with_its_tenant_and_scopes(backend: Backend) -> None:
+    key = api_keys.create(backend.table, "acme", ["orders:write", "orders:read"], "shop")
 
     assert asked(f"Bearer {key}") == {
         "auth": "ok",
@@ -36,9 +36,9 @@ def test_a_good_key_is_known_with_its_tenant_and_scopes(house: House) -> None:
     assert asked(f"bearer  {key} ")["auth"] == "ok"
 
 
-def test_a_revoked_key_is_nobody_s(house: House) -> None:
-    key = api_keys.create(house.table, "acme", ["orders:read"], "shop")
-    api_keys.revoke(house.table, "acme", key.split("_")[1])
+def test_a_revoked_key_is_nobody_s(backend: Backend) -> None:
+    key = api_keys.create(backend.table, "acme", ["orders:read"], "shop")
+    api_keys.revoke(backend.table, "acme", key.split("_")[1])
 
     assert asked(f"Bearer {key}") == {"auth": "invalid"}
 
@@ -57,12 +57,12 @@ def test_a_revoked_key_is_nobody_s(house: House) -> None:
         "pg_a_b",
     ],
 )
-def test_anything_else_is_nobody_s(authorization: str | None, house: House) -> None:
+def test_anything_else_is_nobody_s(authorization: str | None, backend: Backend) -> None:
     assert asked(authorization) == {"auth": "invalid"}
 
 
-def test_a_key_with_another_secret_is_nobody_s(house: House) -> None:
-    key = api_keys.create(house.table, "acme", ["orders:read"], "shop")
+def test_a_key_with_another_secret_is_nobody_s(backend: Backend) -> None:
+    key = api_keys.create(backend.table, "acme", ["orders:read"], "shop")
 
     assert asked(f"Bearer {key[:-1]}{'0' if key[-1] != '0' else '1'}") == {"auth": "invalid"}
 

@@ -5,7 +5,7 @@ import pytest
 from parcelgate.http.openapi import SAMPLES, sample
 from parcelgate.http.routes import ROUTES
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import House, call
+from tests.support.api import Backend, call
 
 NOTHING_OF_THAT_ID = 404
 STATUSES = {
@@ -42,7 +42,7 @@ CALLED = {key: route for key, route in ROUTES.items() if route.tag and route.nam
 
 
 @pytest.mark.parametrize("key", CALLED)
-def test_a_sample_request_is_answered(key: str, house: House) -> None:
+def test_a_sample_request_is_answered(key: str, backend: Backend) -> None:
     said = sample(CALLED[key])
 
     with FakeAggregator().in_place():

@@ -8,7 +8,7 @@ import pytest
 
 from parcelgate import aws_clients
 from parcelgate.runtime import runtime
-from tests.support.api import House, call, order_body
+from tests.support.api import Backend, call, order_body
 
 SECRETS = {
     "lso": {"credentials": {"foo": "s3cret"}},
@@ -21,7 +21,7 @@ ADDRESS = {"name": "Ada Byrd", "line1": "1 High St", "city": "Melbourne", "state
 
 
 @pytest.fixture
-def wrong(house: House) -> Iterator[None]:
+def wrong(backend: Backend) -> Iterator[None]:
     client = aws_clients.client("secretsmanager")
     before = {}
     for carrier, secret in SECRETS.items():
@@ -75,6 +75,6 @@ def test_who_asks_is_told_which_field_is_wrong(
     assert "s3cret" not in reply.text
 
 
-def test_an_order_is_taken_whose_account_is_wrong(wrong: None, house: House) -> None:
+def test_an_order_is_taken_whose_account_is_wrong(wrong: None, backend: Backend) -> None:
     reply = call("POST /v1/orders", body=order_body())
     assert reply.status == 202, reply.text

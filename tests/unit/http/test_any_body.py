@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from tests.support.api import House, Reply, a_box, call, order_body
+from tests.support.api import Backend, Reply, a_box, call, order_body
 
 ODD_NUMBERS = st.sampled_from(
     [
@@ -100,35 +100,35 @@ def spoilt_orders(draw: DrawFn) -> str:
     return text
 
 
-def sound(reply: Reply, house: House) -> None:
+def sound(reply: Reply, backend: Backend) -> None:
     """The answer is one of the contract's, and there is an order only where one was taken."""
     assert reply.status in (202, 400, 409, 422)
-    kept = house.stored()
+    kept = backend.stored()
     if reply.status == 202:
         assert reply.json()["id"] in {item["pk"]["S"].rpartition("#")[2] for item in kept}
-        house.tidy()
+        backend.tidy()
     else:
         assert kept == []
-        assert house.executions() == []
+        assert backend.executions() == []
 
 
 @QUIETLY
 @given(body=st.binary(max_size=400))
-def test_any_bytes(body: bytes, house: House) -> None:
-    sound(call("POST /v1/orders", body=body), house)
+def test_any_bytes(body: bytes, backend: Backend) -> None:
+    sound(call("POST /v1/orders", body=body), backend)
 
 
 @QUIETLY
 @given(body=VALUES)
-def test_any_json(body: Any, house: House) -> None:
-    sound(call("POST /v1/orders", body=json.dumps(body)), house)
+def test_any_json(body: Any, backend: Backend) -> None:
+    sound(call("POST /v1/orders", body=json.dumps(body)), backend)
 
 
 @settings(QUIETLY, max_examples=400)
 @given(body=spoilt_orders())
-def test_any_order_with_some_places_spoilt(body: str, house: House) -> None:
-    sound(call("POST /v1/orders", body=body, headers={"Idempotency-Key": "k"}), house)
-    assert len(house.stored("idempotency")) == len(house.stored())
+def test_any_order_with_some_places_spoilt(body: str, backend: Backend) -> None:
+    sound(call("POST /v1/orders", body=body, headers={"Idempotency-Key": "k"}), backend)
+    assert len(backend.stored("idempotency")) == len(backend.stored())
 
 
 @QUIETLY
@@ -137,7 +137,7 @@ def test_any_order_with_some_places_spoilt(body: str, house: House) -> None:
         st.sampled_from(["status", "limit", "cursor", "created_after", "reference"]), st.text()
     )
 )
-def test_any_query(query: dict[str, str], house: House) -> None:
+def test_any_query(query: dict[str, str], backend: Backend) -> None:
     assert call("GET /v1/orders", query=query).status in (200, 422)
 
 
@@ -146,5 +146,5 @@ def test_any_query(query: dict[str, str], house: House) -> None:
 @pytest.mark.parametrize(
     "route", ["GET /v1/orders/{id}", "GET /v1/orders/{id}/label", "POST /v1/orders/{id}/cancel"]
 )
-def test_any_id(route: str, order_id: str, house: House) -> None:
+def test_any_id(route: str, order_id: str, backend: Backend) -> None:
     assert call(route, id=order_id).status == 404

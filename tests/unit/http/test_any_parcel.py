@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import House, Reply, call
+from tests.support.api import Backend, Reply, call
 from tests.unit.http.test_any_body import ODD_NUMBERS, QUIETLY, VALUES, places
 
 PARCEL: dict[str, Any] = {
@@ -91,7 +91,7 @@ def spoilt(draw: DrawFn, whole: Any) -> str:
     return text
 
 
-def sent(route: str, body: str | bytes, house: House) -> Reply:
+def sent(route: str, body: str | bytes, backend: Backend) -> Reply:
     """Send it, about a parcel that there is where it is about one."""
     parameters = {}
     if "{id}" in route:
@@ -108,29 +108,29 @@ def sent(route: str, body: str | bytes, house: House) -> Reply:
 @settings(QUIETLY, max_examples=60)
 @given(data=st.data())
 def test_any_body_with_some_places_spoilt(
-    route: str, data: st.DataObject, house: House, aggregator: FakeAggregator
+    route: str, data: st.DataObject, backend: Backend, aggregator: FakeAggregator
 ) -> None:
-    sent(route, data.draw(spoilt(WHOLE[route])), house)
-    assert len(house.stored("tracking")) == len(aggregator.followed)
+    sent(route, data.draw(spoilt(WHOLE[route])), backend)
+    assert len(backend.stored("tracking")) == len(aggregator.followed)
 
 
 @pytest.mark.parametrize("route", WHOLE)
 @settings(QUIETLY, max_examples=30)
 @given(body=VALUES)
-def test_any_json(route: str, body: Any, house: House, aggregator: FakeAggregator) -> None:
-    sent(route, json.dumps(body), house)
+def test_any_json(route: str, body: Any, backend: Backend, aggregator: FakeAggregator) -> None:
+    sent(route, json.dumps(body), backend)
 
 
 @pytest.mark.parametrize("route", WHOLE)
 @settings(QUIETLY, max_examples=20)
 @given(body=st.binary(max_size=200))
-def test_any_bytes(route: str, body: bytes, house: House, aggregator: FakeAggregator) -> None:
-    sent(route, body, house)
+def test_any_bytes(route: str, body: bytes, backend: Backend, aggregator: FakeAggregator) -> None:
+    sent(route, body, backend)
 
 
 @QUIETLY
 @given(query=st.dictionaries(st.sampled_from(["status", "limit", "cursor", "carrier"]), st.text()))
-def test_any_query(query: dict[str, str], house: House) -> None:
+def test_any_query(query: dict[str, str], backend: Backend) -> None:
     assert call("GET /v1/trackings", query=query).status in (200, 422)
 
 
@@ -140,11 +140,11 @@ def test_any_query(query: dict[str, str], house: House) -> None:
     "route",
     ["GET /v1/trackings/{id}", "DELETE /v1/trackings/{id}", "POST /v1/trackings/{id}/refresh"],
 )
-def test_any_id(route: str, tracking_id: str, house: House) -> None:
+def test_any_id(route: str, tracking_id: str, backend: Backend) -> None:
     assert call(route, id=tracking_id).status == 404
 
 
 @settings(QUIETLY, max_examples=60)
 @given(awb=st.text(min_size=1))
-def test_any_air_waybill(awb: str, house: House) -> None:
+def test_any_air_waybill(awb: str, backend: Backend) -> None:
     assert call("GET /v1/trackings/air-cargo/{awb}", awb=awb).status == 422

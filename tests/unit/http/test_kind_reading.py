@@ -20,7 +20,7 @@ from parcelgate.http.requests.orders import read_order
 from parcelgate.http.requests.queries import read_order_query
 from parcelgate.http.requests.reading import at_pointer, read_json
 from parcelgate.services.orders.create import Draft
-from tests.support.api import House, a_box, call, order_body
+from tests.support.api import Backend, a_box, call, order_body
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -246,7 +246,7 @@ def test_the_place_of_a_value_is_found_again() -> None:
 
 class TestAQuery:
     @pytest.mark.parametrize("route", ["GET /v1/orders", "GET /v1/trackings"])
-    def test_names_a_carrier_that_there_is(self, house: House, route: str) -> None:
+    def test_names_a_carrier_that_there_is(self, backend: Backend, route: str) -> None:
         reply = call(route, query={"carrier": "nosuch"})
 
         assert (reply.status, reply.errors) == (422, {"/carrier": "unknown_value"})
@@ -290,7 +290,7 @@ def described(path: str, method: str) -> dict[str, Any]:
     return document()["paths"][path][method]  # type: ignore[no-any-return]
 
 
-def test_a_key_that_is_none_is_refused_by_a_call_that_stores_nothing_too(house: House) -> None:
+def test_a_key_that_is_none_is_refused_by_a_call_that_stores_nothing_too(backend: Backend) -> None:
     check = {"orders": [order_body()], "validate_only": True}
 
     reply = call("POST /v1/orders/batch", body=check, headers={"idempotency-key": "k" * 256})

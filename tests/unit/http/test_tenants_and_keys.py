@@ -24,7 +24,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
 from parcelgate.services.orders import transitions
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import TENANT, Body, House, Reply, api_event, call, order_body, send
+from tests.support.api import TENANT, Backend, Body, Reply, api_event, call, order_body, send
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
 from tests.support.trackings import a_followed
@@ -165,61 +165,63 @@ def aggregator() -> Iterator[FakeAggregator]:
         yield standing
 
 
-_made: dict[House, Things] = {}
+_made: dict[Backend, Things] = {}
 
 
 @pytest.fixture
-def standing(premises: House) -> Things:
+def standing(shared_backend: Backend) -> Things:
     """What `acme` has, for calls that must not change it: made once, and again where a test took it away."""
-    things = _made.get(premises)
-    if things is None or not _of_acme(premises):
-        premises.tidy()
-        things = _made[premises] = _everything(premises)
+    things = _made.get(shared_backend)
+    if things is None or not _of_acme(shared_backend):
+        shared_backend.tidy()
+        things = _made[shared_backend] = _everything(shared_backend)
     return things
 
 
 @pytest.fixture
-def acmes(house: House) -> Things:
+def acmes(backend: Backend) -> Things:
     """What `acme` has, made anew."""
-    return _everything(house)
+    return _everything(backend)
 
 
 class Witness:
     """What was there before a call, and whether the call has left a trace of any kind."""
 
-    def __init__(self, house: House, out: NobodyThere, aggregator: FakeAggregator) -> None:
-        self._house, self._out, self._aggregator = house, out, aggregator
+    def __init__(self, backend: Backend, out: NobodyThere, aggregator: FakeAggregator) -> None:
+        self._house, self._out, self._aggregator = backend, out, aggregator
         self._before = self._all()
 
     def _all(self) -> tuple[object, ...]:
-        house = self._house
-        queues = (house.nudges(), house.retry_messages(), house.batch_messages(), house.executions())
-        return (_of_acme(house), *queues, list(self._out.requests), dict(self._aggregator.calls))
+        backend = self._house
+        queues = (backend.nudges(), backend.retry_messages(), backend.batch_messages(), backend.executions())
+        return (_of_acme(backend), *queues, list(self._out.requests), dict(self._aggregator.calls))
 
     def assert_nothing_happened(self) -> None:
         assert self._all() == self._before
 
 
 @pytest.fixture
-def witness(premises: House, standing: Things, out: NobodyThere, aggregator: FakeAggregator) -> Witness:
-    return Witness(premises, out, aggregator)
+def witness(
+    shared_backend: Backend, standing: Things, out: NobodyThere, aggregator: FakeAggregator
+) -> Witness:
+    return Witness(shared_backend, out, aggregator)
 
 
-def _everything(house: House) -> Things:
+def _everything(backend: Backend) -> Things:
     """Everything that a tenant can have, with the mark in whatever it said itself."""
-    order = _confirmed(house, an_order(reference=f"{MARK}-1", metadata={"note": MARK}))
+    order = _confirmed(backend, an_order(reference=f"{MARK}-1", metadata={"note": MARK}))
     ubi = _confirmed(
-        house,
+        backend,
         an_order(reference=f"{MARK}-2", carrier="ubi", service="UBI.AU2AU.AUPOST.1", metadata={"note": MARK}),
     )
     tracking = a_followed(f"{MARK}1CN", title=MARK)
-    house.tenant().trackings.add(tracking)
+    backend.tenant().trackings.add(tracking)
     batch = call("POST /v1/orders/batch", body={"orders": [order_body(f"{MARK}-3")]}).json()["id"]
     return Things(order.id, ubi.id, tracking.id, batch)
 
 
-def _confirmed(house: House, order: Order) -> Order:
-    order = house.put(msgspec.structs.replace(order, status=OrderStatus.PROCESSING), an_event(detail=MARK))
+def _confirmed(backend: Backend, order: Order) -> Order:
+    order = backend.put(msgspec.structs.replace(order, status=OrderStatus.PROCESSING), an_event(detail=MARK))
     result = Confirmed(
         carrier_order_number=f"{MARK}-{order.carrier}",
         parcels=tuple(
@@ -234,7 +236,7 @@ def _confirmed(house: House, order: Order) -> Order:
         parcels=(LabelDocument(key=f"acme/{MARK}/1.pdf", sha256="bb"),),
     )
     after = msgspec.structs.replace(change.after, label=label, watch_at=None)
-    house.tenant().orders.save(order, after, change.event, trackings=change.trackings)
+    backend.tenant().orders.save(order, after, change.event, trackings=change.trackings)
     return after
 
 
@@ -242,8 +244,8 @@ def scope_of(key: str) -> str | None:
     return routes.ROUTES[key].scope
 
 
-def _of_acme(house: House) -> list[Body]:
-    return [item for item in all_items(house.dynamodb) if item["pk"]["S"].startswith(f"T#{TENANT}#")]
+def _of_acme(backend: Backend) -> list[Body]:
+    return [item for item in all_items(backend.dynamodb) if item["pk"]["S"].startswith(f"T#{TENANT}#")]
 
 
 def asked(key: str, things: Things, **more: Any) -> Reply:
@@ -358,13 +360,13 @@ def test_promise_7_a_cursor_leads_a_stranger_nowhere(key: str, standing: Things,
     assert MARK not in reply.text
 
 
-def test_a_reference_that_another_tenant_uses_is_free(acmes: Things, house: House) -> None:
+def test_a_reference_that_another_tenant_uses_is_free(acmes: Things, backend: Backend) -> None:
     mine = call("POST /v1/orders", body=order_body(acmes.reference))
     reply = call("POST /v1/orders", body=order_body(acmes.reference), tenant=STRANGER)
 
     assert (mine.status, mine.code) == (409, "reference_in_use")
     assert reply.status == 202
-    assert house.order(reply.json()["id"], STRANGER).tenant == STRANGER
+    assert backend.order(reply.json()["id"], STRANGER).tenant == STRANGER
 
 
 def test_a_number_that_another_tenant_follows_is_followed_anew(

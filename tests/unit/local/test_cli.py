@@ -68,7 +68,7 @@ def test_nothing_is_closed_that_nobody_has_looked_up(world: World) -> None:
     order = stored(world)
     assert run("close", order.id).exit_code == 1
     assert run("close", order.id, "--not-at-carrier", answer="n\n").exit_code == 1
-    assert world.read(order) == order
+    assert world.order(order) == order
 
 
 @pytest.mark.parametrize(("words", "answer"), [(("--yes",), ""), ((), "y\n")])
@@ -76,7 +76,7 @@ def test_an_order_is_closed(words: tuple[str, ...], answer: str, world: World) -
     order = stored(world)
     result = run("close", order.id, "--not-at-carrier", *words, answer=answer)
     assert result.exit_code == 0, result.output
-    assert world.read(order).status is OrderStatus.FAILED
+    assert world.order(order).status is OrderStatus.FAILED
 
 
 def test_an_order_is_read_again(world: World) -> None:
@@ -92,7 +92,7 @@ def test_an_order_that_is_not_for_a_person_is_left_alone(world: World) -> None:
     assert run("close", order.id, "--not-at-carrier", "--yes").exit_code == 1
     assert run("close", "ord_unknown", "--not-at-carrier", "--yes").exit_code == 1
     assert run("reread", "ord_unknown").exit_code == 1
-    assert world.read(order) == order
+    assert world.order(order) == order
 
 
 def test_the_queues_are_those_the_stack_names() -> None:
@@ -100,7 +100,7 @@ def test_the_queues_are_those_the_stack_names() -> None:
     deployment._session = SimpleNamespace(client=lambda *_, **__: None)  # type: ignore[assignment]
     deployment._endpoint = None
     deployment.outputs = {f"RetryQueueUrl{name.capitalize()}": f"q-{name}" for name in registry.names()}
-    assert set(deployment.retries._settings.retry_queue_urls) == set(registry.names())
+    assert set(deployment.retries.settings.retry_queue_urls) == set(registry.names())
 
 
 # The parking lot

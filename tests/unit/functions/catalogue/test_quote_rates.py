@@ -19,7 +19,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.catalogue.rates import Quoter
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import TokenBusyError
-from tests.support.api import House, Reply, call, order_body
+from tests.support.api import Backend, Reply, call, order_body
 from tests.support.carriers import carriers_over
 
 PRICE = Money(Decimal("12.84"), "USD")
@@ -49,11 +49,11 @@ class Carrier:
 
 
 @pytest.fixture
-def carrier(house: House, monkeypatch: pytest.MonkeyPatch) -> Carrier:
+def carrier(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     carrier = Carrier()
-    carriers = carriers_over(house.table, Settings())
+    carriers = carriers_over(backend.table, Settings())
     monkeypatch.setattr(carriers, "of", lambda *_, **__: carrier)
-    runtime.use(quoter=Quoter(house.table, carriers))
+    runtime.use(quoter=Quoter(backend.table, carriers))
     return carrier
 
 
@@ -61,7 +61,7 @@ def quote(body: Any = None, **more: Any) -> Reply:
     return call("POST /v1/rates", body=order_body() if body is None else body, **more)
 
 
-def test_the_price_is_shown_and_nothing_is_created(house: House, carrier: Carrier) -> None:
+def test_the_price_is_shown_and_nothing_is_created(backend: Backend, carrier: Carrier) -> None:
     reply = quote()
 
     assert reply.status == 200
@@ -77,10 +77,10 @@ def test_the_price_is_shown_and_nothing_is_created(house: House, carrier: Carrie
             }
         ]
     }
-    assert house.stored() == []
+    assert backend.stored() == []
 
 
-def test_an_order_that_is_wrong_is_not_priced(house: House, carrier: Carrier) -> None:
+def test_an_order_that_is_wrong_is_not_priced(backend: Backend, carrier: Carrier) -> None:
     assert quote(order_body(colour="red")).errors == {"/colour": "unknown_field"}
     assert quote("{").code == "not_json"
     assert carrier.asked == 0
@@ -95,7 +95,7 @@ def test_an_order_that_is_wrong_is_not_priced(house: House, carrier: Carrier) ->
         TokenBusyError("x"),
     ],
 )
-def test_a_carrier_in_trouble_is_unavailable(trouble: Exception, house: House, carrier: Carrier) -> None:
+def test_a_carrier_in_trouble_is_unavailable(trouble: Exception, backend: Backend, carrier: Carrier) -> None:
     carrier.outcome = trouble
 
     reply = quote()
@@ -104,7 +104,7 @@ def test_a_carrier_in_trouble_is_unavailable(trouble: Exception, house: House, c
     assert reply.headers["retry-after"] == ("7" if isinstance(trouble, TransientError) else "2")
 
 
-def test_a_refusal_has_the_carrier_s_words_and_our_pointers(house: House, carrier: Carrier) -> None:
+def test_a_refusal_has_the_carrier_s_words_and_our_pointers(backend: Backend, carrier: Carrier) -> None:
     wrong = FieldError("/ship_to/postcode", "refused", "No such postcode.")
     carrier.outcome = RefusedError("no", words=CarrierWords("LSO", "9", "bad"), errors=[wrong])
 
@@ -115,13 +115,13 @@ def test_a_refusal_has_the_carrier_s_words_and_our_pointers(house: House, carrie
     assert reply.json()["carrier"]["message"] == "bad"
 
 
-def test_the_call_wants_the_scope_for_writing(house: House, carrier: Carrier) -> None:
+def test_the_call_wants_the_scope_for_writing(backend: Backend, carrier: Carrier) -> None:
     assert quote(scopes="orders:read").code == "missing_scope"
     assert quote(tenant=None).code == "invalid_key"
     assert carrier.asked == 0
 
 
-def test_an_idempotency_key_brings_the_first_price_again(house: House, carrier: Carrier) -> None:
+def test_an_idempotency_key_brings_the_first_price_again(backend: Backend, carrier: Carrier) -> None:
     key = {"Idempotency-Key": "k"}
     first, again = quote(headers=key), quote(headers=key)
 

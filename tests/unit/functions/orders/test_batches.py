@@ -11,7 +11,7 @@ from parcelgate.domain.batches import BatchRow
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, Problem
 from parcelgate.runtime import runtime
-from tests.support.api import Body, House, Reply, call, order_body
+from tests.support.api import Backend, Body, Reply, call, order_body
 from tests.support.faults import Faults, Killed, at_every_call, aws_error, die
 from tests.support.table import TABLE_NAME as TABLE
 
@@ -32,7 +32,7 @@ def keyed(key: str = "k-1") -> dict[str, str]:
 
 
 class TestABatch:
-    def test_is_kept_whole_before_it_is_answered_and_then_worked_off(self, house: House) -> None:
+    def test_is_kept_whole_before_it_is_answered_and_then_worked_off(self, backend: Backend) -> None:
         entries = [order_body(f"shop-{n}") for n in range(3)]
 
         reply = create(*entries)
@@ -40,10 +40,10 @@ class TestABatch:
         batch_id = reply.json()["id"]
         assert (reply.status, reply.json()["total"]) == (202, 3)
         assert reply.headers["location"] == f"/v1/batches/{batch_id}"
-        assert {key: json.loads(body) for key, body in house.bodies().items()} == {
+        assert {key: json.loads(body) for key, body in backend.bodies().items()} == {
             f"acme/{batch_id}.json": {"orders": entries}
         }
-        assert house.batch_messages() == [
+        assert backend.batch_messages() == [
             {
                 "tenant": "acme",
                 "batch_id": batch_id,
@@ -52,16 +52,16 @@ class TestABatch:
                 "correlation_id": "JKJaXmPLvHcESHA=",
             }
         ]
-        assert house.stored("order") == []
+        assert backend.stored("order") == []
 
-    def test_is_split_by_carrier_account_as_its_carrier_takes_it(self, house: House) -> None:
+    def test_is_split_by_carrier_account_as_its_carrier_takes_it(self, backend: Backend) -> None:
         singly = [order_body(f"lso-{n}") for n in range(12)]
         together = [order_body(f"ubi-{n}", carrier="ubi") for n in range(40)]
         elsewhere = [order_body(f"west-{n}", carrier="ubi", account="west") for n in range(2)]
 
         create(*singly, *together, {"carrier": "nobody"}, *elsewhere, "rubbish")
 
-        found = [(message["carrier"], message["entries"]) for message in house.batch_messages()]
+        found = [(message["carrier"], message["entries"]) for message in backend.batch_messages()]
         assert sorted(found) == [
             ("lso", [*range(10)]),
             ("lso", [10, 11, 52, 55]),
@@ -69,7 +69,7 @@ class TestABatch:
             ("ubi", [53, 54]),
         ]
 
-    def test_shows_every_entry_from_the_beginning(self, house: House) -> None:
+    def test_shows_every_entry_from_the_beginning(self, backend: Backend) -> None:
         batch_id = create(order_body("shop-1"), {"reference": 7}, "rubbish").json()["id"]
 
         reply = read(batch_id)
@@ -89,13 +89,13 @@ class TestABatch:
             ],
         }
 
-    def test_says_what_is_wrong_with_an_entry_in_the_form_of_an_error(self, house: House) -> None:
+    def test_says_what_is_wrong_with_an_entry_in_the_form_of_an_error(self, backend: Backend) -> None:
         batch_id = create(order_body("shop-1")).json()["id"]
-        batch, _ = house.tenant().batches.read(batch_id)
+        batch, _ = backend.tenant().batches.read(batch_id)
         error = FieldError("/parcels", "missing", "Is required.")
         problem = Problem(code="validation_failed", detail="1 field is not valid.", errors=(error,))
         row = BatchRow(index=0, reference="shop-1", status=OrderStatus.FAILED, problem=problem)
-        house.tenant().batches.settle(batch, row)
+        backend.tenant().batches.settle(batch, row)
 
         seen = read(batch_id).json()
 
@@ -105,14 +105,14 @@ class TestABatch:
         assert entry["problem"]["type"].endswith("/problems/validation_failed")
         assert [one["pointer"] for one in entry["problem"]["errors"]] == ["/parcels"]
 
-    def test_may_be_as_large_as_the_contract_says_and_no_larger(self, house: House) -> None:
+    def test_may_be_as_large_as_the_contract_says_and_no_larger(self, backend: Backend) -> None:
         body = json.dumps({"orders": [order_body("shop-1", metadata={"a": ""})]})
         fits = body.replace('"a": ""', f'"a": "{"x" * (LIMIT - len(body))}"')
         assert len(fits) == LIMIT
         assert call(CREATE, body=fits).status == 202
         assert call(CREATE, body=fits.replace("xx", "xxx", 1)).code == "body_too_large"
 
-    def test_is_found_by_its_own_tenant_alone(self, house: House) -> None:
+    def test_is_found_by_its_own_tenant_alone(self, backend: Backend) -> None:
         batch_id = create(order_body()).json()["id"]
         for reply in (read(batch_id, tenant="other"), read("bat_unknown"), read("no id at all")):
             assert (reply.status, reply.code) == (404, "not_found")
@@ -132,45 +132,45 @@ class TestRefused:
             ("text", "", "type"),
         ],
     )
-    def test_what_is_no_batch(self, body: Any, pointer: str, code: str, house: House) -> None:
+    def test_what_is_no_batch(self, body: Any, pointer: str, code: str, backend: Backend) -> None:
         reply = call(CREATE, body=json.dumps(body), headers=keyed())
         assert (reply.status, reply.errors) == (422, {pointer: code})
-        assert house.bodies() == {}
-        assert house.stored("batch") == []
+        assert backend.bodies() == {}
+        assert backend.stored("batch") == []
         assert call(CREATE, body={"orders": [order_body()]}, headers=keyed()).status == 202, "the key is free"
 
-    def test_three_hundred_entries_are_not_too_many(self, house: House) -> None:
+    def test_three_hundred_entries_are_not_too_many(self, backend: Backend) -> None:
         assert create(*[{}] * 300).json()["total"] == 300
 
-    def test_what_is_no_json(self, house: House) -> None:
+    def test_what_is_no_json(self, backend: Backend) -> None:
         assert call(CREATE, body='{"orders": [').code == "not_json"
         reply = call(CREATE, body="{}", headers={"content-type": "text/csv"})
         assert reply.code == "unsupported_media_type"
 
-    def test_without_the_scope(self, house: House) -> None:
+    def test_without_the_scope(self, backend: Backend) -> None:
         assert create(order_body(), scopes="orders:read").code == "missing_scope"
         assert read("bat_1", scopes="orders:write").code == "missing_scope"
         assert create(order_body(), tenant=None).code == "invalid_key"
 
 
 class TestOnce:
-    def test_the_same_request_is_one_batch(self, house: House) -> None:
+    def test_the_same_request_is_one_batch(self, backend: Backend) -> None:
         first = create(order_body(), headers=keyed())
         second = create(order_body(), headers=keyed())
         assert second.headers["idempotent-replayed"] == "true"
         assert (second.status, second.json()) == (first.status, first.json())
-        assert len(house.stored("batch")) == len(house.batch_messages()) == 1
+        assert len(backend.stored("batch")) == len(backend.batch_messages()) == 1
 
-    def test_another_body_under_the_same_key_is_refused(self, house: House) -> None:
+    def test_another_body_under_the_same_key_is_refused(self, backend: Backend) -> None:
         create(order_body(), headers=keyed())
         assert create(order_body("other"), headers=keyed()).code == "idempotency_key_reused"
 
     @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
     def test_a_request_whose_function_died_is_resumed_and_makes_one_batch(
-        self, after: bool, house: House
+        self, after: bool, backend: Backend
     ) -> None:
         def story(n: int) -> Faults:
-            house.tidy()
+            backend.tidy()
             faults = Faults().at(n, die(after=after))
             for service in ("dynamodb", "s3", "sqs"):
                 aws_clients.put(service, faults.wrap(aws_clients.client(service), service))  # type: ignore[call-overload]
@@ -178,41 +178,41 @@ class TestOnce:
             try:
                 create(order_body(), headers=keyed())
             except Killed:
-                lapse(house)
+                lapse(backend)
                 reply = create(order_body(), headers=keyed())
                 assert reply.status == 202
-            assert len(house.stored("batch")) == 1
-            (batch_id,) = {message["batch_id"] for message in house.batch_messages()}
-            assert f"acme/{batch_id}.json" in house.bodies()
+            assert len(backend.stored("batch")) == 1
+            (batch_id,) = {message["batch_id"] for message in backend.batch_messages()}
+            assert f"acme/{batch_id}.json" in backend.bodies()
             return faults
 
         at_every_call(story, least=5)
 
-    def test_a_batch_that_cannot_be_sent_on_now_is_taken_nevertheless(self, house: House) -> None:
+    def test_a_batch_that_cannot_be_sent_on_now_is_taken_nevertheless(self, backend: Backend) -> None:
         """The sweep will: the batch is in the due index."""
         faults = Faults().on("send_message_batch", aws_error("AccessDenied"), times=9)
         aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
         runtime.reset()
         assert create(order_body()).status == 202
-        assert house.batch_messages() == []
-        assert len(house.table.due.due("BATCH", datetime(2999, 1, 1, tzinfo=UTC))) == 1
+        assert backend.batch_messages() == []
+        assert len(backend.table.due.due("BATCH", datetime(2999, 1, 1, tzinfo=UTC))) == 1
 
-    def test_a_body_that_cannot_be_kept_is_not_taken(self, house: House) -> None:
+    def test_a_body_that_cannot_be_kept_is_not_taken(self, backend: Backend) -> None:
         faults = Faults().on("put_object", aws_error("AccessDenied"), times=9)
         aws_clients.put("s3", faults.wrap(aws_clients.client("s3"), "s3"))
         runtime.reset()
         assert create(order_body()).status == 500
-        assert house.stored("batch") == []
+        assert backend.stored("batch") == []
 
 
-def lapse(house: House) -> None:
+def lapse(backend: Backend) -> None:
     """End the lease of the dead function's claim."""
-    for item in house.dynamodb.scan(TableName=TABLE)["Items"]:
+    for item in backend.dynamodb.scan(TableName=TABLE)["Items"]:
         if "lease_until" in item:
-            house.dynamodb.put_item(TableName=TABLE, Item=item | {"lease_until": {"N": "1"}})
+            backend.dynamodb.put_item(TableName=TABLE, Item=item | {"lease_until": {"N": "1"}})
 
 
-def test_no_answer_and_no_log_says_who_the_parcel_is_for(house: House, logged: Any) -> None:
+def test_no_answer_and_no_log_says_who_the_parcel_is_for(backend: Backend, logged: Any) -> None:
     body: Body = order_body("shop-1")
     batch_id = create(body).json()["id"]
     said = logged() + read(batch_id).text
@@ -221,7 +221,7 @@ def test_no_answer_and_no_log_says_who_the_parcel_is_for(house: House, logged: A
 
 
 class TestACheck:
-    def test_buys_nothing_and_says_what_is_wrong_with_each_entry(self, house: House) -> None:
+    def test_buys_nothing_and_says_what_is_wrong_with_each_entry(self, backend: Backend) -> None:
         again = order_body("shop-1")
         wrong = order_body("shop-2", colour="red", parcels=[])
         unnamed = order_body("shop-3")
@@ -246,22 +246,22 @@ class TestACheck:
         assert codes[4] == {"/reference": "reference_in_use"}
         (warning,) = seen["orders"][2]["warnings"]
         assert (warning["pointer"], warning["code"]) == ("/ship_to/company", "defaulted")
-        assert house.stored("order") == house.stored("batch") == house.batch_messages() == []
-        assert house.bodies() == {}
+        assert backend.stored("order") == backend.stored("batch") == backend.batch_messages() == []
+        assert backend.bodies() == {}
 
-    def test_names_an_account_that_there_is_not(self, house: House) -> None:
+    def test_names_an_account_that_there_is_not(self, backend: Backend) -> None:
         (entry,) = create_checked(order_body("shop-1", account="west")).json()["orders"]
         assert [error["pointer"] for error in entry["errors"]] == ["/account"]
 
     @pytest.mark.parametrize("word", ["yes", 1, []])
-    def test_is_asked_for_by_true_alone(self, house: House, word: object) -> None:
+    def test_is_asked_for_by_true_alone(self, backend: Backend, word: object) -> None:
         reply = call(CREATE, body={"orders": [order_body("shop-1")], "validate_only": word})
         if word == []:
             assert reply.status == 202
         else:
             assert [error["pointer"] for error in reply.json()["errors"]] == ["/validate_only"]
 
-    def test_is_no_check_when_it_is_refused_or_absent(self, house: House) -> None:
+    def test_is_no_check_when_it_is_refused_or_absent(self, backend: Backend) -> None:
         for word in (False, None):
             assert call(CREATE, body={"orders": [order_body()], "validate_only": word}).status == 202
 

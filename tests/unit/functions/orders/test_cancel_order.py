@@ -23,8 +23,8 @@ from parcelgate.runtime import runtime
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.services.settings import Settings
-from tests.support.api import House, Reply, call
-from tests.support.carriers import OnlyCarrier
+from tests.support.api import Backend, Reply, call
+from tests.support.fake_carriers import OnlyCarrier
 from tests.support.faults import Faults, aws_error
 from tests.support.orders import NOON, an_event, an_order
 
@@ -48,11 +48,11 @@ class Carrier:
         return self.outcome
 
 
-def use(house: House, carrier: Any) -> None:
+def use(backend: Backend, carrier: Any) -> None:
     """Have orders cancelled with `carrier`."""
     runtime.use(
         order_canceller=Canceller(
-            table=house.table,
+            table=backend.table,
             carriers=OnlyCarrier(carrier),
             retries=lambda: runtime.retry_queues,
             settings=Settings(),
@@ -61,20 +61,20 @@ def use(house: House, carrier: Any) -> None:
 
 
 @pytest.fixture
-def carrier(house: House, monkeypatch: pytest.MonkeyPatch) -> Carrier:
+def carrier(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     carrier: Any = Carrier()
 
-    use(house, carrier)
+    use(backend, carrier)
     return carrier  # type: ignore[no-any-return]
 
 
-def an_order_that_is(house: House, status: OrderStatus, **facts: Any) -> Order:
-    order = house.put(an_order(), an_event())
+def an_order_that_is(backend: Backend, status: OrderStatus, **facts: Any) -> Order:
+    order = backend.put(an_order(), an_event())
     parcel = msgspec.structs.replace(order.parcels[0], tracking_number="1Z", tracking_id="trk_1")
     if status is OrderStatus.CONFIRMED:
         facts = {"carrier_order_number": "L1", "parcels": (parcel,)} | facts
     after = msgspec.structs.replace(order, status=status, version=2, **facts)
-    house.tenant().orders.save(order, after)
+    backend.tenant().orders.save(order, after)
     return after
 
 
@@ -83,35 +83,35 @@ def cancel(order: Order, **more: Any) -> Reply:
 
 
 class TestAnOrderThatTheCarrierNeverHad:
-    def test_is_cancelled_at_once(self, house: House, carrier: Carrier) -> None:
-        order = house.put(an_order(), an_event())
+    def test_is_cancelled_at_once(self, backend: Backend, carrier: Carrier) -> None:
+        order = backend.put(an_order(), an_event())
 
         reply = cancel(order)
 
         assert (reply.status, reply.json()["status"]) == (200, "cancelled")
         assert carrier.cancelled == []
-        assert house.order(order.id).watch_at is None
-        assert house.tenant().orders.by_reference("lso", "default", order.reference) is None
+        assert backend.order(order.id).watch_at is None
+        assert backend.tenant().orders.by_reference("lso", "default", order.reference) is None
 
-    def test_is_cancelled_at_once_while_its_carrier_is_down(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.PROCESSING)
+    def test_is_cancelled_at_once_while_its_carrier_is_down(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.PROCESSING)
 
         reply = cancel(order)
 
         assert (reply.status, reply.json()["status"]) == (200, "cancelled")
         assert carrier.cancelled == []
-        assert house.tenant().orders.by_reference("lso", "default", order.reference) is None
+        assert backend.tenant().orders.by_reference("lso", "default", order.reference) is None
 
     @pytest.mark.parametrize("status", [OrderStatus.ACCEPTED, OrderStatus.PROCESSING])
     def test_is_not_believed_so_when_a_create_of_it_was_lost(
-        self, status: OrderStatus, house: House, carrier: Carrier
+        self, status: OrderStatus, backend: Backend, carrier: Carrier
     ) -> None:
-        order = an_order_that_is(house, status, submission=Submission(lost=True))
+        order = an_order_that_is(backend, status, submission=Submission(lost=True))
 
         assert cancel(order).code == "not_yet_confirmed"
 
-    def test_is_cancelled_also_when_it_needed_attention(self, house: House, carrier: Carrier) -> None:
-        reply = cancel(an_order_that_is(house, OrderStatus.NEEDS_ATTENTION))
+    def test_is_cancelled_also_when_it_needed_attention(self, backend: Backend, carrier: Carrier) -> None:
+        reply = cancel(an_order_that_is(backend, OrderStatus.NEEDS_ATTENTION))
 
         assert (reply.status, reply.json()["status"]) == (200, "cancelled")
         assert carrier.cancelled == []
@@ -119,9 +119,9 @@ class TestAnOrderThatTheCarrierNeverHad:
 
 class TestAConfirmedOrder:
     def test_is_voided_with_the_carrier_and_the_money_asked_back(
-        self, house: House, carrier: Carrier
+        self, backend: Backend, carrier: Carrier
     ) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         reply = cancel(order)
 
@@ -129,19 +129,19 @@ class TestAConfirmedOrder:
         assert reply.json()["refund"]["status"] == "requested"
         assert reply.json()["refund"]["amount"] == {"amount": "12.84", "currency": "USD"}
         assert carrier.cancelled == ["L1"]
-        trail = [event.type for event in house.tenant().orders.events(order.id)]
+        trail = [event.type for event in backend.tenant().orders.events(order.id)]
         assert trail[-2:] == ["order.cancelling", "order.cancelled"]
 
-    def test_is_cancelled_once_however_often_it_is_asked(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+    def test_is_cancelled_once_however_often_it_is_asked(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         replies = [cancel(order) for _ in range(3)]
 
         assert [reply.status for reply in replies] == [200, 200, 200]
         assert carrier.cancelled == ["L1"]
 
-    def test_asked_twice_at_once_goes_to_the_carrier_once(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+    def test_asked_twice_at_once_goes_to_the_carrier_once(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
         second: list[Reply] = []
         carrier.meanwhile = lambda: second.append(cancel(order))
 
@@ -161,34 +161,36 @@ class TestAConfirmedOrder:
         ],
     )
     def test_goes_on_by_itself_when_the_carrier_has_trouble(
-        self, trouble: Exception, house: House, carrier: Carrier
+        self, trouble: Exception, backend: Backend, carrier: Carrier
     ) -> None:
         carrier.outcome = trouble
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         reply = cancel(order)
 
         assert (reply.status, reply.json()["status"]) == (202, "cancelling")
         assert reply.headers["location"] == f"/v1/orders/{order.id}"
-        (message,) = house.retry_messages()
+        (message,) = backend.retry_messages()
         assert (message["order_id"], message["action"]) == (order.id, "cancel")
-        assert house.order(order.id).watch_at is not None
+        assert backend.order(order.id).watch_at is not None
 
-    def test_is_left_to_the_sweep_when_even_the_queue_is_down(self, house: House, carrier: Carrier) -> None:
+    def test_is_left_to_the_sweep_when_even_the_queue_is_down(
+        self, backend: Backend, carrier: Carrier
+    ) -> None:
         carrier.outcome = TransientError("down")
         faults = Faults().on("send_message", aws_error("ServiceUnavailable"))
         aws_clients.put("sqs", faults.wrap(aws_clients.client("sqs"), "sqs"))
         runtime.use(retry_queues=RetryQueues(aws_clients.client("sqs"), Settings()))
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         assert cancel(order).status == 202
-        stored = house.order(order.id)
+        stored = backend.order(order.id)
         assert stored.status is OrderStatus.CANCELLING
         assert stored.watch_at is not None
 
-    def test_is_confirmed_again_when_the_carrier_refuses(self, house: House, carrier: Carrier) -> None:
+    def test_is_confirmed_again_when_the_carrier_refuses(self, backend: Backend, carrier: Carrier) -> None:
         carrier.outcome = RefusedError("no", words=CarrierWords("LSO", "77", "already shipped"))
-        order = an_order_that_is(house, OrderStatus.CONFIRMED, label=Label(status=LabelStatus.READY))
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED, label=Label(status=LabelStatus.READY))
 
         reply = cancel(order)
 
@@ -197,86 +199,86 @@ class TestAConfirmedOrder:
         assert reply.json()["order_id"] == order.id
         shown = call("GET /v1/orders/{id}", id=order.id).json()
         assert (shown["status"], shown["problem"]["code"]) == ("confirmed", "cannot_cancel")
-        assert house.order(order.id).watch_at is None
+        assert backend.order(order.id).watch_at is None
 
     def test_is_looked_after_for_its_label_when_the_carrier_refuses(
-        self, house: House, carrier: Carrier
+        self, backend: Backend, carrier: Carrier
     ) -> None:
         carrier.outcome = RefusedError("no")
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         cancel(order)
 
-        assert house.order(order.id).watch_at is not None
+        assert backend.order(order.id).watch_at is not None
 
     def test_of_a_carrier_that_takes_nothing_back_stays(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stubborn: Any = object()
 
-        use(house, stubborn)
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        use(backend, stubborn)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         reply = cancel(order)
 
         assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
-        assert house.order(order.id).status is OrderStatus.CONFIRMED
+        assert backend.order(order.id).status is OrderStatus.CONFIRMED
 
 
 class TestAnOrderThatCannotBeCancelled:
-    def test_is_still_with_the_carrier(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.PROCESSING, submission=Submission(sending_at=NOON))
+    def test_is_still_with_the_carrier(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.PROCESSING, submission=Submission(sending_at=NOON))
 
         reply = cancel(order)
 
         assert (reply.status, reply.code) == (409, "not_yet_confirmed")
         assert int(reply.headers["retry-after"]) > 0
-        assert house.order(order.id).status is OrderStatus.PROCESSING
+        assert backend.order(order.id).status is OrderStatus.PROCESSING
 
-    def test_has_failed(self, house: House, carrier: Carrier) -> None:
-        reply = cancel(an_order_that_is(house, OrderStatus.FAILED))
+    def test_has_failed(self, backend: Backend, carrier: Carrier) -> None:
+        reply = cancel(an_order_that_is(backend, OrderStatus.FAILED))
 
         assert (reply.status, reply.code) == (409, "cannot_cancel")
 
     def test_was_sent_and_nobody_knows_whether_the_carrier_has_it(
-        self, house: House, carrier: Carrier
+        self, backend: Backend, carrier: Carrier
     ) -> None:
         sent = Submission(sending_at=NOON)
-        order = an_order_that_is(house, OrderStatus.NEEDS_ATTENTION, submission=sent)
+        order = an_order_that_is(backend, OrderStatus.NEEDS_ATTENTION, submission=sent)
 
         assert cancel(order).code == "cannot_cancel"
         assert carrier.cancelled == []
 
     def test_needed_attention_and_is_not_called_confirmed_when_the_carrier_refuses(
-        self, house: House, carrier: Carrier
+        self, backend: Backend, carrier: Carrier
     ) -> None:
         carrier.outcome = RefusedError("no")
         facts: dict[str, Any] = {"carrier_order_number": "L1", "submission": Submission(sending_at=NOON)}
-        order = an_order_that_is(house, OrderStatus.NEEDS_ATTENTION, **facts)
+        order = an_order_that_is(backend, OrderStatus.NEEDS_ATTENTION, **facts)
 
         assert cancel(order).code == "cannot_cancel"
-        assert house.order(order.id).status is OrderStatus.NEEDS_ATTENTION
+        assert backend.order(order.id).status is OrderStatus.NEEDS_ATTENTION
 
 
 class TestTheCall:
-    def test_finds_no_order_of_others(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+    def test_finds_no_order_of_others(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         reply = cancel(order, tenant="other", headers={"Idempotency-Key": "k"})
 
         assert (reply.status, reply.code) == (404, "not_found")
         assert carrier.cancelled == []
-        assert house.stored("idempotency") == []
+        assert backend.stored("idempotency") == []
 
-    def test_wants_the_scope_for_writing(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+    def test_wants_the_scope_for_writing(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         assert cancel(order, scopes="orders:read").code == "missing_scope"
         assert cancel(order, tenant=None).code == "invalid_key"
         assert carrier.cancelled == []
 
-    def test_takes_nothing_but_an_empty_object(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+    def test_takes_nothing_but_an_empty_object(self, backend: Backend, carrier: Carrier) -> None:
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
 
         assert cancel(order, body={"why": "x"}).errors == {"/why": "unknown_field"}
         assert cancel(order, body=[]).errors == {"": "type"}
@@ -285,9 +287,9 @@ class TestTheCall:
         assert cancel(order, body={}).status == 200
 
     def test_with_an_idempotency_key_gives_the_first_answer_again(
-        self, house: House, carrier: Carrier
+        self, backend: Backend, carrier: Carrier
     ) -> None:
-        order = an_order_that_is(house, OrderStatus.CONFIRMED)
+        order = an_order_that_is(backend, OrderStatus.CONFIRMED)
         key = {"Idempotency-Key": "k"}
 
         first, again = cancel(order, headers=key), cancel(order, headers=key, body={})
@@ -295,14 +297,16 @@ class TestTheCall:
         assert (again.status, again.text) == (first.status, first.text)
         assert again.headers["idempotent-replayed"] == "true"
 
-    def test_with_an_idempotency_key_does_not_keep_a_not_yet(self, house: House, carrier: Carrier) -> None:
-        order = an_order_that_is(house, OrderStatus.PROCESSING, submission=Submission(sending_at=NOON))
+    def test_with_an_idempotency_key_does_not_keep_a_not_yet(
+        self, backend: Backend, carrier: Carrier
+    ) -> None:
+        order = an_order_that_is(backend, OrderStatus.PROCESSING, submission=Submission(sending_at=NOON))
         key = {"Idempotency-Key": "k"}
         assert cancel(order, headers=key).code == "not_yet_confirmed"
-        number = house.order(order.id)
+        number = backend.order(order.id)
         ready = msgspec.structs.replace(
             number, status=OrderStatus.CONFIRMED, version=3, carrier_order_number="L1"
         )
-        house.tenant().orders.save(number, ready)
+        backend.tenant().orders.save(number, ready)
 
         assert cancel(order, headers=key).status == 200

@@ -11,8 +11,8 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
 from tests.support.api import (
     EVERY_SCOPE,
+    Backend,
     Body,
-    House,
     Reply,
     a_box,
     call,
@@ -33,7 +33,7 @@ def keyed(key: str) -> dict[str, str]:
 
 
 class TestAGoodOrder:
-    def test_is_taken_stored_and_handed_to_its_workflow(self, house: House) -> None:
+    def test_is_taken_stored_and_handed_to_its_workflow(self, backend: Backend) -> None:
         reply = create()
 
         order = reply.json()
@@ -41,21 +41,21 @@ class TestAGoodOrder:
         assert reply.headers["location"] == f"/v1/orders/{order['id']}"
         assert int(reply.headers["retry-after"]) > 0
         assert order["status"] == "accepted"
-        assert house.executions() == [order["id"]]
-        stored = house.order(order["id"])
+        assert backend.executions() == [order["id"]]
+        stored = backend.order(order["id"])
         assert stored.status is OrderStatus.ACCEPTED
         assert stored.watch_at is not None
         assert stored.watch_at > stored.created_at
 
-    def test_keeps_the_id_of_its_request_for_all_that_follows(self, house: House) -> None:
+    def test_keeps_the_id_of_its_request_for_all_that_follows(self, backend: Backend) -> None:
         order = create().json()
 
-        asked = house.order(order["id"]).correlation_id
+        asked = backend.order(order["id"]).correlation_id
         assert asked == "JKJaXmPLvHcESHA="
         assert "correlation_id" not in order
-        assert f'"correlation_id":"{asked}"' in house.execution_input(order["id"])
+        assert f'"correlation_id":"{asked}"' in backend.execution_input(order["id"])
 
-    def test_is_shown_as_understood_with_defaults_filled_in(self, house: House) -> None:
+    def test_is_shown_as_understood_with_defaults_filled_in(self, backend: Backend) -> None:
         body = order_body(
             parcels=[a_box(), a_box(reference="second", description="")], metadata={"a": "b", "c": None}
         )
@@ -71,7 +71,7 @@ class TestAGoodOrder:
             f"https://abc123.execute-api.eu-central-1.amazonaws.com/v1/orders/{order['id']}"
         )
 
-    def test_has_its_acceptance_in_the_audit_trail(self, house: House) -> None:
+    def test_has_its_acceptance_in_the_audit_trail(self, backend: Backend) -> None:
         order = create().json()
 
         (event,) = call("GET /v1/orders/{id}/events", id=order["id"]).json()["data"]
@@ -82,7 +82,9 @@ class TestAGoodOrder:
             "client",
         )
 
-    def test_is_warned_of_what_is_not_sent_but_not_of_defaults_that_it_never_gave(self, house: House) -> None:
+    def test_is_warned_of_what_is_not_sent_but_not_of_defaults_that_it_never_gave(
+        self, backend: Backend
+    ) -> None:
         item = {"description": "Hammer", "quantity": 2, "unit_value": {"amount": 9.5, "currency": "USD"}}
         order = create(order_body(parcels=[a_box(items=[item], description="Tools")])).json()
 
@@ -92,16 +94,16 @@ class TestAGoodOrder:
         assert {"/parcels/0/items", "/parcels/0/description"} <= warned
         assert not any(pointer.startswith("/customs") for pointer in warned)
 
-    def test_stands_although_its_workflow_could_not_be_started(self, house: House) -> None:
+    def test_stands_although_its_workflow_could_not_be_started(self, backend: Backend) -> None:
         faults = Faults().on("start_execution", aws_error("ThrottlingException"))
         aws_clients.put("stepfunctions", faults.wrap(aws_clients.client("stepfunctions"), "states"))
 
         reply = create()
 
         assert reply.status == 202
-        assert house.order(reply.json()["id"]).watch_at is not None
+        assert backend.order(reply.json()["id"]).watch_at is not None
 
-    def test_may_come_as_base64_and_from_under_a_stage_s_prefix(self, house: House) -> None:
+    def test_may_come_as_base64_and_from_under_a_stage_s_prefix(self, backend: Backend) -> None:
         reply = create(encoded=True, path_prefix="/_aws/execute-api/abc123/$default")
 
         assert reply.status == 202
@@ -214,16 +216,16 @@ WRONG: dict[str, tuple[Callable[[Body], object], str, str]] = {
 
 class TestAWrongOrder:
     @pytest.mark.parametrize("route", ["POST /v1/orders", "POST /v1/rates"])
-    def test_with_who_only_follows_parcels_is_told_so(self, route: str, house: House) -> None:
+    def test_with_who_only_follows_parcels_is_told_so(self, route: str, backend: Backend) -> None:
         reply = call(route, body=order_body(carrier="trackingmore"))
 
         assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
         assert reply.errors == {"/carrier": "not_supported_by_carrier"}
         assert "/v1/trackings" in reply.json()["errors"][0]["message"]
-        assert house.stored() == []
+        assert backend.stored() == []
 
     @pytest.mark.parametrize("case", WRONG)
-    def test_is_refused_with_a_pointer_and_nothing_is_stored(self, case: str, house: House) -> None:
+    def test_is_refused_with_a_pointer_and_nothing_is_stored(self, case: str, backend: Backend) -> None:
         change, pointer, code = WRONG[case]
         body = order_body()
         change(body)
@@ -233,16 +235,16 @@ class TestAWrongOrder:
         assert (reply.status, reply.code) == (422, "validation_failed")
         assert reply.headers["content-type"] == "application/problem+json"
         assert reply.errors.get(pointer) == code
-        assert house.stored() == []
-        assert house.stored("idempotency") == []
+        assert backend.stored() == []
+        assert backend.stored("idempotency") == []
 
-    def test_what_the_carrier_does_not_offer_has_a_code_of_its_own(self, house: House) -> None:
+    def test_what_the_carrier_does_not_offer_has_a_code_of_its_own(self, backend: Backend) -> None:
         reply = create(order_body(options={"locker": True}, label={"format": "zpl"}))
 
         assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
         assert set(reply.errors) == {"/options/locker", "/label/format"}
 
-    def test_all_mistakes_are_told_at_once_ours_and_the_carrier_s(self, house: House) -> None:
+    def test_all_mistakes_are_told_at_once_ours_and_the_carrier_s(self, backend: Backend) -> None:
         body = order_body(colour="red", service="Overnight", metadata={"a": 1})
         del body["ship_to"]["phone"]
 
@@ -254,7 +256,7 @@ class TestAWrongOrder:
         }
 
     @pytest.mark.parametrize("body", ["", None])
-    def test_no_body_counts_as_an_empty_object(self, body: str | None, house: House) -> None:
+    def test_no_body_counts_as_an_empty_object(self, body: str | None, backend: Backend) -> None:
         reply = call(ROUTE, body=body)
 
         assert reply.status == 422
@@ -266,7 +268,7 @@ class TestAWrongOrder:
         }
 
     @pytest.mark.parametrize("body", ["[]", '"x"', "3", "true", "null"])
-    def test_json_that_is_no_object_is_not_valid(self, body: str, house: House) -> None:
+    def test_json_that_is_no_object_is_not_valid(self, body: str, backend: Backend) -> None:
         reply = call(ROUTE, body=body)
 
         assert (reply.status, reply.errors) == (422, {"": "type"})
@@ -284,12 +286,12 @@ class TestAWrongOrder:
             b"\0",
         ],
     )
-    def test_what_is_not_json_is_refused_as_such(self, body: bytes, house: House) -> None:
+    def test_what_is_not_json_is_refused_as_such(self, body: bytes, backend: Backend) -> None:
         reply = call(ROUTE, body=body)
 
         assert (reply.status, reply.code) == (400, "not_json")
 
-    def test_one_byte_over_the_limit_is_too_large(self, house: House) -> None:
+    def test_one_byte_over_the_limit_is_too_large(self, backend: Backend) -> None:
         fits = json.dumps(order_body(colour="")).encode()
         fits = fits.replace(
             b'"colour": ""', b'"colour": "' + "é".encode() * ((LIMIT - len(fits)) // 2) + b'"'
@@ -304,31 +306,31 @@ class TestAWrongOrder:
     @pytest.mark.parametrize(
         "kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""]
     )
-    def test_another_content_type_is_refused(self, kind: str, house: House) -> None:
+    def test_another_content_type_is_refused(self, kind: str, backend: Backend) -> None:
         reply = create(headers={"content-type": kind})
 
         assert (reply.status, reply.code) == (415, "unsupported_media_type")
 
-    def test_is_not_taken_compressed(self, house: House) -> None:
+    def test_is_not_taken_compressed(self, backend: Backend) -> None:
         reply = create(headers={"Content-Encoding": "gzip"})
 
         assert (reply.status, reply.code) == (415, "unsupported_media_type")
 
-    def test_may_begin_with_a_byte_order_mark(self, house: House) -> None:
+    def test_may_begin_with_a_byte_order_mark(self, backend: Backend) -> None:
         reply = create(b"\xef\xbb\xbf" + json.dumps(order_body()).encode())
 
         assert reply.status == 202
 
-    def test_a_charset_does_not_make_it_another_content_type(self, house: House) -> None:
+    def test_a_charset_does_not_make_it_another_content_type(self, backend: Backend) -> None:
         assert create(headers={"content-type": "Application/JSON; charset=UTF-8"}).status == 202
 
-    def test_more_than_can_be_kept_is_refused(self, house: House) -> None:
+    def test_more_than_can_be_kept_is_refused(self, backend: Backend) -> None:
         item = {"description": "x", "quantity": 1, "unit_value": {"amount": 1, "currency": "USD"}}
         body = order_body(parcels=[a_box(items=[item] * 450) for _ in range(6)])
 
         assert create(body).errors == {"/parcels": "too_many"}
 
-    def test_thousands_of_mistakes_are_counted_and_a_hundred_are_told(self, house: House) -> None:
+    def test_thousands_of_mistakes_are_counted_and_a_hundred_are_told(self, backend: Backend) -> None:
         reply = create({f"field-{number}": 1 for number in range(5000)})
 
         assert len(reply.json()["errors"]) == 100
@@ -336,19 +338,19 @@ class TestAWrongOrder:
 
 
 class TestTheKey:
-    def test_an_unknown_or_revoked_one_is_refused(self, house: House) -> None:
+    def test_an_unknown_or_revoked_one_is_refused(self, backend: Backend) -> None:
         reply = create(tenant=None)
 
         assert (reply.status, reply.code) == (401, "invalid_key")
         assert reply.json()["type"].endswith("/problems/invalid_key")
-        assert house.stored() == []
+        assert backend.stored() == []
 
-    def test_one_without_the_scope_is_refused_whatever_the_body(self, house: House) -> None:
+    def test_one_without_the_scope_is_refused_whatever_the_body(self, backend: Backend) -> None:
         reply = call(ROUTE, body="{", scopes="orders:read trackings:write")
 
         assert (reply.status, reply.code) == (403, "missing_scope")
 
-    def test_nothing_is_let_in_without_an_authorizer_s_word(self, house: House) -> None:
+    def test_nothing_is_let_in_without_an_authorizer_s_word(self, backend: Backend) -> None:
         from functions.create_order.handler import handler
         from tests.support.api import Context, api_event
 
@@ -357,13 +359,13 @@ class TestTheKey:
 
         assert handler(event, Context())["statusCode"] == 401
 
-    def test_tenants_may_have_the_same_reference(self, house: House) -> None:
+    def test_tenants_may_have_the_same_reference(self, backend: Backend) -> None:
         assert create().status == 202
         assert create(tenant="other").status == 202
 
 
 class TestTheReference:
-    def test_belongs_to_one_living_order(self, house: House) -> None:
+    def test_belongs_to_one_living_order(self, backend: Backend) -> None:
         first = create().json()
 
         reply = create()
@@ -371,31 +373,31 @@ class TestTheReference:
         assert (reply.status, reply.code) == (409, "reference_in_use")
         assert reply.json()["order_id"] == first["id"]
         assert reply.headers["location"] == f"/v1/orders/{first['id']}"
-        assert house.executions() == [first["id"]]
+        assert backend.executions() == [first["id"]]
 
-    def test_taken_at_the_same_instant_makes_exactly_one_order(self, house: House) -> None:
+    def test_taken_at_the_same_instant_makes_exactly_one_order(self, backend: Backend) -> None:
         replies: list[Reply] = []
-        faults = Faults().before("transact_write_items", lambda: replies.append(_meanwhile(house)))
-        aws_clients.put("dynamodb", faults.wrap(house.dynamodb, "dynamodb"))
+        faults = Faults().before("transact_write_items", lambda: replies.append(_meanwhile(backend)))
+        aws_clients.put("dynamodb", faults.wrap(backend.dynamodb, "dynamodb"))
         runtime.reset()
 
         replies.append(create())
 
         assert [reply.status for reply in replies] == [202, 409]
-        assert len(house.stored()) == 1
-        assert len(house.executions()) == 1
+        assert len(backend.stored()) == 1
+        assert len(backend.executions()) == 1
 
-    def test_is_free_again_when_the_order_is_over(self, house: House) -> None:
+    def test_is_free_again_when_the_order_is_over(self, backend: Backend) -> None:
         first = create().json()
         call("POST /v1/orders/{id}/cancel", id=first["id"])
 
         assert create().status == 202
 
 
-def _meanwhile(house: House) -> Reply:
+def _meanwhile(backend: Backend) -> Reply:
     """Another request, answered in another environment while this one is about to write."""
     mine = aws_clients.client("dynamodb")
-    aws_clients.put("dynamodb", house.dynamodb)
+    aws_clients.put("dynamodb", backend.dynamodb)
     runtime.reset()
     try:
         return create()
@@ -404,7 +406,7 @@ def _meanwhile(house: House) -> Reply:
 
 
 class TestTheIdempotencyKey:
-    def test_brings_the_first_answer_again(self, house: House) -> None:
+    def test_brings_the_first_answer_again(self, backend: Backend) -> None:
         first = create(headers=keyed("k"))
 
         again = create(headers=keyed("k"))
@@ -416,9 +418,9 @@ class TestTheIdempotencyKey:
             first.text,
             first.headers["location"],
         )
-        assert len(house.stored()) == 1
+        assert len(backend.stored()) == 1
 
-    def test_does_not_mind_how_the_same_json_is_written(self, house: House) -> None:
+    def test_does_not_mind_how_the_same_json_is_written(self, backend: Backend) -> None:
         body = order_body()
         first = create(json.dumps(body), headers=keyed("k"))
 
@@ -428,42 +430,42 @@ class TestTheIdempotencyKey:
 
         assert again.text == first.text
 
-    def test_is_not_for_another_body(self, house: House) -> None:
+    def test_is_not_for_another_body(self, backend: Backend) -> None:
         create(headers=keyed("k"))
 
         reply = create(order_body("shop-18"), headers=keyed("k"))
 
         assert (reply.status, reply.code) == (422, "idempotency_key_reused")
-        assert len(house.stored()) == 1
+        assert len(backend.stored()) == 1
 
-    def test_belongs_to_its_tenant_and_path(self, house: House) -> None:
+    def test_belongs_to_its_tenant_and_path(self, backend: Backend) -> None:
         create(headers=keyed("k"))
 
         assert create(order_body("x"), headers=keyed("k"), tenant="other").status == 202
 
     @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "ümlaut"])
-    def test_is_1_to_255_printable_characters(self, key: str, house: House) -> None:
+    def test_is_1_to_255_printable_characters(self, key: str, backend: Backend) -> None:
         reply = create(headers=keyed(key))
 
         assert (reply.status, reply.code) == (422, "validation_failed")
-        assert house.stored() == []
+        assert backend.stored() == []
 
-    def test_takes_255_characters(self, house: House) -> None:
+    def test_takes_255_characters(self, backend: Backend) -> None:
         assert create(headers=keyed("~" * 255)).status == 202
 
-    def test_is_not_used_up_by_a_refused_order(self, house: House) -> None:
+    def test_is_not_used_up_by_a_refused_order(self, backend: Backend) -> None:
         assert create(order_body(service="Overnight"), headers=keyed("k")).status == 422
 
         assert create(headers=keyed("k")).status == 202
 
-    def test_is_not_used_up_by_a_reference_that_was_taken(self, house: House) -> None:
+    def test_is_not_used_up_by_a_reference_that_was_taken(self, backend: Backend) -> None:
         first = create().json()
         assert create(headers=keyed("k")).status == 409
         call("POST /v1/orders/{id}/cancel", id=first["id"])
 
         assert create(headers=keyed("k")).status == 202
 
-    def test_used_while_its_first_request_runs_waits(self, house: House) -> None:
+    def test_used_while_its_first_request_runs_waits(self, backend: Backend) -> None:
         replies: list[Reply] = []
         again = lambda: replies.append(create(headers=keyed("k")))  # noqa: E731
         machines = aws_clients.client("stepfunctions")
@@ -474,34 +476,34 @@ class TestTheIdempotencyKey:
         assert [reply.status for reply in replies] == [409, 202]
         assert replies[0].code == "idempotency_in_progress"
         assert int(replies[0].headers["retry-after"]) > 0
-        assert len(house.stored()) == 1
+        assert len(backend.stored()) == 1
 
     @pytest.mark.parametrize("after", [False, True])
     def test_resumes_the_order_of_a_request_that_died(
-        self, after: bool, house: House, monkeypatch: pytest.MonkeyPatch
+        self, after: bool, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         machines = aws_clients.client("stepfunctions")
         faults = Faults().on("start_execution", die(after=after))
         aws_clients.put("stepfunctions", faults.wrap(machines, "states"))
         with pytest.raises(Killed):
             create(headers=keyed("k"))
-        (order,) = house.stored()
+        (order,) = backend.stored()
         assert create(headers=keyed("k")).code == "idempotency_in_progress"
-        _an_hour_later(house)
+        _an_hour_later(backend)
 
         reply = create(headers=keyed("k"))
 
         assert reply.status == 202
-        assert house.executions() == [reply.json()["id"]]
-        assert len(house.stored()) == 1
+        assert backend.executions() == [reply.json()["id"]]
+        assert len(backend.stored()) == 1
         assert order["doc"]["S"].count(reply.json()["id"]) == 1
         assert create(headers=keyed("k")).headers["idempotent-replayed"] == "true"
 
 
-def _an_hour_later(house: House) -> None:
+def _an_hour_later(backend: Backend) -> None:
     """Let every lease lapse."""
-    for item in house.stored("idempotency"):
-        house.dynamodb.update_item(
+    for item in backend.stored("idempotency"):
+        backend.dynamodb.update_item(
             TableName="parcelgate-test",
             Key={"pk": item["pk"], "sk": item["sk"]},
             UpdateExpression="SET lease_until = :then",
@@ -512,7 +514,7 @@ def _an_hour_later(house: House) -> None:
 class TestWhateverHappens:
     @pytest.mark.parametrize("method", ["get_secret_value", "transact_write_items"])
     def test_trouble_of_ours_is_a_500_that_shows_nothing(
-        self, method: str, house: House, logged: Callable[[], str]
+        self, method: str, backend: Backend, logged: Callable[[], str]
     ) -> None:
         service = "secretsmanager" if method == "get_secret_value" else "dynamodb"
         faults = Faults().on(method, aws_error("InternalServerError"), times=9)
@@ -527,7 +529,7 @@ class TestWhateverHappens:
         assert "Ada Byrd" not in told + reply.text
         assert "made up by a test" not in told + reply.text
 
-    def test_nothing_personal_is_logged(self, house: House, logged: Callable[[], str]) -> None:
+    def test_nothing_personal_is_logged(self, backend: Backend, logged: Callable[[], str]) -> None:
         create()
 
         told = logged()

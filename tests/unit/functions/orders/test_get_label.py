@@ -18,7 +18,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
-from tests.support.api import House, Reply, call
+from tests.support.api import Backend, Reply, call
 from tests.support.orders import an_event, an_order
 
 ROUTE = "GET /v1/orders/{id}/label"
@@ -29,10 +29,10 @@ READY = Label(
 )
 
 
-def an_order_with(house: House, label: Label, status: OrderStatus = OrderStatus.CONFIRMED) -> Order:
-    order = house.put(an_order(), an_event())
+def an_order_with(backend: Backend, label: Label, status: OrderStatus = OrderStatus.CONFIRMED) -> Order:
+    order = backend.put(an_order(), an_event())
     after = msgspec.structs.replace(order, label=label, status=status, version=2)
-    house.tenant().orders.save(order, after)
+    backend.tenant().orders.save(order, after)
     return after
 
 
@@ -40,8 +40,8 @@ def get(order: Order, accept: str | None = None, **more: Any) -> Reply:
     return call(ROUTE, id=order.id, headers={"accept": accept} if accept is not None else {}, **more)
 
 
-def test_a_ready_label_has_links_that_end_within_15_minutes(house: House) -> None:
-    order = an_order_with(house, READY)
+def test_a_ready_label_has_links_that_end_within_15_minutes(backend: Backend) -> None:
+    order = an_order_with(backend, READY)
     before = datetime.now(UTC)
 
     label = get(order).json()
@@ -61,11 +61,13 @@ def test_a_ready_label_has_links_that_end_within_15_minutes(house: House) -> Non
     assert datetime.fromisoformat(label["expires_at"]) <= before + timedelta(minutes=15, seconds=5)
 
 
-def test_links_end_with_the_credentials_that_sign_them(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_end_with_the_credentials_that_sign_them(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     end = datetime.now(UTC) + timedelta(minutes=3)
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", end.isoformat())
 
-    label = get(an_order_with(house, READY)).json()
+    label = get(an_order_with(backend, READY)).json()
 
     assert int(parse_qs(urlsplit(label["url"]).query)["X-Amz-Expires"][0]) <= 180
 
@@ -86,7 +88,7 @@ class Fetcher:
 
 
 @pytest.fixture
-def fetcher(house: House, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
+def fetcher(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
     fetcher = Fetcher()
     runtime.use(label_fetcher=fetcher)
     return fetcher
@@ -98,16 +100,16 @@ def fetcher(house: House, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
 )
 @pytest.mark.parametrize("accept", ["application/json", "application/pdf"])
 def test_a_label_in_the_making_is_waited_for(
-    accept: str, status: OrderStatus, house: House, fetcher: Fetcher
+    accept: str, status: OrderStatus, backend: Backend, fetcher: Fetcher
 ) -> None:
-    reply = get(an_order_with(house, Label(), status), accept)
+    reply = get(an_order_with(backend, Label(), status), accept)
 
     assert (reply.status, reply.json()) == (202, {"status": "pending"})
     assert int(reply.headers["retry-after"]) > 0
 
 
-def test_whoever_asks_before_it_was_fetched_has_it_fetched(house: House, fetcher: Fetcher) -> None:
-    order = an_order_with(house, Label())
+def test_whoever_asks_before_it_was_fetched_has_it_fetched(backend: Backend, fetcher: Fetcher) -> None:
+    order = an_order_with(backend, Label())
     fetcher.outcome = lambda: msgspec.structs.replace(order, label=READY)
 
     assert get(order).json()["status"] == "ready"
@@ -124,15 +126,15 @@ def test_whoever_asks_before_it_was_fetched_has_it_fetched(house: House, fetcher
     ],
 )
 def test_trouble_with_the_carrier_is_no_trouble_of_the_client(
-    trouble: Exception, house: House, fetcher: Fetcher
+    trouble: Exception, backend: Backend, fetcher: Fetcher
 ) -> None:
     fetcher.outcome = trouble
 
-    assert get(an_order_with(house, Label())).status == 202
+    assert get(an_order_with(backend, Label())).status == 202
 
 
-def test_an_order_that_was_cancelled_meanwhile_shows_none(house: House, fetcher: Fetcher) -> None:
-    order = an_order_with(house, Label())
+def test_an_order_that_was_cancelled_meanwhile_shows_none(backend: Backend, fetcher: Fetcher) -> None:
+    order = an_order_with(backend, Label())
     fetcher.outcome = lambda: msgspec.structs.replace(order, status=OrderStatus.CANCELLED)
 
     assert get(order).code == "order_not_live"
@@ -140,16 +142,16 @@ def test_an_order_that_was_cancelled_meanwhile_shows_none(house: House, fetcher:
 
 @pytest.mark.parametrize("label", [READY, Label(status=LabelStatus.UNAVAILABLE)])
 def test_nobody_is_asked_for_what_is_there_or_never_comes(
-    label: Label, house: House, fetcher: Fetcher
+    label: Label, backend: Backend, fetcher: Fetcher
 ) -> None:
-    get(an_order_with(house, label))
+    get(an_order_with(backend, label))
     assert fetcher.asked == []
 
 
 @pytest.mark.parametrize("status", [OrderStatus.FAILED, OrderStatus.CANCELLED])
 @pytest.mark.parametrize("label", [READY, Label()])
-def test_an_order_that_is_over_shows_none(label: Label, status: OrderStatus, house: House) -> None:
-    order = an_order_with(house, label, status)
+def test_an_order_that_is_over_shows_none(label: Label, status: OrderStatus, backend: Backend) -> None:
+    order = an_order_with(backend, label, status)
 
     reply = get(order)
 
@@ -158,43 +160,43 @@ def test_an_order_that_is_over_shows_none(label: Label, status: OrderStatus, hou
     assert reply.headers["location"] == f"/v1/orders/{order.id}"
 
 
-def test_a_label_that_never_came_is_not_there(house: House) -> None:
-    reply = get(an_order_with(house, Label(status=LabelStatus.UNAVAILABLE)))
+def test_a_label_that_never_came_is_not_there(backend: Backend) -> None:
+    reply = get(an_order_with(backend, Label(status=LabelStatus.UNAVAILABLE)))
 
     assert (reply.status, reply.code) == (404, "label_unavailable")
 
 
-def test_whoever_asks_for_the_document_is_sent_there(house: House) -> None:
-    reply = get(an_order_with(house, READY), "application/pdf")
+def test_whoever_asks_for_the_document_is_sent_there(backend: Backend) -> None:
+    reply = get(an_order_with(backend, READY), "application/pdf")
 
     assert (reply.status, reply.text) == (302, "")
     assert "acme/o/all.pdf" in reply.headers["location"]
 
 
 @pytest.mark.parametrize("accept", ["image/jpeg", "application/zpl", "image/jpeg;q=0.4, application/zpl"])
-def test_a_document_of_another_format_is_not_to_be_had(accept: str, house: House) -> None:
-    reply = get(an_order_with(house, READY), accept)
+def test_a_document_of_another_format_is_not_to_be_had(accept: str, backend: Backend) -> None:
+    reply = get(an_order_with(backend, READY), accept)
 
     assert (reply.status, reply.code) == (406, "not_acceptable")
 
 
-def test_images_of_several_parcels_are_no_one_document(house: House) -> None:
+def test_images_of_several_parcels_are_no_one_document(backend: Backend) -> None:
     label = msgspec.structs.replace(READY, format="jpg", document=None)
-    order = an_order_with(house, label)
+    order = an_order_with(backend, label)
 
     assert get(order).json()["url"] is None
     assert get(order, "image/jpeg").status == 406
 
 
-def test_another_tenant_s_label_is_not_found(house: House) -> None:
-    order = an_order_with(house, READY)
+def test_another_tenant_s_label_is_not_found(backend: Backend) -> None:
+    order = an_order_with(backend, READY)
 
     assert get(order, tenant="other").status == 404
     assert get(order, scopes="orders:write").status == 403
 
 
-def test_no_link_is_logged(house: House, logged: Callable[[], str]) -> None:
-    order = an_order_with(house, READY)
+def test_no_link_is_logged(backend: Backend, logged: Callable[[], str]) -> None:
+    order = an_order_with(backend, READY)
     get(order)
     get(order, "application/pdf")
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,16 +16,10 @@ from parcelgate.services.orders.workflow import DeadlinePassed, OrderPending
 from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order
-from tests.support.world import World, worlds
+from tests.support.world import World
 
 EVENTS = Path(__file__).parents[4] / "events"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
 
 
 @pytest.fixture
@@ -53,17 +47,17 @@ def call(name: str, event: Any = None) -> Any:
 
 def test_submit_order_sends_no_order_twice(world: World, order: Order) -> None:
     assert call("submit_order") is None
-    assert world.fake.commits == []
+    assert world.carrier.commits == []
 
 
 def test_check_order_settles_an_order(world: World, order: Order) -> None:
     assert call("check_order") is None
-    assert world.read(order).status is OrderStatus.CONFIRMED
+    assert world.order(order).status is OrderStatus.CONFIRMED
 
 
 def test_check_order_raises_by_the_names_that_the_machine_knows(world: World, order: Order) -> None:
     world.clock.sleep(1800)
-    world.fake.behaviour.pending = 1
+    world.carrier.behaviour.pending = 1
     with pytest.raises(DeadlinePassed):
         call("check_order")
 
@@ -72,7 +66,7 @@ def test_check_order_raises_by_the_names_that_the_machine_knows(world: World, or
 def test_every_line_of_a_state_bears_the_id_of_the_request(
     names: dict[str, str], world: World, order: Order
 ) -> None:
-    world.fake.behaviour.pending = 1
+    world.carrier.behaviour.pending = 1
     execution = {"tenant": "acme", "order_id": order.id, **names}
     stream, before = io.StringIO(), log.registered_handler.stream
     log.registered_handler.setStream(stream)
@@ -90,13 +84,13 @@ def test_every_line_of_a_state_bears_the_id_of_the_request(
 def test_fetch_label_fetches_the_label_of_a_confirmed_order(world: World, order: Order) -> None:
     call("check_order")
     call("fetch_label")
-    assert world.read(order).label.status == "ready"
+    assert world.order(order).label.status == "ready"
 
 
 def test_compensate_order_refunds_what_has_failed(world: World, order: Order) -> None:
-    world.fake.behaviour.fails = True
+    world.carrier.behaviour.fails = True
     call("compensate_order")
-    assert world.read(order).status is OrderStatus.FAILED
+    assert world.order(order).status is OrderStatus.FAILED
 
 
 @pytest.mark.parametrize(
@@ -104,7 +98,7 @@ def test_compensate_order_refunds_what_has_failed(world: World, order: Order) ->
 )
 def test_what_nobody_could_settle_needs_attention(name: str, code: str, world: World, order: Order) -> None:
     call(name)
-    ended = world.read(order)
+    ended = world.order(order)
     assert ended.problem is not None
     assert (ended.status, ended.problem.code) == (OrderStatus.NEEDS_ATTENTION, code)
 

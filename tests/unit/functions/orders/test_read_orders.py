@@ -10,25 +10,25 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.domain.trackings import Source, merge
 from parcelgate.http import answers
-from tests.support.api import House, call
+from tests.support.api import Backend, call
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_tracking, seen, told
 
 UNKNOWN = ["ord_01JD", "x" * 600, "..", "a b", "ord_%00", "T#acme#ORDER", "ümlaut"]
 
 
-def some_orders(house: House, count: int) -> list[Order]:
+def some_orders(backend: Backend, count: int) -> list[Order]:
     """Orders a minute apart, oldest first."""
     return [
-        house.put(an_order(reference=f"R-{number}", at=NOON + timedelta(minutes=number)), an_event(at=NOON))
+        backend.put(an_order(reference=f"R-{number}", at=NOON + timedelta(minutes=number)), an_event(at=NOON))
         for number in range(count)
     ]
 
 
-def confirmed(house: House, **more: object) -> Order:
+def confirmed(backend: Backend, **more: object) -> Order:
     """An order that the carrier has confirmed."""
-    accepted = house.put(an_order(**more), an_event())  # type: ignore[arg-type]
-    orders = house.tenant(accepted.tenant).orders
+    accepted = backend.put(an_order(**more), an_event())  # type: ignore[arg-type]
+    orders = backend.tenant(accepted.tenant).orders
     sent = accepted.move(OrderStatus.PROCESSING, at=NOON, watch_at=NOON)
     orders.save(accepted, sent, an_event("order.processing"))
     parcel = msgspec.structs.replace(accepted.parcels[0], tracking_number="1Z", tracking_id="trk_1")
@@ -52,8 +52,8 @@ def confirmed(house: House, **more: object) -> Order:
 
 
 class TestOneOrder:
-    def test_is_shown(self, house: House) -> None:
-        order = confirmed(house)
+    def test_is_shown(self, backend: Backend) -> None:
+        order = confirmed(backend)
 
         shown = call("GET /v1/orders/{id}", id=order.id).json()
 
@@ -62,13 +62,13 @@ class TestOneOrder:
         assert shown["parcels"][0]["weight"] == {"value": 1.5, "unit": "lb"}
         assert not {"submission", "watch_at", "version", "tenant"} & set(shown)
 
-    def test_says_why_it_failed_in_the_form_of_a_problem(self, house: House) -> None:
-        accepted = house.put(an_order(), an_event())
+    def test_says_why_it_failed_in_the_form_of_a_problem(self, backend: Backend) -> None:
+        accepted = backend.put(an_order(), an_event())
         problem = Problem(
             code="refused_by_carrier", detail="No.", carrier=CarrierWords("LSO", "1001", "bad address")
         )
         failed = accepted.move(OrderStatus.FAILED, at=NOON, watch_at=None, problem=problem)
-        house.tenant().orders.save(accepted, failed, an_event("order.failed"))
+        backend.tenant().orders.save(accepted, failed, an_event("order.failed"))
 
         shown = call("GET /v1/orders/{id}", id=accepted.id).json()["problem"]
 
@@ -77,8 +77,8 @@ class TestOneOrder:
         assert shown["carrier"] == {"name": "LSO", "code": "1001", "message": "bad address"}
 
     @pytest.mark.parametrize("path", ["", "/events", "/tracking"])
-    def test_of_another_tenant_is_not_found(self, path: str, house: House) -> None:
-        order = confirmed(house)
+    def test_of_another_tenant_is_not_found(self, path: str, backend: Backend) -> None:
+        order = confirmed(backend)
 
         reply = call(f"GET /v1/orders/{{id}}{path}", id=order.id, tenant="other")
 
@@ -86,22 +86,22 @@ class TestOneOrder:
 
     @pytest.mark.parametrize("path", ["", "/events", "/tracking"])
     @pytest.mark.parametrize("order_id", UNKNOWN)
-    def test_of_an_impossible_id_is_not_found(self, order_id: str, path: str, house: House) -> None:
+    def test_of_an_impossible_id_is_not_found(self, order_id: str, path: str, backend: Backend) -> None:
         reply = call(f"GET /v1/orders/{{id}}{path}", id=order_id)
 
         assert (reply.status, reply.code) == (404, "not_found")
 
     @pytest.mark.parametrize("path", ["", "/{id}", "/{id}/events", "/{id}/tracking"])
-    def test_is_read_with_the_scope_for_it(self, path: str, house: House) -> None:
-        order = house.put(an_order(), an_event())
+    def test_is_read_with_the_scope_for_it(self, path: str, backend: Backend) -> None:
+        order = backend.put(an_order(), an_event())
         parameters = {"id": order.id} if path else {}
 
         assert call(f"GET /v1/orders{path}", scopes="orders:read", **parameters).status == 200
         assert call(f"GET /v1/orders{path}", scopes="orders:write", **parameters).code == "missing_scope"
         assert call(f"GET /v1/orders{path}", tenant=None, **parameters).code == "invalid_key"
 
-    def test_has_its_trail_oldest_first(self, house: House) -> None:
-        order = confirmed(house)
+    def test_has_its_trail_oldest_first(self, backend: Backend) -> None:
+        order = confirmed(backend)
 
         trail = call("GET /v1/orders/{id}/events", id=order.id).json()["data"]
 
@@ -116,8 +116,8 @@ class TestOneOrder:
             "carrier": {"code": "200", "message": "done"},
         }
 
-    def test_has_its_parcels_followed(self, house: House) -> None:
-        order = confirmed(house)
+    def test_has_its_parcels_followed(self, backend: Backend) -> None:
+        order = confirmed(backend)
 
         (tracking,) = call("GET /v1/orders/{id}/tracking", id=order.id).json()["data"]
 
@@ -125,9 +125,9 @@ class TestOneOrder:
         assert (tracking["status"], tracking["events"]) == ("pending", [])
         assert tracking["next_poll_at"] == rfc3339(NOON)
 
-    def test_has_the_timelines_of_its_parcels_and_when_they_are_asked_about(self, house: House) -> None:
-        order = confirmed(house)
-        trackings = house.tenant().trackings
+    def test_has_the_timelines_of_its_parcels_and_when_they_are_asked_about(self, backend: Backend) -> None:
+        order = confirmed(backend)
+        trackings = backend.tenant().trackings
         before = trackings.get("trk_1")
         story = told(seen("delivered", hours=2), seen("in_transit", hours=1)).events
         trackings.save(before, merge(before, story, source=Source.POLL, at=NOON))
@@ -139,15 +139,15 @@ class TestOneOrder:
         assert tracking["delivered_at"] == rfc3339(NOON + timedelta(hours=2))
         assert tracking["next_poll_at"] == rfc3339(NOON + timedelta(hours=5))
 
-    def test_that_is_not_confirmed_has_none_followed(self, house: House) -> None:
-        order = house.put(an_order(), an_event())
+    def test_that_is_not_confirmed_has_none_followed(self, backend: Backend) -> None:
+        order = backend.put(an_order(), an_event())
 
         assert call("GET /v1/orders/{id}/tracking", id=order.id).json() == {"data": []}
 
 
 class TestTheList:
-    def test_comes_newest_first_in_full_pages(self, house: House) -> None:
-        orders = some_orders(house, 5)
+    def test_comes_newest_first_in_full_pages(self, backend: Backend) -> None:
+        orders = some_orders(backend, 5)
         seen = []
         query = {"limit": "2"}
         while True:
@@ -160,13 +160,13 @@ class TestTheList:
         newest = [order.id for order in reversed(orders)]
         assert seen == [newest[:2], newest[2:4], newest[4:]]
 
-    def test_is_of_one_s_own_orders(self, house: House) -> None:
-        some_orders(house, 1)
+    def test_is_of_one_s_own_orders(self, backend: Backend) -> None:
+        some_orders(backend, 1)
 
         assert call("GET /v1/orders", tenant="other").json() == {"data": [], "next_cursor": None}
 
-    def test_is_filtered(self, house: House) -> None:
-        orders = some_orders(house, 3)
+    def test_is_filtered(self, backend: Backend) -> None:
+        orders = some_orders(backend, 3)
         first, second, third = orders
         moment = {"created_after": rfc3339(first.created_at), "created_before": rfc3339(third.created_at)}
 
@@ -201,15 +201,15 @@ class TestTheList:
         ],
     )
     def test_is_refused_for_a_bad_filter_or_cursor(
-        self, query: dict[str, str], pointer: str, code: str, house: House
+        self, query: dict[str, str], pointer: str, code: str, backend: Backend
     ) -> None:
         reply = call("GET /v1/orders", query=query)
 
         assert (reply.status, reply.code) == (422, "validation_failed")
         assert reply.errors == {pointer: code}
 
-    def test_is_refused_for_a_cursor_of_another_list(self, house: House) -> None:
-        some_orders(house, 3)
+    def test_is_refused_for_a_cursor_of_another_list(self, backend: Backend) -> None:
+        some_orders(backend, 3)
         cursor = call("GET /v1/orders", query={"limit": "1"}).json()["next_cursor"]
 
         for more in (
@@ -219,9 +219,9 @@ class TestTheList:
             assert call("GET /v1/orders", **more).errors == {"/cursor": "format"}
 
     def test_of_very_large_orders_is_cut_and_goes_on(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        orders = some_orders(house, 3)
+        orders = some_orders(backend, 3)
         monkeypatch.setattr(answers, "LARGEST_PAGE", 1)
 
         page = call("GET /v1/orders").json()

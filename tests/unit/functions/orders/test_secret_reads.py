@@ -12,8 +12,8 @@ from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
-from tests.support.api import TENANT, House, call
-from tests.support.desk import ubi_body
+from tests.support.api import TENANT, Backend, call
+from tests.support.bodies import ubi_body
 from tests.support.orders import an_event, an_order
 
 
@@ -37,38 +37,40 @@ class Refuses:
 
 
 @pytest.fixture
-def secrets(house: House) -> Secrets:
+def secrets(backend: Backend) -> Secrets:
     fake = Secrets()
     aws_clients.put("secretsmanager", fake)
     runtime.use(transport=lambda deadline: Refuses())
     return fake
 
 
-def test_a_cold_create_that_reaches_its_carrier_reads_the_secret_once(house: House, secrets: Secrets) -> None:
+def test_a_cold_create_that_reaches_its_carrier_reads_the_secret_once(
+    backend: Backend, secrets: Secrets
+) -> None:
     reply = call("POST /v1/orders", body=ubi_body())
 
     assert (reply.status, reply.code) == (422, "refused_by_carrier")
     assert secrets.asked == ["parcelgate/acme/ubi/default"]
 
 
-def test_a_batch_worker_that_starts_cold_reads_the_secret_once(house: House, secrets: Secrets) -> None:
+def test_a_batch_worker_that_starts_cold_reads_the_secret_once(backend: Backend, secrets: Secrets) -> None:
     reply = call("POST /v1/orders/batch", body={"orders": [ubi_body("r-1"), ubi_body("r-2")]})
     assert reply.status == 202
     runtime.reset()
     runtime.use(transport=lambda deadline: Refuses())
     worker = runtime.batch_worker(READING)
 
-    for message in house.batch_messages():
+    for message in backend.batch_messages():
         worker.work(json.dumps(message), Deadline.after(60))
 
-    orders = house.tenant(TENANT).orders.page(limit=5).data
+    orders = backend.tenant(TENANT).orders.page(limit=5).data
     assert {order.status for order in orders} == {OrderStatus.FAILED}
     assert secrets.asked == ["parcelgate/acme/ubi/default"]
 
 
-def test_a_cold_fetch_of_a_label_reads_the_secret_once(house: House, secrets: Secrets) -> None:
-    order = house.put(an_order(carrier="ubi"), an_event())
-    house.tenant().orders.save(
+def test_a_cold_fetch_of_a_label_reads_the_secret_once(backend: Backend, secrets: Secrets) -> None:
+    order = backend.put(an_order(carrier="ubi"), an_event())
+    backend.tenant().orders.save(
         order,
         msgspec.structs.replace(order, status=OrderStatus.CONFIRMED, carrier_order_number="U-1", version=2),
     )

@@ -8,7 +8,7 @@ import pytest
 from parcelgate.carriers.errors import RefusedError, TransientError
 from parcelgate.domain.problems import CarrierWords
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import House, Reply, call
+from tests.support.api import Backend, Reply, call
 
 ROUTE_BODY = {"origin": "cn", "destination": "us", "carrier_code": "china-ems"}
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -53,14 +53,16 @@ def ask(route: str, **more: Any) -> Reply:
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_question_is_answered(route: str, house: House, aggregator: FakeAggregator) -> None:
+def test_a_question_is_answered(route: str, backend: Backend, aggregator: FakeAggregator) -> None:
     reply = ask(route)
 
     assert (reply.status, reply.json()) == (200, {"data": ANSWERS[route]})
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
-def test_a_question_needs_the_scope_for_reading(route: str, house: House, aggregator: FakeAggregator) -> None:
+def test_a_question_needs_the_scope_for_reading(
+    route: str, backend: Backend, aggregator: FakeAggregator
+) -> None:
     assert ask(route, scopes="trackings:write").code == "missing_scope"
     assert ask(route, scopes="trackings:read").status == 200
     assert ask(route, tenant=None).code == "invalid_key"
@@ -68,7 +70,7 @@ def test_a_question_needs_the_scope_for_reading(route: str, house: House, aggreg
 
 @pytest.mark.parametrize("route", QUESTIONS)
 def test_a_question_is_asked_of_the_account_that_is_named(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     def with_account(account: str) -> Reply:
         body = QUESTIONS[route].get("body")
@@ -83,7 +85,7 @@ def test_a_question_is_asked_of_the_account_that_is_named(
 
 @pytest.mark.parametrize("route", QUESTIONS)
 def test_an_aggregator_that_cannot_be_asked_is_told_as_such(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     aggregator.down = TransientError("x", retry_after=120)
 
@@ -94,7 +96,7 @@ def test_an_aggregator_that_cannot_be_asked_is_told_as_such(
 
 @pytest.mark.parametrize("route", QUESTIONS)
 def test_a_refusal_is_told_in_the_aggregators_words(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     aggregator.down = RefusedError("no", words=CarrierWords("FakeAggregator", "4021", "quota deficient"))
 
@@ -106,7 +108,7 @@ def test_a_refusal_is_told_in_the_aggregators_words(
 
 @pytest.mark.parametrize("route", [route for route in QUESTIONS if route.startswith("POST")])
 def test_a_question_is_asked_once_for_an_idempotency_key(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     replies = [ask(route, headers={"Idempotency-Key": "k"}) for _ in range(2)]
 
@@ -144,7 +146,7 @@ def test_a_question_is_asked_once_for_an_idempotency_key(
     ],
 )
 def test_a_question_is_checked_before_it_is_asked(
-    route: str, more: dict[str, Any], errors: dict[str, str], house: House, aggregator: FakeAggregator
+    route: str, more: dict[str, Any], errors: dict[str, str], backend: Backend, aggregator: FakeAggregator
 ) -> None:
     reply = ask(route, **more)
 
@@ -154,6 +156,6 @@ def test_a_question_is_checked_before_it_is_asked(
 
 @pytest.mark.parametrize("awb", ["016-10354966", "016 10354966", "01610354966", "016-1035496"])
 def test_an_air_waybill_is_written_in_several_ways(
-    awb: str, house: House, aggregator: FakeAggregator
+    awb: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     assert call("GET /v1/trackings/air-cargo/{awb}", awb=awb).status == 200

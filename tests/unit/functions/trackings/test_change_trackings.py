@@ -14,7 +14,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store.trackings import Trackings
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import TENANT, Body, House, Reply, call
+from tests.support.api import TENANT, Backend, Body, Reply, call
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_tracking, seen, told
 
@@ -36,29 +36,29 @@ def followed(number: str = "N1", **more: Any) -> Body:
 
 
 @pytest.fixture
-def own(house: House) -> Tracking:
+def own(backend: Backend) -> Tracking:
     """A parcel of an order of ours."""
     order = an_order()
     tracking = a_tracking(order_id=order.id, destination_country="US")
-    house.put(order, an_event())
-    trackings = house.tenant().trackings
+    backend.put(order, an_event())
+    trackings = backend.tenant().trackings
     trackings.add(tracking)
     return tracking
 
 
-def tracking(house: House, tracking_id: str) -> Tracking:
-    return house.tenant().trackings.get(tracking_id)
+def tracking(backend: Backend, tracking_id: str) -> Tracking:
+    return backend.tenant().trackings.get(tracking_id)
 
 
-def next_poll(house: House, tracking_id: str) -> datetime | None:
-    return house.tenant().trackings.polls([tracking_id])[tracking_id]
+def next_poll(backend: Backend, tracking_id: str) -> datetime | None:
+    return backend.tenant().trackings.polls([tracking_id])[tracking_id]
 
 
 def patch(tracking_id: str, body: object, **more: Any) -> Reply:
     return call("PATCH /v1/trackings/{id}", id=tracking_id, body=body, **more)
 
 
-def learns(house: House, tracking_id: str, *events: Any) -> None:
+def learns(backend: Backend, tracking_id: str, *events: Any) -> None:
     """Something has become known of the parcel."""
     timelines = runtime.timelines
     timelines.take(TENANT, tracking_id, told(*events), Source.POLL)
@@ -69,7 +69,7 @@ def dies(*_: object) -> None:
 
 
 class TestAChange:
-    def test_is_told_to_the_aggregator_and_kept(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_told_to_the_aggregator_and_kept(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed(title="Old", note="Gone", customer={"name": "Ada", "phone": "12345"})
         body = {
             "title": "New",
@@ -98,14 +98,14 @@ class TestAChange:
         assert amendment.customer == Customer(name="Ada", email="ada@example.com", phone="")
         assert call("GET /v1/trackings/{id}", id=one["id"]).json() == shown
 
-    def test_that_changes_nothing_asks_nobody(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_that_changes_nothing_asks_nobody(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed(title="Old")
 
         assert patch(one["id"], {"title": "Old"}).json() == one
         assert patch(one["id"], {}).json() == one
         assert aggregator.calls["amend"] == 0
 
-    def test_of_metadata_is_ours_alone(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_of_metadata_is_ours_alone(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed(metadata={"a": "1", "b": "2"})
 
         assert patch(one["id"], {"metadata": {"a": None, "c": "3"}}).json()["metadata"] == {
@@ -116,28 +116,30 @@ class TestAChange:
         assert aggregator.calls["amend"] == 0
 
     def test_of_the_destination_may_be_named_as_the_contract_does(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         assert patch(followed()["id"], {"destination": "fr"}).json()["destination_country"] == "FR"
 
-    def test_that_the_aggregator_refuses_is_not_kept(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_that_the_aggregator_refuses_is_not_kept(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         one = followed(title="Old")
         aggregator.refuse("N1")
 
         reply = patch(one["id"], {"title": "New"})
 
         assert (reply.status, reply.code) == (422, "refused_by_carrier")
-        assert tracking(house, one["id"]).title == "Old"
+        assert tracking(backend, one["id"]).title == "Old"
 
     def test_is_not_lost_when_something_becomes_known_meanwhile(
-        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed(title="Old")
         save = Trackings.save
 
         def late(store: Trackings, before: Tracking, after: Tracking) -> None:
             monkeypatch.setattr(Trackings, "save", save)
-            learns(house, one["id"], seen("in_transit"))
+            learns(backend, one["id"], seen("in_transit"))
             save(store, before, after)
 
         monkeypatch.setattr(Trackings, "save", late)
@@ -161,7 +163,7 @@ class TestAChange:
         ],
     )
     def test_is_checked_before_anybody_is_asked(
-        self, body: object, errors: dict[str, str], house: House, aggregator: FakeAggregator
+        self, body: object, errors: dict[str, str], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
 
@@ -171,7 +173,7 @@ class TestAChange:
         assert aggregator.calls["amend"] == 0
 
     def test_of_an_orders_parcel_is_of_what_is_only_ours(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         body = {
             "title": "T",
@@ -189,16 +191,16 @@ class TestAChange:
             assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
             assert reply.errors == {f"/{name}": "not_supported_by_carrier"}
         assert patch(own.id, {"destination_country": "US"}).status == 200, "that is where it goes"
-        assert tracking(house, own.id).title == "T"
+        assert tracking(backend, own.id).title == "T"
         assert aggregator.calls.total() == 0
 
 
 class TestTheRightCourier:
     def test_is_told_to_the_aggregator_and_begins_the_timeline_anew(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed(title="Old")
-        learns(house, one["id"], seen("delivered"))
+        learns(backend, one["id"], seen("delivered"))
 
         reply = patch(one["id"], {"carrier_code": "usps", "title": "New"})
 
@@ -207,27 +209,29 @@ class TestTheRightCourier:
         assert (shown["id"], shown["carrier_code"], shown["title"]) == (one["id"], "usps", "New")
         assert (shown["status"], shown["events"]) == ("pending", [])
         assert aggregator.amended[0].waybill == Waybill("usps", "N1")
-        assert house.nudges() == [
+        assert backend.nudges() == [
             {"tenant": TENANT, "tracking_id": one["id"], "correlation_id": "JKJaXmPLvHcESHA="}
         ]
-        assert tracking(house, one["id"]).wrong_couriers == ("china-ems",)
+        assert tracking(backend, one["id"]).wrong_couriers == ("china-ems",)
         again = call("POST /v1/trackings", body={"carrier_code": "usps", "tracking_number": "N1"})
         assert (again.status, again.json()["id"]) == (200, one["id"])
 
-    def test_leaves_the_number_free_for_the_wrong_one(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_leaves_the_number_free_for_the_wrong_one(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         one = followed()
         patch(one["id"], {"carrier_code": "usps"})
 
         assert followed()["id"] != one["id"]
 
-    def test_is_corrected_once(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_corrected_once(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
 
         assert [patch(one["id"], {"carrier_code": "usps"}).status for _ in range(2)] == [200, 200]
         assert aggregator.calls["correct"] == 1
 
     def test_is_kept_by_the_next_request_when_one_died_before_that(
-        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
 
@@ -238,21 +242,21 @@ class TestTheRightCourier:
         assert patch(one["id"], {"carrier_code": "usps"}).json()["carrier_code"] == "usps"
 
     def test_is_asked_also_by_the_next_request_when_one_died_before_that(
-        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
-        learns(house, one["id"], seen("delivered"))
-        house.tenant().trackings.schedule(one["id"], None)
+        learns(backend, one["id"], seen("delivered"))
+        backend.tenant().trackings.schedule(one["id"], None)
 
         with monkeypatch.context() as patched:
             patched.setattr(Timelines, "nudge", dies)
             assert patch(one["id"], {"carrier_code": "usps"}).status == 500
-        assert next_poll(house, one["id"]) is None
+        assert next_poll(backend, one["id"]) is None
 
         assert patch(one["id"], {"carrier_code": "usps"}).json()["next_poll_at"] is not None
 
     def test_that_has_the_parcel_as_another_tracking_is_a_conflict(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         followed(carrier_code="usps")
         one = followed()
@@ -263,18 +267,20 @@ class TestTheRightCourier:
         assert reply.errors == {"/carrier_code": "already_followed"}
         assert aggregator.calls["correct"] == 0
 
-    def test_that_is_none_is_refused(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_that_is_none_is_refused(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
         aggregator.refuse("N1")
 
         assert patch(one["id"], {"carrier_code": "usps"}).code == "refused_by_carrier"
-        assert tracking(house, one["id"]).carrier_code == "china-ems"
+        assert tracking(backend, one["id"]).carrier_code == "china-ems"
 
 
 class TestAPause:
-    def test_ends_the_polls_and_keeps_what_is_known(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_ends_the_polls_and_keeps_what_is_known(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         one = followed()
-        learns(house, one["id"], seen("in_transit"))
+        learns(backend, one["id"], seen("in_transit"))
 
         replies = [call("POST /v1/trackings/{id}/pause", id=one["id"]) for _ in range(2)]
 
@@ -285,10 +291,10 @@ class TestAPause:
         assert aggregator.paused == [Waybill("china-ems", "N1")]
 
     def test_of_an_orders_parcel_can_be_taken_back(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         assert call("POST /v1/trackings/{id}/pause", id=own.id).json()["paused"] is True
-        assert next_poll(house, own.id) is None
+        assert next_poll(backend, own.id) is None
 
         shown = patch(own.id, {"paused": False}).json()
 
@@ -297,18 +303,18 @@ class TestAPause:
         assert aggregator.calls.total() == 0
 
     def test_is_taken_back_by_the_next_request_when_one_died_over_it(
-        self, own: Tracking, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         call("POST /v1/trackings/{id}/pause", id=own.id)
 
         with monkeypatch.context() as patched:
             patched.setattr(Timelines, "nudge", dies)
             assert patch(own.id, {"paused": False}).status == 500
-        assert next_poll(house, own.id) is None
+        assert next_poll(backend, own.id) is None
 
         assert patch(own.id, {"paused": False}).json()["next_poll_at"] is not None
 
-    def test_of_an_aggregators_parcel_cannot(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_of_an_aggregators_parcel_cannot(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
         assert patch(one["id"], {"paused": True}).json()["paused"] is True
 
@@ -317,15 +323,15 @@ class TestAPause:
         assert (reply.status, reply.errors) == (422, {"/paused": "not_supported_by_carrier"})
 
     def test_that_the_aggregator_does_not_hear_is_none(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.down = TransientError("x")
 
         assert call("POST /v1/trackings/{id}/pause", id=one["id"]).code == "carrier_unavailable"
-        assert tracking(house, one["id"]).paused is False
+        assert tracking(backend, one["id"]).paused is False
 
-    def test_says_nothing(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_says_nothing(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
 
         reply = call("POST /v1/trackings/{id}/pause", id=one["id"], body={"for": "ever"})
@@ -335,7 +341,7 @@ class TestAPause:
 
 class TestARefresh:
     def test_has_the_parcel_asked_about_now(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         for tracking_id in (own.id, followed()["id"]):
             reply = call("POST /v1/trackings/{id}/refresh", id=tracking_id)
@@ -344,14 +350,16 @@ class TestARefresh:
             assert reply.headers["location"] == f"/v1/trackings/{tracking_id}"
             due = datetime.fromisoformat(reply.json()["next_poll_at"])
             assert due <= datetime.now(UTC)
-            assert house.nudges()[-1] == {
+            assert backend.nudges()[-1] == {
                 "tenant": TENANT,
                 "tracking_id": tracking_id,
                 "correlation_id": "JKJaXmPLvHcESHA=",
             }
         assert aggregator.calls["realtime"] == 0
 
-    def test_of_a_paused_parcel_does_not_resume_it(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_of_a_paused_parcel_does_not_resume_it(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         one = followed()
         call("POST /v1/trackings/{id}/pause", id=one["id"])
 
@@ -359,7 +367,7 @@ class TestARefresh:
 
         assert (shown["paused"], shown["next_poll_at"] is None) == (True, False)
 
-    def test_is_checked(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_checked(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
 
         for body, errors in (
@@ -385,7 +393,7 @@ class TestARealtimeRefresh:
         return send
 
     def test_joins_what_the_courier_says(
-        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
+        self, refresh: Callable[..., Reply], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.histories["N1"] = told(seen("out_for_delivery"), number="N1")
@@ -394,10 +402,10 @@ class TestARealtimeRefresh:
 
         assert (reply.status, reply.json()["status"]) == (202, "out_for_delivery")
         assert reply.json()["next_poll_at"] is not None
-        assert house.nudges() == []
+        assert backend.nudges() == []
 
     def test_that_finds_the_end_ends_the_polls(
-        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
+        self, refresh: Callable[..., Reply], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.histories["N1"] = told(seen("delivered"), number="N1")
@@ -405,7 +413,7 @@ class TestARealtimeRefresh:
         assert refresh(one["id"]).json()["next_poll_at"] is None
 
     def test_is_made_once_in_two_hours_for_each_parcel(
-        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
+        self, refresh: Callable[..., Reply], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one, other = followed(), followed("N2")
         assert refresh(one["id"]).status == 202
@@ -422,7 +430,11 @@ class TestARealtimeRefresh:
         "error", [TooManyRequestsError("x", retry_after=120), OverLimitError("x", retry_after=119.2)]
     )
     def test_that_the_aggregator_has_no_room_for_may_be_tried_again(
-        self, error: TransientError, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
+        self,
+        error: TransientError,
+        refresh: Callable[..., Reply],
+        backend: Backend,
+        aggregator: FakeAggregator,
     ) -> None:
         one = followed()
         aggregator.down = error
@@ -434,13 +446,13 @@ class TestARealtimeRefresh:
         assert refresh(one["id"]).status == 202, "the call that was not made counts for nothing"
 
     def test_is_not_made_while_the_aggregator_is_down(
-        self, refresh: Callable[..., Reply], house: House, aggregator: FakeAggregator
+        self, refresh: Callable[..., Reply], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.down = TransientError("x")
 
         assert refresh(one["id"]).code == "carrier_unavailable"
-        assert next_poll(house, one["id"]) is not None, "it is still polled"
+        assert next_poll(backend, one["id"]) is not None, "it is still polled"
 
     def test_of_a_parcel_of_an_order_is_not_offered(
         self, own: Tracking, refresh: Callable[..., Reply], aggregator: FakeAggregator
@@ -451,19 +463,19 @@ class TestARealtimeRefresh:
 
 
 class TestForgetting:
-    def test_ends_it_here_and_there(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_ends_it_here_and_there(self, backend: Backend, aggregator: FakeAggregator) -> None:
         one = followed()
 
         reply = call("DELETE /v1/trackings/{id}", id=one["id"])
 
         assert (reply.status, reply.text) == (204, "")
         assert aggregator.followed == {}
-        assert house.stored("tracking") == []
+        assert backend.stored("tracking") == []
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).code == "not_found"
         assert followed()["id"] != one["id"]
 
     def test_is_done_by_the_next_request_when_one_died_half_way(
-        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = followed()
 
@@ -474,27 +486,27 @@ class TestForgetting:
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).status == 204
 
     def test_a_parcel_of_an_order_is_not_offered(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         reply = call("DELETE /v1/trackings/{id}", id=own.id)
 
         assert (reply.status, reply.code, reply.json()["order_id"]) == (409, "cannot_change", own.order_id)
         assert "pause" in reply.json()["detail"]
-        assert tracking(house, own.id) == own
+        assert tracking(backend, own.id) == own
 
     def test_does_not_happen_while_the_aggregator_cannot_be_told(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.down = TransientError("x")
 
         assert call("DELETE /v1/trackings/{id}", id=one["id"]).code == "carrier_unavailable"
-        assert tracking(house, one["id"]).id == one["id"]
+        assert tracking(backend, one["id"]).id == one["id"]
 
 
 class TestSeveral:
     def test_are_changed_each_for_itself(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one, two, three = followed("N1"), followed("N2"), followed("N3", account="second")
         aggregator.refuse("N2")
@@ -530,7 +542,7 @@ class TestSeveral:
         assert aggregator.calls["amend"] == 2, "one for each account"
 
     def test_are_forgotten_each_for_itself(
-        self, own: Tracking, house: House, aggregator: FakeAggregator
+        self, own: Tracking, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one, two, three = followed("N1"), followed("N2"), followed("N3")
         aggregator.refuse("N3")
@@ -551,7 +563,7 @@ class TestSeveral:
         ("body", "code"), [([], "missing"), ([{"id": f"t{n}"} for n in range(41)], "too_many"), ({}, "type")]
     )
     def test_are_one_to_forty(
-        self, route: str, body: object, code: str, house: House, aggregator: FakeAggregator
+        self, route: str, body: object, code: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         reply = call(f"POST /v1/trackings/{route}", body=body)
 
@@ -559,7 +571,7 @@ class TestSeveral:
 
     @pytest.mark.parametrize("route", ["update", "delete"])
     def test_of_which_none_was_heard_may_be_sent_again_under_the_same_key(
-        self, route: str, house: House, aggregator: FakeAggregator
+        self, route: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         one = followed()
         aggregator.down = TransientError("x", retry_after=9)
@@ -583,7 +595,7 @@ ROUTES: dict[str, Any] = {
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_another_tenants_tracking_does_not_exist(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     one = followed()
 
@@ -599,7 +611,7 @@ def test_another_tenants_tracking_does_not_exist(
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_tracking_is_changed_with_the_scope_for_it(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     one = followed()
 
@@ -609,7 +621,7 @@ def test_a_tracking_is_changed_with_the_scope_for_it(
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.startswith("DELETE")])
 def test_a_repeat_under_the_same_key_has_the_same_answer(
-    route: str, house: House, aggregator: FakeAggregator
+    route: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     one = followed()
     replies = [

@@ -11,18 +11,18 @@ from parcelgate.domain.trackings import Source, merge
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
 from parcelgate.store.table import Table
-from tests.support.api import House, Reply, call
+from tests.support.api import Backend, Reply, call
 from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_tracking, seen
 
 
-def an_order_of(house: House, *statuses: str | None, reference: str = "R-1") -> Order:
+def an_order_of(backend: Backend, *statuses: str | None, reference: str = "R-1") -> Order:
     """A confirmed order whose parcels stand like this; None: nothing is known yet of that one."""
     pattern = an_order().parcels[0]
-    order = house.put(an_order(reference=reference), an_event())
-    orders, trackings = house.tenant().orders, house.tenant().trackings
+    order = backend.put(an_order(reference=reference), an_event())
+    orders, trackings = backend.tenant().orders, backend.tenant().trackings
     new = [a_tracking(tracking_number=f"1Z{place}", order_id=order.id) for place in range(len(statuses))]
     parcels = tuple(
         msgspec.structs.replace(
@@ -55,9 +55,9 @@ def shown(order: dict[str, Any]) -> tuple[str, list[str]]:
     ],
 )
 def test_an_order_stands_like_the_parcel_furthest_behind(
-    statuses: list[str | None], whole: str, house: House
+    statuses: list[str | None], whole: str, backend: Backend
 ) -> None:
-    order = an_order_of(house, *statuses)
+    order = an_order_of(backend, *statuses)
     expected = (whole, [status or "pending" for status in statuses])
 
     assert shown(call("GET /v1/orders/{id}", id=order.id).json()) == expected
@@ -65,10 +65,10 @@ def test_an_order_stands_like_the_parcel_furthest_behind(
 
 
 def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = house.put(an_order(), an_event())
-    faults = watched(house, monkeypatch)
+    order = backend.put(an_order(), an_event())
+    faults = watched(backend, monkeypatch)
 
     assert shown(call("GET /v1/orders/{id}", id=order.id).json()) == ("pending", ["pending"])
     assert faults.names == ["dynamodb.get_item"]
@@ -83,10 +83,10 @@ def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
     ],
 )
 def test_the_answer_to_a_change_shows_it_too(
-    route: str, part: str, method: str, body: Any, house: House, monkeypatch: pytest.MonkeyPatch
+    route: str, part: str, method: str, body: Any, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = an_order_of(house, "in_transit", "delivered")
-    service = SimpleNamespace(table=house.table, **{method: lambda *_: house.order(order.id)})
+    order = an_order_of(backend, "in_transit", "delivered")
+    service = SimpleNamespace(table=backend.table, **{method: lambda *_: backend.order(order.id)})
     runtime.use(**{part: service})
 
     reply: Reply = call(route, id=order.id, body=body)
@@ -96,11 +96,11 @@ def test_the_answer_to_a_change_shows_it_too(
 
 
 def test_a_page_of_orders_costs_one_question_more_for_a_hundred_parcels(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
-        an_order_of(house, *["delivered"] * 30, reference=f"R-{number}")
-    faults = watched(house, monkeypatch)
+        an_order_of(backend, *["delivered"] * 30, reference=f"R-{number}")
+    faults = watched(backend, monkeypatch)
 
     page = call("GET /v1/orders").json()["data"]
 
@@ -108,15 +108,15 @@ def test_a_page_of_orders_costs_one_question_more_for_a_hundred_parcels(
     assert faults.names == ["dynamodb.query", *["dynamodb.batch_get_item"] * 3]
 
 
-def test_it_is_not_written_into_the_order(house: House) -> None:
-    order = an_order_of(house, "delivered")
-    assert house.order(order.id) == order
+def test_it_is_not_written_into_the_order(backend: Backend) -> None:
+    order = an_order_of(backend, "delivered")
+    assert backend.order(order.id) == order
     assert "delivery_status" not in Parcel.__struct_fields__
 
 
-def watched(house: House, monkeypatch: pytest.MonkeyPatch) -> Faults:
+def watched(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Faults:
     """What is asked of the store from now on."""
     faults = Faults()
-    reader = OrderReader(Table(faults.wrap(house.dynamodb, "dynamodb"), TABLE_NAME))
+    reader = OrderReader(Table(faults.wrap(backend.dynamodb, "dynamodb"), TABLE_NAME))
     runtime.use(order_reader=reader)
     return faults

@@ -22,7 +22,7 @@ from parcelgate.runtime import runtime
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.trackings import Trackings
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import Body, House, Reply, call
+from tests.support.api import Backend, Body, Reply, call
 from tests.support.trackings import seen, told
 
 ROUTE = "POST /v1/trackings"
@@ -44,7 +44,7 @@ def follow(body: object, **more: Any) -> Reply:
 
 
 class TestOneParcel:
-    def test_is_followed_and_shown(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_followed_and_shown(self, backend: Backend, aggregator: FakeAggregator) -> None:
         reply = follow(parcel(title="Two dresses", metadata={"shelf": "7"}))
 
         assert reply.status == 201
@@ -57,7 +57,7 @@ class TestOneParcel:
         assert call("GET /v1/trackings/{id}", id=shown["id"]).json() == shown
 
     def test_is_told_to_the_aggregator_with_all_that_is_said_of_it(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         body = parcel(
             destination_country="us",
@@ -89,14 +89,14 @@ class TestOneParcel:
 
     @pytest.mark.parametrize("day", ["2018-10-01", "20181001", "2018-10-01T10:00:00Z"])
     def test_may_have_its_day_written_in_several_ways(
-        self, day: str, house: House, aggregator: FakeAggregator
+        self, day: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         follow(parcel(ship_date=day))
 
         assert [str(one.ship_date) for one in aggregator.followed.values()] == ["2018-10-01"]
 
     def test_may_be_written_as_in_the_aggregators_own_document(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         bodies = json.loads(
             Path("events/trackings/trackingmore-two-parcels.json").read_text(encoding="utf-8")
@@ -111,14 +111,14 @@ class TestOneParcel:
 
     @pytest.mark.parametrize("moment", ["2017/13/27 16:51", "2017/8/27 24:51", "2017/8/27"])
     def test_cannot_be_of_a_time_that_there_is_not(
-        self, moment: str, house: House, aggregator: FakeAggregator
+        self, moment: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         reply = follow(parcel(order_created_at=moment))
 
         assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/order_created_at")
 
     def test_that_is_followed_already_is_given_without_asking(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         first = follow(parcel(title="Mine"))
         again = follow(parcel(title="Other"))
@@ -127,7 +127,7 @@ class TestOneParcel:
         assert aggregator.calls["follow"] == 1
 
     def test_of_which_something_is_known_already_has_it_in_its_timeline(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.histories[NUMBER] = told(seen("in_transit", hours=-5), number=NUMBER)
 
@@ -137,7 +137,7 @@ class TestOneParcel:
         assert [event["source"] for event in shown["events"]] == [Source.POLL]
 
     def test_whose_courier_the_aggregator_corrects_is_followed_with_the_right_one(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.corrects[NUMBER] = "china-post"
 
@@ -147,7 +147,7 @@ class TestOneParcel:
         assert (again.status, again.json()["id"]) == (200, first.json()["id"])
 
     def test_is_another_one_for_another_account_and_for_another_tenant(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         replies = [follow(parcel()), follow(parcel(account="second")), follow(parcel(), tenant="other")]
 
@@ -155,7 +155,7 @@ class TestOneParcel:
         assert len({reply.json()["id"] for reply in replies}) == 3
 
     def test_that_the_aggregator_refuses_is_refused_in_its_words(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.refuse(NUMBER)
 
@@ -164,7 +164,7 @@ class TestOneParcel:
         assert (reply.status, reply.code) == (422, "refused_by_carrier")
         assert reply.errors == {"/tracking_number": "invalid"}
         assert reply.json()["carrier"]["code"] == "4014"
-        assert house.stored("tracking") == []
+        assert backend.stored("tracking") == []
 
     @pytest.mark.parametrize(
         ("error", "wait"),
@@ -175,7 +175,7 @@ class TestOneParcel:
         ],
     )
     def test_is_not_followed_while_the_aggregator_cannot_be_asked(
-        self, error: CarrierError, wait: str, house: House, aggregator: FakeAggregator
+        self, error: CarrierError, wait: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.down = error
 
@@ -186,10 +186,12 @@ class TestOneParcel:
         aggregator.down = None
         assert follow(parcel(), headers={"Idempotency-Key": "k"}).status == 201, "the trouble is not kept"
 
-    def test_needs_an_account_that_there_is(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_needs_an_account_that_there_is(self, backend: Backend, aggregator: FakeAggregator) -> None:
         assert follow(parcel(account="nobodys")).errors == {"/account": "unknown_account"}
 
-    def test_is_followed_once_for_an_idempotency_key(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_followed_once_for_an_idempotency_key(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         first, again = (follow(parcel(), headers={"Idempotency-Key": "k"}) for _ in range(2))
 
         assert (again.status, again.text) == (201, first.text)
@@ -197,7 +199,7 @@ class TestOneParcel:
         reused = follow(parcel("OTHER-1"), headers={"Idempotency-Key": "k"})
         assert reused.code == "idempotency_key_reused"
 
-    def test_is_followed_with_the_scope_for_it(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_followed_with_the_scope_for_it(self, backend: Backend, aggregator: FakeAggregator) -> None:
         assert follow(parcel(), scopes="trackings:read orders:write").code == "missing_scope"
         assert follow(parcel(), scopes="trackings:write").status == 201
 
@@ -227,7 +229,7 @@ class TestOneParcel:
         ],
     )
     def test_is_checked_before_anybody_is_asked(
-        self, change: Body, errors: dict[str, str], house: House, aggregator: FakeAggregator
+        self, change: Body, errors: dict[str, str], backend: Backend, aggregator: FakeAggregator
     ) -> None:
         reply = follow(parcel() | change)
 
@@ -238,13 +240,13 @@ class TestOneParcel:
         "given", [" RP123456789AU", "RP 123 456 789 AU", "RP\uff11\uff12\uff13456789AU\n"]
     )
     def test_is_found_by_its_number_however_it_was_copied(
-        self, given: str, house: House, aggregator: FakeAggregator
+        self, given: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         assert follow(parcel() | {"tracking_number": "RP123456789AU"}).status == 201
 
         assert follow(parcel() | {"tracking_number": given}).status == 200
 
-    def test_says_everything_that_is_wrong(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_says_everything_that_is_wrong(self, backend: Backend, aggregator: FakeAggregator) -> None:
         assert follow({"colour": 1}).errors == {
             "/carrier_code": "missing",
             "/tracking_number": "missing",
@@ -255,7 +257,7 @@ class TestOneParcel:
 
 
 class TestSeveralParcels:
-    def test_are_followed_in_one_call(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_are_followed_in_one_call(self, backend: Backend, aggregator: FakeAggregator) -> None:
         numbers = [f"N{n}" for n in range(40)]
 
         reply = follow([parcel(number) for number in numbers])
@@ -263,10 +265,10 @@ class TestSeveralParcels:
         assert reply.status == 201
         assert [one["tracking_number"] for one in reply.json()["data"]] == numbers
         assert aggregator.sizes == [40]
-        assert len(house.stored("tracking")) == 40
+        assert len(backend.stored("tracking")) == 40
 
     def test_are_given_though_some_were_followed_already(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         known = follow(parcel("A")).json()
 
@@ -276,7 +278,7 @@ class TestSeveralParcels:
         assert reply.json()["data"][1] == known
         assert aggregator.sizes == [1, 1]
 
-    def test_are_one_in_whatever_spelling(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_are_one_in_whatever_spelling(self, backend: Backend, aggregator: FakeAggregator) -> None:
         """Two spellings of one number in one list never make two trackings."""
         spellings = [parcel(), parcel("lk 664 578 623 cn", carrier_code="China-EMS"), parcel("LK664578623cn")]
 
@@ -285,10 +287,12 @@ class TestSeveralParcels:
         assert reply.status == 201
         assert {one["tracking_number"] for one in reply.json()["data"]} == {NUMBER}
         assert len({one["id"] for one in reply.json()["data"]}) == 1
-        assert len(house.stored("tracking")) == 1
+        assert len(backend.stored("tracking")) == 1
         assert follow(parcel(carrier_code="CHINA-EMS")).status == 200
 
-    def test_are_asked_about_with_the_account_of_each(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_are_asked_about_with_the_account_of_each(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         reply = follow([parcel("A"), parcel("B", account="second"), parcel("C"), parcel("D", account="no")])
 
         assert reply.status == 207
@@ -297,7 +301,7 @@ class TestSeveralParcels:
         (error,) = reply.json()["data"][3]["problem"]["errors"]
         assert (error["pointer"], error["code"]) == ("/3/account", "unknown_account")
 
-    def test_do_not_spoil_each_other(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_do_not_spoil_each_other(self, backend: Backend, aggregator: FakeAggregator) -> None:
         follow(parcel("KNOWN"))
         aggregator.refuse("BAD")
 
@@ -323,9 +327,11 @@ class TestSeveralParcels:
             ("/3/colour", "unknown_field"),
             ("/4", "type"),
         ]
-        assert len(house.stored("tracking")) == 2
+        assert len(backend.stored("tracking")) == 2
 
-    def test_that_are_named_twice_are_followed_once(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_that_are_named_twice_are_followed_once(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         aggregator.refuse("BAD")
 
         reply = follow([parcel("A", title="First"), parcel("A", title="Second"), parcel("B")])
@@ -342,13 +348,13 @@ class TestSeveralParcels:
             "/2/tracking_number",
         ]
         assert aggregator.sizes == [2, 2]
-        assert len(house.stored("tracking")) == 3
+        assert len(backend.stored("tracking")) == 3
 
     @pytest.mark.parametrize(
         ("body", "code"), [([], "missing"), ([parcel(f"N{n}") for n in range(41)], "too_many")]
     )
     def test_are_one_to_forty(
-        self, body: object, code: str, house: House, aggregator: FakeAggregator
+        self, body: object, code: str, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         reply = follow(body)
 
@@ -356,7 +362,7 @@ class TestSeveralParcels:
         assert aggregator.calls.total() == 0
 
     def test_of_which_some_cannot_be_asked_about_tell_when_to_try_again(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.refused["LATER"] = TransientError("x", retry_after=7)
 
@@ -366,7 +372,7 @@ class TestSeveralParcels:
         assert data[1]["retry_after"] == 7
 
     def test_of_which_none_can_be_asked_about_may_be_sent_again_under_the_same_key(
-        self, house: House, aggregator: FakeAggregator
+        self, backend: Backend, aggregator: FakeAggregator
     ) -> None:
         aggregator.down = TransientError("x", retry_after=7)
         body, key = [parcel("A"), parcel("B")], {"Idempotency-Key": "k"}
@@ -380,7 +386,7 @@ class TestSeveralParcels:
 
 class TestAParcelOfARequestThatDied:
     def test_after_the_aggregator_said_yes_is_followed_by_the_next_one(
-        self, house: House, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, aggregator: FakeAggregator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def dies(*_: object) -> None:
             raise StoreUnavailableError("x")
@@ -389,14 +395,16 @@ class TestAParcelOfARequestThatDied:
             patch.setattr(Trackings, "add", dies)
             assert follow([parcel("A"), parcel("B")], headers={"Idempotency-Key": "k"}).status == 500
         assert len(aggregator.followed) == 2
-        assert house.stored("tracking") == []
+        assert backend.stored("tracking") == []
 
         reply = follow([parcel("A"), parcel("B")], headers={"Idempotency-Key": "k"})
 
         assert reply.status == 201
-        assert len(reply.json()["data"]) == len(house.stored("tracking")) == 2
+        assert len(reply.json()["data"]) == len(backend.stored("tracking")) == 2
 
-    def test_is_stored_once_when_two_requests_meet(self, house: House, aggregator: FakeAggregator) -> None:
+    def test_is_stored_once_when_two_requests_meet(
+        self, backend: Backend, aggregator: FakeAggregator
+    ) -> None:
         others: list[Reply] = []
 
         def meanwhile() -> None:
@@ -408,7 +416,7 @@ class TestAParcelOfARequestThatDied:
 
         assert (others[0].status, mine.status) == (201, 200)
         assert mine.json() == others[0].json()
-        assert len(house.stored("tracking")) == 1
+        assert len(backend.stored("tracking")) == 1
 
 
 class TestANumberThatIsUsedAgain:
@@ -428,7 +436,7 @@ class TestANumberThatIsUsedAgain:
         return pass_by
 
     @pytest.fixture
-    def delivered(self, house: House, aggregator: FakeAggregator) -> Body:
+    def delivered(self, backend: Backend, aggregator: FakeAggregator) -> Body:
         """What was followed first, long after it was delivered."""
         event = seen("delivered", hours=-24 * 365)
         proof = ProofOfDelivery(image_url="https://a.test/door.jpg")
@@ -462,7 +470,11 @@ class TestANumberThatIsUsedAgain:
         assert (again.status, again.json()["id"]) == (200, shown["id"])
 
     def test_leaves_the_old_parcel_to_be_read_and_forgotten_by_itself(
-        self, house: House, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
+        self,
+        backend: Backend,
+        later: Callable[[timedelta], None],
+        delivered: Body,
+        aggregator: FakeAggregator,
     ) -> None:
         later(USED_AGAIN + timedelta(minutes=5))
         anew = follow(parcel()).json()
@@ -479,7 +491,7 @@ class TestANumberThatIsUsedAgain:
         assert call("GET /v1/trackings/{id}", **old).status == 404
         assert aggregator.forgotten == [self.WAYBILL], "that was before it was followed anew"
         assert (aggregator.amended, aggregator.paused) == ([], [])
-        assert house.tenant().trackings.find("default", *self.WAYBILL) == anew["id"]
+        assert backend.tenant().trackings.find("default", *self.WAYBILL) == anew["id"]
 
     def test_is_followed_anew_once_by_two_at_once(
         self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator

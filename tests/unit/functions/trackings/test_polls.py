@@ -11,17 +11,9 @@ import pytest
 from parcelgate.domain.clock import rfc3339
 from parcelgate.observability.logs import bound_correlation_id
 from parcelgate.runtime import runtime
-from tests.support.post import PostOffice
-from tests.support.table import dynamodb  # noqa: F401 - a fixture
+from tests.support.world import World
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request")
-
-
-@pytest.fixture
-def office(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> PostOffice:  # noqa: F811
-    office = PostOffice(dynamodb)
-    runtime.use(polls=office.worker())
-    return office
 
 
 def call(function: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -35,21 +27,21 @@ def sample(function: str) -> dict[str, Any]:
     return event
 
 
-def test_a_worker_asks_about_its_share_and_hands_its_input_on(office: PostOffice) -> None:
-    event = sample("poll_trackings") | {"started_at": rfc3339(office.clock.now)}
-    parcels = office.due(30)
+def test_a_worker_asks_about_its_share_and_hands_its_input_on(world: World) -> None:
+    event = sample("poll_trackings") | {"started_at": rfc3339(world.clock.now)}
+    parcels = world.due_parcels(30)
     for worker in range(event["workers"]):
         given = event | {"worker": worker}
         assert call("poll_trackings", given) == given | {"more": False}
-    assert sorted(office.post().numbers) == sorted(parcel.tracking_number for parcel in parcels)
+    assert sorted(world.tracker().numbers) == sorted(parcel.tracking_number for parcel in parcels)
 
 
 def test_a_worker_is_called_again_while_it_leaves_something(
-    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 1000)
-    office.due(3)
-    event = {"worker": 0, "workers": 1, "started_at": rfc3339(office.clock.now)}
+    world.due_parcels(3)
+    event = {"worker": 0, "workers": 1, "started_at": rfc3339(world.clock.now)}
     answer = call("poll_trackings", event)
     assert answer == event | {"more": True}
     # What it answers is what it is called with next.
@@ -57,9 +49,7 @@ def test_a_worker_is_called_again_while_it_leaves_something(
     assert call("poll_trackings", answer) == event | {"more": False}
 
 
-def test_the_lines_of_a_scheduled_round_share_an_id(
-    office: PostOffice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_lines_of_a_scheduled_round_share_an_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bound = []
     polls = SimpleNamespace(run=lambda *_: bound.append(bound_correlation_id()))
     runtime.use(polls=polls)
@@ -71,13 +61,13 @@ def test_the_lines_of_a_scheduled_round_share_an_id(
     assert bound == [f"poll-{event['started_at']}"] * 2
 
 
-def test_a_batch_of_nudges_is_asked_about_and_only_what_must_comes_again(office: PostOffice) -> None:
+def test_a_batch_of_nudges_is_asked_about_and_only_what_must_comes_again(world: World) -> None:
     (record,) = sample("poll_nudged")["Records"]
     gone = record | {"messageId": "gone"}
     unreadable = record | {"messageId": "unreadable", "body": "{"}
-    (parcel,) = office.due()
+    (parcel,) = world.due_parcels()
     body = json.dumps({"tenant": parcel.tenant, "tracking_id": parcel.id})
     known = record | {"messageId": "known", "body": body}
     answer = call("poll_nudged", {"Records": [gone, unreadable, known]})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "unreadable"}]}
-    assert office.post().asked == [(parcel.tracking_number,)]
+    assert world.tracker().requests == [(parcel.tracking_number,)]

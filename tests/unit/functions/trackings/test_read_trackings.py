@@ -7,44 +7,44 @@ import pytest
 
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.http import answers
-from tests.support.api import House, call
+from tests.support.api import Backend, call
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, a_tracking, seen
 
 
-def some(house: House, count: int, **more: Any) -> list[Tracking]:
+def some(backend: Backend, count: int, **more: Any) -> list[Tracking]:
     """Trackings a minute apart, oldest first."""
     made = [a_followed(f"N{number}", at=NOON + timedelta(minutes=number), **more) for number in range(count)]
     for tracking in made:
-        house.tenant().trackings.add(tracking)
+        backend.tenant().trackings.add(tracking)
     return made
 
 
 class TestOne:
-    def test_is_shown_with_its_timeline_and_its_next_poll(self, house: House) -> None:
+    def test_is_shown_with_its_timeline_and_its_next_poll(self, backend: Backend) -> None:
         tracking = a_followed(status=TrackingStatus.IN_TRANSIT, events=(seen("in_transit"),))
-        house.tenant().trackings.add(tracking)
+        backend.tenant().trackings.add(tracking)
 
         shown = call("GET /v1/trackings/{id}", id=tracking.id).json()
 
         assert (shown["id"], shown["status"]) == (tracking.id, "in_transit")
         assert [event["status"] for event in shown["events"]] == ["in_transit"]
         assert shown["next_poll_at"] == shown["created_at"]
-        house.tenant().trackings.schedule(tracking.id, None)
+        backend.tenant().trackings.schedule(tracking.id, None)
         assert call("GET /v1/trackings/{id}", id=tracking.id).json()["next_poll_at"] is None
 
     @pytest.mark.parametrize("tracking_id", ["trk_1", "x" * 600, "..", "a b", "T#acme#TRACKING", "ümlaut"])
-    def test_that_there_is_not_is_not_found(self, tracking_id: str, house: House) -> None:
+    def test_that_there_is_not_is_not_found(self, tracking_id: str, backend: Backend) -> None:
         assert call("GET /v1/trackings/{id}", id=tracking_id).code == "not_found"
 
-    def test_of_another_tenant_is_not_found(self, house: House) -> None:
-        (tracking,) = some(house, 1)
+    def test_of_another_tenant_is_not_found(self, backend: Backend) -> None:
+        (tracking,) = some(backend, 1)
 
         assert call("GET /v1/trackings/{id}", id=tracking.id, tenant="other").code == "not_found"
 
     @pytest.mark.parametrize("path", ["", "/{id}"])
-    def test_is_read_with_the_scope_for_it(self, path: str, house: House) -> None:
-        (tracking,) = some(house, 1)
+    def test_is_read_with_the_scope_for_it(self, path: str, backend: Backend) -> None:
+        (tracking,) = some(backend, 1)
         parameters = {"id": tracking.id} if path else {}
 
         assert call(f"GET /v1/trackings{path}", scopes="trackings:read", **parameters).status == 200
@@ -54,8 +54,8 @@ class TestOne:
 
 
 class TestTheList:
-    def test_comes_newest_first_in_full_pages(self, house: House) -> None:
-        trackings = some(house, 5)
+    def test_comes_newest_first_in_full_pages(self, backend: Backend) -> None:
+        trackings = some(backend, 5)
         seen_ids: list[str] = []
         query = {"limit": "2"}
         sizes = []
@@ -70,9 +70,9 @@ class TestTheList:
         assert sizes == [2, 2, 1]
         assert seen_ids == [tracking.id for tracking in reversed(trackings)]
 
-    def test_is_filtered_by_status_and_carrier(self, house: House) -> None:
-        some(house, 2)
-        store = house.tenant().trackings
+    def test_is_filtered_by_status_and_carrier(self, backend: Backend) -> None:
+        some(backend, 2)
+        store = backend.tenant().trackings
         own = a_tracking(order_id="ord_1")
         store.add(own)
         there = a_followed("THERE", status=TrackingStatus.DELIVERED)
@@ -87,18 +87,18 @@ class TestTheList:
         assert ids(carrier="trackingmore", status="delivered") == {there.id}
         assert ids(carrier="LSO") == {own.id}
 
-    def test_shows_the_next_poll_of_each(self, house: House) -> None:
-        first, _ = some(house, 2)
-        house.tenant().trackings.schedule(first.id, None)
+    def test_shows_the_next_poll_of_each(self, backend: Backend) -> None:
+        first, _ = some(backend, 2)
+        backend.tenant().trackings.schedule(first.id, None)
 
         data = call("GET /v1/trackings").json()["data"]
 
         assert [one["next_poll_at"] is None for one in data] == [False, True]
 
     def test_of_long_timelines_is_cut_to_what_an_answer_can_hold(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        trackings = some(house, 3)
+        trackings = some(backend, 3)
         monkeypatch.setattr(answers, "LARGEST_PAGE", 1500)
 
         page = call("GET /v1/trackings").json()
@@ -122,21 +122,21 @@ class TestTheList:
         ],
     )
     def test_refuses_what_it_does_not_know(
-        self, query: dict[str, str], errors: dict[str, str], house: House
+        self, query: dict[str, str], errors: dict[str, str], backend: Backend
     ) -> None:
         reply = call("GET /v1/trackings", query=query)
 
         assert (reply.status, reply.errors) == (422, errors)
 
-    def test_gives_no_page_for_the_cursor_of_another_list(self, house: House) -> None:
-        some(house, 2)
+    def test_gives_no_page_for_the_cursor_of_another_list(self, backend: Backend) -> None:
+        some(backend, 2)
         cursor = call("GET /v1/trackings", query={"limit": "1"}).json()["next_cursor"]
 
         reply = call("GET /v1/trackings", query={"cursor": cursor, "carrier": "lso"})
 
         assert reply.errors == {"/cursor": "format"}
 
-    def test_is_the_tenants_own(self, house: House) -> None:
-        some(house, 1)
+    def test_is_the_tenants_own(self, backend: Backend) -> None:
+        some(backend, 1)
 
         assert call("GET /v1/trackings", tenant="other").json() == {"data": [], "next_cursor": None}

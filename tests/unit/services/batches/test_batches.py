@@ -1,7 +1,7 @@
 """Working batches off: what goes together, what is handed on, and what becomes of what stands still."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,21 +22,15 @@ from parcelgate.domain.orders import OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import BatchMessage, FanOut, messages, seconds_to_send
 from parcelgate.services.settings import Settings
-from tests.support.depot import Depot, depots
 from tests.support.faults import aws_error
 from tests.support.orders import NOON
+from tests.support.world import World
 from tests.unit.carriers.ubi.orders import body as ubi_body
 
 
-@pytest.fixture(scope="module")
-def new_depot() -> Iterator[Callable[[], Depot]]:
-    with depots() as make:
-        yield make
-
-
 @pytest.fixture
-def depot(new_depot: Callable[[], Depot]) -> Depot:
-    return new_depot()
+def world(sandbox_world: World) -> World:
+    return sandbox_world
 
 
 def of(*lines: BatchLine) -> Batch:
@@ -112,57 +106,57 @@ class TestTheWorker:
         most = max(registry.profile(carrier).create_batch for carrier in registry.names())
         assert settings_for(stage).size("work_batch").timeout > 2 * seconds_to_send(most)
 
-    def test_hands_on_what_it_has_no_time_for(self, depot: Depot) -> None:
-        depot.function_seconds = 24.0
-        slow(depot, 0.15)
-        batch = depot.submit(good(40))
+    def test_hands_on_what_it_has_no_time_for(self, world: World) -> None:
+        world.function_seconds["work_batch"] = 24.0
+        slow(world, 0.15)
+        batch = world.create_batch(good(40))
 
-        far = depot.settle(batch)
+        far = world.finish_batch(batch)
 
         assert far.confirmed == 40
-        assert depot.requests == {"ubi.orders": 1}
-        assert depot.faults.names.count("sqs.send_message_batch") > 1
+        assert world.carrier_calls == ["ubi.orders"]
+        assert world.faults.names.count("sqs.send_message_batch") > 1
 
-    def test_an_entry_that_makes_trouble_comes_again_alone(self, depot: Depot) -> None:
+    def test_an_entry_that_makes_trouble_comes_again_alone(self, world: World) -> None:
         given = good(5)
-        batch = depot.submit(given)
-        depot.faults.on("transact_write_items", aws_error("AccessDeniedException"))
-        depot.sqs.hurry("https://sqs.test/batch-ubi")
-        assert [row.status for row in depot.progress(batch).rows].count(OrderStatus.CONFIRMED) == 4
+        batch = world.create_batch(given)
+        world.faults.on("transact_write_items", aws_error("AccessDeniedException"))
+        world.sqs.deliver_now("https://sqs.test/batch-ubi")
+        assert [row.status for row in world.batch_progress(batch).rows].count(OrderStatus.CONFIRMED) == 4
 
-        far = depot.settle(batch)
+        far = world.finish_batch(batch)
 
         assert far.confirmed == 5
-        assert set(depot.bought().values()) == {1}
+        assert set(world.sandbox.living("ubi").values()) == {1}
 
-    def test_an_entry_of_nothing_but_errors_is_told_in_a_few_words(self, depot: Depot) -> None:
-        batch = depot.submit([{"x" * 500_000: 1, **{f"field-{n}": n for n in range(500)}}, *good(1)])
+    def test_an_entry_of_nothing_but_errors_is_told_in_a_few_words(self, world: World) -> None:
+        batch = world.create_batch([{"x" * 500_000: 1, **{f"field-{n}": n for n in range(500)}}, *good(1)])
 
-        far = depot.settle(batch)
+        far = world.finish_batch(batch)
 
         assert (far.failed, far.confirmed) == (1, 1)
         assert len(msgspec.json.encode(far.rows[0])) < 10_000
 
-    def test_does_nothing_the_second_time(self, depot: Depot) -> None:
-        batch = depot.submit(good(3))
-        (message,) = depot.sqs.bodies("https://sqs.test/batch-ubi")
-        depot.settle(batch)
-        depot.sqs.send_message(QueueUrl="https://sqs.test/batch-ubi", MessageBody=message)
-        before = len(depot.faults.calls)
-        depot.settle(batch)
-        depot.work(until=lambda: not depot.sqs.busy)
-        assert depot.faults.names[before:] == ["dynamodb.query"]
-        assert depot.requests == {"ubi.orders": 1}
+    def test_does_nothing_the_second_time(self, world: World) -> None:
+        batch = world.create_batch(good(3))
+        (message,) = world.sqs.bodies("https://sqs.test/batch-ubi")
+        world.finish_batch(batch)
+        world.sqs.send_message(QueueUrl="https://sqs.test/batch-ubi", MessageBody=message)
+        before = len(world.faults.calls)
+        world.finish_batch(batch)
+        world.pass_time(until=lambda: not world.sqs.busy)
+        assert world.faults.names[before:] == ["dynamodb.query"]
+        assert world.carrier_calls == ["ubi.orders"]
 
-    def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(self, depot: Depot) -> None:
+    def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(self, world: World) -> None:
         queue = "https://sqs.test/batch-ubi"
-        depot.sqs.most_receives[queue] = 5
-        depot.sqs.send_message(QueueUrl=queue, MessageBody="{}")
-        depot.sqs.send_message(QueueUrl=queue, MessageBody='{"tenant": "acme", "batch_id": "bat_x"}')
-        depot.work(until=lambda: not depot.sqs.busy)
-        assert len(depot.sqs.bodies(f"{queue}-dead")) == 2
+        world.sqs.most_receives[queue] = 5
+        world.sqs.send_message(QueueUrl=queue, MessageBody="{}")
+        world.sqs.send_message(QueueUrl=queue, MessageBody='{"tenant": "acme", "batch_id": "bat_x"}')
+        world.pass_time(until=lambda: not world.sqs.busy)
+        assert len(world.sqs.bodies(f"{queue}-dead")) == 2
 
-    def test_a_sample_event_is_worked_off(self, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_sample_event_is_worked_off(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[str] = []
         fake = SimpleNamespace(work=lambda body, remaining: seen.append(body))
         runtime.use(batch_worker=lambda reading: fake)
@@ -173,52 +167,52 @@ class TestTheWorker:
 
 
 class TestWhatStandsStill:
-    def lost(self, depot: Depot) -> Batch:
+    def lost(self, world: World) -> Batch:
         """A batch whose messages never came into a queue."""
-        depot.faults.on("send_message_batch", aws_error("AccessDenied"))
-        return depot.submit(good(4))
+        world.faults.on("send_message_batch", aws_error("AccessDenied"))
+        return world.create_batch(good(4))
 
-    def test_is_sent_on_by_the_sweep(self, depot: Depot) -> None:
-        batch = self.lost(depot)
-        assert not depot.sqs.busy
-        assert depot.settle(batch).confirmed == 4
-        assert depot.requests == {"ubi.orders": 1}
+    def test_is_sent_on_by_the_sweep(self, world: World) -> None:
+        batch = self.lost(world)
+        assert not world.sqs.busy
+        assert world.finish_batch(batch).confirmed == 4
+        assert world.carrier_calls == ["ubi.orders"]
 
-    def test_is_looked_after_until_every_entry_was_begun(self, depot: Depot) -> None:
-        batch = self.lost(depot)
-        depot.settle(batch)
-        depot.work(hours=2)
-        assert [item for item in depot.items("batch") if "due_at" in item] == []
+    def test_is_looked_after_until_every_entry_was_begun(self, world: World) -> None:
+        batch = self.lost(world)
+        world.finish_batch(batch)
+        world.pass_time(hours=2)
+        assert [item for item in world.items("batch") if "due_at" in item] == []
 
-    def test_is_given_up_after_twelve_hours_and_says_so(self, depot: Depot) -> None:
-        depot.sqs.workers.clear()
-        batch = depot.submit(good(2))
-        depot.work(hours=13)
+    def test_is_given_up_after_twelve_hours_and_says_so(self, world: World) -> None:
+        world.sqs.workers.clear()
+        batch = world.create_batch(good(2))
+        world.pass_time(hours=13)
 
-        far = depot.progress(batch)
+        far = world.batch_progress(batch)
 
         assert (far.failed, far.finished) == (2, True)
         assert {row.problem.code for row in far.rows if row.problem} == {"internal"}
-        assert [item for item in depot.items("batch") if "due_at" in item] == []
+        assert [item for item in world.items("batch") if "due_at" in item] == []
 
-    def test_what_was_given_up_is_not_bought_by_a_message_that_comes_late(self, depot: Depot) -> None:
-        workers = dict(depot.sqs.workers)
-        depot.sqs.workers.clear()
-        batch = depot.submit(good(2))
-        depot.work(hours=13)
-        depot.sqs.workers |= workers
-        depot.sqs.hurry("https://sqs.test/batch-ubi")
-        assert depot.progress(batch).failed == 2
-        assert not depot.bought()
+    def test_what_was_given_up_is_not_bought_by_a_message_that_comes_late(self, world: World) -> None:
+        workers = dict(world.sqs.workers)
+        world.sqs.workers.clear()
+        batch = world.create_batch(good(2))
+        world.pass_time(hours=13)
+        world.sqs.workers |= workers
+        world.sqs.deliver_now("https://sqs.test/batch-ubi")
+        assert world.batch_progress(batch).failed == 2
+        assert not world.sandbox.living("ubi")
 
 
-def slow(depot: Depot, seconds: float) -> None:
+def slow(world: World, seconds: float) -> None:
     """Let every call to the table take so long."""
-    really = depot.faults.make
+    really = world.faults.make
 
     def make(call: Any, do: Callable[[], Any]) -> Any:
         if call.method == "transact_write_items":
-            depot.clock.sleep(seconds)
+            world.clock.sleep(seconds)
         return really(call, do)
 
-    depot.faults.make = make  # type: ignore[method-assign]
+    world.faults.make = make  # type: ignore[method-assign]

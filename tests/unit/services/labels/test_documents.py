@@ -12,8 +12,8 @@ from parcelgate.carriers.toolkit.documents import document_format
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, Parcel
 from parcelgate.services.labels.documents import MOST_BYTES, LabelStore
+from tests.support.aws import FakeS3
 from tests.support.orders import an_order
-from tests.support.world import FakeS3
 
 
 def pdf(width: int = 288) -> bytes:

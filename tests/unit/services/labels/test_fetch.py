@@ -23,12 +23,13 @@ from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.redelivery import NotYetError, ReceivedMessage
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
-from tests.support.carriers import OnlyCarrier
+from tests.support.aws import FakeS3
 from tests.support.clock import FakeClock
+from tests.support.fake_carriers import OnlyCarrier
 from tests.support.faults import Faults, aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.table import TABLE_NAME, dynamodb, table
-from tests.support.world import ENVIRONMENT, FakeS3
+from tests.support.world import ENVIRONMENT
 
 __all__ = ["dynamodb", "table"]
 
@@ -73,7 +74,7 @@ class Visibility:
         self.seconds.append(given["VisibilityTimeout"])
 
 
-class Desk:
+class Setup:
     """A worker with one order before it."""
 
     def __init__(self, table: Table) -> None:
@@ -118,59 +119,59 @@ class Desk:
 
 
 @pytest.fixture
-def desk(table: Table, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def setup(table: Table, monkeypatch: pytest.MonkeyPatch) -> Setup:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-    return Desk(table)
+    return Setup(table)
 
 
-def test_labels_are_merged_in_parcel_order_and_nobody_need_look_any_more(desk: Desk) -> None:
-    desk.work()
+def test_labels_are_merged_in_parcel_order_and_nobody_need_look_any_more(setup: Setup) -> None:
+    setup.work()
 
-    order = desk.read()
+    order = setup.read()
     assert (order.label.status, order.watch_at, order.attention) == (LabelStatus.READY, None, None)
     assert order.label.document is not None
-    pages = PdfReader(io.BytesIO(desk.s3.objects[order.label.document.key])).pages
+    pages = PdfReader(io.BytesIO(setup.s3.objects[order.label.document.key])).pages
     assert [int(page.mediabox.width) for page in pages] == [100, 200]
-    assert [event.type for event in desk.orders.events(order.id)][-1] == "label.ready"
+    assert [event.type for event in setup.orders.events(order.id)][-1] == "label.ready"
 
 
-def test_a_message_that_comes_twice_asks_the_carrier_once(desk: Desk) -> None:
-    desk.work()
-    desk.work()
-    assert desk.carrier.asked == 1
+def test_a_message_that_comes_twice_asks_the_carrier_once(setup: Setup) -> None:
+    setup.work()
+    setup.work()
+    assert setup.carrier.asked == 1
 
 
 @pytest.mark.parametrize("trouble", [LabelPendingError("1115"), TransientError("down"), RefusedError("no")])
-def test_what_is_not_there_yet_comes_again_later_and_later(desk: Desk, trouble: Exception) -> None:
-    desk.carrier.troubles = [trouble] * 3
+def test_what_is_not_there_yet_comes_again_later_and_later(setup: Setup, trouble: Exception) -> None:
+    setup.carrier.troubles = [trouble] * 3
     for receives in (1, 2, 30):
         with pytest.raises(NotYetError):
-            desk.work(receives)
-    desk.work(31)
+            setup.work(receives)
+    setup.work(31)
 
-    assert desk.sqs.seconds == [2, 4, 60]
-    assert desk.read().label.status is LabelStatus.READY
+    assert setup.sqs.seconds == [2, 4, 60]
+    assert setup.read().label.status is LabelStatus.READY
 
 
-def test_a_carrier_that_says_when_is_left_alone_until_then(desk: Desk) -> None:
-    desk.carrier.troubles = [TransientError("slow down", retry_after=90)]
+def test_a_carrier_that_says_when_is_left_alone_until_then(setup: Setup) -> None:
+    setup.carrier.troubles = [TransientError("slow down", retry_after=90)]
     with pytest.raises(NotYetError):
-        desk.work()
-    assert desk.sqs.seconds == [92]
+        setup.work()
+    assert setup.sqs.seconds == [92]
 
 
-def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(desk: Desk) -> None:
+def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(setup: Setup) -> None:
     words = CarrierWords("ubi", "100016", "label not printed")
-    desk.carrier.troubles = [RefusedError("no", words=words)] * 2
-    desk.clock.sleep(1799)
+    setup.carrier.troubles = [RefusedError("no", words=words)] * 2
+    setup.clock.sleep(1799)
     with pytest.raises(NotYetError):
-        desk.work(70)
-    desk.clock.sleep(1)
+        setup.work(70)
+    setup.clock.sleep(1)
 
-    desk.work(71)
+    setup.work(71)
 
-    order = desk.read()
+    order = setup.read()
     assert (order.status, order.label.status) == (OrderStatus.CONFIRMED, LabelStatus.UNAVAILABLE)
     assert order.attention is not None
     assert (order.attention.code, order.attention.carrier) == ("label_unavailable", words)
@@ -178,62 +179,62 @@ def test_after_the_deadline_the_client_is_told_in_the_carrier_s_words(desk: Desk
 
 
 @pytest.mark.parametrize("facts", [{"ship_to": None}, {"changing_until": True}], ids=["changed", "changing"])
-def test_a_label_of_an_order_that_was_changed_meanwhile_is_not_kept(desk: Desk, facts: Any) -> None:
-    until = desk.clock.now + timedelta(minutes=2)
+def test_a_label_of_an_order_that_was_changed_meanwhile_is_not_kept(setup: Setup, facts: Any) -> None:
+    until = setup.clock.now + timedelta(minutes=2)
     if "changing_until" in facts:
-        desk.carrier.meanwhile = lambda: desk.put(desk.order, changing_until=until)
+        setup.carrier.meanwhile = lambda: setup.put(setup.order, changing_until=until)
     else:
-        desk.carrier.meanwhile = lambda: desk.put(desk.order, label=desk.order.label.thrown_away())
+        setup.carrier.meanwhile = lambda: setup.put(setup.order, label=setup.order.label.thrown_away())
     with pytest.raises(NotYetError):
-        desk.work()
-    desk.carrier.meanwhile = lambda: None
+        setup.work()
+    setup.carrier.meanwhile = lambda: None
 
-    assert desk.read().label.status is LabelStatus.PENDING
-    desk.put(desk.read(), changing_until=None)
-    desk.work()
-    assert desk.read().label.status is LabelStatus.READY
+    assert setup.read().label.status is LabelStatus.PENDING
+    setup.put(setup.read(), changing_until=None)
+    setup.work()
+    assert setup.read().label.status is LabelStatus.READY
 
 
-def test_an_order_that_is_being_changed_is_not_asked_about(desk: Desk) -> None:
-    desk.put(desk.order, changing_until=desk.clock.now + timedelta(minutes=2))
+def test_an_order_that_is_being_changed_is_not_asked_about(setup: Setup) -> None:
+    setup.put(setup.order, changing_until=setup.clock.now + timedelta(minutes=2))
     with pytest.raises(NotYetError):
-        desk.work()
-    assert desk.carrier.asked == 0
+        setup.work()
+    assert setup.carrier.asked == 0
 
 
-def test_an_order_that_was_cancelled_wants_none(desk: Desk) -> None:
-    desk.carrier.meanwhile = lambda: desk.put(desk.order, status=OrderStatus.CANCELLING)
-    desk.work()
-    assert desk.read().label.status is LabelStatus.PENDING
+def test_an_order_that_was_cancelled_wants_none(setup: Setup) -> None:
+    setup.carrier.meanwhile = lambda: setup.put(setup.order, status=OrderStatus.CANCELLING)
+    setup.work()
+    assert setup.read().label.status is LabelStatus.PENDING
 
 
-def test_trouble_of_another_kind_stays_when_the_label_comes(desk: Desk) -> None:
+def test_trouble_of_another_kind_stays_when_the_label_comes(setup: Setup) -> None:
     trouble = Problem(code="change_unknown", detail="?")
-    desk.put(desk.order, attention=trouble)
-    desk.work()
-    assert desk.read().attention == trouble
+    setup.put(setup.order, attention=trouble)
+    setup.work()
+    assert setup.read().attention == trouble
 
 
-def test_trouble_with_the_store_brings_the_message_again(desk: Desk, dynamodb: Any) -> None:
+def test_trouble_with_the_store_brings_the_message_again(setup: Setup, dynamodb: Any) -> None:
     faults = Faults().on("get_item", aws_error("InternalServerError"))
     fetcher = LabelFetcher(
         table=Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME),
-        carriers=OnlyCarrier(desk.carrier),  # type: ignore[arg-type]
+        carriers=OnlyCarrier(setup.carrier),  # type: ignore[arg-type]
         labels=lambda: None,  # type: ignore[arg-type, return-value]
     )
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
-    desk.worker = LabelWorker(fetcher=fetcher, settings=settings, sqs=desk.sqs, roll=lambda: 0.0)  # type: ignore[arg-type]
+    setup.worker = LabelWorker(fetcher=fetcher, settings=settings, sqs=setup.sqs, roll=lambda: 0.0)  # type: ignore[arg-type]
     with pytest.raises(NotYetError):
-        desk.work()
-    assert desk.sqs.seconds == [0]
+        setup.work()
+    assert setup.sqs.seconds == [0]
 
 
-def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_cannot_be_read_spoils_no_other(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.label_order.handler import handler
 
-    runtime.use(label_worker=desk.worker)
-    good = json.dumps({"tenant": "acme", "order_id": desk.order.id, "since": desk.since.isoformat()})
-    gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": desk.since.isoformat()})
+    runtime.use(label_worker=setup.worker)
+    good = json.dumps({"tenant": "acme", "order_id": setup.order.id, "since": setup.since.isoformat()})
+    gone = json.dumps({"tenant": "acme", "order_id": "ord_gone", "since": setup.since.isoformat()})
     (sample,) = json.loads(Path("events/label_order.json").read_text())["Records"]
     bodies = {"bad": "{", "gone": gone, "good": good}
     records = [{**sample, "messageId": name, "body": body} for name, body in bodies.items()]
@@ -245,4 +246,4 @@ def test_a_message_that_cannot_be_read_spoils_no_other(desk: Desk, monkeypatch: 
             return 50_000
 
     assert handler({"Records": records}, Context()) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
-    assert desk.read().label.status is LabelStatus.READY
+    assert setup.read().label.status is LabelStatus.READY

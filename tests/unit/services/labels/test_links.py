@@ -1,6 +1,5 @@
 """Who asks for a label before it was fetched has it fetched, whichever carrier it is."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,9 +9,10 @@ from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher
 from parcelgate.services.labels.links import LabelViewer
-from tests.support.carriers import OnlyCarrier
+from tests.support.aws import FakeS3
+from tests.support.fake_carriers import Behaviour, OnlyCarrier
 from tests.support.orders import an_event, an_order
-from tests.support.world import Behaviour, FakeS3, World, worlds
+from tests.support.world import World
 
 
 class Links(FakeS3):
@@ -20,12 +20,6 @@ class Links(FakeS3):
 
     def generate_presigned_url(self, *_: Any, **given: Any) -> str:
         return f"https://s3.test/{given['Params']['Key']}"
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
 
 
 @pytest.mark.parametrize("carrier", ["lso", "ubi", "lme"])
@@ -40,11 +34,11 @@ def test_an_early_get_fetches_too(carrier: str, world: World) -> None:
     viewer = LabelViewer(world.table, s3, "labels", lambda: fetcher, clock=world.clock)
     order = an_order(carrier=carrier, status=OrderStatus.CONFIRMED, at=world.clock.now)
     world.table.tenant("acme").orders.add(order, an_event())
-    world.fake.behaviour = Behaviour(no_label=1)
+    world.carrier.behaviour = Behaviour(no_label=1)
 
     assert viewer.label("acme", order.id, Deadline.after(8)) is None
     label = viewer.label("acme", order.id, Deadline.after(8))
 
     assert label is not None
     assert label.whole is not None
-    assert world.read(order).label.status is LabelStatus.READY
+    assert world.order(order).label.status is LabelStatus.READY

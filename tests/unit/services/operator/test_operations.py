@@ -1,6 +1,5 @@
 """What a person does with an order that needs one."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,15 +11,9 @@ from parcelgate.services.operator.operations import NotForThisOrderError
 from parcelgate.services.orders.retry_queues import RetryQueues
 from parcelgate.store.errors import OrderNotFoundError
 from tests.support.orders import an_event, an_order
-from tests.support.world import World, worlds
+from tests.support.world import World
 
 LOST = Problem(code="outcome_unknown", detail="Nobody knows.")
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
 
 
 def stored(world: World, **facts: Any) -> Order:
@@ -47,9 +40,9 @@ def close(world: World, order_id: str) -> Order:
 def test_a_closed_order_has_failed_by_a_persons_hand_and_frees_its_reference(world: World) -> None:
     order = stored(world)
 
-    assert close(world, order.id) == world.read(order)
+    assert close(world, order.id) == world.order(order)
 
-    after = world.read(order)
+    after = world.order(order)
     assert after.status is OrderStatus.FAILED
     assert after.problem is not None
     assert (after.problem.code, after.problem.detail == LOST.detail) == ("outcome_unknown", False)
@@ -70,12 +63,12 @@ def test_no_other_order_is_closed_by_hand(world: World, status: OrderStatus) -> 
     with pytest.raises(NotForThisOrderError) as raised:
         close(world, order.id)
     assert raised.value.order.status is status
-    assert world.read(order) == order
+    assert world.order(order) == order
 
 
 def test_a_lost_order_that_the_carrier_has_is_confirmed_by_reading_it_again(world: World) -> None:
     order = stored(world)
-    world.fake.orders[order.reference] = "N7"
+    world.carrier.orders[order.reference] = "N7"
 
     assert reread(world, order.id) == order
 
@@ -92,9 +85,9 @@ def test_an_order_under_way_is_asked_about_anyway(world: World, status: OrderSta
 
 
 def test_a_label_that_is_waited_for_is_fetched(world: World) -> None:
-    order = world.place()
+    order = world.start_order()
     world.settle(order)
-    before = world.read(order)
+    before = world.order(order)
     label = type(before.label)()
     world.table.tenant("acme").orders.save(before, before.changed(at=world.clock.now, label=label))
 

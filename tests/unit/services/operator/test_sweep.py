@@ -1,6 +1,5 @@
 """The sweep: what is overdue is resumed or raised, and one bad item spoils no other."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
@@ -11,18 +10,13 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import aws_error
 from tests.support.orders import an_event, an_order
-from tests.support.world import Behaviour, World, worlds
+from tests.support.world import World
 
 GIVEN_UP = Label(last_try=True)
 """The label of an order of which nothing more is hoped."""
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
 
 
 @pytest.fixture
@@ -42,15 +36,15 @@ def run(world: World, seconds: float = 120.0) -> int:
 
 
 def test_an_order_whose_workflow_runs_is_looked_at_again_later(world: World) -> None:
-    world.fake.behaviour = Behaviour(pending=10**6, callback_after=None)
-    order = world.place()
-    world.clock.run(until=lambda: len(world.fake.commits) == 1, hours=1)
+    world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
+    order = world.start_order()
+    world.clock.run(until=lambda: len(world.carrier.commits) == 1, hours=1)
     world.clock.sleep(3600)
-    before = world.read(order)
+    before = world.order(order)
 
     run(world)
 
-    after = world.read(order)
+    after = world.order(order)
     assert after.watch_at is not None
     assert after.watch_at > world.clock.now
     assert after.updated_at == before.updated_at, "to the client nothing has changed"
@@ -77,10 +71,10 @@ def test_a_label_that_never_came_is_fetched_once_more_and_only_then_given_up(wor
 
     (body,) = world.sqs.bodies("https://sqs.test/retry-lso")
     assert msgspec.json.decode(body, type=RetryMessage).action is Action.REREAD
-    assert world.read(order).label.status is LabelStatus.PENDING
+    assert world.order(order).label.status is LabelStatus.PENDING
     world.clock.sleep(13 * 3600)
     run(world)
-    after = world.read(order)
+    after = world.order(order)
     assert after.label.status is LabelStatus.UNAVAILABLE
     assert after.attention is not None
     assert after.watch_at is None
@@ -98,7 +92,7 @@ def test_an_item_that_makes_trouble_is_left_behind_alone(world: World) -> None:
 
     assert run(world) == 4
 
-    assert sorted(world.read(order).label.status for order in orders) == ["pending"] + ["unavailable"] * 4
+    assert sorted(world.order(order).label.status for order in orders) == ["pending"] + ["unavailable"] * 4
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -122,9 +116,9 @@ def test_what_always_fails_stands_before_nobody(world: World) -> None:
     runtime.sweep.run(Deadline(lambda: next(left)))
     run(world)
 
-    assert world.read(good).label.status is LabelStatus.UNAVAILABLE
+    assert world.order(good).label.status is LabelStatus.UNAVAILABLE
     assert world.table.due.due("ORDER", world.clock.now) == []
-    assert all(world.read(order) == order for order in bad)
+    assert all(world.order(order) == order for order in bad)
     later = world.clock.now + world.settings.watch_margin
     assert len(world.table.due.due("ORDER", later, limit=1000)) == 12
 
@@ -149,9 +143,9 @@ def test_a_run_ends_in_time(world: World) -> None:
 
 
 def test_what_is_not_due_is_left_alone(world: World) -> None:
-    order = world.place()
+    order = world.start_order()
     assert run(world) == 0
-    assert world.read(order).version == order.version
+    assert world.order(order).version == order.version
 
 
 def test_a_change_whose_function_died_is_told_and_the_label_fetched_anew(world: World) -> None:
@@ -164,7 +158,7 @@ def test_a_change_whose_function_died_is_told_and_the_label_fetched_anew(world: 
 
     run(world)
 
-    after = world.read(order)
+    after = world.order(order)
     assert after.changing_until is None
     assert after.attention is not None
     assert after.attention.code == "change_unknown"

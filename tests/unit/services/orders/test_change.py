@@ -64,7 +64,7 @@ class Account:
     unreadable_defaults = ()
 
 
-class Desk:
+class Setup:
     """A changer with one confirmed order before it."""
 
     def __init__(self, table: Table) -> None:
@@ -118,81 +118,81 @@ class Desk:
 
 
 @pytest.fixture
-def desk(table: Table, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def setup(table: Table, monkeypatch: pytest.MonkeyPatch) -> Setup:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Parcelgate")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
-    return Desk(table)
+    return Setup(table)
 
 
-def test_the_order_is_marked_before_the_carrier_is_told(desk: Desk) -> None:
+def test_the_order_is_marked_before_the_carrier_is_told(setup: Setup) -> None:
     marks: list[Order] = []
-    desk.carrier.meanwhile = lambda: marks.append(desk.read())
+    setup.carrier.meanwhile = lambda: marks.append(setup.read())
 
-    after = desk.change()
+    after = setup.change()
 
     (marked,) = marks
     assert marked.changing_until is not None
     assert marked.watch_at is not None
-    assert (marked.ship_to.city, marked.updated_at) == ("Austin", desk.order.updated_at)
+    assert (marked.ship_to.city, marked.updated_at) == ("Austin", setup.order.updated_at)
     assert (after.ship_to.city, after.changing_until) == ("Dallas", None)
     assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
-    assert after.watch_at == transitions.workflow_ends(SETTINGS, desk.clock.now)
-    event = desk.orders.events(after.id)[-1]
+    assert after.watch_at == transitions.workflow_ends(SETTINGS, setup.clock.now)
+    event = setup.orders.events(after.id)[-1]
     assert (event.type, event.detail, event.actor) == ("order.changed", "ship_to", "client")
 
 
-def test_two_changes_at_once_are_made_one_after_the_other(desk: Desk) -> None:
+def test_two_changes_at_once_are_made_one_after_the_other(setup: Setup) -> None:
     others: list[ProblemError] = []
 
     def another() -> None:
-        desk.carrier.meanwhile = lambda: None
-        others.append(desk.refused("Houston"))
+        setup.carrier.meanwhile = lambda: None
+        others.append(setup.refused("Houston"))
 
-    desk.carrier.meanwhile = another
+    setup.carrier.meanwhile = another
 
-    assert desk.change().ship_to.city == "Dallas"
+    assert setup.change().ship_to.city == "Dallas"
     assert others[0].problem.code == "cannot_change"
     assert others[0].retry_after
-    assert [order.ship_to.city for order in desk.carrier.told] == ["Dallas"]
-    assert desk.change("Houston").ship_to.city == "Houston"
+    assert [order.ship_to.city for order in setup.carrier.told] == ["Dallas"]
+    assert setup.change("Houston").ship_to.city == "Houston"
 
 
-def test_a_number_that_changes_is_followed_from_then_on(desk: Desk) -> None:
-    desk.carrier.number = "T-2"
+def test_a_number_that_changes_is_followed_from_then_on(setup: Setup) -> None:
+    setup.carrier.number = "T-2"
 
-    after = desk.change()
+    after = setup.change()
 
     (parcel,) = after.parcels
     assert (parcel.tracking_number, parcel.tracking_id != "trk_1") == ("T-2", True)
-    (tracking,) = trackings_of(desk.table, after)
+    (tracking,) = trackings_of(setup.table, after)
     assert (tracking.tracking_number, tracking.order_id) == ("T-2", after.id)
 
 
 @pytest.mark.parametrize("trouble", [TransientError("busy", retry_after=7), AuthenticationError("who?")])
-def test_what_certainly_did_nothing_leaves_the_order_as_it_was(desk: Desk, trouble: Exception) -> None:
-    desk.carrier.trouble = trouble
+def test_what_certainly_did_nothing_leaves_the_order_as_it_was(setup: Setup, trouble: Exception) -> None:
+    setup.carrier.trouble = trouble
 
-    error = desk.refused()
+    error = setup.refused()
 
     assert error.problem.code == "carrier_unavailable"
     assert error.retry_after == (7 if isinstance(trouble, TransientError) else 2)
-    assert facts(desk.read()) == facts(desk.order)
+    assert facts(setup.read()) == facts(setup.order)
 
 
 @pytest.mark.parametrize("trouble", [UnknownOutcomeError("lost"), ValueError("a mistake of ours")])
-def test_what_may_have_been_done_is_told_and_costs_the_label(desk: Desk, trouble: Exception) -> None:
-    desk.carrier.trouble = trouble
+def test_what_may_have_been_done_is_told_and_costs_the_label(setup: Setup, trouble: Exception) -> None:
+    setup.carrier.trouble = trouble
     with pytest.raises((ProblemError, ValueError)):
-        desk.change()
+        setup.change()
 
-    order = desk.read()
+    order = setup.read()
     assert (order.status, order.ship_to.city) == (OrderStatus.CONFIRMED, "Austin")
     assert order.attention is not None
     assert order.attention.code == "change_unknown"
     assert (order.label.status, order.label.revision) == (LabelStatus.PENDING, 1)
     assert order.watch_at is not None
-    desk.carrier.trouble = None
-    assert desk.change().attention is None
+    setup.carrier.trouble = None
+    assert setup.change().attention is None
 
 
 @pytest.mark.parametrize(
@@ -207,16 +207,16 @@ def test_what_may_have_been_done_is_told_and_costs_the_label(desk: Desk, trouble
     ],
 )
 def test_the_carrier_s_refusals_are_told_apart(
-    desk: Desk, error: RefusedError, code: str, errors: list[str]
+    setup: Setup, error: RefusedError, code: str, errors: list[str]
 ) -> None:
     error.words = CarrierWords("ubi", "1", "no")
-    desk.carrier.trouble = error
+    setup.carrier.trouble = error
 
-    problem = desk.refused().problem
+    problem = setup.refused().problem
 
     assert (problem.code, [each.code for each in problem.errors]) == (code, errors)
     assert problem.carrier == error.words
-    assert facts(desk.read()) == facts(desk.order)
+    assert facts(setup.read()) == facts(setup.order)
 
 
 @pytest.mark.parametrize(
@@ -230,59 +230,59 @@ def test_the_carrier_s_refusals_are_told_apart(
         ("needs_attention", "cannot_change"),
     ],
 )
-def test_only_a_confirmed_order_can_change(desk: Desk, status: str, code: str) -> None:
-    desk.put(desk.order, status=OrderStatus(status))
+def test_only_a_confirmed_order_can_change(setup: Setup, status: str, code: str) -> None:
+    setup.put(setup.order, status=OrderStatus(status))
 
-    error = desk.refused()
+    error = setup.refused()
 
     assert (error.problem.code, error.problem.status) == (code, 409)
-    assert error.order_id == desk.order.id
-    assert desk.carrier.told == []
+    assert error.order_id == setup.order.id
+    assert setup.carrier.told == []
 
 
-def test_an_order_that_was_cancelled_meanwhile_stays_cancelled(desk: Desk) -> None:
-    desk.carrier.meanwhile = lambda: desk.put(desk.read(), status=OrderStatus.CANCELLING)
+def test_an_order_that_was_cancelled_meanwhile_stays_cancelled(setup: Setup) -> None:
+    setup.carrier.meanwhile = lambda: setup.put(setup.read(), status=OrderStatus.CANCELLING)
 
-    assert desk.refused().problem.code == "cannot_change"
-    order = desk.read()
+    assert setup.refused().problem.code == "cannot_change"
+    order = setup.read()
     assert (order.status, order.ship_to.city) == (OrderStatus.CANCELLING, "Austin")
 
 
-def test_other_trouble_of_the_order_outlives_a_change(desk: Desk) -> None:
+def test_other_trouble_of_the_order_outlives_a_change(setup: Setup) -> None:
     trouble = Problem(code="refund_failed", detail="?")
-    desk.put(desk.order, attention=trouble)
-    assert desk.change().attention == trouble
+    setup.put(setup.order, attention=trouble)
+    assert setup.change().attention == trouble
 
 
 def test_wherever_the_function_dies_the_order_can_be_changed_again_and_says_what_is_unknown(
-    desk: Desk, dynamodb: Any
+    setup: Setup, dynamodb: Any
 ) -> None:
     """Promise 1: whatever dies at whatever line, the client can read why, and go on."""
     n, finished = 0, False
     while not finished:
         n += 1
         for after in (False, True):
-            before = desk.read()
+            before = setup.read()
             faults = Faults().at(n, die(after=after))
             store = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
-            told = len(desk.carrier.told)
+            told = len(setup.carrier.told)
             try:
-                desk.change(f"City {n} {after}", desk.over(store))
+                setup.change(f"City {n} {after}", setup.over(store))
                 finished = True
                 faults.forget()  # they come after the last call
             except Killed:
                 pass
-            order = desk.read()
+            order = setup.read()
             if order.ship_to.city != f"City {n} {after}":
-                was_told = len(desk.carrier.told) > told
+                was_told = len(setup.carrier.told) > told
                 assert not was_told or order.changing_until is not None
                 if order.changing_until is not None:
                     assert order.watch_at is not None
-                    assert order.watch_at <= desk.clock.now + LONGEST_CHANGE + timedelta(seconds=1)
+                    assert order.watch_at <= setup.clock.now + LONGEST_CHANGE + timedelta(seconds=1)
                 else:
                     assert facts(order) == facts(before)
-                desk.clock.sleep(LONGEST_CHANGE.total_seconds() + 1)
-            assert desk.change(f"Again {n} {after}").ship_to.city == f"Again {n} {after}"
+                setup.clock.sleep(LONGEST_CHANGE.total_seconds() + 1)
+            assert setup.change(f"Again {n} {after}").ship_to.city == f"Again {n} {after}"
     assert n > 3
 
 

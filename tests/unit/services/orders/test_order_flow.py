@@ -1,6 +1,5 @@
 """Single states of the order flow, called as the machine never should."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +13,10 @@ from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.labels import fetch
 from parcelgate.services.orders.workflow import LabelPending, OrderPending, RefundPending, TaskInput
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import fails_with
 from tests.support.orders import an_event, an_order
-from tests.support.world import Behaviour, World, worlds
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
+from tests.support.world import World
 
 
 def stored(world: World, **facts: object) -> Order:
@@ -44,12 +38,12 @@ def test_compensating_a_live_order_refunds_nothing(world: World) -> None:
     order = stored(
         world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent_to_the_carrier(world)
     )
-    world.fake.held["N1"] = True
+    world.carrier.held["N1"] = True
 
     runtime.order_flow.compensate(task(world, order), Deadline.after(60))
 
-    assert world.fake.money_held == ["N1"]
-    assert world.read(order).status is OrderStatus.NEEDS_ATTENTION
+    assert world.carrier.money_held == ["N1"]
+    assert world.order(order).status is OrderStatus.NEEDS_ATTENTION
 
 
 def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_lives(world: World) -> None:
@@ -67,8 +61,8 @@ def test_compensating_waits_while_the_carrier_cannot_be_asked_whether_the_order_
 def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -> None:
     order = stored(world)
     runtime.order_flow.compensate(task(world, order), Deadline.after(60))
-    assert world.read(order).status is OrderStatus.FAILED
-    assert world.fake.asked == 0
+    assert world.order(order).status is OrderStatus.FAILED
+    assert world.carrier.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -78,7 +72,7 @@ def test_compensating_an_order_that_was_never_sent_just_fails_it(world: World) -
 def test_a_settled_order_is_left_alone(state: str, status: OrderStatus, world: World) -> None:
     order = stored(world, status=status)
     getattr(runtime.order_flow, state)(task(world, order), Deadline.after(60))
-    assert world.read(order) == order
+    assert world.order(order) == order
     assert not any(name.startswith("carrier.") for name in world.faults.names)
 
 
@@ -97,7 +91,7 @@ def confirmed(world: World) -> Order:
 
 
 def put(world: World, order: Order, **facts: Any) -> None:
-    before = world.read(order)
+    before = world.order(order)
     world.table.tenant("acme").orders.save(before, before.changed(at=before.updated_at, **facts))
 
 
@@ -117,7 +111,7 @@ def test_the_label_of_an_order_that_was_changed_meanwhile_is_not_kept(
     with pytest.raises(LabelPending):
         runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
 
-    assert (world.read(order).label.status, durations) == (LabelStatus.PENDING, [])
+    assert (world.order(order).label.status, durations) == (LabelStatus.PENDING, [])
 
 
 def test_an_order_that_is_being_changed_is_asked_no_label(world: World) -> None:
@@ -139,7 +133,7 @@ def test_a_label_that_another_has_stored_meanwhile_is_not_timed_again(
 
     runtime.order_flow.fetch_label(task(world, order), Deadline.after(60))
 
-    assert (world.read(order).label, durations) == (ready, [])
+    assert (world.order(order).label, durations) == (ready, [])
 
 
 def test_a_label_is_timed_once(world: World, durations: list[str]) -> None:
@@ -153,18 +147,18 @@ def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: W
     order = stored(world, status=OrderStatus.PROCESSING, submission=sent_to_the_carrier(world))
     later = Submission(sending_at=world.clock.now, sender_until=world.clock.now + world.settings.watch_margin)
     order = order.changed(at=world.clock.now, submission=later)
-    world.table.tenant("acme").orders.save(world.read(order), order)
+    world.table.tenant("acme").orders.save(world.order(order), order)
 
     with pytest.raises(OrderPending):
         runtime.order_flow.check(task(world, order), Deadline.after(60))
 
-    assert world.fake.asked == 0
+    assert world.carrier.asked == 0
 
 
 def test_a_mark_is_never_taken_over(world: World) -> None:
     order = stored(world, status=OrderStatus.PROCESSING, submission=sent_to_the_carrier(world))
     runtime.order_flow.submit(task(world, order), Deadline.after(60))
-    assert world.fake.commits == []
+    assert world.carrier.commits == []
     assert "carrier.rates" not in world.faults.names
 
 
@@ -176,7 +170,7 @@ def test_an_expected_pending_is_one_log_line_without_a_stack_trace(
     order = stored(
         world, status=OrderStatus.PROCESSING, carrier_order_number="N1", submission=sent_to_the_carrier(world)
     )
-    world.fake.behaviour.pending = 1
+    world.carrier.behaviour.pending = 1
 
     with pytest.raises(OrderPending):
         handler(
@@ -203,8 +197,8 @@ def test_what_the_carrier_said_instead_of_a_result_is_shown_once_the_time_is_ove
         carrier_order_number=number,
         submission=sent_to_the_carrier(world),
     )
-    world.fake.held["N1"] = True
-    world.fake.behaviour = Behaviour(results=[Pending(reason="code 403", words=words)] * 2)
+    world.carrier.held["N1"] = True
+    world.carrier.behaviour = Behaviour(results=[Pending(reason="code 403", words=words)] * 2)
     begun = task(world, order)
 
     with pytest.raises(OrderPending):
@@ -212,8 +206,8 @@ def test_what_the_carrier_said_instead_of_a_result_is_shown_once_the_time_is_ove
     world.clock.sleep(world.settings.order_deadline.total_seconds())
     runtime.order_flow.check(begun, Deadline.after(60))
 
-    after = world.read(order)
+    after = world.order(order)
     assert after.status is OrderStatus.NEEDS_ATTENTION
     assert after.problem is not None
     assert after.problem.carrier == words
-    assert world.fake.money_held == ["N1"]
+    assert world.carrier.money_held == ["N1"]

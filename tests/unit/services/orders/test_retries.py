@@ -1,7 +1,6 @@
 """The retry queues: when a message comes again, and when it is given up."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,15 +15,9 @@ from parcelgate.services.orders.retries import Retrier
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.redelivery import NotYetError, ReceivedMessage
 from tests.support.faults import fails_with
-from tests.support.world import World, worlds
+from tests.support.world import World
 
 QUEUE = "https://sqs.test/retry-lso"
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
 
 
 @pytest.fixture
@@ -34,7 +27,7 @@ def retrier(world: World) -> Retrier:
 
 @pytest.fixture
 def cancelling(world: World) -> Order:
-    order = world.place()
+    order = world.start_order()
     before = world.settle(order)
     after = before.move(
         OrderStatus.CANCELLING, at=world.clock.now, watch_at=world.clock.now + timedelta(minutes=5)
@@ -63,7 +56,7 @@ def test_a_message_holds_ids_and_times_only(world: World, cancelling: Order) -> 
 
 def test_a_cancellation_is_finished(world: World, retrier: Retrier, cancelling: Order) -> None:
     retrier.work(message(world, cancelling))
-    ended = world.read(cancelling)
+    ended = world.order(cancelling)
     assert (ended.status, ended.refund.status) == (OrderStatus.CANCELLED, "confirmed")
 
 
@@ -73,7 +66,7 @@ def test_a_refused_cancellation_goes_back_to_confirmed_and_says_why(
     words = CarrierWords("fake", "9", "too late")
     world.faults.on("cancel", fails_with(RefusedError("no", words=words)))
     retrier.work(message(world, cancelling))
-    ended = world.read(cancelling)
+    ended = world.order(cancelling)
     assert ended.status is OrderStatus.CONFIRMED
     assert ended.problem is not None
     assert (ended.problem.code, ended.problem.carrier) == ("cannot_cancel", words)
@@ -127,7 +120,7 @@ def test_after_12_hours_it_is_a_dead_letter_and_a_person_is_told(
 
     (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
     assert dead["body"] == given.body
-    ended = world.read(cancelling)
+    ended = world.order(cancelling)
     assert ended.status is OrderStatus.NEEDS_ATTENTION
     assert ended.problem is not None
     assert ended.problem.code == "refund_failed"
@@ -149,7 +142,7 @@ def test_a_message_about_no_order_is_set_aside(world: World, retrier: Retrier, c
 
 @pytest.mark.parametrize("action", Action)
 def test_what_was_settled_meanwhile_needs_nothing(action: Action, world: World, retrier: Retrier) -> None:
-    order = world.place()
+    order = world.start_order()
     before = world.settle(order)
     retrier.work(message(world, order, action))
-    assert world.read(order) == before
+    assert world.order(order) == before

@@ -1,6 +1,6 @@
 """One engine: what an answer means does not depend on who asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -28,16 +28,11 @@ from parcelgate.services.orders.workflow import (
     OrderPending,
     TaskInput,
 )
+from tests.support.fake_carriers import Behaviour
 from tests.support.orders import an_event, an_order
-from tests.support.world import Behaviour, World, worlds
+from tests.support.world import World
 
 WORDS = CarrierWords("fake", "1001", "no")
-
-
-@pytest.fixture
-def new_world() -> Iterator[Callable[..., World]]:
-    with worlds() as make:
-        yield make
 
 
 def stored(world: World, **facts: Any) -> Order:
@@ -79,7 +74,7 @@ def by_the_workflow(world: World, order: Order) -> None:
 
 def stands(world: World, order: Order) -> tuple[Any, ...]:
     """Everything that an answer may change, save who sent and when somebody looks again."""
-    order = world.read(order)
+    order = world.order(order)
     submission = order.submission
     return (
         order.status,
@@ -120,7 +115,7 @@ def test_an_answer_to_a_create_means_the_same_whoever_sent_it(
     ends = []
     for asks in (by_the_request, by_the_batch_worker, by_the_retry_queue, by_the_workflow):
         world = new_world()
-        world.fake.behaviour = Behaviour(create_error=CREATE_ANSWERS[answer], callback_after=None)
+        world.carrier.behaviour = Behaviour(create_error=CREATE_ANSWERS[answer], callback_after=None)
         order = stored(world)
         asks(world, order)
         ends.append(stands(world, order))
@@ -134,12 +129,12 @@ def test_parcels_that_were_taken_are_taken_back_whoever_sent_them(new_world: Cal
     for asks in (by_the_request, by_the_retry_queue, by_the_workflow):
         world = new_world()
         error = PartlyRefusedError("some", words=WORDS, carrier_order_number="N7")
-        world.fake.behaviour = Behaviour(create_error=error)
+        world.carrier.behaviour = Behaviour(create_error=error)
         order = stored(world)
         asks(world, order)
-        asks(world, world.read(order))
+        asks(world, world.order(order))
         ends.append(stands(world, order))
-        assert world.fake.held == {"N7": False}
+        assert world.carrier.held == {"N7": False}
 
     assert ends[0][0] is OrderStatus.FAILED
     assert all(end == ends[0] for end in ends), ends
@@ -164,8 +159,8 @@ def test_an_answer_to_a_look_up_means_the_same_whoever_asked(
     ends = []
     for asks in (by_the_retry_queue, by_the_workflow):
         world = new_world()
-        world.fake.behaviour = Behaviour(results=[LOOK_UPS[answer]] * times, may_resend=may_resend)
-        world.fake.behaviour.callback_after = None
+        world.carrier.behaviour = Behaviour(results=[LOOK_UPS[answer]] * times, may_resend=may_resend)
+        world.carrier.behaviour.callback_after = None
         at = world.clock.now - timedelta(minutes=5)
         order = stored(
             world,
@@ -173,10 +168,10 @@ def test_an_answer_to_a_look_up_means_the_same_whoever_asked(
             submission=Submission(sending_at=at, sender="snd_1", sender_until=at),
         )
         for _ in range(times):
-            asks(world, world.read(order))
+            asks(world, world.order(order))
             world.clock.sleep(60)
         if answer == "not found" and times == 2 and may_resend and asks is by_the_workflow:
-            asks(world, world.read(order))
+            asks(world, world.order(order))
         ends.append(stands(world, order))
 
     assert ends[0] == ends[1]
@@ -184,11 +179,11 @@ def test_an_answer_to_a_look_up_means_the_same_whoever_asked(
 
 def test_wrong_credentials_are_shown_while_the_workflow_waits(new_world: Callable[..., World]) -> None:
     world = new_world()
-    world.fake.behaviour = Behaviour(create_error=AuthenticationError("401", words=WORDS))
+    world.carrier.behaviour = Behaviour(create_error=AuthenticationError("401", words=WORDS))
     order = stored(world)
 
     by_the_workflow(world, order)
 
-    after = world.read(order)
+    after = world.order(order)
     assert after.attention is not None
     assert (after.attention.code, after.attention.carrier) == ("carrier_unavailable", WORDS)

@@ -1,6 +1,5 @@
 """What became of an order is counted by whoever brought it there, and by nobody else."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,13 +8,7 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import transitions
 from tests.support.orders import an_event, an_order
-from tests.support.world import World, worlds
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with worlds() as make:
-        yield make()
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -47,5 +40,5 @@ def test_what_changes_nothing_is_not_counted(world: World, counted: list[Any]) -
 
 
 def test_a_whole_order_is_counted_once(world: World, counted: list[Any]) -> None:
-    world.settle(world.place())
+    world.settle(world.start_order())
     assert counted == [("OrderOutcomes", OrderStatus.CONFIRMED)]

@@ -15,7 +15,7 @@ from sandbox.steering import Steering
 from sandbox.world import World
 
 
-class Loft:
+class PigeonSandbox:
     """The post."""
 
     name = "pigeon"

@@ -1,0 +1,175 @@
+"""What each function may do, and what of it no test uses."""
+
+from collections.abc import Mapping
+
+READ = {"dynamodb:GetItem"}
+WRITE = {"dynamodb:GetItem", "dynamodb:PutItem"}
+"""Changing an order: it is written whole."""
+CHANGE = WRITE | {"dynamodb:UpdateItem"}
+"""Changing also what is claimed for a while: a carrier's token, an idempotency key, a delivery."""
+SETTLE = CHANGE | {"dynamodb:DeleteItem"}
+"""Letting go as well: of the reference of an order at its end, or of a key without an answer."""
+JOIN = SETTLE | {"dynamodb:BatchGetItem"}
+"""Reading several things at once as well: parcels of orders or that are due, orders of a manifest."""
+READ_ACCOUNT = {"accounts": {"secretsmanager:GetSecretValue"}}
+"""Enough for an aggregator, which has no token to be kept."""
+CALL_CARRIER = {**READ_ACCOUNT, "key": {"kms:Encrypt", "kms:Decrypt"}}
+SEND = {"sqs:SendMessage"}
+BATCHES = {"route_changes", "sweep", "create_batch", "work_batch"}
+"""Those who send many messages in one call."""
+WORK = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+MAY: dict[str, dict[str, set[str]]] = {
+    "authorize": {"table": READ},
+    "create_order": {
+        "table": SETTLE,
+        "accounts": {"secretsmanager:GetSecretValue"},
+        "order flow": {"states:StartExecution"},
+        "retry queue": SEND,
+    },
+    "create_batch": {
+        "table": SETTLE | {"dynamodb:Query"},
+        "batch bodies": {"s3:PutObject"},
+        **READ_ACCOUNT,
+        "batch queue": SEND,
+    },
+    "read_batch": {"table": {"dynamodb:Query"}},
+    "work_batch": {
+        "table": SETTLE | {"dynamodb:Query"},
+        "batch bodies": {"s3:GetObject"},
+        "batch queue": WORK | SEND,
+        "accounts": {"secretsmanager:GetSecretValue"},
+        "order flow": {"states:StartExecution"},
+        "retry queue": SEND,
+    },
+    "read_orders": {
+        "table": READ | {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "table by_time": {"dynamodb:Query"},
+        "table by_status": {"dynamodb:Query"},
+        "table by_reference": {"dynamodb:Query"},
+    },
+    "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
+    "cancel_order": {"table": JOIN, "retry queue": SEND, **CALL_CARRIER},
+    "quote_rates": {"table": SETTLE, **CALL_CARRIER},
+    "change_order": {"table": JOIN, **CALL_CARRIER},
+    "hold_order": {"table": JOIN, **CALL_CARRIER},
+    "close_manifest": {"table": JOIN, **CALL_CARRIER},
+    "validate_address": {"table": SETTLE, **CALL_CARRIER},
+    "list_services": {"table": CHANGE, **CALL_CARRIER},
+    "follow_parcels": {"table": JOIN, **READ_ACCOUNT},
+    "change_trackings": {
+        "table": JOIN,
+        "nudge queue": SEND,
+        **READ_ACCOUNT,
+    },
+    "ask_aggregator": {"table": SETTLE, **READ_ACCOUNT},
+    "read_trackings": {
+        "table": READ | {"dynamodb:BatchGetItem"},
+        "table by_time": {"dynamodb:Query"},
+        "table by_status": {"dynamodb:Query"},
+    },
+    "describe_service": {},
+    "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
+    "process_webhook": {
+        "table": CHANGE | {"dynamodb:BatchGetItem"},
+        "accounts": {"secretsmanager:GetSecretValue"},
+        "inbox queue": WORK,
+        "nudge queue": SEND,
+        "order flow": {"states:SendTaskSuccess"},
+        "retry queue": SEND,
+    },
+    "submit_order": {"table": SETTLE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
+    "check_order": {"table": CHANGE, **CALL_CARRIER},
+    "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
+    "compensate_order": {"table": SETTLE, **CALL_CARRIER},
+    "escalate_order": {"table": WRITE},
+    "close_order_flow": {"table": WRITE, "order flow dead letters": SEND},
+    "sweep": {
+        "table": CHANGE | {"dynamodb:Query"},
+        "table due": {"dynamodb:Query"},
+        "order flow": {"states:StartExecution"},
+        "executions": {"states:DescribeExecution"},
+        "inbox queue": SEND,
+        "retry queue": SEND,
+        "batch queue": SEND,
+    },
+    "route_changes": {
+        "stream": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+        "*": {"dynamodb:ListStreams"},
+        "inbox queue": SEND,
+        "label queue": SEND,
+        "event bus": {"events:PutEvents"},
+        "changes dead letters": SEND,
+    },
+    "label_order": {
+        "table": CHANGE,
+        "labels": {"s3:PutObject"},
+        "label queue": WORK | {"sqs:ChangeMessageVisibility"},
+        **CALL_CARRIER,
+    },
+    "poll_trackings": {"table": JOIN, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
+    "poll_nudged": {
+        "table": JOIN,
+        "nudge queue": WORK | {"sqs:ChangeMessageVisibility"},
+        **CALL_CARRIER,
+    },
+    "retry_order": {
+        "table": SETTLE,
+        "labels": {"s3:PutObject"},
+        "retry queue": WORK | {"sqs:ChangeMessageVisibility"},
+        "retry dead letters": SEND,
+        **CALL_CARRIER,
+    },
+}
+USE_THE_TABLES_KEY = {
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
+"""What everybody may who uses the table, and through DynamoDB alone."""
+OWN = {
+    "own logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"},
+}
+"""What every function may do besides."""
+ASKED_BY_LAMBDA = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+}
+"""What the service does in a function's name to bring it its messages."""
+NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {}
+"""Why a permission stays though no test uses it: function, thing, action."""
+
+
+def differences(calls: Mapping[str, set[tuple[str, str]]]) -> list[str]:
+    """What roles allow that `calls` do not show, and what they show that no role allows, a line for each.
+
+    Parameters
+    ----------
+    calls
+        For each function what it was seen to ask of AWS: on what, which action.
+    """
+    lines = []
+    for function, things in MAY.items():
+        allowed = {
+            (thing, action)
+            for thing, actions in things.items()
+            for action in actions
+            if action not in ASKED_BY_LAMBDA
+        }
+        excused = {(thing, action) for name, thing, action in NOT_USED_BY_TESTS if name == function}
+        seen = calls.get(function, set())
+        lines += [f"{function} may {a} on {t}: no test uses it" for t, a in sorted(allowed - excused - seen)]
+        lines += [f"{function} used {a} on {t}: it may not" for t, a in sorted(seen - allowed)]
+        lines += [f"{function} uses {a} on {t}: it needs no excuse" for t, a in sorted(excused & seen)]
+        lines += [f"{function} may not {a} on {t}: no excuse needed" for t, a in sorted(excused - allowed)]
+    return lines

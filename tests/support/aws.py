@@ -1,0 +1,164 @@
+"""Fakes of the AWS services that our functions call: queues, bus, buckets and secrets, in memory."""
+
+from collections.abc import Callable
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.support.clock import FakeClock
+from tests.support.faults import Killed
+
+VISIBILITY_SECONDS = 360.0
+
+
+class FakeSqs:
+    """Queues on the fake clock. A queue with a worker hands its messages to it as they become visible."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.workers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+        self.most_receives: dict[str, int] = {}
+        self.messages: dict[str, list[dict[str, Any]]] = {}
+        self._clock = clock
+        self._ids = count(1)
+        self._visible_after: dict[str, float] = {}
+        self.hidden: dict[str, float] = {}
+        """How long a queue hides a message that is being worked on, where not the usual time."""
+
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        MessageBody: str,  # noqa: N803
+        DelaySeconds: float = 0,  # noqa: N803
+        MessageAttributes: dict[str, Any] | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        message = {"id": str(next(self._ids)), "body": MessageBody, "receives": 0}
+        message["attributes"] = MessageAttributes or {}
+        self.messages.setdefault(QueueUrl, []).append(message)
+        if QueueUrl in self.workers:
+            self._clock.after(DelaySeconds, lambda: self._deliver(QueueUrl, message))
+        return {"MessageId": message["id"]}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        for entry in Entries:
+            self.send_message(QueueUrl=QueueUrl, MessageBody=entry["MessageBody"])
+        return {"Successful": [], "Failed": []}
+
+    def hidden_for(self, message_id: str) -> float | None:
+        """For how many seconds a worker has put a message back."""
+        return self._visible_after.get(message_id)
+
+    def change_message_visibility(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        ReceiptHandle: str,  # noqa: N803
+        VisibilityTimeout: int,  # noqa: N803
+    ) -> None:
+        assert 0 <= VisibilityTimeout <= 43200
+        self._visible_after[ReceiptHandle] = VisibilityTimeout
+
+    def bodies(self, queue: str) -> list[str]:
+        return [message["body"] for message in self.messages.get(queue, [])]
+
+    @property
+    def busy(self) -> bool:
+        return any(self.messages.get(queue) for queue in self.workers)
+
+    def deliver_now(self, queue: str) -> None:
+        """Hand every message to its worker at once."""
+        for message in list(self.messages.get(queue, ())):
+            self._deliver(queue, message)
+
+    def _deliver(self, queue: str, message: dict[str, Any]) -> None:
+        if message not in self.messages[queue]:
+            return
+        message["receives"] += 1
+        if message["receives"] > self.most_receives.get(queue, 1000):
+            self.messages[queue].remove(message)
+            self.messages.setdefault(f"{queue}-dead", []).append(message)
+            return
+        record = {
+            "messageId": message["id"],
+            "receiptHandle": message["id"],
+            "body": message["body"],
+            "attributes": {"ApproximateReceiveCount": str(message["receives"])},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:eu-central-1:000000000000:{queue.rpartition('/')[2]}",
+        }
+        try:
+            answer = self.workers[queue]({"Records": [record]})
+            failed = bool(answer and answer["batchItemFailures"])
+        except Killed:
+            failed = True
+        if failed:
+            hidden = self.hidden.get(queue, VISIBILITY_SECONDS)
+            after = self._visible_after.pop(message["id"], hidden)
+            self._clock.after(after, lambda: self._deliver(queue, message))
+        else:
+            self.messages[queue].remove(message)
+
+
+class FakeEvents:
+    """The bus: remembers what was put on it."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        self.entries += Entries
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in Entries]}
+
+    @property
+    def kinds(self) -> list[str]:
+        return [entry["DetailType"] for entry in self.entries]
+
+
+class FakeS3:
+    """The buckets of labels and of batches' bodies; `objects` holds both by their keys."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+        assert Bucket in ("labels", "bodies")
+        assert (ContentType == "application/json") == (Bucket == "bodies")
+        self.objects[Key] = Body
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+
+
+class FakeSecrets:
+    """The secrets of carrier accounts, by their whole names."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.exceptions = SimpleNamespace(ResourceExistsException=type("Exists", (Exception,), {}))
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+        if SecretId not in self.texts:
+            error = {"Code": "ResourceNotFoundException", "Message": "made up by a test"}
+            raise ClientError({"Error": error}, "GetSecretValue")
+        return {"SecretString": self.texts[SecretId]}
+
+    def create_secret(self, *, Name: str, SecretString: str) -> None:  # noqa: N803
+        if Name in self.texts:
+            raise self.exceptions.ResourceExistsException
+        self.texts[Name] = SecretString
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_secrets"
+
+        def paginate(*, Filters: Any) -> list[dict[str, Any]]:  # noqa: N803
+            ((start,),) = [one["Values"] for one in Filters]
+            return [{"SecretList": [{"Name": name} for name in self.texts if name.startswith(start)]}]
+
+        return SimpleNamespace(paginate=paginate)
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
+        assert SecretId in self.texts
+        self.texts[SecretId] = SecretString
