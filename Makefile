@@ -23,7 +23,7 @@ demo: setup ## Send orders through a stack of its own, watch them become labels 
 
 # One process has the stack, whose functions work while it waits; the others run everything else meanwhile.
 test: setup ## Run every test, the whole stack included
-	$(VENV)/bin/pytest -n 3
+	@$(VENV)/bin/python -m local test
 
 up: setup ## Start the stack and leave it running
 	@$(VENV)/bin/python -m local up
@@ -32,11 +32,7 @@ down: setup ## Stop the stack and forget what it held
 	@$(VENV)/bin/python -m local down
 
 lint: setup ## Check format, style, types, which part imports which, and the template
-	ruff format --check
-	ruff check
-	mypy
-	lint-imports
-	@$(VENV)/bin/python -m local checkov
+	@$(VENV)/bin/python -m local lint
 
 mutants: setup ## Take each promise's guards out of a copy and see that a test notices (ONLY=7)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m tests.mutants

@@ -19,12 +19,15 @@ def main() -> int:
         {
             "up": "local.stack",
             "down": "local.stack",
+            "test": "local.checks",
+            "lint": "local.checks",
             "bench": "bench.__main__",
             "carrier": "local.new_carrier",
             "deploy": "local.deploy.command",
         }.get(name, f"local.{name}")
     )
-    work = partial(module.main, *([[name]] if name in ("up", "down") else sys.argv[2:]))
+    do = getattr(module, name) if name in ("test", "lint") else module.main
+    work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return interrupts.quiet(name, work)
 

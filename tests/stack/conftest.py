@@ -2,23 +2,21 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from local import stack as local_stack
+from local.checks import STATES, end_abandoned_stacks
 from local.cli import Deployment
 from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.journeys import Journeys, begun
 from tests.stack.shop import Shop
 
-STATES = local_stack.STATE / "tests"
 _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
 _TAKE_THEIR_TIME = {"orders", "journeys"}
@@ -40,7 +38,7 @@ def _waits(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[local_stack.Stack]:
     """Give a fresh stack of this test session's own; its logs stay in ``.local/tests`` when it is over."""
-    _end_abandoned_stacks()
+    end_abandoned_stacks()
     with local_stack.running(_STATE) as running:
         yield running
 
@@ -80,10 +78,3 @@ def accounts(stack: local_stack.Stack) -> dict[str, Any]:
 def make_key(deployment: Deployment) -> Callable[[str, list[str]], str]:
     """Give a maker of keys for any tenant and scopes."""
     return lambda tenant, scopes: api_keys.create(deployment.table, tenant, scopes, "test")
-
-
-def _end_abandoned_stacks() -> None:
-    for state in STATES.glob("*"):
-        if not psutil.pid_exists(int(state.name)):
-            local_stack.down(state)
-            shutil.rmtree(state)

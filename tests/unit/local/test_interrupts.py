@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import interrupts, processes
+from local import checks, interrupts, processes
 
 ROOT = Path(interrupts.__file__).parent.parent
 
@@ -32,6 +32,17 @@ def main():
 demo.main = main
 sys.modules["local.demo"] = demo
 sys.argv = ["local", "demo"]
+runpy.run_module("local", run_name="__main__")
+"""
+
+
+CHECKING = """
+import runpy, sys
+from local import checks
+sleeper = ("python", "-c", "import time; print('here', flush=True); time.sleep(60)")
+checks.TEST = checks.LINT = (sleeper, ("python", "-c", "print('not reached')"))
+checks.end_abandoned_stacks = lambda: None
+sys.argv = ["local", "NAME"]
 runpy.run_module("local", run_name="__main__")
 """
 
@@ -62,6 +73,31 @@ def test_while_it_works() -> None:
     assert interrupted(WORKING) == (130, "\ndemo: interrupted\n")
 
 
+@pytest.mark.parametrize("name", ["test", "lint"])
+def test_while_another_program_checks(name: str) -> None:
+    assert interrupted(CHECKING.replace("NAME", name)) == (130, f"\n{name}: interrupted\n")
+
+
+def test_a_check_that_fails_ends_the_target_with_its_code() -> None:
+    fails, never = ("python", "-c", "raise SystemExit(3)"), ("python", "-c", "raise SystemExit(4)")
+    assert checks.run([("python", "-c", ""), fails, never]) == 3
+
+
+def test_a_stack_whose_tests_are_gone_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[Path] = []
+    monkeypatch.setattr(checks, "STATES", tmp_path)
+    monkeypatch.setattr(checks.stack, "down", stopped.append)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for process in (gone.pid, os.getpid()):
+        (tmp_path / str(process)).mkdir()
+
+    checks.end_abandoned_stacks()
+
+    assert stopped == [tmp_path / str(gone.pid)]
+    assert [each.name for each in tmp_path.iterdir()] == [str(os.getpid())]
+
+
 def test_under_make_the_line_is_makes() -> None:
     assert interrupted(WORKING, MAKELEVEL="1") == (130, "")
 
@@ -76,5 +112,5 @@ def test_what_did_not_come_up_is_told_in_words(capsys: pytest.CaptureFixture[str
 
 def test_every_target_that_runs_python_goes_this_way() -> None:
     commands = [line for line in (ROOT / "Makefile").read_text().splitlines() if "bin/python -m" in line]
-    assert len(commands) == 6
+    assert len(commands) == 9
     assert all("bin/python -m local " in line for line in commands)
