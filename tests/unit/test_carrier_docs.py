@@ -10,7 +10,11 @@ import pytest
 
 from parcelgate.carriers import registry
 from parcelgate.carriers.limits import Limits
+from parcelgate.carriers.lme.codes import ACTIONS, FORWARDED, Action
 from parcelgate.carriers.toolkit.fields import Place
+from parcelgate.carriers.ubi.mapping.track import histories
+from parcelgate.carriers.ubi.settings import CarrierSettings
+from parcelgate.carriers.ubi.wire import TrackAnswer, read_each
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -146,3 +150,36 @@ def test_the_guide_names_every_room_and_every_capability() -> None:
     protocols = {name for name, found in vars(port).items() if getattr(found, "_is_runtime_protocol", False)}
     assert len(protocols) > 10
     assert {name for name in protocols if f"`{name}`" not in guide and f"`{name}`:" not in guide} == set()
+
+
+def test_every_event_code_of_lme_is_told_as_it_is() -> None:
+    told = {named(row): row[1:3] for row in rows(section("lme"), "event code")}
+    assert told == {code: [_outcome(code, action), shown_to(action)] for code, action in ACTIONS.items()}
+
+
+def shown_to(action: Action) -> str:
+    return "shown" if action.shown else "not shown"
+
+
+def _outcome(code: str, action: Action) -> str:
+    if action.status is None:
+        outcome = "no status"
+    else:
+        outcome = ", ".join(f"`{word}`" for word in (action.status, action.sub_status) if word)
+    if action.leaves:
+        outcome += f"; leaves {' and '.join(f'`{status}`' for status in action.leaves)}"
+    return outcome + ("; of the next carrier" if code in FORWARDED else "")
+
+
+def test_the_names_that_a_tracking_answer_of_ubi_is_matched_by_are_told_in_their_order() -> None:
+    """Each name that an answer may carry is enough; the docs list them as the code tries them."""
+    sentence = re.search(r"They are tried in this order: (.*?)\. A name", section("ubi"), re.S)
+    assert sentence
+    names = re.findall(r"`(\w+)`", sentence[1])
+    assert names == ["trackingNo", "referenceTrackingNo", "trackingNo", "referenceNo", "orderId"]
+    for place, name in enumerate(names):
+        event = {"eventTime": "2026-11-20 08:00:00", "eventCode": "RCV"}
+        outer = {"events": [event]}
+        (event if place < 2 else outer)[name] = "N1"
+        ((history, *_), aside) = histories(["N1"], read_each(TrackAnswer, [outer]), CarrierSettings())
+        assert (len(history.events), aside) == (1, 0), name
