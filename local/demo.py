@@ -210,9 +210,14 @@ def _post(client: httpx.Client, run: Run) -> None:
     run.order = answer.json()
 
 
-def _follow(client: httpx.Client, runs: Sequence[Run], tell: Callable[[str], None]) -> None:
-    """Follow all orders to their ends, and tell each line of their audit trails as it comes."""
-    began, deadline = time.monotonic(), time.monotonic() + DEADLINE
+def _follow(
+    client: httpx.Client, runs: Sequence[Run], tell: Callable[[str], None], parcels: travels.Travels
+) -> None:
+    """Follow all orders to their ends, and print each line of their audit trails as it comes.
+
+    The parcels of those that are confirmed set off meanwhile.
+    """
+    deadline = time.monotonic() + DEADLINE
     while any(not run.settled for run in runs):
         if time.monotonic() > deadline:
             late = ", ".join(run.scenario.reference for run in runs if not run.settled)
@@ -224,12 +229,18 @@ def _follow(client: httpx.Client, runs: Sequence[Run], tell: Callable[[str], Non
                 trail = client.get(f"{path}/events").raise_for_status().json()["data"]
                 for event in trail[run.told :]:
                     words = event["detail"] or (event["carrier"] or {}).get("message") or ""
-                    at = f"{time.monotonic() - began:5.1f} s"
+                    at = f"{time.monotonic() - parcels.began:5.1f} s"
                     tell(f"{at}  {run.scenario.reference:20} {event['type']:24} by {event['actor']}  {words}")
                 run.told = len(trail)
                 if run.settled:
                     run.took = time.monotonic() - run.started
+        if any(run.order["status"] == "confirmed" for run in runs):
+            parcels.go_on(client, tell, _poll)
         time.sleep(POLL)
+
+
+def _poll() -> None:
+    stack.poll(STATE)
 
 
 def _save_label(client: httpx.Client, run: Run) -> None:
@@ -342,24 +353,26 @@ def main() -> int:
             runs = [Run(scenario) for scenario in scenarios()]
             with ThreadPoolExecutor(len(runs)) as pool:
                 list(pool.map(lambda run: _post(client, run), runs))
+            on_their_way = travels.Travels()
             with shown(console, lambda: _table(runs)) as tell:
-                _follow(client, runs, tell)
+                _follow(client, runs, tell, on_their_way)
             for run in runs:
                 if run.order["label"]["status"] == "ready":
                     _save_label(client, run)
             labelled = time.monotonic()
-            parcels = [*_parcels(client, runs), *_follow_others(client, console)]
-            arrived = travels.travel(client, parcels, console, lambda: stack.poll(STATE))
+            for parcel in (*_parcels(client, runs), *_follow_others(client, console)):
+                on_their_way.parcels.setdefault(parcel["id"], parcel)
+            travels.travel(on_their_way, client, console, _poll)
         truth = httpx.get(f"{running.sandbox_url}/_sandbox/truth").raise_for_status().json()
         ledgers = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()
         for run in runs:
             _compare(run, ledgers)
         done = time.monotonic()
         good = _summary(console, runs, ledgers)
-        good = _arrived(console, [*arrived.parcels.values()], truth) and good
+        good = _arrived(console, [*on_their_way.parcels.values()], truth) and good
     console.print(
         f"Stack ready after {ready - began:.1f} s; {len(runs)} orders in {labelled - ready:.1f} s, their "
-        f"labels in {OUT}/; {len(parcels)} parcels at their ends {done - labelled:.1f} s later."
+        f"labels in {OUT}/; {len(on_their_way.parcels)} parcels at their ends {done - labelled:.1f} s later."
     )
     return 0 if good else 1
 

@@ -1,12 +1,13 @@
 """The demo's second half: parcels on their way, who told of each event, and whether all of it is true.
 
-The sandbox lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
+They set off while other orders are still under way, so they are followed from the first order on. The sandbox
+lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
 once a minute, so this plays the scheduler: it starts the very same poll workflow every few seconds.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,27 +30,37 @@ _COLOURS = {"delivered": "green", "out_for_delivery": "cyan", "exception": "red"
 
 @dataclass
 class Travels:
-    """All parcels on their way, as Parcelgate tells of them."""
+    """All parcels on their way, as Parcelgate shows them, from the first order on."""
 
-    parcels: dict[str, Body]
-    told: dict[str, set[str]] = field(default_factory=dict)
+    parcels: dict[str, Body] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    _printed: dict[str, set[str]] = field(default_factory=dict)
+    _polled: float = 0.0
+    _looked: float = 0.0
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to any of them."""
         return all(parcel["status"] in FINAL for parcel in self.parcels.values())
 
+    def go_on(self, client: httpx.Client, tell: Callable[[str], None], poll: Callable[[], None]) -> None:
+        """Start the poll workflow and look at all parcels, each when it is time for it."""
+        now = time.monotonic()
+        if now - self._polled > POLL_EVERY:
+            poll()
+            self._polled = now
+        if now - self._looked > LOOK_EVERY:
+            self.look(client, tell)
+            self._looked = time.monotonic()
+
     def look(self, client: httpx.Client, tell: Callable[[str], None]) -> None:
-        """Read all parcels' timelines anew, and tell each event that is new."""
+        """Read the timelines of all parcels there are, and print each event that is new."""
         for parcel in _listed(client):
-            if parcel["id"] not in self.parcels:
-                continue
             self.parcels[parcel["id"]] = parcel
-            told = self.told.setdefault(parcel["id"], set())
+            printed = self._printed.setdefault(parcel["id"], set())
             for event in parcel["events"]:
-                if event["id"] not in told:
-                    told.add(event["id"])
+                if event["id"] not in printed:
+                    printed.add(event["id"])
                     tell(self._line(parcel, event))
 
     def _line(self, parcel: Body, event: Body) -> str:
@@ -80,26 +91,18 @@ class Travels:
         return table
 
 
-def travel(
-    client: httpx.Client, parcels: Sequence[Body], console: Console, poll: Callable[[], None]
-) -> Travels:
-    """Follow `parcels` to their ends; `poll` starts the poll workflow."""
-    travels = Travels({parcel["id"]: parcel for parcel in parcels})
-    deadline, polled = time.monotonic() + DEADLINE, 0.0
+def travel(travels: Travels, client: httpx.Client, console: Console, poll: Callable[[], None]) -> None:
+    """Follow all parcels to their ends; `poll` starts the poll workflow."""
+    deadline = time.monotonic() + DEADLINE
     with shown(console, travels.table) as tell:
         while not travels.ended:
-            now = time.monotonic()
-            if now > deadline:
+            if time.monotonic() > deadline:
                 late = [
                     one["tracking_number"] for one in travels.parcels.values() if one["status"] not in FINAL
                 ]
                 raise RuntimeError(f"not at their ends within {DEADLINE:.0f} s: {', '.join(late)}")
-            if now - polled > POLL_EVERY:
-                poll()
-                polled = now
-            travels.look(client, tell)
+            travels.go_on(client, tell, poll)
             time.sleep(LOOK_EVERY)
-    return travels
 
 
 def differences(parcel: Body, truth: Body) -> list[str]:
