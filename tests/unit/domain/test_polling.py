@@ -206,7 +206,9 @@ class TestAtNight:
 
     def test_a_states_clock_goes_before_its_countrys(self) -> None:
         assert countries.clock_offset("us", "hi") == timedelta(hours=-10)
-        assert countries.clock_offset("US", "Texas") == countries.clock_offset("US") == timedelta(hours=-5)
+        assert countries.clock_offset("US", "Texas") == timedelta(hours=-6)
+        assert countries.clock_offset("US", "no such state") == countries.clock_offset("US")
+        assert countries.clock_offset("US") == timedelta(hours=-5)
         assert countries.clock_offset("ZZ") is countries.clock_offset(None) is None
 
 
