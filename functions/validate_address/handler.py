@@ -33,7 +33,7 @@ def validate_address(request: Request) -> Answer:
             AddressCheckResource(
                 valid=result.valid,
                 checked_by=checked_by,
-                messages=result.messages,
+                messages=(*question.notices, *result.messages),
                 suggestion=result.suggestion,
             )
         )

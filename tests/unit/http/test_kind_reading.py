@@ -297,3 +297,13 @@ def test_a_key_that_is_none_is_refused_by_a_call_that_stores_nothing_too(backend
 
     assert (reply.status, reply.errors) == (422, {"": "invalid_idempotency_key"})
     assert call("POST /v1/orders/batch", body=check, headers={"idempotency-key": "k"}).status == 200
+
+
+def test_an_address_is_checked_as_an_order_s_would_be_read(house: House) -> None:
+    address = order_body()["ship_to"] | {"line1": "13 O&#39;Connell Street", "state": "Texass"}
+
+    reply = call("POST /v1/addresses/validate", body={"carrier": "lso", "address": address})
+
+    assert (reply.status, reply.json()["valid"]) == (200, False)
+    codes = {each["pointer"]: each["code"] for each in reply.json()["messages"]}
+    assert codes == {"/address/line1": "html_entities", "/address/state": "unknown_value"}

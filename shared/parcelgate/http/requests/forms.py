@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import MOST_ORDERS
-from parcelgate.domain.problems import FieldError, invalid
+from parcelgate.domain.problems import FieldError, Notice, invalid
 from parcelgate.http.requests.orders import (
     Account,
     CarrierCode,
@@ -17,6 +17,7 @@ from parcelgate.http.requests.orders import (
     ParcelInput,
     RecipientInput,
     checked,
+    cleaned,
     read,
 )
 from parcelgate.http.requests.reading import WrongValueError, is_absent, lower
@@ -86,21 +87,26 @@ class AddressQuestion(NamedTuple):
     account: str
     address: Address | None
     wrong: tuple[FieldError, ...]
+    notices: tuple[FieldError, ...]
+    """What was read in another way than it is written."""
 
 
 def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
     """The address of a body, and what is wrong with that. Raises ProblemError for any other mistake."""
+    notices: list[Notice] = []
+    body = cleaned(body, "", notices)
+    changes = tuple(FieldError(each.pointer, each.code, each.message) for each in notices)
     request, errors = checked(AddressCheckInput, body, carriers)
     wrong = tuple(error for error in errors if _is_about_the_address(error))
     if len(wrong) < len(errors):
         raise invalid(errors)
     if request is not None:
-        return AddressQuestion(request.carrier, request.account, request.address.to_domain(), ())
+        return AddressQuestion(request.carrier, request.account, request.address.to_domain(), (), changes)
     # With an address that cannot be made out, the carrier and the account are good all the same.
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
     account = fields.get("account")
     return AddressQuestion(
-        str(lower(fields["carrier"])), "default" if is_absent(account) else str(account), None, wrong
+        str(lower(fields["carrier"])), "default" if is_absent(account) else str(account), None, wrong, changes
     )
 
 

@@ -456,7 +456,7 @@ def read_order(
     be asked too, and the client hears of all mistakes at once. Such an order is never kept.
     """
     notices: list[Notice] = []
-    body = _cleaned(body, "", notices)
+    body = cleaned(body, "", notices)
     request, mistakes = _validate(OrderInput, body)
     errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
@@ -475,15 +475,15 @@ def read_order(
     )
 
 
-def _cleaned(value: object, place: str, notices: list[Notice]) -> object:
+def cleaned(value: object, place: str, notices: list[Notice]) -> object:
     """A copy of a body without HTML's entities and characters that cannot be seen, each with a notice."""
     if isinstance(value, dict):
         return {
-            name: part if name in _AS_THEY_ARE else _cleaned(part, f"{place}{pointer([name])}", notices)
+            name: part if name in _AS_THEY_ARE else cleaned(part, f"{place}{pointer([name])}", notices)
             for name, part in value.items()
         }
     if isinstance(value, list):
-        return [_cleaned(part, f"{place}/{index}", notices) for index, part in enumerate(value)]
+        return [cleaned(part, f"{place}/{index}", notices) for index, part in enumerate(value)]
     if not isinstance(value, str):
         return value
     text = reading.without_entities(value)
