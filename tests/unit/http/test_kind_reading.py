@@ -19,6 +19,7 @@ from parcelgate.http.openapi import document
 from parcelgate.http.requests.orders import read_order
 from parcelgate.http.requests.queries import read_order_query
 from parcelgate.http.requests.reading import at_pointer, read_json
+from parcelgate.http.requests.trackings import read_areas
 from parcelgate.services.orders.create import Draft
 from tests.support.api import Backend, a_box, call, order_body
 
@@ -297,6 +298,18 @@ def test_a_key_that_is_none_is_refused_by_a_call_that_stores_nothing_too(backend
 
     assert (reply.status, reply.errors) == (422, {"": "invalid_idempotency_key"})
     assert call("POST /v1/orders/batch", body=check, headers={"idempotency-key": "k"}).status == 200
+
+
+@pytest.mark.parametrize("nothing", ["\u200b", "\x96", " \ufeff\u00a0"])
+def test_what_shows_nothing_counts_as_absent(nothing: str) -> None:
+    draft = read({"/ship_to/name": nothing, "/ship_to/country": nothing, "/ship_to/company": nothing})
+
+    assert {error.pointer: error.code for error in draft.errors} == {
+        "/ship_to/name": "missing",
+        "/ship_to/country": "missing",
+    }
+    with pytest.raises(ProblemError):
+        read_areas([{"country": nothing, "postcode": "78701"}])
 
 
 def test_an_address_is_checked_as_an_order_s_would_be_read(house: House) -> None:

@@ -50,7 +50,7 @@ class WrongValueError(ValueError):
 
 def is_absent(value: object) -> bool:
     """Whether a field with this value counts as not given."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+    return value is None or value == [] or (isinstance(value, str) and not without_invisible(value).strip())
 
 
 def pointer(place: Iterable[int | str]) -> str:
