@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.desk import BODIES, CARRIERS, Body, Desk, Sandbox
 
 from functions.authorize.handler import handler as authorize
 from parcelgate.domain.addresses import Address
@@ -20,7 +21,6 @@ from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
 from tests.support.api import Context
-from tests.support.desk import BODIES, CARRIERS, Body, Desk, Sandbox
 from tests.support.faults import Fault, fails_with
 from tests.support.world import Behaviour, worlds
 

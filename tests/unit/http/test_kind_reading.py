@@ -312,7 +312,7 @@ def test_what_shows_nothing_counts_as_absent(nothing: str) -> None:
         read_areas([{"country": nothing, "postcode": "78701"}])
 
 
-def test_an_address_is_checked_as_an_order_s_would_be_read(house: House) -> None:
+def test_an_address_is_checked_as_an_order_s_would_be_read(backend: Backend) -> None:
     address = order_body()["ship_to"] | {"line1": "13 O&#39;Connell Street", "state": "Texass"}
 
     reply = call("POST /v1/addresses/validate", body={"carrier": "lso", "address": address})
