@@ -53,7 +53,7 @@ GUARDS = (
         "            if order.submission.sending_at is not None:\n                return None\n"
         "            at = self.clock()\n            until",
         "            at = self.clock()\n            until",
-        (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
+        ("tests/property/test_order_life.py", "tests/faults/test_sending.py"),
     ),
     Guard(
         2,
@@ -102,7 +102,7 @@ GUARDS = (
         f"{S}/services/webhooks/receive.py",
         "            return _LATER\n        except _NoAccountError",
         "            return Answer(200, answer)\n        except _NoAccountError",
-        ("tests/faults/test_webhooks.py",),
+        ("tests/faults/test_callbacks.py",),
     ),
     Guard(
         4,

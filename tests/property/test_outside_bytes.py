@@ -90,6 +90,23 @@ def test_promise_4_a_push_with_any_byte_changed_is_not_believed(data: st.DataObj
     assert reading.trust is not Trust.BELIEVED or changed == body
 
 
+@given(data=st.data())
+@many(30)
+def test_promise_4_a_signature_on_another_push_or_changed_itself_is_not_believed(data: st.DataObject) -> None:
+    """Anybody can seal a push for us; only LME can sign it."""
+    body = sealed({**LME_ROUTES["data"][0], "orderNo": "FHE1"})
+    headers = signed(body, NOON)
+    at = data.draw(st.integers(0, len(headers["sign"]) - 3))
+    letter = data.draw(st.sampled_from("ABCDabcd0123+/"))
+    changed = headers | {"sign": headers["sign"][:at] + letter + headers["sign"][at + 1 :]}
+
+    forged = reader("lme").verify_webhook(headers, sealed({**LME_ROUTES["data"][0], "orderNo": "FHE2"}))
+    spoilt = reader("lme").verify_webhook(changed, body)
+
+    assert forged.trust is Trust.NUDGE
+    assert spoilt.trust is (Trust.BELIEVED if changed == headers else Trust.NUDGE)
+
+
 @given(body=bodies(TM_PUSH) | st.binary(max_size=300))
 @many(100)
 def test_promise_4_a_trackingmore_push_is_at_most_a_reason_to_ask(body: bytes) -> None:
