@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.desk import BODIES, CARRIERS, Body, Desk, Sandbox
 
 from functions.authorize.handler import handler as authorize
 from parcelgate.domain.addresses import Address
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
-from tests.support.api import Context
+from tests.support.api import Body, Context
+from tests.support.bodies import BODIES, CARRIERS
+from tests.support.fake_carriers import Behaviour
 from tests.support.faults import Fault, fails_with
-from tests.support.world import Behaviour, worlds
+from tests.support.world import World
 
 PERSON = {
     "name": "Zqname Zqfamily",
@@ -49,8 +50,8 @@ EVERYTHING = " ".join((*PERSON.values(), SECRET))
 ADDRESS = Address(**PERSON, state="TX", postcode="78701", country="US")
 
 
-class Watched(Desk):
-    """A desk that remembers what its functions answered and raised."""
+class Watched(World):
+    """A world that remembers what its functions answered and raised."""
 
     @property
     def said(self) -> list[str]:
@@ -75,15 +76,13 @@ class Watched(Desk):
 
 
 @pytest.fixture
-def watched(sandbox: Sandbox) -> Iterator[Callable[[], Watched]]:
-    with worlds() as make:
+def watched(new_sandbox_world: Callable[..., Watched]) -> Callable[..., Watched]:
+    def make(**how: Any) -> Watched:
+        made = new_sandbox_world(kind=Watched, **how)
+        made.sweep_seconds = 3600
+        return made
 
-        def desk() -> Watched:
-            made: Watched = make(kind=lambda *given, **named: Watched(sandbox, *given, **named))
-            made.sweep_seconds = 3600
-            return made
-
-        yield desk
+    return make
 
 
 @pytest.fixture
@@ -106,19 +105,19 @@ def body(carrier: str, reference: str) -> Body:
     return made | {"metadata": {"note": EVERYTHING}}
 
 
-def places(desk: Watched) -> dict[str, str]:
+def places(world: Watched) -> dict[str, str]:
     """Everything that is not for the order's own client, by what it is."""
-    executions = desk.machine.executions.values()
+    executions = world.machine.executions.values()
     keys = ("pk", "sk", "list_pk", "list_sk", "status_pk", "reference_pk", "due_pk", "due_at")
     return {
-        "queues and dead letters": json.dumps(desk.sqs.messages, default=str),
-        "events": json.dumps(desk.events.entries, default=str),
+        "queues and dead letters": json.dumps(world.sqs.messages, default=str),
+        "events": json.dumps(world.events.entries, default=str),
         "state machine": " ".join(f"{one.name} {one.input} {vars(one)}" for one in executions),
-        "answers and errors": "\n".join(desk.said),
-        "names of documents": " ".join(desk.s3.objects),
-        "keys of the table": json.dumps([[item.get(key) for key in keys] for item in desk.items()]),
+        "answers and errors": "\n".join(world.said),
+        "names of documents": " ".join(world.s3.objects),
+        "keys of the table": json.dumps([[item.get(key) for key in keys] for item in world.items()]),
         "audit trail": " ".join(
-            item["doc"]["S"] for item in desk.items() if item["sk"]["S"].startswith("EVENT")
+            item["doc"]["S"] for item in world.items() if item["sk"]["S"].startswith("EVENT")
         ),
     }
 
@@ -133,15 +132,15 @@ def assert_unmarked(where: dict[str, str]) -> None:
     assert found == []
 
 
-def lives(desk: Watched, carrier: str, reference: str) -> None:
+def lives(world: Watched, carrier: str, reference: str) -> None:
     """An order from its create to its cancellation, whatever fails."""
     with suppress(Exception):
-        desk.create(body(carrier, reference), **{"Idempotency-Key": SECRET})
+        world.create_order(body(carrier, reference), **{"Idempotency-Key": SECRET})
     with suppress(Exception):
-        order = desk.only_order()
-        desk.settle(order, hours=2)
-        desk.cancel(order)
-        desk.settle(order, hours=14)
+        order = world.only_order()
+        world.settle(order, hours=2)
+        world.cancel_order(order)
+        world.settle(order, hours=14)
 
 
 WORDS = ("plain", "SBX-REJECT", "SBX-LOST", "SBX-GARBAGE", "SBX-5XX-1", "SBX-BADLABEL")
@@ -152,13 +151,13 @@ WORDS = ("plain", "SBX-REJECT", "SBX-LOST", "SBX-GARBAGE", "SBX-5XX-1", "SBX-BAD
 def test_promise_8_no_mark_gets_out_of_an_orders_life(
     word: str, carrier: str, watched: Callable[[], Watched], logged: Callable[[], str]
 ) -> None:
-    desk = watched()
+    world = watched()
 
-    lives(desk, carrier, f"shop-{word}")
+    lives(world, carrier, f"shop-{word}")
 
     text = logged()
     assert '"level"' in text or "_aws" in text, "nothing was logged, so nothing was looked at"
-    assert_unmarked(places(desk) | {"logs and metrics": text})
+    assert_unmarked(places(world) | {"logs and metrics": text})
 
 
 def aws_says(code: str) -> Fault:
@@ -182,47 +181,54 @@ def test_promise_8_no_mark_gets_out_of_what_fails_with_a_message_that_quotes_it(
     target: str, trouble: str, watched: Callable[[], Watched], logged: Callable[[], str]
 ) -> None:
     for nth in (1, 2, 4):
-        desk = watched()
-        calls = iter(range(1, 10_000))
-        desk.faults.when(
-            lambda call, calls=calls, nth=nth: call.target == target and next(calls) == nth,
-            TROUBLES[trouble](),
-        )
-        lives(desk, "ubi", f"shop-{nth}")
-        with suppress(Exception):
-            desk.settle(desk.place(f"lso-{nth}", ship_to=ADDRESS), hours=1)
-        desk.faults.forget()
-        assert_unmarked(places(desk) | {"logs and metrics": logged()})
+        for how in ({}, {"sandbox": None}):
+            world = watched(**how)
+            calls = iter(range(1, 10_000))
+            world.faults.when(
+                lambda call, calls=calls, nth=nth: call.target == target and next(calls) == nth,
+                TROUBLES[trouble](),
+            )
+            if how:
+                with suppress(Exception):
+                    world.settle(world.start_order(f"lso-{nth}", ship_to=ADDRESS), hours=1)
+            else:
+                lives(world, "ubi", f"shop-{nth}")
+            world.faults.forget()
+            assert_unmarked(places(world) | {"logs and metrics": logged()})
 
 
 def test_promise_8_no_mark_gets_out_of_an_lso_orders_flow(
     watched: Callable[[], Watched], logged: Callable[[], str]
 ) -> None:
-    desk = watched()
-    desk.fake.behaviour = Behaviour(fails=True, refund_troubles=2)
-    desk.settle(desk.place("lso-1", ship_to=ADDRESS, ship_from=ADDRESS, metadata={"note": EVERYTHING}))
-    (url,) = desk.fake.urls
+    world = watched(sandbox=None)
+    world.carrier.behaviour = Behaviour(fails=True, refund_troubles=2)
+    world.settle(
+        world.start_order("lso-1", ship_to=ADDRESS, ship_from=ADDRESS, metadata={"note": EVERYTHING})
+    )
+    (url,) = world.carrier.urls
 
     token = url.rpartition("/")[2]
-    where = places(desk) | {"logs and metrics": logged()}
+    where = places(world) | {"logs and metrics": logged()}
     assert_unmarked(where)
     assert all(token not in text for text in where.values())
-    assert token not in json.dumps(desk.items(), default=str), "the callback's token is stored only as a hash"
+    assert token not in json.dumps(world.items(), default=str), (
+        "the callback's token is stored only as a hash"
+    )
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_promise_8_the_logins_of_an_account_get_out_nowhere(
-    carrier: str, watched: Callable[[], Watched], logged: Callable[[], str], sandbox: Sandbox
+    carrier: str, watched: Callable[[], Watched], logged: Callable[[], str]
 ) -> None:
     """Also where they are wrong and the carrier says so."""
-    desk = watched()
+    world = watched()
     login = "wqloginwqloginwqlogin"
-    wrong = {name: f"{login}{place}" for place, name in enumerate(sandbox.logins[carrier])}
-    desk.store_account(carrier, wrong)
+    wrong = {name: f"{login}{place}" for place, name in enumerate(world.sandbox.logins[carrier])}
+    world.put_account(carrier, wrong)
 
-    lives(desk, carrier, "shop-1")
+    lives(world, carrier, "shop-1")
 
-    where = places(desk) | {"logs": logged(), "table": json.dumps(desk.items(), default=str)}
+    where = places(world) | {"logs": logged(), "table": json.dumps(world.items(), default=str)}
     assert [name for name, text in where.items() if login in text] == []
     assert_unmarked({name: text for name, text in where.items() if name != "table"})
 
@@ -230,15 +236,15 @@ def test_promise_8_the_logins_of_an_account_get_out_nowhere(
 def test_promise_8_an_api_key_gets_out_nowhere(
     watched: Callable[[], Watched], logged: Callable[[], str]
 ) -> None:
-    desk = watched()
-    key = api_keys.create(desk.table, "acme", ["orders:read"], "a key")
+    world = watched()
+    key = api_keys.create(world.table, "acme", ["orders:read"], "a key")
     secret = key.rpartition("_")[2]
-    runtime.use(table=desk.table)
+    runtime.use(table=world.table)
 
     answers = [
         authorize({"headers": {"authorization": f"Bearer {one}"}}, Context())
         for one in (key, f"{key}x", secret)
     ]
 
-    said = json.dumps(answers) + logged() + json.dumps(desk.items(), default=str)
+    said = json.dumps(answers) + logged() + json.dumps(world.items(), default=str)
     assert secret not in said

@@ -54,7 +54,7 @@ from parcelgate.store.calls import typed
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support import observed_calls
-from tests.support.api import TENANT, Body, Context, Reply, api_event, send
+from tests.support.api import ROUTES, TENANT, Body, Context, Reply, api_event, send
 from tests.support.aws import FakeEvents, FakeS3, FakeSecrets, FakeSqs
 from tests.support.clock import FakeClock
 from tests.support.fake_carriers import FakeCarrier, FakeTracker
@@ -497,7 +497,7 @@ class World:
         return _TimedContext(self.time_left(seconds))
 
     def _request(self, event: Body) -> Reply:
-        reply = send(event, self._context("api"))
+        reply = send(event, self._function(ROUTES[event["routeKey"]]))
         self.stream()
         return reply
 
