@@ -108,7 +108,7 @@ def test_locks_name_no_address() -> None:
     root = Path(setup.__file__).parent.parent
     locks = [*root.glob("requirements/*.txt"), root / "infra" / "package-lock.json"]
 
-    assert len(locks) == 6
+    assert len(locks) == 7
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text
