@@ -27,7 +27,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain import countries
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import SILENCE, Source, Tracking, TrackingEvent, TrackingStatus
-from parcelgate.services.accounts.rate_limited_transport import LANE_USE
+from parcelgate.services.accounts.carriers import LANE_USE
 
 PARCELS = 20_000
 LIVE = 10_000_000

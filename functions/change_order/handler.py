@@ -22,7 +22,7 @@ def change_order(request: Request) -> Answer:
     table = changer.table.tenant(request.tenant)
 
     def change() -> Answer:
-        amendment = read_amendment(request.body, carriers=registry.names())
+        amendment = read_amendment(request.body, carriers=registry.CARRIERS)
         order = changer.change(
             request.tenant, request.parameters["id"], amendment, request.within(CARRIER_SECONDS)
         )

@@ -20,7 +20,7 @@ def close_manifest(request: Request) -> Answer:
     maker: ManifestMaker = runtime.manifest_maker
 
     def close() -> Answer:
-        to_close = read_manifest(request.body, registry.names())
+        to_close = read_manifest(request.body, registry.CARRIERS)
         manifest = maker.close(request.tenant, to_close, request.within(CARRIER_SECONDS))
         return answer(manifest_resource(manifest, request.site), 201)
 

@@ -25,7 +25,7 @@ def create_batch(request: Request) -> Answer:
         return checked(request, body)
 
     def create(claim: Claim | None) -> Answer:
-        lines = read_batch(body, carriers=registry.names())
+        lines = read_batch(body, carriers=registry.CARRIERS)
         return taken(batches.create(request.tenant, lines, request.raw_body, claim))
 
     def resume(batch_id: str) -> Answer:
@@ -39,12 +39,12 @@ def checked(request: Request, body: object) -> Answer:
     from parcelgate.http.requests.orders import read_order
     from parcelgate.services.batches import checks
 
-    lines = read_batch(body, carriers=registry.names())
+    lines = read_batch(body, carriers=registry.CARRIERS)
     entries = body["orders"] if isinstance(body, dict) else []
     moment = now()
     drafts = (
         read_order(
-            entry, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=moment
+            entry, carriers=registry.CARRIERS, tenant=request.tenant, order_id=new_id("ord"), now=moment
         )
         for entry in entries
     )

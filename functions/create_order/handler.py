@@ -27,7 +27,7 @@ def create_order(request: Request) -> Answer:
 
     def create(claim: Claim | None) -> Answer:
         draft = read_order(
-            request.body, carriers=registry.names(), tenant=request.tenant, order_id=new_id("ord"), now=now()
+            request.body, carriers=registry.CARRIERS, tenant=request.tenant, order_id=new_id("ord"), now=now()
         )
         return taken(request, intake.create(draft, deadline, claim))
 

@@ -22,7 +22,7 @@ def quote_rates(request: Request) -> Answer:
 
     def quote() -> Answer:
         draft = read_order(
-            request.body, carriers=registry.names(), tenant=request.tenant, order_id="", now=now()
+            request.body, carriers=registry.CARRIERS, tenant=request.tenant, order_id="", now=now()
         )
         order, rates = quoter.quote(draft, request.within(CARRIER_SECONDS))
         return answer(RateList(tuple(rate_resource(order, rate) for rate in rates)))

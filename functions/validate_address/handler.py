@@ -20,7 +20,7 @@ def validate_address(request: Request) -> Answer:
     checker: AddressChecker = runtime.address_checker
 
     def check() -> Answer:
-        question = read_address(request.body, registry.names())
+        question = read_address(request.body, registry.CARRIERS)
         result, checked_by = checker.check(
             request.tenant,
             question.carrier,

@@ -20,7 +20,7 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 
 def draft(entry: object, *, tenant: str, order_id: str, now: datetime) -> Draft:
     """Make a draft of one entry."""
-    return read_order(entry, carriers=registry.names(), tenant=tenant, order_id=order_id, now=now)
+    return read_order(entry, carriers=registry.CARRIERS, tenant=tenant, order_id=order_id, now=now)
 
 
 READING = Reading(entries=read_entries, draft=draft)

@@ -192,7 +192,7 @@ GUARDS = (
         f"{S}/store/limits.py",
         "slack = math.floor((burst - 1) * interval)",
         "slack = math.floor((burst - 1) * interval) * 1000",
-        (f"{U}/services/accounts/test_rate_limited_transport.py",),
+        (f"{U}/services/accounts/test_limits_of_calls.py",),
     ),
     Guard(
         9,

@@ -706,7 +706,7 @@ NO_ANSWERS = {
 def adapter(carrier: str, answers: list[Response]) -> tuple[Any, Answering]:
     send = Answering(answers)
     made = Connection(ACCOUNTS[carrier], send=send, tokens=FakeVault(), clock=lambda: NOON)
-    return registry.build(carrier, made), send
+    return registry.adapter(carrier)(made), send
 
 
 def flat(result: Any) -> list[Any]:

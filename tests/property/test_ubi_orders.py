@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from parcelgate.carriers.results import Confirmed
 from parcelgate.carriers.ubi import answers, validation
-from parcelgate.carriers.ubi.mapping.create import wire_order
-from parcelgate.carriers.ubi.mapping.prepare import prepared, unprintable
+from parcelgate.carriers.ubi.mapping.create import prepared, unprintable, wire_order
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.validation import violations
 from parcelgate.carriers.ubi.wire import OrderAnswer, encode

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("functions", "shared/parcelgate/carriers", "shared/parcelgate/http", "shared/parcelgate/services")
 TOKEN = "a-token-that-nobody-guesses"
 
-MOST_FOR_A_CREATE = 23
+MOST_FOR_A_CREATE = 20
 MOST_FOR_A_WEBHOOK = 16
 
 

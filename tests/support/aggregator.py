@@ -66,6 +66,8 @@ class FakeAggregator:
         global _standing
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(registry.AGGREGATORS, NAME, __name__)
+            for remembered in ("profile", "adapter"):
+                patch.setattr(registry, remembered, getattr(registry, remembered).__wrapped__)
             patch.setitem(sys.modules, f"{__name__}.adapter", sys.modules[__name__])
             _standing = self
             yield self

@@ -466,8 +466,10 @@ class World:
             runtime.use(carriers=_CarriersInMemory(self))
         else:
             # The sandbox's carriers check signatures by the wall clock, so the adapters read that one.
-            build = registry.build
-            patch.setattr(registry, "build", lambda code, given: build(code, given._replace(clock=now)))
+            adapter = registry.adapter
+            patch.setattr(
+                registry, "adapter", lambda code: lambda given: adapter(code)(given._replace(clock=now))
+            )
             runtime.use(transport=self._transport)
 
     def _start_workers(self) -> None:

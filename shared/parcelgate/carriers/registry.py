@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from parcelgate.carriers.accounts import AccountFields, AccountSettings, Connection, CredentialFields
     from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
 
@@ -49,6 +52,7 @@ def trackers() -> tuple[str, ...]:
     return (*CARRIERS, *AGGREGATORS)
 
 
+@cache
 def profile(code: str) -> CarrierProfile:
     """What the carrier can do. Raises UnknownCarrierError."""
     return _package(code).PROFILE
@@ -83,10 +87,11 @@ def account_fields(code: str) -> AccountFields[CredentialFields, AccountSettings
     return cast("AccountFields[CredentialFields, AccountSettings]", settings.ACCOUNT)
 
 
-def build(code: str, connection: Connection) -> Carrier | Aggregates:
-    """The adapter of a carrier, or of an aggregator, for one account. Raises UnknownCarrierError."""
-    adapter = import_module(f"{_package(code).__name__}.adapter")
-    return cast("Carrier | Aggregates", adapter.Adapter(connection))
+@cache
+def adapter(code: str) -> Callable[[Connection], Carrier | Aggregates]:
+    """What makes the adapter of a carrier or an aggregator for an account. Raises UnknownCarrierError."""
+    module = import_module(f"{_package(code).__name__}.adapter")
+    return cast("Callable[[Connection], Carrier | Aggregates]", module.Adapter)
 
 
 def _package(code: str) -> CarrierPackage:

@@ -97,7 +97,7 @@ def _order() -> Order:
     body = json.loads(json.dumps(sample(ROUTES["POST /v1/orders"])["body"]), parse_float=Decimal)
     moment = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     draft = read_order(
-        body, carriers=registry.names(), tenant="acme", order_id="ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2", now=moment
+        body, carriers=registry.CARRIERS, tenant="acme", order_id="ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2", now=moment
     )
     if draft.order is None or draft.errors:
         raise ValueError(f"the sample is no good order: {draft.errors}")

@@ -125,7 +125,7 @@ def draft(carrier: str) -> Draft:
 def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login)
-    adapter = registry.build(carrier, Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
+    adapter = registry.adapter(carrier)(Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
     assert is_carrier(adapter, carrier)
     read = draft(carrier)
     assert read.errors == []

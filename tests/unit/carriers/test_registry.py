@@ -26,7 +26,7 @@ def test_every_carrier_has_a_profile_of_its_own_name() -> None:
 def test_a_profile_says_what_the_adapter_can_do(code: str) -> None:
     account = lso_account(carrier=code, credentials=sandbox.carriers.package(code).new_login())
     connection = Connection(account, send=FakeTransport(), tokens=FakeVault(), clock=lambda: NOON)
-    carrier = registry.build(code, connection)
+    carrier = registry.adapter(code)(connection)
     profile = registry.profile(code)
 
     assert is_carrier(carrier, code)

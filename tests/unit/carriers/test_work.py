@@ -101,8 +101,8 @@ def read(carrier: str, items: int, **item: Any) -> Draft:
 def adapter(carrier: str, transport: FakeTransport | None = None) -> Carrier:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login)
-    built = registry.build(
-        carrier, Connection(account, transport or _CannotBeReached(), FakeVault(), lambda: NOON)
+    built = registry.adapter(carrier)(
+        Connection(account, transport or _CannotBeReached(), FakeVault(), lambda: NOON)
     )
     assert isinstance(built, Carrier)
     return built

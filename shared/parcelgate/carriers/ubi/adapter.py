@@ -32,9 +32,8 @@ from parcelgate.carriers.ubi import answers, validation
 from parcelgate.carriers.ubi.answers import DuplicateError
 from parcelgate.carriers.ubi.client import Client
 from parcelgate.carriers.ubi.codes import NO_EVENTS, UNKNOWN_ORDER
-from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.create import prepared, wire_order
 from parcelgate.carriers.ubi.mapping.label import label_files, label_request
-from parcelgate.carriers.ubi.mapping.prepare import prepared
 from parcelgate.carriers.ubi.mapping.track import histories
 from parcelgate.carriers.ubi.settings import Call, CarrierSettings
 from parcelgate.carriers.ubi.wire import (

@@ -15,7 +15,7 @@ from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import NO_BATTERY, Place
 from parcelgate.carriers.ubi.codes import SERVICES_LISTED
 from parcelgate.carriers.ubi.mapping import create
-from parcelgate.carriers.ubi.mapping.prepare import prepared, readable, unprintables
+from parcelgate.carriers.ubi.mapping.create import prepared, readable, unprintables
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, Letters, Row
 from parcelgate.domain.measures import WeightUnit

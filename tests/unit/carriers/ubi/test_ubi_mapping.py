@@ -12,9 +12,8 @@ import pytest
 from parcelgate.carriers.results import Confirmed, Examination, Mismatch, ParcelResult, Pending
 from parcelgate.carriers.ubi import answers, validation
 from parcelgate.carriers.ubi.codes import EVENTS
-from parcelgate.carriers.ubi.mapping.create import wire_order
+from parcelgate.carriers.ubi.mapping.create import prepared, wire_order
 from parcelgate.carriers.ubi.mapping.label import label_files, label_request
-from parcelgate.carriers.ubi.mapping.prepare import prepared
 from parcelgate.carriers.ubi.mapping.track import event as tracking_event
 from parcelgate.carriers.ubi.mapping.track import histories
 from parcelgate.carriers.ubi.settings import CarrierSettings

@@ -11,8 +11,7 @@ import pytest
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit.fields import Place
 from parcelgate.carriers.ubi import validation
-from parcelgate.carriers.ubi.mapping.create import wire_order
-from parcelgate.carriers.ubi.mapping.prepare import prepared
+from parcelgate.carriers.ubi.mapping.create import prepared, wire_order
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED
 from parcelgate.domain.addresses import Address

@@ -11,7 +11,7 @@ from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.results import ParcelHistory
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.deadline import Deadline
-from parcelgate.services.accounts.rate_limited_transport import LANE_USE, RateLimitedTransport
+from parcelgate.services.accounts.carriers import LANE_USE, RateLimitedTransport
 from tests.support.world import World
 
 LIST = Request(call="trackingmore.get", method="GET", url="https://carrier.example/list", lane="list")

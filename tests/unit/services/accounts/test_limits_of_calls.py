@@ -18,7 +18,7 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.deadline import Deadline
-from parcelgate.services.accounts.rate_limited_transport import (
+from parcelgate.services.accounts.carriers import (
     LANE_USE,
     PATIENCE,
     PROBE_LIFE,
