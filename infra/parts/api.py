@@ -76,7 +76,7 @@ def add_api_functions(
         "follow_parcels": [joins, accounts],
         "change_trackings": [joins, accounts, polls.nudge_access(), polls.pace()],
         "ask_aggregator": [settles, accounts],
-        "read_trackings": [table("GetItem", "BatchGetItem", query=("by_time", "by_status"))],
+        "read_trackings": [table("GetItem", "BatchGetItem", query=LISTS)],
         "describe_service": [],
         "ingest_webhook": [changes, accounts],
     }

@@ -67,6 +67,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table": READ | {"dynamodb:BatchGetItem"},
         "table by_time": {"dynamodb:Query"},
         "table by_status": {"dynamodb:Query"},
+        "table by_reference": {"dynamodb:Query"},
     },
     "describe_service": {},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},

@@ -324,7 +324,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     `changing_until` is set while a change of it is on its way to the carrier: the latest moment at which
     its sender can still be alive. `held_at` and `manifest_id` remember that the carrier was asked to keep
-    it back, and that it was closed with the carrier. `correlation_id` is the id of the request that made it.
+    it back, and that it was closed with the carrier. `earlier_tracking_ids` are the trackings of parcels
+    under numbers that a change has replaced. `correlation_id` is the id of the request that made it.
     """
 
     id: str
@@ -360,6 +361,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     changing_until: datetime | None = None
     held_at: datetime | None = None
     manifest_id: str | None = None
+    earlier_tracking_ids: tuple[str, ...] = ()
 
     version: int = 1
     watch_at: datetime | None = None
@@ -370,6 +372,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def tracking_numbers(self) -> tuple[str, ...]:
         """The parcels' numbers, in parcel order, as far as the carrier has given them."""
         return tuple(parcel.tracking_number for parcel in self.parcels if parcel.tracking_number)
+
+    @property
+    def tracking_ids(self) -> tuple[str, ...]:
+        """All trackings of the parcels, those of their earlier numbers too."""
+        now = (parcel.tracking_id for parcel in self.parcels if parcel.tracking_id)
+        return (*now, *self.earlier_tracking_ids)
 
     @property
     def log_keys(self) -> dict[str, str | None]:

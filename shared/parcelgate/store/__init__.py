@@ -9,11 +9,14 @@ item                   pk                                              sk       
 =====================  ==============================================  =========  ====================
 order                  T#t#ORDER#<id>                                  ORDER      doc, version, status
 event of an order      T#t#ORDER#<id>                                  EVENT#n    doc
+entry of its account   T#t#ORDER#<id>                                  ACCOUNT    places in lists
+entry of a number      T#t#ORDER#<id>                                  NUMBER#h   place in a list
 tracking               T#t#TRACKING#<id>                               TRACKING   doc, version, status
 next poll              T#t#TRACKING#<id>                               POLL       claim, misses, realtime call
+entry of its courier   T#t#TRACKING#<id>                               COURIER    places in lists
 followed parcel        T#t#FOLLOWED#<account>#<courier>#<number>       FOLLOWED   tracking_id
 living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE  order_id
-carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id
+carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id, place in a list
 batch                  T#t#BATCH#<id>                                  BATCH      doc
 entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
@@ -34,8 +37,11 @@ writes into an index only when its status changes; the documents of a page are r
 index         partition                  sort                     who is in it
 ============  =========================  =======================  ===========================================
 by_time       list_pk                    list_sk <created>#<id>   orders, trackings, keys, parked deliveries
-by_status     status_pk                  list_sk                  orders, trackings
-by_reference  reference_pk               list_sk                  orders
+by_status     status_pk                  list_sk                  orders, trackings; the entries of accounts
+                                                                  with a status, and of couriers
+by_reference  reference_pk               list_sk                  orders by reference, trackings by number or
+                                                                  by courier and status, all entries,
+                                                                  carriers' numbers
 due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches watched, inbox entries,
                                                                   next polls, new trackings until their first
 ============  =========================  =======================  ===========================================
@@ -47,7 +53,9 @@ order by id                                 GetItem, consistent
 orders by time, within times                Query by_time, BatchGetItem
 orders by status                            Query by_status, BatchGetItem
 orders by reference                         Query by_reference, BatchGetItem
-orders of a carrier                         any of the three, filtered, until the page is full
+orders by account                           Query by_reference, with a status by_status, BatchGetItem
+orders by a parcel's or carrier's number    Query by_reference, BatchGetItem
+orders of a carrier                         any of them, filtered, until the page is full
 who holds a reference                       GetItem, or the failed condition of a create
 order by the carrier's number               GetItem NUMBER
 events of an order                          Query pk, sk begins with EVENT#
@@ -56,6 +64,9 @@ how the parcels of orders stand             BatchGetItem of `status` alone, a hu
 tracking by id                              GetItem, consistent
 tracking by account, courier and number     GetItem FOLLOWED, or the failed condition of an add
 trackings by time, by status, of a carrier  as orders
+trackings by number                         Query by_reference, BatchGetItem
+trackings of a courier                      Query by_status; with a status by_reference
+trackings of an order, as a list            GetItem of the order, BatchGetItem of all that it ever had
 parcels to be asked about                   Query due, each worker its share of the 32 shards
 who may ask about a parcel                  UpdateItem POLL, conditional
 overdue orders and batches, deliveries      Query due, every shard
@@ -68,6 +79,12 @@ parked deliveries                           Query by_time (T#t#PARKED), BatchGet
 platform token of an account                GetItem, consistent
 limits of an account                        UpdateItem, conditional
 ==========================================  ===================================================
+
+An item has one place in each index. What is in more lists of an index has an entry for each, a small item in
+its own partition that is written in the same transaction: an index of its own for each kind of list would
+have to be added one release at a time. An entry may be left over of an order of very many parcels, whose
+change does not fit into one transaction; so what an entry leads to is read, and passed over if it does not
+match. Such keys hold digests: a number may be of any length.
 
 An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction
 with all that must hold along with it. A tracking is written over the version it was made from, too; a poll

@@ -40,6 +40,8 @@ ATTEMPTS = 5
 """How often a write is tried that collides with a transaction."""
 ASKED = 2
 """How often a transaction is sent that nobody answers; the client itself has tried it thrice each time."""
+MOST_WRITES = 100
+"""Writes of one transaction, which DynamoDB takes no more of."""
 _READ_AT_ONCE = 100
 """Items of one BatchGetItem, which DynamoDB takes no more of."""
 FIRST_PAUSE = 0.025

@@ -21,6 +21,8 @@ from parcelgate.store.errors import BadCursorError
 LOWEST, HIGHEST = "0", "~"
 """Around every place: places begin with a digit."""
 
+_PARTITIONS = {"by_time": "list_pk", "by_status": "status_pk", "by_reference": "reference_pk"}
+"""The attribute that is the partition key of each index of lists."""
 _MOST_QUERIES = 50
 """Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
 _CHECKSUM = 12
@@ -35,17 +37,18 @@ class Page[T](NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Where a list is: an index, the attribute that is its partition key, and the partition.
+    """Where a list is: an index, and a partition of it.
 
-    `carrier` narrows it, which every list's index allows; `low` and `high` are bounds of places.
+    `carrier` narrows it, which every list's index allows, and so do the times, both left out. `places` are
+    all places of a short list that is known without an index, newest first.
     """
 
     index_name: str
-    attribute: str
     partition: str
     carrier: str | None = None
-    low: str = LOWEST
-    high: str = HIGHEST
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    places: Sequence[str] | None = None
 
 
 class Lists:
@@ -70,7 +73,8 @@ class Lists:
         where in the list a thing is; `filters` (a `fingerprint`) is what a cursor is good for. Raises
         BadCursorError for a cursor that this list has not given out.
         """
-        low, high = listing.low, listing.high
+        low = LOWEST if listing.created_after is None else after(listing.created_after)
+        high = HIGHEST if listing.created_before is None else before(listing.created_before)
         if cursor is not None:
             high = min(high, _just_below(_position(cursor, filters)))
         things: list[T] = []
@@ -90,11 +94,14 @@ class Lists:
 
     def _positions(self, listing: Listing, low: str, high: str, most: int) -> tuple[list[str], str | None]:
         """Places between `low` and `high`, newest first, and the last one looked at if there are more."""
+        if listing.places is not None:
+            positions = [place for place in listing.places if low <= place <= high]
+            return positions[:most], positions[most - 1] if len(positions) > most else None
         values: dict[str, Any] = {"list": listing.partition, "low": low, "high": high}
         if listing.carrier is not None:
             values["carrier"] = listing.carrier
         items, last = self._items.query_page(
-            f"{listing.attribute} = :list AND list_sk BETWEEN :low AND :high",
+            f"{_PARTITIONS[listing.index_name]} = :list AND list_sk BETWEEN :low AND :high",
             index=listing.index_name,
             newest_first=True,
             # A limit counts what was looked at, not what passed; so with a filter there is none.

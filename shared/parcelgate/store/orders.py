@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import batched
 
 import msgspec
 
@@ -10,7 +11,7 @@ from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import batches, keys, lists
 from parcelgate.store import trackings as trackings_store
-from parcelgate.store.calls import NEW, ConditionFailedError, Item, Items, Write
+from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write
 from parcelgate.store.credentials import webhook_tokens
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
@@ -66,6 +67,8 @@ class Orders:
         writes += [
             put(reference, lambda item: ReferenceTakenError(item["order_id"] if item else None)),
             self._event_write(order, event),
+            self._account_entry(order),
+            *(self._number_entry(order, number) for number in sorted(_numbers(order))),
         ]
         if order.batch is not None:
             writes.append(put(batches.row_item(order), RowTakenError("the entry of the batch was given up")))
@@ -116,11 +119,21 @@ class Orders:
         self._owned(before, after, *trackings)
         if after.id != before.id or after.version <= before.version:
             raise ValueError("`after` must be a later version of `before`")
+        writes = self._changes(before, after, event, trackings, hook)
+        earlier, numbers = _numbers(before), _numbers(after)
+        entries = [self._number_entry(after, number) for number in sorted(numbers - earlier)]
+        gone = [self._number_entry(after, number, found=False) for number in sorted(earlier - numbers)]
+        if len(writes) + len(entries) + len(gone) > MOST_WRITES:
+            # They may come too early, or stay: an order is found by the numbers that it has itself.
+            for part in batched(entries, MOST_WRITES, strict=False):
+                self._items.commit(part)
+            entries = gone = []
         try:
-            self._items.commit(self._changes(before, after, event, trackings, hook))
+            self._items.commit([*writes, *entries, *gone])
         except _NotOursError:
             # The reference was already another order's: that claim is not ours to free, the rest stands.
-            self._items.commit(self._changes(before, after, event, trackings, hook, frees=False))
+            writes = self._changes(before, after, event, trackings, hook, frees=False)
+            self._items.commit([*writes, *entries, *gone])
 
     def postpone(self, order_id: str, until: datetime) -> None:
         """Have an order that is due come again at `until`. It is not read, so it may hold anything."""
@@ -132,7 +145,10 @@ class Orders:
         *,
         status: OrderStatus | str | None = None,
         carrier: str | None = None,
+        account: str | None = None,
         reference: str | None = None,
+        tracking_number: str | None = None,
+        carrier_order_number: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         limit: int = 20,
@@ -140,28 +156,48 @@ class Orders:
     ) -> Page[Order]:
         """One page of the orders that pass all filters, newest first. Times are exclusive bounds.
 
-        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        `tracking_number` is a parcel's own or its master's, in any spelling (`number_key`). Pages are full
+        save the last one. `limit` may change from page to page, the filters may not.
         Raises BadCursorError for a cursor that this list has not given out.
         """
         if len(reference or "") > LONGEST_REFERENCE:
             return Page([], None)
+        number = None if tracking_number is None else number_key(tracking_number)
+        order_number = None if carrier_order_number is None else number_key(carrier_order_number)
 
-        def read(order_ids: Sequence[str]) -> list[Order]:
-            return [order for order in self._documents(order_ids) if _passes(order, status, reference)]
+        def passes(order: Order) -> bool:
+            """The index may be a moment behind the order, and its list may be wider than the filters."""
+            return (
+                status in (None, order.status)
+                and account in (None, order.account)
+                and reference in (None, order.reference)
+                and (number is None or number in _numbers(order))
+                and order_number in (None, number_key(order.carrier_order_number or ""))
+            )
 
+        # The narrowest of the lists that have all orders with these.
+        index = "by_reference"
+        if order_number is not None:
+            partition = self._list("CARRIER_NUMBER", order_number)
+        elif number is not None:
+            partition = self._list("NUMBER", number)
+        elif reference is not None:
+            partition = self._reference_list(reference)
+        elif account is not None and status is None:
+            partition = self._list("ACCOUNT", account)
+        elif status is not None:
+            index = "by_status"
+            in_account = None if account is None else self._list("ACCOUNT", account, status)
+            partition = in_account or self._status_list(status)
+        else:
+            index, partition = "by_time", keys.key(self._tenant, "ORDERS")
+        filters = (status, carrier, account, reference, number, order_number, created_after, created_before)
         return self._lists.page(
-            Listing(
-                *self._list(status, reference),
-                carrier,
-                low=lists.LOWEST if created_after is None else lists.after(created_after),
-                high=lists.HIGHEST if created_before is None else lists.before(created_before),
-            ),
-            lists.fingerprint(
-                "orders", self._tenant, status, carrier, reference, created_after, created_before
-            ),
+            Listing(index, partition, carrier, created_after, created_before),
+            lists.fingerprint("orders", self._tenant, *filters),
             limit=limit,
             cursor=cursor,
-            read=read,
+            read=lambda order_ids: [order for order in self._documents(order_ids) if passes(order)],
             place=_place,
         )
 
@@ -199,19 +235,24 @@ class Orders:
         conflict = VersionConflictError(f"{after.id} is not at version {before.version} any more")
         ours = f"{NEW} OR order_id = :order"
         writes = [put(self._order_item(after), conflict, "version = :before", before=before.version)]
-        number = after.carrier_order_number
-        if number and number != before.carrier_order_number:
-            key = self._named("NUMBER", after.carrier, after.account, number_key(number))
-            writes.append(
+        earlier, number = (number_key(order.carrier_order_number or "") for order in (before, after))
+        if number != earlier:
+            # Under its earlier number the order is still known to its carrier, and found no more.
+            listed = self._place_in(after, {"reference_pk": self._list("CARRIER_NUMBER", number)})
+            writes += [
                 put(
-                    {**key, "order_id": after.id},
+                    self._named("NUMBER", after.carrier, after.account, each) | {"order_id": after.id} | more,
                     lambda item: CarrierNumberTakenError(item["order_id"]) if item else conflict,
                     ours,
                     order=after.id,
                 )
-            )
+                for each, more in ((number, listed), (earlier, {}))
+                if each
+            ]
         if event is not None:
             writes.append(self._event_write(after, event))
+        if after.status is not before.status:
+            writes.append(self._account_entry(after))
         if after.status.final and not before.status.final and frees:
             key = self._reference_key(before)
             writes.append(
@@ -238,12 +279,15 @@ class Orders:
             "type": "order",
             "status": order.status,
             "version": order.version,
-            "carrier": order.carrier,
             "doc": _encoder.encode(order).decode(),
-            "list_pk": keys.key(self._tenant, "ORDERS"),
-            "list_sk": _place(order),
-            "status_pk": self._status_list(order.status),
-            "reference_pk": self._reference_list(order.reference),
+            **self._place_in(
+                order,
+                {
+                    "list_pk": keys.key(self._tenant, "ORDERS"),
+                    "status_pk": self._status_list(order.status),
+                    "reference_pk": self._reference_list(order.reference),
+                },
+            ),
             "due_pk": keys.due(keys.ORDER, keys.shard_of(order.id)) if is_due else None,
             "due_at": order.watch_at,
         }
@@ -258,13 +302,21 @@ class Orders:
         conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
         return self._items.put_write(item, conflict)
 
-    def _list(self, status: str | None, reference: str | None) -> tuple[str, str, str]:
-        """The narrowest of the lists that have all orders with these."""
-        if reference is not None:
-            return "by_reference", "reference_pk", self._reference_list(reference)
-        if status is not None:
-            return "by_status", "status_pk", self._status_list(status)
-        return "by_time", "list_pk", keys.key(self._tenant, "ORDERS")
+    def _account_entry(self, order: Order) -> Write:
+        in_lists = {
+            "reference_pk": self._list("ACCOUNT", order.account),
+            "status_pk": self._list("ACCOUNT", order.account, order.status),
+        }
+        return self._entry(order, "ACCOUNT", in_lists)
+
+    def _number_entry(self, order: Order, number: str, *, found: bool = True) -> Write:
+        in_list = {"reference_pk": self._list("NUMBER", number)} if found else {}
+        return self._entry(order, f"NUMBER#{keys.digest(number)}", in_list)
+
+    def _entry(self, order: Order, name: str, in_lists: Item) -> Write:
+        """An item beside the order, by which it is in more lists than its own item can be."""
+        item = {"pk": self._key(order.id)["pk"], "sk": name, **self._place_in(order, in_lists)}
+        return self._items.put_write(item, VersionConflictError(order.id), condition="")
 
     def _documents(self, order_ids: Sequence[str]) -> list[Order]:
         items = self._items.get_many([self._key(order_id) for order_id in order_ids])
@@ -283,6 +335,13 @@ class Orders:
 
     def _reference_key(self, order: Order) -> Item:
         return self._named("REFERENCE", order.carrier, order.account, order.reference)
+
+    def _list(self, kind: str, *parts: str) -> str:
+        """A list of the tenant's orders that have this in common, of whatever length."""
+        return keys.key(self._tenant, "ORDERS", kind, keys.digest(*parts))
+
+    def _place_in(self, order: Order, in_lists: Item) -> Item:
+        return {"carrier": order.carrier, "list_sk": _place(order), **in_lists}
 
     def _status_list(self, status: str) -> str:
         return keys.key(self._tenant, "ORDERS", "STATUS", status)
@@ -303,6 +362,8 @@ def _place(order: Order) -> str:
     return keys.list_position(order.created_at, order.id)
 
 
-def _passes(order: Order, status: str | None, reference: str | None) -> bool:
-    """Whether the order still passes; the index may be a moment behind the order."""
-    return (status is None or order.status == status) and (reference is None or order.reference == reference)
+def _numbers(order: Order) -> set[str]:
+    """The numbers on the order's labels, as they are compared."""
+    masters = (parcel.master_tracking_number or "" for parcel in order.parcels)
+    numbers = (*order.tracking_numbers, *order.master_tracking_numbers, *masters)
+    return {number for each in numbers if (number := number_key(each))}

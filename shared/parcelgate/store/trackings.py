@@ -23,6 +23,7 @@ _trackings = msgspec.json.Decoder(Tracking)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
+_COURIER = "COURIER"
 _ATTEMPTS = 5
 """How often a removal is tried that meets another courier each time."""
 
@@ -71,24 +72,56 @@ class Trackings:
         *,
         status: TrackingStatus | str | None = None,
         carrier: str | None = None,
+        carrier_code: str | None = None,
+        tracking_number: str | None = None,
+        order_id: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        among: Iterable[str] = (),
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[Tracking]:
-        """One page of the trackings that pass all filters, newest first.
+        """One page of the trackings that pass all filters, newest first. Times are exclusive bounds.
 
-        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        `among` are the ids of all trackings of the order `order_id`, which has them itself. Couriers and
+        numbers are compared by `courier_key` and `number_key`. Pages are full save the last one. `limit`
+        may change from page to page, the filters may not.
         Raises BadCursorError for a cursor that this list has not given out.
         """
-        where = ("by_time", "list_pk", keys.key(self._tenant, _LIST))
-        if status is not None:
-            where = ("by_status", "status_pk", _status_list(self._tenant, status))
+        number = None if tracking_number is None else number_key(tracking_number)
+        courier = None if carrier_code is None else courier_key(carrier_code)
+
+        def passes(tracking: Tracking) -> bool:
+            """The index may be a moment behind the tracking, and its list may be wider than the filters."""
+            return (
+                status in (None, tracking.status)
+                and carrier in (None, tracking.carrier)
+                and courier in (None, courier_key(tracking.carrier_code))
+                and number in (None, number_key(tracking.tracking_number))
+                and order_id in (None, tracking.order_id)
+            )
+
+        known = {tracking.id: tracking for tracking in self.many(among)}
 
         def read(tracking_ids: Sequence[str]) -> list[Tracking]:
-            return [each for each in self.many(tracking_ids) if status in (None, each.status)]
+            trackings = [known[each] for each in tracking_ids] if known else self.many(tracking_ids)
+            return [tracking for tracking in trackings if passes(tracking)]
 
+        places = None
+        index, partition = "by_time", keys.key(self._tenant, _LIST)
+        if order_id is not None:
+            places = sorted(map(_place, known.values()), reverse=True)
+        elif number is not None:
+            index, partition = "by_reference", _list(self._tenant, "NUMBER", number)
+        elif courier is not None:
+            index = "by_status" if status is None else "by_reference"
+            partition = _list(self._tenant, _COURIER, courier, *([status] if status else []))
+        elif status is not None:
+            index, partition = "by_status", _status_list(self._tenant, status)
+        filters = (status, carrier, courier, number, order_id, created_after, created_before)
         return self._lists.page(
-            Listing(*where, carrier),
-            lists.fingerprint("trackings", self._tenant, status, carrier),
+            Listing(index, partition, carrier, created_after, created_before, places),
+            lists.fingerprint("trackings", self._tenant, *filters),
             limit=limit,
             cursor=cursor,
             read=read,
@@ -108,6 +141,7 @@ class Trackings:
         self._owned(tracking)
         writes = [
             self._items.put_write(tracking_item(tracking), VersionConflictError(tracking.id)),
+            *self._courier_entries(tracking, VersionConflictError(tracking.id)),
             self._claim_number(tracking, replaces),
         ]
         if replaces is not None and replaces.order_id is None:
@@ -152,6 +186,7 @@ class Trackings:
                 self._items.put_write(
                     tracking_item(after), conflict, "version = :before", before=before.version
                 ),
+                *self._courier_entries(after, conflict),
                 self._claim_number(after),
                 self._free_number(before, conflict),
             ]
@@ -183,6 +218,7 @@ class Trackings:
         return [
             delete(key(self._tenant, tracking.id), conflict, same_courier, code=tracking.carrier_code or ""),
             delete(self._poll(tracking.id), conflict),
+            delete(key(self._tenant, tracking.id) | {"sk": _COURIER}, conflict),
             *([] if tracking.replaced_by else [self._free_number(tracking, conflict)]),
         ]
 
@@ -330,6 +366,23 @@ class Trackings:
         ours = f"{NEW} OR tracking_id = :tracking"
         return self._items.delete_write(self._followed_as(tracking), refused, ours, tracking=tracking.id)
 
+    def _courier_entries(self, tracking: Tracking, refused: VersionConflictError) -> list[Write]:
+        """The item beside a tracking that has a courier, by which it is in more lists than its own can be.
+
+        These do not follow its status: so a poll's news are one write of one item.
+        """
+        courier = courier_key(tracking.carrier_code)
+        if not courier:
+            return []
+        item = key(self._tenant, tracking.id) | {
+            "sk": _COURIER,
+            "carrier": tracking.carrier,
+            "list_sk": _place(tracking),
+            "reference_pk": _number_list(tracking),
+            "status_pk": _list(self._tenant, _COURIER, courier),
+        }
+        return [self._items.put_write(item, refused, condition="")]
+
     def _must_follow(self, before: Tracking, after: Tracking) -> None:
         self._owned(before, after)
         if after.id != before.id or after.version <= before.version:
@@ -351,7 +404,6 @@ def tracking_item(tracking: Tracking) -> Item:
         **key(tracking.tenant, tracking.id),
         "type": "tracking",
         "carrier": tracking.carrier,
-        "carrier_code": tracking.carrier_code or "",
         "list_pk": keys.key(tracking.tenant, _LIST),
         "list_sk": _place(tracking),
         "due_pk": keys.poll_partition(tracking.id),
@@ -361,9 +413,13 @@ def tracking_item(tracking: Tracking) -> Item:
 
 
 def _facts(tracking: Tracking) -> Item:
+    courier = courier_key(tracking.carrier_code)
+    of_courier = _list(tracking.tenant, _COURIER, courier, tracking.status) if courier else None
     return {
+        "carrier_code": tracking.carrier_code or "",
         "status": tracking.status,
         "status_pk": _status_list(tracking.tenant, tracking.status),
+        "reference_pk": of_courier or _number_list(tracking),
         "version": tracking.version,
         "doc": _encoder.encode(tracking).decode(),
     }
@@ -371,6 +427,15 @@ def _facts(tracking: Tracking) -> Item:
 
 def _place(tracking: Tracking) -> str:
     return keys.list_position(tracking.created_at, tracking.id)
+
+
+def _list(tenant: str, kind: str, *parts: str) -> str:
+    """A list of the tenant's trackings that have this in common, of whatever length."""
+    return keys.key(tenant, _LIST, kind, keys.digest(*parts))
+
+
+def _number_list(tracking: Tracking) -> str:
+    return _list(tracking.tenant, "NUMBER", number_key(tracking.tracking_number))
 
 
 def _status_list(tenant: str, status: str) -> str:

@@ -106,6 +106,10 @@ def test_promise_7_a_tenant_whose_name_begins_like_anothers_sees_nothing_of_it(t
         assert own.orders.page().data == []
         assert own.orders.page(status="failed").data == []
         assert own.orders.page(reference="R-1").data == []
+        assert own.orders.page(account="default").data == []
+        assert own.orders.page(carrier_order_number="N-1").data == []
+        assert own.trackings.page(tracking_number="1Z").data == []
+        assert own.trackings.page(carrier_code="dhl").data == []
         assert own.orders.by_reference("lso", "default", "R-1") is None
         assert own.orders.by_carrier_number("lso", "default", "N-1") is None
         assert own.trackings.page().data == []

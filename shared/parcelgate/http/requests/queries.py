@@ -10,7 +10,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.http.requests.reading import WrongValueError, is_absent, lower, pointer, time
+from parcelgate.http.requests.reading import WrongValueError, is_absent, lower, pointer, time, tracking_number
 from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
@@ -115,9 +115,16 @@ def _carrier(names: Callable[[], Collection[str]], description: str) -> Paramete
 
 
 _TEXT = {"type": "string"}
+_NUMBER = Parameter(tracking_number, _TEXT, "Only with this tracking number, however it is spelt.")
 _INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
 _PAGE = {
+    "created_after": Parameter(
+        _time, _INSTANT, "Only later than this time, or than the beginning of this day in UTC."
+    ),
+    "created_before": Parameter(
+        _time, _INSTANT, "Only earlier than this time, or than the beginning of this day in UTC."
+    ),
     "limit": Parameter(_limit, _COUNT, "How many at most."),
     "cursor": Parameter(str, _TEXT, "`next_cursor` of the page before, same filters."),
 }
@@ -126,18 +133,20 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "orders": {
         "status": _enum(OrderStatus),
         "carrier": _carrier(registry.names, "Only with this carrier."),
+        "account": Parameter(str, _TEXT, "Only of this carrier account."),
         "reference": Parameter(str, _TEXT, "Only of this reference."),
-        "created_after": Parameter(
-            _time, _INSTANT, "Only later than this time, or than the beginning of this day in UTC."
-        ),
-        "created_before": Parameter(
-            _time, _INSTANT, "Only earlier than this time, or than the beginning of this day in UTC."
+        "tracking_number": _NUMBER,
+        "carrier_order_number": Parameter(
+            tracking_number, _TEXT, "Only of this number with the carrier, however it is spelt."
         ),
         **_PAGE,
     },
     "trackings": {
         "status": _enum(TrackingStatus),
         "carrier": _carrier(registry.trackers, "Only with this carrier or aggregator."),
+        "carrier_code": Parameter(lower, _TEXT, "Only with this courier of the aggregator's."),
+        "tracking_number": _NUMBER,
+        "order_id": Parameter(str, _TEXT, "Only of this order's parcels, under earlier numbers too."),
         **_PAGE,
     },
     "account": {"account": Parameter(str, _TEXT, "Whose account is asked; default `default`.")},

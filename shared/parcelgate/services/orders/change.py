@@ -183,6 +183,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
         if amended.metadata != order.metadata:
             names.append("metadata")
         parcels, trackings = _renumbered(amended, result, at)
+        tracked = {parcel.tracking_id for parcel in parcels}
         change = transitions.noted(
             order,
             at,
@@ -190,6 +191,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             Actor.CLIENT,
             detail=", ".join(names),
             **_amendable(amended) | {"parcels": parcels},
+            earlier_tracking_ids=tuple(each for each in order.tracking_ids if each not in tracked),
             carrier_order_number=result.carrier_order_number,
             master_tracking_numbers=result.master_tracking_numbers or order.master_tracking_numbers,
             price=result.price or order.price,

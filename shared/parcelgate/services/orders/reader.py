@@ -22,7 +22,10 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     status: OrderStatus | None = None
     carrier: str | None = None
+    account: str | None = None
     reference: str | None = None
+    tracking_number: str | None = None
+    carrier_order_number: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 

@@ -1,9 +1,11 @@
 """Reading trackings: one, and many."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.store.errors import OrderNotFoundError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -12,10 +14,15 @@ if TYPE_CHECKING:
 
 
 class TrackingFilter(NamedTuple):
-    """Which trackings a list has."""
+    """Which trackings a list has; times are exclusive bounds."""
 
     status: TrackingStatus | None = None
     carrier: str | None = None
+    carrier_code: str | None = None
+    tracking_number: str | None = None
+    order_id: str | None = None
+    created_after: "datetime | None" = None
+    created_before: "datetime | None" = None
 
 
 class Planned(NamedTuple):
@@ -56,11 +63,15 @@ class TrackingReader:
         `fits` says how many of the trackings can be given out at once: a page of very long timelines is
         cut there, and its cursor leads on from that place.
         """
-        trackings = self._table.tenant(tenant).trackings
-        page = trackings.page(limit=limit, cursor=cursor, **chosen._asdict())
+        own = self._table.tenant(tenant)
+        among: tuple[str, ...] = ()
+        if chosen.order_id is not None:
+            with suppress(OrderNotFoundError):
+                among = own.orders.get(chosen.order_id).tracking_ids
+        page = own.trackings.page(limit=limit, cursor=cursor, among=among, **chosen._asdict())
         most = max(1, fits(page.data))
         if most < len(page.data):
-            page = trackings.page(limit=most, cursor=cursor, **chosen._asdict())
+            page = own.trackings.page(limit=most, cursor=cursor, among=among, **chosen._asdict())
         return PlannedPage(self.planned(tenant, page.data), page.next_cursor)
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:

@@ -165,6 +165,26 @@ class TestTheList:
 
         assert call("GET /v1/orders", tenant="other").json() == {"data": [], "next_cursor": None}
 
+    def test_is_of_an_account_or_a_number_however_it_is_spelt(self, backend: Backend) -> None:
+        order = confirmed(backend)
+        backend.put(an_order(reference="R-2", account="other"), an_event())
+
+        def found(tenant: str = "acme", **query: str) -> list[str]:
+            reply = call("GET /v1/orders", query=query, tenant=tenant)
+            return [one["id"] for one in reply.json()["data"]]
+
+        for query in (
+            {"tracking_number": "1 z"},
+            {"carrier_order_number": " l1\u200b"},
+            {"account": "default"},
+            {"account": "default", "status": "confirmed", "tracking_number": "1Z", "carrier": "lso"},
+        ):
+            assert found(**query) == [order.id], query
+            assert found("other", **query) == []
+        assert found(tracking_number="1Z9") == found(account="nosuch") == found(account="a#" * 600) == []
+        refused = call("GET /v1/orders", query={"tracking_number": "1\x00Z"})
+        assert (refused.status, refused.errors) == (422, {"/tracking_number": "format"})
+
     def test_is_filtered(self, backend: Backend) -> None:
         orders = some_orders(backend, 3)
         first, second, third = orders

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.http import answers
 from tests.support.api import Backend, call
-from tests.support.orders import NOON
+from tests.support.orders import NOON, an_event, an_order
 from tests.support.trackings import a_followed, a_tracking, seen
 
 
@@ -86,6 +88,29 @@ class TestTheList:
         assert len(ids(carrier="trackingmore")) == 3
         assert ids(carrier="trackingmore", status="delivered") == {there.id}
         assert ids(carrier="LSO") == {own.id}
+
+    def test_is_of_a_number_a_courier_or_an_order(self, backend: Backend) -> None:
+        order = backend.put(an_order(), an_event())
+        known = msgspec.structs.replace(order.parcels[0], tracking_id="trk_1")
+        earlier = a_tracking(id="trk_0", tracking_number="T-0", order_id=order.id)
+        now = a_tracking(id="trk_1", tracking_number="T-1", order_id=order.id)
+        after = order.changed(at=NOON, parcels=(known,), earlier_tracking_ids=("trk_0",))
+        backend.tenant().orders.save(order, after, trackings=(earlier, now))
+        followed = a_followed("rr 1 cn", code="dhl")
+        backend.tenant().trackings.add(followed)
+
+        def ids(tenant: str = "acme", **query: str) -> list[str]:
+            reply = call("GET /v1/trackings", query=query, tenant=tenant)
+            return [one["id"] for one in reply.json()["data"]]
+
+        assert ids(tracking_number="RR1 cn") == ids(carrier_code=" DHL") == [followed.id]
+        assert ids(order_id=order.id) == ["trk_1", "trk_0"]
+        assert ids(order_id=order.id, tracking_number="t-0") == ["trk_0"]
+        first = call("GET /v1/trackings", query={"order_id": order.id, "limit": "1"}).json()
+        assert ids(order_id=order.id, cursor=first["next_cursor"]) == ["trk_0"]
+        assert ids(order_id="ord_x") == ids(order_id="../#" * 600) == ids(carrier_code="ups") == []
+        assert ids(created_before=rfc3339(NOON)) == []
+        assert ids("other", order_id=order.id) == ids("other", tracking_number="T-1") == []
 
     def test_shows_the_next_poll_of_each(self, backend: Backend) -> None:
         first, _ = some(backend, 2)

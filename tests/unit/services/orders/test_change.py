@@ -166,6 +166,7 @@ def test_a_number_that_changes_is_followed_from_then_on(setup: Setup) -> None:
     assert (parcel.tracking_number, parcel.tracking_id != "trk_1") == ("T-2", True)
     (tracking,) = trackings_of(setup.table, after)
     assert (tracking.tracking_number, tracking.order_id) == ("T-2", after.id)
+    assert after.tracking_ids == (tracking.id, "trk_1"), "the earlier one is still the order's"
 
 
 @pytest.mark.parametrize("trouble", [TransientError("busy", retry_after=7), AuthenticationError("who?")])
