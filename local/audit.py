@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from local.setup import trusting_this_machine
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
@@ -28,7 +30,7 @@ def _run(command: Sequence[str | Path], folder: Path = ROOT) -> subprocess.Compl
         return subprocess.run(
             [str(part) for part in command],
             cwd=folder,
-            env={**os.environ, "PATH": path},
+            env=trusting_this_machine({**os.environ, "PATH": path}),
             capture_output=True,
             text=True,
             timeout=SECONDS,

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from local import node
+from local.setup import trusting_this_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".local" / "checkov"
@@ -81,7 +82,9 @@ def _program() -> Path:
         shutil.rmtree(HOME, ignore_errors=True)
         subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(HOME / "venv")], check=True)
         install = ["uv", "pip", "sync", "--quiet", "--require-hashes", str(LOCK)]
-        subprocess.run(install, env={**os.environ, "VIRTUAL_ENV": str(HOME / "venv")}, check=True)
+        env = trusting_this_machine({**os.environ, "VIRTUAL_ENV": str(HOME / "venv")})
+        if subprocess.run(install, env=env).returncode:
+            raise SystemExit("lint: checkov could not be installed. It needs the network the first time.")
         stamp.write_text(lock)
     return program
 

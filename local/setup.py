@@ -224,11 +224,11 @@ def _main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_current(ROOT):
             return 0
-        set_up(_trusting_this_machine(dict(os.environ)))
+        set_up(trusting_this_machine(dict(os.environ)))
     return 0
 
 
-def _trusting_this_machine(env: Dict[str, str]) -> Dict[str, str]:
+def trusting_this_machine(env: Dict[str, str]) -> Dict[str, str]:
     """Return *env* with uv and npm told to trust the certificates that this machine trusts.
 
     They bring lists of their own, which do not hold what a company's proxy signs with.
