@@ -240,7 +240,7 @@ def test_a_function_dies_at_every_call_and_the_order_is_bought_once(
     carrier: str, new_sandbox_world: Callable[..., World]
 ) -> None:
     whole = new_sandbox_world()
-    assert whole.create(BODIES[carrier]()).status == 201
+    assert whole.create_order(BODIES[carrier]()).status == 201
     calls = len(whole.faults.calls)
     for n in range(1, calls + 1):
         for after in (False, True):
