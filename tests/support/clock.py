@@ -30,8 +30,8 @@ class FakeClock:
         """Let everything happen at its time, until `until` holds, nothing is left or `hours` are over."""
         end = self.now + timedelta(hours=hours)
         while self._agenda and not until():
+            if self._agenda[0][0] > end:
+                return  # What comes later stays, for the next run.
             moment, _, action = heapq.heappop(self._agenda)
-            if moment > end:
-                return
             self.now = max(self.now, moment)
             action()
