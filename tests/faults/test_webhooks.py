@@ -611,9 +611,24 @@ class TestNothingIsLost:
         assert states(world) == [(RECEIVED, None)]
 
         world.secrets.texts = secrets
-        pass_time(world)
+        pass_time(world, hours=3)
 
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
+
+    @pytest.mark.parametrize("text", [None, "not JSON"], ids=["gone", "wrong"])
+    def test_a_delivery_to_an_account_that_nobody_mends_is_parked_after_a_day(
+        self, text: str | None, world: World
+    ) -> None:
+        lme_order(world)
+        url, body = address(world, "lme"), sealed(route("FHE1", "sign_in", world.clock.now))
+        world.secrets.texts = {} if text is None else dict.fromkeys(world.secrets.texts, text)
+        world.forget_accounts()
+        world.push(url, body, signed(body, world.clock.now))
+
+        pass_time(world, hours=60)
+
+        assert states(world) == [(PARKED, "its account was not mended within a day")]
+        assert not world.sqs.messages.get(f"{INBOX}-dead")
 
     def test_one_bad_delivery_spoils_no_other(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")

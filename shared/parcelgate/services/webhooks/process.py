@@ -7,6 +7,7 @@ about one order        a nudge, whatever it claims: the order's workflow is woke
 believed               its history joins the parcel's timeline
 a nudge                changes nothing: the carrier is asked about the parcel, now
 of an order to be      comes again later: the carrier was quicker than our own write
+to a wrong account     comes again later, until the account is mended; parked after a day
 about nothing of ours  is parked with the reason, as is what cannot be read
 =====================  ==============================================================================
 
@@ -25,6 +26,7 @@ from parcelgate.carriers.results import ParcelHistory, Trust, WebhookReading
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.trackings import Tracking, same_number
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count, duration
@@ -109,6 +111,10 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             return
         except AccountError as error:
             log.warning("the account of a webhook is wrong", extra={"faults": error.faults})
+            self._put_off(entry, "its account was not mended within a day")
+            return
+        except ProblemError:
+            log.warning("the account of a webhook is not there", extra={"account": entry.account})
             self._put_off(entry, "its account was not mended within a day")
             return
         at = self.clock()
