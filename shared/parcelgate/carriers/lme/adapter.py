@@ -120,8 +120,10 @@ class Adapter:
     def _adopted(self, order: Order, refusal: RefusedError) -> Confirmed:
         try:
             result = self.find_by_reference(order)
-        except AuthenticationError as error:
-            raise UnknownOutcomeError(f"{Call.CREATE}: taken before, by whom cannot be asked") from error
+        except (AuthenticationError, TransientError) as error:
+            raise UnknownOutcomeError(
+                f"{Call.CREATE}: taken before, by whom cannot be asked", words=refusal.words
+            ) from error
         if isinstance(result, Confirmed):
             return result
         if isinstance(result, Pending):
@@ -131,14 +133,11 @@ class Adapter:
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask for the order's detail by `outOrderNo` (public).
 
-        Success without an order, and the ways of saying that there is none, are NotFound (assumed). What
-        cannot be read, and any other refusal, say nothing about the order and are Pending. Raises
-        AuthenticationError alone.
+        Success without an order, and the ways of saying that there is none, are NotFound (assumed). Any
+        other refusal says nothing about the order and is Pending. Raises AuthenticationError, and
+        TransientError for an answer that cannot be read and a call that did not come through.
         """
-        try:
-            answer, meaning = self._settled(Call.DETAIL, partial(_either_number, order))
-        except TransientError as error:
-            return Pending(reason=str(error), carrier_order_number=order.carrier_order_number)
+        answer, meaning = self._settled(Call.DETAIL, partial(_either_number, order))
         if meaning is not None and meaning.kind is not ErrorKind.NOT_FOUND:
             return Pending(reason=f"code {answer.code}", carrier_order_number=order.carrier_order_number)
         if meaning is not None or not answer.data:

@@ -275,15 +275,25 @@ def test_lme_says_that_it_has_no_such_order(answer: Any) -> None:
         HTML,
         b"{}",
         refusal("500", ""),
-        refusal("8", "?"),
         refusal("429", ""),
         TransientError("down"),
         {"code": "0", "data": "not sealed"},
         {"code": "0", "data": signing.seal(b"0", CLIENT_PUBLIC)},
         {"code": "0", "data": signing.seal(b" ", CLIENT_PUBLIC)},
-        success({"outOrderNo": "SDK-1"}),
     ],
 )
+def test_a_look_up_that_did_not_come_through_is_trouble(answer: Any) -> None:
+    with pytest.raises(TransientError):
+        adapter(answering("detail", answer)).find_by_reference(order_of())
+
+
+def test_a_look_up_that_is_held_back_says_for_how_long() -> None:
+    with pytest.raises(TransientError) as raised:
+        adapter(answering("detail", TransientError("down", retry_after=30))).find_by_reference(order_of())
+    assert raised.value.retry_after == 30
+
+
+@pytest.mark.parametrize("answer", [refusal("8", "?"), success({"outOrderNo": "SDK-1"})])
 def test_whatever_does_not_say_so_clearly_is_no_answer(answer: Any) -> None:
     assert isinstance(adapter(answering("detail", answer)).find_by_reference(order_of()), Pending)
 
