@@ -186,7 +186,7 @@ class WeightInput(DomainInput):
     unit: Annotated[WeightUnit, Field(strict=False)]
 
     @model_validator(mode="after")
-    def _no_ship(self) -> "WeightInput":
+    def _is_not_too_heavy(self) -> "WeightInput":
         if self.to_domain().to(WeightUnit.G) > _HEAVIEST_GRAMS:
             raise WrongValueError("out_of_range", "Must not be more than 1000 kg.")
         return self
@@ -203,7 +203,7 @@ class DimensionsInput(DomainInput):
     unit: Annotated[LengthUnit, Field(strict=False)]
 
     @model_validator(mode="after")
-    def _no_ship(self) -> "DimensionsInput":
+    def _is_not_too_long(self) -> "DimensionsInput":
         if max(self.to_domain().to(LengthUnit.MM)) > _LONGEST_MILLIMETRES:
             raise WrongValueError("out_of_range", "No side may be longer than 10 m.")
         return self

@@ -1,4 +1,4 @@
-"""Polls: carriers are asked about the parcels that are due, in their largest calls_left, within their limits.
+"""Polls: carriers are asked about the parcels that are due, in their largest requests, within their limits.
 
 A parcel is claimed before its carrier is asked, by a write that only one can make, and for no longer than
 this invocation can live. So no two ask about one parcel, and whoever dies has lost nothing: the parcel is

@@ -59,10 +59,9 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         end of others who write.
 
         A history from a courier that the parcel was taken from meanwhile is not its story, nor is that of a
-        later parcel of the same number. When the
-        aggregator has found another courier, the parcel is followed with that one from now on, unless it was
-        not to look for one, the client has said that this is not the one, or we follow that courier's parcel
-        as another tracking.
+        later parcel of the same number. When the aggregator has found another courier, the parcel is
+        followed with that one from now on, unless it was not to look for one, the client has said that this
+        is not the one, or we follow that courier's parcel as another tracking.
         """
         store = self.table.tenant(tenant).trackings
         before = known or store.get(tracking_id)
