@@ -18,32 +18,32 @@ or inside a test::
 
 **Steering.** Words anywhere in an order's reference choose what happens to it, and combine; for a parcel
 that TrackingMore follows they stand in its order_id, its title or its number.
-`sandbox.steering.WORDS` is the table; `python -m sandbox --help` prints it.
+`sandbox.parcels.steering.WORDS` is the table; `python -m sandbox --help` prints it.
 
 **Controls**
 
 ================================  ================================================================
 `GET  /_sandbox/health`           ``{"status": "ok", "carriers": [...]}``
 `GET  /_sandbox/ledger`           what was ordered, paid, called and called back, per carrier
-                                  (`sandbox.ledger`)
+                                  (`sandbox.controls.ledger`)
 `POST /_sandbox/reset`            forgets everything, time moved and tokens given included
 `POST /_sandbox/advance`          ``{"seconds": n}`` moves the sandbox's clock forward
-`POST /_sandbox/faults`           injects faults on the next calls (`sandbox.faults`); `GET` shows
+`POST /_sandbox/faults`           injects faults on the next calls (`sandbox.controls.faults`); `GET` shows
                                   those that are left, `DELETE` drops them
-`POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.webhooks`); `GET`
-                                  shows it, `DELETE` drops it, a reset does not
+`POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.controls.webhooks`);
+                                  `GET` shows it, `DELETE` drops it, a reset does not
 `POST /_sandbox/parcels`          lets accounts have followed parcels before: ``{"trackingmore": {"default":
                                   [{"tracking_number", "carrier_code"}]}}``
 `GET  /_sandbox/truth`            what has truly happened to every parcel so far, per carrier
 ================================  ================================================================
 
-**Journeys.** A parcel is picked up, sorted and delivered, unless a word has it otherwise (`sandbox.routes`):
-attempts, customs, losses, returns. The same number always travels alike.
+**Journeys.** A parcel is picked up, sorted and delivered, unless a word has it otherwise
+(`sandbox.parcels.routes`): attempts, customs, losses, returns. The same number always travels alike.
 
 **Time.** Everything reads one clock. Parcels move `acceleration` times faster than in life;
 tokens, processing and callbacks keep ordinary time, scaled by their own settings.
 
-**A carrier more** is a class with the attributes of `sandbox.calls.Carrier`, in a package of its
+**A carrier more** is a class with the attributes of `sandbox.wire.calls.Carrier`, in a package of its
 own beside `lso`: `sandbox.carriers` finds it, and says what the package must hold.
 """
 

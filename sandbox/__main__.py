@@ -8,8 +8,8 @@ import textwrap
 from pathlib import Path
 
 from sandbox.app import CONTROLS
+from sandbox.parcels.steering import WORDS
 from sandbox.server import address, listen, server
-from sandbox.steering import WORDS
 from sandbox.world import Settings, default_accounts
 
 

@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox import carriers as folders
-from sandbox.calls import Carrier, KnowsTheTruth, TakesParcels, route
-from sandbox.faults import read_faults
-from sandbox.webhooks import read_webhooks
+from sandbox.controls.faults import read_faults
+from sandbox.controls.webhooks import read_webhooks
+from sandbox.wire.calls import Carrier, KnowsTheTruth, TakesParcels, route
 from sandbox.world import Settings, World
 
 CARRIERS: tuple[Callable[[World], Carrier], ...] = tuple(

@@ -1,13 +1,12 @@
-"""Which carriers the sandbox stands for: every folder beside this module is one."""
+"""Which carriers the sandbox stands for: every folder beside this module that has a `carrier.py`."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from sandbox.calls import Carrier
+    from sandbox.wire.calls import Carrier
     from sandbox.world import World
 
 
@@ -26,7 +25,7 @@ class CarrierPackage(Protocol):
 
 def names() -> list[str]:
     """Give the names of all carriers, in the order of the alphabet: they are the prefixes of their paths."""
-    return sorted(module.name for module in iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+    return sorted(module.parent.name for module in Path(__file__).parent.glob("*/carrier.py"))
 
 
 def package(name: str) -> CarrierPackage:

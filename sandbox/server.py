@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from sandbox.app import build_app
-from sandbox.connection import BreakableProtocol
+from sandbox.wire.connection import BreakableProtocol
 from sandbox.world import Settings
 
 #: Large enough for a burst of connections on one event loop.

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import carriers
-from sandbox.callbacks import Callbacks
-from sandbox.clock import Clock
-from sandbox.faults import Faults
-from sandbox.ledger import Ledger
-from sandbox.steering import Tally
-from sandbox.tasks import Tasks
+from sandbox.controls.clock import Clock
+from sandbox.controls.faults import Faults
+from sandbox.controls.ledger import Ledger
+from sandbox.parcels.steering import Tally
+from sandbox.wire.callbacks import Callbacks
+from sandbox.wire.tasks import Tasks
 
 #: Carrier name → account name → that login's credentials, in the carrier's own terms.
 Accounts = Mapping[str, Mapping[str, Mapping[str, Any]]]

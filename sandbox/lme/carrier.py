@@ -9,16 +9,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.calls import Call, Sealed, created
-from sandbox.connection import bad_gateway
-from sandbox.labels import NO_DOCUMENT
-from sandbox.ledger import Entry, Parcel
+from sandbox.controls.ledger import Entry, Parcel
 from sandbox.lme import envelope, pushes, tracking, wire
 from sandbox.lme.envelope import Login
 from sandbox.lme.orders import Numbers, Order, checked_address
 from sandbox.lme.wire import Code, JsonObject, RefusedError
-from sandbox.routes import story
-from sandbox.steering import Steering
+from sandbox.parcels.labels import NO_DOCUMENT
+from sandbox.parcels.routes import story
+from sandbox.parcels.steering import Steering
+from sandbox.wire.calls import Call, Sealed, created
+from sandbox.wire.connection import bad_gateway
 from sandbox.world import World
 
 _Act = Callable[[Login, JsonObject, Request], Awaitable[Response]]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sandbox.labels import Label
-from sandbox.ledger import Entry
+from sandbox.controls.ledger import Entry
 from sandbox.lme.wire import Contact, OrderRequest
-from sandbox.places import ahead_of_utc
-from sandbox.routes import Place
-from sandbox.steering import Steering
+from sandbox.parcels.labels import Label
+from sandbox.parcels.places import ahead_of_utc
+from sandbox.parcels.routes import Place
+from sandbox.parcels.steering import Steering
 
 JsonObject = dict[str, Any]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx
 
-from sandbox.callbacks import Callback
 from sandbox.lme import envelope, tracking
 from sandbox.lme.envelope import Login
 from sandbox.lme.orders import Order
-from sandbox.routes import Event
+from sandbox.parcels.routes import Event
+from sandbox.wire.callbacks import Callback
 from sandbox.world import World
 
 _CARRIER = "lme"

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sandbox.lme.orders import JsonObject, Order, warehouse
-from sandbox.places import ahead_of_utc
-from sandbox.routes import (
+from sandbox.parcels.places import ahead_of_utc
+from sandbox.parcels.routes import (
     Event,
     Kind,
     Leg,

@@ -11,16 +11,16 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.callbacks import Callback
-from sandbox.calls import Call, Handler, created
-from sandbox.connection import bad_gateway
-from sandbox.labels import NO_DOCUMENT
-from sandbox.ledger import Entry, Status
+from sandbox.controls.ledger import Entry, Status
 from sandbox.lso import tracking, wire
 from sandbox.lso.orders import JsonObject, Numbers, Order, Price
 from sandbox.lso.wire import Code, RefusedError, Shipment
-from sandbox.routes import story
-from sandbox.steering import Steering
+from sandbox.parcels.labels import NO_DOCUMENT
+from sandbox.parcels.routes import story
+from sandbox.parcels.steering import Steering
+from sandbox.wire.callbacks import Callback
+from sandbox.wire.calls import Call, Handler, created
+from sandbox.wire.connection import bad_gateway
 from sandbox.world import World
 
 _CALLBACK_ATTEMPTS = 5

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sandbox.labels import Label
-from sandbox.ledger import Entry, Parcel, Status
+from sandbox.controls.ledger import Entry, Parcel, Status
 from sandbox.lso.wire import Box, Code, OrderRequest, Shipment
-from sandbox.steering import Steering
+from sandbox.parcels.labels import Label
+from sandbox.parcels.steering import Steering
 
 JsonObject = dict[str, Any]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sandbox.ledger import Status
+from sandbox.controls.ledger import Status
 from sandbox.lso.orders import JsonObject, Order
-from sandbox.routes import Event, Kind, Place, Stage, belated, disordered, journey, known, so_far
+from sandbox.parcels.routes import Event, Kind, Place, Stage, belated, disordered, journey, known, so_far
 
 _ORIGIN, _HUB = Place("Houston", "TX"), Place("Waco", "TX")
 _WORDS: Mapping[Stage, tuple[str, str]] = {

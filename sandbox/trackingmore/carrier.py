@@ -9,14 +9,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.calls import Call, created
-from sandbox.steering import Steering
+from sandbox.parcels.steering import Steering
 from sandbox.trackingmore import lookups, wire
 from sandbox.trackingmore.couriers import COURIERS, Courier, detected
 from sandbox.trackingmore.limits import Limits
 from sandbox.trackingmore.parcels import Parcel, steering
 from sandbox.trackingmore.pushes import Pushes
 from sandbox.trackingmore.wire import STATUSES, Amended, Code, JsonObject, RefusedError, Wanted, answer
+from sandbox.wire.calls import Call, created
 from sandbox.world import World
 
 _PREFIXES = ("/v2", "")

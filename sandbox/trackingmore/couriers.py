@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sandbox.routes import Place
+from sandbox.parcels.routes import Place
 
 
 @dataclass(frozen=True, slots=True)

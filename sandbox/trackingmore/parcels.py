@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.routes import (
+from sandbox.parcels.routes import (
     Event,
     Kind,
     Leg,
@@ -18,7 +18,7 @@ from sandbox.routes import (
     so_far,
     story,
 )
-from sandbox.steering import Steering
+from sandbox.parcels.steering import Steering
 from sandbox.trackingmore.couriers import COUNTRIES, Courier, corrected, places
 from sandbox.trackingmore.wire import JsonObject, Wanted
 

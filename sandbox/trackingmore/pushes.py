@@ -9,9 +9,9 @@ from datetime import datetime
 
 import httpx
 
-from sandbox.callbacks import Callback
 from sandbox.trackingmore.parcels import Parcel
 from sandbox.trackingmore.wire import Code, JsonObject, meta
+from sandbox.wire.callbacks import Callback
 from sandbox.world import World
 
 _ATTEMPTS = 1 + 14

@@ -11,15 +11,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.calls import Call, Handler, created
-from sandbox.labels import NO_DOCUMENT
-from sandbox.ledger import Entry, Parcel
-from sandbox.routes import Stage, story
-from sandbox.steering import Steering
+from sandbox.controls.ledger import Entry, Parcel
+from sandbox.parcels.labels import NO_DOCUMENT
+from sandbox.parcels.routes import Stage, story
+from sandbox.parcels.steering import Steering
 from sandbox.ubi import tracking, wire
 from sandbox.ubi.labels import FORMATS, RESOLUTIONS, SIZES, pdf
 from sandbox.ubi.orders import Numbers, Order, Piece, State, refused
 from sandbox.ubi.wire import JsonObject, RefusedError, Wrong
+from sandbox.wire.calls import Call, Handler, created
 from sandbox.world import World
 
 _SHIPPER = "/services/shipper"

@@ -10,8 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sandbox.ledger import Entry
-from sandbox.steering import Steering
+from sandbox.controls.ledger import Entry
+from sandbox.parcels.steering import Steering
 from sandbox.ubi.labels import Label
 from sandbox.ubi.wire import JsonObject
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sandbox.places import ahead_of_utc, offset_text
-from sandbox.routes import Event, Kind, Leg, Place, Stage, belated, disordered, journey, known, so_far
+from sandbox.parcels.places import ahead_of_utc, offset_text
+from sandbox.parcels.routes import Event, Kind, Leg, Place, Stage, belated, disordered, journey, known, so_far
 from sandbox.ubi.orders import Order, Piece, State
 from sandbox.ubi.wire import JsonObject
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from sandbox import Settings, serve
-from sandbox.places import ahead_of_utc
-from sandbox.routes import Kind, Place, journey
+from sandbox.parcels.places import ahead_of_utc
+from sandbox.parcels.routes import Kind, Place, journey
 from tests.sandbox import lme_client, ubi_client
 from tests.sandbox.conftest import LOGIN, LsoClient, shipment
 from tests.sandbox.lme_client import Client

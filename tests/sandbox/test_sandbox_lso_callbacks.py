@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from sandbox.callbacks import Callback, Callbacks
-from sandbox.clock import Clock
-from sandbox.ledger import Ledger
+from sandbox.controls.clock import Clock
+from sandbox.controls.ledger import Ledger
+from sandbox.wire.callbacks import Callback, Callbacks
 
 
 def test_success_is_called_back_once_with_the_results_body(lso, receiver, eventually):

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from sandbox.steering import WORDS, Steering
+from sandbox.parcels.steering import WORDS, Steering
 
 
 def test_words_combine_anywhere_in_a_reference():

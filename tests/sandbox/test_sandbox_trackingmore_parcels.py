@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sandbox import Settings, serve
-from sandbox.routes import Stage
+from sandbox.parcels.routes import Stage
 from sandbox.trackingmore.parcels import WORDS
 from sandbox.trackingmore.pushes import pause_after
 from sandbox.trackingmore.wire import STATUSES

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.calls import Call, created
-from sandbox.labels import Label
-from sandbox.ledger import Entry, Parcel
-from sandbox.steering import Steering
+from sandbox.controls.ledger import Entry, Parcel
+from sandbox.parcels.labels import Label
+from sandbox.parcels.steering import Steering
+from sandbox.wire.calls import Call, created
 from sandbox.world import World
 
 

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.clock import Clock
-from sandbox.connection import Dropped, HalfBody, bad_gateway, garbage, server_error
-from sandbox.faults import Fault, Kind
-from sandbox.steering import Steering
+from sandbox.controls.clock import Clock
+from sandbox.controls.faults import Fault, Kind
+from sandbox.parcels.steering import Steering
+from sandbox.wire.connection import Dropped, HalfBody, bad_gateway, garbage, server_error
 from sandbox.world import World
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from sandbox.clock import Clock
-from sandbox.ledger import CallbackAttempt, Ledger
+from sandbox.controls.clock import Clock
+from sandbox.controls.ledger import CallbackAttempt, Ledger
 
 _ANSWER_TIMEOUT = 10.0
 _ANSWER_KEPT = 500

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 
-from sandbox.steering import Steering
+from sandbox.parcels.steering import Steering
 
 
 class Stage(StrEnum):

@@ -1,0 +1,1 @@
+"""How calls come in and callbacks go out, whatever carrier they belong to."""
