@@ -117,11 +117,13 @@ def _is_declared(carrier: str, name: str) -> bool:
 def fields(carrier: str) -> Iterator[tuple[str, str, str, str]]:
     """Every field of an account: its name, what it looks like, whether it is needed, and what it means."""
     own = registry.account_fields(carrier)
+    limits = registry.profile(carrier).limits
     for place, kind in _places(carrier).items():
         meanings = meanings_of(kind)
         for field in msgspec.structs.fields(kind):
             name = f"{place}.{field.name}" if place else field.name
-            needed = "required" if field.required else f"optional{_default(field)}"
+            default = getattr(limits, field.name) if place == "limits" else field.default
+            needed = "required" if field.required else f"optional{_default(default)}"
             if name == "base_url":
                 needed = f"optional, {own.base_url}" if own.base_url else "required"
             if place == "credentials" and field.name in _secrets(carrier):
@@ -129,10 +131,10 @@ def fields(carrier: str) -> Iterator[tuple[str, str, str, str]]:
             yield name, looks_like(field.type), needed, meanings.get(field.name, "")
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
-    if field.default in (msgspec.NODEFAULT, None, (), {}):
+def _default(value: Any) -> str:
+    if value in (msgspec.NODEFAULT, None, (), {}):
         return ""
-    return f", {msgspec.json.encode(field.default).decode()}"
+    return f", {msgspec.json.encode(value).decode()}"
 
 
 def meanings_of(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from rich.table import Table as Grid
 from local import accounts as account_files
 from local import emulator
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import names_an_account
 from parcelgate.domain.clock import rfc3339
 from parcelgate.services.accounts import api_keys, webhook_urls
 from parcelgate.services.operator import operations
@@ -238,16 +239,22 @@ def put_account(
     tenant = whose(tenant, stack)
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+    if not names_an_account(tenant, carrier, account):
+        fail(
+            f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
+            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit."
+        )
+    source = "Standard input" if str(file) == "-" else str(file)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
+        fail(f"{source} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
     try:
         given: Any = json.loads(text)
     except json.JSONDecodeError as error:
-        fail(f"{file} is not JSON: {error}")
+        fail(f"{source} is not JSON: {error}")
     if not isinstance(given, dict):
-        fail(f'{file} must hold an object, such as {{"credentials": {{...}}}}.')
+        fail(f'{source} must hold an object, such as {{"credentials": {{...}}}}.')
     deployment = Deployment.named(stack)
     name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
     client = deployment.client("secretsmanager")
@@ -414,7 +421,7 @@ def _legible(body: bytes) -> tuple[str, str]:
 
 
 @orders.command("reread")
-def reread_order(order_id: OrderArgument, tenant: TenantOption, stack: StackOption = None) -> None:
+def reread_order(order_id: OrderArgument, tenant: TenantOption = "", stack: StackOption = None) -> None:
     """Have the carrier asked how an order stands; what it says is then true of the order here."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
@@ -509,8 +516,13 @@ def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
     for line in warned:
         sys.stdout.write(f"Warning. {line}\n")
     if wrong:
-        fail(f"Nothing was bought. {len(wrong)} things are wrong with {total} orders.")
-    sys.stdout.write(f"{total} orders are good. Nothing was bought.\n")
+        things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
+        fail(f"Nothing was bought. {things} wrong with {_orders(total)}.")
+    sys.stdout.write(f"{_orders(total)} {'is' if total == 1 else 'are'} good. Nothing was bought.\n")
+
+
+def _orders(count: int) -> str:
+    return "1 order" if count == 1 else f"{count} orders"
 
 
 @contextmanager

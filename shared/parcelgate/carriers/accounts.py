@@ -44,6 +44,11 @@ _URL = "https://, a host, and at most a path"
 _ADDRESS = Meta(title="an address, as in an order")
 
 
+def names_an_account(tenant: str, carrier: str, account: str) -> bool:
+    """Whether there can be such an account: anything else would lead to another secret, or to none."""
+    return all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account))
+
+
 def secret(looks_like: str) -> Meta:
     """What is said of a credential that nobody may see."""
     return Meta(title=looks_like, min_length=1, extra_json_schema={"writeOnly": True})
@@ -70,7 +75,7 @@ class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     return_to: Annotated[Address | None, _ADDRESS] = None
     """Where returns go, for orders that name no place."""
     webhook_token: str | None = None
-    """Part of the account's webhook address; see `services.accounts.webhook_urls`."""
+    """Part of the account's webhook address; made by `parcelgate accounts webhook-url`."""
 
 
 class AccountConfig(AccountContent, frozen=True, kw_only=True):
@@ -349,7 +354,7 @@ class Accounts:
 
         Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such account.
         """
-        if not all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account)):
+        if not names_an_account(tenant, carrier, account):
             raise _unknown_account()
         name = f"{self._prefix}/{tenant}/{carrier}/{account}"
         kept_until, config = self._kept.get(name, (0.0, None))

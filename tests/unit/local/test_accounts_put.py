@@ -162,11 +162,35 @@ def test_without_tls_a_carrier_is_called_in_the_local_environment_alone(world: W
 def test_every_field_says_what_it_looks_like_and_what_it_means(carrier: str) -> None:
     listed = json.loads(CliRunner().invoke(cli.app, ["accounts", "fields", carrier, "--json"]).stdout)
     for field in listed:
-        if not field["field"].startswith("limits."):
-            assert field["looks like"], f"not written yet: what {field['field']} of {carrier} looks like"
-            assert field["meaning"], f"not written yet: what {field['field']} of {carrier} means, below it"
+        assert field["looks like"], f"not written yet: what {field['field']} of {carrier} looks like"
+        assert field["meaning"], f"not written yet: what {field['field']} of {carrier} means, below it"
     assert {field["field"].partition(".")[0] for field in listed} > {"credentials", "base_url", "overrides"}
     assert any(field["needed"] == "required, secret" for field in listed)
+
+
+@pytest.mark.parametrize("carrier", registry.trackers())
+def test_the_limits_that_are_listed_are_the_carriers_own(carrier: str) -> None:
+    listed = {name: needed for name, _, needed, _ in accounts.fields(carrier)}
+    limits = msgspec.to_builtins(registry.profile(carrier).limits)
+    told = {
+        name: f"optional, {msgspec.json.encode(value).decode()}" for name, value in limits.items() if value
+    }
+    assert {name: listed[f"limits.{name}"] for name in told} == told
+
+
+def test_an_account_that_no_order_could_name_is_not_stored(world: World, tmp_path: Path) -> None:
+    content = {"base_url": URL, "credentials": login("ubi")}
+    result = put("ubi", content, tmp_path, "--account", "second/one")
+    assert result.exit_code == 1
+    assert "second/one cannot be the name of an account" in " ".join(result.output.split())
+    assert not world.secrets.texts
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_what_is_wrong_with_standard_input_is_not_said_of_a_file(text: str, world: World) -> None:
+    result = run("put", "ubi", "--file", "-", of="accounts", answer=text)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Standard input ")
 
 
 def test_a_merge_drops_what_is_null() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -244,6 +246,16 @@ def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(w
     elsewhere = CliRunner().invoke(cli.app, ["keys", "create", "--stack", "parcelgate-production"])
     assert elsewhere.exit_code == 2
     assert "--tenant" in elsewhere.stderr
+
+
+def _all_commands() -> list[tuple[str, click.Command]]:
+    groups = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    return [(f"{of} {name}", one) for of, group in groups.items() for name, one in group.commands.items()]
+
+
+@pytest.mark.parametrize(("name", "command"), _all_commands())
+def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: click.Command) -> None:
+    assert not any(option.required for option in command.params if option.name == "tenant"), name
 
 
 def test_a_file_of_credentials_that_is_not_there_is_told_in_words(world: World, tmp_path: Path) -> None:
