@@ -6,7 +6,7 @@ from typing import Any
 from parcelgate.carriers.port import Aggregates
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.queries import read_account_query
+from parcelgate.http.requests.queries import read_account_query, read_courier_query
 from parcelgate.http.requests.trackings import NumberInput, RouteInput, read, read_air_waybill, read_areas
 from parcelgate.http.resources.aggregator import (
     AggregatorWords,
@@ -55,10 +55,21 @@ def detect_courier(request: Request) -> Answer:
 
     def detect() -> Answer:
         question = read(NumberInput, request.body)
-        couriers = _ask(request, question.account, lambda one: one.detect(question.tracking_number))
-        return answer(CourierList(tuple(couriers)))
+        subscriptions: TrackingSubscriptions = runtime.tracking_subscriptions
+        deadline = request.within(CARRIER_SECONDS)
+        likely = subscriptions.detect(request.tenant, question.account, question.tracking_number, deadline)
+        return answer(CourierList(tuple(likely)))
 
     return _once(request, detect)
+
+
+@api.route
+def list_couriers(request: Request) -> Answer:
+    """Name the couriers that the aggregator knows."""
+    subscriptions: TrackingSubscriptions = runtime.tracking_subscriptions
+    account, lang = read_courier_query(request.query)
+    couriers = subscriptions.couriers(request.tenant, account, lang, request.within(CARRIER_SECONDS))
+    return answer(CourierList(tuple(couriers)))
 
 
 @api.route

@@ -378,6 +378,7 @@ class TestRoutes:
             "POST /v1/trackings/transit-times",
             "POST /v1/trackings/remote-areas",
             "POST /v1/trackings/detect",
+            "GET /v1/couriers",
             "GET /v1/trackings/air-cargo/{awb}",
             "GET /v1/trackings/usage",
             "GET /v1/trackings/summary",

@@ -53,6 +53,7 @@ class FakeAggregator:
         self.paused: list[Waybill] = []
         self.forgotten: list[Waybill] = []
         self.calls: Counter[str] = Counter()
+        self.likely = [Courier(code="china-ems", name="China EMS")]
         self.sizes: list[int] = []
         self.refused: dict[str, CarrierError] = {}
         self.histories: dict[str, ParcelHistory] = {}
@@ -176,7 +177,8 @@ class Adapter:
 
     def detect(self, tracking_number: str) -> list[Courier]:
         self._aggregator.called("detect")
-        return [Courier(code="china-ems", name="China EMS")]
+        return [*self._aggregator.likely]
 
     def couriers(self, lang: str | None = None) -> list[Courier]:
-        return []
+        self._aggregator.called("couriers")
+        return [Courier(code="china-ems", name=f"China EMS {lang or ''}".strip(), phone="11183")]

@@ -53,7 +53,7 @@ class Route(msgspec.Struct, frozen=True):
     """The largest body that is taken."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may be, or must be, a list of such."""
-    query: Literal["orders", "trackings", "account"] | None = None
+    query: Literal["orders", "trackings", "account", "couriers"] | None = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
 
@@ -258,6 +258,10 @@ FUNCTIONS: Mapping[str, Function] = {
             "POST /v1/trackings/detect", "detect_courier", "Trackings", scope="trackings:read",
             body="trackings.NumberInput", answers={200: Response("aggregator.CourierList")},
             problems=(503,),
+        ),
+        Route(
+            "GET /v1/couriers", "list_couriers", "Trackings", scope="trackings:read", query="couriers",
+            answers={200: Response("aggregator.CourierList")}, problems=(503,),
         ),
         Route(
             "GET /v1/trackings/air-cargo/{awb}", "read_air_cargo", "Trackings", scope="trackings:read",

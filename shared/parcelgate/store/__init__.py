@@ -15,6 +15,7 @@ tracking               T#t#TRACKING#<id>                               TRACKING 
 next poll              T#t#TRACKING#<id>                               POLL       claim, misses, realtime call
 entry of its courier   T#t#TRACKING#<id>                               COURIER    places in lists
 followed parcel        T#t#FOLLOWED#<account>#<courier>#<number>       FOLLOWED   tracking_id
+list of couriers       T#t#COURIERS#<account>#<language>               COURIERS   doc, compressed
 living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE  order_id
 carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id, place in a list
 batch                  T#t#BATCH#<id>                                  BATCH      doc
@@ -56,6 +57,7 @@ orders by reference                         Query by_reference, BatchGetItem
 orders by account                           Query by_reference, with a status by_status, BatchGetItem
 orders by a parcel's or carrier's number    Query by_reference, BatchGetItem
 orders of a carrier                         any of them, filtered, until the page is full
+couriers of an aggregator                   GetItem, consistent
 who holds a reference                       GetItem, or the failed condition of a create
 order by the carrier's number               GetItem NUMBER
 events of an order                          Query pk, sk begins with EVENT#

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from parcelgate.store.batches import Batches
+    from parcelgate.store.couriers import CourierLists
     from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
     from parcelgate.store.credentials.platform_tokens import PlatformTokenVault
     from parcelgate.store.credentials.webhook_tokens import WebhookTokens
@@ -114,6 +115,13 @@ class TenantTable:
         from parcelgate.store.trackings import Trackings
 
         return Trackings(self._items, self.tenant)
+
+    @cached_property
+    def couriers(self) -> "CourierLists":
+        """The aggregators' lists of couriers."""
+        from parcelgate.store.couriers import CourierLists
+
+        return CourierLists(self._items, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":

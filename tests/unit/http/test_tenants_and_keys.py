@@ -116,6 +116,7 @@ ROWS: dict[str, Row] = {
     ),
     "POST /v1/trackings/detect": Row(lambda its: {"body": {"tracking_number": "N1"}}, stranger=None),
     "GET /v1/trackings/air-cargo/{awb}": Row(lambda its: {"awb": "016-10354966"}, stranger=None),
+    "GET /v1/couriers": Row(lambda its: {}, stranger=None),
     "GET /v1/trackings/usage": Row(lambda its: {}, stranger=None),
     "GET /v1/trackings/summary": Row(lambda its: {}, stranger=None),
     "GET /v1/carriers/{carrier}/services": Row(lambda its: {"carrier": "lso"}, stranger=None),

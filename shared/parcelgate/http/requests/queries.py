@@ -15,6 +15,7 @@ from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2,4})?", re.ASCII)
 MOST = 100
 DEFAULT = 20
 
@@ -45,6 +46,12 @@ def read_account_query(query: Mapping[str, str]) -> str | None:
     """Read which of the tenant's accounts with a carrier is meant. Raises ProblemError."""
     account: str | None = _read("account", query)["account"]
     return account
+
+
+def read_courier_query(query: Mapping[str, str]) -> tuple[str, str]:
+    """Read which account's couriers are meant, and in which language; empty: in any. Raises ProblemError."""
+    values = _read("couriers", query)
+    return values["account"] or "default", values["lang"] or ""
 
 
 def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
@@ -83,6 +90,13 @@ def _time(text: str) -> datetime:
     return time(text.replace(" ", "+"))
 
 
+def _language(text: str) -> str:
+    language = lower(text)
+    if not _LANGUAGE.fullmatch(str(language)):
+        raise WrongValueError("format", "Must be a language, such as en.")
+    return str(language)
+
+
 def _limit(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise WrongValueError("type", "Must be a whole number.")
@@ -118,6 +132,7 @@ _TEXT = {"type": "string"}
 _NUMBER = Parameter(tracking_number, _TEXT, "Only with this tracking number, however it is spelt.")
 _INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
+_ACCOUNT = Parameter(str, _TEXT, "Whose account is asked; default `default`.")
 _PAGE = {
     "created_after": Parameter(
         _time, _INSTANT, "Only later than this time, or than the beginning of this day in UTC."
@@ -149,6 +164,10 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "order_id": Parameter(str, _TEXT, "Only of this order's parcels, under earlier numbers too."),
         **_PAGE,
     },
-    "account": {"account": Parameter(str, _TEXT, "Whose account is asked; default `default`.")},
+    "account": {"account": _ACCOUNT},
+    "couriers": {
+        "account": _ACCOUNT,
+        "lang": Parameter(_language, _TEXT, "The language of the names, such as `en`."),
+    },
 }
 """The parameters of each kind of query, as the table of routes names them."""

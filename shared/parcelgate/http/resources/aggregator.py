@@ -33,6 +33,6 @@ class TrackingCounts(msgspec.Struct, frozen=True):
 
 
 class CourierList(msgspec.Struct, frozen=True):
-    """Whose a number may be, the likeliest first."""
+    """Couriers; of those that a number may belong to, the likeliest first."""
 
     data: tuple[Courier, ...]

@@ -11,6 +11,7 @@ whether they are asked about) can be changed of them too.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +21,7 @@ import msgspec
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError, OverLimitError, TooManyRequestsError, TransientError
-from parcelgate.carriers.results import Amendment, Followed, Following, Waybill
+from parcelgate.carriers.results import Amendment, Courier, Followed, Following, Waybill
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
@@ -251,6 +252,30 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         aggregator = self.carriers.aggregator(name, deadline)
         with carrier_problems.raised():
             return question(aggregator)
+
+    def couriers(self, tenant: str, account: str, lang: str, deadline: Deadline) -> list[Courier]:
+        """Whose parcels an account's aggregator can follow, as it said within a day. Raises as `ask`."""
+        kept = self.table.tenant(tenant).couriers
+        known = kept.get(account, lang, now=self.clock())
+        if known is not None:
+            return msgspec.json.decode(known, type=list[Courier])
+        couriers = self.ask(tenant, account, lambda aggregator: aggregator.couriers(lang or None), deadline)
+        if couriers:
+            kept.put(account, lang, msgspec.json.encode(couriers), now=self.clock())
+        return couriers
+
+    def detect(self, tenant: str, account: str, number: str, deadline: Deadline) -> list[Courier]:
+        """Whose a number may be, the likeliest first, by names where any are known. Raises as `ask`."""
+        likely = self.ask(tenant, account, lambda aggregator: aggregator.detect(number), deadline)
+        if all(courier.name != courier.code for courier in likely):
+            return likely
+        known: dict[str, Courier] = {}
+        with suppress(ProblemError):
+            couriers = self.couriers(tenant, account, "", deadline)
+            known = {courier_key(courier.code): courier for courier in couriers}
+        return [
+            known.get(courier_key(each.code), each) if each.name == each.code else each for each in likely
+        ]
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
         """The trackings, and when each is asked about next."""

@@ -1,11 +1,14 @@
 """What an aggregator is asked that is about no tracking."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from parcelgate.carriers.errors import RefusedError, TransientError
+from parcelgate.carriers.results import Courier
+from parcelgate.domain.clock import now
 from parcelgate.domain.problems import CarrierWords
 from tests.support.aggregator import FakeAggregator
 from tests.support.api import Backend, Reply, call
@@ -15,6 +18,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "POST /v1/trackings/transit-times": {"body": ROUTE_BODY},
     "POST /v1/trackings/remote-areas": {"body": [{"country": "us", "postcode": "99501", "company": "DHL"}]},
     "POST /v1/trackings/detect": {"body": {"tracking_number": "N1"}},
+    "GET /v1/couriers": {},
     "GET /v1/trackings/air-cargo/{awb}": {"awb": "016-10354966"},
     "GET /v1/trackings/usage": {},
     "GET /v1/trackings/summary": {},
@@ -32,6 +36,16 @@ ANSWERS: dict[str, Any] = {
             "name": "China EMS",
             "type": None,
             "phone": None,
+            "homepage": None,
+            "picture": None,
+        }
+    ],
+    "GET /v1/couriers": [
+        {
+            "code": "china-ems",
+            "name": "China EMS",
+            "type": None,
+            "phone": "11183",
             "homepage": None,
             "picture": None,
         }
@@ -142,6 +156,11 @@ def test_a_question_is_asked_once_for_an_idempotency_key(
         ),
         ("GET /v1/trackings/air-cargo/{awb}", {"awb": "16-1"}, {"/awb": "format"}),
         ("GET /v1/trackings/air-cargo/{awb}", {"awb": "016-1035496x"}, {"/awb": "format"}),
+        (
+            "GET /v1/couriers",
+            {"query": {"lang": "e/n", "limit": "5"}},
+            {"/lang": "format", "/limit": "unknown_field"},
+        ),
         ("GET /v1/trackings/usage", {"query": {"colour": "red"}}, {"/colour": "unknown_field"}),
     ],
 )
@@ -159,3 +178,36 @@ def test_an_air_waybill_is_written_in_several_ways(
     awb: str, backend: Backend, aggregator: FakeAggregator
 ) -> None:
     assert call("GET /v1/trackings/air-cargo/{awb}", awb=awb).status == 200
+
+
+def test_couriers_are_asked_for_once_a_day_by_account_and_language(
+    backend: Backend, aggregator: FakeAggregator
+) -> None:
+    for _ in range(2):
+        assert [each["name"] for each in ask("GET /v1/couriers").json()["data"]] == ["China EMS"]
+        german = ask("GET /v1/couriers", query={"lang": "DE"}).json()["data"]
+        assert [each["name"] for each in german] == ["China EMS de"]
+    assert aggregator.calls["couriers"] == 2
+    assert ask("GET /v1/couriers", query={"account": "second"}).status == 200
+    assert ask("GET /v1/couriers", tenant="other").status == 200
+    assert aggregator.calls["couriers"] == 4
+    aggregator.down = TransientError("x")
+    assert ask("GET /v1/couriers").status == 200, "it is kept"
+    kept = backend.tenant().couriers
+    at = now()
+    assert kept.get("default", "", now=at + timedelta(hours=23)) is not None
+    assert kept.get("default", "", now=at + timedelta(hours=25)) is None
+
+
+def test_a_likely_courier_that_comes_without_its_name_gets_it(
+    backend: Backend, aggregator: FakeAggregator
+) -> None:
+    aggregator.likely = [
+        Courier(code=code, name=name)
+        for code, name in (("dhl", "DHL"), ("China-EMS", "China-EMS"), ("x", "x"))
+    ]
+
+    names = [each["name"] for each in ask("POST /v1/trackings/detect").json()["data"]]
+
+    assert names == ["DHL", "China EMS", "x"]
+    assert aggregator.calls == {"detect": 1, "couriers": 1}
