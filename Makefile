@@ -35,7 +35,7 @@ lint: setup ## Check format, style, types, which part imports which, and the tem
 	@$(VENV)/bin/python -m local lint
 
 mutants: setup ## Take each promise's guards out of a copy and see that a test notices (ONLY=7)
-	@ONLY="$(ONLY)" $(VENV)/bin/python -m tests.mutants
+	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
 
 audit: setup ## Look for known faults in what the locks name, and list it (out/sbom)
 	@$(VENV)/bin/python -m local audit

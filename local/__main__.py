@@ -22,6 +22,7 @@ def main() -> int:
             "test": "local.checks",
             "lint": "local.checks",
             "bench": "bench.__main__",
+            "mutants": "tests.mutants.__main__",
             "carrier": "local.new_carrier",
             "deploy": "local.deploy.command",
         }.get(name, f"local.{name}")

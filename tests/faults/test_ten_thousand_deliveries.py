@@ -209,9 +209,9 @@ def test_ten_thousand_shuffled_deliveries_give_the_true_timelines(busy: Busy) ->
     for place, delivery in enumerate(everything, 1):
         if place % 250 == 0:
             busy.faults.at(len(busy.faults.calls) + chance.randint(1, 2), die(after=chance.random() < 0.5))
-        answer = busy.deliver(*delivery)
+        answer = busy.push(*delivery)
         if answer is None:
-            answer = busy.deliver(*delivery)
+            answer = busy.push(*delivery)
         assert answer is not None
         assert answer["statusCode"] == 200
         assert json.loads(answer["body"]) == (LME_ACK if delivery.url == lme else {})

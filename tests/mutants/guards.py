@@ -36,7 +36,7 @@ GUARDS = (
         f"{S}/services/orders/create.py",
         "watch_at=transitions.soon(self.settings, at),",
         "watch_at=None,",
-        (f"{U}/functions/orders/test_create_order.py", "tests/property/test_order_life.py"),
+        (f"{U}/functions/orders/test_create_order.py",),
     ),
     Guard(
         1,
@@ -53,7 +53,7 @@ GUARDS = (
         "            if order.submission.sending_at is not None:\n                return None\n"
         "            at = self.clock()\n            until",
         "            at = self.clock()\n            until",
-        ("tests/property/test_order_life.py", "tests/faults/test_sending.py"),
+        ("tests/faults/test_sending.py",),
     ),
     Guard(
         2,

@@ -101,7 +101,7 @@ def shop(
 
 class TestAParcel:
     def test_is_followed_to_its_end(self, shop: Shop) -> None:
-        one = shop.follows("LK664578623CN", destination_country="US", customer={"phone": "+1 512"})
+        one = shop.follows("LK664578623CN", destination_country="US", customer={"phone": "+1 512 555 0142"})
         assert (one["status"], list(shop.there())) == ("pending", [("china-ems", "LK664578623CN")])
 
         shop.days_pass(40)
