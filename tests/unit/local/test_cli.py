@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import pytest
 import typer
 from rich.console import Console
@@ -248,13 +247,13 @@ def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(w
     assert "--tenant" in elsewhere.stderr
 
 
-def _all_commands() -> list[tuple[str, click.Command]]:
+def _all_commands() -> list[tuple[str, Any]]:
     groups = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
     return [(f"{of} {name}", one) for of, group in groups.items() for name, one in group.commands.items()]
 
 
 @pytest.mark.parametrize(("name", "command"), _all_commands())
-def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: click.Command) -> None:
+def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: Any) -> None:
     assert not any(option.required for option in command.params if option.name == "tenant"), name
 
 
