@@ -8,7 +8,7 @@ BILLED = 4
 
 
 def test_a_good_order_costs_four_transitions(shop: Shop, deployment: Deployment) -> None:
-    """Of three orders one after the other: whoever else uses the carrier may make one of them wait its turn."""
+    """Of up to three orders: others who use the carrier may make one of them wait its turn."""
     paths = []
     for number in range(3):
         order = shop.settled(shop.post(f"stack-transitions-{number}")["id"])
