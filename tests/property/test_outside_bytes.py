@@ -18,7 +18,7 @@ from functions.authorize.handler import handler as authorize
 from local import order_files
 from parcelgate.carriers import registry
 from parcelgate.carriers.errors import LabelPendingError
-from parcelgate.carriers.results import AtTheDoor, LabelFile, Trust, WebhookReading
+from parcelgate.carriers.results import LabelFile, Trust, WebhookCheck, WebhookReading
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.carriers.toolkit.documents import document_format, from_base64, label_file
 from parcelgate.services.accounts import api_keys
@@ -110,16 +110,16 @@ def test_promise_4_a_signature_on_another_push_or_changed_itself_is_not_believed
 @given(body=bodies(TM_PUSH) | st.binary(max_size=300))
 @many(100)
 def test_promise_4_a_trackingmore_push_is_at_most_a_reason_to_ask(body: bytes) -> None:
-    keeper = registry.doorkeeper("trackingmore")
-    assert keeper is not None
+    checker = registry.webhook_checker("trackingmore")
+    assert checker is not None
 
-    at_the_door = keeper.check_at_the_door(body, ACCOUNTS["trackingmore"], NOON)
+    check = checker.check_webhook(body, ACCOUNTS["trackingmore"], NOON)
     reading = reader("trackingmore").verify_webhook({}, body)
 
-    assert isinstance(at_the_door, AtTheDoor)
+    assert isinstance(check, WebhookCheck)
     assert reading.trust in (Trust.NUDGE, Trust.UNREADABLE)
     if reading.trust is Trust.NUDGE:
-        assert not at_the_door.refused
+        assert not check.refused
 
 
 # Keys and cursors.

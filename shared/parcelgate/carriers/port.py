@@ -15,7 +15,6 @@ from parcelgate.carriers.results import (
     AddressCheck,
     Amendment,
     Area,
-    AtTheDoor,
     Cancellation,
     Confirmed,
     Courier,
@@ -31,6 +30,7 @@ from parcelgate.carriers.results import (
     Submitted,
     TransitTimes,
     Waybill,
+    WebhookCheck,
     WebhookReading,
 )
 from parcelgate.domain.addresses import Address
@@ -239,13 +239,13 @@ class VerifiesWebhooks(Protocol):
 
 
 @runtime_checkable
-class ChecksAtTheDoor(Protocol):
+class ChecksWebhooks(Protocol):
     """The package (not the adapter) of a carrier whose deliveries can be recognised as forged by themselves.
 
     It is asked while the carrier waits for an answer: no pydantic, no httpx, no cryptography.
     """
 
-    def check_at_the_door(self, body: bytes, account: "AccountConfig", now: datetime) -> AtTheDoor:
+    def check_webhook(self, body: bytes, account: "AccountConfig", now: datetime) -> WebhookCheck:
         """Look at a delivery exactly as it came. Raises AccountError for an account that cannot check it."""
         ...
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from parcelgate.carriers.accounts import AccountFields, AccountSettings, Connection, CredentialFields
-    from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksAtTheDoor
+    from parcelgate.carriers.port import Aggregates, Carrier, CarrierProfile, ChecksWebhooks
 
 CARRIERS = {
     "lso": "parcelgate.carriers.lso",
@@ -34,7 +34,7 @@ class CarrierPackage(Protocol):
     """What the package of a carrier must hold. Importing it must stay cheap: no pydantic, no httpx.
 
     It may hold besides `WEBHOOK_HEADERS`, the headers that prove something of a webhook, in lower case, and
-    what makes it a `ChecksAtTheDoor`.
+    what makes it a `ChecksWebhooks`.
     """
 
     __name__: str
@@ -73,12 +73,12 @@ def pushes(code: str) -> bool:
     return "verify_webhook" in profile(code).capabilities
 
 
-def doorkeeper(code: str) -> ChecksAtTheDoor | None:
+def webhook_checker(code: str) -> ChecksWebhooks | None:
     """Who checks the carrier's webhooks before they are stored; None where that cannot be done."""
-    from parcelgate.carriers.port import ChecksAtTheDoor
+    from parcelgate.carriers.port import ChecksWebhooks
 
     package = _package(code)
-    return package if isinstance(package, ChecksAtTheDoor) else None
+    return package if isinstance(package, ChecksWebhooks) else None
 
 
 def account_fields(code: str) -> AccountFields[CredentialFields, AccountSettings]:

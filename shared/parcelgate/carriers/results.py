@@ -166,7 +166,7 @@ class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
 
 
-class AtTheDoor(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What a delivery's own proof says of it before it is stored.
 
     `refused`: it is forged. With a `reason` it is taken, and set aside without effect. `proof` names what

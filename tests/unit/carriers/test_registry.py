@@ -53,9 +53,9 @@ def test_who_pushes_to_an_account_says_what_proves_it() -> None:
     for code in pushing:
         assert registry.webhook_answer(code) is not None
         # Either by headers, or by the body alone.
-        assert bool(registry.webhook_headers(code)) != (registry.doorkeeper(code) is not None)
+        assert bool(registry.webhook_headers(code)) != (registry.webhook_checker(code) is not None)
     assert registry.webhook_headers("lso") == ()
-    assert registry.doorkeeper("lso") is None
+    assert registry.webhook_checker("lso") is None
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_who_pushes_to_an_account_says_what_proves_it() -> None:
             "for code in registry.trackers():\n"
             "    account = accounts.AccountConfig(\n"
             "        tenant='t', carrier=code, name='d', credentials={'email': 'e'})\n"
-            "    door = registry.doorkeeper(code)\n"
-            "    door and door.check_at_the_door(b'{\"verifyInfo\": {}}', account, None)",
+            "    checker = registry.webhook_checker(code)\n"
+            "    checker and checker.check_webhook(b'{\"verifyInfo\": {}}', account, None)",
             "pydantic httpx boto3 cryptography",
         ),
         ("import parcelgate.carriers.lso.adapter", "httpx boto3"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from parcelgate.carriers.limits import Limits
 from parcelgate.carriers.port import CarrierProfile, graded
-from parcelgate.carriers.results import AtTheDoor
+from parcelgate.carriers.results import WebhookCheck
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +39,7 @@ WEBHOOK_ANSWER: bytes | None = b"{}"
 """TrackingMore looks at the status of the answer alone, which must be 200 (public)."""
 
 
-def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtTheDoor:
+def check_webhook(body: bytes, account: AccountConfig, now: datetime) -> WebhookCheck:
     """Hold a delivery's signature against the account; see `signing`.
 
     A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
@@ -48,11 +48,11 @@ def check_at_the_door(body: bytes, account: AccountConfig, now: datetime) -> AtT
     from parcelgate.carriers.trackingmore import settings, signing
 
     login = Login(settings.ACCOUNT, account)
-    proof = signing.door(body, settings.webhook_key(account))
+    proof = signing.verify_proof(body, settings.webhook_key(account))
     if proof is signing.Flaw.WRONG_SIGNATURE:
         is_signed = signing.read_proof(body) is not None
-        return AtTheDoor(refused=True) if is_signed else AtTheDoor(reason="not signed")
+        return WebhookCheck(refused=True) if is_signed else WebhookCheck(reason="not signed")
     if isinstance(proof, signing.Flaw):
-        return AtTheDoor(reason=proof.value)
+        return WebhookCheck(reason=proof.value)
     is_fresh = signing.is_fresh(proof, now, login.settings.webhook_tolerance)
-    return AtTheDoor(proof=proof.digest, reason=None if is_fresh else "its time is too far from ours")
+    return WebhookCheck(proof=proof.digest, reason=None if is_fresh else "its time is too far from ours")

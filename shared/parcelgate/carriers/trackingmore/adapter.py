@@ -253,7 +253,7 @@ class Adapter:
 
         Never more, since the signature is that of the time alone; see `signing`.
         """
-        proof = signing.door(body, webhook_key(self._client.login.account))
+        proof = signing.verify_proof(body, webhook_key(self._client.login.account))
         if isinstance(proof, signing.Flaw):
             return WebhookReading(trust=Trust.UNREADABLE, reason=proof.value)
         if not signing.is_fresh(proof, self._clock(), self._settings.webhook_tolerance):

@@ -1,4 +1,4 @@
-"""The signature of TrackingMore's webhooks. Pure, and cheap to import: the door itself uses it.
+"""The signature of TrackingMore's webhooks. Pure, and cheap to import: it runs before a webhook is answered.
 
 A delivery carries `verifyInfo {timeStr, signature}`, at its top or inside `data`; the signature is the
 lower-case hex HMAC-SHA256 of `timeStr` under the account's e-mail address (public). **The body is not
@@ -6,7 +6,7 @@ signed**: whoever has seen one pair can put it on any body. So a delivery proves
 is at most a reason to ask; and a pair that was seen before on another body is to be refused by whoever
 remembers the pairs, by `Proof.digest`.
 
->>> match door(body, email):
+>>> match verify_proof(body, email):
 ...     case Flaw.MALFORMED: ...         # keep it, with its reason, for somebody to look at; answer 200
 ...     case Flaw.WRONG_SIGNATURE: ...   # answer 401
 ...     case Proof() as proof: ...       # known on another body: 401; else take it, see `is_fresh`
@@ -42,7 +42,7 @@ class Flaw(StrEnum):
     WRONG_SIGNATURE = "without a good signature"
 
 
-def door(body: bytes, email: str) -> Proof | Flaw:
+def verify_proof(body: bytes, email: str) -> Proof | Flaw:
     """The delivery's proof if it is a good one, however old; else what is wrong.
 
     A JSON object without any proof, or with half of one, has no good signature.

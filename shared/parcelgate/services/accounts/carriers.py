@@ -222,25 +222,25 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
 
     def _enter(self, request: Request) -> Entry:
         limits = self.limits
-        doors = [(self.account, limits.rate, limits.burst)]
+        turns = [(self.account, limits.rate, limits.burst)]
         lane = limits.lanes.get(request.lane) if request.lane else None
         if lane is not None and request.lane:
             # First, since a turn in it that is not taken harms nobody, and one to try for all would.
-            doors.insert(0, (self.account.lane(request.lane), lane * LANE_USE, 1))
-        narrowest = doors[0]
+            turns.insert(0, (self.account.lane(request.lane), lane * LANE_USE, 1))
+        narrowest = turns[0]
         waited, turn = 0.0, self.clock()
         while True:
-            if doors[0] is narrowest:
+            if turns[0] is narrowest:
                 turn = self.clock()
-            entry = self._asked(*doors[0])
+            entry = self._asked(*turns[0])
             if entry.reason is None:
-                del doors[0]
-                if doors:
+                del turns[0]
+                if turns:
                     continue
                 if lane is None or entry.probe or not self._is_late(turn, lane):
                     return entry
                 # The next call could come too close behind this one: a fresh turn, but only once.
-                doors, lane = [narrowest], None
+                turns, lane = [narrowest], None
                 continue
             wait = entry.wait
             left = PATIENCE - waited
@@ -257,9 +257,9 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         """Whether more time has passed since a turn was taken than a lane leaves between two of them."""
         return (self.clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
 
-    def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
+    def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
         try:
-            return door.enter(self.clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
+            return limits.enter(self.clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
         except StoreError as error:
             # Without the count nobody knows what others do; and the order could not be stored either.
             raise HeldBackError(f"the limits cannot be read: {type(error).__name__}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.results import AtTheDoor
+from parcelgate.carriers.results import WebhookCheck
 from parcelgate.domain.clock import Clock, now
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -121,11 +121,11 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
             count("WebhooksParked", carrier=carrier)
         return Answer(200, answer)
 
-    def _check(self, hook: "Hook", body: bytes) -> AtTheDoor:
+    def _check(self, hook: "Hook", body: bytes) -> WebhookCheck:
         """What a webhook proves by itself, where its carrier gives it a proof of its own."""
-        doorkeeper = registry.doorkeeper(hook.carrier)
-        if doorkeeper is None or hook.order_id is not None:
-            return AtTheDoor()
+        checker = registry.webhook_checker(hook.carrier)
+        if checker is None or hook.order_id is not None:
+            return WebhookCheck()
         from botocore.exceptions import BotoCoreError, ClientError
 
         from parcelgate.carriers.errors import AccountError
@@ -135,10 +135,10 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
         account = (hook.tenant, hook.carrier, hook.account)
         try:
             accounts = self.accounts()
-            check = doorkeeper.check_at_the_door(body, accounts.read(*account), at)
+            check = checker.check_webhook(body, accounts.read(*account), at)
             if check.refused:
                 # What it is signed with may have been changed a moment ago.
-                check = doorkeeper.check_at_the_door(body, accounts.read(*account, fresh=True), at)
+                check = checker.check_webhook(body, accounts.read(*account, fresh=True), at)
         except (AccountError, ProblemError, BotoCoreError, ClientError) as error:
             raise _NoAccountError from error
         return check

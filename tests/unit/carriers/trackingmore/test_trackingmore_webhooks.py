@@ -12,7 +12,14 @@ import pytest
 
 from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.results import Trust, WebhookReading
-from parcelgate.carriers.trackingmore.signing import Flaw, Proof, door, is_fresh, is_signed, read_proof
+from parcelgate.carriers.trackingmore.signing import (
+    Flaw,
+    Proof,
+    is_fresh,
+    is_signed,
+    read_proof,
+    verify_proof,
+)
 from tests.support.adapters import FakeTransport
 from tests.unit.carriers.trackingmore.parcels import EMAIL, NOON, RP, Body, account, adapter, item
 
@@ -46,7 +53,7 @@ def reading(body: bytes, *, now: datetime = NOON, **overrides: Any) -> WebhookRe
 
 def test_the_published_signature_is_a_good_one() -> None:
     assert is_signed(Proof(TIME, SIGNATURE), KEY)
-    assert door(delivery({"timeStr": TIME, "signature": SIGNATURE}), KEY) == Proof(TIME, SIGNATURE)
+    assert verify_proof(delivery({"timeStr": TIME, "signature": SIGNATURE}), KEY) == Proof(TIME, SIGNATURE)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +80,13 @@ def test_any_other_is_not(proof: Proof, email: str) -> None:
 def test_the_proof_is_read_from_either_place_as_text_or_number(time: Any, inside: bool) -> None:
     body = delivery(info(time), inside=inside)
     assert read_proof(body) == Proof(STAMP, signature(STAMP))
-    assert door(body, EMAIL) == read_proof(body)
+    assert verify_proof(body, EMAIL) == read_proof(body)
     assert reading(body).trust is Trust.NUDGE
 
 
 def test_of_two_proofs_that_at_the_top_is_the_one() -> None:
     body = json.loads(delivery(info(), inside=True)) | {"verifyInfo": info(signature="forged")}
-    assert door(json.dumps(body).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
+    assert verify_proof(json.dumps(body).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,7 @@ def test_of_two_proofs_that_at_the_top_is_the_one() -> None:
     ],
 )
 def test_what_is_no_object_is_malformed(body: bytes) -> None:
-    assert door(body, EMAIL) is Flaw.MALFORMED
+    assert verify_proof(body, EMAIL) is Flaw.MALFORMED
     assert read_proof(body) is None
     assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="not a JSON object")
 
@@ -123,12 +130,12 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
 )
 def test_a_proof_that_is_none_is_a_wrong_signature(verify: Any) -> None:
     body = delivery(verify)
-    assert door(body, EMAIL) is Flaw.WRONG_SIGNATURE
+    assert verify_proof(body, EMAIL) is Flaw.WRONG_SIGNATURE
     assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="without a good signature")
 
 
 def test_an_object_without_any_proof_has_no_good_signature() -> None:
-    assert door(json.dumps({"data": item()}).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
+    assert verify_proof(json.dumps({"data": item()}).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
 
 
 def test_a_pair_is_remembered_by_its_digest() -> None:
@@ -191,7 +198,7 @@ def test_an_account_without_an_address_takes_no_webhooks() -> None:
         tm.verify_webhook({}, delivery())
 
 
-def test_the_door_imports_nothing_heavy() -> None:
+def test_the_check_imports_nothing_heavy() -> None:
     code = "import parcelgate.carriers.trackingmore.signing, sys; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"pydantic", "httpx", "boto3", "botocore", "cryptography"} & set(found.split())

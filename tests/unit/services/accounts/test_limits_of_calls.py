@@ -311,9 +311,9 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(setup: Setup) -> None:
     class Slow(RateLimitedTransport):
         """An environment whose write takes half a second, as in a cold start, and is dated before it."""
 
-        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
-            entry = super()._asked(door, rate, burst)
-            if door is self.account:
+        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+            entry = super()._asked(limits, rate, burst)
+            if limits is self.account:
                 setup.clock.sleep(0.5)
             return entry
 
@@ -339,8 +339,8 @@ def test_who_is_always_late_calls_all_the_same(setup: Setup) -> None:
     limits = Limits(rate=1, burst=1, lanes={"realtime": 30.0})
 
     class Slow(RateLimitedTransport):
-        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
-            entry = super()._asked(door, rate, burst)
+        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+            entry = super()._asked(limits, rate, burst)
             setup.clock.sleep(0.2)
             return entry
 
@@ -353,9 +353,9 @@ def test_the_way_out_is_ready_before_a_turn_is_taken(setup: Setup) -> None:
     done: list[str] = []
 
     class Watched(RateLimitedTransport):
-        def _asked(self, door: AccountLimits, rate: float, burst: int) -> Entry:
+        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
             done.append("turn")
-            return super()._asked(door, rate, burst)
+            return super()._asked(limits, rate, burst)
 
     def way_out() -> Carrier:
         done.append("ready")
