@@ -131,14 +131,21 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
                 self.fetcher.give_up(job.tenant, job.order_id, error)
                 return
             pause = self._pause(received, getattr(error, "retry_after", None))
-            orders = self.fetcher.table.tenant(job.tenant).orders
-            transitions.explain_wait(
-                orders, job.order_id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
-            )
+            self._explain(job, error, pause)
             self._come_again(job, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the label broke off", extra=safe_error_fields(error))
             self._come_again(job, received, self._pause(received))
+
+    def _explain(self, job: LabelJob, error: LabelPendingError | CarrierError, pause: timedelta) -> None:
+        orders = self.fetcher.table.tenant(job.tenant).orders
+        try:
+            transitions.explain_wait(
+                orders, job.order_id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
+            )
+        except StoreError as trouble:
+            # The wait is worth more than the words about it.
+            log.warning("why the label waits was not written", extra=safe_error_fields(trouble))
 
     def _come_again(self, job: LabelJob, received: ReceivedMessage, pause: timedelta) -> None:
         age = self.clock() - job.since

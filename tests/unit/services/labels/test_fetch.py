@@ -229,6 +229,17 @@ def test_trouble_with_the_store_brings_the_message_again(setup: Setup, dynamodb:
     assert setup.sqs.seconds == [0]
 
 
+def test_a_wait_that_cannot_be_explained_backs_off_all_the_same(setup: Setup, dynamodb: Any) -> None:
+    setup.carrier.troubles = [TransientError("down")]
+    faults = Faults().on("transact_write_items", aws_error("InternalServerError"), times=5)
+    failing = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
+    fetcher = msgspec.structs.replace(setup.fetcher, table=failing)
+    setup.worker = msgspec.structs.replace(setup.worker, fetcher=fetcher)
+    with pytest.raises(NotYetError):
+        setup.work(2)
+    assert setup.sqs.seconds == [4]
+
+
 def test_a_message_that_cannot_be_read_spoils_no_other(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.label_order.handler import handler
 
