@@ -75,10 +75,10 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
 
         A sender that is about to mark the order finds it cancelled, and sends nothing.
         """
-        if order.status not in (*OPEN, OrderStatus.NEEDS_ATTENTION) or order.submission.sending_at:
+        if order.status not in (*OPEN, OrderStatus.NEEDS_ATTENTION):
             return None
-        if order.status in OPEN and order.submission.lost:
-            # A create of it was lost once: only the carrier's word says that it has nothing.
+        if order.submission.sending_at or order.submission.lost:
+            # After a lost create only the carrier's word says that it has nothing, and it may come late.
             return None
         return transitions.cancelled(order, order.refund, at=self.clock(), actor=Actor.CLIENT)
 

@@ -240,10 +240,10 @@ class TestAnOrderThatCannotBeCancelled:
 
         assert (reply.status, reply.code) == (409, "cannot_cancel")
 
+    @pytest.mark.parametrize("sent", [Submission(sending_at=NOON), Submission(lost=True, first_sent_at=NOON)])
     def test_was_sent_and_nobody_knows_whether_the_carrier_has_it(
-        self, backend: Backend, carrier: Carrier
+        self, backend: Backend, carrier: Carrier, sent: Submission
     ) -> None:
-        sent = Submission(sending_at=NOON)
         order = an_order_that_is(backend, OrderStatus.NEEDS_ATTENTION, submission=sent)
 
         assert cancel(order).code == "cannot_cancel"
