@@ -35,6 +35,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
 from parcelgate.store.inbox import InboxEntry
+from parcelgate.store.keys import tenant_prefix
 from parcelgate.store.table import Table
 
 LOCAL_STACK = Path(".local/stack.json")
@@ -132,6 +133,10 @@ class Deployment:
 def whose(tenant: str, stack: str | None) -> str:
     """The tenant that was named; on the local stack its own when none was."""
     if tenant:
+        try:
+            tenant_prefix(tenant)
+        except ValueError as error:
+            fail(f"{tenant!r} cannot be a tenant: {error}.", code=2)
         return tenant
     if stack is not None:
         fail("Say whose it is: --tenant.", code=2)

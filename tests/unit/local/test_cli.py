@@ -234,6 +234,8 @@ def test_a_tenant_that_there_is_not_is_said_to_be_unknown(world: World) -> None:
     ):
         result = CliRunner().invoke(cli.app, [*words, "--tenant", "amce"])
         assert (result.exit_code, "There is no tenant amce here" in result.stderr) == (1, True), words
+        result = CliRunner().invoke(cli.app, [*words, "--tenant", "a b"])
+        assert (result.exit_code, "cannot be a tenant" in result.stderr) == (2, True), words
     world.secrets.texts["parcelgate/amce/lme/default"] = "{}"
     assert CliRunner().invoke(cli.app, ["inbox", "list", "--tenant", "amce"]).exit_code == 0
 
