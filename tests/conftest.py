@@ -148,7 +148,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["calls"] = {name: sorted(calls) for name, calls in observed_calls.calls.items()}
-    elif _is_whole(config) and session.exitstatus is pytest.ExitCode.OK:
+    elif _is_whole(config) and session.exitstatus == pytest.ExitCode.OK:
         config.stash[_DIFFERENCES] = differences(observed_calls.calls)
 
 
