@@ -231,7 +231,7 @@ def test_trouble_with_the_store_brings_the_message_again(setup: Setup, dynamodb:
 
 def test_a_wait_that_cannot_be_explained_backs_off_all_the_same(setup: Setup, dynamodb: Any) -> None:
     setup.carrier.troubles = [TransientError("down")]
-    faults = Faults().on("transact_write_items", aws_error("InternalServerError"), times=5)
+    faults = Faults().on("transact_write_items", aws_error("InternalServerError"), times=50)
     failing = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
     fetcher = msgspec.structs.replace(setup.fetcher, table=failing)
     setup.worker = msgspec.structs.replace(setup.worker, fetcher=fetcher)
