@@ -95,6 +95,12 @@ def test_all_is_silent_where_nothing_was_ever_used(
     assert ringing(Figures(heard)) == set()
 
 
+def of_api(template: Template, name: str) -> Metric:
+    """A metric of the gateway."""
+    (api,) = template.all("ApiGatewayV2::Api")
+    return Metric("AWS/ApiGateway", name, frozenset({("ApiId", f"<{api}>")}))
+
+
 class TestEachRings:
     def test_for_a_dead_letter_in_any_queue(
         self, aws: Template, quiet: Figures, ringing: Callable[[Figures], set[str]]
@@ -271,14 +277,9 @@ class TestEachRings:
         requests: int,
         rings: bool,
     ) -> None:
-        (api,) = aws.all("ApiGatewayV2::Api")
-        of_api = {
-            name: Metric("AWS/ApiGateway", name, frozenset({("ApiId", f"<{api}>")}))
-            for name in ("5xx", "Count")
-        }
-        figures = quiet.but({of_api["5xx"]: failed, of_api["Count"]: requests})
+        figures = quiet.but({of_api(aws, "5xx"): failed, of_api(aws, "Count"): requests})
         if not requests:
-            figures = quiet.without(of_api["5xx"]).without(of_api["Count"])
+            figures = quiet.without(of_api(aws, "5xx")).without(of_api(aws, "Count"))
         assert ringing(figures) == ({"api-failures"} if rings else set())
 
     @pytest.mark.parametrize(
@@ -293,12 +294,7 @@ class TestEachRings:
         requests: int,
         rings: bool,
     ) -> None:
-        (api,) = aws.all("ApiGatewayV2::Api")
-        of_api = {
-            name: Metric("AWS/ApiGateway", name, frozenset({("ApiId", f"<{api}>")}))
-            for name in ("Latency", "Count")
-        }
-        figures = quiet.but({of_api["Latency"]: milliseconds, of_api["Count"]: requests})
+        figures = quiet.but({of_api(aws, "Latency"): milliseconds, of_api(aws, "Count"): requests})
         assert ringing(figures) == ({"api-slow"} if rings else set())
 
     @pytest.mark.parametrize("kind", sorted(TROUBLES))

@@ -64,7 +64,7 @@ def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
             errors.append(FieldError(pointer([name]), "unknown_field", "There is no such parameter."))
         elif not is_absent(text):
             try:
-                values[name] = parameters[name].parse(text)
+                values[name] = parameters[name].read(text)
             except WrongValueError as error:
                 errors.append(FieldError(pointer([name]), error.code, error.message))
     if errors:
@@ -113,6 +113,13 @@ class Parameter(NamedTuple):
     schema: Mapping[str, Any]
     description: str
 
+    def read(self, text: str) -> Any:
+        """Read the parameter's value. Raises WrongValueError."""
+        most = self.schema.get("maxLength")
+        if most and len(text) > most:
+            raise WrongValueError("too_long", f"Must have at most {most} characters.")
+        return self.parse(text)
+
 
 def _enum(kind: type[StrEnum]) -> Parameter:
     return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only of this status.")
@@ -128,7 +135,9 @@ def _carrier(names: Callable[[], Collection[str]], description: str) -> Paramete
     return Parameter(parse, _TEXT, description)
 
 
-_TEXT = {"type": "string"}
+_TEXT = {"type": "string", "maxLength": 255}
+"""Longer than all that is kept, and short enough for a key: DynamoDB refuses a question by a longer one."""
+_CURSOR = {"type": "string", "maxLength": 4096}
 _NUMBER = Parameter(tracking_number, _TEXT, "Only with this tracking number, however it is spelt.")
 _INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
@@ -141,7 +150,7 @@ _PAGE = {
         _time, _INSTANT, "Only earlier than this time, or than the beginning of this day in UTC."
     ),
     "limit": Parameter(_limit, _COUNT, "How many at most."),
-    "cursor": Parameter(str, _TEXT, "`next_cursor` of the page before, same filters."),
+    "cursor": Parameter(str, _CURSOR, "`next_cursor` of the page before, same filters."),
 }
 
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
