@@ -14,7 +14,7 @@ import pytest
 from parcelgate.carriers.errors import TransientError, UnknownOutcomeError
 from parcelgate.carriers.toolkit import transport as way_out
 from parcelgate.carriers.toolkit.calls import Request, Transport
-from parcelgate.carriers.toolkit.transport import HttpTransport, is_public
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.deadline import Deadline
 
 type Behaviour = Callable[[socket.socket], None]
@@ -244,28 +244,6 @@ def test_the_address_that_was_checked_is_the_one_that_is_called() -> None:
     assert str(message.url) == "https://93.184.216.34:8443/1.pdf?sig=x"
     assert message.headers["host"] == "cdn.example:8443"
     assert message.extensions["sni_hostname"] == "cdn.example"
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("::1", False),
-        ("fd00::1", False),
-        ("fe80::1%eth0", False),
-        ("::ffff:10.0.0.1", False),
-        ("64:ff9b::a00:1", False),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 def test_certificates_are_checked() -> None:

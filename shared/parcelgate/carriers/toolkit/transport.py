@@ -6,7 +6,6 @@ a TransientError, and any other an UnknownOutcomeError: the carrier may have act
 retried here, redirects are not followed, and no message names more than the call and the kind of trouble.
 """
 
-import ipaddress
 import logging
 import socket
 import time
@@ -25,9 +24,9 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.toolkit.calls import UNSAFE_SECONDS, Request, Response, retry_after
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.public_addresses import is_public
 
 _CONNECT_SECONDS = 5.0
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 # httpx logs every URL at INFO, and the URL of a label opens it.
 for _name in ("httpx", "httpcore"):
@@ -160,16 +159,6 @@ class _Attempt:
             "write": min(self._request.read_seconds, left),
             "read": min(self._request.read_seconds, left),
         }
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet (not private, loopback, link-local, ...)."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        # Ways to say an IPv4 address in IPv6: what counts is where they lead.
-        translated = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
-        parsed = parsed.ipv4_mapped or parsed.sixtofour or translated or parsed
-    return parsed.is_global and not parsed.is_multicast
 
 
 def _addresses(host: str, port: int) -> list[str]:
