@@ -108,7 +108,7 @@ class TestTheList:
         assert ids(order_id=order.id, tracking_number="t-0") == ["trk_0"]
         first = call("GET /v1/trackings", query={"order_id": order.id, "limit": "1"}).json()
         assert ids(order_id=order.id, cursor=first["next_cursor"]) == ["trk_0"]
-        assert ids(order_id="ord_x") == ids(order_id="../#" * 100) == ids(carrier_code="ups") == []
+        assert ids(order_id="ord_x") == ids(order_id="../#" * 60) == ids(carrier_code="ups") == []
         assert ids(created_before=rfc3339(NOON)) == []
         assert ids("other", order_id=order.id) == ids("other", tracking_number="T-1") == []
 
