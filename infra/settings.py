@@ -105,7 +105,7 @@ class Settings:
     refund_retry_cap: int = 3600
     retry_first: int = 2
     retry_cap: int = 60
-    watch_margin: int = 300
+    deadline_margin: int = 300
     resubmit_pause: int = 5
     sweep_minutes: int = 5
 
@@ -206,7 +206,7 @@ def _local() -> Settings:
         retry_first=1,
         retry_cap=8,
         resubmit_pause=1,
-        watch_margin=45,
+        deadline_margin=45,
         sweep_minutes=1,
         poll_minutes=1,
         poll_workers=2,

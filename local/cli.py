@@ -64,7 +64,7 @@ TenantOption = Annotated[
     str, typer.Option("--tenant", help="Whose it is; on the stack of `make up` it is `demo` if not told.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DELIVERY_HELP = "The delivery's id, or enough of its beginning: `lme#3f9a`."
+WEBHOOK_HELP = "The webhook's id, or enough of its beginning: `lme#3f9a`."
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
 
@@ -337,7 +337,7 @@ def list_parked(
     as_json: JsonOption = False,
     stack: StackOption = None,
 ) -> None:
-    """Show the deliveries that are parked, the newest first, each with the reason."""
+    """Show the webhooks that are parked, the newest first, each with the reason."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     rows = [
@@ -347,22 +347,22 @@ def list_parked(
     if not rows:
         known(deployment, tenant)
     if rows or as_json:
-        show(("delivery", "received", "account", "order", "reason"), rows, as_json=as_json)
+        show(("webhook", "received", "account", "order", "reason"), rows, as_json=as_json)
     else:
         err.print("Nothing is parked.")
 
 
 @inbox.command("show")
-def show_delivery(
-    delivery: Annotated[str, typer.Argument(help=DELIVERY_HELP)],
+def show_webhook(
+    webhook: Annotated[str, typer.Argument(help=WEBHOOK_HELP)],
     tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
-    """Show one delivery: why it is parked, when it came, and what it said. That may be personal data."""
-    entry = _delivery(Deployment.named(stack), whose(tenant, stack), delivery)
+    """Show one webhook: why it is parked, when it came, and what it said. That may be personal data."""
+    entry = _webhook(Deployment.named(stack), whose(tenant, stack), webhook)
     body, form = _legible(entry.body)
     facts = {
-        "delivery": entry.id,
+        "webhook": entry.id,
         "carrier": entry.carrier,
         "account": entry.account,
         "order": entry.order_id,
@@ -380,20 +380,20 @@ def show_delivery(
 
 
 @inbox.command("replay")
-def replay_deliveries(
+def replay_webhooks(
     tenant: TenantOption = "",
-    delivery: Annotated[str | None, typer.Argument(help=DELIVERY_HELP)] = None,
+    webhook: Annotated[str | None, typer.Argument(help=WEBHOOK_HELP)] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
     stack: StackOption = None,
 ) -> None:
-    """Have a parked delivery worked on again, or all of them. It is as fresh as it was when it came."""
-    if (delivery is None) is not everything:
-        fail("Name one delivery (see `parcelgate inbox list`), or say --all.")
+    """Have a parked webhook worked on again, or all of them. It is as fresh as it was when it came."""
+    if (webhook is None) is not everything:
+        fail("Name one webhook (see `parcelgate inbox list`), or say --all.")
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     table = deployment.table
-    if delivery is not None:
-        entry = _delivery(deployment, tenant, delivery)
+    if webhook is not None:
+        entry = _webhook(deployment, tenant, webhook)
         operations.replay(table, tenant, entry.id)
         out.print(f"{entry.id} is worked on within seconds; if nothing can be done, it is parked again.")
         return
@@ -401,17 +401,17 @@ def replay_deliveries(
     entries = [entry.id for entry in table.tenant(tenant).inbox.parked()]
     for entry_id in entries:
         operations.replay(table, tenant, entry_id)
-    out.print(f"{len(entries)} deliveries are worked on again; see `parcelgate inbox list` in a minute.")
+    out.print(f"{len(entries)} webhooks are worked on again; see `parcelgate inbox list` in a minute.")
 
 
-def _delivery(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
+def _webhook(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
     try:
-        return operations.delivery(deployment.table, tenant, name)
-    except operations.NoSuchDeliveryError as error:
+        return operations.find_webhook(deployment.table, tenant, name)
+    except operations.NoSuchWebhookError as error:
         if error.several:
-            fail(f"Several parked deliveries begin with {name}: give more of the id.")
+            fail(f"Several parked webhooks begin with {name}: give more of the id.")
         known(deployment, tenant)
-        fail(f"{tenant} has no delivery {name}; see `parcelgate inbox list --tenant {tenant}`.")
+        fail(f"{tenant} has no webhook {name}; see `parcelgate inbox list --tenant {tenant}`.")
 
 
 def _legible(body: bytes) -> tuple[str, str]:
@@ -497,7 +497,7 @@ def import_orders(
     from local.order_files import FileError, results_path
 
     try:
-        with _door(key, url, tenant, stack) as (address, secret):
+        with _api_access(key, url, tenant, stack) as (address, secret):
             api = importing.Api(address, secret)
             if check:
                 _tell(*importing.check(file, api, ignore_unknown=ignore_unknown))
@@ -531,7 +531,7 @@ def _orders(count: int) -> str:
 
 
 @contextmanager
-def _door(
+def _api_access(
     key: str | None, url: str | None, tenant: str | None, stack: str | None
 ) -> Iterator[tuple[str, str]]:
     """Where the API is, and a key: the given ones, the local stack's, or one made for the occasion."""

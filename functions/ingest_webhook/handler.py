@@ -9,7 +9,7 @@ from parcelgate.services.webhooks import receive
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
-    """Take the delivery in. Nothing is done about it here."""
+    """Take the webhook in. Nothing is done about it here."""
     request_id = (event.get("requestContext") or {}).get("requestId")
     bind_log_keys(request_id=request_id, correlation_id=request_id)
     path = event.get("pathParameters") or {}

@@ -1,4 +1,4 @@
-"""The inbox queue's worker: does what a carrier's stored delivery is worth."""
+"""The inbox queue's worker: does what a carrier's stored webhook is worth."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 
 @own_log_keys()
 def work(record: SQSRecord) -> None:
-    """Work one message off: the way to one delivery."""
+    """Work one message off: the way to one webhook."""
     try:
         message = record.json_body
         bind_log_keys(tenant=message["tenant"], correlation_id=message.get("correlation_id"))
         processor: WebhookProcessor = runtime.webhook_processor
         processor.process(message["tenant"], message["id"])
     except Exception as error:
-        log.error("a delivery was not worked off", extra=safe_error_fields(error))
+        log.error("a webhook was not worked off", extra=safe_error_fields(error))
         raise
 
 

@@ -1,4 +1,4 @@
-"""The table's stream: deliveries to the inbox queue, news of orders to the event bus."""
+"""The table's stream: webhooks to the inbox queue, news of orders to the event bus."""
 
 from typing import Any
 

@@ -43,7 +43,7 @@ class Foundation:
             REFUND_DEADLINE=str(settings.refund_deadline),
             RETRY_FIRST=str(settings.retry_first),
             RETRY_CAP=str(settings.retry_cap),
-            WATCH_MARGIN=str(settings.watch_margin),
+            DEADLINE_MARGIN=str(settings.deadline_margin),
         )
 
     def order_flow_arn(self) -> str:

@@ -247,7 +247,7 @@ def test_what_cannot_be_stored_is_not_acknowledged(world: World) -> None:
     assert [answer["statusCode"] for answer in world.answers] == [503, 200]
 
 
-def test_a_delivery_whose_message_was_lost_is_found_by_the_sweep(world: World) -> None:
+def test_a_webhook_whose_message_was_lost_is_found_by_the_sweep(world: World) -> None:
     world.carrier.behaviour = Behaviour(pending=10**6, callback_after=None)
     order = world.start_order()
     world.settle(order)

@@ -190,7 +190,7 @@ def begin_to_cancel(world: World, order: Order) -> None:
     """What cancel_order has stored when it dies."""
     before = world.order(order)
     at = world.clock.now
-    due = at + world.settings.watch_margin
+    due = at + world.settings.deadline_margin
     world.table.tenant(order.tenant).orders.save(
         before, before.move(OrderStatus.CANCELLING, at=at, watch_at=due)
     )

@@ -377,7 +377,7 @@ class TestEndedAndPaused:
 
 
 class TestOnlyTheTimeSigned:
-    """TrackingMore: at most a reason to ask, and forged deliveries do not get in."""
+    """TrackingMore: at most a reason to ask, and forged webhooks do not get in."""
 
     def test_a_signed_webhook_has_the_parcel_asked_about_and_changes_nothing(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")
@@ -484,7 +484,7 @@ class TestOnlyTheTimeSigned:
         assert states(world) == [(PARKED, "its time is too far from ours")]
         assert nudged(world) == []
 
-    def test_a_delivery_is_as_fresh_as_it_was_when_it_came(self, world: World) -> None:
+    def test_a_webhook_is_as_fresh_as_it_was_when_it_came(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")
         world.stream, route_on = lambda: None, world.stream  # type: ignore[method-assign]
         world.push(url, webhook(verify_info(int(world.clock.now.timestamp()))))
@@ -579,7 +579,7 @@ class TestOnlyTheTimeSigned:
 
 
 class TestNothingIsLost:
-    def test_a_repeat_sends_a_delivery_on_its_way_whose_message_was_lost(self, world: World) -> None:
+    def test_a_repeat_sends_a_webhook_on_its_way_whose_message_was_lost(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         headers = signed(body, world.clock.now)
@@ -592,7 +592,7 @@ class TestNothingIsLost:
 
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
 
-    def test_the_sweep_finds_a_delivery_whose_message_was_lost(self, world: World) -> None:
+    def test_the_sweep_finds_a_webhook_whose_message_was_lost(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         world.push(url, body, signed(body, world.clock.now))
@@ -602,7 +602,7 @@ class TestNothingIsLost:
 
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
 
-    def test_a_delivery_to_an_account_that_cannot_be_used_waits_until_it_can(self, world: World) -> None:
+    def test_a_webhook_to_an_account_that_cannot_be_used_waits_until_it_can(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         body = sealed(route("FHE1", "sign_in", world.clock.now))
         secrets, world.secrets.texts = world.secrets.texts, {}
@@ -616,7 +616,7 @@ class TestNothingIsLost:
         assert tracking_of(world, order).status is TrackingStatus.DELIVERED
 
     @pytest.mark.parametrize("text", [None, "not JSON"], ids=["gone", "wrong"])
-    def test_a_delivery_to_an_account_that_nobody_mends_is_parked_after_a_day(
+    def test_a_webhook_to_an_account_that_nobody_mends_is_parked_after_a_day(
         self, text: str | None, world: World
     ) -> None:
         lme_order(world)
@@ -630,7 +630,7 @@ class TestNothingIsLost:
         assert states(world) == [(PARKED, "its account was not mended within a day")]
         assert not world.sqs.messages.get(f"{INBOX}-dead")
 
-    def test_one_bad_delivery_spoils_no_other(self, world: World) -> None:
+    def test_one_bad_webhook_spoils_no_other(self, world: World) -> None:
         order, url = lme_order(world), address(world, "lme")
         for number, bad in enumerate((b"{", sealed([]), sealed("x"), b'{"data": "AAAA"}', sealed({}))):
             world.push(url, bad)

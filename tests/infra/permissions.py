@@ -6,7 +6,7 @@ READ = {"dynamodb:GetItem"}
 WRITE = {"dynamodb:GetItem", "dynamodb:PutItem"}
 """Changing an order: it is written whole."""
 CHANGE = WRITE | {"dynamodb:UpdateItem"}
-"""Changing also what is claimed for a while: a carrier's token, an idempotency key, a delivery."""
+"""Changing also what is claimed for a while: a carrier's token, an idempotency key, a webhook."""
 SETTLE = CHANGE | {"dynamodb:DeleteItem"}
 """Letting go as well: of the reference of an order at its end, or of a key without an answer."""
 JOIN = SETTLE | {"dynamodb:BatchGetItem"}

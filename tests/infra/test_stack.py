@@ -299,7 +299,7 @@ def test_a_dead_workers_entries_come_again_before_the_sweep_takes_them_for_forgo
         for name, queue in aws.all("SQS::Queue").items()
         if name.startswith("Batches") and "DeadLetters" not in name
     }
-    margin = int(worker["Environment"]["Variables"]["PARCELGATE_WATCH_MARGIN"])
+    margin = int(worker["Environment"]["Variables"]["PARCELGATE_DEADLINE_MARGIN"])
     assert all(worker["Timeout"] < seconds < margin for seconds in hidden)
 
 
@@ -315,7 +315,7 @@ def test_the_stream_is_read_with_care(aws: Template) -> None:
     # Not the next polls: they change far more often than the parcels.
     assert set(by_kind) == {"ORDER", "TRACKING", "ENTRY"}
     assert by_kind["TRACKING"]["eventName"] == ["INSERT", "MODIFY"]
-    # Whoever closes a delivery calls nobody; whoever has it worked on again does.
+    # Whoever closes a webhook calls nobody; whoever has it worked on again does.
     assert by_kind["ENTRY"]["eventName"] == ["INSERT", "MODIFY"]
     assert by_kind["ENTRY"]["dynamodb"]["NewImage"] == {"entry_state": {"S": ["received"]}}
 

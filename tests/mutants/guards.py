@@ -98,7 +98,7 @@ GUARDS = (
     ),
     Guard(
         4,
-        "a delivery that could not be stored is not acknowledged",
+        "a webhook that could not be stored is not acknowledged",
         f"{S}/services/webhooks/receive.py",
         "            return _LATER\n        except _NoAccountError",
         "            return Answer(200, answer)\n        except _NoAccountError",

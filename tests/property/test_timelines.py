@@ -69,7 +69,7 @@ MEANING: dict[str, tuple[TrackingStatus | None, str | None]] = {
 """A carrier's table. Codes of which it has no status begin with a question mark."""
 
 
-class Delivery(NamedTuple):
+class Report(NamedTuple):
     """What is told at once, by webhook or by poll."""
 
     source: Source
@@ -81,19 +81,19 @@ class Delivery(NamedTuple):
     signed_by: Saying | None = None
 
 
-def taken(deliveries: Iterable[Delivery], parcel: Tracking = PARCEL) -> Tracking:
-    """The parcel after all of it was told, one delivery after the other."""
-    for number, delivery in enumerate(deliveries):
+def taken(reports: Iterable[Report], parcel: Tracking = PARCEL) -> Tracking:
+    """The parcel after all of it was told, one report after the other."""
+    for number, report in enumerate(reports):
         parcel = merge(
             parcel,
-            delivery.events,
-            source=delivery.source,
+            report.events,
+            source=report.source,
             at=NOON + timedelta(seconds=number),
-            other_numbers=delivery.numbers,
-            proof=delivery.proof,
-            next_carrier=delivery.next_carrier,
-            estimated_delivery=delivery.estimated_delivery,
-            signed_by=delivery.signed_by,
+            other_numbers=report.numbers,
+            proof=report.proof,
+            next_carrier=report.next_carrier,
+            estimated_delivery=report.estimated_delivery,
+            signed_by=report.signed_by,
         )
     return parcel
 
@@ -174,8 +174,8 @@ PROOFS = st.builds(
     address_image_url=st.sampled_from([None, "https://a.test/3"]),
     expires_at=st.sampled_from([None, NOON, NOON + timedelta(days=30)]),
 )
-DELIVERIES = st.builds(
-    Delivery,
+REPORTS = st.builds(
+    Report,
     st.sampled_from(Source),
     st.lists(EVENTS, max_size=5),
     st.lists(NUMBERS, max_size=2),
@@ -184,34 +184,34 @@ DELIVERIES = st.builds(
     st.none() | SAYINGS,
     st.none() | SAYINGS,
 )
-STORIES = st.lists(DELIVERIES, max_size=6)
+STORIES = st.lists(REPORTS, max_size=6)
 
 
 @st.composite
-def retold(draw: st.DrawFn, story: Sequence[Delivery]) -> list[Delivery]:
+def retold(draw: st.DrawFn, story: Sequence[Report]) -> list[Report]:
     """The same story otherwise: shuffled, repeated, in other parts and from other sources."""
-    parts: list[Delivery] = []
-    for delivery in story:
-        for event in delivery.events:
-            parts += [Delivery(draw(st.sampled_from(Source)), [event])] * draw(st.integers(1, 2))
-        parts += [Delivery(Source.POLL, numbers=[number]) for number in delivery.numbers]
+    parts: list[Report] = []
+    for report in story:
+        for event in report.events:
+            parts += [Report(draw(st.sampled_from(Source)), [event])] * draw(st.integers(1, 2))
+        parts += [Report(Source.POLL, numbers=[number]) for number in report.numbers]
         parts += [
-            Delivery(
+            Report(
                 Source.WEBHOOK,
-                proof=delivery.proof,
-                next_carrier=delivery.next_carrier,
-                estimated_delivery=delivery.estimated_delivery,
-                signed_by=delivery.signed_by,
+                proof=report.proof,
+                next_carrier=report.next_carrier,
+                estimated_delivery=report.estimated_delivery,
+                signed_by=report.signed_by,
             )
         ]
     shuffled = draw(st.permutations(parts))
-    whole: list[Delivery] = []
+    whole: list[Report] = []
     while shuffled:
         several = draw(st.integers(1, len(shuffled)))
         batch, shuffled = shuffled[:several], shuffled[several:]
         proofs = [part for part in batch if any(fact is not None for fact in part[3:])]
         whole += [
-            Delivery(
+            Report(
                 batch[0].source,
                 [event for part in batch for event in part.events],
                 [number for part in batch for number in part.numbers],
@@ -241,33 +241,33 @@ def test_a_timeline_has_room_for_the_newest_events_in_any_order(data: st.DataObj
 
 
 @given(STORIES)
-def test_what_is_no_news_changes_nothing_at_all(story: list[Delivery]) -> None:
+def test_what_is_no_news_changes_nothing_at_all(story: list[Report]) -> None:
     told = taken(story)
-    assert all(taken([delivery], told) is told for delivery in story)
+    assert all(taken([report], told) is told for report in story)
 
 
 @given(STORIES)
-def test_what_was_stored_and_read_again_is_the_same(story: list[Delivery]) -> None:
+def test_what_was_stored_and_read_again_is_the_same(story: list[Report]) -> None:
     told = taken(story)
     read = msgspec.json.decode(msgspec.json.encode(told), type=Tracking)
     assert read == told
-    assert all(taken([delivery], read) is read for delivery in story)
+    assert all(taken([report], read) is read for report in story)
 
 
 @given(STORIES)
-def test_promise_5_the_status_is_that_of_the_newest_event_that_has_one(story: list[Delivery]) -> None:
+def test_promise_5_the_status_is_that_of_the_newest_event_that_has_one(story: list[Report]) -> None:
     """ "A tracking's status is that of the newest event by event time"; of equal ones, by the list."""
     story = [
-        delivery._replace(
+        report._replace(
             events=[
                 msgspec.structs.replace(event, leaves=())
-                for event in delivery.events
+                for event in report.events
                 if event.status is not TrackingStatus.DELIVERED
                 and event.status in {None, *LIST}
                 and event.code != CANCELLED_CODE
             ]
         )
-        for delivery in story
+        for report in story
     ]
     told = taken(story)
     latest = statuses_at_the_end(told.events)
@@ -283,12 +283,12 @@ def test_promise_5_the_status_is_that_of_the_newest_event_that_has_one(story: li
 
 @given(STORIES, st.sampled_from(LATE), st.integers(1, 100_000))
 def test_once_delivered_a_scan_that_was_booked_late_changes_nothing(
-    story: list[Delivery], status: str, later: int
+    story: list[Report], status: str, later: int
 ) -> None:
     """ "Once delivered, a later `info_received`, `in_transit`, ... joins and leaves the status." """
-    delivered = taken([*story, Delivery(Source.POLL, [seen("delivered", hours=9000)])])
+    delivered = taken([*story, Report(Source.POLL, [seen("delivered", hours=9000)])])
     late = msgspec.structs.replace(seen(status, hours=9000), at=delivered.events[-1].at + timedelta(0, later))
-    after = taken([Delivery(Source.POLL, [late])], delivered)
+    after = taken([Report(Source.POLL, [late])], delivered)
     assert len(after.events) == len(delivered.events) + 1
     assert (after.status, after.delivered_at) == (delivered.status, delivered.delivered_at)
     assert after.status in {TrackingStatus.DELIVERED, TrackingStatus.RETURNED}
@@ -300,7 +300,7 @@ def test_once_delivered_a_scan_that_was_booked_late_changes_nothing(
 def test_once_delivered_trouble_and_returns_change_the_status(trouble: str) -> None:
     events = [seen("delivered"), seen(trouble, hours=1), seen("in_transit", hours=2)]
     for story in permutations(events):
-        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        told = taken([Report(Source.POLL, [event]) for event in story])
         assert (told.status, told.delivered_at) == (TrackingStatus(trouble), NOON)
 
 
@@ -321,7 +321,7 @@ def test_a_delivery_that_follows_a_return_on_its_way_is_returned(
     events = [seen(one, hours=hours) for hours, one in enumerate(before)]
     last = [seen("delivered", hours=10), seen("delivered", hours=11, code="modify_sign_in")]
     for story in permutations([*events, *last]):
-        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        told = taken([Report(Source.POLL, [event]) for event in story])
         assert told.status == status
         door = NOON if before[0] == "delivered" else NOON + timedelta(hours=10)
         sent_back = status == "returned" and before[0] != "delivered"
@@ -332,28 +332,28 @@ def test_a_later_correction_does_not_move_the_delivery() -> None:
     """ "`delivered_at` is the time of the first delivery event and is not moved by a later correction." """
     events = [seen("delivered", code="sign_in"), seen("delivered", hours=5, code="modify_sign_in")]
     for story in (events, events[::-1]):
-        assert taken([Delivery(Source.WEBHOOK, [event]) for event in story]).delivered_at == NOON
+        assert taken([Report(Source.WEBHOOK, [event]) for event in story]).delivered_at == NOON
 
 
 def test_an_event_that_leaves_damage_as_it_is_does_not_end_it() -> None:
     back = seen("in_transit", hours=2, leaves=(TrackingStatus.DAMAGED, TrackingStatus.RETURNING))
     for trouble, status in (("damaged", "damaged"), ("returning", "returning"), ("exception", "in_transit")):
         for story in permutations([seen("in_transit"), seen(trouble, hours=1), back]):
-            assert taken([Delivery(Source.POLL, [event]) for event in story]).status == status
+            assert taken([Report(Source.POLL, [event]) for event in story]).status == status
 
 
 @pytest.mark.parametrize("known", ["info_received", "exception", "pending", None])
 def test_a_withdrawn_parcel_stays_so_until_somebody_has_carried_it(known: str | None) -> None:
-    before = taken([Delivery(Source.POLL, [seen(known)])])
+    before = taken([Report(Source.POLL, [seen(known)])])
     assert not before.has_moved
     end = withdrawal(before, at=NOON - timedelta(hours=3))
     assert end is not None
-    cancelled = taken([Delivery(Source.POLL, [end])], before)
+    cancelled = taken([Report(Source.POLL, [end])], before)
     assert (cancelled.status, cancelled.status.final) == (TrackingStatus.CANCELLED, True)
     assert withdrawal(cancelled, at=NOON) is None
-    later = taken([Delivery(Source.WEBHOOK, [seen("info_received", hours=9)])], cancelled)
+    later = taken([Report(Source.WEBHOOK, [seen("info_received", hours=9)])], cancelled)
     assert later.status is TrackingStatus.CANCELLED
-    moved = taken([Delivery(Source.WEBHOOK, [seen("in_transit", hours=10)])], later)
+    moved = taken([Report(Source.WEBHOOK, [seen("in_transit", hours=10)])], later)
     assert (moved.status, moved.has_moved) == (TrackingStatus.IN_TRANSIT, True)
 
 
@@ -361,7 +361,7 @@ def test_a_new_parcel_of_an_old_number_does_not_inherit_its_story() -> None:
     parcel = a_tracking(since=NOON)
     told = taken(
         [
-            Delivery(
+            Report(
                 Source.POLL,
                 [seen("delivered", hours=-1), seen("info_received", hours=0)],
                 next_carrier=NextCarrier(NOON - timedelta(1), "usps", "33X"),
@@ -384,26 +384,26 @@ def test_numbers_and_pictures_of_an_earlier_parcel_are_not_the_new_ones(
 ) -> None:
     proof = ProofOfDelivery(image_url="https://a.test/door.jpg")
     story = [seen("info_received", hours=announced), *(seen("delivered", hours=each) for each in deliveries)]
-    told = Delivery(Source.POLL, story, [OtherNumber("A1")], proof)
+    told = Report(Source.POLL, story, [OtherNumber("A1")], proof)
     after = taken([told], a_tracking(since=NOON))
     assert (len(after.other_numbers), int(after.proof is not None)) == (numbers, pictures)
 
 
 @given(STORIES)
-def test_a_timeline_is_oldest_first(story: list[Delivery]) -> None:
+def test_a_timeline_is_oldest_first(story: list[Report]) -> None:
     told = taken(story)
     assert [event.at for event in told.events] == sorted(event.at for event in told.events)
     assert len({event.id for event in told.events}) == len(told.events)
 
 
 @given(STORIES, told_events())
-def test_an_unknown_code_never_changes_the_status(story: list[Delivery], event: TrackingEvent) -> None:
+def test_an_unknown_code_never_changes_the_status(story: list[Report], event: TrackingEvent) -> None:
     before = taken(story, PARCEL)
     unknown = msgspec.structs.replace(event, code="?NEW", status=None, sub_status=None)
     # What happened shows that a silence was none: that is the one thing an unknown code can tell.
     if any(one.at - SILENCE < unknown.at <= one.at for one in before.events if one.code == SILENCE_CODE):
         return
-    after = taken([Delivery(Source.POLL, [unknown])], before)
+    after = taken([Report(Source.POLL, [unknown])], before)
     assert (after.status, after.sub_status, after.delivered_at) == (
         before.status,
         before.sub_status,
@@ -415,14 +415,14 @@ def test_an_unknown_code_never_changes_the_status(story: list[Delivery], event: 
 
 @given(STORIES, told_events(), st.integers(1, 100_000))
 def test_a_late_older_event_joins_the_timeline_and_changes_nothing_else(
-    story: list[Delivery], event: TrackingEvent, earlier: int
+    story: list[Report], event: TrackingEvent, earlier: int
 ) -> None:
     if event.status in {TrackingStatus.DELIVERED, TrackingStatus.RETURNING}:
         return  # Whether that was the first delivery, or before one, is for others to say.
-    before = taken([*story, Delivery(Source.POLL, [seen("attempt_failed", hours=10_000)])])
+    before = taken([*story, Report(Source.POLL, [seen("attempt_failed", hours=10_000)])])
     last = max(one.at for one in before.events)
     late = msgspec.structs.replace(event, at=last - timedelta(seconds=earlier), place="elsewhere")
-    after = taken([Delivery(Source.WEBHOOK, [late])], before)
+    after = taken([Report(Source.WEBHOOK, [late])], before)
     assert len([one for one in after.events if one.place == "elsewhere"]) == 1
     assert msgspec.structs.replace(after, events=(), version=0, updated_at=NOON) == msgspec.structs.replace(
         before, events=(), version=0, updated_at=NOON
@@ -431,7 +431,7 @@ def test_a_late_older_event_joins_the_timeline_and_changes_nothing_else(
 
 @given(STORIES, st.permutations(range(3)))
 def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
-    story: list[Delivery], order: list[int]
+    story: list[Report], order: list[int]
 ) -> None:
     short = seen("attempt_failed", code="OUT", hours=9000, description="", city=None, place="Dock 7")
     tellings = [
@@ -439,7 +439,7 @@ def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
         msgspec.structs.replace(short, city="Austin", status=None, utc_offset="-06:00"),
         msgspec.structs.replace(short, visible_to_recipient=False, code="out", at_is_local=True),
     ]
-    told = taken([*story, *(Delivery(Source.WEBHOOK, [tellings[one]]) for one in order)])
+    told = taken([*story, *(Report(Source.WEBHOOK, [tellings[one]]) for one in order)])
     (event,) = [one for one in told.events if one.at == short.at]
     assert msgspec.structs.replace(
         event, id="", source=None, code="OUT", place="Dock 7"
@@ -450,9 +450,9 @@ def test_two_tellings_of_one_event_are_one_event_that_has_all_that_either_tells(
 
 
 @given(STORIES)
-def test_whoever_told_an_event_first_stays_its_source(story: list[Delivery]) -> None:
+def test_whoever_told_an_event_first_stays_its_source(story: list[Report]) -> None:
     told = taken(
-        [*story, Delivery(Source.WEBHOOK, [seen(hours=9000)]), Delivery(Source.POLL, [seen(hours=9000)])]
+        [*story, Report(Source.WEBHOOK, [seen(hours=9000)]), Report(Source.POLL, [seen(hours=9000)])]
     )
     assert told.events[-1].source is Source.WEBHOOK
     first = {event.id: event.source for event in taken(story).events}
@@ -463,7 +463,7 @@ def test_whoever_told_an_event_first_stays_its_source(story: list[Delivery]) -> 
 def test_of_equal_times_the_list_decides(first: str, other: str) -> None:
     """ "Equal times: the first of delivered, returned, lost, damaged, ... pending wins"."""
     for events in ([seen(first), seen(other)], [seen(other), seen(first)]):
-        told = taken([Delivery(Source.POLL, [event]) for event in events])
+        told = taken([Report(Source.POLL, [event]) for event in events])
         assert told.status == first
 
 
@@ -476,7 +476,7 @@ def test_of_one_time_and_one_status_the_first_code_wins(turn: int) -> None:
         seen("in_transit", code="00"),
         seen(None, code="000"),
     ]
-    told = taken([Delivery(Source.POLL, [event]) for event in events[::turn]])
+    told = taken([Report(Source.POLL, [event]) for event in events[::turn]])
     assert (told.status, told.sub_status) == (TrackingStatus.OUT_FOR_DELIVERY, "first")
     assert [event.status for event in told.events] == [None, "in_transit", *["out_for_delivery"] * 2]
 
@@ -485,7 +485,7 @@ def test_the_newest_events_are_those_that_are_kept(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(trackings, "MOST_EVENTS", 50)
     events = [seen("in_transit", hours=hours) for hours in range(50 + 3)]
     for story in (events, events[::-1]):
-        told = taken([Delivery(Source.POLL, [event]) for event in story])
+        told = taken([Report(Source.POLL, [event]) for event in story])
         assert [event.at for event in told.events] == [event.at for event in events[3:]]
 
 
@@ -502,13 +502,13 @@ def test_what_is_kept_fits_into_an_item_however_much_is_told() -> None:
         )
         for hours in range(MOST_EVENTS)
     ]
-    told = taken([Delivery(Source.POLL, events)])
+    told = taken([Report(Source.POLL, events)])
     assert len(msgspec.json.encode(told)) < 400_000 - 10_000
     assert [event.at for event in told.events] == [event.at for event in events[-len(told.events) :]]
     brief = [
         seen("in_transit", hours=hours, description="Arrived at facility") for hours in range(MOST_EVENTS)
     ]
-    assert len(taken([Delivery(Source.POLL, brief)]).events) == MOST_EVENTS
+    assert len(taken([Report(Source.POLL, brief)]).events) == MOST_EVENTS
 
 
 # Silence
@@ -516,12 +516,12 @@ def test_what_is_kept_fits_into_an_item_however_much_is_told() -> None:
 
 def test_a_parcel_of_which_nothing_is_heard_for_sixty_days_expires() -> None:
     moment = timedelta(milliseconds=1)
-    parcel = taken([Delivery(Source.POLL, [seen("in_transit", hours=24)])])
+    parcel = taken([Report(Source.POLL, [seen("in_transit", hours=24)])])
     end = NOON + timedelta(hours=24) + SILENCE
     assert silence(parcel, now=end - moment) is None
     event = silence(parcel, now=end)
     assert event is not None
-    expired = taken([Delivery(Source.POLL, [event])], parcel)
+    expired = taken([Report(Source.POLL, [event])], parcel)
     assert (expired.status, expired.status.final) == (TrackingStatus.EXPIRED, True)
     assert expired.last_event_at == NOON + timedelta(hours=24)
     assert silence(expired, now=end + 2 * SILENCE) is None
@@ -530,34 +530,34 @@ def test_a_parcel_of_which_nothing_is_heard_for_sixty_days_expires() -> None:
 @pytest.mark.parametrize("status", ["damaged", "returning", "exception", "available_for_pickup"])
 def test_silence_leaves_trouble_and_what_waits_as_it_is(status: str) -> None:
     """ "Silence makes only a parcel that is on its way `expired`"."""
-    parcel = taken([Delivery(Source.POLL, [seen("in_transit"), seen(status, hours=1)])])
+    parcel = taken([Report(Source.POLL, [seen("in_transit"), seen(status, hours=1)])])
     assert silence(parcel, now=NOON + 10 * SILENCE) is None
     assert parcel.is_silent(NOON + SILENCE + timedelta(hours=1))
     assert not parcel.is_silent(NOON + SILENCE)
-    late = silence(taken([Delivery(Source.POLL, [seen("in_transit")])]), now=NOON + 10 * SILENCE)
+    late = silence(taken([Report(Source.POLL, [seen("in_transit")])]), now=NOON + 10 * SILENCE)
     assert late is not None
-    both = taken([Delivery(Source.POLL, [late])], taken([Delivery(Source.POLL, [seen(status, code="Z")])]))
+    both = taken([Report(Source.POLL, [late])], taken([Report(Source.POLL, [seen(status, code="Z")])]))
     assert both.status == status
 
 
 def test_a_parcel_ends_when_its_status_does_or_in_silence() -> None:
     now = NOON + timedelta(days=200)
-    delivered = taken([Delivery(Source.POLL, [seen("delivered"), seen("in_transit", hours=48)])])
+    delivered = taken([Report(Source.POLL, [seen("delivered"), seen("in_transit", hours=48)])])
     assert delivered.ended_at(now) == NOON
-    damaged = taken([Delivery(Source.POLL, [seen("damaged", hours=1)])])
+    damaged = taken([Report(Source.POLL, [seen("damaged", hours=1)])])
     assert damaged.ended_at(now) == NOON + timedelta(hours=1) + SILENCE
     assert damaged.ended_at(NOON) is None
 
 
 @pytest.mark.parametrize("status", ["delivered", "returned", "lost", "cancelled", "expired"])
 def test_a_parcel_that_has_come_to_its_end_does_not_expire(status: str) -> None:
-    parcel = taken([Delivery(Source.POLL, [seen(status)])])
+    parcel = taken([Report(Source.POLL, [seen(status)])])
     assert silence(parcel, now=NOON + 10 * SILENCE) is None
 
 
 def test_a_parcel_expires_no_sooner_than_sixty_days_after_it_is_followed() -> None:
     """What happened to it last may be long ago by then."""
-    old = taken([Delivery(Source.POLL, [seen("in_transit", hours=-24 * 70)])])
+    old = taken([Report(Source.POLL, [seen("in_transit", hours=-24 * 70)])])
     assert silence(old, now=NOON + SILENCE - timedelta(seconds=1)) is None
     event = silence(old, now=NOON + SILENCE)
     assert event is not None
@@ -568,7 +568,7 @@ def test_a_parcel_expires_no_sooner_than_sixty_days_after_it_is_followed() -> No
 
 @example(
     [
-        Delivery(
+        Report(
             Source.WEBHOOK,
             [
                 seen("delivered"),
@@ -579,29 +579,29 @@ def test_a_parcel_expires_no_sooner_than_sixty_days_after_it_is_followed() -> No
     1,
 )
 @given(STORIES, st.integers(1, 400 * 24))
-def test_a_real_event_reopens_an_expired_parcel(story: list[Delivery], hours: int) -> None:
+def test_a_real_event_reopens_an_expired_parcel(story: list[Report], hours: int) -> None:
     before = taken(story)
     event = silence(before, now=NOON + timedelta(days=500))
     if event is None:
         return
-    expired = taken([Delivery(Source.POLL, [event])], before)
+    expired = taken([Report(Source.POLL, [event])], before)
     assert expired.status is TrackingStatus.EXPIRED
     real = msgspec.structs.replace(seen("in_transit", place="depot"), at=event.at + timedelta(hours=hours))
-    assert taken([Delivery(Source.WEBHOOK, [real])], expired).status is TrackingStatus.IN_TRANSIT
+    assert taken([Report(Source.WEBHOOK, [real])], expired).status is TrackingStatus.IN_TRANSIT
 
 
 @given(STORIES, st.integers(0, 59))
-def test_a_silence_that_was_none_is_taken_back(story: list[Delivery], days: int) -> None:
-    """A delivery that was lost on its way tells what happened in those sixty days."""
+def test_a_silence_that_was_none_is_taken_back(story: list[Report], days: int) -> None:
+    """A report that was lost on its way tells what happened in those sixty days."""
     before = taken(story)
     event = silence(before, now=NOON + timedelta(days=500))
     if event is None:
         return
-    expired = taken([Delivery(Source.POLL, [event])], before)
+    expired = taken([Report(Source.POLL, [event])], before)
     lost = msgspec.structs.replace(seen("in_transit", place="depot"), at=event.at - timedelta(days=days))
-    after = taken([Delivery(Source.WEBHOOK, [lost])], expired)
+    after = taken([Report(Source.WEBHOOK, [lost])], expired)
     assert event.at not in {one.at for one in after.events if one.code == SILENCE_CODE}
-    assert facts(after) == facts(taken([Delivery(Source.WEBHOOK, [lost])], before))
+    assert facts(after) == facts(taken([Report(Source.WEBHOOK, [lost])], before))
 
 
 # What identifies an event
@@ -626,7 +626,7 @@ def test_a_silence_that_was_none_is_taken_back(story: list[Delivery], days: int)
 def test_an_event_is_the_same_by_its_instant_code_and_place(change: dict[str, object], same: bool) -> None:
     event = seen("in_transit", code="MOV", place="Austin, TX")
     other = msgspec.structs.replace(event, **change)
-    told = taken([Delivery(Source.POLL, [event, other])])
+    told = taken([Report(Source.POLL, [event, other])])
     assert len(told.events) == (1 if same else 2)
 
 
@@ -640,7 +640,7 @@ def test_no_code_and_place_look_like_another_code_and_place(
     def event(code: str, place: str) -> TrackingEvent:
         return TrackingEvent(at=NOON, code=code, description="", place=place or "-")
 
-    told = taken([Delivery(Source.POLL, [event(code, place), event(other_code, other_place)])])
+    told = taken([Report(Source.POLL, [event(code, place), event(other_code, other_place)])])
     same = (plain(code), plain(place or "-")) == (plain(other_code), plain(other_place or "-"))
     assert len(told.events) == (1 if same else 2)
 
@@ -648,7 +648,7 @@ def test_no_code_and_place_look_like_another_code_and_place(
 def test_the_same_event_of_another_parcel_is_another_event() -> None:
     event = seen("in_transit")
     ids = {
-        taken([Delivery(Source.POLL, [event])], parcel).events[0].id
+        taken([Report(Source.POLL, [event])], parcel).events[0].id
         for parcel in (
             PARCEL,
             a_tracking(tracking_number="1Y"),
@@ -664,7 +664,7 @@ def test_the_same_event_of_another_parcel_is_another_event() -> None:
 
 def test_other_numbers_are_told_apart_and_named_where_their_carrier_is_known() -> None:
     numbers = [OtherNumber("92001"), OtherNumber("92001", "usps"), OtherNumber("1Z"), OtherNumber("")]
-    told = taken([Delivery(Source.POLL, numbers=[number, OtherNumber("A1")]) for number in numbers])
+    told = taken([Report(Source.POLL, numbers=[number, OtherNumber("A1")]) for number in numbers])
     assert told.other_numbers == (OtherNumber("92001", "usps"), OtherNumber("A1"))
 
 
@@ -673,15 +673,15 @@ def test_of_two_proofs_that_counts_whose_pictures_open_longer() -> None:
         return ProofOfDelivery(image_url=f"https://a.test/{days}", expires_at=NOON + timedelta(days=days))
 
     for proofs in ([proof(1), proof(30)], [proof(30), proof(1)]):
-        assert taken([Delivery(Source.WEBHOOK, proof=one) for one in proofs]).proof == proof(30)
+        assert taken([Report(Source.WEBHOOK, proof=one) for one in proofs]).proof == proof(30)
 
 
 def test_texts_of_any_length_leave_room_for_the_rest() -> None:
     endless = seen("in_transit", description="x" * 1_000_000, place="y" * 1_000_000)
-    (event,) = taken([Delivery(Source.POLL, [endless])]).events
+    (event,) = taken([Report(Source.POLL, [endless])]).events
     assert len(msgspec.json.encode(event)) < 2000
 
 
 def test_a_moment_is_kept_as_it_is_shown() -> None:
-    told = taken([Delivery(Source.POLL, [seen(at=datetime(2026, 11, 21, 12, 0, 0, 123_999, tzinfo=UTC))])])
+    told = taken([Report(Source.POLL, [seen(at=datetime(2026, 11, 21, 12, 0, 0, 123_999, tzinfo=UTC))])])
     assert told.last_event_at == datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """On the running stack: what carriers tell of parcels unasked, through the gateway, the stream and the queue.
 
-`tests/faults/test_ten_thousand_deliveries.py` has the large number of them, in one process.
+`tests/faults/test_ten_thousand_webhooks.py` has the large number of them, in one process.
 """
 
 import json
@@ -36,7 +36,7 @@ def login(accounts: Body) -> envelope.Login:
 
 @pytest.fixture
 def delivered(deployment: Deployment) -> Callable[..., InboxEntry]:
-    """Give what became of a delivery, once something has."""
+    """Give what became of a webhook, once something has."""
     inbox = deployment.table.tenant(TENANT).inbox
 
     def find(carrier: str, body: bytes, headers: dict[str, str] | None = None) -> InboxEntry:
@@ -148,7 +148,7 @@ def test_a_signature_that_is_forged_or_captured_is_refused(
     assert delivered("trackingmore", stale).reason == "its time is too far from ours"
 
 
-def test_a_delivery_that_was_parked_is_worked_on_again(
+def test_a_webhook_that_was_parked_is_worked_on_again(
     shop: Shop, stack: Stack, login: envelope.Login, deployment: Deployment, delivered: Any
 ) -> None:
     stranger = {"carrier_order_number": f"FHE{uuid4().hex}", "reference": uuid4().hex}

@@ -50,7 +50,7 @@ def address(world: World, carrier: str, *, account: str = "default", token: str 
 
 
 def entries(world: World) -> list[InboxEntry]:
-    """Every delivery in the inbox."""
+    """Every webhook in the inbox."""
     names = [item["pk"]["S"].split("#", 3)[3] for item in world.items() if item["sk"]["S"] == "ENTRY"]
     found = [world.table.tenant(TENANT).inbox.get(name) for name in names]
     return [entry for entry in found if entry is not None]

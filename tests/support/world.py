@@ -192,7 +192,7 @@ class World:
     def start_order(self, reference: str = "R-1", **facts: Any) -> Order:
         """Store an order and start its workflow, as `create_order` does for LSO."""
         at = self.clock.now
-        order = an_order(reference=reference, at=at, watch_at=at + self.settings.watch_margin, **facts)
+        order = an_order(reference=reference, at=at, watch_at=at + self.settings.deadline_margin, **facts)
         self.table.tenant(order.tenant).orders.add(order, an_event(at=at))
         self.start_workflow(order)
         return order

@@ -234,19 +234,19 @@ class VerifiesWebhooks(Protocol):
     """A carrier that pushes tracking to the account's address."""
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
-        """Read a delivery exactly as it came. Never raises for anything that a stranger could send."""
+        """Read a webhook exactly as it came. Never raises for anything that a stranger could send."""
         ...
 
 
 @runtime_checkable
 class ChecksWebhooks(Protocol):
-    """The package (not the adapter) of a carrier whose deliveries can be recognised as forged by themselves.
+    """The package (not the adapter) of a carrier whose webhooks can be recognised as forged by themselves.
 
     It is asked while the carrier waits for an answer: no pydantic, no httpx, no cryptography.
     """
 
     def check_webhook(self, body: bytes, account: "AccountConfig", now: datetime) -> WebhookCheck:
-        """Look at a delivery exactly as it came. Raises AccountError for an account that cannot check it."""
+        """Look at a webhook exactly as it came. Raises AccountError for an account that cannot check it."""
         ...
 
 

@@ -147,7 +147,7 @@ class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trust(StrEnum):
-    """What a webhook's delivery is worth."""
+    """What a webhook is worth."""
 
     BELIEVED = "believed"
     NUDGE = "nudge"
@@ -155,7 +155,7 @@ class Trust(StrEnum):
 
 
 class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery, read. Unless it is `believed` it only says whom to ask the carrier about.
+    """A webhook, read. Unless it is `believed` it only says whom to ask the carrier about.
 
     `reason` says in a few words why it is not believed; `reference` is the order's, where it is told.
     """
@@ -167,10 +167,10 @@ class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery's own proof says of it before it is stored.
+    """What a webhook's own proof says of it before it is stored.
 
     `refused`: it is forged. With a `reason` it is taken, and set aside without effect. `proof` names what
-    came with this delivery and is good for no other.
+    came with this webhook and is good for no other.
     """
 
     refused: bool = False

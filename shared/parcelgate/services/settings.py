@@ -33,7 +33,7 @@ class Settings:
     order_flow_arn: str
     """The order flow's state machine."""
     inbox_queue_url: str
-    """The queue of stored carrier deliveries waiting to be worked on."""
+    """The queue of stored carriers' webhooks waiting to be worked on."""
     retry_queue_urls: dict[str, str]
     """Each carrier's retry queue."""
     retry_dead_letter_urls: dict[str, str]
@@ -72,7 +72,7 @@ class Settings:
     """The first step of every back-off."""
     retry_cap: timedelta = timedelta(seconds=60)
     """The longest step of every back-off."""
-    watch_margin: timedelta = timedelta(minutes=5)
+    deadline_margin: timedelta = timedelta(minutes=5)
     """How long after its time something is overdue."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:

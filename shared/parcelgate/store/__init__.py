@@ -24,8 +24,8 @@ idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP... 
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket
-delivery (inbox)       T#t#INBOX#<carrier>#<hash of the delivery>      ENTRY      raw body, state
-proof of a delivery    T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the delivery's id
+webhook (inbox)        T#t#INBOX#<carrier>#<hash of the webhook>       ENTRY      raw body, state
+proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the webhook's id
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
@@ -37,14 +37,15 @@ writes into an index only when its status changes; the documents of a page are r
 ============  =========================  =======================  ===========================================
 index         partition                  sort                     who is in it
 ============  =========================  =======================  ===========================================
-by_time       list_pk                    list_sk <created>#<id>   orders, trackings, keys, parked deliveries
+by_time       list_pk                    list_sk <created>#<id>   orders, trackings, keys, parked webhooks
 by_status     status_pk                  list_sk                  orders, trackings; the entries of accounts
                                                                   with a status, and of couriers
 by_reference  reference_pk               list_sk                  orders by reference, trackings by number or
                                                                   by courier and status, all entries,
                                                                   carriers' numbers
-due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches watched, inbox entries,
-                                                                  next polls, new trackings until their first
+due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches by their deadlines,
+                                                                  inbox entries, next polls, new trackings
+                                                                  until their first
 ============  =========================  =======================  ===========================================
 
 ==========================================  ===================================================
@@ -71,13 +72,13 @@ trackings of a courier                      Query by_status; with a status by_re
 trackings of an order, as a list            GetItem of the order, BatchGetItem of all that it ever had
 parcels to be asked about                   Query due, each worker its share of the 32 shards
 who may ask about a parcel                  UpdateItem POLL, conditional
-overdue orders and batches, deliveries      Query due, every shard
+overdue orders, batches and webhooks        Query due, every shard
 batch progress                              Query pk, consistent
 idempotency key                             GetItem, consistent
 API key by id; webhook token by hash        GetItem
 API keys of a tenant                        Query by_time (T#t#KEYS), BatchGetItem
-a delivery; whose a proof is                GetItem; the failed condition of a put
-parked deliveries                           Query by_time (T#t#PARKED), BatchGetItem
+a webhook; whose a proof is                 GetItem; the failed condition of a put
+parked webhooks                             Query by_time (T#t#PARKED), BatchGetItem
 platform token of an account                GetItem, consistent
 limits of an account                        UpdateItem, conditional
 ==========================================  ===================================================
@@ -91,6 +92,6 @@ match. Such keys hold digests: a number may be of any length.
 An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction
 with all that must hold along with it. A tracking is written over the version it was made from, too; a poll
 without news writes its POLL alone, from which nothing follows. `expires_at` (seconds since the epoch) lets
-DynamoDB delete what has had its time, hours late at times: an idempotency key or a delivery that has expired
+DynamoDB delete what has had its time, hours late at times: an idempotency key or a webhook that has expired
 counts as gone before.
 """

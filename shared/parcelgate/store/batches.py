@@ -76,7 +76,7 @@ class Batches:
         with suppress(ConditionFailedError):
             self._items.put(_row_item(self._tenant, batch.id, row, batch.created_at))
 
-    def watch(self, batch_id: str, due_at: datetime | None) -> None:
+    def set_deadline(self, batch_id: str, due_at: datetime | None) -> None:
         """Have the batch looked after at `due_at`; None: not any more."""
         removes = ("due_pk", "due_at") if due_at is None else ()
         with suppress(ConditionFailedError):

@@ -1,4 +1,4 @@
-"""What somebody must have dealt with by now: orders, batches, deliveries, and parcels to ask about."""
+"""What somebody must have dealt with by now: orders, batches, webhooks, and parcels to ask about."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

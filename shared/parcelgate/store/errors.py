@@ -30,10 +30,10 @@ class AlreadyFollowedError(StoreError):
 
 
 class ProofTakenError(StoreError):
-    """A proof that is good for one delivery alone has come with another one before."""
+    """A proof that is good for one webhook alone has come with another one before."""
 
     def __init__(self) -> None:
-        super().__init__("another delivery came with this proof")
+        super().__init__("another webhook came with this proof")
 
 
 class KeyNotFoundError(StoreError):

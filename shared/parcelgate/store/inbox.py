@@ -1,11 +1,11 @@
 """The inbox: every webhook of a carrier, as it came, stored before it is acknowledged.
 
-An entry is named by what was delivered, so a repeat finds the first delivery. It is due five minutes
+An entry is named by what was delivered, so a repeat finds the first webhook. It is due five minutes
 after it came until it was worked on, and kept for thirty days to be read again. What nothing can be done
 with is parked, with the reason, until a person has it worked on again.
 
-A proof that is good for one delivery alone is claimed in the write that stores the delivery, so that no
-other delivery can ever come with it.
+A proof that is good for one webhook alone is claimed in the write that stores the webhook, so that no
+other webhook can ever come with it.
 """
 
 import math
@@ -23,7 +23,7 @@ from parcelgate.store.errors import ProofTakenError, StoreError
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
 MOST_BYTES = 256 * 1024
-"""The longest delivery that is kept. Of a longer one only size and hash are, and it can only be parked."""
+"""The longest webhook that is kept. Of a longer one only size and hash are, and it can only be parked."""
 _NOT_KEPT = b"not kept: "
 
 RECEIVED = "received"
@@ -38,19 +38,19 @@ _FREE = f"{NEW} OR expires_at <= :now"
 
 
 def kept(body: bytes) -> bytes:
-    """What is kept of a delivery: all of it, or the size and the SHA-256 of one that is too long."""
+    """What is kept of a webhook: all of it, or the size and the SHA-256 of one that is too long."""
     if len(body) <= MOST_BYTES:
         return body
     return _NOT_KEPT + f"{len(body)} bytes, SHA-256 {sha256(body).hexdigest()}".encode()
 
 
 def was_kept(body: bytes) -> bool:
-    """Tell whether an entry's body is the delivery itself, and not what `kept` made of a long one."""
+    """Tell whether an entry's body is the webhook itself, and not what `kept` made of a long one."""
     return not body.startswith(_NOT_KEPT)
 
 
 class InboxEntry(NamedTuple):
-    """One delivery. `body` is what came, byte for byte; `state` is received, processed or parked.
+    """One webhook. `body` is what came, byte for byte; `state` is received, processed or parked.
 
     `correlation_id` is the id of the request that brought it.
     """
@@ -71,7 +71,7 @@ class InboxEntry(NamedTuple):
 
 
 class Inbox:
-    """The deliveries to one tenant."""
+    """The webhooks to one tenant."""
 
     def __init__(self, items: Items, tenant: str) -> None:
         self._items = items
@@ -90,13 +90,13 @@ class Inbox:
         proof: str | None = None,
         parked: str | None = None,
     ) -> InboxEntry:
-        """Store a delivery in one conditional write, and return the entry that stands then.
+        """Store a webhook in one conditional write, and return the entry that stands then.
 
         `is_new` is False for a repeat; its `state` says whether the first one was worked on. One that
         nobody has worked on yet is sent on its way again. Give only those `headers` that prove something:
-        they are kept with the body. With a reason to be `parked` nothing more happens to the delivery.
+        they are kept with the body. With a reason to be `parked` nothing more happens to the webhook.
 
-        `proof` names what is good for this delivery alone. Raises ProofTakenError when another delivery
+        `proof` names what is good for this webhook alone. Raises ProofTakenError when another webhook
         came with it; then nothing was written.
         """
         proven = [part for pair in sorted((headers or {}).items()) for part in pair]
@@ -123,8 +123,8 @@ class Inbox:
         except (ConditionFailedError, _RepeatError) as error:
             first = self._entry(error.item) if error.item else self.get(entry.id)
             if first is None:
-                # Another write of the same delivery stood in the way, and came to nothing itself.
-                raise CollisionError("the delivery was not stored") from error
+                # Another write of the same webhook stood in the way, and came to nothing itself.
+                raise CollisionError("the webhook was not stored") from error
             if first.state == RECEIVED:
                 self._update(
                     entry.id, {"again_at": now}, condition="entry_state = :received", received=RECEIVED
@@ -243,10 +243,10 @@ class Inbox:
 
 
 class _RepeatError(StoreError):
-    """The delivery was stored before: as `item`, where that is known."""
+    """The webhook was stored before: as `item`, where that is known."""
 
     def __init__(self, item: Item | None) -> None:
-        super().__init__("the delivery was stored before")
+        super().__init__("the webhook was stored before")
         self.item = item
 
 

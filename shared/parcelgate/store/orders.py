@@ -105,7 +105,7 @@ class Orders:
 
         In the same transaction: a final status frees the reference; a carrier order number that is new
         is claimed for this order; new `trackings` are added; `hook`, the hash of a webhook token, lets in
-        deliveries for this order; the batch that it came in shows how it stands.
+        webhooks for this order; the batch that it came in shows how it stands.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The table's two doors: `Table` for routing, `TenantTable` for everything that belongs to a tenant."""
+"""The two ways into the table: `Table` for routing, `TenantTable` for everything that belongs to a tenant."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The door: what every answer has in common."""
+"""What every answer of the API has in common."""
 
 import json
 import sys

@@ -128,7 +128,7 @@ def test_what_is_parked_is_listed_newest_first_with_its_reason(world: World) -> 
     assert first.id not in newest
 
 
-def test_a_delivery_is_shown_without_what_proves_it(world: World) -> None:
+def test_a_webhook_is_shown_without_what_proves_it(world: World) -> None:
     entry = parked(world, '{"city": "Foshan", "text": "顺丰"}'.encode())
 
     shown = run("show", entry.id[:8], of="inbox").output
@@ -145,7 +145,7 @@ def test_a_body_that_would_do_something_to_the_terminal_is_shown_in_base64(body:
     assert body not in shown
 
 
-def test_a_delivery_is_worked_on_again(world: World) -> None:
+def test_a_webhook_is_worked_on_again(world: World) -> None:
     entry, other = parked(world), parked(world, b"other")
 
     assert run("replay", entry.id, of="inbox").exit_code == 0
@@ -164,13 +164,13 @@ def test_all_that_is_parked_is_worked_on_again(world: World) -> None:
 
     result = run("replay", "--all", of="inbox")
 
-    assert "5 deliveries" in result.output
+    assert "5 webhooks" in result.output
     assert list(world.table.tenant("acme").inbox.parked()) == []
     world.stream()
     assert {json.loads(body)["id"] for body in world.sqs.bodies("https://sqs.test/inbox")} == ids
 
 
-def test_a_delivery_must_be_named_well_enough(world: World) -> None:
+def test_a_webhook_must_be_named_well_enough(world: World) -> None:
     for number in range(2):
         parked(world, b"%d" % number)
     for words, advice in (
@@ -202,7 +202,7 @@ def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World) -> None:
     assert (cells[0], cells[3]) == (entry.id, "ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ")
     assert cells[4].startswith("a reason of many words")
     (told,) = json.loads(run("list", "--json", of="inbox").stdout)
-    assert (told["delivery"], told["reason"]) == (entry.id, entry.reason)
+    assert (told["webhook"], told["reason"]) == (entry.id, entry.reason)
     assert json.loads(run("list", "--json", of="keys").stdout)[0]["name"] == "a shop"
 
 

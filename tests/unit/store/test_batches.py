@@ -137,10 +137,10 @@ def test_a_batch_is_due_until_nobody_has_to_look_after_it(table: Table, acme: Te
     batch = added(acme)
     assert table.due.due("BATCH", NOON) == []
     assert table.due.due("BATCH", NOON + timedelta(minutes=5)) == [("acme", batch.id)]
-    acme.batches.watch(batch.id, NOON + timedelta(hours=1))
+    acme.batches.set_deadline(batch.id, NOON + timedelta(hours=1))
     assert table.due.due("BATCH", NOON + timedelta(minutes=59)) == []
-    acme.batches.watch(batch.id, None)
-    acme.batches.watch(batch.id, NOON)
+    acme.batches.set_deadline(batch.id, None)
+    acme.batches.set_deadline(batch.id, NOON)
     assert table.due.due("BATCH", NOON + timedelta(days=1)) == []
 
 

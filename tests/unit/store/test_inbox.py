@@ -1,4 +1,4 @@
-"""The inbox: a delivery is stored as it came before it is acknowledged, and due until it was worked on."""
+"""The inbox: a webhook is stored as it came before it is acknowledged, and due until it was worked on."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,14 +22,14 @@ def delivered(table: Table, tenant: str = "acme", **more: Any) -> InboxEntry:
     return table.tenant(tenant).inbox.put(**facts | more)
 
 
-def test_a_delivery_is_kept_byte_for_byte_with_what_proves_it(table: Table) -> None:
+def test_a_webhook_is_kept_byte_for_byte_with_what_proves_it(table: Table) -> None:
     entry = delivered(table, headers={"sign": "abc"})
     assert entry.is_new
     assert table.tenant("acme").inbox.get(entry.id) == entry._replace(is_new=False)
     assert (entry.body, entry.headers, entry.state) == (BODY, {"sign": "abc"}, RECEIVED)
 
 
-def test_promise_4_a_delivery_is_due_until_it_was_worked_on(table: Table) -> None:
+def test_promise_4_a_webhook_is_due_until_it_was_worked_on(table: Table) -> None:
     inbox = table.tenant("acme").inbox
     entry = delivered(table)
     assert table.due.due("INBOX", NOON + DUE_AFTER - timedelta(milliseconds=1)) == []
@@ -44,7 +44,7 @@ def test_promise_4_a_delivery_is_due_until_it_was_worked_on(table: Table) -> Non
     assert found.body == BODY
 
 
-def test_a_repeat_finds_the_first_delivery_and_how_it_stands(table: Table) -> None:
+def test_a_repeat_finds_the_first_webhook_and_how_it_stands(table: Table) -> None:
     first = delivered(table)
     again = delivered(table, now=NOON + timedelta(minutes=5))
     assert again == first._replace(is_new=False)
@@ -56,7 +56,7 @@ def test_a_repeat_finds_the_first_delivery_and_how_it_stands(table: Table) -> No
 @pytest.mark.parametrize(
     "other", [{"body": b"other"}, {"order_id": "ord_2"}, {"order_id": None}, {"account": "b"}]
 )
-def test_another_delivery_is_no_repeat(table: Table, other: dict[str, Any]) -> None:
+def test_another_webhook_is_no_repeat(table: Table, other: dict[str, Any]) -> None:
     first = delivered(table)
     assert delivered(table, **other).is_new
     assert delivered(table, tenant="other").is_new
@@ -85,7 +85,7 @@ def test_an_unprocessed_entry_can_be_put_off_a_processed_one_not(table: Table) -
     assert table.due.due("INBOX", later) == []
 
 
-def test_a_delivery_expires_after_thirty_days_and_then_counts_as_gone(table: Table, dynamodb: Any) -> None:
+def test_a_webhook_expires_after_thirty_days_and_then_counts_as_gone(table: Table, dynamodb: Any) -> None:
     first = delivered(table)
     (item,) = all_items(dynamodb)
     assert int(item["expires_at"]["N"]) == (NOON + timedelta(days=30)).timestamp()
@@ -104,7 +104,7 @@ def test_nothing_comes_of_marking_what_is_gone(table: Table, dynamodb: Any) -> N
     assert inbox.get("lso#gone") is None
 
 
-def test_a_delivery_is_one_write_and_survives_a_collision(dynamodb: Any) -> None:
+def test_a_webhook_is_one_write_and_survives_a_collision(dynamodb: Any) -> None:
     faults = Faults()
     table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
     delivered(table)
@@ -113,7 +113,7 @@ def test_a_delivery_is_one_write_and_survives_a_collision(dynamodb: Any) -> None
     assert delivered(table, body=b"other").is_new
 
 
-def test_a_delivery_whose_storing_was_not_answered_is_found_when_it_is_repeated(dynamodb: Any) -> None:
+def test_a_webhook_whose_storing_was_not_answered_is_found_when_it_is_repeated(dynamodb: Any) -> None:
     faults = Faults().on("put_item", time_out(after=True))
     table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
     with pytest.raises(Exception, match="ReadTimeout"):
@@ -138,7 +138,7 @@ def test_a_repeat_of_what_nobody_worked_on_is_a_change_that_the_stream_tells(
     assert item["again_at"] == {"S": "2026-11-21T12:00:01.000Z"}, "what was worked on stays as it is"
 
 
-def test_a_delivery_that_is_closed_while_its_repeat_comes_stays_closed(dynamodb: Any) -> None:
+def test_a_webhook_that_is_closed_while_its_repeat_comes_stays_closed(dynamodb: Any) -> None:
     faults = Faults()
     table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
     first = delivered(table)
@@ -157,10 +157,10 @@ def test_the_same_body_with_other_proof_is_another_delivery(table: Table) -> Non
     assert plain.id != proven.id
 
 
-# Proofs that are good for one delivery
+# Proofs that are good for one webhook
 
 
-def test_a_proof_lets_in_the_delivery_that_came_with_it_first(table: Table, dynamodb: Any) -> None:
+def test_a_proof_lets_in_the_webhook_that_came_with_it_first(table: Table, dynamodb: Any) -> None:
     first = delivered(table, proof="p")
     again = delivered(table, proof="p", now=NOON + timedelta(minutes=1))
     assert (again.id, again.is_new, again.state) == (first.id, False, RECEIVED)
@@ -204,7 +204,7 @@ def test_two_with_one_proof_at_once_are_told_to_come_again(dynamodb: Any) -> Non
         delivered(table, proof="p")
 
 
-def test_a_delivery_that_another_write_of_it_kept_out_is_not_acknowledged(dynamodb: Any) -> None:
+def test_a_webhook_that_another_write_of_it_kept_out_is_not_acknowledged(dynamodb: Any) -> None:
     faults = Faults().on("transact_write_items", conflict(index=1), times=calls.ATTEMPTS)
     table = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME)
     with pytest.raises(calls.CollisionError):
@@ -212,7 +212,7 @@ def test_a_delivery_that_another_write_of_it_kept_out_is_not_acknowledged(dynamo
     assert all_items(dynamodb) == []
 
 
-def test_a_proof_has_its_time_as_its_delivery_has(table: Table) -> None:
+def test_a_proof_has_its_time_as_its_webhook_has(table: Table) -> None:
     delivered(table, proof="p")
     later = NOON + timedelta(days=30)
     assert delivered(table, proof="p", body=b"other", now=later).is_new

@@ -377,7 +377,7 @@ def test_a_number_already_ours_can_be_claimed_again(table: Table) -> None:
     orders.save(nameless, nameless.changed(at=NOON, carrier_order_number="LSO-1"))
 
 
-def test_a_hook_lets_deliveries_for_the_order_in_from_the_same_write_on(shop: Shop) -> None:
+def test_a_hook_lets_webhooks_for_the_order_in_from_the_same_write_on(shop: Shop) -> None:
     orders = shop.table.tenant("acme").orders
     order = an_order()
     orders.add(order, an_event())

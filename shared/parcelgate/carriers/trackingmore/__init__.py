@@ -40,7 +40,7 @@ WEBHOOK_ANSWER: bytes | None = b"{}"
 
 
 def check_webhook(body: bytes, account: AccountConfig, now: datetime) -> WebhookCheck:
-    """Hold a delivery's signature against the account; see `signing`.
+    """Hold a webhook's signature against the account; see `signing`.
 
     A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
     """

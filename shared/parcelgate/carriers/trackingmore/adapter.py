@@ -249,7 +249,7 @@ class Adapter:
         return mapping.couriers(_data(self._client.call(Call.CARRIERS, headers=headers)))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:  # noqa: ARG002
-        """What a delivery is worth: whom to ask about, if its signature is good and its time is near.
+        """What a webhook is worth: whom to ask about, if its signature is good and its time is near.
 
         Never more, since the signature is that of the time alone; see `signing`.
         """
@@ -295,7 +295,7 @@ def _data(answer: wire.Answer) -> Any:
 
 
 def _pushed(body: bytes) -> Waybill | None:
-    """Of which parcel a delivery speaks."""
+    """Of which parcel a webhook speaks."""
     try:
         items = wire.items(decoded(body)["data"])
     except (UnreadableError, LookupError, TypeError):

@@ -1,8 +1,8 @@
 """The signature of TrackingMore's webhooks. Pure, and cheap to import: it runs before a webhook is answered.
 
-A delivery carries `verifyInfo {timeStr, signature}`, at its top or inside `data`; the signature is the
+A webhook carries `verifyInfo {timeStr, signature}`, at its top or inside `data`; the signature is the
 lower-case hex HMAC-SHA256 of `timeStr` under the account's e-mail address (public). **The body is not
-signed**: whoever has seen one pair can put it on any body. So a delivery proves nothing of what it says, and
+signed**: whoever has seen one pair can put it on any body. So a webhook proves nothing of what it says, and
 is at most a reason to ask; and a pair that was seen before on another body is to be refused by whoever
 remembers the pairs, by `Proof.digest`.
 
@@ -24,7 +24,7 @@ from parcelgate.carriers.toolkit.times import read_time
 
 
 class Proof(NamedTuple):
-    """What a delivery offers as proof: the text of its `timeStr`, and the signature of that."""
+    """What a webhook offers as proof: the text of its `timeStr`, and the signature of that."""
 
     time: str
     signature: str
@@ -36,14 +36,14 @@ class Proof(NamedTuple):
 
 
 class Flaw(StrEnum):
-    """Why a delivery is not let in, in a few words."""
+    """Why a webhook is not let in, in a few words."""
 
     MALFORMED = "not a JSON object"
     WRONG_SIGNATURE = "without a good signature"
 
 
 def verify_proof(body: bytes, email: str) -> Proof | Flaw:
-    """The delivery's proof if it is a good one, however old; else what is wrong.
+    """The webhook's proof if it is a good one, however old; else what is wrong.
 
     A JSON object without any proof, or with half of one, has no good signature.
     """
@@ -55,7 +55,7 @@ def verify_proof(body: bytes, email: str) -> Proof | Flaw:
 
 
 def read_proof(body: bytes) -> Proof | None:
-    """What the delivery offers as proof, good or not; None when there is none."""
+    """What the webhook offers as proof, good or not; None when there is none."""
     content = _content(body)
     return None if content is None else _proof(content)
 

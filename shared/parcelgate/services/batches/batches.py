@@ -188,7 +188,7 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
         )
         bind_log_keys(tenant=tenant, batch_id=batch.id)
         self.bodies().put(batch, body)
-        self.table.tenant(tenant).batches.add(batch, due_at=at + self.settings.watch_margin, claim=claim)
+        self.table.tenant(tenant).batches.add(batch, due_at=at + self.settings.deadline_margin, claim=claim)
         count("BatchesTaken")
         self.queues().send(batch, range(len(lines)))
         return batch
@@ -215,18 +215,18 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
         left = _unbegun(batch, rows)
         at = self.clock()
         if not left:
-            batches.watch(batch.id, None)
+            batches.set_deadline(batch.id, None)
             return
         log.warning("a batch stands still", extra={"entries": len(left)})
         if at < batch.created_at + RETRY_LIFE:
             self.queues().send(batch, left)
-            batches.watch(batch.id, at + _LOOKS * self.settings.watch_margin)
+            batches.set_deadline(batch.id, at + _LOOKS * self.settings.deadline_margin)
             return
         problem = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
         for index in left:
             batches.settle(batch, _refused(batch, index, problem))
         count("BatchEntriesGivenUp", len(left))
-        batches.watch(batch.id, None)
+        batches.set_deadline(batch.id, None)
 
 
 def _unbegun(batch: Batch, rows: Iterable[BatchRow]) -> list[int]:

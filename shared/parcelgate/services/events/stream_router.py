@@ -1,6 +1,6 @@
 """The router of the table's stream: what must follow from a write follows from here.
 
-A delivery that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
+A webhook that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
 queue; an order that waits for its label, and that no workflow fetches one for any more, goes to the label
 queue; an order that reached a status others wait for, or got its label, is announced on the event bus, and
 so is a parcel that moved. Announcements hold ids only. Delivery may repeat and may come out of order:
@@ -256,9 +256,9 @@ def _correlation_id(document: str) -> str | None:
         return None
 
 
-def _sent_on_its_way(old: Item | None, delivery: Item) -> bool:
-    """Whether a delivery has come in, or come again, or is to be worked on again, by this very change."""
-    return old is None or old.get("again_at") != delivery.get("again_at")
+def _sent_on_its_way(old: Item | None, webhook: Item) -> bool:
+    """Whether a webhook has come in, or come again, or is to be worked on again, by this very change."""
+    return old is None or old.get("again_at") != webhook.get("again_at")
 
 
 def _label_is_due(old: _Order | None, order: _Order) -> bool:

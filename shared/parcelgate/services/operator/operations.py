@@ -1,8 +1,8 @@
-"""What a person does with an order or a delivery that the machinery could not settle.
+"""What a person does with an order or a webhook that the machinery could not settle.
 
 Nothing here sends an order again. `reread` has the carrier asked how it stands; `close` ends an order of
-which a person knows that the carrier does not have it. A delivery of a carrier that was parked is found by
-`delivery`, and worked on again after `replay`.
+which a person knows that the carrier does not have it. A webhook of a carrier that was parked is found by
+`find_webhook`, and worked on again after `replay`.
 """
 
 from typing import TYPE_CHECKING
@@ -29,11 +29,11 @@ class NotForThisOrderError(Exception):
         self.order = order
 
 
-class NoSuchDeliveryError(Exception):
-    """No delivery is meant by a name, or several are: `several` says which."""
+class NoSuchWebhookError(Exception):
+    """No webhook is meant by a name, or several are: `several` says which."""
 
     def __init__(self, several: bool) -> None:
-        super().__init__("several deliveries" if several else "no delivery")
+        super().__init__("several webhooks" if several else "no webhook")
         self.several = several
 
 
@@ -78,18 +78,18 @@ def close(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) -> 
     return after
 
 
-def delivery(table: "Table", tenant: str, name: str) -> "InboxEntry":
-    """The delivery of that id, or the parked one whose id begins so. Raises NoSuchDeliveryError."""
+def find_webhook(table: "Table", tenant: str, name: str) -> "InboxEntry":
+    """The webhook of that id, or the parked one whose id begins so. Raises NoSuchWebhookError."""
     inbox = table.tenant(tenant).inbox
     entry = inbox.get(name)
     if entry is not None:
         return entry
     matches = [entry for entry in inbox.parked() if entry.id.startswith(name)]
     if len(matches) != 1:
-        raise NoSuchDeliveryError(several=bool(matches))
+        raise NoSuchWebhookError(several=bool(matches))
     return matches[0]
 
 
 def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:
-    """Have a delivery worked on again as if it came now, though as old as it is. Again does no harm."""
+    """Have a webhook worked on again as if it came now, though as old as it is. Again does no harm."""
     table.tenant(tenant).inbox.replay(entry_id, clock())

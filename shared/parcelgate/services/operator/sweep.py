@@ -6,12 +6,12 @@ anew before anything is done. One that makes trouble is postponed, so that it ne
 =====================  ==============================================================================
 overdue                what is done
 =====================  ==============================================================================
-accepted, processing   its workflow is started, or watched longer while it runs; ended: a person is told;
+accepted, processing   its workflow is started, or given more time while it runs; ended: a person is told;
                        without a workflow it goes to its carrier's retry queue
 cancelling             goes to its carrier's retry queue
 confirmed, no label    it is fetched once more, by the retry queue; the next time it is given up
 confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
-delivery in the inbox  goes to the inbox queue again
+webhook in the inbox   goes to the inbox queue again
 unfinished batch       its entries that nobody has begun go to their queues again, or are given up
 =====================  ==============================================================================
 """
@@ -83,13 +83,13 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     def run(self, deadline: Deadline) -> int:
         """Take whatever is overdue, as much as `deadline` allows; how many items were dealt with.
 
-        Orders, deliveries and batches take turns, so that many of one kind do not keep the others waiting.
+        Orders, webhooks and batches take turns, so that many of one kind do not keep the others waiting.
         """
         at = self.clock()
         kinds: dict[Kind, _Work] = {
             "ORDER": _Work(self._order, lambda ref: self._of(ref).orders.postpone),
-            "INBOX": _Work(self._delivery, lambda ref: self._of(ref).inbox.postpone),
-            "BATCH": _Work(self.batches.look_after, lambda ref: self._of(ref).batches.watch),
+            "INBOX": _Work(self._webhook, lambda ref: self._of(ref).inbox.postpone),
+            "BATCH": _Work(self.batches.look_after, lambda ref: self._of(ref).batches.set_deadline),
         }
         pages = {kind: self.table.due.pages(kind, at, _PAGE) for kind in kinds}
         done = dict.fromkeys(kinds, 0)
@@ -125,7 +125,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
         """What fails comes again at a later run, after whatever is due by then."""
         try:
-            work.postpone(ref)(ref.id, self.clock() + self.settings.watch_margin)
+            work.postpone(ref)(ref.id, self.clock() + self.settings.deadline_margin)
         except Exception as error:
             log.error(
                 "not even postponed", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
@@ -145,15 +145,15 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
                 self.queues.enqueue(order, Action.CREATE, at=order.created_at)
-                self._watch(order, transitions.retries_end(self.settings, order.created_at, at))
+                self._set_deadline(order, transitions.retries_end(self.settings, order.created_at, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
                 if self._runs(order):
-                    self._watch(order, self._next_look(order, at))
+                    self._set_deadline(order, self._next_look(order, at))
                 else:
                     self.submitter.give_up(order, "workflow_ended")
             case OrderStatus.CANCELLING:
                 self.queues.enqueue(order, Action.CANCEL, at=at)
-                self._watch(order, transitions.retries_end(self.settings, at))
+                self._set_deadline(order, transitions.retries_end(self.settings, at))
             case OrderStatus.CONFIRMED if order.changing_until is not None:
                 self._lose_the_change(orders, order)
             case OrderStatus.CONFIRMED if (
@@ -161,11 +161,11 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             ):
                 self.queues.enqueue(order, Action.REREAD, at=at)
                 label = msgspec.structs.replace(order.label, last_try=True)
-                self._watch(order, transitions.retries_end(self.settings, at), label=label)
+                self._set_deadline(order, transitions.retries_end(self.settings, at), label=label)
             case OrderStatus.CONFIRMED if order.label.status is LabelStatus.PENDING:
                 self.submitter.give_up(order, "label_unavailable")
             case _:
-                self._watch(order, None)
+                self._set_deadline(order, None)
 
     def _lose_the_change(self, orders: "Orders", order: Order) -> None:
         def lost(order: Order) -> Change | None:
@@ -180,7 +180,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
     def _next_look(self, order: Order, at: datetime) -> datetime:
         since = order.submission.compensating_since
-        margin = self.settings.watch_margin
+        margin = self.settings.deadline_margin
         if since is None:
             due = transitions.submission_ends(self.settings, order, order.created_at) + margin
         else:
@@ -194,7 +194,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         started = workflow.start(self.stepfunctions, machine, order)
         return started or workflow.runs(self.stepfunctions, machine, order)
 
-    def _watch(self, order: Order, until: datetime | None, **facts: Label) -> None:
+    def _set_deadline(self, order: Order, until: datetime | None, **facts: Label) -> None:
         """Look again at `until`. To the client nothing has changed, so `updated_at` stays."""
 
         def decide(order: Order) -> Change | None:
@@ -204,7 +204,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
         transitions.apply(self.table.tenant(order.tenant).orders, order, decide)
 
-    def _delivery(self, ref: "DueRef") -> None:
+    def _webhook(self, ref: "DueRef") -> None:
         inbox = self.table.tenant(ref.tenant).inbox
         entry = inbox.get(ref.id)
         if entry is None or entry.state != "received":

@@ -122,22 +122,22 @@ def _count(before: Order, after: Order) -> None:
 
 def soon(settings: Settings, at: datetime) -> datetime:
     """What was begun at this moment, by a function that may die, must be over or queued by then."""
-    return at + settings.watch_margin
+    return at + settings.deadline_margin
 
 
 def workflow_ends(settings: Settings, at: datetime) -> datetime:
     """A workflow that began at this moment must have ended by then, and so must the fetching of a label."""
-    return at + settings.order_deadline + settings.watch_margin
+    return at + settings.order_deadline + settings.deadline_margin
 
 
 def retries_end(settings: Settings, since: datetime, at: datetime | None = None) -> datetime:
     """What the retry queue has tried `since` then, and still tries `at`, must be settled by then."""
-    return max(since + RETRY_LIFE, at or since) + settings.watch_margin
+    return max(since + RETRY_LIFE, at or since) + settings.deadline_margin
 
 
 def refund_ends(settings: Settings, since: datetime) -> datetime:
     """A failed order's refund, begun at this moment, must have been accepted or given up by then."""
-    return since + settings.refund_deadline + settings.watch_margin
+    return since + settings.refund_deadline + settings.deadline_margin
 
 
 def submission_ends(settings: Settings, order: Order, since: datetime) -> datetime:

@@ -332,7 +332,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             if since is not None:
                 return transitions.refund_ends(self.settings, since)
             ends = transitions.submission_ends(self.settings, order, task.started_at)
-            return ends + self.settings.watch_margin
+            return ends + self.settings.deadline_margin
 
         return Caller(
             deadline=deadline.minus(_SAVE_SECONDS),

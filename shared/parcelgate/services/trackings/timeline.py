@@ -1,6 +1,6 @@
 """Histories of parcels join their timelines here, whoever told them; and here a parcel is nudged.
 
-Webhooks and polls come through the same door, `take`. A nudge changes nothing but the next poll: now.
+Webhooks and polls are both stored by `take`. A nudge changes nothing but the next poll: now.
 """
 
 from typing import TYPE_CHECKING

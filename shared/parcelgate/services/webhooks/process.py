@@ -122,7 +122,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         duration("WebhookLag", (at - entry.received_at).total_seconds(), carrier=entry.carrier)
 
     def _park(self, entry: InboxEntry, reason: str) -> None:
-        log.warning("delivery parked", extra={"reason": reason, "entry": entry.id})
+        log.warning("webhook parked", extra={"reason": reason, "entry": entry.id})
         count("WebhooksParked", carrier=entry.carrier)
         self.table.tenant(entry.tenant).inbox.park(entry, reason, self.clock())
 
@@ -133,7 +133,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         if waited >= _LONGEST_WAIT:
             self._park(entry, in_vain)
             return
-        log.info("delivery put off", extra={"entry": entry.id})
+        log.info("webhook put off", extra={"entry": entry.id})
         self.table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
 
     # About parcels of an account.
@@ -147,7 +147,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         if reading.trust is Trust.UNREADABLE:
             raise _HopelessError(reading.reason or "cannot be read")
         if reading.reason:
-            log.info("delivery not believed", extra={"reason": reading.reason, "entry": entry.id})
+            log.info("webhook not believed", extra={"reason": reading.reason, "entry": entry.id})
         find = self._followed if isinstance(tracker, Aggregates) else self._ordered
         parcels = self.table.tenant(entry.tenant).trackings.many(find(entry, reading))
         if not parcels:

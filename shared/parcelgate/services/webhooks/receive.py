@@ -46,8 +46,8 @@ _NOT_FOUND = Answer(
 )
 _FORGED = Answer(
     401,
-    b'{"type": "about:blank", "title": "The delivery is not proven", "status": 401, '
-    b'"code": "invalid_signature", "detail": "Its signature is wrong, or came with another delivery."}',
+    b'{"type": "about:blank", "title": "The webhook is not proven", "status": 401, '
+    b'"code": "invalid_signature", "detail": "Its signature is wrong, or came with another webhook."}',
     "application/problem+json",
 )
 _LATER = Answer(503, b'{"message": "try again later"}')
@@ -103,21 +103,21 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
                 now=self.clock(),
             )
         except ProofTakenError:
-            return _refused(carrier, "proof of another delivery")
+            return _refused(carrier, "proof of another webhook")
         except StoreError as error:
             passing = isinstance(error, ThrottledError)
             (log.warning if passing else log.error)(
-                "a delivery could not be stored", extra={"error": type(error).__name__}
+                "a webhook could not be stored", extra={"error": type(error).__name__}
             )
             count("WebhooksNotStored", carrier=carrier)
             return _LATER
         except _NoAccountError as error:
-            log.error("a delivery could not be checked", extra=safe_error_fields(error.__cause__ or error))
+            log.error("a webhook could not be checked", extra=safe_error_fields(error.__cause__ or error))
             count("WebhooksNotStored", carrier=carrier)
             return _LATER
         count("WebhooksReceived", carrier=carrier, repeat="no" if entry.is_new else "yes")
         if entry.is_new and entry.reason:
-            log.warning("delivery parked", extra={"reason": entry.reason, "entry": entry.id})
+            log.warning("webhook parked", extra={"reason": entry.reason, "entry": entry.id})
             count("WebhooksParked", carrier=carrier)
         return Answer(200, answer)
 
@@ -171,6 +171,6 @@ def _turned_away(carrier: str) -> Answer:
 
 
 def _refused(carrier: str, why: str) -> Answer:
-    log.warning("a delivery was refused", extra={"reason": why})
+    log.warning("a webhook was refused", extra={"reason": why})
     count("WebhooksRefused", carrier=carrier)
     return _FORGED

@@ -39,7 +39,7 @@ def info(time: Any = STAMP, **changes: Any) -> Body:
     return {"timeStr": time, "signature": signature(str(time)), **changes}
 
 
-def delivery(verify: Any = None, *, inside: bool = False, data: Any = None) -> bytes:
+def webhook(verify: Any = None, *, inside: bool = False, data: Any = None) -> bytes:
     data = item() if data is None else data
     verify = info() if verify is None else verify
     if inside:
@@ -53,7 +53,7 @@ def reading(body: bytes, *, now: datetime = NOON, **overrides: Any) -> WebhookRe
 
 def test_the_published_signature_is_a_good_one() -> None:
     assert is_signed(Proof(TIME, SIGNATURE), KEY)
-    assert verify_proof(delivery({"timeStr": TIME, "signature": SIGNATURE}), KEY) == Proof(TIME, SIGNATURE)
+    assert verify_proof(webhook({"timeStr": TIME, "signature": SIGNATURE}), KEY) == Proof(TIME, SIGNATURE)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_any_other_is_not(proof: Proof, email: str) -> None:
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("time", [STAMP, int(STAMP)])
 def test_the_proof_is_read_from_either_place_as_text_or_number(time: Any, inside: bool) -> None:
-    body = delivery(info(time), inside=inside)
+    body = webhook(info(time), inside=inside)
     assert read_proof(body) == Proof(STAMP, signature(STAMP))
     assert verify_proof(body, EMAIL) == read_proof(body)
     assert reading(body).trust is Trust.NUDGE
 
 
 def test_of_two_proofs_that_at_the_top_is_the_one() -> None:
-    body = json.loads(delivery(info(), inside=True)) | {"verifyInfo": info(signature="forged")}
+    body = json.loads(webhook(info(), inside=True)) | {"verifyInfo": info(signature="forged")}
     assert verify_proof(json.dumps(body).encode(), EMAIL) is Flaw.WRONG_SIGNATURE
 
 
@@ -129,7 +129,7 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
     ],
 )
 def test_a_proof_that_is_none_is_a_wrong_signature(verify: Any) -> None:
-    body = delivery(verify)
+    body = webhook(verify)
     assert verify_proof(body, EMAIL) is Flaw.WRONG_SIGNATURE
     assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="without a good signature")
 
@@ -145,18 +145,18 @@ def test_a_pair_is_remembered_by_its_digest() -> None:
 
 @pytest.mark.parametrize("seconds", [-300, -1, 0, 1, 300])
 def test_a_time_within_five_minutes_is_fresh(seconds: int) -> None:
-    assert reading(delivery(), now=NOON + timedelta(seconds=seconds)).trust is Trust.NUDGE
+    assert reading(webhook(), now=NOON + timedelta(seconds=seconds)).trust is Trust.NUDGE
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, 86_400])
 def test_a_time_further_off_has_no_effect(seconds: int) -> None:
-    found = reading(delivery(), now=NOON + timedelta(seconds=seconds))
+    found = reading(webhook(), now=NOON + timedelta(seconds=seconds))
     assert found == WebhookReading(trust=Trust.UNREADABLE, reason="its time is too far from ours")
 
 
 def test_how_far_off_a_time_may_be_is_the_accounts() -> None:
     late = NOON + timedelta(seconds=301)
-    assert reading(delivery(), now=late, webhook_tolerance_seconds=600).trust is Trust.NUDGE
+    assert reading(webhook(), now=late, webhook_tolerance_seconds=600).trust is Trust.NUDGE
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_a_time_is_read_in_several_forms(time: str, fresh: bool) -> None:
     assert is_fresh(Proof(time, ""), NOON, timedelta(minutes=5)) is fresh
 
 
-def test_a_fresh_delivery_says_whom_to_ask_about_and_nothing_of_it_is_believed() -> None:
-    found = reading(delivery(data=item(status="delivered")))
+def test_a_fresh_webhook_says_whom_to_ask_about_and_nothing_of_it_is_believed() -> None:
+    found = reading(webhook(data=item(status="delivered")))
     assert found.trust is Trust.NUDGE
     assert found.history is not None
     assert (found.history.carrier_code, found.history.tracking_number) == RP
@@ -188,14 +188,14 @@ def test_a_fresh_delivery_says_whom_to_ask_about_and_nothing_of_it_is_believed()
 @pytest.mark.parametrize(
     "data", [{"status": "delivered"}, [], [item(), item()], "text", {"tracking_number": RP.tracking_number}]
 )
-def test_a_fresh_delivery_that_names_no_parcel_is_parked(data: Any) -> None:
-    assert reading(delivery(data=data)) == WebhookReading(trust=Trust.UNREADABLE, reason="it names no parcel")
+def test_a_fresh_webhook_that_names_no_parcel_is_parked(data: Any) -> None:
+    assert reading(webhook(data=data)) == WebhookReading(trust=Trust.UNREADABLE, reason="it names no parcel")
 
 
 def test_an_account_without_an_address_takes_no_webhooks() -> None:
     tm = adapter(FakeTransport(), config=account(credentials={"api_key": "made-up"}))
     with pytest.raises(AccountError, match="email"):
-        tm.verify_webhook({}, delivery())
+        tm.verify_webhook({}, webhook())
 
 
 def test_the_check_imports_nothing_heavy() -> None:

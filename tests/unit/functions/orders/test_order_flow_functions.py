@@ -151,7 +151,7 @@ def test_what_has_an_alarm_of_its_own_is_no_error_of_the_function(
 
 
 @pytest.mark.parametrize(("error", "is_fault"), [(ThrottledError, False), (StoreUnavailableError, True)])
-def test_a_store_that_is_busy_is_no_error_of_the_door(
+def test_a_store_that_is_busy_is_no_error_of_the_webhook_receiver(
     error: type[Exception], is_fault: bool, logged: Callable[[], str]
 ) -> None:
     def find(*_: str) -> None:
@@ -159,12 +159,12 @@ def test_a_store_that_is_busy_is_no_error_of_the_door(
 
     table: Any = SimpleNamespace(webhook_tokens=SimpleNamespace(find=find))
     path = {"carrier": "lso", "account": "default", "token": "t" * 32}
-    door = receive.WebhookReceiver(table=table, accounts=pytest.fail)
-    assert door.take_in(path, b"{}").status == 503
+    receiver = receive.WebhookReceiver(table=table, accounts=pytest.fail)
+    assert receiver.take_in(path, b"{}").status == 503
     assert (ERROR in logged()) == is_fault
 
 
-def test_route_changes_sends_a_delivery_on_and_announces_a_parcel(world: World) -> None:
+def test_route_changes_sends_a_webhook_on_and_announces_a_parcel(world: World) -> None:
     world.sqs.workers.clear()
     assert call("route_changes") == {"batchItemFailures": []}
     (body,) = world.sqs.bodies("https://sqs.test/inbox")

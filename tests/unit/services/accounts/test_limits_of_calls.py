@@ -1,4 +1,4 @@
-"""The limits of a carrier account hold over all environments: many guards over one table."""
+"""The limits of a carrier account hold over all environments: many transports over one table."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -74,9 +74,9 @@ class Setup:
         for _ in range(LIMITS.failures):
             self.fail(self.environment())
 
-    def fail(self, guard: RateLimitedTransport) -> None:
+    def fail(self, transport: RateLimitedTransport) -> None:
         with pytest.raises(UnknownOutcomeError):
-            guard.send(CALL)
+            transport.send(CALL)
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def setup(table: Table) -> Setup:  # noqa: F811
     return Setup(table)
 
 
-def held_back(guard: RateLimitedTransport, call: Request = CALL) -> HeldBackError:
+def held_back(transport: RateLimitedTransport, call: Request = CALL) -> HeldBackError:
     with pytest.raises(HeldBackError) as caught:
-        guard.send(call)
+        transport.send(call)
     return caught.value
 
 
@@ -345,8 +345,8 @@ def test_who_is_always_late_calls_all_the_same(setup: Setup) -> None:
             return entry
 
     given = setup.environment(limits=limits)
-    guard = Slow(**{name: getattr(given, name) for name in given.__struct_fields__})
-    assert guard.send(REALTIME) == OK
+    transport = Slow(**{name: getattr(given, name) for name in given.__struct_fields__})
+    assert transport.send(REALTIME) == OK
 
 
 def test_the_way_out_is_ready_before_a_turn_is_taken(setup: Setup) -> None:
@@ -374,31 +374,31 @@ def test_the_way_out_is_ready_before_a_turn_is_taken(setup: Setup) -> None:
 
 
 def test_a_full_lane_holds_up_nobody_else(setup: Setup) -> None:
-    guard = setup.environment(limits=LANES, deadline=Deadline.after(0.1))
-    guard.send(LIST)
-    held_back_at = held_back(guard, LIST)
+    transport = setup.environment(limits=LANES, deadline=Deadline.after(0.1))
+    transport.send(LIST)
+    held_back_at = held_back(transport, LIST)
     assert held_back_at.retry_after == pytest.approx(1 / LANE_USE, rel=0.01)
 
-    guard.send(REALTIME)
-    guard.send(CALL)
+    transport.send(REALTIME)
+    transport.send(CALL)
     assert setup.environment("second", limits=LANES, deadline=Deadline.after(0.1)).send(LIST) == OK
 
 
 def test_calls_of_a_lane_count_for_the_account_too(setup: Setup) -> None:
     limits = Limits(rate=1, burst=2, lanes={"realtime": 30.0})
-    guard = setup.environment(limits=limits)
-    guard.send(REALTIME)
-    guard.send(CALL)
+    transport = setup.environment(limits=limits)
+    transport.send(REALTIME)
+    transport.send(CALL)
 
     begun = setup.clock.now
-    guard.send(REALTIME)
+    transport.send(REALTIME)
     assert (setup.clock.now - begun).total_seconds() == pytest.approx(1, abs=0.05)
 
 
 def test_a_lane_that_the_limits_do_not_name_is_as_wide_as_the_account(setup: Setup) -> None:
-    guard = setup.environment(deadline=Deadline.after(0.1))
+    transport = setup.environment(deadline=Deadline.after(0.1))
     for _ in range(LIMITS.burst):
-        guard.send(LIST)
+        transport.send(LIST)
 
 
 def test_who_waits_for_a_lane_does_not_try_whether_the_carrier_is_back(setup: Setup) -> None:
@@ -425,20 +425,20 @@ def test_the_rate_holds_over_all_environments(setup: Setup) -> None:
 
 
 def test_a_burst_is_let_through_at_once_and_comes_again_with_time(setup: Setup) -> None:
-    guard = setup.environment(deadline=Deadline.after(0.1))
+    transport = setup.environment(deadline=Deadline.after(0.1))
     for _ in range(2):
         for _ in range(LIMITS.burst):
-            guard.send(CALL)
-        assert held_back(guard).retry_after == pytest.approx(1 / LIMITS.rate, rel=0.05)
+            transport.send(CALL)
+        assert held_back(transport).retry_after == pytest.approx(1 / LIMITS.rate, rel=0.05)
         setup.clock.sleep(LIMITS.burst / LIMITS.rate)
 
 
 def test_nobody_waits_long_for_a_turn(setup: Setup) -> None:
-    guard = setup.environment(limits=Limits(rate=0.1, burst=1))
-    guard.send(CALL)
+    transport = setup.environment(limits=Limits(rate=0.1, burst=1))
+    transport.send(CALL)
     begun = setup.clock.now
 
-    assert held_back(guard).retry_after == pytest.approx(10.0, abs=0.01)
+    assert held_back(transport).retry_after == pytest.approx(10.0, abs=0.01)
     assert setup.clock.now - begun < timedelta(seconds=PATIENCE)
 
 

@@ -59,7 +59,7 @@ def image(order: Order) -> dict[str, Any]:
     return {"pk": {"S": f"T#acme#ORDER#{order.id}"}, "sk": {"S": "ORDER"}, "doc": {"S": doc}}
 
 
-def delivery(number: int, digest: str = "abc") -> dict[str, Any]:
+def webhook(number: int, digest: str = "abc") -> dict[str, Any]:
     item = {"pk": {"S": f"T#acme#INBOX#lso#{digest}"}, "sk": {"S": "ENTRY"}, "due_pk": {"S": "DUE#INBOX#1"}}
     return record(number, item)
 
@@ -157,10 +157,10 @@ def test_what_a_person_must_look_at_is_counted_once(
     assert told == [("WARNING", order.id, kind) for kind in kinds]
 
 
-def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
+def test_a_new_webhook_goes_to_the_inbox_queue_and_a_changed_one_does_not(
     router: StreamRouter, queues: Queues
 ) -> None:
-    came = delivery(1)
+    came = webhook(1)
     before = came["dynamodb"]["NewImage"]
     put_off = record(2, before | {"due_at": {"S": "later"}}, before)
     closed = record(3, {name: value for name, value in before.items() if name != "due_pk"}, before)
@@ -168,10 +168,10 @@ def test_a_new_delivery_goes_to_the_inbox_queue_and_a_changed_one_does_not(
     assert queues.sent == [("inbox", {"tenant": "acme", "id": "lso#abc"})]
 
 
-def test_a_delivery_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
+def test_a_webhook_that_comes_again_unprocessed_goes_to_the_inbox_queue_again(
     router: StreamRouter, queues: Queues
 ) -> None:
-    before = delivery(1)["dynamodb"]["NewImage"]
+    before = webhook(1)["dynamodb"]["NewImage"]
     again = before | {"again_at": {"S": "now"}}
     closed = {name: value for name, value in again.items() if name != "due_pk"}
     assert router.route([record(2, again, before), record(3, closed, again)]) == []
@@ -201,7 +201,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
     router: StreamRouter, queues: Queues
 ) -> None:
     bad = record(2, {"pk": {"S": "T#acme#ORDER#x"}, "sk": {"S": "ORDER"}, "doc": {"S": "{"}})
-    assert router.route([delivery(1, "a"), bad, delivery(3, "b"), {}]) == []
+    assert router.route([webhook(1, "a"), bad, webhook(3, "b"), {}]) == []
     assert [name for name, _ in queues.sent] == ["inbox", "inbox", "dead-changes", "dead-changes"]
     assert queues.sent[2][1] == {"keys": {"pk": "k"}, "sequence": "2", "reason": "DecodeError"}
 
@@ -210,7 +210,7 @@ def test_what_a_queue_does_not_take_is_reported_by_its_own_number(
     router: StreamRouter, queues: Queues
 ) -> None:
     queues.refuse = {"#d7", "#d12"}
-    assert router.route([delivery(n, f"d{n}") for n in range(1, 16)]) == ["7", "12"]
+    assert router.route([webhook(n, f"d{n}") for n in range(1, 16)]) == ["7", "12"]
     assert len(queues.sent) == 13
 
 
@@ -238,7 +238,7 @@ def test_a_queue_that_is_down_brings_everything_back(
         raise ConnectionError
 
     monkeypatch.setattr(queues, "send_message_batch", down)
-    assert router.route([delivery(1), delivery(2)]) == ["1", "2"]
+    assert router.route([webhook(1), webhook(2)]) == ["1", "2"]
 
 
 def test_routing_items_and_deletions_are_nobodys_business(

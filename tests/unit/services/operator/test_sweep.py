@@ -119,12 +119,12 @@ def test_what_always_fails_stands_before_nobody(world: World) -> None:
     assert world.order(good).label.status is LabelStatus.UNAVAILABLE
     assert world.table.due.due("ORDER", world.clock.now) == []
     assert all(world.order(order) == order for order in bad)
-    later = world.clock.now + world.settings.watch_margin
+    later = world.clock.now + world.settings.deadline_margin
     assert len(world.table.due.due("ORDER", later, limit=1000)) == 12
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_many_orders_do_not_keep_deliveries_waiting(world: World) -> None:
+def test_many_orders_do_not_keep_webhooks_waiting(world: World) -> None:
     for n in range(12):
         overdue(world, f"R-{n}", status=OrderStatus.CONFIRMED, label=GIVEN_UP)
     world.sqs.workers.clear()

@@ -145,7 +145,9 @@ def test_a_label_is_timed_once(world: World, durations: list[str]) -> None:
 
 def test_an_order_without_a_number_is_pending_while_its_sender_may_live(world: World) -> None:
     order = stored(world, status=OrderStatus.PROCESSING, submission=sent_to_the_carrier(world))
-    later = Submission(sending_at=world.clock.now, sender_until=world.clock.now + world.settings.watch_margin)
+    later = Submission(
+        sending_at=world.clock.now, sender_until=world.clock.now + world.settings.deadline_margin
+    )
     order = order.changed(at=world.clock.now, submission=later)
     world.table.tenant("acme").orders.save(world.order(order), order)
 

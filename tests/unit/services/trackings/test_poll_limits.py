@@ -36,18 +36,18 @@ class Ledger:
 class Asked:
     """An adapter that asks once for everything."""
 
-    def __init__(self, guard: RateLimitedTransport, request: Request) -> None:
-        self._guard = guard
+    def __init__(self, transport: RateLimitedTransport, request: Request) -> None:
+        self._transport = transport
         self._request = request
 
     def track(self, numbers: Sequence[str]) -> list[ParcelHistory]:
-        self._guard.send(self._request)
+        self._transport.send(self._request)
         return []
 
 
 def workers(world: World, ledger: Ledger, limits: Limits, request: Request) -> Any:
     def tracker(name: AccountName, deadline: Deadline) -> Asked:
-        guard = RateLimitedTransport(
+        transport = RateLimitedTransport(
             lambda: ledger,
             carrier=name.carrier,
             limits=limits,
@@ -56,7 +56,7 @@ def workers(world: World, ledger: Ledger, limits: Limits, request: Request) -> A
             clock=world.clock,
             sleep=world.clock.sleep,
         )
-        return Asked(guard, request)
+        return Asked(transport, request)
 
     return lambda: world.poll_worker(carriers=SimpleNamespace(tracker=tracker))
 

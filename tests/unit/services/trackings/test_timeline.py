@@ -1,4 +1,4 @@
-"""The one door through which everything comes that is told of parcels."""
+"""Timelines: everything that a webhook or a poll says of parcels is stored here."""
 
 import json
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""Ten thousand deliveries, shuffled, a third of them repeats, one in twenty garbage: the timelines are true.
+"""Ten thousand webhooks, shuffled, a third of them repeats, one in twenty garbage: the timelines are true.
 
 The path is the whole of ours, in one process: the handlers `ingest_webhook`, `route_changes` (fed from the
 table's own stream, in batches of a hundred), `process_webhook` (in batches of ten) and `sweep`. The table is
 moto's, without its wire (`tests.support.fast_dynamodb`); queues and clock are `tests.support.world`'s. Pushes
 are really sealed and signed, with prepared keys of 1024 bits. On the way functions die and messages get lost.
-`tests/stack/test_webhooks.py` goes the same way through the emulator, with fewer deliveries.
+`tests/stack/test_webhooks.py` goes the same way through the emulator, with fewer webhooks.
 """
 
 import base64
@@ -39,14 +39,14 @@ from tests.support.webhooks import (
 )
 from tests.support.world import World, worlds
 
-DELIVERIES = 10_000
+WEBHOOKS = 10_000
 REPEATS = 3_000
 GARBAGE = 500
 PARCELS = 400
 FOLLOWED = 100
 LIES = 100
 JOURNEY_DAYS = 5
-EVENTS = DELIVERIES - REPEATS - GARBAGE - FOLLOWED - LIES
+EVENTS = WEBHOOKS - REPEATS - GARBAGE - FOLLOWED - LIES
 
 INBOX = "https://sqs.test/inbox"
 
@@ -64,7 +64,7 @@ JOURNEY = {
 }
 
 
-class Delivery(NamedTuple):
+class Push(NamedTuple):
     """What a carrier sends, to which address."""
 
     url: str
@@ -89,7 +89,7 @@ class Busy(World):
         return dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[self._table_name]
 
     def states(self) -> Counter[str]:
-        """How the deliveries in the inbox stand; a scan of so many would take longer than all the rest."""
+        """How the webhooks in the inbox stand; a scan of so many would take longer than all the rest."""
         items = [item.attrs for places in self._moto.items.values() for item in places.values()]
         return Counter(item["entry_state"].value for item in items if item["sk"].value == "ENTRY")
 
@@ -109,7 +109,7 @@ class Busy(World):
 
 
 def of_interest(record: dict[str, Any]) -> bool:
-    """What the stream's filter lets through of deliveries."""
+    """What the stream's filter lets through of webhooks."""
     change = record["dynamodb"]
     return (
         record["eventName"] in ("INSERT", "MODIFY")
@@ -153,34 +153,34 @@ def journeys(start: datetime) -> dict[str, list[tuple[datetime, str]]]:
     return found
 
 
-def garbage(number: int, lme: str, trackingmore: str, at: datetime) -> tuple[Delivery, str]:
-    """One of many kinds of deliveries with which nothing can be done, and why."""
+def garbage(number: int, lme: str, trackingmore: str, at: datetime) -> tuple[Push, str]:
+    """One of many kinds of webhooks with which nothing can be done, and why."""
     stranger = route(f"STRANGE{number}", "lost", at, reference=f"S-{number}")
     kinds = [
-        (Delivery(lme, b"not JSON %d" % number), "not JSON"),
-        (Delivery(lme, b"[%d]" % number), "not an object"),
-        (Delivery(lme, b'{"data": "%d"}' % number), "cannot be read"),
-        (Delivery(lme, sealed([number])), "cannot be read"),
-        (Delivery(lme, sealed({"hello": number})), "cannot be read"),
-        (Delivery(lme, json.dumps({"data": noise(number)}).encode()), "cannot be read"),
-        (Delivery(lme, json.dumps(stranger).encode()), "no such parcel"),
+        (Push(lme, b"not JSON %d" % number), "not JSON"),
+        (Push(lme, b"[%d]" % number), "not an object"),
+        (Push(lme, b'{"data": "%d"}' % number), "cannot be read"),
+        (Push(lme, sealed([number])), "cannot be read"),
+        (Push(lme, sealed({"hello": number})), "cannot be read"),
+        (Push(lme, json.dumps({"data": noise(number)}).encode()), "cannot be read"),
+        (Push(lme, json.dumps(stranger).encode()), "no such parcel"),
         (known(lme, stranger, at), "no such parcel"),
-        (Delivery(trackingmore, b"{%d" % number), "not a JSON object"),
-        (Delivery(trackingmore, webhook(None, f"RR{number}CN")), "not signed"),
+        (Push(trackingmore, b"{%d" % number), "not a JSON object"),
+        (Push(trackingmore, webhook(None, f"RR{number}CN")), "not signed"),
     ]
     return kinds[number % len(kinds)]
 
 
-def known(lme: str, fields: dict[str, str], at: datetime) -> Delivery:
+def known(lme: str, fields: dict[str, str], at: datetime) -> Push:
     body = sealed(fields)
-    return Delivery(lme, body, signed(body, at))
+    return Push(lme, body, signed(body, at))
 
 
 def noise(number: int) -> str:
     return base64.b64encode(random.Random(number).randbytes(256)).decode()
 
 
-def test_ten_thousand_shuffled_deliveries_give_the_true_timelines(busy: Busy) -> None:
+def test_ten_thousand_shuffled_webhooks_give_the_true_timelines(busy: Busy) -> None:
     numbers = [f"FHE{number}" for number in range(PARCELS)]
     orders = {number: lme_order(busy, reference=f"R-{number}", number=number) for number in numbers}
     busy.clock.sleep(JOURNEY_DAYS * 24 * 3600)
@@ -194,27 +194,27 @@ def test_ten_thousand_shuffled_deliveries_give_the_true_timelines(busy: Busy) ->
         for moment, code in journey
     ]
     liars = list(truth)[:LIES]
-    lies = [Delivery(lme, sealed(route(number, "lost", at, reference=f"R-{number}"))) for number in liars]
+    lies = [Push(lme, sealed(route(number, "lost", at, reference=f"R-{number}"))) for number in liars]
     nudges = [
-        Delivery(trackingmore, webhook(verify_info(int(at.timestamp()) + number), f"RR{number}CN"))
+        Push(trackingmore, webhook(verify_info(int(at.timestamp()) + number), f"RR{number}CN"))
         for number in range(FOLLOWED)
     ]
     rubbish = [garbage(number, lme, trackingmore, at) for number in range(GARBAGE)]
-    once = [*events, *lies, *nudges, *(delivery for delivery, _ in rubbish)]
+    once = [*events, *lies, *nudges, *(push for push, _ in rubbish)]
     chance = random.Random(7)
     everything = [*once, *chance.choices(once, k=REPEATS)]
     chance.shuffle(everything)
-    assert len(everything) == DELIVERIES
+    assert len(everything) == WEBHOOKS
 
-    for place, delivery in enumerate(everything, 1):
+    for place, push in enumerate(everything, 1):
         if place % 250 == 0:
             busy.faults.at(len(busy.faults.calls) + chance.randint(1, 2), die(after=chance.random() < 0.5))
-        answer = busy.push(*delivery)
+        answer = busy.push(*push)
         if answer is None:
-            answer = busy.push(*delivery)
+            answer = busy.push(*push)
         assert answer is not None
         assert answer["statusCode"] == 200
-        assert json.loads(answer["body"]) == (LME_ACK if delivery.url == lme else {})
+        assert json.loads(answer["body"]) == (LME_ACK if push.url == lme else {})
         busy.clock.sleep(0.01)
         if place % 500 == 0:
             busy.flow(loses=0.01)
@@ -224,7 +224,7 @@ def test_ten_thousand_shuffled_deliveries_give_the_true_timelines(busy: Busy) ->
     busy.flow()
 
     inbox = busy.table.tenant(TENANT).inbox
-    assert busy.states() == {PROCESSED: DELIVERIES - REPEATS - GARBAGE, PARKED: GARBAGE}
+    assert busy.states() == {PROCESSED: WEBHOOKS - REPEATS - GARBAGE, PARKED: GARBAGE}
     assert Counter(entry.reason for entry in inbox.parked()) == Counter(reason for _, reason in rubbish)
     for number, journey in truth.items():
         tracking = tracking_of(busy, orders[number])
