@@ -3,7 +3,7 @@
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.trackings import FollowingInput, Several, read, read_subscriptions
+from parcelgate.http.requests.trackings import Several, SubscriptionInput, read, read_subscriptions
 from parcelgate.http.resources.trackings import (
     TrackingList,
     TrackingResource,
@@ -28,7 +28,7 @@ def follow_parcels(request: Request) -> Answer:
     def follow() -> Answer:
         if isinstance(request.body, list):
             return _follow_several(request, subscriptions, read_subscriptions(request.body))
-        return _follow_one(request, subscriptions, read(FollowingInput, request.body).to_domain())
+        return _follow_one(request, subscriptions, read(SubscriptionInput, request.body).to_domain())
 
     return do_once(request, subscriptions.table.tenant(request.tenant), follow)
 

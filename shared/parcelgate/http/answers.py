@@ -1,4 +1,4 @@
-"""An HTTP answer, and how what it shows is written."""
+"""An HTTP answer, and how a resource is written as JSON."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 LARGEST_PAGE = 4_000_000
-"""Bytes of resources in one answer, of which Lambda takes 6 MB."""
+"""Bytes of resources in one answer. Lambda takes at most 6 MB."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this API stands, as the caller sees it; `base` is empty when that is not known."""
+    """The addresses of this API, as the caller sees them; `base` is empty when it is not known."""
 
     base: str = ""
     problems: str = "/problems"
@@ -42,13 +42,13 @@ def encode(resource: object) -> bytes:
 
 
 def copied[R: msgspec.Struct](kind: type[R], source: object, **others: Any) -> R:
-    """Make a resource of what `source` has under the same names, and of `others`."""
+    """Make a resource from `others` and, for all other fields, from the attributes of `source` by name."""
     named = {name: getattr(source, name) for name in kind.__struct_fields__ if name not in others}
     return kind(**named, **others)
 
 
 def fitting(resources: Iterable[object]) -> int:
-    """How many resources, from the first on, fit into one answer."""
+    """Count how many resources, beginning with the first, fit into one answer."""
     return sum(size <= LARGEST_PAGE for size in accumulate(len(encode(each)) for each in resources))
 
 
@@ -65,11 +65,11 @@ def _written(value: Any) -> Any:
     if isinstance(value, Money):
         return {"amount": format(value.amount, "f"), "currency": value.currency}
     if isinstance(value, msgspec.Struct):
-        # The one resource that leaves fields out leaves out its nulls.
-        spares = value.__struct_config__.omit_defaults
+        # Only a resource with this setting (TrackingResult) leaves out its null fields.
+        omits_nulls = value.__struct_config__.omit_defaults
         names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
         fields = {shown: _written(getattr(value, name)) for shown, name in names}
-        return {name: part for name, part in fields.items() if part is not None} if spares else fields
+        return {name: part for name, part in fields.items() if part is not None} if omits_nulls else fields
     if isinstance(value, tuple | list):
         return [_written(part) for part in value]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""What every function that answers clients has in common: who asks, for what, and how it is answered.
+"""The frame of every function that answers clients: read the request, check the key, send the answer.
 
-A function makes one `Api`, and answers each of its routes by a function of the route's name; what else there
-is to know of the route stands in the table (`http.routes`)::
+A function makes one `Api`. It answers each of its routes by a Python function with the route's name. All
+other facts of the route are in the table (`http.routes`)::
 
     api = Api("read_orders")
 
@@ -11,9 +11,9 @@ is to know of the route stands in the table (`http.routes`)::
 
     handler = api.handler
 
-The gateway has already chosen the route and read the path's parameters, so they are taken from the event,
-whichever prefix or stage the address had. A route that takes an Idempotency-Key does its work in `do_once`,
-or in `create_once` where it stores something that a later request can find by its id.
+The gateway has already chosen the route and read the path's parameters. They are taken from the event, so a
+prefix or a stage in the address makes no difference. A route that takes an Idempotency-Key does its work in
+`do_once`, or in `create_once` if it stores something that a later request can find by its id.
 """
 
 import os
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 _RESERVE = 3.0
 """Seconds that a function needs after its last call to a carrier."""
 _ATTEMPTS = 4
-"""How often a request whose key another one claims at the same moment looks for that one's answer."""
+"""How often a request looks for the answer of another request that claimed the same key at the same time."""
 
 
 class Request:
-    """One request of a client, as far as it has been let in."""
+    """One request of a client. Reading it raises ProblemError for what the client may not do or did wrong."""
 
     def __init__(self, event: Mapping[str, Any], context: Any = None) -> None:
         self.event = event
@@ -80,49 +80,51 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; a repeated one has its values joined by commas."""
+        """The query's parameters; the values of a repeated parameter are joined by commas."""
         return self.event.get("queryStringParameters") or {}
 
     @property
     def tenant(self) -> str:
-        """Whose call this is. Raises ProblemError: without a valid key it is nobody's."""
+        """The tenant that the API key belongs to. Raises ProblemError if there is no valid key."""
         tenant = self._key.get("tenant")
         if self._key.get("auth") != "ok" or not tenant:
-            raise ProblemError("invalid_key", "The API key is unknown, or was revoked.")
+            raise ProblemError("invalid_key", "The API key is unknown or was revoked. Use a valid key.")
         return str(tenant)
 
     def require(self, scope: str | None) -> None:
-        """Let the call go on only if it was made with a key that has `scope`. Raises ProblemError."""
+        """Check that the key of this call has `scope`. Raises ProblemError if it does not."""
         bind_log_keys(tenant=self.tenant)
         if scope is not None and scope not in str(self._key.get("scopes", "")).split():
-            raise ProblemError("missing_scope", f"This call needs the scope {scope}.")
+            raise ProblemError("missing_scope", f"This call needs a key with the scope {scope}.")
 
     @cached_property
     def raw_body(self) -> bytes:
-        """The body as it was sent. Raises ProblemError; see `reading.read_bytes`."""
+        """The body in the client's own bytes. Raises ProblemError; see `reading.read_bytes`."""
         return read_bytes(self.event)
 
     @cached_property
     def body(self) -> object:
-        """The body as JSON, of at most as many bytes as the route takes. Raises ProblemError."""
+        """The body as JSON. Raises ProblemError, also if it has more bytes than the route takes."""
         if self.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            raise ProblemError("unsupported_media_type", "Send the body as it is, without Content-Encoding.")
+            raise ProblemError(
+                "unsupported_media_type", "Send the body uncompressed, without Content-Encoding."
+            )
         types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
         content_type = self.headers.get("content-type", "")
         return read_json(self.raw_body, content_type, most=ROUTES[self.route].max_bytes, types=types)
 
     def within(self, seconds: float) -> Deadline:
-        """The moment `seconds` from now, and always before this invocation's own end."""
+        """Make a deadline `seconds` from now, or earlier if this invocation must end earlier."""
         if self._context is None:
             return Deadline.after(seconds)
         return Deadline.of(self._context).minus(_RESERVE).within(seconds)
 
     @cached_property
     def site(self) -> Site:
-        """Where this API stands, as this caller sees it.
+        """The addresses of this API, as this caller sees them.
 
-        The base address is given only where it is certain: from `PARCELGATE_PUBLIC_URL`, or when the
-        caller used the very name that the gateway goes by. Elsewhere links are relative.
+        The base address is given only if it is certain: from `PARCELGATE_PUBLIC_URL`, or if the caller used
+        the gateway's own host name. Otherwise links are relative.
         """
         domain = str(self._request.get("domainName", ""))
         host = self.headers.get("host", "")
@@ -141,14 +143,14 @@ class _Endpoint(NamedTuple):
 
 
 class Api:
-    """The routes of one function: those that the table has under its name."""
+    """The routes of one function, as the table lists them under the function's name."""
 
     def __init__(self, function: str) -> None:
         self._routes = {route.name: route for route in FUNCTIONS[function].routes}
         self._endpoints: dict[str, _Endpoint] = {}
 
     def route[W: Callable[[Request], Answer]](self, work: W) -> W:
-        """Answer the route that is named like the function `work`. Raises KeyError if there is none."""
+        """Let `work` answer the route of the same name. Raises KeyError if there is no such route."""
         route = self._routes[work.__name__]
         self._endpoints[route.key] = _Endpoint(route, work, route.idempotent)
         return work
@@ -166,11 +168,11 @@ class Api:
     def _answer(self, request: Request) -> Answer:
         endpoint = self._endpoints.get(request.route)
         if endpoint is None:
-            raise ProblemError("not_found", "There is nothing at this address.")
+            raise ProblemError("not_found", "There is no such address. See /docs for all calls.")
         if not endpoint.route.open:
             request.require(endpoint.route.scope)
         if endpoint.takes_body:
-            # Read before the key is looked up: what is no JSON says nothing about an earlier request.
+            # Read before the key is looked up: a body that is not JSON cannot repeat an earlier request.
             body = request.body
             if (key := request.headers.get("idempotency-key")) is not None:
                 check_key(key)
@@ -185,10 +187,10 @@ def create_once(
     create: "Callable[[Claim | None], Answer]",
     resume: Callable[[str], Answer],
 ) -> Answer:
-    """Answer a create, once for its idempotency key.
+    """Answer a create, once for each idempotency key.
 
-    `create` is given the claim to be stored along with the order (None: the request has no key), and
-    `resume` the id of an order that was stored by a request that never gave its answer.
+    `create` gets the claim that it must store together with the order (None: the request has no key).
+    `resume` gets the id of an order that an earlier request with this key stored without answering.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
@@ -206,12 +208,14 @@ def create_once(
                     return _finished(request, claim, create, claim)
                 except ClaimTakenError:
                     continue
-    detail = "The first request with this Idempotency-Key is still running."
+    detail = (
+        "The first request with this Idempotency-Key is still running. Try again after the Retry-After time."
+    )
     raise ProblemError("idempotency_in_progress", detail, retry_after=RETRY_SECONDS)
 
 
 def do_once(request: Request, table: "TenantTable", work: Callable[[], Answer]) -> Answer:
-    """Answer a request that stores no order of its own, once for its idempotency key."""
+    """Answer a request that stores no order of its own, once for each idempotency key."""
 
     def held(claim: "Claim | None") -> Answer:
         if claim is not None:
@@ -222,7 +226,7 @@ def do_once(request: Request, table: "TenantTable", work: Callable[[], Answer]) 
 
 
 def _finished[T](request: Request, claim: "Claim", work: Callable[[T], Answer], subject: T) -> Answer:
-    """Do the work, and keep or let go of the answer, as the contract says of its kind."""
+    """Do the work, then store its answer for repeats or release the key, as `idempotency.finish` decides."""
     try:
         answer = work(subject)
     except ClaimTakenError:
@@ -232,18 +236,23 @@ def _finished[T](request: Request, claim: "Claim", work: Callable[[T], Answer], 
     try:
         finish(claim, KeptAnswer(answer.status, answer.headers, answer.body))
     except StoreError as error:
-        # The lease ends by itself, and the same request then resumes what was stored.
-        log.warning("the answer could not be kept", extra={"error": type(error).__name__})
+        # The lease ends by itself. The same request then resumes from what was stored.
+        log.warning(
+            "the answer could not be stored for repeats of the request", extra={"error": type(error).__name__}
+        )
     return answer
 
 
 def _refuse_fields(body: object) -> None:
-    """Refuse a body that says anything, where there is nothing to be said. Raises ProblemError."""
+    """Refuse any field in the body of a route that takes no fields. Raises ProblemError."""
     if not isinstance(body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
     if body:
         raise invalid(
-            [FieldError(pointer([name]), "unknown_field", "There is no such field.") for name in body]
+            [
+                FieldError(pointer([name]), "unknown_field", "There is no such field. Leave it out.")
+                for name in body
+            ]
         )
 
 

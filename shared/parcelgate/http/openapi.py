@@ -1,8 +1,8 @@
 """The OpenAPI document, made from the table of routes and the models that it names.
 
 It is written once, when the functions are bundled (`python -m parcelgate.http.openapi openapi.json`), and
-served as a file: whoever serves it needs none of what it is made from. Examples of requests are the samples
-of `events/requests`, which the tests send.
+then served as a file. So the function that serves it need not load the models. The examples of requests are
+the samples in `events/requests`, which the tests send too.
 """
 
 import json
@@ -38,7 +38,7 @@ SAMPLES = Path(__file__).parents[3] / "events" / "requests"
 """What is sent to each route, as an example: `body`, `path`, `query`."""
 
 _GATEWAY = (401, 404, 413, 429)
-"""Statuses that the gateway gives by itself too."""
+"""Statuses that the gateway may also answer by itself."""
 _ONLY_INSIDE_ORDERS = frozenset({
     "outcome_unknown", "deadline_passed", "answer_mismatch", "carrier_order_conflict", "refund_failed",
     "late_success", "change_unknown", "workflow_ended", "price_above_max",
@@ -81,14 +81,14 @@ def document() -> Json:
 
 
 def sample(route: Route) -> Json:
-    """The sample request of a route; empty where there is nothing to be described."""
+    """Read the sample request of a route. It is empty for a route without body and parameters."""
     path = SAMPLES / f"{route.operation}.json"
     request: Json = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return request
 
 
 def example() -> Json:
-    """Show an order as it is answered, made by the same code."""
+    """Make the example of an order, with the code that makes the API's answers."""
     plain: Json = json.loads(encode(order_resource(_order(), Site(base="https://api.example.com"))))
     return plain
 
@@ -100,7 +100,7 @@ def _order() -> Order:
         body, carriers=registry.CARRIERS, tenant="acme", order_id="ord_01KAJ2W3X4Y5Z6A7B8C9D0E1F2", now=moment
     )
     if draft.order is None or draft.errors:
-        raise ValueError(f"the sample is no good order: {draft.errors}")
+        raise ValueError(f"events/requests/createOrder.json is not a valid order: {draft.errors}")
     return draft.order
 
 
@@ -145,10 +145,12 @@ def _parameters(route: Route) -> Iterator[Json]:
             yield _parameter(name, "path", schema, _WORDS["parameters"][name])
     for name, parameter in PARAMETERS[route.query].items() if route.query else ():
         schema = {"anyOf": [dict(parameter.schema), {"type": "string", "maxLength": 0}]}
-        yield _parameter(name, "query", schema, f"{parameter.description} Empty: as if it were left out.")
+        yield _parameter(name, "query", schema, f"{parameter.description} An empty value counts as absent.")
     if route.idempotent:
         key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-        yield _parameter("Idempotency-Key", "header", key, "A value of your own, one for each new request.")
+        yield _parameter(
+            "Idempotency-Key", "header", key, "A value that you choose. Use a new one for each new request."
+        )
 
 
 def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
@@ -158,7 +160,7 @@ def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
 
 def _body(route: Route) -> Json:
     one = _reference(str(route.body))
-    # An entry that is none spoils only itself where each has a result of its own.
+    # Where each entry has its own result, an entry of a wrong form does not fail the whole request.
     item = {"anyOf": [one, {}]} if 207 in route.answers else one
     several = {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_PARCELS}
     return {"never": one, "also": {"anyOf": [one, several]}, "only": several}[route.lists]
@@ -183,7 +185,7 @@ def _answer(answer: Response, route: Route, description: str) -> Json:
 
 
 def _statuses() -> dict[int, list[str]]:
-    """Every problem code that can be the answer to a call, by its status."""
+    """List every problem code that can be the answer to a call, by its status."""
     codes: dict[int, list[str]] = {}
     for code in sorted(CODES - _ONLY_INSIDE_ORDERS):
         codes.setdefault(Problem(code=code, detail="").status, []).append(code)
@@ -196,7 +198,7 @@ def _problem(status: int) -> Json:
     shown = problem_resource(
         Problem(
             code="validation_failed" if errors else codes[0],
-            detail="What is wrong with this very request.",
+            detail="One sentence that says what is wrong with this request.",
             errors=errors,
         ),
         Site(problems="https://api.example.com/problems"),
@@ -208,7 +210,7 @@ def _problem(status: int) -> Json:
     }
     if status in _GATEWAY:
         content[JSON] = {"schema": _reference("GatewayAnswer")}
-        titles += "; or an answer of the gateway itself"
+        titles += "; or the gateway's own answer"
     response: Json = {"description": f"{titles}.", "content": content}
     if status in (409, 429, 503):
         response["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
@@ -216,7 +218,7 @@ def _problem(status: int) -> Json:
 
 
 class GatewayAnswer(msgspec.Struct, frozen=True):
-    """What the gateway answers by itself, before any function is called."""
+    """The gateway's own answer, given before any function is called."""
 
     message: str
 
@@ -235,7 +237,7 @@ def _described() -> list[Route]:
 
 
 def schemas() -> Json:
-    """Describe every model that the table of routes names, and those in them."""
+    """Describe every model that the table of routes names, and the models inside them."""
     routes = _described()
     answers = [answer for route in routes for answer in route.answers.values()]
     shown = {name for answer in answers for name in (answer.model, answer.several) if name}
@@ -245,7 +247,7 @@ def schemas() -> Json:
     models = [(_model("requests", name), "validation") for name in sorted(taken)]
     _, inputs = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     for schema in outputs.values():
-        # Every field is always there, save in the one that leaves out its nulls.
+        # Every field is always present; only TrackingResult leaves out its null fields.
         if "properties" in schema and schema["title"] != "TrackingResult":
             schema["required"] = list(schema["properties"])
     outputs["Money"]["properties"]["amount"] = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
@@ -257,7 +259,7 @@ def schemas() -> Json:
 
 
 def _let_be_null(schema: Json) -> None:
-    """Null counts as absent: what may be absent may be null."""
+    """Let every optional field be null, because null counts as absent."""
     for name, field in schema.get("properties", {}).items():
         if isinstance(values := field.get("additionalProperties"), dict):
             field["additionalProperties"] = {"anyOf": [values, {"type": "null"}]}
@@ -275,7 +277,7 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 
 
 def _numbers(schema: Any) -> Any:
-    """Decimals are shown as JSON numbers; msgspec describes them as the strings it writes by default."""
+    """Describe decimals as JSON numbers, as we write them. By default msgspec describes strings."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
             return {**schema, "type": "number"}
@@ -284,7 +286,7 @@ def _numbers(schema: Any) -> Any:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the document to the named file, or to the standard output."""
+    """Write the document to the file that is named first, or to standard output."""
     text = json.dumps(document(), ensure_ascii=False, separators=(",", ":"))
     if arguments:
         Path(arguments[0]).write_text(text, "utf-8")

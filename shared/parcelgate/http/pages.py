@@ -1,4 +1,4 @@
-"""Pages for people: the documentation and what each problem means. Nothing is loaded from elsewhere."""
+"""Web pages: the documentation, and the explanation of each problem. They load nothing from other hosts."""
 
 import base64
 import hashlib
@@ -20,12 +20,12 @@ def explanations() -> dict[str, str]:
 
 @cache
 def docs_page() -> Answer:
-    """The documentation, which draws itself from `/v1/openapi.json`."""
+    """The documentation. A script in the page makes it from `/v1/openapi.json`."""
     return _page(files("parcelgate.http").joinpath("docs.html").read_text("utf-8"))
 
 
 def problem_page(code: str) -> Answer | None:
-    """Explain one code; None for a code that there is not."""
+    """Explain one code. None if there is no such code."""
     words = explanations().get(code)
     if words is None:
         return None
@@ -41,7 +41,7 @@ def problem_page(code: str) -> Answer | None:
 
 
 def _page(html: str) -> Answer:
-    """Answer with a page that may run and be styled by nothing but what stands in it."""
+    """Answer with a page whose policy allows only the scripts and styles in the page itself."""
     policy = (
         f"default-src 'none'; connect-src 'self'; style-src {_hashes('style', html)}; "
         f"script-src {_hashes('script', html)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

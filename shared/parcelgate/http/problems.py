@@ -16,7 +16,7 @@ from parcelgate.store.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
-"""More errors than these are counted, and not shown one by one."""
+"""The largest number of errors that is shown; of the others only the number is shown."""
 
 
 class ProblemResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ def problem_resource(
 
 
 def problem_answer(error: Exception, site: Site, request_id: str) -> Answer:
-    """Answer with the problem document of whatever was raised."""
+    """Answer with the problem document of an exception."""
     raised = problem_of(error)
     problem = msgspec.structs.replace(raised.problem, errors=raised.problem.errors[:MAX_ERRORS])
     headers = {"content-type": MEDIA_TYPE}
@@ -55,7 +55,7 @@ def problem_answer(error: Exception, site: Site, request_id: str) -> Answer:
 
 
 def problem_of(error: Exception) -> ProblemError:
-    """What an error means to the client. Logs it, and counts what nobody expected."""
+    """Turn an exception into a problem. Logs it, and counts it if it was not expected."""
     if isinstance(error, ProblemError):
         log.info("refused", extra={"code": error.problem.code})
         return error
@@ -64,12 +64,22 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, TrackingNotFoundError):
         return ProblemError("not_found", "There is no such tracking.")
     if isinstance(error, BadCursorError):
-        return invalid([FieldError("/cursor", "format", "This list has not given out such a cursor.")])
+        return invalid(
+            [
+                FieldError(
+                    "/cursor",
+                    "format",
+                    "This list did not give out this cursor. Use `next_cursor` of its last page.",
+                )
+            ]
+        )
     if isinstance(error, ThrottledError):
         count("Throttled")
         return ProblemError("too_many_requests", "Too many requests; try again.", retry_after=RETRY_SECONDS)
     log.error("unexpected error", extra=safe_error_fields(error))
     wait = RETRY_SECONDS if isinstance(error, StoreUnavailableError) else None
     return ProblemError(
-        "internal", "Something went wrong on our side; nothing more is known.", retry_after=wait
+        "internal",
+        "Something went wrong on our side. Send the same request again, or report the request_id.",
+        retry_after=wait,
     )

@@ -1,12 +1,12 @@
-"""The table of routes: all that is fixed about each endpoint, once.
+"""The table of routes: all fixed facts of each endpoint, in one place.
 
-The gateway's routes and the functions' sizes (`infra`), the OpenAPI document (`http.openapi`, which has its
-words from `openapi.toml`), the check of keys and scopes (`http.api`) and the tests read it. Every handler
-loads it, so models are named and not imported: `body` names a class of `http.requests`, `Response.model` one
-of `http.resources`.
+It is read by the gateway's routes and the functions' sizes (`infra`), the OpenAPI document (`http.openapi`,
+which takes its texts from `openapi.toml`), the check of keys and scopes (`http.api`), and the tests. Every
+handler loads it, so models are named and not imported: `body` names a class of `http.requests`, and
+`Response.model` a class of `http.resources`.
 
-A function of `functions/<name>/handler.py` answers the routes that stand under its name; each by a function
-of Python named like the route.
+The function `functions/<name>/handler.py` answers the routes that are listed under its name. Each route is
+answered by a Python function with the route's name.
 """
 
 from collections.abc import Mapping
@@ -15,44 +15,44 @@ from typing import Literal, NamedTuple
 import msgspec
 
 MOST_PARCELS = 40
-"""Parcels in one request: what the aggregator's own list calls take."""
+"""The largest number of parcels in one request, as in the aggregator's own list calls."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of a batch: Lambda takes 6 MB, and a body grows when it is quoted."""
+"""Bytes of a batch. Lambda takes 6 MB, and a body grows when it is put as a JSON string into the event."""
 
 
 class Response(NamedTuple):
-    """One good answer of a route. Without `model` there is no body, save a thing of another `media` type."""
+    """One successful answer of a route. Without `model` the body is empty, or of the type `media`."""
 
     model: str | None = None
     headers: tuple[str, ...] = ()
     media: str | None = None
     several: str | None = None
-    """The model of the answer to a list, where a list may be sent too."""
+    """The model of the answer to a list, if the body may be a list."""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One endpoint. What `problems` does not name follows from the rest (see `statuses_of_problems`)."""
+    """One endpoint. `problems` has only the statuses that do not follow from the other fields."""
 
     key: str
     """Method and path, as the gateway names them: `GET /v1/orders/{id}`."""
     name: str
-    """The name of the function of Python that answers it; in camel case, the OpenAPI operation."""
+    """The name of the Python function that answers it. In camel case it names the OpenAPI operation."""
     tag: str = ""
-    """Without a tag it is no part of the OpenAPI document, whose words are in `openapi.toml`."""
+    """The tag in the OpenAPI document. A route without a tag is not in the document."""
     answers: Mapping[int, Response] = {}
-    """The good answers, by status."""
+    """The successful answers, by status."""
     scope: str | None = None
-    """What a key must have been made for; None: any key will do."""
+    """The scope that the API key must have; None: any valid key."""
     open: bool = False
     """Whether it is answered without a key."""
     throttle: Literal["default", "open", "webhook"] = "default"
-    """Which of the environment's limits it has."""
+    """Which of the environment's rate limits it has."""
     body: str | None = None
-    """The model of the request's body; None: a POST takes none but `{}`."""
+    """The model of the request's body; None: a POST takes no body, or `{}`."""
     max_bytes: int = 256 * 1024
-    """The largest body that is taken."""
+    """The largest body, in bytes."""
     lists: Literal["never", "also", "only"] = "never"
-    """Whether the body may be, or must be, a list of such."""
+    """Whether the body may also be, or must be, a list of `body`."""
     query: Literal["orders", "trackings", "account", "couriers"] | None = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
@@ -75,12 +75,12 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def idempotent(self) -> bool:
-        """Whether an Idempotency-Key is read: on whatever changes something and can be sent again."""
+        """Whether an Idempotency-Key is read. It is, for each POST and PATCH that needs a key."""
         return not self.open and self.method in ("POST", "PATCH")
 
     @property
     def statuses_of_problems(self) -> tuple[int, ...]:
-        """Every status that a problem can be answered with, the gateway's own among them."""
+        """Every status of a problem that this route may answer, including the gateway's own."""
         statuses = {429, *self.problems}
         statuses |= set() if self.open else {401, 500}
         statuses |= {403} if self.scope else set()
@@ -197,7 +197,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "follow_parcels": Function(1024, 28, (
         Route(
             "POST /v1/trackings", "follow_parcels", "Trackings", scope="trackings:write",
-            body="trackings.FollowingInput", lists="also",
+            body="trackings.SubscriptionInput", lists="also",
             answers={
                 200: Response("trackings.TrackingResource"),
                 201: Response("trackings.TrackingResource", several="trackings.TrackingList"),
@@ -302,7 +302,7 @@ FUNCTIONS: Mapping[str, Function] = {
         ),
     )),
     "ingest_webhook": Function(512, 10, (
-        # Its callers are the carriers, and each has a document of its own for it.
+        # Only carriers call it, and each carrier has its own format.
         Route("POST /webhooks/{carrier}/{account}/{token}", "ingest_webhook", open=True, throttle="webhook"),
     )),
 }  # fmt: skip

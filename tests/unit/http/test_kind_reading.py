@@ -280,7 +280,7 @@ class TestTheDescription:
 
     def test_lets_null_stand_for_what_is_absent(self) -> None:
         schemas = document()["components"]["schemas"]
-        for name in ("ItemInput", "FollowingInput", "RefreshInput", "ManifestInput"):
+        for name in ("ItemInput", "SubscriptionInput", "RefreshInput", "ManifestInput"):
             for field, schema in schemas[name]["properties"].items():
                 whole = {**schema, "components": {"schemas": schemas}}
                 is_required = field in schemas[name].get("required", ())

@@ -1,1 +1,1 @@
-"""What clients send: bodies, queries and headers, read and checked."""
+"""Requests of clients: their bodies, queries and headers are read and checked here."""

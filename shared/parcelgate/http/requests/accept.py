@@ -1,4 +1,4 @@
-"""The Accept header of a label: whether the client wants our JSON, or the document itself."""
+"""The Accept header of a label request: it asks for JSON or for the document itself."""
 
 from parcelgate.domain.problems import ProblemError
 
@@ -12,10 +12,10 @@ DOCUMENTS = {
 
 
 def document_wanted(accept: str, label_format: str) -> bool:
-    """Tell whether a client with this Accept header wants the document rather than JSON.
+    """Tell whether this Accept header asks for the document rather than for JSON.
 
-    JSON is the answer to everybody who does not ask for a document by its type. Raises ProblemError
-    (`not_acceptable`) when only documents of other formats are asked for.
+    The answer is JSON unless the header names the document's media type. Raises ProblemError
+    (`not_acceptable`) if the header names only documents of other formats.
 
     >>> document_wanted("application/pdf", "pdf"), document_wanted("*/*", "pdf"), document_wanted("", "pdf")
     (True, False, False)
@@ -28,7 +28,9 @@ def document_wanted(accept: str, label_format: str) -> bool:
         return document >= weights.get("application/json", 0.0) and document >= json
     others = [weight for name, weight in ranges if name in DOCUMENTS.values()]
     if json == 0 and any(weight > 0 for weight in others):
-        raise ProblemError("not_acceptable", f"The label is a document of type {label_format}.")
+        raise ProblemError(
+            "not_acceptable", f"The label has the format {label_format}. Ask for that, or for JSON."
+        )
     return False
 
 

@@ -1,4 +1,4 @@
-"""Changing an order by a JSON merge patch (RFC 7396) of what the client said when it was created. Pure."""
+"""Apply a JSON merge patch (RFC 7396) to the body with which an order was created. Pure."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -16,12 +16,12 @@ from parcelgate.services.orders.create import Draft
 
 CHANGEABLE = ("ship_to", "parcels", "customs", "options", "metadata")
 
-_SAID_OF_A_PARCEL = ParcelInput.names - {"tracking_number"}
-"""Numbers stay the carrier's, or what they were when the order was created."""
+_PATCHED_PARCEL_FIELDS = ParcelInput.names - {"tracking_number"}
+"""The fields of a parcel that a patch is merged into. A patch cannot change tracking numbers."""
 
 
 def read_amendment(body: object, *, carriers: Collection[str]) -> Amendment:
-    """What the body wants changed. Raises ProblemError for what is no change of an order at all."""
+    """Read a patch of an order. Raises ProblemError for a body that has fixed or unknown fields."""
     if not isinstance(body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
     wrong = [_not_to_be_changed(name) for name in body if name not in CHANGEABLE]
@@ -38,7 +38,7 @@ def read_amendment(body: object, *, carriers: Collection[str]) -> Amendment:
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target with the patch applied, as RFC 7396 has it.
+    """Apply a merge patch to a target, as RFC 7396 defines it.
 
     >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": None}})
     {'a': {'c': 2}}
@@ -55,16 +55,16 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def create_body(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """The create body of an order as it is understood, less what follows from parts that the patch has.
+    """Make the create body of a stored order, without the fields that must be derived again after the patch.
 
-    The value and the description of the customs declaration follow from the items unless the client said
-    something else.
+    The value and the description of the customs declaration are derived from the items, unless the client
+    gave others.
     """
     shown = json.loads(encode(order_resource(order, Site())), parse_float=Decimal)
     body: dict[str, Any] = {name: shown[name] for name in OrderInput.names if name in shown}
     body["label"] = {name: shown["label"][name] for name in ("format", "size", "dpi")}
     body["parcels"] = [
-        {name: value for name, value in parcel.items() if name in _SAID_OF_A_PARCEL}
+        {name: value for name, value in parcel.items() if name in _PATCHED_PARCEL_FIELDS}
         for parcel in shown["parcels"]
     ]
     if body["customs"] and "parcels" in patch:
@@ -79,5 +79,5 @@ def create_body(order: Order, patch: Mapping[str, Any]) -> dict[str, Any]:
 
 def _not_to_be_changed(name: str) -> FieldError:
     if name in OrderInput.names:
-        return FieldError(pointer([name]), "cannot_change", "Is fixed once the order is created.")
-    return FieldError(pointer([name]), "unknown_field", "There is no such field.")
+        return FieldError(pointer([name]), "cannot_change", "Cannot be changed after the order is created.")
+    return FieldError(pointer([name]), "unknown_field", "There is no such field. Leave it out.")

@@ -1,4 +1,4 @@
-"""The body of a batch: whether it is one at all. Each of its entries is checked by itself, later."""
+"""The body of a batch. Only its form is checked here; each entry is checked later, by itself."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,15 +11,14 @@ _LONGEST_ACCOUNT = 64
 
 
 def read_batch(body: object, *, carriers: Collection[str]) -> tuple[BatchLine, ...]:
-    """What each entry of a batch says of itself.
+    """Read the account and the reference of each entry of a batch.
 
-    Raises ProblemError (`validation_failed`) for what is wrong with the batch as a whole, and for nothing
-    that is wrong with an entry.
+    Raises ProblemError (`validation_failed`) if the batch as a whole is wrong. A wrong entry raises nothing.
     """
     if not isinstance(body, dict):
         raise invalid([FieldError("", "type", "Must be an object.")])
     errors = [
-        FieldError(pointer([name]), "unknown_field", "There is no such field.")
+        FieldError(pointer([name]), "unknown_field", "There is no such field. Leave it out.")
         for name in body
         if name not in ("orders", "validate_only")
     ]
@@ -32,12 +31,12 @@ def read_batch(body: object, *, carriers: Collection[str]) -> tuple[BatchLine, .
 
 
 def is_check(body: object) -> bool:
-    """Tell whether a batch is only to be checked: nothing is bought then."""
+    """Tell whether the orders of a batch are only checked and not bought."""
     return isinstance(body, dict) and body.get("validate_only") is True
 
 
 def read_entries(raw: bytes) -> list[object]:
-    """The entries of a batch's body that was accepted."""
+    """Give the entries of a batch whose body was accepted."""
     body = read_json(raw, "application/json", most=len(raw))
     entries = body["orders"] if isinstance(body, dict) else []
     return list(entries)

@@ -1,4 +1,4 @@
-"""What clients may send about carriers, and about orders that exist; `orders` has orders themselves."""
+"""The bodies of requests about existing orders, batches, addresses and manifests (creates: `orders`)."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, NamedTuple
@@ -24,27 +24,27 @@ from parcelgate.http.requests.reading import WrongValueError, is_absent, lower
 from parcelgate.services.orders.manifests import ManifestRequest
 
 MOST_CLOSED = 300
-"""Orders that one manifest may name: what the carrier with manifests takes in a call."""
+"""The largest number of orders in one manifest: what UBI, the carrier with manifests, takes in one call."""
 
-_SAID_OF_AN_ADDRESS = frozenset(
+_CODES_OF_ADDRESSES = frozenset(
     {"missing", "too_long", "format", "out_of_range", "unknown_value", "characters"}
 )
-"""What can be wrong with an address. Anything else is wrong with the question."""
+"""Error codes that make an address not valid. Any other error makes the request itself not valid."""
 
 
 class AmendmentInput(BaseModel):
-    """A merge patch of an order: what is absent stays, null goes back to the default, lists are replaced."""
+    """A merge patch. Absent fields keep their values; null sets the default; lists are replaced."""
 
     model_config = ConfigDict(extra="forbid")
     ship_to: dict[str, Any] | None = None
-    parcels: list[ParcelInput] | None = Field(None, description="All of them, under their references.")
+    parcels: list[ParcelInput] | None = Field(None, description="All parcels, each with its reference.")
     customs: dict[str, Any] | None = None
     options: dict[str, Any] | None = None
     metadata: dict[str, str | None] | None = None
 
 
 class BatchInput(BaseModel):
-    """Many orders. An entry that is no order spoils only itself."""
+    """Many orders. An entry that is not a valid order does not stop the others."""
 
     model_config = ConfigDict(extra="forbid")
     orders: Annotated[list[OrderInput | Any], Field(min_length=1, max_length=MOST_ORDERS)]
@@ -60,14 +60,12 @@ class AddressCheckInput(Input):
     account: Account = "default"
     address: Annotated[
         RecipientInput,
-        WithJsonSchema(
-            {"type": "object", "description": "An address as of an order, also one that is wrong."}
-        ),
+        WithJsonSchema({"type": "object", "description": "An address as in an order. It need not be valid."}),
     ]
 
 
 class ManifestInput(Input):
-    """Orders to be closed with their carrier, all of one account. They cannot change afterwards."""
+    """Orders of one account that the carrier shall close. A closed order cannot be changed."""
 
     carrier: CarrierCode
     account: Account = "default"
@@ -76,23 +74,23 @@ class ManifestInput(Input):
     @model_validator(mode="after")
     def _each_once(self) -> "ManifestInput":
         if len(set(self.order_ids)) < len(self.order_ids):
-            raise WrongValueError("not_unique", "order_ids names an order twice.")
+            raise WrongValueError("not_unique", "An order is named twice in order_ids. Name each order once.")
         return self
 
 
 class AddressQuestion(NamedTuple):
-    """An address to be checked; None when it cannot be made out for what is `wrong` with it."""
+    """An address to be checked. `address` is None if it could not be read; `wrong` then says why."""
 
     carrier: str
     account: str
     address: Address | None
     wrong: tuple[FieldError, ...]
     notices: tuple[FieldError, ...]
-    """What was read in another way than it is written."""
+    """Values that were corrected while they were read."""
 
 
 def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
-    """The address of a body, and what is wrong with that. Raises ProblemError for any other mistake."""
+    """Read the address in a body, and its mistakes. Raises ProblemError for mistakes outside the address."""
     notices: list[Notice] = []
     body = cleaned(body, "", notices)
     changes = tuple(FieldError(each.pointer, each.code, each.message) for each in notices)
@@ -102,7 +100,7 @@ def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
         raise invalid(errors)
     if request is not None:
         return AddressQuestion(request.carrier, request.account, request.address.to_domain(), (), changes)
-    # With an address that cannot be made out, the carrier and the account are good all the same.
+    # Only the address is wrong here, so the carrier and the account can be used.
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
     account = fields.get("account")
     return AddressQuestion(
@@ -111,7 +109,7 @@ def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
 
 
 def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:
-    """The orders that a body wants closed. Raises ProblemError with everything that is wrong."""
+    """Read which orders shall be closed. Raises ProblemError with every mistake in the body."""
     request = read(ManifestInput, body, carriers)
     return ManifestRequest(
         carrier=request.carrier, account=request.account, order_ids=tuple(request.order_ids)
@@ -119,4 +117,4 @@ def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:
 
 
 def _is_about_the_address(error: FieldError) -> bool:
-    return error.pointer.startswith("/address/") and error.code in _SAID_OF_AN_ADDRESS
+    return error.pointer.startswith("/address/") and error.code in _CODES_OF_ADDRESSES

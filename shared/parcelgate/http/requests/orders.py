@@ -1,6 +1,6 @@
-"""What clients may send: the body of a create (and of a rate preview), checked whole.
+"""The body of a create (and of a rate preview), checked as a whole.
 
-An answer names everything that is wrong, each thing with a JSON pointer and one of these codes:
+The answer names every mistake, each with a JSON pointer and one of these codes:
 
 =================== ====================================================================
 `missing`           a required field is absent (empty strings, nulls and empty lists are)
@@ -8,15 +8,15 @@ An answer names everything that is wrong, each thing with a JSON pointer and one
 `type`              the value has another JSON type than the field
 `too_long`          a text has too many characters
 `too_many`          a list has too many entries, or an object too many keys
-`out_of_range`      a number or a time is outside what can be meant
-`format`            a text does not look as it must
-`unknown_value`     the value is none of those that there are
+`out_of_range`      a number or a time is too small or too large
+`format`            a text does not have the required form
+`unknown_value`     the value is not in the list of allowed values
 `not_unique`        another parcel, or the order itself, has this reference
-`characters`        a letter of a text was lost before it came here (U+FFFD)
+`characters`        a text has U+FFFD in place of a letter that was lost before it came here
 =================== ====================================================================
 
-`unknown_carrier` and `unknown_account` speak of `/carrier` and `/account` alone. Carriers add codes of their
-own (`not_supported_by_carrier` and others) when they examine the order.
+`unknown_carrier` and `unknown_account` are used for `/carrier` and `/account` only. Carriers add codes of
+their own (`not_supported_by_carrier` and others) when they check the order.
 """
 
 import re
@@ -52,12 +52,13 @@ _QUANTITY = re.compile(r"(?P<number>\d+([.,]\d+)?)\s*(?P<unit>[A-Za-z]+)", re.AS
 _MEANT_DECIMALS = 6
 _SHORTEST_HS_CODE = 6
 _AS_THEY_ARE = ("reference", "secondary_reference", "tracking_number", "metadata")
-"""Fields whose every character counts."""
+"""Fields that are kept character by character, without any correction."""
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_MILLIMETRES = Decimal(10_000)
 
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
-# The length stands before the validator: so it is the text's own, and the validator sees the text first.
+# The length stands before the validator. So it belongs to the text's schema, and the validator sees the text
+# first.
 Code = Annotated[str, Field(max_length=50), BeforeValidator(reading.line)]
 Short = Annotated[str, Field(max_length=100), BeforeValidator(reading.line)]
 _Long = Annotated[str, Field(max_length=128), BeforeValidator(reading.line)]
@@ -68,7 +69,7 @@ CarrierCode = Annotated[str, Field(max_length=50), BeforeValidator(reading.lower
 Number = Annotated[str, Field(max_length=100), BeforeValidator(reading.tracking_number)]
 Phone = Annotated[
     str,
-    Field(max_length=50, description="5 to 20 digits, and an extension."),
+    Field(max_length=50, description="5 to 20 digits; an extension may follow."),
     BeforeValidator(reading.phone),
 ]
 Postcode = Annotated[str, Field(max_length=50), BeforeValidator(reading.upper)]
@@ -111,12 +112,12 @@ _Amount = Annotated[
 
 
 class Input(BaseModel):
-    """A JSON object whose empty fields count as absent, and whose every name must be known."""
+    """A JSON object. Its empty fields count as absent, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     names: ClassVar[frozenset[str]] = frozenset()
     form: ClassVar[tuple[str, str] | None] = None
-    """Of a number with a unit: how a spreadsheet has it, and how JSON does."""
+    """How a number with a unit is written in a spreadsheet, and in JSON."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -128,20 +129,22 @@ class Input(BaseModel):
         if isinstance(value, str) and cls.form and (match := _QUANTITY.fullmatch(value.strip())):
             number, unit = match["number"].replace(",", "."), match["unit"]
             text, form = (each.format(number=number, unit=unit) for each in cls.form)
-            raise WrongValueError("type", f"Write it as {text}, which is {form} in JSON.")
+            raise WrongValueError(
+                "type", f"Must be a number with a unit. Write {text} in CSV, {form} in JSON."
+            )
         if not isinstance(value, dict):
             return value
         return {key: part for key, part in value.items() if key not in cls.names or not is_absent(part)}
 
 
 class DomainInput(Input):
-    """What becomes a thing of the domain, field by field."""
+    """Input that becomes a domain object, field by field."""
 
     domain: ClassVar[type[msgspec.Struct]]
-    """A type with a field for each of the fields here, of the same name."""
+    """The type of the domain object. It has a field of the same name for each field here."""
 
     def to_domain(self, **others: Any) -> Any:
-        """Make the thing of the domain, of what the client said and of `others`, which come first."""
+        """Make the domain object from the client's values; values in `others` replace them."""
         values = {name: getattr(self, name) for name in type(self).model_fields if name not in others}
         return self.domain(**{name: _to_domain(value) for name, value in values.items()}, **others)
 
@@ -153,12 +156,12 @@ def _to_domain(value: object) -> object:
 
 
 class MoneyInput(DomainInput):
-    """An amount of one currency, with no more decimals than that has."""
+    """An amount in one currency, with at most as many decimals as the currency has."""
 
     domain = Money
     form = ("{number} {unit}", '{{"amount": "{number}", "currency": "{unit}"}}')
 
-    # Before the amount, whose decimals it bounds.
+    # It stands before the amount, because it limits the amount's decimals.
     currency: Annotated[str, Field(description="ISO 4217, such as USD."), BeforeValidator(reading.currency)]
     amount: _Amount
 
@@ -170,9 +173,11 @@ class MoneyInput(DomainInput):
         if decimals is None or reading.decimals_of(amount) <= decimals:
             return amount
         written = amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-        # More than six decimals are a float's, which nobody means.
+        # More than six decimals come from float arithmetic and are rounded.
         if written != amount and reading.decimals_of(amount) <= _MEANT_DECIMALS:
-            raise WrongValueError("out_of_range", f"Must have at most {decimals} decimals: it is {currency}.")
+            raise WrongValueError(
+                "out_of_range", f"Must have at most {decimals} decimals, as {currency} has."
+            )
         return written
 
 
@@ -214,7 +219,7 @@ class AddressInput(DomainInput):
 
     domain = addresses.Address
     must_be_found: ClassVar[bool] = False
-    """Whether a postcode that its country does not have is refused: a sender's leads no parcel astray."""
+    """Whether a postcode that the country does not have is refused. It is, for recipients only."""
 
     name: Line
     line1: Line
@@ -232,7 +237,7 @@ class AddressInput(DomainInput):
     @model_validator(mode="before")
     @classmethod
     def _second_line_moved(cls, value: object) -> object:
-        """Move what stands on a second line of `line1` to `line2`, if that is free."""
+        """Move the second line of a `line1` with several lines to `line2`, if that is empty."""
         line1 = value.get("line1") if isinstance(value, dict) else None
         if isinstance(value, dict) and isinstance(line1, str) and is_absent(value.get("line2")):
             first, *others = [part for part in line1.splitlines() if part.strip()] or [line1]
@@ -244,7 +249,7 @@ class AddressInput(DomainInput):
     @classmethod
     def _is_no_state(cls, country: str) -> str:
         if country in countries.US_TERRITORIES:
-            message = f"Write it as country US, state {country}: the post treats it as a state."
+            message = f"Write country US, state {country}: the US post treats it as a state."
             raise WrongValueError("format", message)
         return country
 
@@ -254,7 +259,7 @@ class AddressInput(DomainInput):
         country = info.data.get("country", "")
         if state and countries.has_known_states(country) and countries.state_code(country, state) is None:
             likely = countries.likely_state(country, state)
-            hint = f": {likely} is likely." if likely else "."
+            hint = f". Do you mean {likely}?" if likely else "."
             raise WrongValueError("unknown_value", f"Must be the code or name of a state of {country}{hint}")
         return state
 
@@ -265,20 +270,20 @@ class AddressInput(DomainInput):
         written = countries.postcode(country, postcode) if postcode else None
         if postcode and written is None and cls.must_be_found:
             likely = countries.likely_postcode(country, postcode)
-            hint = f"; {likely} is likely." if likely else "."
+            hint = f". Do you mean {likely}?" if likely else "."
             examples = countries.postcode_examples(country)
             raise WrongValueError("format", f"A postcode of {country} looks like {examples}{hint}")
         return written or postcode
 
 
 class RecipientInput(AddressInput):
-    """Where a parcel goes: an address whose postcode is one of its country."""
+    """The recipient's address. Its postcode must have the form that its country uses."""
 
     must_be_found = True
 
 
 def _item_number(value: object) -> object:
-    """Take a whole number for the text that it is written as."""
+    """Read a whole number as the text with the same digits."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else reading.line(value)
 
 
@@ -298,7 +303,7 @@ class ItemInput(DomainInput):
             WithJsonSchema({"type": ["string", "integer"], "maxLength": 128}),
         ]
         | None
-    ) = Field(None, description="Default: its place in the parcel, from 1.")
+    ) = Field(None, description="Default: its position in the parcel, from 1.")
     sku: _Long | None = Field(None, description="Default: the number.")
     native_description: Text | None = None
     hs_code: (
@@ -315,7 +320,7 @@ class ItemInput(DomainInput):
     warehouse_number: Line | None = None
 
     def at(self, place: int) -> orders.Item:
-        """The line, with defaults for its place in the parcel."""
+        """Make the line. Missing values get the defaults for this position in the parcel."""
         number = self.number or str(place)
         item: orders.Item = self.to_domain(number=number, sku=self.sku or number)
         return item
@@ -330,7 +335,7 @@ class ParcelInput(DomainInput):
     dimensions: DimensionsInput | None = None
     volume: _Volume | None = Field(None, description="In cubic metres.")
     reference: _Reference | None = Field(
-        None, description="Default: the order's reference, a dash, its place."
+        None, description="Default: the order's reference, a dash, and its position."
     )
     secondary_reference: _Reference | None = None
     tracking_number: Number | None = Field(None, description="A number that you already hold.")
@@ -341,14 +346,14 @@ class ParcelInput(DomainInput):
     items: Annotated[list[ItemInput], Field(max_length=500)] = []
 
     def under(self, reference: str) -> orders.Parcel:
-        """The piece, under its given or default reference."""
+        """Make the parcel with this reference."""
         items = tuple(item.at(place) for place, item in enumerate(self.items, 1))
         parcel: orders.Parcel = self.to_domain(reference=reference, items=items)
         return parcel
 
 
 class BatteryInput(DomainInput):
-    """What battery travels along, and how it is packed."""
+    """The type of a battery in the order, and how it is packed."""
 
     domain = orders.Battery
 
@@ -357,7 +362,7 @@ class BatteryInput(DomainInput):
 
 
 class CustomsInput(DomainInput):
-    """What customs wants to know of the whole order."""
+    """The customs declaration of the whole order."""
 
     domain = orders.Customs
 
@@ -375,7 +380,7 @@ class CustomsInput(DomainInput):
 
 
 class DeliveryWindowInput(DomainInput):
-    """When the parcel should come."""
+    """The time in which the parcel should be delivered."""
 
     domain = orders.DeliveryWindow
 
@@ -385,12 +390,12 @@ class DeliveryWindowInput(DomainInput):
     @model_validator(mode="after")
     def _forwards(self) -> "DeliveryWindowInput":
         if self.to <= self.from_:
-            raise WrongValueError("out_of_range", "Must end after it begins.")
+            raise WrongValueError("out_of_range", "Must end later than it begins: `to` must be after `from`.")
         return self
 
 
 class OptionsInput(DomainInput):
-    """What the carrier should do beyond the plain service."""
+    """What the carrier should do in addition to the plain service."""
 
     domain = orders.Options
 
@@ -429,14 +434,14 @@ Metadata = Annotated[dict[_Key, _OwnText], Field(max_length=50), BeforeValidator
 
 
 class OrderInput(DomainInput):
-    """An order to be bought from a carrier. Carriers narrow further what they take."""
+    """An order to be bought from a carrier. Each carrier has further limits of its own."""
 
     domain = orders.Order
 
     carrier: CarrierCode
     account: Account = "default"
     service: Short | None = Field(None, description="The carrier's service code.")
-    reference: _Reference = Field(description="Your own, sent to the carrier word for word.")
+    reference: _Reference = Field(description="Your own name for the order. The carrier gets it unchanged.")
     ship_to: RecipientInput
     ship_from: AddressInput | None = Field(None, description="Default: the account's.")
     return_to: AddressInput | None = Field(None, description="Default: the account's.")
@@ -450,17 +455,18 @@ class OrderInput(DomainInput):
 def read_order(
     body: object, *, carriers: Collection[str], tenant: str, order_id: str, now: datetime
 ) -> Draft:
-    """The order that `body` describes, and everything that is wrong with it.
+    """Read the order that `body` describes, and every mistake in it.
 
-    An order may come along with errors, as far as one can be made out of the rest: then the carrier can
-    be asked too, and the client hears of all mistakes at once. Such an order is never kept.
+    Despite errors there may be an order, made from the valid fields. The carrier can then check it too, so
+    the client gets all mistakes in one answer. Such an order is never stored.
     """
     notices: list[Notice] = []
     body = cleaned(body, "", notices)
     request, mistakes = _validate(OrderInput, body)
     errors = [*carrier_errors(body, carriers), *(error for _, error in mistakes)]
     if request is None:
-        # Without a list that is too long the carrier would miss what is in it: no mistake of the client's.
+        # A list that is too long was dropped. The carrier would call its fields missing, which the client did
+        # not omit.
         if any(error.code == "too_many" for _, error in mistakes):
             return Draft(None, errors)
         request, remaining = _validate(OrderInput, _pruned(body, [place for place, _ in mistakes]))
@@ -476,7 +482,7 @@ def read_order(
 
 
 def cleaned(value: object, place: str, notices: list[Notice]) -> object:
-    """A copy of a body without HTML's entities and characters that cannot be seen, each with a notice."""
+    """Copy a body without HTML entities and invisible characters; each correction adds a notice."""
     if isinstance(value, dict):
         return {
             name: part if name in _AS_THEY_ARE else cleaned(part, f"{place}{pointer([name])}", notices)
@@ -488,10 +494,12 @@ def cleaned(value: object, place: str, notices: list[Notice]) -> object:
         return value
     text = reading.without_entities(value)
     if text != value:
-        notices.append(Notice(place, "html_entities", f"HTML's entities were read as letters: {text}"))
+        notices.append(
+            Notice(place, "html_entities", f"HTML entities were replaced by their characters: {text}")
+        )
     visible = reading.without_invisible(text)
     if visible != text:
-        message = "Characters that cannot be seen were replaced by blanks."
+        message = "Invisible characters were replaced by blanks."
         notices.append(Notice(place, "characters_replaced", message))
     return visible
 
@@ -501,18 +509,19 @@ def _short_hs_codes(order: orders.Order) -> Iterable[Notice]:
         for place, item in enumerate(parcel.items):
             if item.hs_code and sum(map(str.isdigit, item.hs_code)) < _SHORTEST_HS_CODE:
                 message = (
-                    f"A code of fewer than {_SHORTEST_HS_CODE} digits names many goods; customs may ask."
+                    f"The code has fewer than {_SHORTEST_HS_CODE} digits, so it covers many goods. "
+                    "Customs may ask for a longer one."
                 )
                 yield Notice(f"/parcels/{at}/items/{place}/hs_code", "short_hs_code", message)
 
 
 def carrier_errors(body: object, carriers: Collection[str]) -> list[FieldError]:
-    """What is wrong with the carrier that a body names, if it names one."""
+    """Check the carrier that a body names. None if it is valid or absent."""
     carrier = reading.lower(body.get("carrier")) if isinstance(body, dict) else None
     if not isinstance(carrier, str) or is_absent(carrier) or carrier in carriers:
         return []
     if carrier in registry.AGGREGATORS:
-        message = "It carries nothing, and follows anybody's parcels: see /v1/trackings."
+        message = "It is an aggregator and takes no orders. Use /v1/trackings to follow parcels with it."
         return [FieldError("/carrier", "not_supported_by_carrier", message)]
     return [FieldError("/carrier", "unknown_carrier", f"Must be one of: {', '.join(carriers)}.")]
 
@@ -523,14 +532,14 @@ type _Place = tuple[int | str, ...]
 def checked[T: BaseModel](
     model: type[T], body: object, carriers: Collection[str] | None = None
 ) -> tuple[T | None, list[FieldError]]:
-    """What `body` says in the form of `model`, or everything that is wrong with it, its carrier included."""
+    """Read `body` as `model`. Gives the model, or every mistake, a wrong carrier included."""
     request, mistakes = _validate(model, body)
     errors = [] if carriers is None else carrier_errors(body, carriers)
     return request, errors + [error for _, error in mistakes]
 
 
 def read[T: BaseModel](model: type[T], body: object, carriers: Collection[str] | None = None) -> T:
-    """What `body` says in the form of `model`. Raises ProblemError with everything that is wrong with it."""
+    """Read `body` as `model`. Raises ProblemError with every mistake in the body."""
     request, errors = checked(model, body, carriers)
     if request is None or errors:
         raise invalid(errors)
@@ -546,7 +555,7 @@ def _validate[T: BaseModel](model: type[T], body: object) -> tuple[T | None, lis
 
 _WORDS = {
     "missing": ("missing", "Is required."),
-    "extra_forbidden": ("unknown_field", "There is no such field."),
+    "extra_forbidden": ("unknown_field", "There is no such field. Leave it out."),
     "string_too_long": ("too_long", "Must have at most {max_length} characters."),
     "too_long": ("too_many", "Must have at most {max_length} entries."),
     "enum": ("unknown_value", "Must be {expected}."),
@@ -564,7 +573,7 @@ _WORDS = {
 
 
 def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
-    # The place of a wrong key of an object ends with this mark.
+    # pydantic ends the location of a wrong key with this mark.
     place = tuple(part for part in details["loc"] if part != "[key]")
     context = details.get("ctx", {})
     if isinstance(error := context.get("error"), WrongValueError):
@@ -574,7 +583,7 @@ def _mistake(details: ErrorDetails) -> tuple[_Place, FieldError]:
 
 
 def _pruned(body: object, places: Iterable[_Place]) -> object:
-    """A copy of the body without what is wrong in it."""
+    """Copy the body without the values that are wrong."""
     pruned = _copied(body)
     for *way, last in filter(None, places):
         holder: Any = pruned
@@ -583,7 +592,7 @@ def _pruned(body: object, places: Iterable[_Place]) -> object:
                 holder = holder[part]
         except (KeyError, IndexError, TypeError):
             continue
-        # A list keeps its length, or the pointers into it would no longer fit.
+        # A list keeps its length, so that pointers into it stay correct.
         if isinstance(holder, dict):
             holder.pop(last, None)
     return pruned
@@ -619,7 +628,9 @@ def _reference_errors(order: str, parcels: list[str]) -> Iterable[FieldError]:
         if reference in seen:
             message = "Another parcel of the order has this reference."
         elif reference == order and len(parcels) > 1:
-            message = "Several parcels need references other than the order's."
+            message = (
+                "An order of several parcels needs a reference for each parcel that differs from the order's."
+            )
         else:
             seen.add(reference)
             continue
@@ -627,7 +638,7 @@ def _reference_errors(order: str, parcels: list[str]) -> Iterable[FieldError]:
 
 
 def customs_of_items(parcels: Iterable[orders.Parcel]) -> dict[str, Any]:
-    """What customs take from the items: the first description, and the sum where that is of one currency."""
+    """Derive customs values from the items: the first description, and the sum if all have one currency."""
     items = [item for parcel in parcels for item in parcel.items]
     values = [Money(item.unit_value.amount * item.quantity, item.unit_value.currency) for item in items]
     of_one_currency = len({value.currency for value in values}) == 1

@@ -21,7 +21,7 @@ DEFAULT = 20
 
 
 class ListQuery[F](NamedTuple):
-    """Which orders or trackings are wanted, how many of them, and from where on."""
+    """A filter for orders or trackings, the size of a page, and where the page begins."""
 
     filter: F
     limit: int
@@ -49,19 +49,21 @@ def read_account_query(query: Mapping[str, str]) -> str | None:
 
 
 def read_courier_query(query: Mapping[str, str]) -> tuple[str, str]:
-    """Read which account's couriers are meant, and in which language; empty: in any. Raises ProblemError."""
+    """Read the account and the language of a list of couriers. Empty: any language. Raises ProblemError."""
     values = _read("couriers", query)
     return values["account"] or "default", values["lang"] or ""
 
 
 def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """Every parameter of this kind of query, None where it is absent."""
+    """Read every parameter of this kind of query; None if it is absent."""
     parameters = PARAMETERS[kind]
     values: dict[str, Any] = dict.fromkeys(parameters)
     errors = []
     for name, text in query.items():
         if name not in parameters:
-            errors.append(FieldError(pointer([name]), "unknown_field", "There is no such parameter."))
+            errors.append(
+                FieldError(pointer([name]), "unknown_field", "There is no such parameter. Leave it out.")
+            )
         elif not is_absent(text):
             try:
                 values[name] = parameters[name].read(text)
@@ -86,14 +88,14 @@ def _time(text: str) -> datetime:
     """Read a time; a date is the moment at which it begins in UTC."""
     if _DATE.fullmatch(text.strip()):
         text = f"{text.strip()}T00:00:00Z"
-    # A plus sign that was not escaped arrives as a blank.
+    # A plus sign that was not percent-encoded arrives as a blank.
     return time(text.replace(" ", "+"))
 
 
 def _language(text: str) -> str:
     language = lower(text)
     if not _LANGUAGE.fullmatch(str(language)):
-        raise WrongValueError("format", "Must be a language, such as en.")
+        raise WrongValueError("format", "Must be the code of a language, such as en.")
     return str(language)
 
 
@@ -122,7 +124,7 @@ class Parameter(NamedTuple):
 
 
 def _enum(kind: type[StrEnum]) -> Parameter:
-    return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only of this status.")
+    return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only with this status.")
 
 
 def _carrier(names: Callable[[], Collection[str]], description: str) -> Parameter:
@@ -136,12 +138,14 @@ def _carrier(names: Callable[[], Collection[str]], description: str) -> Paramete
 
 
 _TEXT = {"type": "string", "maxLength": 255}
-"""Longer than all that is kept, and short enough for a key: DynamoDB refuses a question by a longer one."""
+"""Longer than any stored value, and short enough for a key: DynamoDB refuses a query with a longer one."""
 _CURSOR = {"type": "string", "maxLength": 4096}
-_NUMBER = Parameter(tracking_number, _TEXT, "Only with this tracking number, however it is spelt.")
+_NUMBER = Parameter(
+    tracking_number, _TEXT, "Only with this tracking number. Case and blanks make no difference."
+)
 _INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
-_ACCOUNT = Parameter(str, _TEXT, "Whose account is asked; default `default`.")
+_ACCOUNT = Parameter(str, _TEXT, "The account that is used. Default: `default`.")
 _PAGE = {
     "created_after": Parameter(
         _time, _INSTANT, "Only later than this time, or than the beginning of this day in UTC."
@@ -149,28 +153,32 @@ _PAGE = {
     "created_before": Parameter(
         _time, _INSTANT, "Only earlier than this time, or than the beginning of this day in UTC."
     ),
-    "limit": Parameter(_limit, _COUNT, "How many at most."),
-    "cursor": Parameter(str, _CURSOR, "`next_cursor` of the page before, same filters."),
+    "limit": Parameter(_limit, _COUNT, "The largest number of results in the page."),
+    "cursor": Parameter(str, _CURSOR, "The `next_cursor` of the page before. Use the same filters."),
 }
 
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "orders": {
         "status": _enum(OrderStatus),
         "carrier": _carrier(registry.names, "Only with this carrier."),
-        "account": Parameter(str, _TEXT, "Only of this carrier account."),
-        "reference": Parameter(str, _TEXT, "Only of this reference."),
+        "account": Parameter(str, _TEXT, "Only with this carrier account."),
+        "reference": Parameter(str, _TEXT, "Only with this reference."),
         "tracking_number": _NUMBER,
         "carrier_order_number": Parameter(
-            tracking_number, _TEXT, "Only of this number with the carrier, however it is spelt."
+            tracking_number,
+            _TEXT,
+            "Only with this order number of the carrier. Case and blanks make no difference.",
         ),
         **_PAGE,
     },
     "trackings": {
         "status": _enum(TrackingStatus),
         "carrier": _carrier(registry.trackers, "Only with this carrier or aggregator."),
-        "carrier_code": Parameter(lower, _TEXT, "Only with this courier of the aggregator's."),
+        "carrier_code": Parameter(lower, _TEXT, "Only with this courier, by the aggregator's code."),
         "tracking_number": _NUMBER,
-        "order_id": Parameter(str, _TEXT, "Only of this order's parcels, under earlier numbers too."),
+        "order_id": Parameter(
+            str, _TEXT, "Only parcels of this order, including those with earlier tracking numbers."
+        ),
         **_PAGE,
     },
     "account": {"account": _ACCOUNT},

@@ -1,7 +1,7 @@
-"""Reading what a client sent: a body as JSON, and the values that stand in bodies and queries.
+"""Read a request: its body as JSON, and the values in bodies and queries.
 
-A value is read by a function that gives it in the form that the domain has it in, or raises WrongValueError.
-Most leave a value of another JSON type than theirs as it is: what checks the body whole refuses that.
+Each function reads one kind of value. It returns the value in the domain's form, or raises WrongValueError.
+Most functions return a value of another JSON type unchanged; the model that checks the body refuses it.
 """
 
 import base64
@@ -21,9 +21,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
-"""No body that means anything here is nested this deep."""
+"""The deepest nesting that is read. No valid body comes near it."""
 _LARGEST_EXPONENT = 1000
-"""Of ten: far beyond what any field takes, and far below what decimal arithmetic overflows at."""
+"""The largest power of ten. Every field takes far less, and decimal arithmetic overflows far beyond."""
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _DASH = re.compile(r"[\u2010-\u2015\u2212]")
 _PHONE = re.compile(
@@ -35,12 +35,12 @@ _FORMATTING = re.compile(r"[\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
-"""Control characters and formatting ones; not those that join letters (U+200C, U+200D)."""
+"""Control and formatting characters, without those that join letters (U+200C, U+200D)."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class WrongValueError(ValueError):
-    """A value is not what it must be; `code` is one of the codes that `http.requests.orders` lists."""
+    """A value is wrong; `code` is one of the codes that `http.requests.orders` lists."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ def pointer(place: Iterable[int | str]) -> str:
 
 
 def at_pointer(document: object, place: str) -> object:
-    """Look up what stands at a JSON pointer; None for nothing."""
+    """Look up the value at a JSON pointer; None if there is none."""
     for part in place.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict):
@@ -77,17 +77,17 @@ def read_bytes(event: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
     except (binascii.Error, ValueError):
-        raise ProblemError("not_json", "The body cannot be read.") from None
+        raise ProblemError("not_json", "The body is not text in UTF-8.") from None
 
 
 def read_json(
     raw: bytes, content_type: str, *, most: int = MAX_BYTES, types: Collection[str] = (JSON,)
 ) -> object:
-    """Read a body of at most `most` bytes as JSON; no body is `{}`.
+    """Read a body of at most `most` bytes as JSON. An empty body counts as `{}`.
 
-    A UTF-8 byte order mark is passed over. Numbers are int or Decimal, never float. Raises ProblemError:
-    `unsupported_media_type`, `body_too_large`, or `not_json`, also for what JSON leaves open and nobody can
-    mean: NaN, a name twice in one object, half a surrogate pair, thousands of brackets.
+    A UTF-8 byte order mark is skipped. Numbers become int or Decimal, never float. Raises ProblemError:
+    `unsupported_media_type`, `body_too_large` or `not_json`. `not_json` also covers NaN, the same name twice
+    in one object, half a surrogate pair, and nesting that is too deep.
     """
     if not raw:
         return {}
@@ -95,7 +95,7 @@ def read_json(
         named = " or ".join(types)
         raise ProblemError("unsupported_media_type", f"Send JSON, with Content-Type: {named}.")
     if len(raw) > most:
-        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes; {most} are taken.")
+        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes. The limit is {most}.")
     try:
         value: object = json.loads(
             raw.decode("utf-8-sig"),
@@ -106,9 +106,9 @@ def read_json(
         )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise ProblemError("not_json", f"The body is not JSON: see {place}.") from None
+        raise ProblemError("not_json", f"The body is not JSON: the first error is at {place}.") from None
     except UnicodeDecodeError:
-        raise ProblemError("not_json", "The body is not UTF-8.") from None
+        raise ProblemError("not_json", "The body is not text in UTF-8.") from None
     except RecursionError:
         raise _too_deep() from None
     _check(value, MAX_DEPTH)
@@ -116,7 +116,7 @@ def read_json(
 
 
 def _decimal(text: str) -> Decimal:
-    """A number as it is written. One beyond all measure is infinite: no arithmetic with it can overflow."""
+    """Read a number exactly. A huge exponent makes it infinite, so that arithmetic cannot overflow."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -155,44 +155,44 @@ def _check(value: object, depth: int) -> None:
 
 def _check_text(text: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ProblemError("not_json", "A text holds half a surrogate pair.")
+        raise ProblemError("not_json", "A text has half a surrogate pair. Send whole characters.")
 
 
 def _too_deep() -> ProblemError:
-    return ProblemError("not_json", f"The body is nested more than {MAX_DEPTH} deep.")
+    return ProblemError("not_json", f"The body is nested more than {MAX_DEPTH} levels deep.")
 
 
 def time(value: object) -> datetime:
-    """Read an RFC 3339 time with its zone, and give it in UTC."""
+    """Read an RFC 3339 time with its zone, and return it in UTC."""
     if not isinstance(value, str):
-        raise WrongValueError("type", "Must be a text holding a time.")
+        raise WrongValueError("type", "Must be a text with a time, such as 2026-11-21T09:30:00Z.")
     try:
         moment = datetime.fromisoformat(value.upper()) if _TIME.fullmatch(value) else None
     except ValueError:
         moment = None
     if moment is None:
-        raise WrongValueError("format", "Must be an RFC 3339 time with a zone: 2026-11-21T09:30:00Z.")
+        raise WrongValueError("format", "Must be an RFC 3339 time with a zone, such as 2026-11-21T09:30:00Z.")
     if not 1970 < moment.year < 2200:
-        raise WrongValueError("out_of_range", "Must lie between the years 1971 and 2199.")
+        raise WrongValueError("out_of_range", "Must be between the years 1971 and 2199.")
     return moment.astimezone(UTC)
 
 
 def day(value: object) -> date:
     """Read a date, or the date of a time."""
     if not isinstance(value, str):
-        raise WrongValueError("type", "Must be a text holding a date.")
+        raise WrongValueError("type", "Must be a text with a date, such as 2026-11-21.")
     if len(value) > len("2026-11-21"):
         return time(value).date()
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise WrongValueError("format", "Must be a date: 2026-11-21.") from None
+        raise WrongValueError("format", "Must be a date, such as 2026-11-21.") from None
 
 
 def number(value: object, *, below: int, places: int, positive: bool = True) -> Decimal:
-    """Read a JSON number, or a text that holds one; what has more decimals than `places` is rounded half up.
+    """Read a JSON number, or a text with one. More decimals than `places` are rounded half up.
 
-    Rounded and not refused: what a shop's floats add up to has decimals that nobody means.
+    They are not refused, because sums of floats in a shop's software have such decimals.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -210,51 +210,51 @@ def number(value: object, *, below: int, places: int, positive: bool = True) -> 
     if decimals_of(amount) > places:
         amount = amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
         if positive and amount == 0:
-            raise WrongValueError("out_of_range", f"Must be {least}, to {places} decimals.")
+            raise WrongValueError("out_of_range", f"Must be {least} when rounded to {places} decimals.")
     return Decimal(format(abs(amount), "f"))
 
 
 def decimals_of(amount: Decimal) -> int:
-    """How many digits stand behind the point of a finite number."""
+    """Count the digits after the decimal point of a finite number."""
     return max(0, -amount.as_tuple().exponent)  # type: ignore[operator] # it is finite
 
 
 def whole(value: object) -> object:
-    """Let 2.0 pass for 2, which JSON does not tell apart."""
+    """Read 2.0 as 2, because JSON makes no difference between them."""
     if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**15 and value == int(value):
         return int(value)
     return value
 
 
 def line(value: object) -> object:
-    """Read a text of one line: blanks around it are dropped, breaks and tabs in it become blanks."""
+    """Read a text of one line. Blanks around it are dropped; line breaks and tabs in it become blanks."""
     return " ".join(_visible(value).split()) if isinstance(value, str) else value
 
 
 def lines(value: object) -> object:
-    """Read a text that may have several lines: blanks around it are dropped."""
+    """Read a text that may have several lines. Blanks around it are dropped."""
     return _visible(value).strip() if isinstance(value, str) else value
 
 
 def compatible(value: object) -> object:
-    """Read a line in Unicode's compatibility form: full-width letters and digits are ordinary ones."""
+    """Read a line in Unicode's compatibility form, so that full-width characters become ordinary ones."""
     return line(normalize("NFKC", value)) if isinstance(value, str) else value
 
 
 def upper(value: object) -> object:
-    """Read a line in that form, and in capitals."""
+    """Read a line in compatibility form and in capital letters."""
     text = compatible(value)
     return text.upper() if isinstance(text, str) else text
 
 
 def lower(value: object) -> object:
-    """Read a line in that form, and in small letters: a carrier's or a courier's code."""
+    """Read a line in compatibility form and in small letters, such as a carrier's or a courier's code."""
     text = compatible(value)
     return text.lower() if isinstance(text, str) else text
 
 
 def reference(value: object) -> object:
-    """Read a client's own text, which is taken as it is."""
+    """Read a client's reference, which is not corrected."""
     if isinstance(value, str):
         if value != value.strip():
             raise WrongValueError("format", "Must not begin or end with a blank.")
@@ -263,14 +263,14 @@ def reference(value: object) -> object:
 
 
 def own_text(value: object) -> object:
-    """Read a text that is ours alone to keep, as it is."""
+    """Read a text that the carrier never gets; it is not corrected."""
     if isinstance(value, str):
         _refuse_lost_letters(value)
     return value
 
 
 def tracking_number(value: object) -> object:
-    """Read a number as people copy it: in capitals, without blanks and what cannot be seen."""
+    """Read a tracking number, in capitals, and without the blanks that people copy with it."""
     if not isinstance(value, str):
         return value
     text = _FORMATTING.sub("", "".join(normalize("NFKC", value).split())).upper()
@@ -285,14 +285,15 @@ def phone(value: object) -> object:
         match = _PHONE.fullmatch(text)
         if match is None or not 5 <= sum(map(str.isdigit, match["number"])) <= 20:
             message = (
-                "Must have 5 to 20 digits, with + ( ) . - / and blanks, such as +1 512 555 0142 ext. 12."
+                "Must have 5 to 20 digits; + ( ) . - / and blanks are allowed. "
+                "An example is +1 512 555 0142 ext. 12."
             )
             raise WrongValueError("format", message)
     return text
 
 
 def hs_code(value: object) -> object:
-    """Read a code of the Harmonized System; less than 6 digits of it are taken too."""
+    """Read a code of the Harmonized System. One with fewer than 6 digits is accepted too."""
     text = compatible(value)
     if isinstance(text, str) and text and not re.fullmatch(r"\d([. ]*\d){0,13}", text, re.ASCII):
         raise WrongValueError("format", "Must be 6 to 14 digits; dots and blanks may stand between them.")
@@ -312,13 +313,13 @@ def country(value: object) -> object:
     code = upper(value)
     if isinstance(code, str) and code and not countries.is_country(code):
         likely = countries.country_code(code)
-        hint = f": {likely} is likely." if likely else "."
+        hint = f". Do you mean {likely}?" if likely else ", such as US."
         raise WrongValueError("format", f"Must be the two letters of a country (ISO 3166-1){hint}")
     return code
 
 
 def origin(value: object) -> object:
-    """Read where goods come from: two or three letters are a country's code, more are its name."""
+    """Read a country of origin. Two or three letters are the country's code, a longer text is its name."""
     text = compatible(value)
     is_code = isinstance(text, str) and (len(text) <= 2 or (len(text) == 3 and countries.country_code(text)))
     return country(text) if is_code else text
@@ -329,13 +330,13 @@ def currency(value: object) -> object:
     code = upper(value)
     if isinstance(code, str) and code and currencies.decimals(code) is None:
         likely = currencies.LIKELY.get(code)
-        hint = f": {likely} is likely." if likely else ", such as USD."
+        hint = f". Do you mean {likely}?" if likely else ", such as USD."
         raise WrongValueError("unknown_value", f"Must be the code of a currency in use (ISO 4217){hint}")
     return code
 
 
 def without_entities(text: str) -> str:
-    """Read HTML's entities back into letters, which a shop has made of an apostrophe or an ampersand.
+    """Replace HTML entities by their characters. A shop's software may have made them of an apostrophe.
 
     >>> without_entities("O&amp;#39;Connell &copy Sons")
     "O'Connell &copy Sons"
@@ -344,13 +345,13 @@ def without_entities(text: str) -> str:
         return text
     from html import unescape
 
-    for _ in range(2):  # some have been made of others
+    for _ in range(2):  # an entity may have been encoded twice
         text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     return text
 
 
 def without_invisible(text: str) -> str:
-    """Put a blank in the place of every character that is no letter, no sign and no break of a line."""
+    """Replace each invisible character, line breaks and tabs excepted, by a blank."""
     return _INVISIBLE.sub(" ", text)
 
 
@@ -361,7 +362,7 @@ def _visible(text: str) -> str:
 
 def _refuse_lost_letters(text: str) -> None:
     if "\ufffd" in text:
-        message = "Holds U+FFFD: a letter was lost before the text came here. Send it as UTF-8."
+        message = "Must not have U+FFFD: a letter was lost before the text came here. Send the text as UTF-8."
         raise WrongValueError("characters", message)
 
 

@@ -1,7 +1,7 @@
-"""What clients may send about parcels that are followed, ours or not. Codes as in `requests.orders`.
+"""The bodies of requests about trackings. The error codes are those of `requests.orders`.
 
-A list is read entry by entry: an entry that is wrong spoils only itself, and the pointers of its errors
-begin with its place in the list.
+A list is read entry by entry. A wrong entry does not stop the others, and the pointers of its errors begin
+with its position in the list.
 """
 
 import re
@@ -46,12 +46,14 @@ _AIR_WAYBILL = re.compile(r"\d{3}[ -]?\d{7,8}", re.ASCII)
 
 
 def _ordered_at(value: object) -> object:
-    """`2017/8/27 16:51` is how the aggregator's own document has it: a time without a zone, read as UTC."""
+    """Read a time. The form `2017/8/27 16:51` of the aggregator's document has no zone and is read as UTC."""
     if isinstance(value, str) and _DOCUMENTED_TIME.fullmatch(value):
         try:
             return datetime.strptime(value, "%Y/%m/%d %H:%M").replace(tzinfo=UTC).isoformat()
         except ValueError:
-            raise WrongValueError("format", "Must be a time that there is.") from None
+            raise WrongValueError(
+                "format", "Must be a time that exists, such as 2026-11-21T09:30:00Z."
+            ) from None
     return value
 
 
@@ -69,32 +71,36 @@ Id = Annotated[str, Field(max_length=80)]
 
 
 class CustomerInput(Input):
-    """Whom the parcel is for."""
+    """The customer whom the parcel is for."""
 
     name: Line | None = None
     email: Line | None = None
     phone: Phone | None = None
 
     def to_domain(self) -> Customer | None:
-        """The customer; None where no field of him is filled."""
+        """Make the customer; None if all fields are empty."""
         facts = self.model_dump(exclude_none=True)
         return Customer(**facts) if facts else None
 
 
-class FollowingInput(Input):
-    """A parcel to be followed, whoever carries it."""
+class SubscriptionInput(Input):
+    """A parcel to be followed, of any courier."""
 
     carrier_code: Courier
     tracking_number: Number
     account: Account = "default"
     destination_country: Country | None = None
     special_destination: Short | None = Field(
-        None, description="The destination, for couriers that want it in a field of its own."
+        None, description="The destination, for couriers that require it in this field."
     )
     postcode: Postcode | None = None
     ship_date: Day | None = None
-    account_number: Short | None = Field(None, description="The shipper's, which some couriers want.")
-    auto_correct: bool = Field(True, description="Let the aggregator find the right courier.")
+    account_number: Short | None = Field(
+        None, description="The shipper's account number, which some couriers require."
+    )
+    auto_correct: bool = Field(
+        True, description="Let the aggregator correct the courier if another one has the parcel."
+    )
     title: Line | None = None
     logistics_channel: Line | None = None
     customer: CustomerInput = CustomerInput()
@@ -105,7 +111,7 @@ class FollowingInput(Input):
     metadata: Metadata = Field({})
 
     def to_domain(self) -> Subscription:
-        """The parcel, and the account that is to follow it."""
+        """Make the subscription: the parcel and the account that follows it."""
         own = {"account", "carrier_code", "tracking_number", "customer", "metadata"}
         following = Following(
             waybill=Waybill(self.carrier_code, self.tracking_number),
@@ -116,7 +122,7 @@ class FollowingInput(Input):
 
 
 class Patch(BaseModel):
-    """A JSON object of changes: what is absent stays, null or an empty text takes a thing back."""
+    """A JSON object of changes. Absent fields keep their values; null or an empty text removes the value."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -129,7 +135,7 @@ class Patch(BaseModel):
 
 
 class CustomerPatch(Patch):
-    """Changes of whom the parcel is for."""
+    """Changes of the customer."""
 
     name: Line | None = None
     email: Line | None = None
@@ -137,7 +143,7 @@ class CustomerPatch(Patch):
 
 
 class TrackingPatch(Patch):
-    """Changes of a followed parcel."""
+    """Changes of a tracking."""
 
     title: Line | None = None
     customer: CustomerPatch | None = None
@@ -147,11 +153,13 @@ class TrackingPatch(Patch):
     destination: Country | None = Field(None, description="The same as `destination_country`.")
     archived: bool | None = None
     metadata: Annotated[dict[Short, Text | None], Field(max_length=50)] | None = None
-    carrier_code: Courier | None = Field(None, description="The courier that really has the parcel.")
-    paused: bool | None = Field(None, description="False: ask about it again, where that can be.")
+    carrier_code: Courier | None = Field(
+        None, description="The courier that really has the parcel, by the aggregator's code."
+    )
+    paused: bool | None = Field(None, description="False resumes the polls of an order's parcel.")
 
     def to_domain(self) -> Change:
-        """The change."""
+        """Make the domain's change."""
         return Change(edit=self._edit, carrier_code=self.carrier_code, paused=self.paused)
 
     def _edit(self, tracking: Tracking) -> Tracking:
@@ -182,25 +190,27 @@ class TrackingPatch(Patch):
 
 
 class TrackingChange(TrackingPatch):
-    """Changes of one of several followed parcels."""
+    """Changes of one of several trackings."""
 
     id: Id
 
 
 class TrackingName(Input):
-    """One of several followed parcels, which may also be given as its bare id."""
+    """One of several trackings. It may also be given as a text with the id."""
 
     id: Id
 
 
 class RefreshInput(Input):
-    """How a parcel is to be asked about."""
+    """How a tracking is refreshed."""
 
-    realtime: bool = Field(False, description="Have the courier itself asked, once in two hours.")
+    realtime: bool = Field(
+        False, description="Let the aggregator ask the courier while you wait, at most once in two hours."
+    )
 
 
 class RouteInput(Input):
-    """From where to where, with which courier."""
+    """A route: a courier, an origin and a destination."""
 
     origin: Country
     destination: Country
@@ -208,7 +218,7 @@ class RouteInput(Input):
     account: Account = "default"
 
     def to_domain(self) -> Route:
-        """The route."""
+        """Make the domain's route."""
         return Route(origin=self.origin, destination=self.destination, carrier_code=self.carrier_code)
 
 
@@ -217,28 +227,30 @@ class AreaInput(Input):
 
     country: Country
     postcode: Postcode
-    company: Short | None = Field(None, description="The courier; default: all that are known.")
+    company: Short | None = Field(
+        None, description="The courier, by the aggregator's code. Default: all couriers."
+    )
 
 
 class NumberInput(Input):
-    """A number of an unknown courier."""
+    """A tracking number whose courier is not known."""
 
     tracking_number: Number
     account: Account = "default"
 
 
 class Several[T](NamedTuple):
-    """What the entries of a list say, or what is wrong with each."""
+    """The entries of a list. A wrong entry is held as its problem."""
 
     entries: list[T | ProblemError]
 
     @property
     def good(self) -> list[T]:
-        """The entries with which nothing is wrong."""
+        """The valid entries."""
         return [entry for entry in self.entries if not isinstance(entry, ProblemError)]
 
     def answered[R](self, results: "list[R | ProblemError]") -> "list[R | ProblemError]":
-        """The results of the good entries, each in its place, with pointers that lead there."""
+        """Put the results of the valid entries in their positions, and make their pointers begin there."""
         left = iter(results)
         answers: list[R | ProblemError] = []
         for place, entry in enumerate(self.entries):
@@ -251,7 +263,7 @@ class Several[T](NamedTuple):
 
 
 def read[T: BaseModel](model: type[T], body: object) -> T:
-    """What a body says in the form of `model`. Raises ProblemError with everything that is wrong with it."""
+    """Read a body as `model`. Raises ProblemError with every mistake in the body."""
     request, errors = checked(model, body)
     if request is None:
         raise invalid([_named_as_fixed(error, model) for error in errors])
@@ -259,15 +271,15 @@ def read[T: BaseModel](model: type[T], body: object) -> T:
 
 
 def read_subscriptions(body: object) -> Several[Subscription]:
-    """The parcels to be followed that a list names. Raises ProblemError for what is no list of them.
+    """Read a list of parcels to be followed. Raises ProblemError if the body is not such a list.
 
-    One may be named twice: it is followed already by then, which is no error.
+    A parcel may be named twice. The second entry then gets the tracking of the first, without an error.
     """
-    return _several(body, lambda entry: read(FollowingInput, entry).to_domain())
+    return _several(body, lambda entry: read(SubscriptionInput, entry).to_domain())
 
 
 def read_changes(body: object) -> Several[tuple[str, Change]]:
-    """The changes of several followed parcels, by their ids. Raises ProblemError for what is no list."""
+    """Read the changes of several trackings, by their ids. Raises ProblemError if the body is not a list."""
 
     def change(entry: object) -> tuple[str, Change]:
         change = read(TrackingChange, entry)
@@ -277,7 +289,7 @@ def read_changes(body: object) -> Several[tuple[str, Change]]:
 
 
 def read_names(body: object) -> Several[str]:
-    """Which followed parcels are meant. Raises ProblemError for what is no list of them."""
+    """Read the ids of several trackings. Raises ProblemError if the body is not a list."""
 
     def name(entry: object) -> str:
         return read(TrackingName, {"id": entry} if isinstance(entry, str) else entry).id
@@ -286,7 +298,7 @@ def read_names(body: object) -> Several[str]:
 
 
 def read_areas(body: object) -> list[Area]:
-    """Which places are meant. Raises ProblemError with all that is wrong with any."""
+    """Read a list of places. Raises ProblemError with every mistake in any of them."""
     several = _several(body, lambda entry: Area(**read(AreaInput, entry).model_dump()))
     wrong = [entry for entry in several.entries if isinstance(entry, ProblemError)]
     if wrong:
@@ -295,18 +307,18 @@ def read_areas(body: object) -> list[Area]:
 
 
 def read_air_waybill(text: str) -> str:
-    """Which air waybill is meant: three digits, then seven or eight. Raises ProblemError."""
+    """Read an air waybill: three digits, then seven or eight. Raises ProblemError."""
     if not _AIR_WAYBILL.fullmatch(text):
-        message = "Must be three digits, a hyphen or a blank or nothing, and seven or eight digits."
+        message = "Must be three digits, then seven or eight digits, such as 016-10354966."
         raise invalid([FieldError("/awb", "format", message)])
     return text
 
 
 def _named_as_fixed(error: FieldError, model: type[BaseModel]) -> FieldError:
-    """Say of a field that can be given and not be changed that it is fixed, not that it is unknown."""
+    """Replace `unknown_field` by `cannot_change` for a field that exists but is fixed."""
     name = error.pointer.removeprefix("/")
-    if error.code == "unknown_field" and issubclass(model, TrackingPatch) and name in FollowingInput.names:
-        return FieldError(error.pointer, "cannot_change", "Is fixed once the parcel is followed.")
+    if error.code == "unknown_field" and issubclass(model, TrackingPatch) and name in SubscriptionInput.names:
+        return FieldError(error.pointer, "cannot_change", "Cannot be changed once the parcel is followed.")
     return error
 
 
@@ -331,7 +343,7 @@ def _several[T](
             entries.append(_placed(error, place))
             continue
         if name is not None and name(entry) in seen:
-            message = "Another entry of the list names the same parcel."
+            message = "An earlier entry names the same parcel. Name it once."
             entries.append(_placed(invalid([FieldError(named_at, "not_unique", message)]), place))
             continue
         if name is not None:
@@ -341,7 +353,7 @@ def _several[T](
 
 
 def _placed(error: ProblemError, place: int) -> ProblemError:
-    """The same problem, with pointers from the list that the entry stands in."""
+    """Make the pointers of an entry's problem begin at the list."""
     problem = error.problem
     errors = tuple(
         msgspec.structs.replace(each, pointer=f"{pointer([place])}{each.pointer}") for each in problem.errors

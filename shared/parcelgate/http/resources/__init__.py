@@ -1,7 +1,7 @@
-"""What clients are shown: the contract's resources by their nouns, made from the domain's objects.
+"""The contract's resources, as clients see them: one module for each noun, made from the domain's objects.
 
-Where a resource shows a thing of the domain whole, it holds that very thing: a new field of it is shown
-without a word here (see `docs/adding-a-field.md`). What is not listed (how an order is being sent, its
-version, keys of stored labels) never leaves. `http.answers.encode` writes amounts of money as decimal
-strings, measures as numbers and times as the contract has them.
+Where a resource shows a whole domain object, it contains that object, so a new field of it is shown without
+a change here (see `docs/adding-a-field.md`). Fields that are not listed, such as the state of a submission,
+an order's version and the keys of stored labels, are never shown. `http.answers.encode` writes money as
+decimal strings, measures as numbers and times in RFC 3339.
 """

@@ -1,4 +1,4 @@
-"""What an aggregator answers that is about no tracking of ours."""
+"""An aggregator's replies that do not concern one of our trackings."""
 
 from typing import Any
 
@@ -15,24 +15,24 @@ class TransitTimesResource(msgspec.Struct, frozen=True):
 
 
 class RemoteAreas(msgspec.Struct, frozen=True):
-    """Which places couriers call remote, in the aggregator's own words."""
+    """The places that couriers call remote, by the aggregator's own field names."""
 
     data: tuple[dict[str, Any], ...]
 
 
 class AggregatorWords(msgspec.Struct, frozen=True):
-    """What an aggregator says, by its own names."""
+    """An aggregator's reply, by its own field names."""
 
     data: dict[str, Any]
 
 
 class TrackingCounts(msgspec.Struct, frozen=True):
-    """How many of an account's parcels stand how."""
+    """How many of an account's parcels have each status."""
 
     data: dict[TrackingStatus, int]
 
 
 class CourierList(msgspec.Struct, frozen=True):
-    """Couriers; of those that a number may belong to, the likeliest first."""
+    """Couriers. For a detected number the likeliest comes first."""
 
     data: tuple[Courier, ...]

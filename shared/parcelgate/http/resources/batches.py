@@ -1,4 +1,4 @@
-"""A batch and what became of its orders, as clients are shown it."""
+"""A batch with the result of each order, as clients see it."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,14 +13,14 @@ from parcelgate.http.problems import ProblemResource, problem_resource
 
 
 class TakenBatch(msgspec.Struct, frozen=True):
-    """A batch that was taken."""
+    """A batch that was stored."""
 
     id: str
     total: int
 
 
 class CheckedOrderResource(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of checking one entry of a batch, by its place from 0. Pointers lead into the entry."""
+    """The check of one entry of a batch, by its position from 0. Pointers lead into the entry."""
 
     index: int
     reference: str | None
@@ -30,7 +30,7 @@ class CheckedOrderResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedBatchResource(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that was only checked: nothing is stored of it and nothing is bought."""
+    """A batch that was only checked. Nothing of it is stored and nothing is bought."""
 
     total: int
     valid: int
@@ -39,7 +39,7 @@ class CheckedBatchResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchOrderResource(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a batch, by its place from 0. `id` is null where there is no order of it (yet).
+    """One entry of a batch, by its position from 0. `id` is null if the entry has no order (yet).
 
     The pointers of its problem lead into the entry, not into the batch.
     """
@@ -52,7 +52,7 @@ class BatchOrderResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchResource(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch. The four counts add up to its total; invalid entries are among the failed."""
+    """A batch. The four counts add up to the total; `failed` includes invalid entries."""
 
     id: str
     status: Literal["processing", "finished"]
@@ -67,7 +67,7 @@ class BatchResource(msgspec.Struct, frozen=True, kw_only=True):
 def checked_batch_resource(
     lines: Sequence[BatchLine], entries: Sequence[CheckedEntry]
 ) -> CheckedBatchResource:
-    """The result of checking each entry of a batch."""
+    """Show the check of each entry of a batch."""
     valid = sum(not entry.errors for entry in entries)
     orders = tuple(
         copied(CheckedOrderResource, entry, index=index, reference=line.reference, valid=not entry.errors)
@@ -77,7 +77,7 @@ def checked_batch_resource(
 
 
 def batch_resource(batch: Batch, progress: Progress, site: Site) -> BatchResource:
-    """A batch with what became of each of its entries."""
+    """Show a batch with the result of each entry."""
     rows = tuple(
         copied(
             BatchOrderResource,

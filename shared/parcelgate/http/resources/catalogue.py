@@ -1,4 +1,4 @@
-"""What there is to be had: carriers, services, prices, good addresses, and this service itself."""
+"""Carriers, services, prices, address checks, and the health of this API."""
 
 from typing import Literal
 
@@ -25,13 +25,13 @@ class RateResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateList(msgspec.Struct, frozen=True):
-    """What the order would cost now."""
+    """The prices of the order at this moment."""
 
     rates: tuple[RateResource, ...]
 
 
 class CarrierList(msgspec.Struct, frozen=True):
-    """The carriers here."""
+    """All carriers."""
 
     data: tuple[CarrierProfile, ...]
 
@@ -39,7 +39,7 @@ class CarrierList(msgspec.Struct, frozen=True):
 class ServiceList(msgspec.Struct, frozen=True):
     """A carrier's services.
 
-    `source` says who named them: the carrier's own catalogue, or Parcelgate from what is known of it.
+    `source` says where the list is from: the carrier's own catalogue, or Parcelgate's.
     """
 
     data: tuple[Service, ...]
@@ -56,12 +56,12 @@ class AddressCheckResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """A sign of life."""
+    """The state of this API."""
 
     status: str
     version: str
 
 
 def rate_resource(order: Order, rate: Rate) -> RateResource:
-    """A price preview for an order."""
+    """Show the price of an order."""
     return copied(RateResource, rate, carrier=order.carrier, account=order.account)

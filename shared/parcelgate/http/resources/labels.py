@@ -1,4 +1,4 @@
-"""An order's label, as clients are shown it."""
+"""An order's label, as clients see it."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ class ParcelLabelResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelResource(msgspec.Struct, frozen=True, kw_only=True):
-    """The label. `url` has all parcels in one document, and is null for images of several parcels."""
+    """The label. `url` leads to one document with all parcels; it is null for images of several parcels."""
 
     status: LabelStatus = LabelStatus.READY
     format: str
@@ -29,6 +29,6 @@ class LabelResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingLabel(msgspec.Struct, frozen=True):
-    """There is no label yet."""
+    """The answer while there is no label yet."""
 
     status: LabelStatus = LabelStatus.PENDING

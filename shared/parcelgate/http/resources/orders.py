@@ -1,4 +1,4 @@
-"""An order, its audit trail and its manifest, as clients are shown them."""
+"""An order, its audit trail and its manifest, as clients see them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -41,7 +41,7 @@ class ParcelResource(RequestedParcel, frozen=True, kw_only=True):
 
 
 class OrderLabelResource(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the label can be had, and how it was asked for."""
+    """The status of the label, and the format that the client asked for."""
 
     status: LabelStatus
     format: str
@@ -50,7 +50,7 @@ class OrderLabelResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderLinks(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to go on from an order."""
+    """Addresses that belong to an order."""
 
     self: str
     label: str
@@ -94,14 +94,14 @@ class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of orders; `next_cursor` leads to the next one, null on the last."""
+    """A page of orders. `next_cursor` leads to the next page; it is null on the last page."""
 
     data: tuple[OrderResource, ...]
     next_cursor: str | None
 
 
 class EventCarrierWords(msgspec.Struct, frozen=True):
-    """What the carrier itself said."""
+    """The carrier's own code and message."""
 
     code: str
     message: str
@@ -126,7 +126,7 @@ class EventList(msgspec.Struct, frozen=True):
 
 
 class ManifestOrderResource(msgspec.Struct, frozen=True, kw_only=True):
-    """One order of a manifest: closed, now or before, or why not."""
+    """One order of a manifest. It is closed, now or by an earlier call, or `problem` says why not."""
 
     id: str
     status: Literal["closed", "failed"]
@@ -134,7 +134,7 @@ class ManifestOrderResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestResource(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders that were to be closed, in the order they were named in."""
+    """The orders of a manifest, in the sequence of the request."""
 
     id: str
     orders: tuple[ManifestOrderResource, ...]
@@ -143,7 +143,7 @@ class ManifestResource(msgspec.Struct, frozen=True, kw_only=True):
 def order_resource(
     order: Order, site: Site, delivery: Mapping[str, TrackingStatus] = MappingProxyType({})
 ) -> OrderResource:
-    """An order as the contract shows it; `delivery` says how parcels stand, by their tracking ids."""
+    """Show an order as the contract has it. `delivery` has the status of each parcel, by its tracking id."""
 
     def shown(problem: Problem | None) -> ProblemResource | None:
         return problem_resource(problem, site, order_id=order.id) if problem else None
@@ -180,7 +180,7 @@ def event_resource(event: OrderEvent) -> EventResource:
 
 
 def manifest_resource(manifest: "Manifest", site: Site) -> ManifestResource:
-    """A manifest with what became of each of its orders."""
+    """Show a manifest with the result of each order."""
     return ManifestResource(
         id=manifest.id,
         orders=tuple(

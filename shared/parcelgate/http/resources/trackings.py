@@ -1,4 +1,4 @@
-"""A followed parcel with its timeline, as clients are shown it."""
+"""A tracking with its timeline, as clients see it."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -20,21 +20,21 @@ from parcelgate.http.problems import ProblemResource, problem_resource
 
 
 class SecondaryNumber(msgspec.Struct, frozen=True):
-    """Another carrier's number of the same parcel; `carrier` where it is known."""
+    """Another carrier's number of the same parcel. `carrier` is null if it is not known."""
 
     carrier: str | None
     number: str
 
 
 class NextCarrierResource(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes the parcel on, by an aggregator's code for the courier, and under which number."""
+    """The courier that takes over the parcel, by the aggregator's code, and its number there."""
 
     carrier_code: str
     tracking_number: str
 
 
 class LocationResource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where something happened; `text` in the carrier's own words."""
+    """Where something happened. `text` is the carrier's own."""
 
     city: str | None
     state: str | None
@@ -46,8 +46,9 @@ class LocationResource(msgspec.Struct, frozen=True, kw_only=True):
 class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a parcel.
 
-    `status` is null when the carrier's `code` is not known here. `at_is_local` marks a time that came
-    without a zone, and was read in the account's. `carrier` is who carried the parcel then.
+    `status` is null if the carrier's `code` is not known here, or if the code changes no status.
+    `at_is_local` marks a time that came without a zone and was read in the account's zone. `carrier` had the
+    parcel then.
     """
 
     id: str
@@ -65,10 +66,11 @@ class TrackingEventResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
-    """One followed parcel; its events oldest first.
+    """One tracking, with its events, oldest first.
 
-    `next_poll_at` is null when nobody asks about it any more. The pictures of a proof of delivery are the
-    carrier's, and open until its `expires_at`. `estimated_delivery` and `signed_by` are its own words.
+    `next_poll_at` is null if the parcel is no longer polled. The links to pictures of a proof of delivery are
+    the carrier's and valid until `expires_at`. `estimated_delivery` and `signed_by` are the carrier's own
+    words.
     """
 
     id: str
@@ -105,20 +107,20 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackingList(msgspec.Struct, frozen=True):
-    """Parcels' timelines, in the order of the parcels."""
+    """The trackings of an order's parcels, in parcel order."""
 
     data: tuple[TrackingResource, ...]
 
 
 class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of trackings; `next_cursor` leads to the next one, null on the last."""
+    """A page of trackings. `next_cursor` leads to the next page; it is null on the last page."""
 
     data: tuple[TrackingResource, ...]
     next_cursor: str | None
 
 
 class TrackingResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one entry of a list, as the status that it would have had alone."""
+    """The result of one entry of a list. `status` is what a request with this entry alone would give."""
 
     status: int
     id: str | None = None
@@ -128,13 +130,13 @@ class TrackingResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class TrackingResults(msgspec.Struct, frozen=True):
-    """What became of each entry of a list, in its order."""
+    """The results of all entries of a list, in the sequence of the list."""
 
     data: tuple[TrackingResult, ...]
 
 
 def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) -> TrackingResource:
-    """One followed parcel."""
+    """Show one tracking."""
     return copied(
         TrackingResource,
         tracking,
@@ -152,7 +154,7 @@ def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) 
 def tracking_results[R](
     results: Iterable[R | ProblemError], site: Site, shown: Callable[[R], TrackingResult]
 ) -> TrackingResults:
-    """What became of each entry of a list; `shown` makes the result of one that did not fail."""
+    """Show the result of each entry of a list. `shown` makes the result of an entry that did not fail."""
     return TrackingResults(
         tuple(
             TrackingResult(
