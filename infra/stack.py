@@ -116,6 +116,7 @@ class ParcelgateStack(Stack):
             ApiId=api.http.api_id,
             WebhookBaseUrl=api.url,
             TableName=store.table.table_name,
+            EventsTableName=store.events.table_name,
             LabelBucket=labels.bucket.bucket_name,
             KeyArn=store.key.key_arn,
             OrderFlowArn=base.order_flow_arn(),

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from parcelgate.services.trackings.tracking_reader import TrackingReader
     from parcelgate.services.webhooks.process import WebhookProcessor
     from parcelgate.services.webhooks.receive import WebhookReceiver
+    from parcelgate.store.merchant_events.table import EventsTable
     from parcelgate.store.table import Table
 
 
@@ -73,6 +74,13 @@ class Runtime:
         from parcelgate.store.table import Table
 
         return Table(client("dynamodb"), self.settings.table)
+
+    @cached_property
+    def events_table(self) -> "EventsTable":
+        """The table of what merchants are told."""
+        from parcelgate.store.merchant_events.table import EventsTable
+
+        return EventsTable(client("dynamodb"), self.settings.events_table)
 
     # Carriers
 

@@ -17,13 +17,14 @@ from tests.infra.permissions import (
     USE_THE_TABLES_KEY,
     differences,
 )
+from tests.support.table import EVENTS_INDEXES
 
 
 @pytest.fixture(scope="module")
 def names(aws: Template) -> dict[str, str]:
     """What the resources of the stack are called in the table above."""
     things = {
-        "DynamoDB::Table": {"table": "Store"},
+        "DynamoDB::Table": {"table": "StoreTable", "events table": "StoreEvents"},
         "KMS::Key": {"key": "Store"},
         "Events::EventBus": {"event bus": "Events"},
         "SQS::Queue": {
@@ -49,6 +50,9 @@ def names(aws: Template) -> dict[str, str]:
     (table,) = [arn for arn, name in called.items() if name == "table"]
     for index in ("by_time", "by_status", "by_reference", "due"):
         called[f"{table}/index/{index}"] = f"table {index}"
+    (events,) = [arn for arn, name in called.items() if name == "events table"]
+    for index in EVENTS_INDEXES:
+        called[f"{events}/index/{index}"] = f"events table {index}"
     called[table.replace(".Arn", ".StreamArn")] = "stream"
     account = "<AWS::Region>:<AWS::AccountId>"
     called |= {
@@ -72,7 +76,7 @@ def test_a_function_may_do_exactly_this(aws: Template, names: dict[str, str], fu
         for thing, actions in table.items():
             for each_thing in every(thing):
                 expected[each_thing] |= actions
-    if "table" in MAY[function]:
+    if MAY[function].keys() & {"table", "events table"}:
         expected["key through the table"] |= USE_THE_TABLES_KEY
     if "stream" in MAY[function]:
         expected["key through the table"] |= {"kms:Decrypt", "kms:DescribeKey"}

@@ -10,7 +10,7 @@ from infra.settings import settings_for
 from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
 from tests.infra.conftest import Synthesis, Template, written
-from tests.support.table import INDEXES
+from tests.support.table import EVENTS_INDEXES, INDEXES
 
 REDUNDANT_DEPENDENCY = "W3005"
 """CDK makes every function and state machine wait for its role, which the reference to it does anyway."""
@@ -50,33 +50,37 @@ def test_every_exception_from_a_rule_has_a_reason(synthesis: Synthesis) -> None:
     assert all(len(reason) > 20 for rules in acknowledged for reason in rules.values())
 
 
-def test_the_table_is_the_one_that_the_store_is_tested_with(aws: Template) -> None:
-    table = aws.only("DynamoDB::Table")
-    indexes = {
-        each["IndexName"]: (*(key["AttributeName"] for key in each["KeySchema"]), each["Projection"])
-        for each in table["GlobalSecondaryIndexes"]
-    }
-    assert indexes == INDEXES
-    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+def test_the_tables_are_those_that_the_store_is_tested_with(aws: Template) -> None:
+    stream = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    for name, expected in (("StoreTable", (INDEXES, stream)), ("StoreEvents", (EVENTS_INDEXES, None))):
+        (table,) = [each for id, each in aws.all("DynamoDB::Table").items() if id.startswith(name)]
+        properties = table["Properties"]
+        indexes = {
+            each["IndexName"]: (*(key["AttributeName"] for key in each["KeySchema"]), each["Projection"])
+            for each in properties["GlobalSecondaryIndexes"]
+        }
+        assert (indexes, properties.get("StreamSpecification")) == expected
+        assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
-def test_the_table_cannot_be_lost(aws: Template) -> None:
-    (table,) = aws.all("DynamoDB::Table").values()
-    properties = table["Properties"]
-    assert table["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert table["UpdateReplacePolicy"] == "Retain"
-    assert properties["DeletionProtectionEnabled"] is True
-    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+def test_the_tables_cannot_be_lost(aws: Template) -> None:
+    tables = aws.all("DynamoDB::Table").values()
+    assert len(tables) == 2
+    for table in tables:
+        properties = table["Properties"]
+        assert table["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert table["UpdateReplacePolicy"] == "Retain"
+        assert properties["DeletionProtectionEnabled"] is True
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
 
 
 def test_everything_that_keeps_data_is_encrypted(aws: Template) -> None:
     (key_id,) = aws.all("KMS::Key")
-    table = aws.only("DynamoDB::Table")
-    assert table["SSESpecification"]["SSEEnabled"] is True
-    assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": [key_id, "Arn"]}
+    for table in aws.properties("DynamoDB::Table"):
+        assert table["SSESpecification"]["SSEEnabled"] is True
+        assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": [key_id, "Arn"]}
     assert aws.only("KMS::Key")["EnableKeyRotation"] is True
     assert all(queue["SqsManagedSseEnabled"] for queue in aws.properties("SQS::Queue"))
     assert all(bucket["BucketEncryption"] for bucket in aws.properties("S3::Bucket"))

@@ -1,9 +1,9 @@
-"""The table for tests: moto's DynamoDB with the very keys and indexes that the stack has.
+"""The tables for tests: moto's DynamoDB with the very keys and indexes that the stack has.
 
     from tests.support.table import table  # noqa: F401 - a fixture
 
-gives a fresh `parcelgate.store.table.Table`; `dynamodb` is the client under it. moto is in memory, so
-nothing leaves the process.
+gives a fresh `parcelgate.store.table.Table`; `dynamodb` is the client under it. `events_table` is the table
+of what merchants are told. moto is in memory, so nothing leaves the process.
 """
 
 import copy
@@ -18,9 +18,11 @@ from moto import mock_aws
 from moto.dynamodb.models.table import Table as MotoTable
 
 from parcelgate import aws_clients
+from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
 
 TABLE_NAME = "parcelgate-test"
+EVENTS_TABLE_NAME = "events-test"
 REGION = "eu-central-1"
 
 INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -33,11 +35,33 @@ INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "due": ("due_pk", "due_at", {"ProjectionType": "KEYS_ONLY"}),
 }
+EVENTS_INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    name: (partition, "list_sk", {"ProjectionType": "KEYS_ONLY"})
+    for name, partition in {
+        "by_time": "list_pk",
+        "by_topic": "topic_pk",
+        "by_type": "type_pk",
+        "by_order": "order_pk",
+        "by_order_type": "order_type_pk",
+        "by_subject": "subject_pk",
+        "by_tracking_type": "tracking_type_pk",
+    }.items()
+}
 
 
 def create_table(client: Any, name: str = TABLE_NAME) -> None:
-    """Make the table, with every index."""
-    attributes = sorted({"pk", "sk", *(key for index in INDEXES.values() for key in index[:2])})
+    """Make the main table, with every index and its stream."""
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    _create(client, name, INDEXES, StreamSpecification=stream)
+
+
+def create_events_table(client: Any, name: str = EVENTS_TABLE_NAME) -> None:
+    """Make the events table, with every index."""
+    _create(client, name, EVENTS_INDEXES)
+
+
+def _create(client: Any, name: str, indexes: dict[str, tuple[str, str, dict[str, Any]]], **more: Any) -> None:
+    attributes = sorted({"pk", "sk", *(key for index in indexes.values() for key in index[:2])})
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -45,9 +69,9 @@ def create_table(client: Any, name: str = TABLE_NAME) -> None:
         KeySchema=_schema("pk", "sk"),
         GlobalSecondaryIndexes=[
             {"IndexName": index, "KeySchema": _schema(partition, sort), "Projection": projection}
-            for index, (partition, sort, projection) in INDEXES.items()
+            for index, (partition, sort, projection) in indexes.items()
         ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        **more,
     )
     client.update_time_to_live(
         TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
@@ -95,6 +119,13 @@ def dynamodb() -> Iterator[Any]:
 def table(dynamodb: Any) -> Table:
     """A fresh table."""
     return Table(dynamodb, TABLE_NAME)
+
+
+@pytest.fixture
+def events_table(dynamodb: Any) -> EventsTable:
+    """A fresh table of what merchants are told."""
+    create_events_table(dynamodb)
+    return EventsTable(dynamodb, EVENTS_TABLE_NAME)
 
 
 @cache

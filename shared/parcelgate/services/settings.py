@@ -28,6 +28,8 @@ class Settings:
 
     table: str
     """The name of the one table."""
+    events_table: str
+    """The name of the table of what merchants are told."""
     label_bucket: str
     """The bucket that holds labels."""
     order_flow_arn: str

@@ -21,6 +21,10 @@ class TrackingNotFoundError(StoreError):
     """The tenant has no such tracking."""
 
 
+class EventNotFoundError(StoreError):
+    """The tenant was told of no such event, or it happened too long ago."""
+
+
 class AlreadyFollowedError(StoreError):
     """The tenant follows the parcel already: `tracking_id`, where it is known."""
 

@@ -21,8 +21,19 @@ from parcelgate.store.errors import BadCursorError
 LOWEST, HIGHEST = "0", "~"
 """Around every place: places begin with a digit."""
 
-_PARTITIONS = {"by_time": "list_pk", "by_status": "status_pk", "by_reference": "reference_pk"}
+PARTITIONS = {"by_time": "list_pk", "by_status": "status_pk", "by_reference": "reference_pk"}
 """The attribute that is the partition key of each index of lists."""
+EVENT_PARTITIONS = {
+    "by_time": "list_pk",
+    "by_topic": "topic_pk",
+    "by_type": "type_pk",
+    "by_order": "order_pk",
+    "by_order_type": "order_type_pk",
+    "by_subject": "subject_pk",
+    "by_tracking_type": "tracking_type_pk",
+}
+"""The same of the events table."""
+_PARTITIONS = PARTITIONS | EVENT_PARTITIONS
 _MOST_QUERIES = 50
 """Index pages (of up to 1 MB) read for one page of a list, before it is handed out as it is."""
 _CHECKSUM = 12

@@ -1,0 +1,74 @@
+"""What a merchant is told of: the kinds of events, and one of them."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from parcelgate.domain.ids import fixed_id
+
+KEPT = timedelta(days=30)
+"""How long an event can be read after it happened."""
+
+
+class Topic(StrEnum):
+    """What a merchant may read of: the scope of an event is that of its topic, such as `orders:read`."""
+
+    ORDERS = "orders"
+    """Orders, their labels, and batches of them."""
+    TRACKINGS = "trackings"
+
+    @property
+    def scope(self) -> str:
+        """The scope that a key must have to be shown this."""
+        return f"{self}:read"
+
+
+class EventType(StrEnum):
+    """Everything that a merchant is told."""
+
+    ORDER_CONFIRMED = "order.confirmed"
+    ORDER_FAILED = "order.failed"
+    ORDER_CANCELLED = "order.cancelled"
+    ORDER_NEEDS_ATTENTION = "order.needs_attention"
+    ORDER_ATTENTION = "order.attention"
+    LABEL_READY = "label.ready"
+    LABEL_UNAVAILABLE = "label.unavailable"
+    BATCH_FINISHED = "batch.finished"
+    TRACKING_UPDATED = "tracking.updated"
+    TRACKING_OUT_FOR_DELIVERY = "tracking.out_for_delivery"
+    TRACKING_ATTEMPT_FAILED = "tracking.attempt_failed"
+    TRACKING_AVAILABLE_FOR_PICKUP = "tracking.available_for_pickup"
+    TRACKING_DELIVERED = "tracking.delivered"
+    TRACKING_EXCEPTION = "tracking.exception"
+    TRACKING_RETURNED = "tracking.returned"
+
+    @property
+    def topic(self) -> Topic:
+        """What it is about."""
+        return Topic.TRACKINGS if self.startswith("tracking.") else Topic.ORDERS
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to an order, a batch or a parcel.
+
+    `at` is the time of the change, `sequence` the version of the subject that it made. `body` is what the
+    merchant is shown and sent, as JSON. `order_id` is the order that it is about, or whose parcel.
+    """
+
+    id: str
+    tenant: str
+    type: EventType
+    at: datetime
+    sequence: int
+    body: bytes
+    order_id: str | None = None
+    tracking_id: str | None = None
+
+
+def event_id(tenant: str, subject_id: str, sequence: int, kind: EventType, *, at: datetime) -> str:
+    """The id of what happened to a subject: the same one, however often it is looked at.
+
+    `at` is the time of the change, which is as fixed as its `sequence`: newer ids come later in the alphabet.
+    """
+    return fixed_id("evt", at, tenant, subject_id, sequence, kind)

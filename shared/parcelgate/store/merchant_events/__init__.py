@@ -1,0 +1,39 @@
+"""What merchants are told, in a table of its own: who delivers it has no right to orders.
+
+Keys are `pk` and `sk`, and every `pk` and every list begins with the tenant, `T#<tenant>#`. Nothing is ever
+scanned, and nothing is written a second time.
+
+=====================  ==============================================  =========  ====================
+item                   pk                                              sk         what else is in it
+=====================  ==============================================  =========  ====================
+event                  T#t#EVENT#<id>                                  EVENT      doc (compressed), event_type
+=====================  ==============================================  =========  ====================
+
+Each list has an index of its own, of keys alone: an event is written once, so that an index costs one write
+for each event, as an entry of its own would, and cannot be ahead of its event. All are sorted by `list_sk`,
+the time of the event and its id. They may lag a second.
+
+==================  ==================  ======================================================
+index               partition           what is in a list
+==================  ==================  ======================================================
+by_time             list_pk             all events
+by_topic            topic_pk            all of orders, or all of trackings
+by_type             type_pk             all of one type
+by_order            order_pk            those of an order and of its parcels
+by_order_type       order_type_pk       the same, of one type
+by_subject          subject_pk          those of an order without its parcels; those of a tracking
+by_tracking_type    tracking_type_pk    those of a tracking, of one type
+==================  ==================  ======================================================
+
+==========================================  ===================================================
+access pattern                              how
+==========================================  ===================================================
+event by id                                 GetItem, consistent
+events, by what their reader may see        Query by_time or by_topic, BatchGetItem
+events of a type, an order, a tracking      Query of the index of just these, BatchGetItem
+events of an order and one tracking         as of the tracking: its order never changes
+==========================================  ===================================================
+
+`expires_at` lets DynamoDB delete an event 30 days after it happened, hours late at times: it counts as gone
+before.
+"""

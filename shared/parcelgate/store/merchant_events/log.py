@@ -1,0 +1,166 @@
+"""The event log: what happened to a tenant's orders and parcels in the last 30 days."""
+
+import zlib
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from parcelgate.domain.events import KEPT, Event, EventType, Topic
+from parcelgate.store import keys, lists
+from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
+from parcelgate.store.errors import EventNotFoundError
+from parcelgate.store.lists import Listing, Lists, Page
+
+EVENT = "EVENT"
+_LIST = "EVENTS"
+
+
+class EventLog:
+    """The events of one tenant."""
+
+    def __init__(self, items: Items, tenant: str) -> None:
+        self._items = items
+        self._tenant = tenant
+        self._lists = Lists(items)
+
+    def add(self, event: Event) -> None:
+        """Store an event. One that is stored already stays as it is: it was told like that.
+
+        Raises ThrottledError, StoreUnavailableError (it may be stored) or ItemTooLargeError.
+        """
+        if event.tenant != self._tenant:
+            raise ValueError("another tenant's event was given to this tenant's store")
+        with suppress(ConditionFailedError):
+            self._items.put(self._item(event))
+
+    def get(self, event_id: str, *, at: datetime) -> Event:
+        """An event of the 30 days before `at`. Raises EventNotFoundError, also for another tenant's event."""
+        item = self._items.get(self._key(event_id)) if keys.is_id(event_id) else None
+        if item is None or item["expires_at"] <= epoch(at):
+            raise EventNotFoundError("the tenant has no such event")
+        return self._event(item)
+
+    def page(
+        self,
+        *,
+        at: datetime,
+        topics: Collection[Topic] = tuple(Topic),
+        type: EventType | None = None,
+        order_id: str | None = None,
+        tracking_id: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Event]:
+        """One page of the events of the 30 days before `at` that pass all filters, newest first.
+
+        Times are exclusive bounds. Of other topics than `topics` nothing is shown, as if it were not there.
+        Pages are full save the last one. `limit` may change from page to page, the filters may not.
+        Raises BadCursorError for a cursor that this list has not given out.
+        """
+        listing = self._listing(frozenset(topics), type, order_id, tracking_id)
+        if listing is None:
+            return Page([], None)
+
+        def read(event_ids: Sequence[str]) -> list[Event]:
+            items = self._items.get_many([self._key(event_id) for event_id in event_ids])
+            events = [self._event(item) for item in items]
+            # A tracking's events are its order's all together, or none of them is.
+            return [event for event in events if order_id in (None, event.order_id)]
+
+        first = at - KEPT
+        return self._lists.page(
+            listing._replace(created_after=max(after or first, first), created_before=before),
+            lists.fingerprint(
+                "events", self._tenant, *sorted(topics), type, order_id, tracking_id, after, before
+            ),
+            limit=limit,
+            cursor=cursor,
+            read=read,
+            place=_place,
+        )
+
+    def _listing(
+        self,
+        topics: frozenset[Topic],
+        kind: EventType | None,
+        order_id: str | None,
+        tracking_id: str | None,
+    ) -> Listing | None:
+        """The list that has all of these and nothing else; None where there can be no such event."""
+        if not topics or (kind is not None and kind.topic not in topics):
+            return None
+        if order_id is not None and (Topic.ORDERS not in topics or not keys.is_id(order_id)):
+            return None
+        if tracking_id is not None and (Topic.TRACKINGS not in topics or not keys.is_id(tracking_id)):
+            return None
+        of_type = () if kind is None else (kind,)
+        if tracking_id is not None:
+            return Listing(
+                "by_tracking_type" if of_type else "by_subject",
+                self._list("TRACKING", tracking_id, *of_type),
+            )
+        if order_id is not None:
+            whole = "by_order" if len(topics) == len(Topic) else "by_subject"
+            return Listing("by_order_type" if of_type else whole, self._list("ORDER", order_id, *of_type))
+        if of_type:
+            return Listing("by_type", self._list("TYPE", *of_type))
+        if len(topics) < len(Topic):
+            return Listing("by_topic", self._list("TOPIC", *topics))
+        return Listing("by_time", self._list())
+
+    def _item(self, event: Event) -> Item:
+        kind, order, tracking = event.type, event.order_id, event.tracking_id
+        in_lists = {
+            "list_pk": self._list(),
+            "topic_pk": self._list("TOPIC", kind.topic),
+            "type_pk": self._list("TYPE", kind),
+        }
+        if order is not None:
+            in_lists |= {
+                "order_pk": self._list("ORDER", order),
+                "order_type_pk": self._list("ORDER", order, kind),
+                "subject_pk": self._list("ORDER", order),
+            }
+        if tracking is not None:
+            in_lists |= {
+                "subject_pk": self._list("TRACKING", tracking),
+                "tracking_type_pk": self._list("TRACKING", tracking, kind),
+            }
+        return {
+            **self._key(event.id),
+            "type": "event",
+            "event_type": kind,
+            "at": event.at,
+            "sequence": event.sequence,
+            "order_id": order,
+            "tracking_id": tracking,
+            # An order of many parcels and a long timeline are larger than an item may be, and compress well.
+            "doc": zlib.compress(event.body),
+            "list_sk": _place(event),
+            **in_lists,
+            "expires_at": epoch(event.at + KEPT),
+        }
+
+    def _event(self, item: Item) -> Event:
+        return Event(
+            id=item["pk"].rpartition("#")[2],
+            tenant=self._tenant,
+            type=EventType(item["event_type"]),
+            at=datetime.fromisoformat(item["at"]),
+            sequence=item["sequence"],
+            body=zlib.decompress(item["doc"]),
+            order_id=item.get("order_id"),
+            tracking_id=item.get("tracking_id"),
+        )
+
+    def _key(self, event_id: str) -> Item:
+        return {"pk": keys.key(self._tenant, EVENT, event_id), "sk": EVENT}
+
+    def _list(self, *parts: str) -> str:
+        return keys.key(self._tenant, _LIST, *parts)
+
+
+def _place(event: Event) -> str:
+    return keys.list_position(event.at, event.id)

@@ -1,0 +1,43 @@
+"""The door to the events table: `EventsTable` for a tenant's `TenantEvents`."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from parcelgate.store import keys
+from parcelgate.store.calls import Items
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from parcelgate.store.merchant_events.log import EventLog
+
+
+class EventsTable:
+    """The table of what merchants are told.
+
+    >>> table = EventsTable(clients.client("dynamodb"), settings.events_table)  # doctest: +SKIP
+    >>> event = table.tenant("acme").log.get("evt_01JD...", at=now())  # doctest: +SKIP
+    """
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._items = Items(client, name)
+
+    def tenant(self, tenant: str) -> "TenantEvents":
+        """The handle to what one tenant is told. Raises ValueError for a name that no tenant can have."""
+        return TenantEvents(self._items, tenant)
+
+
+class TenantEvents:
+    """What one tenant is told. Whatever is read or written here begins with the tenant in its key."""
+
+    def __init__(self, items: Items, tenant: str) -> None:
+        keys.tenant_prefix(tenant)
+        self.tenant = tenant
+        self._items = items
+
+    @cached_property
+    def log(self) -> "EventLog":
+        """Everything that happened in the last 30 days."""
+        from parcelgate.store.merchant_events.log import EventLog
+
+        return EventLog(self._items, self.tenant)

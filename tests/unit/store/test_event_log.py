@@ -1,0 +1,156 @@
+"""The event log: what is written once, and every list of it with full pages."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.events import KEPT, Event, EventType, Topic
+from parcelgate.store.errors import BadCursorError, EventNotFoundError, ItemTooLargeError
+from parcelgate.store.merchant_events.log import EventLog
+from parcelgate.store.merchant_events.table import EventsTable
+from tests.support.events import an_event_of
+from tests.support.orders import NOON
+from tests.support.table import EVENTS_TABLE_NAME, all_items
+
+LATER = NOON + timedelta(hours=2)
+ORDERS = ("ord_1", "ord_2")
+
+
+@pytest.fixture
+def log(events_table: EventsTable) -> EventLog:
+    return events_table.tenant("acme").log
+
+
+@pytest.fixture
+def events(log: EventLog) -> list[Event]:
+    """Two orders of two parcels each, a parcel of nobody's and a batch, newest first."""
+    told = [an_event_of("bat_1", EventType.BATCH_FINISHED, minutes=90, sequence=1)]
+    for minute, (order, kind) in enumerate(product(ORDERS, ("order.confirmed", "label.ready"))):
+        told.append(an_event_of(order, kind, minutes=minute))
+    parcels = [(f"trk_{order[-1]}{place}", order) for order in ORDERS for place in "ab"] + [("trk_x", None)]
+    for round_, (parcel, order) in product(range(3), parcels):
+        for kind in ("tracking.updated", *(["tracking.delivered"] if round_ == 2 else [])):
+            told.append(an_event_of(parcel, kind, minutes=10 + round_, sequence=round_ + 2, order_id=order))
+    for event in told:
+        log.add(event)
+    return sorted(told, key=lambda event: (event.at, event.id), reverse=True)
+
+
+def every_page(log: EventLog, limit: int, **filters: Any) -> Iterator[list[Event]]:
+    cursor = None
+    while True:
+        page = log.page(at=LATER, limit=limit, cursor=cursor, **filters)
+        yield page.data
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+def test_an_event_is_read_as_it_was_written(log: EventLog) -> None:
+    event = an_event_of("trk_1", "tracking.delivered", order_id="ord_1", body=b'{"data":{}}')
+    log.add(event)
+    assert log.get(event.id, at=LATER) == event
+
+
+def test_promise_11_an_event_that_is_told_again_stays_as_it_was_told(log: EventLog) -> None:
+    event = an_event_of("ord_1", body=b'{"data":1}')
+    log.add(event)
+    log.add(an_event_of("ord_1", body=b'{"data":2}'))
+    assert [each.body for each in log.page(at=LATER).data] == [b'{"data":1}']
+
+
+def test_an_id_is_of_one_tenant_one_subject_one_version_and_one_type() -> None:
+    one = an_event_of("ord_1")
+    others = [
+        an_event_of("ord_1", tenant="other"),
+        an_event_of("ord_2"),
+        an_event_of("ord_1", sequence=3),
+        an_event_of("ord_1", "label.ready"),
+    ]
+    assert an_event_of("ord_1").id == one.id
+    assert len({one.id, *(each.id for each in others)}) == 5
+
+
+def test_every_filter_and_every_two_of_them_give_full_pages(log: EventLog, events: list[Event]) -> None:
+    for topics, order_id, tracking_id, kind in product(
+        [(Topic.ORDERS,), (Topic.TRACKINGS,), tuple(Topic), ()],
+        [None, "ord_1", "ord_9", "a#b"],
+        [None, "trk_1a", "trk_x", "trk_2b"],
+        [None, EventType.ORDER_CONFIRMED, EventType.TRACKING_UPDATED],
+    ):
+        expected = [
+            event
+            for event in events
+            if event.type.topic in topics
+            and kind in (None, event.type)
+            and order_id in (None, event.order_id)
+            and tracking_id in (None, event.tracking_id)
+        ]
+        if order_id and Topic.ORDERS not in topics:
+            expected = []  # Nobody is shown an order's events without leave to read orders.
+        filters = {"topics": topics, "type": kind, "order_id": order_id, "tracking_id": tracking_id}
+        pages = list(every_page(log, 4, **filters))
+        assert [event for page in pages for event in page] == expected, filters
+        assert all(len(page) == 4 for page in pages[:-1]), filters
+
+
+def test_times_are_exclusive_bounds(log: EventLog, events: list[Event]) -> None:
+    moment = NOON + timedelta(minutes=11)
+    shown = log.page(at=LATER, after=moment, limit=100).data
+    assert shown == [event for event in events if event.at > moment]
+    shown = log.page(at=LATER, before=moment, limit=100).data
+    assert shown == [event for event in events if event.at < moment]
+
+
+def test_after_thirty_days_an_event_is_gone_whether_it_is_deleted_or_not(log: EventLog) -> None:
+    old, young = an_event_of("ord_1"), an_event_of("ord_2", minutes=1)
+    log.add(old)
+    log.add(young)
+    at = NOON + KEPT
+    assert log.page(at=at).data == [young]
+    assert log.page(at=at, after=NOON - timedelta(days=1)).data == [young]
+    with pytest.raises(EventNotFoundError):
+        log.get(old.id, at=at)
+    assert log.get(young.id, at=at) == young
+    assert log.get(old.id, at=at - timedelta(seconds=1)) == old
+
+
+def test_a_cursor_opens_the_list_that_gave_it_alone(log: EventLog, events: list[Event]) -> None:
+    cursor = log.page(at=LATER, limit=1).next_cursor
+    for other in ({"topics": (Topic.ORDERS,)}, {"type": events[0].type}, {"order_id": "ord_1"}):
+        with pytest.raises(BadCursorError):
+            log.page(at=LATER, cursor=cursor, **other)  # type: ignore[arg-type]
+
+
+def test_a_body_is_larger_than_an_item_may_be(log: EventLog) -> None:
+    event = an_event_of("ord_1", body=b'{"parcel": "of fifty"}' * 50_000)
+    log.add(event)
+    assert log.get(event.id, at=LATER) == event
+
+
+def test_promise_7_every_key_and_every_list_begins_with_its_tenant(
+    log: EventLog, events: list[Event], events_table: EventsTable, dynamodb: Any
+) -> None:
+    assert events
+    for item in all_items(dynamodb, EVENTS_TABLE_NAME):
+        partitions = [value["S"] for name, value in item.items() if name.endswith("pk")]
+        assert len(partitions) > 3
+        assert all(each.startswith("T#acme#") for each in partitions)
+    for tenant in ("acm", "acme-2", "other"):
+        theirs = events_table.tenant(tenant).log
+        assert theirs.page(at=LATER).data == []
+        assert theirs.page(at=LATER, order_id="ord_1").data == []
+        with pytest.raises(EventNotFoundError):
+            theirs.get(events[0].id, at=LATER)
+        with pytest.raises(ValueError, match="another tenant"):
+            theirs.add(events[0])
+    assert {name for name in vars(EventsTable) if not name.startswith("_")} == {"tenant"}
+
+
+def test_an_event_that_no_item_can_hold_says_so(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zlib.compress", lambda body: body)
+    with pytest.raises(ItemTooLargeError):
+        log.add(an_event_of("ord_1", body=b"x" * 500_000))
