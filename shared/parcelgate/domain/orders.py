@@ -219,6 +219,14 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class PriceSource(StrEnum):
+    """Who told a price."""
+
+    CARRIER = "carrier"
+    RATE_CARD = "rate_card"
+    """The merchant's own price list."""
+
+
 class Charge(msgspec.Struct, frozen=True):
     """One part of the price."""
 
@@ -326,6 +334,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     its sender can still be alive. `held_at` and `manifest_id` remember that the carrier was asked to keep
     it back, and that it was closed with the carrier. `earlier_tracking_ids` are the trackings of parcels
     under numbers that a change has replaced. `correlation_id` is the id of the request that made it.
+    `price_source` means nothing while there is no price.
     """
 
     id: str
@@ -346,6 +355,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     carrier_order_number: str | None = None
     master_tracking_numbers: tuple[str, ...] = ()
     price: Money | None = None
+    price_source: PriceSource = PriceSource.CARRIER
     charges: tuple[Charge, ...] = ()
     billable_weight: Weight | None = None
     refund: Refund = Refund()

@@ -22,6 +22,8 @@ batch                  T#t#BATCH#<id>                                  BATCH    
 entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
+rate card              T#t#RATE_CARD#<carrier>#<account>               RATE_CARD  doc, compressed
+name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket
 webhook (inbox)        T#t#INBOX#<carrier>#<hash of the webhook>       ENTRY      raw body, state
@@ -59,6 +61,8 @@ orders by account                           Query by_reference, with a status by
 orders by a parcel's or carrier's number    Query by_reference, BatchGetItem
 orders of a carrier                         any of them, filtered, until the page is full
 couriers of an aggregator                   GetItem, consistent
+rate card of an account                     GetItem, consistent
+carrier accounts of a tenant                Query pk, consistent
 who holds a reference                       GetItem, or the failed condition of a create
 order by the carrier's number               GetItem NUMBER
 events of an order                          Query pk, sk begins with EVENT#

@@ -9,6 +9,7 @@ from parcelgate.store.calls import Items
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from parcelgate.store.account_names import AccountNames
     from parcelgate.store.batches import Batches
     from parcelgate.store.couriers import CourierLists
     from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from parcelgate.store.inbox import Inbox
     from parcelgate.store.limits import AccountLimits
     from parcelgate.store.orders import Orders
+    from parcelgate.store.rate_cards import RateCards
     from parcelgate.store.trackings import Trackings
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
@@ -122,6 +124,20 @@ class TenantTable:
         from parcelgate.store.couriers import CourierLists
 
         return CourierLists(self._items, self.tenant)
+
+    @cached_property
+    def rate_cards(self) -> "RateCards":
+        """The price lists of the tenant's carrier accounts."""
+        from parcelgate.store.rate_cards import RateCards
+
+        return RateCards(self._items, self.tenant)
+
+    @cached_property
+    def account_names(self) -> "AccountNames":
+        """Which carrier accounts the tenant has."""
+        from parcelgate.store.account_names import AccountNames
+
+        return AccountNames(self._items, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import parcelgate.store
 from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
+from parcelgate.domain.rate_cards import RateCard
 from parcelgate.domain.trackings import Source, merge
 from parcelgate.services import idempotency
 from parcelgate.services.accounts import api_keys
@@ -59,6 +60,8 @@ def fill(table: Table, tenant: str) -> str:
     entry = own.inbox.put(carrier="lso", account="default", body=b"[]", now=NOON)
     own.inbox.park(entry, "why", NOON)
     own.inbox.put(carrier="lso", account="default", body=b"1", now=NOON, proof="p", parked="why")
+    own.account_names.add("ubi", "default")
+    own.rate_cards.put(RateCard(carrier="ubi", account="default", rows=(), updated_at=NOON))
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])
     kms = aws_clients.client("kms")

@@ -18,6 +18,7 @@ from parcelgate.domain.orders import (
     Order,
     OrderEvent,
     OrderStatus,
+    PriceSource,
     Refund,
     RequestedParcel,
     Waiting,
@@ -79,6 +80,7 @@ class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
     tracking_numbers: tuple[str, ...]
     master_tracking_numbers: tuple[str, ...]
     price: Money | None
+    price_source: PriceSource | None
     charges: tuple[Charge, ...]
     billable_weight: Weight | None
     refund: Refund
@@ -164,6 +166,7 @@ def order_resource(
         object="order",
         delivery_status=furthest_behind(parcel.delivery_status for parcel in parcels),
         parcels=parcels,
+        price_source=order.price_source if order.price else None,
         label=copied(OrderLabelResource, order.label),
         problem=shown(order.problem),
         attention=shown(order.attention),

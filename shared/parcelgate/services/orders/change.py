@@ -19,7 +19,7 @@ from parcelgate.carriers.results import Confirmed
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
-from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel, Waiting, WaitingFor
+from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel, PriceSource, Waiting, WaitingFor
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Tracking
 from parcelgate.observability.logs import log, safe_error_fields
@@ -100,8 +100,11 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(error, CarrierError):
                 raise carrier_problems.unavailable(error, order_id=order.id) from None
             raise
+        price = self._price(order, amended, result)
         try:
-            after = self._unmark(orders, order, mark, lambda order: self._changed(order, amended, result))
+            after = self._unmark(
+                orders, order, mark, lambda order: self._changed(order, amended, result, price)
+            )
         except CarrierNumberTakenError:
             log.error("the changed order has another order's number")
             self._lose(orders, order, mark)
@@ -175,7 +178,17 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             order, at, "order.changed", Actor.CLIENT, detail=detail, metadata=amended.metadata
         )
 
-    def _changed(self, order: Order, amended: Order, result: Confirmed) -> Change | None:
+    def _price(self, order: Order, amended: Order, result: Confirmed) -> dict[str, Any]:
+        """The price of the changed order; a rate card is asked again where the change matters to it."""
+        if result.price is not None or _costs(order) == _costs(amended):
+            return transitions.price_facts(order, result)
+        if order.price_source is PriceSource.RATE_CARD:
+            order = msgspec.structs.replace(order, price=None, charges=())
+        return transitions.price_facts(order, result, transitions.rate_card_price(self.table, amended))
+
+    def _changed(
+        self, order: Order, amended: Order, result: Confirmed, price: dict[str, Any]
+    ) -> Change | None:
         if order.status is not OrderStatus.CONFIRMED:
             return None
         at = self.clock()
@@ -194,8 +207,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             earlier_tracking_ids=tuple(each for each in order.tracking_ids if each not in tracked),
             carrier_order_number=result.carrier_order_number,
             master_tracking_numbers=result.master_tracking_numbers or order.master_tracking_numbers,
-            price=result.price or order.price,
-            charges=result.charges or order.charges,
+            **price,
             billable_weight=result.billable_weight or order.billable_weight,
             carrier_details=transitions.bounded({**order.carrier_details, **result.details}),
             warnings=(*amended.warnings, *result.warnings[: transitions.MOST_WARNINGS]),
@@ -267,6 +279,11 @@ def _drafted(amendment: Amendment, order: Order) -> Order:
     if draft.order is None or draft.errors:
         raise invalid(draft.errors)
     return draft.order
+
+
+def _costs(order: Order) -> tuple[Any, ...]:
+    """What a rate card's price depends on."""
+    return order.service, order.ship_to.country, [parcel.weight for parcel in order.parcels]
 
 
 def _changed_parts(order: Order, amended: Order) -> list[str]:

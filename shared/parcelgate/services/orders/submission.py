@@ -472,11 +472,17 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
     ) -> Order:
         """The carrier has the order, unless what it answers with belongs to another one."""
+        by_rate_card = None if result.price else transitions.rate_card_price(self.table, order)
         try:
             after, confirmed = self._change(
                 order,
                 lambda order: transitions.confirmed(
-                    order, result, at=self.clock(), watch_at=watch_at, actor=actor
+                    order,
+                    result,
+                    at=self.clock(),
+                    watch_at=watch_at,
+                    actor=actor,
+                    by_rate_card=by_rate_card,
                 ),
                 among=(OrderStatus.PROCESSING, OrderStatus.NEEDS_ATTENTION),
             )

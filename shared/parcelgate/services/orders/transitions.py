@@ -15,25 +15,30 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parcelgate.carriers import registry
 from parcelgate.carriers.errors import CarrierError, OverLimitError, PartlyRefusedError, RefusedError
 from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
 from parcelgate.domain.ids import new_id
+from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import (
     Actor,
+    Charge,
     Label,
     LabelStatus,
     Order,
     OrderEvent,
     OrderStatus,
     Parcel,
+    PriceSource,
     Refund,
     Submission,
     Waiting,
     WaitingFor,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
+from parcelgate.domain.rate_cards import RateCard
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
-from parcelgate.observability.logs import bind_log_keys
+from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
 from parcelgate.services.orders import problems
@@ -411,8 +416,49 @@ def numbered(order: Order, results: tuple[ParcelResult, ...]) -> tuple[Parcel, .
     return tuple(numbers(parcel) for parcel in order.parcels)
 
 
+def rate_card_price(table: "Table", order: Order) -> Money | None:
+    """The order's price by the merchant's own price list; None where its carrier tells prices itself.
+
+    No trouble is raised: an order that is bought must be stored, also without its price.
+    """
+    if "rates" in registry.profile(order.carrier).grades:
+        return None
+    try:
+        card = table.tenant(order.tenant).rate_cards.get(order.carrier, order.account)
+        return None if card is None else priced(card, order)
+    except Exception as error:
+        log.error("the rate card could not be read: no price", extra=safe_error_fields(error))
+        return None
+
+
+def priced(card: RateCard, order: Order) -> Money | None:
+    """What the order costs by its account's rate card. The one service of a carrier needs no name."""
+    services = registry.profile(order.carrier).services
+    service = order.service or (services[0].code if len(services) == 1 else None)
+    return card.price(service, order.ship_to.country, [parcel.weight for parcel in order.parcels])
+
+
+def price_facts(order: Order, result: Confirmed, by_rate_card: Money | None = None) -> dict[str, Any]:
+    """What is known of the price: the carrier's word, else the rate card's, else what was known before."""
+    if result.price is None and by_rate_card is not None:
+        return {
+            "price": by_rate_card,
+            "price_source": PriceSource.RATE_CARD,
+            "charges": (Charge("freight", by_rate_card),),
+        }
+    source = order.price_source if result.price is None else PriceSource.CARRIER
+    charges = result.charges or order.charges
+    return {"price": result.price or order.price, "price_source": source, "charges": charges}
+
+
 def confirmed(
-    order: Order, result: Confirmed, *, at: datetime, watch_at: datetime, actor: Actor = Actor.WORKFLOW
+    order: Order,
+    result: Confirmed,
+    *,
+    at: datetime,
+    watch_at: datetime,
+    actor: Actor = Actor.WORKFLOW,
+    by_rate_card: Money | None = None,
 ) -> Change:
     """The carrier has the order: its numbers, its price and a tracking for each parcel, in one write."""
     parcels = tuple(
@@ -429,8 +475,7 @@ def confirmed(
         parcels=parcels,
         carrier_order_number=result.carrier_order_number,
         master_tracking_numbers=result.master_tracking_numbers,
-        price=result.price or order.price,
-        charges=result.charges or order.charges,
+        **price_facts(order, result, by_rate_card),
         billable_weight=result.billable_weight,
         warnings=(*order.warnings, *result.warnings[:MOST_WARNINGS]),
         carrier_details=bounded(result.details),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,8 +17,10 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Confirmed, Examination, ParcelResult
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.orders import Charge, Label, LabelStatus, Order, OrderStatus, PriceSource
 from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
+from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.change import LONGEST_CHANGE, Amendment, OrderChanger
 from parcelgate.services.orders.create import Draft
@@ -290,3 +293,51 @@ def test_wherever_the_function_dies_the_order_can_be_changed_again_and_says_what
 def facts(order: Order) -> Any:
     """Everything but how often the order was written."""
     return msgspec.structs.replace(order, version=0)
+
+
+class TestPricesByRateCard:
+    """UBI tells no price: a merchant's own price list gives it, anew where a change matters to it."""
+
+    PRICE = Money(Decimal("7.50"), "AUD")
+
+    @pytest.fixture(autouse=True)
+    def priced(self, setup: Setup) -> None:
+        rows = tuple(
+            RateCardRow(service="*", destination_country=country, weight_up_to=weight, price=price)
+            for country, weight, price in (
+                ("US", Weight(Decimal(1), WeightUnit.KG), self.PRICE),
+                ("US", Weight(Decimal(5), WeightUnit.KG), Money(Decimal("12.00"), "AUD")),
+            )
+        )
+        card = RateCard(carrier="ubi", account="default", rows=rows, updated_at=setup.clock.now)
+        setup.table.tenant("acme").rate_cards.put(card)
+        setup.order = setup.put(
+            setup.order,
+            price=self.PRICE,
+            price_source=PriceSource.RATE_CARD,
+            charges=(Charge("freight", self.PRICE),),
+        )
+
+    def weighs(self, setup: Setup, kilograms: int) -> Order:
+        weight = Weight(Decimal(kilograms), WeightUnit.KG)
+
+        def draft(order: Order) -> Draft:
+            parcels = tuple(msgspec.structs.replace(parcel, weight=weight) for parcel in order.parcels)
+            return Draft(msgspec.structs.replace(order, parcels=parcels, warnings=()))
+
+        amendment = Amendment(draft, metadata_only=False)
+        return setup.changer.change("acme", setup.order.id, amendment, Deadline.after(8))
+
+    def test_another_weight_has_another_price(self, setup: Setup) -> None:
+        after = self.weighs(setup, 4)
+        assert (after.price, after.price_source) == (Money(Decimal("12.00"), "AUD"), PriceSource.RATE_CARD)
+        assert after.charges == (Charge("freight", Money(Decimal("12.00"), "AUD")),)
+
+    def test_what_the_card_has_no_price_for_keeps_no_wrong_one(self, setup: Setup) -> None:
+        after = self.weighs(setup, 6)
+        assert (after.price, after.charges) == (None, ())
+
+    def test_a_change_that_does_not_matter_to_it_leaves_the_price(self, setup: Setup) -> None:
+        setup.table.tenant("acme").rate_cards.delete("ubi", "default")
+        after = setup.change("Dallas")
+        assert (after.price, after.price_source) == (self.PRICE, PriceSource.RATE_CARD)
