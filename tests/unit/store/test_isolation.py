@@ -88,6 +88,8 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
             assert item.get(attribute, {"S": "T#acme#"})["S"].startswith("T#acme#")
         assert item.get("due_pk", {"S": "DUE#"})["S"].startswith("DUE#")
     assert kinds == {
+        "ACCOUNTS",
+        "RATE_CARD",
         "ORDER",
         "TRACKING",
         "FOLLOWED",
