@@ -226,9 +226,10 @@ routes = st.dictionaries(
 
 @given(st.lists(routes | anything, max_size=5) | anything)
 def test_no_route_can_make_the_reader_raise(data: Any) -> None:
-    found, aside = track.history(NUMBER, wire.Answer("0", "", data), CarrierSettings())
+    found, aside = track.histories(NUMBER, wire.Answer("0", "", data), CarrierSettings())
     assert aside >= 0
-    for event in found.events:
+    assert found[0].tracking_number == NUMBER
+    for event in (event for one in found for event in one.events):
         assert isinstance(event, TrackingEvent)
         assert event.at.tzinfo is UTC
         assert event.at_is_local is (event.utc_offset is None)

@@ -668,6 +668,18 @@ def test_other_numbers_are_told_apart_and_named_where_their_carrier_is_known() -
     assert told.other_numbers == (OtherNumber("92001", "usps"), OtherNumber("A1"))
 
 
+def test_two_spellings_are_one_number() -> None:
+    numbers = [
+        OtherNumber("33 abc", "Australia-Post"),
+        OtherNumber("33ABC", "australia-post"),
+        OtherNumber("33abc"),
+    ]
+    own = OtherNumber(f" {PARCEL.tracking_number.lower()}")
+    for told in permutations([*numbers, own]):
+        (other,) = taken([Report(Source.POLL, numbers=[number]) for number in told]).other_numbers
+        assert other == OtherNumber("33 abc", "Australia-Post")
+
+
 def test_of_two_proofs_that_counts_whose_pictures_open_longer() -> None:
     def proof(days: int) -> ProofOfDelivery:
         return ProofOfDelivery(image_url=f"https://a.test/{days}", expires_at=NOON + timedelta(days=days))

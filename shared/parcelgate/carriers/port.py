@@ -89,7 +89,8 @@ class Tracks(Protocol):
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of several parcels at once, at most `track_batch` of them.
 
-        A number that is not known comes back without events, or not at all. Raises RefusedError,
+        A number that is not known comes back without events, or not at all; what the answer tells of a
+        parcel that was not asked about comes back too, so that it is counted. Raises RefusedError,
         AuthenticationError or TransientError for all of them.
         """
         ...

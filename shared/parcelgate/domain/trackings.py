@@ -592,11 +592,16 @@ def _latest[T: (NextCarrier, Saying)](tracking: Tracking, one: T | None, other: 
 
 
 def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
-    """The other numbers, each with its carriers, where any is known."""
-    others = {other for other in numbers if other.number and other.number != tracking.tracking_number}
-    named = {other.number for other in others if other.carrier}
-    distinct = [other for other in others if other.carrier or other.number not in named]
-    return tuple(sorted(distinct, key=lambda other: (other.number, other.carrier or "")))
+    """The other numbers, each with its carriers, where any is known. Two spellings are one number."""
+    own = number_key(tracking.tracking_number)
+    others = [other for other in numbers if number_key(other.number) not in ("", own)]
+    named = {number_key(other.number) for other in others if other.carrier}
+    distinct: dict[tuple[str, str], OtherNumber] = {}
+    for other in sorted(others, key=lambda other: (other.number, other.carrier or "")):
+        key = number_key(other.number)
+        if other.carrier or key not in named:
+            distinct.setdefault((key, courier_key(other.carrier)), other)
+    return tuple(distinct.values())
 
 
 def secure_address(address: str | None) -> str | None:

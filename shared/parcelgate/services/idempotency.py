@@ -127,11 +127,11 @@ def finish(claim: Claim, answer: Answer, *, now: datetime | None = None) -> bool
 def hash_of(body: bytes | str) -> str:
     """The hash of a body as JSON: blanks, the order of names and the spelling of numbers do not count.
 
-    No body is `{}`. What is not JSON is hashed as it stands.
+    No more does a byte order mark. No body is `{}`. What is not JSON is hashed as it stands.
     """
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
     try:
-        value = json.loads(raw.decode().strip() or "{}", parse_float=_number, parse_int=_number)
+        value = json.loads(raw.decode("utf-8-sig").strip() or "{}", parse_float=_number, parse_int=_number)
         # MessagePack gives each kind its own mark and each part its length: no two values are written alike.
         raw = msgspec.msgpack.encode(value, order="sorted")
     except (ValueError, ArithmeticError, RecursionError):

@@ -334,7 +334,7 @@ def test_blanks_order_and_escapes_do_not_count(value: Any) -> None:
         ["100", "1e2", "100.00"],
         ["-1.50", "-15e-1"],
         ["{}", "", "  ", "\n"],
-        ['{"a":1,"b":2}', '{"b":2,"a":1}'],
+        ['{"a":1,"b":2}', '{"b":2,"a":1}', '\ufeff{"a":1,"b":2}'],
     ],
 )
 def test_one_value_has_one_hash(same: list[str]) -> None:

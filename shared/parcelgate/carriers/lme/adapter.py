@@ -224,21 +224,21 @@ class Adapter:
         An event that cannot be read is set aside and its neighbours stay. Raises RefusedError,
         AuthenticationError or TransientError.
         """
-        return [self._journey(number) for number in dict.fromkeys(tracking_numbers)]
+        return [journey for number in dict.fromkeys(tracking_numbers) for journey in self._journeys(number)]
 
-    def _journey(self, number: str) -> ParcelHistory:
+    def _journeys(self, number: str) -> list[ParcelHistory]:
         call = Call.ROUTE_V2 if self._settings.route == "v2" else Call.ROUTE
         answer, meaning = self._settled(
             call, lambda key: wire.OrderQuery(order_no=number, channel=key if call is Call.ROUTE else None)
         )
         if meaning is not None and meaning.kind is ErrorKind.NOT_FOUND:
-            return ParcelHistory(tracking_number=number, events=())
+            return [ParcelHistory(tracking_number=number, events=())]
         if meaning is not None:
             raise self._refusal(call, answer, meaning)
-        history, unreadable = track.history(number, answer, self._settings)
+        histories, unreadable = track.histories(number, answer, self._settings)
         if unreadable:
             _logger.warning("%s: %d events set aside as not readable", call, unreadable)
-        return history
+        return histories
 
     def validate_address(self, address: Address) -> AddressCheck:
         """LME's own check of an address (assumed), and the account's list of postcodes."""

@@ -26,7 +26,7 @@ from parcelgate.domain.countries import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel
 from parcelgate.domain.problems import CarrierWords, FieldError
-from parcelgate.domain.trackings import TrackingEvent, number_key
+from parcelgate.domain.trackings import TrackingEvent, number_key, same_number
 
 CARRIER = "lso"
 
@@ -133,7 +133,7 @@ def stranger(answer: wire.Answer, order: Order) -> Mismatch | None:
     """Whether a result names another order than the one that was asked for."""
     data = wire.ResultData.model_validate(answer.data)
     known = order.carrier_order_number
-    if known and data.order_number not in {None, known}:
+    if known and data.order_number is not None and not same_number(data.order_number, known):
         return Mismatch(detail="it is about another order number", carrier_order_number=known)
     if data.customer_number not in {None, order.reference.strip()}:
         return Mismatch(detail="it is about another reference", carrier_order_number=known)
@@ -162,7 +162,7 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
     if len(data.details) != len(order.parcels):
         detail = f"{len(data.details)} boxes for {len(order.parcels)} parcels"
         return Mismatch(detail=detail, carrier_order_number=number)
-    if len({box.service_number for box in data.details}) != len(data.details):
+    if len({number_key(box.service_number or "") for box in data.details}) != len(data.details):
         return Mismatch(detail="two boxes have one service number", carrier_order_number=number)
     boxes = _matched(order.parcels, data.details)
     numbers = {parcel.reference: parcel.carrier_parcel_number for parcel in order.parcels}
@@ -248,29 +248,31 @@ def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | 
         return None
     if not any(entry.service_number for entry in entries):
         return list(entries)
-    by_number = {entry.service_number: entry for entry in entries if entry.service_number}
-    matching = [
-        by_number[each.tracking_number] for each in order.parcels if each.tracking_number in by_number
-    ]
+    by_number = {number_key(entry.service_number): entry for entry in entries if entry.service_number}
+    keys = [number_key(parcel.tracking_number or "") for parcel in order.parcels]
+    matching = [by_number[key] for key in keys if key in by_number]
     return matching if len(matching) == len(entries) else None
 
 
 def histories(
     answer: wire.Answer, numbers: Sequence[str], settings: CarrierSettings
 ) -> tuple[list[ParcelHistory], int]:
-    """One history for each of `numbers`, and how many events or tracks had to be set aside."""
+    """One history for each of `numbers`, and how many events or tracks had to be set aside.
+
+    What is told of other numbers comes behind those.
+    """
     aside = 0
     events: dict[str, list[TrackingEvent]] = {number: [] for number in numbers}
     spelt = {number_key(number): number for number in numbers}
     for track in wire.TrackingData.model_validate(answer.data).tracks:
-        number = spelt.get(number_key(track.service_number or ""))
-        if number is None:
+        if track.service_number is None:
             aside += 1
             continue
+        number = spelt.setdefault(number_key(track.service_number), track.service_number)
         read = [_event(event, settings) for event in track.events]
         aside += read.count(None)
-        events[number] += [event for event in read if event is not None]
-    return [ParcelHistory(tracking_number=number, events=tuple(events[number])) for number in numbers], aside
+        events.setdefault(number, []).extend(event for event in read if event is not None)
+    return [ParcelHistory(tracking_number=number, events=tuple(own)) for number, own in events.items()], aside
 
 
 def _event(event: wire.TrackEvent, settings: CarrierSettings) -> TrackingEvent | None:

@@ -29,6 +29,7 @@ from parcelgate.carriers.trackingmore.codes import Kind
 from parcelgate.carriers.trackingmore.settings import Call, CarrierSettings, webhook_key
 from parcelgate.carriers.trackingmore.wire import MAX_PARCELS
 from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.trackings import courier_key, number_key
 
 _logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Adapter:
             return Followed(waybill=waybill, already=True)
         history = self._history(item, waybill.tracking_number)
         courier = item.carrier_code or waybill.carrier_code
-        if courier.casefold() == waybill.carrier_code.casefold():
+        if courier_key(courier) == courier_key(waybill.carrier_code):
             courier = waybill.carrier_code
         return Followed(waybill=Waybill(courier, waybill.tracking_number), history=history)
 
@@ -92,15 +93,15 @@ class Adapter:
         """Ask the list for any number of parcels, 40 in a call, page by page (public).
 
         A number that is not followed does not come back; one that several couriers have comes several times.
+        What is told of another number comes under that.
         Raises AuthenticationError also for an account that is not served until somebody pays.
         """
         histories: list[ParcelHistory] = []
         for numbers in batched(dict.fromkeys(tracking_numbers), MAX_PARCELS, strict=False):
-            as_given = {number.casefold(): number for number in numbers}
+            as_given = {number_key(number): number for number in numbers}
             for item in self._listed(numbers):
-                number = as_given.get((item.tracking_number or "").casefold())
-                if number is not None:
-                    histories.append(self._history(item, number))
+                theirs = item.tracking_number or ""
+                histories.append(self._history(item, as_given.get(number_key(theirs), theirs)))
         return histories
 
     def _listed(self, numbers: Sequence[str]) -> list[wire.Item]:

@@ -20,6 +20,7 @@ from parcelgate.carriers.trackingmore import codes
 from parcelgate.carriers.trackingmore.codes import Kind
 from parcelgate.carriers.trackingmore.wire import Answer, Item, items
 from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.trackings import courier_key, number_key
 
 CARRIER = "trackingmore"
 
@@ -128,29 +129,29 @@ def matched(waybills: Mapping[Waybill, bool], entries: Iterable[Item]) -> dict[W
     """Which item is about which parcel, by number and courier.
 
     What is left is matched by the number, where that is one parcel's alone, and the item names no courier,
-    or may name another (True in `waybills`). Capitals do not matter.
+    or may name another (True in `waybills`). How either is spelt does not matter.
     """
     by_waybill: dict[Waybill, Item] = {}
     rest = []
-    by_key = {_key(waybill.tracking_number, waybill.carrier_code): waybill for waybill in waybills}
+    by_key = {_key(*waybill): waybill for waybill in waybills}
     for item in entries:
-        waybill = by_key.get(_key(item.tracking_number, item.carrier_code))
+        waybill = by_key.get(_key(item.carrier_code, item.tracking_number))
         if waybill is None:
             rest.append(item)
         else:
             by_waybill[waybill] = item
-    numbers = [_key(waybill.tracking_number) for waybill in waybills]
+    numbers = [number_key(waybill.tracking_number) for waybill in waybills]
     left = {
-        _key(waybill.tracking_number): (waybill, may)
+        number_key(waybill.tracking_number): (waybill, may)
         for waybill, may in waybills.items()
-        if waybill not in by_waybill and numbers.count(_key(waybill.tracking_number)) == 1
+        if waybill not in by_waybill and numbers.count(number_key(waybill.tracking_number)) == 1
     }
     for item in rest:
-        waybill, may = left.get(_key(item.tracking_number), (None, False))
+        waybill, may = left.get(number_key(item.tracking_number or ""), (None, False))
         if waybill is not None and (may or item.carrier_code is None):
             by_waybill[waybill] = item
     return by_waybill
 
 
-def _key(*parts: str | None) -> tuple[str, ...]:
-    return tuple((part or "").strip().casefold() for part in parts)
+def _key(carrier_code: str | None, number: str | None) -> tuple[str, str]:
+    return courier_key(carrier_code), number_key(number or "")

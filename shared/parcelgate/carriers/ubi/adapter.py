@@ -52,6 +52,7 @@ from parcelgate.carriers.ubi.wire import (
     read_each,
 )
 from parcelgate.domain.orders import Order
+from parcelgate.domain.trackings import number_key, same_number
 
 _logger = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ class Adapter:
             Call.UPDATE_ORDER, encode([wire] if self._settings.update_as_list else wire)
         )
         entries = read_each(OrderAnswer, envelope.data)
-        ours = [a for a in entries if a.reference_no == order.reference or a.order_id == _number(order)]
+        ours = [a for a in entries if a.reference_no == order.reference or _is_of(a, order)]
         if answers.refused(envelope) and not ours:
             raise answers.whole(envelope.errors, order)
         if not ours:
@@ -295,6 +296,10 @@ def _number(order: Order) -> str:
     return order.carrier_order_number or order.reference
 
 
+def _is_of(answer: OrderAnswer, order: Order) -> bool:
+    return answer.order_id is not None and same_number(answer.order_id, _number(order))
+
+
 def _label_numbers(order: Order) -> list[str]:
     if len(order.parcels) == 1:
         return [order.parcels[0].carrier_parcel_number or _number(order)]
@@ -332,20 +337,21 @@ def _troubles(envelope: Envelope, entries: Iterable[Entry]) -> list[Trouble]:
 
 
 def _by_number(entries: Iterable[object]) -> dict[str, Entry]:
-    """The entries of a manifest by each of their numbers; a bare number is that of an order now closed."""
+    """The entries of a manifest by each of their numbers; a bare one is of an order now closed."""
     by_number: dict[str, Entry] = {}
     for entry in reversed(read_each(Entry, entries)):
         names = (entry.order_id, entry.reference_no, entry.tracking_no)
-        by_number |= {name: entry for name in names if name}
+        by_number |= {number_key(name): entry for name in names if name}
     closed = Entry(status="Success")
-    return by_number | {number: closed for number in entries if isinstance(number, str)}
+    return by_number | {number_key(number): closed for number in entries if isinstance(number, str)}
 
 
 def _closed(order: Order, envelope: Envelope, by_number: Mapping[str, Entry]) -> CarrierError | None:
     """What became of one order in a manifest."""
     numbers = (order.carrier_order_number, order.reference, *order.tracking_numbers,
                *order.master_tracking_numbers)  # fmt: skip
-    entry = next((by_number[number] for number in numbers if number and number in by_number), None)
+    keys = [number_key(number) for number in numbers if number]
+    entry = next((by_number[key] for key in keys if key in by_number), None)
     if entry is not None:
         return answers.whole(entry.errors, order) if answers.refused(entry) else None
     if answers.refused(envelope):

@@ -21,7 +21,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel, PriceSource, Waiting, WaitingFor
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
-from parcelgate.domain.trackings import Tracking
+from parcelgate.domain.trackings import Tracking, same_number
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
@@ -304,7 +304,8 @@ def _amended(order: Order, drafted: Order) -> Order:
     errors = [
         FieldError(f"/parcels/{place}/tracking_number", "cannot_change", message)
         for place, parcel in enumerate(drafted.parcels)
-        if parcel.tracking_number not in (None, bought[parcel.reference].tracking_number)
+        if parcel.tracking_number is not None
+        and not same_number(parcel.tracking_number, bought[parcel.reference].tracking_number or "")
     ]
     if errors:
         raise invalid(errors)
@@ -328,10 +329,15 @@ def _amendable(order: Order) -> dict[str, Any]:
 def _renumbered(
     amended: Order, result: Confirmed, at: datetime
 ) -> tuple[tuple[Parcel, ...], tuple[Tracking, ...]]:
-    """The parcels with the numbers they have now, and a new tracking for each that has another one."""
+    """The parcels with the numbers they have now, and a new tracking for each that has another one.
+
+    A number that is only spelt otherwise is no other: it stays as it is.
+    """
     parcels, trackings = [], []
     for before, parcel in zip(amended.parcels, transitions.numbered(amended, result.parcels), strict=True):
-        if parcel.tracking_number != before.tracking_number:
+        if same_number(parcel.tracking_number or "", before.tracking_number or ""):
+            parcel = msgspec.structs.replace(parcel, tracking_number=before.tracking_number)
+        else:
             parcel = msgspec.structs.replace(parcel, tracking_id=new_id("trk"))
             trackings.append(transitions.tracking_of(amended, parcel, at=at))
         parcels.append(parcel)

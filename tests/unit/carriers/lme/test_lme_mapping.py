@@ -348,7 +348,9 @@ def test_what_is_not_for_the_recipient_is_marked() -> None:
 
 def history(*routes: Any, data: Any = None) -> Any:
     whole = {"orderRoutes": list(routes)} if data is None else data
-    return track.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings())
+    (found, *others), aside = track.histories(NUMBER, wire.Answer("0", "", whole), CarrierSettings())
+    assert others == []
+    return found, aside
 
 
 def route(**told: Any) -> dict[str, Any]:
@@ -357,10 +359,15 @@ def route(**told: Any) -> dict[str, Any]:
 
 
 def test_one_bad_event_never_spoils_its_neighbours() -> None:
-    found, aside = history(
-        route(), route(eventTime="soon"), route(eventTime={"a": 1}), "text", route(orderNo="FHE9"), route()
-    )
-    assert (len(found.events), aside) == (2, 3)
+    found, aside = history(route(), route(eventTime="soon"), route(eventTime={"a": 1}), "text", route())
+    assert (len(found.events), aside) == (2, 2)
+
+
+def test_the_events_of_another_order_are_another_journey() -> None:
+    routes = [route(), route(orderNo="FHE9"), route(orderNo=None), route(orderNo="fhe9", eventTime="soon")]
+    found, aside = track.histories(NUMBER, wire.Answer("0", "", routes), CarrierSettings())
+    assert [(one.tracking_number, len(one.events)) for one in found] == [(NUMBER, 2), ("FHE9", 1)]
+    assert aside == 1
 
 
 @pytest.mark.parametrize("data", [[route()], {"orderRoutes": [route()]}, {"list": [route()]}])
@@ -401,7 +408,8 @@ def test_a_parcel_that_is_handed_on_is_known_by_its_next_number(told: dict[str, 
 
 def test_an_account_may_have_it_that_the_next_carrier_is_not_asked() -> None:
     whole = {"orderRoutes": [route(eventCode="transport_order", trackNo="33ABC1234567")]}
-    found, _ = track.history(NUMBER, wire.Answer("0", "", whole), CarrierSettings(follow_next_carrier=False))
+    settings = CarrierSettings(follow_next_carrier=False)
+    (found,), _ = track.histories(NUMBER, wire.Answer("0", "", whole), settings)
     assert found.next_carrier is not None
     assert not found.next_carrier.followed
 

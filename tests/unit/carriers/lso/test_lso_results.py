@@ -174,7 +174,7 @@ def test_a_wrong_number_of_boxes_does_not_fit(boxes: slice, order: Order, body: 
 
 def test_two_boxes_with_one_number_do_not_fit(order: Order, body: Body) -> None:
     details = body("order_result_success")["data"]["details"]
-    details[1]["serviceNumber"] = "ZQ0001"
+    details[1]["serviceNumber"] = "zq 0001"
     assert isinstance(result(order, body("order_result_success", details=details)), Mismatch)
 
 
@@ -183,6 +183,7 @@ def test_an_answer_about_another_order_does_not_fit(order: Order, body: Body) ->
     assert isinstance(result(order, body("order_result_success", customerNumber="shop-18")), Mismatch)
     assert isinstance(result(numbered, body("order_result_success", orderNumber="SYCO0002")), Mismatch)
     assert isinstance(result(numbered, body("order_result_failed", orderNumber="SYCO0002")), Mismatch)
+    assert isinstance(result(numbered, body("order_result_success", orderNumber="syco 0001")), Confirmed)
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,7 @@ def label_of(order: Order, *answers: Any, **overrides: Any) -> list[tuple[str, s
 
 
 def test_labels_come_in_parcel_order(confirmed: Order) -> None:
-    answer = in_base64(PDF + b"2", PDF + b"1", numbers=("ZQ0002", "ZQ0001"))
+    answer = in_base64(PDF + b"2", PDF + b"1", numbers=("zq 0002", "ZQ0001"))
     assert label_of(confirmed, answer) == [
         ("shop-17-1", "pdf", PDF + b"1"),
         ("shop-17-2", "pdf", PDF + b"2"),
@@ -554,6 +555,13 @@ def test_journeys_come_in_the_order_asked_for_and_odd_records_are_set_aside(
     assert third.events == ()
     assert "2 records set aside" in caplog.text
     assert "ZQ0001" not in caplog.text
+
+
+def test_a_journey_of_a_parcel_that_was_not_asked_about_comes_behind_those_that_were(body: Body) -> None:
+    carrier = lso(FakeTransport({TRACKING: [body("tracking_answer")]}))
+    ours, stranger = carrier.track(["zq 0001"])
+    assert (ours.tracking_number, len(ours.events)) == ("zq 0001", 1)
+    assert (stranger.tracking_number, len(stranger.events)) == ("ZQ0002", 2)
 
 
 def test_a_time_without_a_zone_is_read_in_the_accounts(body: Body) -> None:

@@ -106,10 +106,13 @@ def test_a_parcel_of_somebody_else_says_nothing_of_ours() -> None:
     assert [type(one) for one in followed(batch(item(stranger), item(RP)))] == [Followed, TransientError]
 
 
-def test_capitals_do_not_matter() -> None:
-    lower = following(Waybill("dhl", "jd0001"))
-    first, _ = followed(batch(item(UPPER)), parcels=[lower, following(LK)])
-    assert first.waybill == lower.waybill
+@pytest.mark.parametrize("given", ["jd0001", "JD 00 01", "\uff2a\uff24\uff10\uff10\uff10\uff11"])
+def test_how_a_number_is_spelt_does_not_matter(given: str) -> None:
+    ours = following(Waybill("Dhl", given))
+    first, _ = followed(batch(item(UPPER)), parcels=[ours, following(LK)])
+    assert first.waybill == ours.waybill
+    (history,) = adapter(FakeTransport({"trackingmore.get": [page(item(UPPER))]})).track([given])
+    assert history.tracking_number == given
 
 
 def test_a_courier_that_was_corrected_is_told() -> None:
@@ -262,6 +265,7 @@ def test_histories_are_matched_by_number_and_keep_their_couriers() -> None:
     found = adapter(FakeTransport({"trackingmore.get": [told]})).track(["jd0001", "7000"])
     assert [(one.carrier_code, one.tracking_number) for one in found] == [
         ("ups", "7000"),
+        ("dhl", "STRANGER"),
         ("dhl", "7000"),
         ("dhl", "jd0001"),
     ]

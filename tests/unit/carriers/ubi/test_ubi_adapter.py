@@ -649,6 +649,9 @@ def test_an_update_sends_the_order_under_its_number(overrides: Body, as_list: bo
     config = account(overrides=overrides)
     assert adapter(transport, config).update(order).carrier_order_number == "M"
     assert isinstance(transport.sent, list) is as_list
+    spelt_otherwise = success(order) | {"orderId": "m", "referenceNo": None, "connoteId": "C"}
+    updated = adapter(ScriptedTransport(answer(spelt_otherwise)), config).update(order)
+    assert updated.details == {"connoteId": "C"}
     sent = transport.sent[0] if as_list else transport.sent
     assert [sent["orderId"], *(piece["orderId"] for piece in sent["pieces"])] == ["M", "O0", "O1"]
 
@@ -695,7 +698,7 @@ def test_a_manifest_closes_each_order_or_says_why_not() -> None:
         msgspec.structs.replace(order, carrier_order_number=f"M{n}") for n, order in enumerate(batch(4))
     ]
     data = [
-        {"status": "Success", "orderId": "M2"},
+        {"status": "Success", "orderId": "m 2"},
         {"status": "Failed", "orderId": "M1", "errors": [{"code": 100011}]},
         "M3",
         {"status": "Success", "referenceNo": "r0"},

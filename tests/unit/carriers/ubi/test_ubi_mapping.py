@@ -675,7 +675,7 @@ def test_a_label_is_what_its_first_bytes_say(content: bytes, kind: str | None) -
 
 def test_labels_come_in_parcel_order_whatever_order_they_were_sent_in() -> None:
     answers = labels(b"%PDF-0", b"%PDF-1", b"%PDF-2")[::-1]
-    found = label_files(order_of(body(3)), ["P0", "P1", "P2"], answers)
+    found = label_files(order_of(body(3)), ["P0", "p 1", "P2"], answers)
     assert [file.content for file in found] == [b"%PDF-0", b"%PDF-1", b"%PDF-2"]
     assert [file.reference for file in found] == ["shop-17-1", "shop-17-2", "shop-17-3"]
 

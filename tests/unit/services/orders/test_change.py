@@ -172,6 +172,17 @@ def test_a_number_that_changes_is_followed_from_then_on(setup: Setup) -> None:
     assert after.tracking_ids == (tracking.id, "trk_1"), "the earlier one is still the order's"
 
 
+@pytest.mark.parametrize("spelt", ["t-1", " T-1", "\uff34-1"])
+def test_a_number_that_is_spelt_otherwise_is_the_same_parcels(setup: Setup, spelt: str) -> None:
+    setup.carrier.number = spelt
+
+    after = setup.change()
+
+    (parcel,) = after.parcels
+    assert (parcel.tracking_number, parcel.tracking_id) == ("T-1", "trk_1")
+    assert after.tracking_ids == ("trk_1",)
+
+
 @pytest.mark.parametrize("trouble", [TransientError("busy", retry_after=7), AuthenticationError("who?")])
 def test_what_certainly_did_nothing_leaves_the_order_as_it_was(setup: Setup, trouble: Exception) -> None:
     setup.carrier.trouble = trouble

@@ -366,7 +366,7 @@ class TestWhatIsTold:
         assert world.tracking_status(parcel) is TrackingStatus.DELIVERED
 
     def test_what_matches_no_parcel_is_counted_and_logged(
-        self, world: World, capsys: pytest.CaptureFixture[str]
+        self, world: World, capsys: pytest.CaptureFixture[str], logged: Callable[[], str]
     ) -> None:
         (parcel,) = world.due_parcels()
         world.tracker().histories[parcel.tracking_number] = ParcelHistory(
@@ -375,6 +375,9 @@ class TestWhatIsTold:
         world.poll()
         assert world.tracking_status(parcel) is TrackingStatus.PENDING
         assert '"HistoriesUnmatched":[1' in capsys.readouterr().out.replace(" ", "")
+        (line,) = [line for line in logged().splitlines() if "a history is of no parcel" in line]
+        assert "STRANGER" in line
+        assert "WARNING" in line
 
 
 class TestTrouble:

@@ -16,6 +16,7 @@ from parcelgate.carriers.results import (
 from parcelgate.carriers.toolkit.comparison import bare, plain_details
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords
+from parcelgate.domain.trackings import same_number
 
 CARRIER = "lme"
 
@@ -41,7 +42,8 @@ def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pend
     number = data.order_no
     if number is None:
         return Pending(reason="the order has no number yet", carrier_order_number=order.carrier_order_number)
-    if order.carrier_order_number not in {None, number}:
+    known = order.carrier_order_number
+    if known is not None and not same_number(known, number):
         return Mismatch(
             detail="The answer is about another order number.",
             carrier_order_number=order.carrier_order_number,

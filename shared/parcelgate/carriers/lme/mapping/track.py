@@ -16,14 +16,26 @@ from parcelgate.domain.trackings import (
     OtherNumber,
     ProofOfDelivery,
     TrackingEvent,
+    number_key,
     same_number,
 )
 
 
-def history(number: str, answer: wire.Answer, settings: CarrierSettings) -> tuple[ParcelHistory, int]:
-    """The journey in a route of either version, and how many of its events cannot be read."""
+def histories(number: str, answer: wire.Answer, settings: CarrierSettings) -> tuple[list[ParcelHistory], int]:
+    """The journey in a route of either version, and how many of its events cannot be read.
+
+    Behind it come the journeys of other orders, if the route tells any.
+    """
     routes = wire.objects(answer.data, "orderRoutes", "orderRouteList", "routes", "list") or []
-    return _history(number, routes, settings)
+    entries: dict[str, list[wire.RouteEvent]] = {number_key(number): []}
+    for route in routes:
+        entry = wire.RouteEvent.model_validate(route)
+        entries.setdefault(number_key(entry.order_no or number), []).append(entry)
+    read = [
+        _history(number if key == number_key(number) else own[0].order_no or "", own, settings)
+        for key, own in entries.items()
+    ]
+    return [journey for journey, _ in read], sum(aside for _, aside in read)
 
 
 def pushed(fields: Mapping[str, Any], settings: CarrierSettings) -> tuple[ParcelHistory | None, str | None]:
@@ -31,7 +43,7 @@ def pushed(fields: Mapping[str, Any], settings: CarrierSettings) -> tuple[Parcel
     route = wire.RouteEvent.model_validate(fields)
     if route.order_no is None:
         return None, route.out_order_no
-    journey, _ = _history(route.order_no, [dict(fields)], settings)
+    journey, _ = _history(route.order_no, [route], settings)
     return journey, route.out_order_no
 
 
@@ -42,11 +54,9 @@ def channel(fields: Mapping[str, Any]) -> str | None:
 
 
 def _history(
-    number: str, routes: list[dict[str, Any]], settings: CarrierSettings
+    number: str, routes: list[wire.RouteEvent], settings: CarrierSettings
 ) -> tuple[ParcelHistory, int]:
-    entries = [wire.RouteEvent.model_validate(route) for route in routes]
-    ours = [route for route in entries if route.order_no is None or same_number(route.order_no, number)]
-    read = [(route, event(route, settings)) for route in ours]
+    read = [(route, event(route, settings)) for route in routes]
     events = [(route, entry) for route, entry in read if entry is not None]
     there = [_next(number, route, entry, settings) for route, entry in events]
     next_carriers = [one for one in there if one is not None]
@@ -63,7 +73,7 @@ def _history(
         next_carrier=max(next_carriers, default=None),
         proof=_proof(events, settings),
     )
-    return journey, len(entries) - len(events)
+    return journey, len(routes) - len(events)
 
 
 def _next(

@@ -12,6 +12,7 @@ from parcelgate.carriers.ubi.wire import (
     LabelRequest,
 )
 from parcelgate.domain.orders import Order
+from parcelgate.domain.trackings import number_key
 
 
 def label_request(order: Order, numbers: Sequence[str]) -> LabelRequest:
@@ -33,10 +34,10 @@ def label_files(order: Order, numbers: Sequence[str], answers: Sequence[LabelAns
     for answer in answers:
         for number in (answer.order_id, answer.tracking_no, answer.reference_no):
             if number is not None:
-                by_number.setdefault(number, answer)
+                by_number.setdefault(number_key(number), answer)
     files = []
     for parcel, number in zip(order.parcels, numbers, strict=True):
-        label = by_number.get(number) or by_number.get(parcel.tracking_number or "")
+        label = by_number.get(number_key(number)) or by_number.get(number_key(parcel.tracking_number or ""))
         file = label and label_file(parcel.reference, _content(label))
         if file and file.format in LABEL_FORMATS:
             files.append(file)
