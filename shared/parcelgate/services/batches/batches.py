@@ -17,6 +17,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
+from parcelgate.carriers.errors import CarrierError
 from parcelgate.domain.batches import Batch, BatchLine, BatchRow, Progress, progress
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
@@ -27,7 +28,13 @@ from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, l
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders.transitions import RETRY_LIFE
 from parcelgate.services.settings import Settings
-from parcelgate.store.errors import BatchNotFoundError, RowTakenError, VersionConflictError
+from parcelgate.store.errors import (
+    BatchNotFoundError,
+    ItemTooLargeError,
+    RowTakenError,
+    StoreError,
+    VersionConflictError,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,9 +63,13 @@ _SECONDS_EACH = 0.15
 _LOOKS = 6
 """The sweep looks at an unfinished batch after this many of its margins."""
 
+_HOPELESS = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
+_PASSING_TROUBLE = (CarrierError, StoreError, BotoCoreError, ClientError)
+"""What may be over when an entry is tried again. Anything else comes of the entry itself, or of our code."""
+
 
 class EntriesLeftError(Exception):
-    """Entries of a batch could not be begun; the message is to come again for them."""
+    """Entries of a batch could not be begun for now; the message is to come again for them."""
 
 
 class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,9 +233,8 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
             self.queues().send(batch, left)
             batches.set_deadline(batch.id, at + _LOOKS * self.settings.deadline_margin)
             return
-        problem = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
         for index in left:
-            batches.settle(batch, _refused(batch, index, problem))
+            batches.settle(batch, _refused(batch, index, _HOPELESS))
         count("BatchEntriesGivenUp", len(left))
         batches.set_deadline(batch.id, None)
 
@@ -285,7 +295,8 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
         """Make orders of the entries that a message names, and have them sent.
 
         What there is no time for before `deadline` goes into the queue as a message of its own. Raises
-        EntriesLeftError for entries that made unexpected trouble; all others were worked off then.
+        EntriesLeftError for entries that met trouble which may pass; all others were worked off then. An
+        entry that would fail again is given up: its row says `internal`.
         """
         message = msgspec.json.decode(body, type=BatchMessage)
         bind_log_keys(tenant=message.tenant, batch_id=message.batch_id, correlation_id=message.correlation_id)
@@ -312,7 +323,7 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
                     log.error(
                         "an entry of a batch made trouble", extra={"entry": index, **safe_error_fields(error)}
                     )
-                    troubled += 1
+                    troubled += not self._given_up(batch, index, error)
                 else:
                     orders += [order] if order else []
             self._send(orders, deadline)
@@ -342,6 +353,18 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
             return orders.get(order_id)
         except RowTakenError:
             return None
+
+    def _given_up(self, batch: Batch, index: int, error: Exception) -> bool:
+        """Whether an entry has come to its end: no other try would make anything else of it."""
+        if isinstance(error, _PASSING_TROUBLE) and not isinstance(error, ItemTooLargeError):
+            return False
+        try:
+            self.intake.table.tenant(batch.tenant).batches.settle(batch, _refused(batch, index, _HOPELESS))
+        except _PASSING_TROUBLE as trouble:
+            log.error("an entry of a batch was not given up", extra=safe_error_fields(trouble))
+            return False
+        count("BatchEntriesGivenUp")
+        return True
 
     def _send(self, orders: Iterable[Order], deadline: Deadline) -> None:
         accounts: dict[tuple[str, str], list[Order]] = {}

@@ -18,10 +18,12 @@ from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.ubi.adapter import Adapter as Ubi
 from parcelgate.domain.batches import Batch, BatchLine
 from parcelgate.domain.ids import fixed_id
-from parcelgate.domain.orders import OrderStatus
+from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import BatchMessage, FanOut, messages, seconds_to_send
+from parcelgate.services.orders.create import Draft, Intake
 from parcelgate.services.settings import Settings
+from parcelgate.store.errors import ItemTooLargeError
 from tests.support.faults import aws_error
 from tests.support.orders import NOON
 from tests.support.world import World
@@ -128,6 +130,28 @@ class TestTheWorker:
 
         assert far.confirmed == 5
         assert set(world.sandbox.living("ubi").values()) == {1}
+
+    @pytest.mark.parametrize("error", [OverflowError("s3cret"), ItemTooLargeError("too large")])
+    def test_an_entry_that_would_fail_again_is_given_up_at_once(
+        self, error: Exception, world: World, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+    ) -> None:
+        really = Intake.accept
+
+        def accept(intake: Intake, draft: Draft, claim: Any = None) -> Order:
+            if draft.order is not None and draft.order.reference == "R-2":
+                raise error
+            return really(intake, draft, claim)
+
+        monkeypatch.setattr(Intake, "accept", accept)
+        batch = world.create_batch(good(5))
+
+        world.sqs.deliver_now("https://sqs.test/batch-ubi")
+
+        far = world.batch_progress(batch)
+        assert (far.confirmed, far.failed, far.finished) == (4, 1, True)
+        assert [row.problem and row.problem.code for row in far.rows] == [None, None, "internal", None, None]
+        assert not world.sqs.busy
+        assert "s3cret" not in logged()
 
     def test_an_entry_of_nothing_but_errors_is_told_in_a_few_words(self, world: World) -> None:
         batch = world.create_batch([{"x" * 500_000: 1, **{f"field-{n}": n for n in range(500)}}, *good(1)])
