@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from infra.bundle import build
-from local import stack
+from local.stack import stack
 
 RUNS = 5
 ORDERS = 10

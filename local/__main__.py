@@ -2,8 +2,20 @@
 
 import signal
 
-# While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+MODULES = {
+    "up": "local.stack.stack",
+    "down": "local.stack.stack",
+    "demo": "local.demo.demo",
+    "test": "local.checks.checks",
+    "lint": "local.checks.checks",
+    "audit": "local.checks.audit",
+    "mutants": "tests.mutants.__main__",
+    "bench": "bench.__main__",
+    "carrier": "local.generators.new_carrier",
+    "lock": "local.toolchain.lock",
+    "deploy": "local.deploy.command",
+}
+"""Where each target is: its `main`, or a function of its own name."""
 
 
 def main() -> int:
@@ -15,18 +27,7 @@ def main() -> int:
     from local import interrupts
 
     name = sys.argv[1]
-    module = import_module(
-        {
-            "up": "local.stack",
-            "down": "local.stack",
-            "test": "local.checks",
-            "lint": "local.checks",
-            "bench": "bench.__main__",
-            "mutants": "tests.mutants.__main__",
-            "carrier": "local.new_carrier",
-            "deploy": "local.deploy.command",
-        }.get(name, f"local.{name}")
-    )
+    module = import_module(MODULES[name])
     do = getattr(module, name) if name in ("test", "lint") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,4 +35,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     raise SystemExit(main())

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from local import disk, processes
+from local.stack import disk, processes
 
 
 def quiet(name: str, work: Callable[[], int | None]) -> int:

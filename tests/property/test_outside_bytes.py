@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pypdf import PdfWriter
 
 from functions.authorize.handler import handler as authorize
-from local import order_files
+from local.command import order_files
 from parcelgate.carriers import registry
 from parcelgate.carriers.errors import LabelPendingError
 from parcelgate.carriers.results import LabelFile, Trust, WebhookCheck, WebhookReading

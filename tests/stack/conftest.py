@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import stack as local_stack
-from local.checks import STATES, end_abandoned_stacks
-from local.cli import Deployment
+from local.checks.checks import STATES, end_abandoned_stacks
+from local.command.cli import Deployment
+from local.stack import stack as local_stack
 from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.journeys import Journeys, begun

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from local.stack import Stack
+from local.stack.stack import Stack
 
 Body = dict[str, Any]
 

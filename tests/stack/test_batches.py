@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from typer.testing import CliRunner
 
-from local import cli
-from local.stack import Stack
+from local.command import cli
+from local.stack.stack import Stack
 from tests.stack.shop import Body, Shop, order_body, until
 from tests.unit.carriers.ubi.orders import body as ubi_body
 

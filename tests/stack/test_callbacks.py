@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack import Stack
+from local.stack.stack import Stack
 from tests.stack.shop import Body, Shop, until
 
 SUCCESS = {"code": 200, "msg": "success"}

@@ -3,7 +3,7 @@
 import httpx
 from openapi_spec_validator import validate
 
-from local.stack import Stack
+from local.stack.stack import Stack
 from tests.stack.shop import Shop, order_body
 
 

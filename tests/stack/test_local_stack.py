@@ -1,6 +1,6 @@
 import httpx
 
-from local.stack import Stack
+from local.stack.stack import Stack
 
 
 def test_the_api_and_the_carriers_answer(stack: Stack) -> None:

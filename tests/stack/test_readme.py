@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from local.stack import Stack
+from local.stack.stack import Stack
 
 README = Path(__file__).parents[2] / "README.md"
 

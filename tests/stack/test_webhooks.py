@@ -14,8 +14,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from local.cli import Deployment
-from local.stack import TENANT, Stack
+from local.command.cli import Deployment
+from local.stack.stack import TENANT, Stack
 from parcelgate.services.operator import operations
 from parcelgate.store import keys
 from parcelgate.store.inbox import PARKED, PROCESSED, InboxEntry

@@ -1,8 +1,8 @@
 """What is known of countries, their states and postcodes, for all carriers and for what clients send.
 
-The facts stand in `countries.json`, which `local/country_data.py` makes of ISO's lists and Google's address
-data. It is read when it is first asked for, so that only who needs it pays for it. States are those of
-Australia, Canada and the US; postcodes those of every country that has one shape of them.
+The facts stand in `countries.json`. `local/generators/country_data.py` makes it from ISO's lists and Google's
+address data. It is read when it is first asked for, so that only who needs it pays for it. States are those
+of Australia, Canada and the US; postcodes those of every country that has one shape of them.
 """
 
 import re

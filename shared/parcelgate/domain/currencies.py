@@ -14,7 +14,7 @@ LIKELY = {
 
 @cache
 def _currencies() -> dict[str, int]:
-    """Made by `local/country_data.py`."""
+    """Made by `local/generators/country_data.py`."""
     return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=dict[str, int])
 
 

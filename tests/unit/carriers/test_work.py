@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 import sandbox.carriers
-from local import order_files
+from local.command import order_files
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.errors import TransientError

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import create_model
 from pydantic.fields import FieldInfo
 
-from local import order_files
+from local.command import order_files
 from parcelgate.carriers import registry
 from parcelgate.domain.measures import Dimensions, Money, Weight
 from parcelgate.http.openapi import schemas
@@ -51,7 +51,7 @@ def test_a_field_that_is_nowhere_else_is_told_with_each_missing_place() -> None:
             f'carriers.{carrier}.validation what becomes of "/options/signature_required"'
             for carrier in registry.names()
         ),
-        "options.signature_required is a flag, and local/order_files.py reads its column as text",
+        "options.signature_required is a flag, and local/command/order_files.py reads its column as text",
     ]
 
 
@@ -99,7 +99,7 @@ def missing(field: Field) -> Iterable[str]:
                     f'what becomes of "/{"/".join(field.place)}"'
                 )
     if field.info.annotation is bool and order_files._value(str(field), "yes") is not True:
-        yield f"{field} is a flag, and local/order_files.py reads its column as text"
+        yield f"{field} is a flag, and local/command/order_files.py reads its column as text"
 
 
 SCHEMAS = schemas()

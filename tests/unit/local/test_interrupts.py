@@ -4,19 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from local import checks, interrupts, processes
-
-ROOT = Path(interrupts.__file__).parent.parent
+from local import ROOT, interrupts
+from local.__main__ import MODULES
+from local.checks import checks
+from local.stack import processes
 
 IMPORTING = """
 import importlib.abc, runpy, sys, time
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "local.demo":
+        if name == "local.demo.demo":
             print("here", flush=True)
             time.sleep(60)
 sys.meta_path.insert(0, Slow())
@@ -25,12 +27,12 @@ runpy.run_module("local", run_name="__main__")
 """
 WORKING = """
 import runpy, sys, time, types
-demo = types.ModuleType("local.demo")
+demo = types.ModuleType("local.demo.demo")
 def main():
     print("here", flush=True)
     time.sleep(60)
 demo.main = main
-sys.modules["local.demo"] = demo
+sys.modules["local.demo.demo"] = demo
 sys.argv = ["local", "demo"]
 runpy.run_module("local", run_name="__main__")
 """
@@ -38,7 +40,7 @@ runpy.run_module("local", run_name="__main__")
 
 CHECKING = """
 import runpy, sys
-from local import checks
+from local.checks import checks
 sleeper = ("python", "-c", "import time; print('here', flush=True); time.sleep(60)")
 checks.TEST = checks.LINT = (sleeper, ("python", "-c", "print('not reached')"))
 checks.end_abandoned_stacks = lambda: None
@@ -113,4 +115,6 @@ def test_what_did_not_come_up_is_told_in_words(capsys: pytest.CaptureFixture[str
 def test_every_target_that_runs_python_goes_this_way() -> None:
     commands = [line for line in (ROOT / "Makefile").read_text().splitlines() if "bin/python -m" in line]
     assert len(commands) == 11
-    assert all("bin/python -m local " in line for line in commands)
+    targets = [line.partition("bin/python -m local ")[2].split()[0] for line in commands]
+    assert sorted(targets) == sorted(MODULES)
+    assert all(find_spec(module) for module in MODULES.values())

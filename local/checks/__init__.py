@@ -1,0 +1,1 @@
+"""`make test`, `make lint` and `make audit`."""

@@ -1,0 +1,146 @@
+"""`make audit`: known faults in what the locks name, and lists of it (CycloneDX) in `out/sbom`.
+
+The tools have an environment of their own, `.local/audit`, made from `requirements/audit.txt` with its
+hashes. They ask the packages' indexes about known faults. Where nobody can be asked that is said, and is no
+failure: what was found wrong is.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local import ROOT
+from local.toolchain.setup import trusting_this_machine
+
+TOOLS = ROOT / ".local" / "audit"
+LISTS = ROOT / "out" / "sbom"
+PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit")
+NODE_LOCKS = ("infra", "console")
+"""Folders with a lock of npm's; the second only where there are pages."""
+SECONDS = 300
+
+
+def _run(command: Sequence[str | Path], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    try:
+        return subprocess.run(
+            [str(part) for part in command],
+            cwd=folder,
+            env=trusting_this_machine({**os.environ, "PATH": path}),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", "it took too long")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def make_tools() -> bool:
+    """Make the tools' environment, if it is not there as the lock has it. False when that cannot be done."""
+    lock = ROOT / "requirements" / "audit.txt"
+    stamp = TOOLS / "lock.txt"
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+        return True
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    python = ROOT / ".venv" / "bin" / "python"
+    for command in (
+        ["uv", "venv", "--quiet", "--python", python, TOOLS],
+        ["uv", "pip", "install", "--quiet", "--require-hashes", "--python", TOOLS, "-r", lock],
+    ):
+        done = _run(command)
+        if done.returncode != 0:
+            print(f"audit: the tools could not be installed: {_last_line(done.stderr)}")
+            return False
+    shutil.copy(lock, stamp)
+    return True
+
+
+def python_faults(name: str) -> list[str] | None:
+    """What is known against the packages of a lock, a line each; None when nobody could be asked."""
+    lock = ROOT / "requirements" / f"{name}.txt"
+    options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
+    done = _run([TOOLS / "bin" / "pip-audit", *options, "-r", lock])
+    found = _json(done.stdout)
+    if not isinstance(found, dict):
+        print(f"audit: requirements/{name}.txt: nobody could be asked ({_last_line(done.stderr)})")
+        return None
+    return [
+        f"requirements/{name}.txt: {package['name']} {package['version']}: {fault['id']}"
+        f" (mended in {', '.join(fault['fix_versions']) or 'no version'})"
+        for package in found.get("dependencies", ())
+        for fault in package.get("vulns", ())
+    ]
+
+
+def node_faults(folder: str) -> list[str] | None:
+    """The same for a lock of npm's."""
+    done = _run(
+        ["npm", "audit", "--json", "--package-lock-only", "--fetch-timeout=20000", "--fetch-retries=0"],
+        ROOT / folder,
+    )
+    found = _json(done.stdout)
+    if not isinstance(found, dict) or "vulnerabilities" not in found:
+        print(f"audit: {folder}/package-lock.json: nobody could be asked ({_last_line(done.stderr)})")
+        return None
+    return [
+        f"{folder}/package-lock.json: {name}: {fault['severity']}"
+        for name, fault in found["vulnerabilities"].items()
+    ]
+
+
+def write_lists() -> list[Path]:
+    """Write a list of each lock's packages; those that could be written."""
+    LISTS.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in PYTHON_LOCKS:
+        target = LISTS / f"{name}.cdx.json"
+        lock = ROOT / "requirements" / f"{name}.txt"
+        options = ["--output-reproducible", "--of", "JSON", "-o", target]
+        done = _run([TOOLS / "bin" / "cyclonedx-py", "requirements", lock, *options])
+        written += [target] if done.returncode == 0 else []
+    for folder in _node_locks():
+        done = _run(["npm", "sbom", "--sbom-format", "cyclonedx", "--package-lock-only"], ROOT / folder)
+        if done.returncode == 0:
+            target = LISTS / f"{folder}.cdx.json"
+            target.write_text(done.stdout, "utf-8")
+            written.append(target)
+    return written
+
+
+def _node_locks() -> list[str]:
+    return [folder for folder in NODE_LOCKS if (ROOT / folder / "package-lock.json").exists()]
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if "complete log" not in line]
+    return lines[-1][:200] if lines else "no word"
+
+
+def main() -> int:
+    """Look everything through; 1 when something is known to be wrong."""
+    if not make_tools():
+        print("audit: nothing was looked at. Run it again with a network.")
+        return 0
+    for path in write_lists():
+        print(f"audit: {path.relative_to(ROOT)} lists what its lock names")
+    answers = [python_faults(name) for name in PYTHON_LOCKS] + [
+        node_faults(folder) for folder in _node_locks()
+    ]
+    faults = [fault for answer in answers for fault in answer or ()]
+    for fault in faults:
+        print(f"audit: {fault}")
+    asked = sum(answer is not None for answer in answers)
+    print(f"audit: {asked} of {len(answers)} locks looked through, {len(faults)} known faults")
+    return 1 if faults else 0

@@ -1,0 +1,124 @@
+"""`make lint`'s look from outside: what checkov finds in the production template, and what was meant so.
+
+checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Whatever it finds
+must stand in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from local import ROOT
+from local.toolchain import node
+from local.toolchain.setup import trusting_this_machine
+
+HOME = ROOT / ".local" / "checkov"
+LOCK = ROOT / "requirements" / "checkov.txt"
+POLICY = ROOT / "infra" / "policies" / "checkov.toml"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One rule of checkov that a resource does not keep."""
+
+    check_id: str
+    check_name: str
+    resource: str
+
+
+class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Findings that are meant so: of one rule, for resources of this pattern."""
+
+    check: str
+    resources: str
+    because: str
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether this is the reason of that finding."""
+        return finding.check_id == self.check and fnmatchcase(finding.resource, self.resources)
+
+
+def accepted() -> list[Accepted]:
+    """Read the policy file."""
+    return msgspec.convert(tomllib.loads(POLICY.read_text())["accepted"], list[Accepted])
+
+
+def judge(findings: Sequence[Finding], reasons: Sequence[Accepted]) -> Iterator[str]:
+    """Say what is new, and which reason is for nothing."""
+    for finding in findings:
+        if not any(reason.covers(finding) for reason in reasons):
+            yield f"{finding.check_id} {finding.resource}: {finding.check_name}"
+    for reason in reasons:
+        if not any(reason.covers(finding) for finding in findings):
+            yield f"{reason.check} {reason.resources}: nothing is found that this reason is for"
+
+
+def main() -> int:
+    """Synthesize the production stack, have checkov look at it, and judge what it found; the exit code."""
+    program = _program()
+    said = list(judge(_look(program, _synthesize()), accepted()))
+    for line in said:
+        print(line)
+    if said:
+        print(f"checkov: mend this, or give a reason in {POLICY.relative_to(ROOT)}", file=sys.stderr)
+        return 1
+    print("checkov: nothing that is not meant so")
+    return 0
+
+
+def _program() -> Path:
+    """Return checkov's command, installed as its lock says."""
+    stamp, lock = HOME / "stamp", hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    program = HOME / "venv" / "bin" / "checkov"
+    if not (program.exists() and stamp.exists() and stamp.read_text() == lock):
+        shutil.rmtree(HOME, ignore_errors=True)
+        subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(HOME / "venv")], check=True)
+        install = ["uv", "pip", "sync", "--quiet", "--require-hashes", str(LOCK)]
+        env = trusting_this_machine({**os.environ, "VIRTUAL_ENV": str(HOME / "venv")})
+        if subprocess.run(install, env=env).returncode:
+            raise SystemExit("lint: checkov could not be installed. It needs the network the first time.")
+        stamp.write_text(lock)
+    return program
+
+
+def _synthesize() -> Path:
+    assembly = HOME / "cdk.out"
+    command = [
+        *node.CDK,
+        "synth",
+        "--quiet",
+        "--no-notices",
+        "--output",
+        str(assembly),
+        "-c",
+        "stage=production",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **node.environment()}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return assembly / "Parcelgate.template.json"
+
+
+def _look(program: Path, template: Path) -> list[Finding]:
+    command = [str(program), "--framework", "cloudformation", "--file", str(template), "--output", "json"]
+    done = subprocess.run(
+        [*command, "--quiet", "--compact", "--skip-download", "--soft-fail"],
+        cwd=template.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    if not report["summary"]["passed"] or report["summary"]["parsing_errors"]:
+        raise SystemExit("checkov: the template could not be read")
+    return msgspec.convert(report["results"]["failed_checks"], list[Finding])

@@ -1,0 +1,61 @@
+"""`make test` and `make lint`: other programs, which a Ctrl-C ends at once and without a word of theirs."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from local.checks import checkov
+from local.stack import stack
+
+BIN = Path(sys.executable).parent
+STATES = stack.STATE / "tests"
+"""The state folders of the tests' stacks, each named by the process that started it."""
+TEST = (("pytest", "-n", "3"),)
+LINT = (("ruff", "format", "--check"), ("ruff", "check"), ("mypy",), ("lint-imports",))
+
+
+def test() -> int:
+    """Run every test; no stack stays behind, also after a Ctrl-C."""
+    try:
+        return run(TEST)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_abandoned_stacks()
+        raise
+
+
+def lint() -> int:
+    """Check format, style, types, which part imports which, and the template."""
+    return run(LINT) or checkov.main()
+
+
+def run(commands: Sequence[Sequence[str]]) -> int:
+    """Run programs of this environment one after the other; the exit code of the first that fails, or 0.
+
+    On a Ctrl-C they end at once, with all that they started in their session, and say nothing.
+    """
+    for name, *arguments in commands:
+        program = subprocess.Popen([BIN / name, *arguments], start_new_session=True)
+        try:
+            code = program.wait()
+        except KeyboardInterrupt:
+            os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
+            raise
+        if code:
+            return code
+    return 0
+
+
+def end_abandoned_stacks() -> None:
+    """Stop the stacks of test processes that are gone."""
+    for state in STATES.glob("*"):
+        if not psutil.pid_exists(int(state.name)):
+            stack.down(state)
+            shutil.rmtree(state)

@@ -1,0 +1,1 @@
+"""The operator's command, `parcelgate`, and the files of orders that it imports."""

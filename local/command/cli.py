@@ -1,0 +1,561 @@
+"""`parcelgate`: what an operator does with a stack, on AWS or on this machine.
+
+Every command works on the stack that `make up` started, when there is one, or on the deployed stack named by
+`--stack` with the AWS credentials of the environment.
+"""
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table as Grid
+
+from local.command import accounts as account_files
+from local.stack import emulator
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import names_an_account
+from parcelgate.domain.clock import rfc3339
+from parcelgate.services.accounts import api_keys, webhook_urls
+from parcelgate.services.operator import operations
+from parcelgate.services.orders.retry_queues import RetryQueues
+from parcelgate.services.settings import Settings
+from parcelgate.store.credentials.webhook_tokens import Hook
+from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError
+from parcelgate.store.inbox import InboxEntry
+from parcelgate.store.keys import tenant_prefix
+from parcelgate.store.table import Table
+
+LOCAL_STACK = Path(".local/stack.json")
+LOCAL_NAME = "parcelgate-local"
+LOCAL_TENANT = "demo"
+"""Whose key `make up` prints."""
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
+accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
+orders = typer.Typer(help="Orders: many at once, or one that needs a person.")
+inbox = typer.Typer(help="What carriers told us unasked, and nothing could be done with: the parking lot.")
+app.add_typer(keys, name="keys", no_args_is_help=True)
+app.add_typer(accounts, name="accounts", no_args_is_help=True)
+app.add_typer(orders, name="orders", no_args_is_help=True)
+app.add_typer(inbox, name="inbox", no_args_is_help=True)
+
+out = Console()
+err = Console(stderr=True)
+
+StackOption = Annotated[
+    str | None,
+    typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
+]
+TenantOption = Annotated[
+    str, typer.Option("--tenant", help="Whose it is; on the stack of `make up` it is `demo` if not told.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WEBHOOK_HELP = "The webhook's id, or enough of its beginning: `lme#3f9a`."
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
+
+
+class Deployment:
+    """The stack that a command works on."""
+
+    def __init__(self, session: boto3.Session, name: str, endpoint: str | None = None) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        (description,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        self.outputs = {item["OutputKey"]: item["OutputValue"] for item in description["Outputs"]}
+
+    @classmethod
+    def named(cls, stack: str | None) -> "Deployment":
+        """The deployed stack of that name; the one of `make up` when there is none."""
+        if stack is None and not LOCAL_STACK.exists():
+            fail("No stack is running here. Start one with `make up`, or name one on AWS with --stack.")
+        try:
+            return cls(boto3.Session(), stack) if stack is not None else cls.local(LOCAL_STACK)
+        except (BotoCoreError, ClientError) as error:
+            what = f"The stack {stack}" if stack else "The stack of `make up`"
+            fail(f"{what} cannot be reached: {error}")
+
+    @classmethod
+    def local(cls, file: Path) -> "Deployment":
+        """The stack on this machine that `file`, a `stack.json`, describes."""
+        endpoint: str = json.loads(file.read_text())["aws_endpoint_url"]
+        administrator = emulator.ADMINISTRATOR
+        session = boto3.Session(
+            administrator["AWS_ACCESS_KEY_ID"],
+            administrator["AWS_SECRET_ACCESS_KEY"],
+            region_name=emulator.REGION,
+        )
+        return cls(session, LOCAL_NAME, endpoint)
+
+    def client(self, service: str) -> Any:
+        """A client for one of the stack's AWS services."""
+        return self._session.client(service, endpoint_url=self._endpoint)
+
+    @property
+    def table(self) -> Table:
+        """The stack's table."""
+        return Table(self.client("dynamodb"), self.outputs["TableName"])
+
+    @property
+    def retries(self) -> RetryQueues:
+        """The stack's retry queues."""
+        urls = {carrier: self.outputs[f"RetryQueueUrl{carrier.capitalize()}"] for carrier in registry.names()}
+        settings = Settings({"PARCELGATE_RETRY_QUEUE_URLS": json.dumps(urls)})
+        return RetryQueues(self.client("sqs"), settings)
+
+    def is_tenant(self, tenant: str) -> bool:
+        """Whether anything is kept of a tenant: a key, or an account with a carrier."""
+        if api_keys.list_keys(self.table, tenant):
+            return True
+        start = f"{self.outputs['SecretPrefix']}/{tenant}/"
+        pages = self.client("secretsmanager").get_paginator("list_secrets")
+        names = (
+            secret["Name"]
+            for page in pages.paginate(Filters=[{"Key": "name", "Values": [start]}])
+            for secret in page["SecretList"]
+        )
+        return any(name.startswith(start) for name in names)
+
+
+def whose(tenant: str, stack: str | None) -> str:
+    """The tenant that was named; on the local stack its own when none was."""
+    if tenant:
+        try:
+            tenant_prefix(tenant)
+        except ValueError as error:
+            fail(f"{tenant!r} cannot be a tenant: {error}.", code=2)
+        return tenant
+    if stack is not None:
+        fail("Say whose it is: --tenant.", code=2)
+    return LOCAL_TENANT
+
+
+def known(deployment: Deployment, tenant: str) -> None:
+    """End the command if there is no such tenant: then nothing that is asked of it can be found."""
+    if not deployment.is_tenant(tenant):
+        fail(f"There is no tenant {tenant} here: no key and no carrier account is theirs.")
+
+
+def show(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, as_json: bool = False) -> None:
+    """Print rows without cutting anything: JSON, a table, or plain lines where a table has no room.
+
+    A pipe gets a line for each row, its cells divided by tabs.
+    """
+    if as_json:
+        found = [dict(zip(headings, row, strict=True)) for row in rows]
+        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        return
+    grid = Grid(*headings)
+    for row in rows:
+        grid.add_row(*map(escape, row))
+    if (
+        out.is_terminal
+        and Measurement.get(out, out.options.update(max_width=10_000), grid).maximum <= out.width
+    ):
+        out.print(grid)
+        return
+    for row in rows:
+        sys.stdout.write("\t".join(re.sub(r"\s+", " ", cell) for cell in row) + "\n")
+
+
+def fail(message: str, *, code: int = 1) -> NoReturn:
+    """End the command with one line that says what to do."""
+    err.print(message, style="red", markup=False, highlight=False)
+    raise typer.Exit(code)
+
+
+@keys.command("create")
+def create_key(
+    tenant: TenantOption = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="May be given several times; all scopes by default.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    stack: StackOption = None,
+) -> None:
+    """Make a key and print it, alone, to standard output."""
+    tenant = whose(tenant, stack)
+    try:
+        key = api_keys.create(Deployment.named(stack).table, tenant, scope or sorted(api_keys.SCOPES), name)
+    except ValueError as error:
+        fail(str(error))
+    err.print("Keep it now: it cannot be shown again.")
+    sys.stdout.write(key + "\n")
+
+
+@keys.command("list")
+def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
+    """Show a tenant's keys, never their secrets."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    rows = [
+        (key.id, key.name, " ".join(key.scopes), _time(key.created_at), _time(key.revoked_at))
+        for key in api_keys.list_keys(deployment.table, tenant)
+    ]
+    if not rows:
+        known(deployment, tenant)
+    show(("key id", "name", "scopes", "created", "revoked"), rows, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The part between pg_ and the next underscore.")],
+    tenant: TenantOption = "",
+    stack: StackOption = None,
+) -> None:
+    """Make a key useless within 60 seconds."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    try:
+        api_keys.revoke(deployment.table, tenant, key_id)
+    except KeyNotFoundError:
+        known(deployment, tenant)
+        fail(f"{tenant} has no key {key_id}; see `parcelgate keys list --tenant {tenant}`.")
+    out.print(f"{key_id} is revoked; it stops working within 60 seconds.")
+
+
+@accounts.command("put")
+def put_account(
+    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))],
+    file: Annotated[
+        Path, typer.Option(help="JSON with the credentials; - for standard input.", allow_dash=True)
+    ],
+    tenant: TenantOption = "",
+    account: Annotated[str, typer.Option(help="The name orders use for it.")] = "default",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Keep nothing of what is stored and not given.")
+    ] = False,
+    stack: StackOption = None,
+) -> None:
+    """Store a carrier account in Secrets Manager, or change it: what is not given stays as it is stored."""
+    tenant = whose(tenant, stack)
+    if carrier not in registry.trackers():
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+    if not names_an_account(tenant, carrier, account):
+        fail(
+            f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
+            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit."
+        )
+    source = "Standard input" if str(file) == "-" else str(file)
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{source} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
+    try:
+        given: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        fail(f"{source} is not JSON: {error}")
+    if not isinstance(given, dict):
+        fail(f'{source} must hold an object, such as {{"credentials": {{...}}}}.')
+    deployment = Deployment.named(stack)
+    name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
+    client = deployment.client("secretsmanager")
+    stored = webhook_urls.content(client, name)
+    content = account_files.merged({} if replace else stored, given)
+    if "webhook_token" in stored:
+        content.setdefault("webhook_token", stored["webhook_token"])
+    if wrong := account_files.faults(carrier, content, allows_http=stack is None):
+        fail("\n".join(["Nothing is stored, because the account would be wrong:", *wrong]))
+    for line in account_files.changes(carrier, stored, content):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    try:
+        client.create_secret(Name=name, SecretString=json.dumps(content))
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(content))
+    out.print(f"{name} is stored; functions see it within a minute.")
+
+
+@accounts.command("fields")
+def account_fields(
+    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))], as_json: JsonOption = False
+) -> None:
+    """Print what an account of a carrier holds: each field, what it looks like and what it means."""
+    if carrier not in registry.trackers():
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+    columns = ("field", "looks like", "needed", "meaning")
+    show(columns, [*account_files.fields(carrier)], as_json=as_json)
+
+
+@accounts.command("webhook-url")
+def webhook_url(
+    carrier: Annotated[str, typer.Argument(help="The carrier that is to tell us of parcels.")],
+    tenant: TenantOption = "",
+    account: Annotated[str, typer.Option(help="The name orders use for the account.")] = "default",
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a new address; nothing is taken in at the old one.")
+    ] = False,
+    stack: StackOption = None,
+) -> None:
+    """Print, alone to standard output, the address to enter in the carrier's portal. It is a secret."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    try:
+        url = webhook_urls.webhook_url(
+            deployment.table,
+            deployment.client("secretsmanager"),
+            Hook(tenant, carrier, account),
+            secret_prefix=deployment.outputs["SecretPrefix"],
+            base_url=deployment.outputs["WebhookBaseUrl"],
+            rotate=rotate,
+        )
+    except webhook_urls.NoAddressError:
+        has = ", ".join(name for name in registry.trackers() if registry.pushes(name))
+        fail(f"{carrier} takes no address for a whole account; these do: {has}. {_instead(carrier)}".strip())
+    except webhook_urls.NoAccountError:
+        known(deployment, tenant)
+        fail(f"{tenant} has no account {account} with {carrier}; store it first: `parcelgate accounts put`.")
+    if rotate:
+        err.print("Nothing is taken in at the old address any more: enter this one in the carrier's portal.")
+    sys.stdout.write(url + "\n")
+
+
+def _instead(carrier: str) -> str:
+    if carrier not in registry.trackers():
+        return f"There is no carrier {carrier}."
+    if registry.webhook_answer(carrier) is not None:
+        return "It is given an address with each order, by Parcelgate itself."
+    return "It tells nothing unasked, and is asked instead."
+
+
+@inbox.command("list")
+def list_parked(
+    tenant: TenantOption = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Show no more than the newest so many.")] = None,
+    as_json: JsonOption = False,
+    stack: StackOption = None,
+) -> None:
+    """Show the webhooks that are parked, the newest first, each with the reason."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    rows = [
+        (entry.id, _time(entry.received_at), entry.account, entry.order_id or "", entry.reason or "")
+        for entry in islice(deployment.table.tenant(tenant).inbox.parked(), limit)
+    ]
+    if not rows:
+        known(deployment, tenant)
+    if rows or as_json:
+        show(("webhook", "received", "account", "order", "reason"), rows, as_json=as_json)
+    else:
+        err.print("Nothing is parked.")
+
+
+@inbox.command("show")
+def show_webhook(
+    webhook: Annotated[str, typer.Argument(help=WEBHOOK_HELP)],
+    tenant: TenantOption = "",
+    stack: StackOption = None,
+) -> None:
+    """Show one webhook: why it is parked, when it came, and what it said. That may be personal data."""
+    entry = _webhook(Deployment.named(stack), whose(tenant, stack), webhook)
+    body, form = _legible(entry.body)
+    facts = {
+        "webhook": entry.id,
+        "carrier": entry.carrier,
+        "account": entry.account,
+        "order": entry.order_id,
+        "state": entry.state,
+        "reason": entry.reason,
+        "received": rfc3339(entry.received_at),
+        "closed": rfc3339(entry.closed_at) if entry.closed_at else None,
+        "headers": ", ".join(sorted(entry.headers)) or None,
+        "body": f"{len(entry.body)} bytes{form}",
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            sys.stdout.write(f"{name:10}{fact}\n")
+    sys.stdout.write(f"\n{body}\n")
+
+
+@inbox.command("replay")
+def replay_webhooks(
+    tenant: TenantOption = "",
+    webhook: Annotated[str | None, typer.Argument(help=WEBHOOK_HELP)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    stack: StackOption = None,
+) -> None:
+    """Have a parked webhook worked on again, or all of them. It is as fresh as it was when it came."""
+    if (webhook is None) is not everything:
+        fail("Name one webhook (see `parcelgate inbox list`), or say --all.")
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    table = deployment.table
+    if webhook is not None:
+        entry = _webhook(deployment, tenant, webhook)
+        operations.replay(table, tenant, entry.id)
+        out.print(f"{entry.id} is worked on within seconds; if nothing can be done, it is parked again.")
+        return
+    known(deployment, tenant)
+    entries = [entry.id for entry in table.tenant(tenant).inbox.parked()]
+    for entry_id in entries:
+        operations.replay(table, tenant, entry_id)
+    out.print(f"{len(entries)} webhooks are worked on again; see `parcelgate inbox list` in a minute.")
+
+
+def _webhook(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
+    try:
+        return operations.find_webhook(deployment.table, tenant, name)
+    except operations.NoSuchWebhookError as error:
+        if error.several:
+            fail(f"Several parked webhooks begin with {name}: give more of the id.")
+        known(deployment, tenant)
+        fail(f"{tenant} has no webhook {name}; see `parcelgate inbox list --tenant {tenant}`.")
+
+
+def _legible(body: bytes) -> tuple[str, str]:
+    """A body as text that does nothing to a terminal, and how that was done."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(letter.isprintable() or letter in "\n\t" for letter in text):
+        return text, ""
+    return base64.b64encode(body).decode(), ", in Base64"
+
+
+@orders.command("reread")
+def reread_order(order_id: OrderArgument, tenant: TenantOption = "", stack: StackOption = None) -> None:
+    """Have the carrier asked how an order stands; what it says is then true of the order here."""
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    try:
+        order = operations.reread(deployment.table, deployment.retries, tenant, order_id)
+    except OrderNotFoundError:
+        known(deployment, tenant)
+        fail(f"{tenant} has no order {order_id}.")
+    except operations.NotForThisOrderError as error:
+        fail(f"{order_id} is {error.order.status}: there is nothing to be asked that is not asked anyway.")
+    out.print(
+        f"{order_id} is {order.status}; {order.carrier} is asked within seconds, for 12 hours if need be."
+    )
+
+
+@orders.command("close")
+def close_order(
+    order_id: OrderArgument,
+    tenant: TenantOption = "",
+    not_at_carrier: Annotated[
+        bool, typer.Option("--not-at-carrier", help="You have looked: the carrier does not have it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    stack: StackOption = None,
+) -> None:
+    """End an order that needs attention and is not with the carrier: it fails, its reference is free."""
+    if not not_at_carrier:
+        fail("Look the order up with the carrier first. Does it not have it? Then say --not-at-carrier.")
+    tenant = whose(tenant, stack)
+    deployment = Deployment.named(stack)
+    if not yes:
+        out.print(
+            f"Closing {order_id} frees its reference. If the carrier has it after all, it is paid twice."
+        )
+        typer.confirm("Close it?", abort=True)
+    try:
+        operations.close(deployment.table, tenant, order_id)
+    except OrderNotFoundError:
+        known(deployment, tenant)
+        fail(f"{tenant} has no order {order_id}.")
+    except operations.NotForThisOrderError as error:
+        fail(f"{order_id} is {error.order.status}; only an order that needs attention is closed by hand.")
+    out.print(f"{order_id} is failed; its reference is free.")
+
+
+@orders.command("import")
+def import_orders(
+    file: Annotated[Path, typer.Argument(help="Orders as CSV or JSON; docs/importing.md says how.")],
+    key: Annotated[str | None, typer.Option(envvar="PARCELGATE_KEY", help="An API key.")] = None,
+    url: Annotated[str | None, typer.Option(envvar="PARCELGATE_URL", help="The API, without /v1.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose orders: instead of a key, by whoever may make keys.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is wrong with each order; nothing is bought.")
+    ] = False,
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Pass over columns that no order has.")
+    ] = False,
+    stack: StackOption = None,
+) -> None:
+    """Create orders from a file, show how far they are, and write what became of each beside the file.
+
+    Ends with 0 when every order was confirmed, with 1 when some were not. It can be interrupted: the
+    same command goes on. Run again later, it sends what is new in the file and what had failed.
+    """
+    from local.command import importing
+    from local.command.order_files import FileError, results_path
+
+    try:
+        with _api_access(key, url, tenant, stack) as (address, secret):
+            api = importing.Api(address, secret)
+            if check:
+                _tell(*importing.check(file, api, ignore_unknown=ignore_unknown))
+                return
+            whole = importing.run(file, api, err, ignore_unknown=ignore_unknown)
+    except (FileError, OSError) as error:
+        fail(str(error), code=2)
+    except importing.ImportFailedError as error:
+        fail(f"{error} The same command goes on from here.", code=2)
+    except KeyboardInterrupt:
+        fail("Interrupted; the same command goes on from here.", code=130)
+    out.print(str(results_path(file)), soft_wrap=True, highlight=False, markup=False)
+    if not whole:
+        raise typer.Exit(1)
+
+
+def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
+    """Print what a check has found; ends with 1 when anything is wrong."""
+    for line in wrong:
+        sys.stdout.write(f"{line}\n")
+    for line in warned:
+        sys.stdout.write(f"Warning. {line}\n")
+    if wrong:
+        things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
+        fail(f"Nothing was bought. {things} wrong with {_orders(total)}.")
+    sys.stdout.write(f"{_orders(total)} {'is' if total == 1 else 'are'} good. Nothing was bought.\n")
+
+
+def _orders(count: int) -> str:
+    return "1 order" if count == 1 else f"{count} orders"
+
+
+@contextmanager
+def _api_access(
+    key: str | None, url: str | None, tenant: str | None, stack: str | None
+) -> Iterator[tuple[str, str]]:
+    """Where the API is, and a key: the given ones, the local stack's, or one made for the occasion."""
+    if key and url:
+        yield url, key
+        return
+    if tenant is None and stack is None and LOCAL_STACK.exists():
+        here = json.loads(LOCAL_STACK.read_text())
+        yield url or here["api_url"], key or here["api_key"]
+        return
+    deployment = Deployment.named(stack)
+    address = url or deployment.outputs["ApiUrl"]
+    if key is not None:
+        yield address, key
+        return
+    if tenant is None:
+        fail("Say whose orders these are: give --key, or --tenant.")
+    known(deployment, tenant)
+    made = api_keys.create(deployment.table, tenant, ["orders:read", "orders:write"], "an import")
+    try:
+        yield address, made
+    finally:
+        api_keys.revoke(deployment.table, tenant, made.split("_")[1])
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""

@@ -1,0 +1,292 @@
+"""Importing a file of orders through the API, in batches, so that it can be interrupted anywhere.
+
+Beside the file stands what is known of the import: `orders.csv.import.json`. It names the batches, and what
+each was asked with, before they are asked for; so the same command goes on where it was interrupted, and a
+later one sends what is new in the file and what had failed, and nothing else.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from local.command.order_files import Given, chunks, column_of, read, results_path, write_results
+
+AT_ONCE = 300
+"""Orders of one batch."""
+MOST_BYTES = 4_000_000
+"""Bytes of one batch: below the contract's 5 MiB, since a function takes 6 MB with every quote escaped."""
+
+_POLL_SECONDS = 1.0
+_TRIES = 8
+_LONGEST_WAIT = 30.0
+_READERS = 8
+_OVER = ("confirmed", "failed", "needs_attention")
+
+
+class ImportFailedError(Exception):
+    """The import cannot go on; the message says why. What was begun goes on by itself."""
+
+
+@dataclass
+class Sent:
+    """One batch: the key it was asked for with, the names of its entries, and its id once that is known."""
+
+    key: str
+    entries: list[str]
+    id: str | None = None
+
+
+@dataclass
+class State:
+    """What is known of the import of one file."""
+
+    api: str
+    batches: list[Sent] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """What had failed when an import came to its end: the next one sends it again."""
+
+    @classmethod
+    def load(cls, path: Path, api: str) -> "State":
+        """What is known; nothing when there is no file, or one of another API."""
+        if not path.exists():
+            return cls(api)
+        known = json.loads(path.read_text("utf-8"))
+        if known["api"] != api:
+            return cls(api)
+        return cls(api, [Sent(**sent) for sent in known["batches"]], known["failed"])
+
+    def save(self, path: Path) -> None:
+        """Put it into its file, all at once."""
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
+        partial.replace(path)
+
+    def place(self, name: str) -> tuple[Sent, int] | None:
+        """Where an entry was last sent."""
+        for sent in reversed(self.batches):
+            if name in sent.entries:
+                return sent, sent.entries.index(name)
+        return None
+
+
+class Api:
+    """The calls that an import makes; trouble that passes is waited out.
+
+    Parameters
+    ----------
+    url, key
+        The API's address, without `/v1`, and a key.
+    transport, sleep
+        For tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.sleep = sleep
+        self._http = httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60, transport=transport
+        )
+
+    def create(self, entries: Sequence[Any], key: str) -> str:
+        """Give a batch in; its id."""
+        answer = self._call(
+            "POST", "/v1/orders/batch", json={"orders": list(entries)}, headers={"Idempotency-Key": key}
+        )
+        return str(answer["id"])
+
+    def check(self, entries: Sequence[Any]) -> list[dict[str, Any]]:
+        """What is wrong with each entry; nothing is bought."""
+        body = {"orders": list(entries), "validate_only": True}
+        rows: list[dict[str, Any]] = self._call("POST", "/v1/orders/batch", json=body)["orders"]
+        return rows
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        """How far a batch is."""
+        return self._call("GET", f"/v1/batches/{batch_id}")
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        """An order."""
+        return self._call("GET", f"/v1/orders/{order_id}")
+
+    def absolute(self, link: str | None) -> str | None:
+        """A link of an answer with this API's address before it, its path included."""
+        return f"{self.url}{link}" if link is not None and link.startswith("/") else link
+
+    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        reason = ""
+        for attempt in range(_TRIES):
+            if attempt:
+                self.sleep(min(2.0**attempt, _LONGEST_WAIT))
+            try:
+                answer = self._http.request(method, path, **more)
+            except httpx.TransportError as error:
+                reason = f"{self.url} does not answer ({type(error).__name__})."
+                continue
+            if answer.is_success:
+                content: dict[str, Any] = answer.json()
+                return content
+            reason = f"{method} {path}: {_said(answer)}"
+            if answer.status_code not in (409, 429) and answer.status_code < 500:
+                break
+        raise ImportFailedError(reason)
+
+
+def _said(answer: httpx.Response) -> str:
+    try:
+        content = answer.json()
+        text = content.get("detail") or content.get("message") or ""
+        errors = "".join(f" {each['pointer']}: {each['message']}" for each in content.get("errors", ()))
+        return f"{answer.status_code} {text}{errors}"
+    except (ValueError, AttributeError, KeyError):
+        return f"{answer.status_code} {answer.reason_phrase}"
+
+
+def state_path(file: Path) -> Path:
+    """Where what is known of a file's import is kept."""
+    return file.with_name(f"{file.name}.import.json")
+
+
+def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, list[str], list[str]]:
+    """Hold every order of a file against its carrier's limits and buy nothing.
+
+    Gives how many orders there are, a line for everything that is wrong, and one for each warning. Raises
+    FileError and ImportFailedError.
+    """
+    given = read(file, ignore_unknown=ignore_unknown)
+    wrong: list[str] = []
+    warned: list[str] = []
+    for chunk in chunks(given, most=AT_ONCE, most_bytes=MOST_BYTES):
+        for one, row in zip(chunk, api.check([one.entry for one in chunk]), strict=True):
+            wrong += [_finding(one, row, error, file) for error in row["errors"]]
+            warned += [_finding(one, row, warning, file) for warning in row["warnings"]]
+    return len(given), wrong, warned
+
+
+def _finding(one: Given, row: dict[str, Any], found: dict[str, Any], file: Path) -> str:
+    is_json = file.suffix.lower() == ".json"
+    line = f"{'Order' if is_json else 'Line'} {one.line}"
+    where = found["pointer"] if is_json else column_of(found["pointer"])
+    place = (", " if is_json else ", column ") + where if where else ""
+    return f"{line} ({row['reference'] or 'no reference'}){place}: {found['message']}"
+
+
+def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False) -> bool:
+    """Import a file and write its results beside it; whether every order was confirmed.
+
+    Raises FileError for a file that is no list of orders, and ImportFailedError.
+    """
+    given = read(file, ignore_unknown=ignore_unknown)
+    state = State.load(state_path(file), api.url)
+    with _bar(console) as progress:
+        task = progress.add_task("sending", total=len(given), confirmed=0, failed=0)
+        _send(given, state, file, api)
+        progress.update(task, description="waiting")
+
+        def show(rows: dict[str, dict[str, Any]]) -> None:
+            counts = [rows[one.name]["status"] for one in given if one.name in rows]
+            progress.update(
+                task,
+                completed=sum(status in _OVER for status in counts),
+                confirmed=counts.count("confirmed"),
+                failed=counts.count("failed") + counts.count("needs_attention"),
+            )
+
+        rows = _wait(given, state, api, show)
+        progress.update(task, description="reading")
+        results = _results(given, rows, api)
+    write_results(results_path(file), results)
+    state.failed = [one.name for one in given if rows[one.name]["status"] == "failed"]
+    state.save(state_path(file))
+    return all(result["status"] == "confirmed" for result in results)
+
+
+def _send(given: Sequence[Given], state: State, file: Path, api: Api) -> None:
+    """Give in what was not given in yet, under keys that are remembered first."""
+    by_name = {one.name: one for one in given}
+    # A batch whose answer never came can be asked for again only as it was.
+    state.batches = [sent for sent in state.batches if sent.id or by_name.keys() >= set(sent.entries)]
+    again, state.failed = set(state.failed), []
+    wanted = [one for one in given if one.name in again or state.place(one.name) is None]
+    for chunk in chunks(wanted, most=AT_ONCE, most_bytes=MOST_BYTES):
+        state.batches.append(Sent(uuid4().hex, [one.name for one in chunk]))
+    state.save(state_path(file))
+    for sent in state.batches:
+        if sent.id is None:
+            sent.id = api.create([by_name[name].entry for name in sent.entries], sent.key)
+            state.save(state_path(file))
+
+
+def _wait(
+    given: Sequence[Given],
+    state: State,
+    api: Api,
+    show: Callable[[dict[str, dict[str, Any]]], None],
+) -> dict[str, dict[str, Any]]:
+    """The row of each order, by its name, once nothing more is to be expected of any."""
+    places = {one.name: place for one in given if (place := state.place(one.name))}
+    open_batches = {sent.id for sent, _ in places.values() if sent.id}
+    rows: dict[str, dict[str, Any]] = {}
+    while True:
+        for batch_id in sorted(open_batches):
+            seen = api.batch(batch_id)
+            rows |= {
+                name: seen["orders"][index] for name, (sent, index) in places.items() if sent.id == batch_id
+            }
+            if seen["status"] == "finished":
+                open_batches.discard(batch_id)
+            show(rows)
+        if not open_batches:
+            return rows
+        api.sleep(_POLL_SECONDS)
+
+
+def _results(given: Sequence[Given], rows: dict[str, dict[str, Any]], api: Api) -> list[dict[str, Any]]:
+    """What became of each order, in the file's order."""
+
+    def result(one: Given) -> dict[str, Any]:
+        row = rows[one.name]
+        order = api.order(row["id"]) if row["id"] and row["status"] == "confirmed" else {}
+        return {
+            "line": one.line,
+            "reference": row["reference"],
+            "id": row["id"],
+            "status": row["status"],
+            "tracking_numbers": order.get("tracking_numbers", []),
+            "carrier_order_number": order.get("carrier_order_number"),
+            "price": order.get("price"),
+            "label": api.absolute(order.get("links", {}).get("label")),
+            "problem": row["problem"],
+        }
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(result, given))
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("[green]{task.fields[confirmed]} confirmed[/] [red]{task.fields[failed]} failed[/]"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress

@@ -1,0 +1,141 @@
+"""The demo's second half: parcels on their way, who told of each event, and whether all of it is true.
+
+They set off while other orders are still under way, so they are followed from the first order on. The sandbox
+lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
+once a minute, so this plays the scheduler: it starts the very same poll workflow every few seconds.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from local.demo.live import coloured, shown
+
+Body = dict[str, Any]
+
+POLL_EVERY = 3.0
+LOOK_EVERY = 0.5
+DEADLINE = 300.0
+"""Seconds; an aggregator that is asked too fast wants two minutes of silence, which still has to fit in."""
+FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
+_COLOURS = {"delivered": "green", "out_for_delivery": "cyan", "exception": "red", "attempt_failed": "magenta"}
+
+
+@dataclass
+class Travels:
+    """All parcels on their way, as Parcelgate shows them, from the first order on."""
+
+    parcels: dict[str, Body] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    _printed: dict[str, set[str]] = field(default_factory=dict)
+    _polled: float = 0.0
+    _looked: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to any of them."""
+        return all(parcel["status"] in FINAL for parcel in self.parcels.values())
+
+    def go_on(self, client: httpx.Client, tell: Callable[[str], None], poll: Callable[[], None]) -> None:
+        """Start the poll workflow and look at all parcels, each when it is time for it."""
+        now = time.monotonic()
+        if now - self._polled > POLL_EVERY:
+            poll()
+            self._polled = now
+        if now - self._looked > LOOK_EVERY:
+            self.look(client, tell)
+            self._looked = time.monotonic()
+
+    def look(self, client: httpx.Client, tell: Callable[[str], None]) -> None:
+        """Read the timelines of all parcels there are, and print each event that is new."""
+        for parcel in _listed(client):
+            self.parcels[parcel["id"]] = parcel
+            printed = self._printed.setdefault(parcel["id"], set())
+            for event in parcel["events"]:
+                if event["id"] not in printed:
+                    printed.add(event["id"])
+                    tell(self._line(parcel, event))
+
+    def _line(self, parcel: Body, event: Body) -> str:
+        at = f"{time.monotonic() - self.began:5.1f} s"
+        status = event["status"] or f"unknown code {event['code']}"
+        number = parcel["tracking_number"]
+        return (
+            f"{at}  {parcel['carrier']:12} {number:24} {status:20} {event['source']:8} {event['description']}"
+        )
+
+    def table(self) -> Table:
+        """How all parcels stand."""
+        table = Table(title="Parcels, live", expand=False)
+        for column in ("carrier", "number", "status", "events by webhook", "by poll", "the newest"):
+            table.add_column(column, overflow="fold")
+        for parcel in self.parcels.values():
+            by = Counter(event["source"] for event in parcel["events"])
+            status = parcel["status"]
+            newest = parcel["events"][-1] if parcel["events"] else None
+            table.add_row(
+                parcel["carrier"],
+                parcel["tracking_number"],
+                coloured(status, _COLOURS.get(status, "yellow")),
+                str(by["webhook"] or ""),
+                str(by["poll"] or ""),
+                f"{newest['description']} ({newest['source']})" if newest else "",
+            )
+        return table
+
+
+def travel(travels: Travels, client: httpx.Client, console: Console, poll: Callable[[], None]) -> None:
+    """Follow all parcels to their ends; `poll` starts the poll workflow."""
+    deadline = time.monotonic() + DEADLINE
+    with shown(console, travels.table) as tell:
+        while not travels.ended:
+            if time.monotonic() > deadline:
+                late = [
+                    one["tracking_number"] for one in travels.parcels.values() if one["status"] not in FINAL
+                ]
+                raise RuntimeError(f"not at their ends within {DEADLINE:.0f} s: {', '.join(late)}")
+            travels.go_on(client, tell, poll)
+            time.sleep(LOOK_EVERY)
+
+
+def differences(parcel: Body, truth: Body) -> list[str]:
+    """Where a parcel's timeline is not what truly happened, by instant (to the second) and code.
+
+    That nothing is known yet of a parcel, as an aggregator says at first, is nothing that happened to it.
+    """
+    happened = {(_second(event["at"]), event["code"]) for event in truth["events"]}
+    events = [event for event in parcel["events"] if event["status"] != "pending"]
+    timeline = [(_second(event["at"]), event["code"]) for event in events]
+    return [
+        *(f"missing: {_named(event)}" for event in sorted(happened - set(timeline))),
+        *(f"invented: {_named(event)}" for event in sorted(set(timeline) - happened)),
+        *(f"twice: {_named(event)}" for event, times in Counter(timeline).items() if times > 1),
+        *(["not in order of time"] if timeline != sorted(timeline, key=lambda event: event[0]) else []),
+    ]
+
+
+def _listed(client: httpx.Client) -> list[Body]:
+    found: list[Body] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+        page = client.get("/v1/trackings", params=query).raise_for_status().json()
+        found += page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+def _second(moment: str) -> datetime:
+    return datetime.fromisoformat(moment).replace(microsecond=0)
+
+
+def _named(event: tuple[datetime, str]) -> str:
+    return f"{event[1]} at {event[0]:%H:%M:%S}"

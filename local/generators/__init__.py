@@ -1,0 +1,1 @@
+"""What writes source: the rooms of a new carrier, and the facts of countries and currencies."""

@@ -1,0 +1,310 @@
+"""What an operator's commands say and ask before they do anything to an order."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+import sandbox.carriers
+from local.command import cli
+from parcelgate.carriers import registry
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.services.accounts import api_keys
+from parcelgate.services.orders.retry_queues import RetryQueues
+from parcelgate.store.inbox import RECEIVED, InboxEntry
+from parcelgate.store.table import Table
+from tests.support.orders import an_event, an_order
+from tests.support.world import World, worlds
+
+
+class StandIn(cli.Deployment):
+    """The stack that a command works on, made of the parts of a world."""
+
+    world: World
+    queues: RetryQueues
+
+    def client(self, service: str) -> Any:
+        return self.world.secrets
+
+    @property
+    def table(self) -> Table:
+        return self.world.table
+
+    @property
+    def retries(self) -> RetryQueues:
+        return self.queues
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with worlds() as make:
+        world = make()
+        queues = RetryQueues(world.sqs, world.settings)
+        deployment = object.__new__(StandIn)
+        deployment.world, deployment.queues = world, queues
+        deployment.outputs = {"SecretPrefix": "parcelgate", "WebhookBaseUrl": "https://hooks.test"}
+        api_keys.create(world.table, "acme", ["orders:read"], "a shop")
+        monkeypatch.setattr(cli.Deployment, "named", lambda stack: deployment)
+        yield world
+
+
+def stored(world: World, status: OrderStatus = OrderStatus.NEEDS_ATTENTION) -> Order:
+    order = an_order(status=status, watch_at=None)
+    world.table.tenant("acme").orders.add(order, an_event())
+    return order
+
+
+def run(*words: str, answer: str = "", of: str = "orders") -> Any:
+    return CliRunner().invoke(cli.app, [of, *words, "--tenant", "acme"], input=answer)
+
+
+def test_nothing_is_closed_that_nobody_has_looked_up(world: World) -> None:
+    order = stored(world)
+    assert run("close", order.id).exit_code == 1
+    assert run("close", order.id, "--not-at-carrier", answer="n\n").exit_code == 1
+    assert world.order(order) == order
+
+
+@pytest.mark.parametrize(("words", "answer"), [(("--yes",), ""), ((), "y\n")])
+def test_an_order_is_closed(words: tuple[str, ...], answer: str, world: World) -> None:
+    order = stored(world)
+    result = run("close", order.id, "--not-at-carrier", *words, answer=answer)
+    assert result.exit_code == 0, result.output
+    assert world.order(order).status is OrderStatus.FAILED
+
+
+def test_an_order_is_read_again(world: World) -> None:
+    order = stored(world)
+    assert run("reread", order.id).exit_code == 0
+    (body,) = world.sqs.bodies("https://sqs.test/retry-lso")
+    assert (json.loads(body)["action"], json.loads(body)["order_id"]) == ("reread", order.id)
+
+
+def test_an_order_that_is_not_for_a_person_is_left_alone(world: World) -> None:
+    order = stored(world, OrderStatus.PROCESSING)
+    assert run("reread", order.id).exit_code == 1
+    assert run("close", order.id, "--not-at-carrier", "--yes").exit_code == 1
+    assert run("close", "ord_unknown", "--not-at-carrier", "--yes").exit_code == 1
+    assert run("reread", "ord_unknown").exit_code == 1
+    assert world.order(order) == order
+
+
+def test_the_queues_are_those_the_stack_names() -> None:
+    deployment = object.__new__(cli.Deployment)
+    deployment._session = SimpleNamespace(client=lambda *_, **__: None)  # type: ignore[assignment]
+    deployment._endpoint = None
+    deployment.outputs = {f"RetryQueueUrl{name.capitalize()}": f"q-{name}" for name in registry.names()}
+    assert set(deployment.retries.settings.retry_queue_urls) == set(registry.names())
+
+
+# The parking lot
+
+
+def parked(world: World, body: bytes = b"{}", *, reason: str = "no such parcel", **more: Any) -> InboxEntry:
+    facts = {"carrier": "lme", "account": "default", "now": world.clock.now, "headers": {"sign": "s3cret"}}
+    return world.table.tenant("acme").inbox.put(body=body, parked=reason, **facts | more)
+
+
+def test_what_is_parked_is_listed_newest_first_with_its_reason(world: World) -> None:
+    assert "Nothing is parked" in run("list", of="inbox").output
+    first = parked(world, b"1")
+    world.clock.sleep(60)
+    second = parked(world, b"2", reason="not JSON")
+
+    rows = run("list", of="inbox").stdout
+
+    assert rows.index(second.id) < rows.index(first.id)
+    assert "not JSON" in rows
+    assert "no such parcel" in rows
+    newest = run("list", "--limit", "1", of="inbox").output
+    assert second.id in newest
+    assert first.id not in newest
+
+
+def test_a_webhook_is_shown_without_what_proves_it(world: World) -> None:
+    entry = parked(world, '{"city": "Foshan", "text": "顺丰"}'.encode())
+
+    shown = run("show", entry.id[:8], of="inbox").output
+
+    for word in (entry.id, "no such parcel", "2026-11-21T12:00:00.000Z", "sign", "顺丰", "parked"):
+        assert word in shown
+    assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"\x1b[2Jgone", b"a\x00b"])
+def test_a_body_that_would_do_something_to_the_terminal_is_shown_in_base64(body: bytes, world: World) -> None:
+    shown = run("show", parked(world, body).id, of="inbox").stdout_bytes
+    assert b64encode(body) in shown
+    assert body not in shown
+
+
+def test_a_webhook_is_worked_on_again(world: World) -> None:
+    entry, other = parked(world), parked(world, b"other")
+
+    assert run("replay", entry.id, of="inbox").exit_code == 0
+
+    inbox = world.table.tenant("acme").inbox
+    found = inbox.get(entry.id)
+    assert found is not None
+    assert found.state == RECEIVED
+    assert [left.id for left in inbox.parked()] == [other.id]
+    world.stream()
+    assert [json.loads(body)["id"] for body in world.sqs.bodies("https://sqs.test/inbox")] == [entry.id]
+
+
+def test_all_that_is_parked_is_worked_on_again(world: World) -> None:
+    ids = {parked(world, b"%d" % number).id for number in range(5)}
+
+    result = run("replay", "--all", of="inbox")
+
+    assert "5 webhooks" in result.output
+    assert list(world.table.tenant("acme").inbox.parked()) == []
+    world.stream()
+    assert {json.loads(body)["id"] for body in world.sqs.bodies("https://sqs.test/inbox")} == ids
+
+
+def test_a_webhook_must_be_named_well_enough(world: World) -> None:
+    for number in range(2):
+        parked(world, b"%d" % number)
+    for words, advice in (
+        (("replay",), "--all"),
+        (("replay", "lme", "--all"), "--all"),
+        (("replay", "lme"), "more of the id"),
+        (("show", "lme"), "more of the id"),
+        (("show", "lme#nothing"), "inbox list"),
+        (("replay", "nothing"), "inbox list"),
+    ):
+        result = run(*words, of="inbox")
+        assert result.exit_code == 1, words
+        assert advice in result.output
+    assert len(list(world.table.tenant("acme").inbox.parked())) == 2
+
+
+# Tables
+
+
+def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World) -> None:
+    entry = parked(
+        world, order_id="ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ", reason="a reason\nof " + "many words " * 30
+    )
+
+    rows = run("list", of="inbox").stdout.splitlines()
+
+    assert len(rows) == 1
+    cells = rows[0].split("\t")
+    assert (cells[0], cells[3]) == (entry.id, "ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ")
+    assert cells[4].startswith("a reason of many words")
+    (told,) = json.loads(run("list", "--json", of="inbox").stdout)
+    assert (told["webhook"], told["reason"]) == (entry.id, entry.reason)
+    assert json.loads(run("list", "--json", of="keys").stdout)[0]["name"] == "a shop"
+
+
+@pytest.mark.parametrize("width", [20, 60, 90, 300])
+def test_no_terminal_is_too_narrow_for_an_id(
+    width: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = parked(world, reason="[red]no such parcel")
+    monkeypatch.setattr(cli, "out", Console(force_terminal=True, width=width))
+    shown = run("list", of="inbox").stdout
+    assert entry.id in shown
+    assert "[red]no such parcel" in shown
+
+
+# Tenants
+
+
+def test_a_tenant_that_there_is_not_is_said_to_be_unknown(world: World) -> None:
+    order = stored(world)
+    for words in (
+        ("keys", "list"),
+        ("keys", "revoke", "abc"),
+        ("inbox", "list"),
+        ("inbox", "show", "lme#1"),
+        ("inbox", "replay", "--all"),
+        ("orders", "reread", order.id),
+        ("orders", "close", order.id, "--not-at-carrier", "--yes"),
+        ("accounts", "webhook-url", "lme"),
+    ):
+        result = CliRunner().invoke(cli.app, [*words, "--tenant", "amce"])
+        assert (result.exit_code, "There is no tenant amce here" in result.stderr) == (1, True), words
+        result = CliRunner().invoke(cli.app, [*words, "--tenant", "a b"])
+        assert (result.exit_code, "cannot be a tenant" in result.stderr) == (2, True), words
+    world.secrets.texts["parcelgate/amce/lme/default"] = "{}"
+    assert CliRunner().invoke(cli.app, ["inbox", "list", "--tenant", "amce"]).exit_code == 0
+
+
+def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(world: World) -> None:
+    made = CliRunner().invoke(cli.app, ["keys", "create", "--name", "second"])
+    assert made.exit_code == 0, made.output
+    assert [key.name for key in api_keys.list_keys(world.table, "demo")] == ["second"]
+    elsewhere = CliRunner().invoke(cli.app, ["keys", "create", "--stack", "parcelgate-production"])
+    assert elsewhere.exit_code == 2
+    assert "--tenant" in elsewhere.stderr
+
+
+def _all_commands() -> list[tuple[str, Any]]:
+    groups = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    return [(f"{of} {name}", one) for of, group in groups.items() for name, one in group.commands.items()]
+
+
+@pytest.mark.parametrize(("name", "command"), _all_commands())
+def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: Any) -> None:
+    assert not any(option.required for option in command.params if option.name == "tenant"), name
+
+
+def test_a_file_of_credentials_that_is_not_there_is_told_in_words(world: World, tmp_path: Path) -> None:
+    result = run("put", "lme", "--file", str(tmp_path / "none.json"), of="accounts")
+    assert result.exit_code == 1
+    assert "cannot be read: No such file" in " ".join(result.stderr.split())
+
+
+# Addresses
+
+
+def test_the_address_of_an_account_is_printed_alone_and_again(world: World) -> None:
+    world.secrets.texts["parcelgate/acme/lme/default"] = '{"credentials": {}}'
+
+    first, again = (run("webhook-url", "lme", of="accounts") for _ in range(2))
+    other = run("webhook-url", "lme", "--rotate", of="accounts")
+
+    assert first.stdout == again.stdout
+    assert first.stdout.startswith("https://hooks.test/webhooks/lme/default/")
+    assert other.stdout.startswith("https://hooks.test/webhooks/lme/default/")
+    assert other.stdout != first.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("ubi",), "lme, trackingmore"),
+        (("lso",), "with each order"),
+        (("pigeon",), "no carrier"),
+        (("lme",), "accounts put"),
+        (("lme", "--account", "other"), "accounts put"),
+    ],
+)
+def test_an_address_that_cannot_be_is_explained(words: tuple[str, ...], advice: str, world: World) -> None:
+    result = run("webhook-url", *words, of="accounts")
+    assert result.exit_code == 1
+    assert advice in " ".join(result.output.split())
+
+
+def test_other_credentials_keep_the_address(world: World, tmp_path: Path) -> None:
+    world.secrets.texts["parcelgate/acme/lme/default"] = '{"credentials": {}}'
+    url = run("webhook-url", "lme", of="accounts").stdout
+    file = tmp_path / "secret.json"
+    credentials = sandbox.carriers.package("lme").new_login()
+    file.write_text(json.dumps({"credentials": credentials}))
+
+    result = run("put", "lme", "--file", str(file), of="accounts")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(world.secrets.texts["parcelgate/acme/lme/default"])["credentials"] == credentials
+    assert run("webhook-url", "lme", of="accounts").stdout == url

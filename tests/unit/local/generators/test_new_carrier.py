@@ -1,0 +1,54 @@
+"""`make carrier` lays out rooms that are clean and that say what is missing."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.generators import new_carrier
+
+KEPT = ("shared", "sandbox", "docs", "tests/unit/carriers")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in KEPT:
+        shutil.copytree(
+            new_carrier.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(new_carrier.ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("code", ["kestrel7", "albatross99999999999"])
+def test_the_rooms_are_clean_and_registered(root: Path, code: str) -> None:
+    written = [str(path) for path in new_carrier.lay_out(code, root) if path.suffix == ".py"]
+    for check in (
+        ("ruff", "format", "--check", *written),
+        ("ruff", "check", *written),
+        ("mypy", f"shared/parcelgate/carriers/{code}"),
+    ):
+        done = run(root, *check)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert f'"{code}": "parcelgate.carriers.{code}"' in (root / new_carrier.REGISTRY).read_text("utf-8")
+    docs = (root / new_carrier.DOCS).read_text("utf-8")
+    assert f"(`{code}`)" in docs
+    assert f"](#{code}-{code}) |" in docs
+
+
+@pytest.mark.parametrize(
+    "code", ["", "Stork", "9stork", "a-b", "../x", "class", "lso", "toolkit", "registry"]
+)
+def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(root: Path, code: str) -> None:
+    before = sorted(root.rglob("*"))
+    with pytest.raises(new_carrier.RefusedNameError):
+        new_carrier.lay_out(code, root)
+    assert sorted(root.rglob("*")) == before
