@@ -28,6 +28,8 @@ that TrackingMore follows they stand in its order_id, its title or its number.
                                   (`sandbox.controls.ledger`)
 `POST /_sandbox/reset`            forgets everything, time moved and tokens given included
 `POST /_sandbox/advance`          ``{"seconds": n}`` moves the sandbox's clock forward
+`POST /_sandbox/run`              ``{"seconds": n}`` lets the clock run for so long and then stand still;
+                                  ``{"seconds": null}`` lets it run on
 `POST /_sandbox/faults`           injects faults on the next calls (`sandbox.controls.faults`); `GET` shows
                                   those that are left, `DELETE` drops them
 `POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.controls.webhooks`);

@@ -24,6 +24,7 @@ CONTROLS = {
     "GET /_sandbox/ledger": "what was ordered, paid, called and called back, per carrier",
     "GET /_sandbox/truth": "what has truly happened to every parcel",
     "POST /_sandbox/advance": '{"seconds": n} moves the clock forward',
+    "POST /_sandbox/run": '{"seconds": n} stops the clock after so long; null lets it run on',
     "POST /_sandbox/faults": (
         '[{"carrier", "call", "kind": "timeout | reset_after | status_500 | 429 | code | ...", "times"}] '
         "spoils the next calls; GET shows what is left, DELETE drops it"
@@ -84,6 +85,17 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         world.clock.advance(seconds)
         return JSONResponse({"now": world.clock.now().isoformat(timespec="milliseconds")})
 
+    async def run(request: Request) -> Response:
+        try:
+            given = (await request.json())["seconds"]
+            seconds = None if given is None else float(given)
+        except (ValueError, KeyError, TypeError):
+            return _wrong('{"seconds": number or null} is wanted')
+        if seconds is not None and not 0 <= seconds < float("inf"):
+            return _wrong("the clock only goes forward")
+        world.clock.run(seconds)
+        return JSONResponse({"now": world.clock.now().isoformat(timespec="milliseconds")})
+
     async def faults(request: Request) -> Response:
         try:
             if request.method == "POST":
@@ -125,6 +137,7 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         Route("/_sandbox/ledger", ledger),
         Route("/_sandbox/reset", reset, methods=["POST"]),
         Route("/_sandbox/advance", advance, methods=["POST"]),
+        Route("/_sandbox/run", run, methods=["POST"]),
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/webhooks", webhooks, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/truth", truth),

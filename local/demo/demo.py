@@ -234,13 +234,8 @@ def _follow(
                 run.told = len(trail)
                 if run.settled:
                     run.took = time.monotonic() - run.started
-        if any(run.order["status"] == "confirmed" for run in runs):
-            parcels.go_on(client, tell, _poll)
+        parcels.go_on(client, tell)
         time.sleep(POLL)
-
-
-def _poll() -> None:
-    stack.poll(STATE)
 
 
 def _save_label(client: httpx.Client, run: Run) -> None:
@@ -339,6 +334,15 @@ def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
     return good and not any(run.mismatches for run in runs)
 
 
+def _carriers_clock(sandbox_url: str) -> Callable[[float], None]:
+    """What lets the sandbox's clock run for so many seconds and then stand still."""
+
+    def run_on(seconds: float) -> None:
+        httpx.post(f"{sandbox_url}/_sandbox/run", json={"seconds": seconds}, timeout=60).raise_for_status()
+
+    return run_on
+
+
 def main() -> int:
     """Run the demo; 0 when everything ended as it should."""
     console = Console()
@@ -351,9 +355,11 @@ def main() -> int:
         headers = {"Authorization": f"Bearer {running.api_key}"}
         with httpx.Client(base_url=running.api_url, headers=headers, timeout=60) as client:
             runs = [Run(scenario) for scenario in scenarios()]
+            run_on = _carriers_clock(running.sandbox_url)
+            on_their_way = travels.Travels(stack.PollRounds(STATE), run_on)
+            run_on(travels.STEP)
             with ThreadPoolExecutor(len(runs)) as pool:
                 list(pool.map(lambda run: _post(client, run), runs))
-            on_their_way = travels.Travels()
             with shown(console, lambda: _table(runs)) as tell:
                 _follow(client, runs, tell, on_their_way)
             for run in runs:
@@ -362,7 +368,7 @@ def main() -> int:
             labelled = time.monotonic()
             for parcel in (*_parcels(client, runs), *_follow_others(client, console)):
                 on_their_way.parcels.setdefault(parcel["id"], parcel)
-            travels.travel(on_their_way, client, console, _poll)
+            travels.travel(on_their_way, client, console)
         truth = httpx.get(f"{running.sandbox_url}/_sandbox/truth").raise_for_status().json()
         ledgers = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()
         for run in runs:

@@ -176,12 +176,26 @@ def down(state: Path = STATE) -> None:
             _stop(files)
 
 
-def poll(state: Path) -> None:
-    """Start a round of tracking polls on the stack in *state*, as its schedule does every minute."""
-    files = _Files(state.resolve())
-    stack, outputs = json.loads(files.stack.read_text()), json.loads(files.outputs.read_text())
-    client = _client("stepfunctions", stack["aws_endpoint_url"])
-    client.start_execution(stateMachineArn=outputs["TrackingPollArn"], input="{}")
+class PollRounds:
+    """Rounds of tracking polls on the stack in *state*, such as its schedule starts every minute."""
+
+    def __init__(self, state: Path) -> None:
+        files = _Files(state.resolve())
+        stack, outputs = json.loads(files.stack.read_text()), json.loads(files.outputs.read_text())
+        self._client = _client("stepfunctions", stack["aws_endpoint_url"])
+        self._machine: str = outputs["TrackingPollArn"]
+        self._running: str | None = None
+
+    def start(self) -> None:
+        """Start a round."""
+        execution = self._client.start_execution(stateMachineArn=self._machine, input="{}")
+        self._running = execution["executionArn"]
+
+    def is_over(self) -> bool:
+        """Tell whether the round that was started last has come to its end; so it is before the first."""
+        if self._running is None:
+            return True
+        return str(self._client.describe_execution(executionArn=self._running)["status"]) != "RUNNING"
 
 
 def _start(files: _Files, acceleration: float) -> Stack:

@@ -1,4 +1,4 @@
-"""The sandbox's clock: ordinary time that can be moved forward."""
+"""The sandbox's clock: ordinary time that can be moved forward, and made to stand still."""
 
 import asyncio
 import contextlib
@@ -7,34 +7,56 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Seconds since the epoch, plus whatever it was advanced by."""
+    """Seconds since the epoch, plus whatever it was advanced by, less the time that it stood still."""
 
     def __init__(self) -> None:
         self._epoch = time.time() - time.monotonic()
         self._advanced = 0.0
+        self._stood = 0.0
+        self._stands_from: float | None = None
+        """When it stops, by the machine's own count; None while it runs."""
         self._moved = asyncio.Event()
 
     def time(self) -> float:
         """Give seconds since the epoch, as `time.time` does."""
+        return self.unstopped() - self._stood - self._standing()
+
+    def unstopped(self) -> float:
+        """Give the same as if it had never stood still: what counts calls within a second counts so."""
         return self._epoch + time.monotonic() + self._advanced
 
     def now(self) -> datetime:
-        """Give the same as an instant in UTC."""
+        """Give the clock's time as an instant in UTC."""
         return datetime.fromtimestamp(self.time(), UTC)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and wake everybody whose time has come."""
         self._advanced += seconds
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        self._wake()
+
+    def run(self, seconds: float | None) -> None:
+        """Let the clock run for so many seconds from now on and then stand still; None lets it run."""
+        self._stood += self._standing()
+        self._stands_from = None if seconds is None else time.monotonic() + seconds
+        self._wake()
 
     def reset(self) -> None:
         """Go back to ordinary time."""
-        self._advanced = 0.0
+        self._advanced = self._stood = 0.0
+        self._stands_from = None
+        self._wake()
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock, advanced or not, shows so many seconds more."""
         until = self.time() + seconds
         while (left := until - self.time()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left)
+                await asyncio.wait_for(self._moved.wait(), None if self._standing() else left)
+
+    def _standing(self) -> float:
+        """How long it has stood still by now; 0 while it runs."""
+        return 0.0 if self._stands_from is None else max(0.0, time.monotonic() - self._stands_from)
+
+    def _wake(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

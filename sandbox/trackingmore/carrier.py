@@ -292,7 +292,7 @@ class TrackingMore:
         return answer({"items": [parcel.item(now)]})
 
     def _pace(self, login: Login, call: str, a_second: int) -> None:
-        if not self._limits.allows(login.name, call, a_second, self._world.clock.time()):
+        if not self._limits.allows(login.name, call, a_second, self._world.clock.unstopped()):
             raise RefusedError(Code.TOO_MANY)
 
     async def _getuserinfo(self, login: Login, _: Request) -> Response:

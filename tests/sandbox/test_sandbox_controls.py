@@ -44,9 +44,33 @@ def test_reset_forgets_everything(lso, http):
     assert http.get("/_sandbox/faults").json() == {"faults": []}
 
 
+@pytest.mark.parametrize("control", ["advance", "run"])
 @pytest.mark.parametrize("body", [{}, {"seconds": "x"}, {"seconds": -1}, [], {"seconds": "inf"}])
-def test_the_clock_only_goes_forward(http, body):
-    assert http.post("/_sandbox/advance", json=body).status_code == 422
+def test_the_clock_only_goes_forward(http, control, body):
+    assert http.post(f"/_sandbox/{control}", json=body).status_code == 422
+
+
+def test_the_clock_stands_still_until_it_may_run_on(lso, http, eventually):
+    def now():
+        return http.post("/_sandbox/advance", json={"seconds": 0}).json()["now"]
+
+    http.post("/_sandbox/run", json={"seconds": 0})
+    number = lso.order("shop-1")
+    stood = now()
+    assert lso.result(number)["code"] == 1024
+    assert now() == stood
+    assert lso.entry("shop-1")["status"] == "processing"
+
+    http.post("/_sandbox/run", json={"seconds": None})
+    lso.finished(number)
+    eventually(lambda: now() > stood)
+
+
+def test_what_waits_is_woken_when_a_clock_that_stands_is_advanced(lso, http):
+    http.post("/_sandbox/run", json={"seconds": 0})
+    number = lso.order("shop-1")
+    http.post("/_sandbox/advance", json={"seconds": 60})
+    lso.finished(number)
 
 
 def test_advancing_wakes_what_waits(lso, http, eventually):
@@ -219,9 +243,9 @@ def test_the_help_names_every_control_that_there_is():
     command = [sys.executable, "-m", "sandbox", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     served = {route.path for route in build_app(Settings()).routes if route.path.startswith("/_sandbox/")}
-    assert len(served) == 8
+    assert len(served) == 9
     for path in served:
         assert path in told, path
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for control in ("faults", "advance", "reset", "webhooks", "ledger", "truth"):
+    for control in ("faults", "advance", "run", "reset", "webhooks", "ledger", "truth"):
         assert f"/_sandbox/{control}" in readme, control

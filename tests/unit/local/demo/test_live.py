@@ -11,6 +11,13 @@ from local.demo import demo, travels
 from local.demo.live import coloured, shown
 
 
+class NoRounds:
+    def start(self) -> None: ...
+
+    def is_over(self) -> bool:
+        return True
+
+
 def a_table() -> Table:
     table = Table("status")
     table.add_row(coloured("pending", "yellow"))
@@ -32,7 +39,10 @@ def test_what_follows_a_table_begins_on_a_line_of_its_own(terminal: bool) -> Non
 def test_no_table_of_the_demo_shows_markup() -> None:
     parcel = {"carrier": "lso", "tracking_number": "1", "status": "pending", "events": []}
     run = demo.Run(demo.scenarios()[0], order={"status": "accepted"})
-    for table in (travels.Travels({"a": parcel}).table, lambda: demo._table([run])):
+    for table in (
+        travels.Travels(NoRounds(), lambda _: None, {"a": parcel}).table,
+        lambda: demo._table([run]),
+    ):
         out = io.StringIO()
         console = Console(file=out, force_terminal=True, width=200, color_system=None)
         with shown(console, table) as tell:
