@@ -9,7 +9,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from local import demo, travels
+from local.demo import demo, travels
 from sandbox.controls import clock
 from sandbox.parcels.routes import Place, journey, so_far
 
