@@ -204,6 +204,8 @@ def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World) -> None:
     (told,) = json.loads(run("list", "--json", of="inbox").stdout)
     assert (told["webhook"], told["reason"]) == (entry.id, entry.reason)
     assert json.loads(run("list", "--json", of="keys").stdout)[0]["name"] == "a shop"
+    (key,) = run("list", of="keys").stdout.splitlines()
+    assert key.split("\t")[1:3] == ["a shop", "orders:read"]
 
 
 @pytest.mark.parametrize("width", [20, 60, 90, 300])

@@ -2,16 +2,19 @@
 
 import csv
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sandbox.carriers
 from local.command.order_files import FileError, Given, chunks, column_of, read, results_path, write_results
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import Connection
 from parcelgate.http.requests.orders import read_order
+from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
+from tests.support.carriers import is_carrier
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "orders.csv"
 RESULT: dict[str, Any] = {
@@ -41,9 +44,16 @@ def test_the_example_is_three_good_orders() -> None:
             carriers=registry.names(),
             tenant="acme",
             order_id="ord_1",
-            now=datetime(2026, 11, 21, tzinfo=UTC),
+            now=NOON,
         )
         assert draft.errors == []
+        assert draft.order is not None
+        login = sandbox.carriers.package(draft.order.carrier).new_login()
+        account = lso_account(carrier=draft.order.carrier, credentials=login)
+        connection = Connection(account, FakeTransport(), FakeVault(), lambda: NOON)
+        adapter = registry.adapter(draft.order.carrier)(connection)
+        assert is_carrier(adapter, draft.order.carrier)
+        assert adapter.examine(draft.order).errors == ()
     dress, tea, tools = (given.entry for given in found)
     assert [item["description"] for item in dress["parcels"][0]["items"]] == ["Cotton dress", "Silk scarf"]
     assert [parcel["weight"]["value"] for parcel in tea["parcels"]] == ["1.5", "0.8"]
