@@ -481,7 +481,7 @@ class TestOnlyTheTimeSigned:
         assert status_of(world.push(url, webhook(proof, "RR2CN"))) == 401
         pass_time(world)
 
-        assert states(world) == [(PARKED, "its time is too far from ours")]
+        assert states(world) == [(PARKED, "its time differs too much from our clock")]
         assert nudged(world) == []
 
     def test_a_webhook_is_as_fresh_as_it_was_when_it_came(self, world: World) -> None:

@@ -45,22 +45,22 @@ _ADDRESS = Meta(title="an address, as in an order")
 
 
 def names_an_account(tenant: str, carrier: str, account: str) -> bool:
-    """Whether there can be such an account: anything else would lead to another secret, or to none."""
+    """Whether this can be the name of an account. Other texts could name another secret."""
     return all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account))
 
 
 def secret(looks_like: str) -> Meta:
-    """What is said of a credential that nobody may see."""
+    """Describe a credential that must not be shown."""
     return Meta(title=looks_like, min_length=1, extra_json_schema={"writeOnly": True})
 
 
 def plain(looks_like: str, pattern: str | None = None) -> Meta:
-    """What is said of a text that may be shown."""
+    """Describe a text that may be shown."""
     return Meta(title=looks_like, pattern=pattern, min_length=1)
 
 
 class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the secret of an account holds, whoever its carrier is."""
+    """The content of an account's secret. The form is the same for all carriers."""
 
     credentials: dict[str, str]
     """What the carrier knows the account by."""
@@ -69,17 +69,17 @@ class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     overrides: dict[str, Any] = {}
     """The carrier's settings, where the account's differ."""
     limits: dict[str, Any] = {}
-    """Limits in the place of the carrier's own."""
+    """Rate limits that replace the carrier's own."""
     ship_from: Annotated[Address | None, _ADDRESS] = None
-    """Who sends, for orders that name nobody."""
+    """The sender of orders that have no `ship_from`."""
     return_to: Annotated[Address | None, _ADDRESS] = None
-    """Where returns go, for orders that name no place."""
+    """The return address of orders that have no `return_to`."""
     webhook_token: str | None = None
     """Part of the account's webhook address; made by `parcelgate accounts webhook-url`."""
 
 
 class AccountConfig(AccountContent, frozen=True, kw_only=True):
-    """One carrier account, as far as its secret can be read. `faults` says what is wrong with the rest."""
+    """One carrier account, with every field of its secret that is valid. `faults` describes the others."""
 
     tenant: str
     carrier: str
@@ -88,7 +88,7 @@ class AccountConfig(AccountContent, frozen=True, kw_only=True):
 
     @property
     def unreadable_defaults(self) -> tuple[str, ...]:
-        """The addresses that the account may have, for orders that name none, and that cannot be read."""
+        """The account's default addresses that are in the secret but cannot be read."""
         return tuple(
             name
             for name in ("ship_from", "return_to")
@@ -96,7 +96,7 @@ class AccountConfig(AccountContent, frozen=True, kw_only=True):
         )
 
     def limits_over(self, carriers: Limits) -> Limits:
-        """The carrier's limits, and in their place those that the account has of its own."""
+        """The rate limits of the account: its own where it has any, otherwise the carrier's."""
         return msgspec.convert({**msgspec.to_builtins(carriers), **self.limits}, Limits)
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class AccountConfig(AccountContent, frozen=True, kw_only=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every account may decide of its carrier. `PATHS` are the carrier's own paths, by call."""
+    """Settings that the account of any carrier may have. `PATHS` has the carrier's own paths, by call."""
 
     PATHS: ClassVar[Mapping[Any, str]] = {}
 
@@ -114,7 +114,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The zone of times that come without one."""
 
     def __post_init__(self) -> None:
-        """Hold what no type can say. Raises ValueError, which names the field."""
+        """Check what the types cannot express. Raises ValueError, which names the field."""
         if not self.paths.keys() <= self.PATHS.keys():
             raise ValueError(f"paths: the calls are {', '.join(self.PATHS)}")
         for call, path in self.paths.items():
@@ -124,7 +124,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         try:
             ZoneInfo(self.default_time_zone)
         except (KeyError, ValueError, OSError):
-            raise ValueError("default_time_zone: no such zone") from None
+            raise ValueError(
+                "default_time_zone: there is no such zone; name one such as Australia/Sydney"
+            ) from None
 
     def path(self, call: str) -> str:
         """The path of `call` for this account, with a slash at its beginning."""
@@ -144,7 +146,7 @@ class CredentialFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFields[C: CredentialFields, S: AccountSettings](NamedTuple):
-    """What an account of one carrier holds; without a `base_url` every account must name its own."""
+    """The fields of one carrier's accounts. Without a `base_url` here, every account must have its own."""
 
     credentials: type[C]
     settings: type[S]
@@ -160,7 +162,7 @@ class AccountName(NamedTuple):
 
 
 class OfAccount(Protocol):
-    """What belongs to one carrier account: an order, a tracking, a webhook; or the account's name itself."""
+    """Anything that belongs to one carrier account: an order, a tracking, a webhook, or an account's name."""
 
     @property
     def tenant(self) -> str: ...  # noqa: D102
@@ -184,7 +186,7 @@ class Connection(NamedTuple):
 
 
 class Login[C: CredentialFields, S: AccountSettings]:
-    """One account's login with its carrier. It is read again when the carrier does not accept it.
+    """One account's login with its carrier. It is read again if the carrier does not accept it.
 
     While the account is wrong, `settings` are those that can be read, by their defaults if none can.
     """
@@ -230,7 +232,7 @@ class Login[C: CredentialFields, S: AccountSettings]:
         return self._base_url
 
     def is_renewed(self) -> bool:
-        """Read the account again; whether it has other credentials now, or other faults, or is mended."""
+        """Read the account again. Returns whether its credentials or its faults have changed."""
         if self._reread is None:
             return False
         before = self._credentials, self.faults
@@ -238,7 +240,7 @@ class Login[C: CredentialFields, S: AccountSettings]:
         return (self._credentials, self.faults) != before
 
     def call[R](self, make: Callable[[], R]) -> R:
-        """Make a call; with other credentials in the account by now, once more when they are not accepted.
+        """Make a call. If the carrier rejects the credentials and there are new ones, make it once more.
 
         A request that was not let in has done nothing.
         """
@@ -253,7 +255,7 @@ class Login[C: CredentialFields, S: AccountSettings]:
 def read_fields[T: msgspec.Struct](
     kind: type[T], content: object, place: str = ""
 ) -> tuple[T | None, list[str]]:
-    """An object as `kind` declares it, and what is wrong with it. None when anything is; quotes nothing."""
+    """Read an object as `kind` declares it. If it is wrong, gives None and the faults, without values."""
     values, faults = readable(kind, content, place)
     if faults:
         return None, faults
@@ -266,7 +268,7 @@ def read_fields[T: msgspec.Struct](
 def readable(
     kind: type[msgspec.Struct], content: object, place: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """Each field of an object that is as `kind` declares it, and what is wrong with the others, in words."""
+    """Read the valid fields of an object as `kind` declares it, and describe the faults of the others."""
     if not isinstance(content, Mapping):
         return {}, [f"{place.rstrip('.') or 'the secret'} must be a JSON object"]
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
@@ -285,7 +287,7 @@ def readable(
 
 
 def looks_like(kind: Any) -> str:
-    """What a value of a declared type looks like, in words."""
+    """Describe a declared type in words."""
     schema = msgspec.json.schema(kind)
     if "title" not in schema:
         schema = next(one for one in schema.get("anyOf", [schema]) if one.get("type") != "null")
@@ -329,7 +331,7 @@ class Accounts:
     prefix
         What every secret's name begins with.
     allows_http
-        Whether a carrier may be called without TLS: in the local environment alone.
+        Whether a carrier may be called without TLS. Only the local environment allows it.
     monotonic
         Another clock, for tests.
     """
@@ -350,7 +352,7 @@ class Accounts:
         self._kept: dict[str, tuple[float, AccountConfig]] = {}
 
     def read(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
-        """The account's configuration; with `fresh`, as it stands in Secrets Manager this moment.
+        """The account's configuration. With `fresh` it is read from Secrets Manager now.
 
         Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such account.
         """
@@ -377,7 +379,7 @@ class Accounts:
 
 
 def read_content(text: str, *, allows_http: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What can be read of a secret's text, field by field, and what is wrong with the rest."""
+    """Read a secret's text field by field, and describe the faults of the fields that are wrong."""
     try:
         content = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError):
@@ -389,10 +391,14 @@ def read_content(text: str, *, allows_http: bool) -> tuple[dict[str, Any], tuple
         faults.append(f"limits must be numbers: {', '.join(Limits.__struct_fields__)}")
         del values["limits"]
     if not allows_http and (values.get("base_url") or "https:").casefold().startswith("http:"):
-        faults.append(f"base_url must be {_URL}; http is for the local environment alone")
+        faults.append(f"base_url must be {_URL}; http is allowed in the local environment only")
     return values, tuple(faults)
 
 
 def _unknown_account() -> ProblemError:
-    error = FieldError("/account", "unknown_account", "There is no such account with this carrier.")
+    error = FieldError(
+        "/account",
+        "unknown_account",
+        "There is no such account with this carrier. Use the name of one that is stored.",
+    )
     return ProblemError("validation_failed", "The carrier account is not known.", errors=[error])

@@ -1,4 +1,4 @@
-"""What a call to a carrier can end in, classed once. Callers decide by class, never by carrier."""
+"""The errors in which a call to a carrier can end. Callers decide by class, never by carrier."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from parcelgate.domain.problems import CarrierWords, FieldError
 
 
 class CarrierError(Exception):
-    """Any trouble with a carrier. `words` is what the carrier said, where it said anything."""
+    """Any trouble with a carrier. `words` is the carrier's own message, if there is one."""
 
     def __init__(self, message: str, *, words: CarrierWords | None = None) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class CarrierError(Exception):
 
 
 class Refusal(StrEnum):
-    """Why a carrier will not touch an order that it was given before, where it says so."""
+    """Why a carrier refuses to act on an order that it already has, if it says why."""
 
     ALREADY_CLOSED = "already_closed"
     ALREADY_CANCELLED = "already_cancelled"
@@ -27,7 +27,7 @@ class Refusal(StrEnum):
 
 
 class RefusedError(CarrierError):
-    """The carrier understood and said no: say why, do not retry. Nothing came of the call.
+    """The carrier understood the call and refused it. The call had no effect; do not retry it.
 
     `reason` is set when the order as a whole is refused for one of the reasons that carriers share.
     """
@@ -46,11 +46,11 @@ class RefusedError(CarrierError):
 
 
 class AuthenticationError(CarrierError):
-    """The carrier does not accept the account's credentials, also after they were read again."""
+    """The carrier does not accept the account's credentials, even after they were read again."""
 
 
 class AccountError(AuthenticationError):
-    """The account itself is wrong, so that nothing was sent. `faults` names each field, and quotes none."""
+    """The account's secret is wrong, so no call was made. `faults` names each field and quotes no value."""
 
     def __init__(self, carrier: str, account: str, faults: Sequence[str]) -> None:
         self.detail = f"The {carrier} account {account} is wrong: {'; '.join(faults)}."
@@ -69,23 +69,23 @@ class TransientError(CarrierError):
 
 
 class TooManyRequestsError(TransientError):
-    """The carrier does not want to be called so often: HTTP 429."""
+    """The carrier limits the rate of calls: HTTP 429."""
 
 
 class HeldBackError(TransientError):
-    """The call was not made, for a reason of ours: no time, a carrier that is down, a limit of its own."""
+    """We did not make the call: no time was left, the carrier is down, or a rate limit was reached."""
 
 
 class OverLimitError(HeldBackError):
-    """The call was not made: the account asks as often as it may, or its carrier asked for a rest."""
+    """We did not make the call: the account reached its rate limit, or the carrier asked for a pause."""
 
 
 class UnknownOutcomeError(CarrierError):
-    """The call may or may not have reached the carrier: ask before doing it again."""
+    """The call may have reached the carrier or not. Ask the carrier before the call is repeated."""
 
 
 class RefusedParcel(msgspec.Struct, frozen=True, kw_only=True):
-    """One parcel of an order that the carrier would not take, and why."""
+    """One parcel of an order that the carrier refused, and why."""
 
     reference: str
     words: CarrierWords
@@ -93,7 +93,7 @@ class RefusedParcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartlyRefusedError(CarrierError):
-    """The carrier took some parcels of the order and refused others: what it took must be cancelled.
+    """The carrier accepted some parcels of the order and refused others. The accepted ones must be cancelled.
 
     `carrier_order_number` and `accepted` are what `Cancels.cancel` needs in the order to take it back;
     either may be empty. `refused` says why, parcel by parcel, in parcel order.
@@ -115,4 +115,4 @@ class PartlyRefusedError(CarrierError):
 
 
 class LabelPendingError(Exception):
-    """The carrier has no usable label yet: ask again."""
+    """The carrier has no usable label yet. Ask again later."""

@@ -1,22 +1,22 @@
-"""How much of a carrier one account may ask."""
+"""How many calls one account may make to its carrier."""
 
 import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one account may ask of its carrier, and when a carrier counts as down."""
+    """How many calls one account may make, and when its carrier counts as down."""
 
     rate: float = 25.0
-    """Calls a second, on the average."""
+    """Calls per second, on average."""
     burst: int = 100
-    """Calls at once."""
+    """How many calls may be made in one burst."""
     rest: float = 5.0
-    """For so many seconds nobody calls after a 429 that does not say for how long."""
+    """How many seconds no call is made after a 429 without a Retry-After."""
     lanes: dict[str, float] = {}
-    """Narrower limits, in calls a second, that some kinds of call have besides."""
+    """Narrower limits of some calls, in calls per second. They apply in addition to the rate."""
     failures: int = 10
-    """After so many failed calls in a row within the window, by whomever they were made, nobody calls."""
+    """After this many failed calls in a row within the window, the circuit breaker stops all calls."""
     window: float = 60.0
     """The window of these failures, in seconds."""
     cool_down: float = 30.0
-    """How many seconds nobody calls then, before one call tries whether the carrier is back."""
+    """How many seconds no call is made then. After that one call tests whether the carrier is back."""

@@ -1,7 +1,7 @@
-"""What Parcelgate asks of a carrier: one small required port, and capabilities found by type.
+"""The port that every carrier implements, and the capabilities that only some carriers have.
 
-Whoever uses a carrier asks `isinstance(carrier, Cancels)`, never for its name. All calls are made for
-one carrier account, raise the errors of `parcelgate.carriers.errors`, and never retry by themselves.
+Callers test for a capability by type, as in `isinstance(carrier, Cancels)`, never for the carrier's name. All
+calls are made for one carrier account, raise the errors of `parcelgate.carriers.errors`, and never retry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What `/v1/carriers` says of a carrier, with how sure we are of each fact.
+    """What `/v1/carriers` shows of a carrier, with the grade of each fact.
 
     `grades` maps a call (create, cancel, label, ...), and what else is known of the carrier, to documented,
     public or assumed; see `graded`. `confirms_later` tells what `ConfirmsLater` tells of the adapter, where
@@ -69,11 +69,11 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NO_CALLS = frozenset({"authentication", "limits", "order_result", "webhook"})
-"""What is graded besides the calls."""
+"""Facts that are graded in addition to the calls."""
 
 
 def graded(*, documented: str = "", public: str = "", assumed: str = "") -> dict[str, str]:
-    """The grades of a carrier's facts, which are named with blanks between them.
+    """Make the grades of a carrier's facts. Their names are separated by blanks.
 
     >>> graded(documented="create label", assumed="limits")
     {'create': 'documented', 'label': 'documented', 'limits': 'assumed'}
@@ -84,7 +84,7 @@ def graded(*, documented: str = "", public: str = "", assumed: str = "") -> dict
 
 @runtime_checkable
 class Tracks(Protocol):
-    """Whoever can be asked where parcels are: every carrier, and an aggregator."""
+    """A carrier or an aggregator that can report the journeys of parcels. Every carrier can."""
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of several parcels at once, at most `track_batch` of them.
@@ -98,14 +98,14 @@ class Tracks(Protocol):
 
 @runtime_checkable
 class Carrier(Tracks, Protocol):
-    """The required port of whoever takes orders."""
+    """The port that every carrier must implement."""
 
     def examine(self, order: Order) -> Examination:
-        """Hold `order` against the carrier's limits and fields. Pure: calls nobody."""
+        """Check `order` against the carrier's limits and fields. Pure: makes no call."""
         ...
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Submitted | Confirmed:
-        """Send the order to the carrier, once.
+        """Submit the order to the carrier, once.
 
         Raises RefusedError, AuthenticationError, TransientError (certainly not taken) or
         UnknownOutcomeError (may have been taken).
@@ -113,7 +113,7 @@ class Carrier(Tracks, Protocol):
         ...
 
     def find_by_reference(self, order: Order) -> OrderResult:
-        """Ask the carrier what it has under the order's reference (or its number, when known)."""
+        """Ask the carrier for the order with our reference (or with its number, if known)."""
         ...
 
 
@@ -123,32 +123,32 @@ class ConfirmsLater(Protocol):
 
     @property
     def may_resend(self) -> bool:
-        """Whether a create whose answer was lost may be sent again once the carrier, twice, has not found it.
+        """Whether a create whose answer was lost may be repeated after two look-ups that found no order.
 
-        False where the look-up itself is not to be relied on.
+        False if the carrier's look-up is not reliable.
         """
         ...
 
     def order_result(self, order: Order) -> OrderResult:
-        """Ask how the order stands, by its carrier number, or by its reference when that is unknown."""
+        """Ask how the order stands, by its carrier number, or by its reference if the number is unknown."""
         ...
 
 
 @runtime_checkable
 class QuotesRates(Protocol):
-    """A carrier that can say the price before the order."""
+    """A carrier that can give the price before the order is created."""
 
     def rates(self, order: Order) -> list[Rate]:
-        """The price of `order`, were it created now."""
+        """Ask the price that `order` would have now."""
         ...
 
 
 @runtime_checkable
 class Cancels(Protocol):
-    """A carrier that can take an order back."""
+    """A carrier that can cancel an order."""
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:
-        """Void the order. Idempotent: a second cancel of the same order succeeds too."""
+        """Cancel the order. Idempotent: a second cancel of the same order succeeds too."""
         ...
 
 
@@ -157,13 +157,13 @@ class ProvidesLabels(Protocol):
     """A carrier that gives labels."""
 
     def label(self, order: Order) -> list[LabelFile]:
-        """The label of every parcel, in parcel order. Raises LabelPendingError while there is none."""
+        """Fetch the label of every parcel, in parcel order. Raises LabelPendingError while there is none."""
         ...
 
 
 @runtime_checkable
 class CreatesInBatches(Protocol):
-    """A carrier that takes several orders in one call, each for itself."""
+    """A carrier that takes several orders in one call, with a result for each."""
 
     @property
     def create_batch(self) -> int:
@@ -171,29 +171,29 @@ class CreatesInBatches(Protocol):
         ...
 
     def create_many(self, orders: Sequence[Order]) -> "list[Submitted | Confirmed | CarrierError]":
-        """Send the orders to the carrier, once: what became of each, in their order.
+        """Submit the orders to the carrier, once. Gives the result of each, in the same sequence.
 
-        Raises what `create` raises when it holds for all of them. RefusedError then means that the
-        carrier did not say which order it minds: nothing was taken, send them one by one.
+        Raises the errors of `create` if one of them applies to all orders. RefusedError then means that the
+        carrier did not say which order it refuses. It took none of them: submit them one by one.
         """
         ...
 
 
 @runtime_checkable
 class Updates(Protocol):
-    """A carrier with which a confirmed order can be changed."""
+    """A carrier that lets a confirmed order be changed."""
 
     def update(self, order: Order) -> Confirmed:
-        """Make the carrier's order what `order` now says; its numbers, as they stand afterwards.
+        """Send the changed `order` to the carrier. Gives the order's numbers after the change.
 
-        Raises RefusedError when the order cannot change any more, or not in this way.
+        Raises RefusedError if the carrier does not allow the change.
         """
         ...
 
 
 @runtime_checkable
 class Holds(Protocol):
-    """A carrier that can be asked to keep an order back."""
+    """A carrier that can hold an order back."""
 
     def hold(self, order: Order) -> None:
         """Ask the carrier to hold the order. Raises RefusedError when it is too late."""
@@ -202,19 +202,19 @@ class Holds(Protocol):
 
 @runtime_checkable
 class Manifests(Protocol):
-    """A carrier with which orders are closed before they are handed over; they cannot change afterwards."""
+    """A carrier that closes orders before they are handed over. Closed orders cannot be changed."""
 
     def close(self, orders: Sequence[Order]) -> "list[CarrierError | None]":
-        """Close the orders: for each, in their order, None or why it was not closed.
+        """Close the orders. For each, in the same sequence, gives None or the error.
 
-        Raises what holds for all of them.
+        Raises an error that applies to all of them.
         """
         ...
 
 
 @runtime_checkable
 class ListsServices(Protocol):
-    """A carrier that can say which services the account may use."""
+    """A carrier that lists the services of an account."""
 
     def services(self) -> list[Service]:
         """The account's services as of now."""
@@ -226,13 +226,13 @@ class ValidatesAddresses(Protocol):
     """A carrier that checks addresses itself."""
 
     def validate_address(self, address: Address) -> AddressCheck:
-        """Whether the carrier knows the address, and what it would rather have."""
+        """Ask whether the carrier knows the address, and how it would write it."""
         ...
 
 
 @runtime_checkable
 class VerifiesWebhooks(Protocol):
-    """A carrier that pushes tracking to the account's address."""
+    """A carrier that sends tracking webhooks to the account's address."""
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """Read a webhook exactly as it came. Never raises for anything that a stranger could send."""
@@ -251,12 +251,12 @@ class ChecksWebhooks(Protocol):
         ...
 
 
-# Aggregators: whoever follows anybody's parcel for us.
+# Aggregators: services that follow parcels of other couriers for us.
 
 
 @runtime_checkable
 class Aggregates(Tracks, Protocol):
-    """A service that follows parcels of many couriers. Lists of results are in the order of what was given.
+    """A service that follows parcels of many couriers. Results come in the sequence of the arguments.
 
     What holds for a single parcel comes back in its place, as a CarrierError; what holds for all is raised.
     """
@@ -266,56 +266,56 @@ class Aggregates(Tracks, Protocol):
         ...
 
     def history(self, waybill: Waybill) -> ParcelHistory | None:
-        """All that is known of one parcel; None when it is not followed."""
+        """Read all that is known of one parcel; None if it is not followed."""
         ...
 
     def realtime(self, waybill: Waybill) -> ParcelHistory | None:
-        """Have the courier itself asked, now. The two hours between such calls are the caller's to keep."""
+        """Let the aggregator ask the courier now. The caller must wait two hours between such calls."""
         ...
 
     def amend(self, amendments: Sequence[Amendment]) -> "list[CarrierError | None]":
-        """Change what is kept of up to 40 parcels."""
+        """Change what the aggregator stores with up to 40 parcels."""
         ...
 
     def correct(self, waybill: Waybill, carrier_code: str) -> None:
-        """Follow the parcel with another courier; done before, it is no error.
+        """Follow the parcel with another courier. Repeating the call is no error.
 
         Raises RefusedError when there is no such parcel, under either courier.
         """
         ...
 
     def forget(self, waybills: Sequence[Waybill]) -> "list[CarrierError | None]":
-        """Follow up to 40 parcels no more, and forget them. One that is not followed is no error."""
+        """Stop following up to 40 parcels and delete them there. One that is not followed is no error."""
         ...
 
     def pause(self, waybills: Sequence[Waybill]) -> "list[CarrierError | None]":
-        """Ask the couriers no more, and keep what is known."""
+        """Stop asking the couriers, and keep what is known."""
         ...
 
     def transit_times(self, routes: Sequence[Route]) -> list[TransitTimes]:
-        """How long parcels take."""
+        """Ask how long parcels take."""
         ...
 
     def remote_areas(self, areas: Sequence[Area]) -> list[dict[str, Any]]:
-        """Which of the places couriers call remote, in the aggregator's own words."""
+        """Ask which of the places couriers call remote. The reply has the aggregator's own field names."""
         ...
 
     def air_cargo(self, awb: str) -> dict[str, Any]:
-        """The journey of an air waybill, in the aggregator's own words."""
+        """Read the journey of an air waybill. The reply has the aggregator's own field names."""
         ...
 
     def usage(self) -> dict[str, Any]:
-        """What is left of the account's quota."""
+        """Read what is left of the account's quota."""
         ...
 
     def counts(self) -> dict[str, int]:
-        """How many parcels stand how, by our statuses."""
+        """Count the parcels with each of our statuses."""
         ...
 
     def detect(self, tracking_number: str) -> list[Courier]:
-        """Whose number it may be, the likeliest first."""
+        """Detect the couriers that the number may belong to, the likeliest first."""
         ...
 
     def couriers(self, lang: str | None = None) -> list[Courier]:
-        """Whose parcels can be followed."""
+        """List the couriers whose parcels can be followed."""
         ...

@@ -1,4 +1,4 @@
-"""Which carriers there are. The only place that knows them by name; each is imported when it is used."""
+"""The registry of carriers: the only place that has their names. Each is imported when it is used."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CARRIERS = {
 
 
 AGGREGATORS = {"trackingmore": "parcelgate.carriers.trackingmore"}
-"""Those that take no orders, and follow anybody's parcels."""
+"""Services that follow parcels of any courier and take no orders."""
 
 DEFAULT_AGGREGATOR = "trackingmore"
-"""The aggregator that follows what no carrier of ours carries."""
+"""The aggregator that follows parcels which none of our carriers has."""
 
 
 class UnknownCarrierError(Exception):
-    """There is no carrier of that name here."""
+    """There is no carrier with that code in the registry."""
 
 
 class CarrierPackage(Protocol):
-    """What the package of a carrier must hold. Importing it must stay cheap: no pydantic, no httpx.
+    """The names that a carrier's package must define. Importing it must stay cheap: no pydantic, no httpx.
 
     It may hold besides `WEBHOOK_HEADERS`, the headers that prove something of a webhook, in lower case, and
     what makes it a `ChecksWebhooks`.
@@ -48,33 +48,33 @@ def names() -> tuple[str, ...]:
 
 
 def trackers() -> tuple[str, ...]:
-    """The codes of all that can be asked where parcels are: the carriers, then the aggregators."""
+    """The codes of everybody who can report journeys: the carriers, then the aggregators."""
     return (*CARRIERS, *AGGREGATORS)
 
 
 @cache
 def profile(code: str) -> CarrierProfile:
-    """What the carrier can do. Raises UnknownCarrierError."""
+    """The profile of the carrier: what it can do. Raises UnknownCarrierError."""
     return _package(code).PROFILE
 
 
 def webhook_answer(code: str) -> bytes | None:
-    """The JSON body the carrier expects in answer to a webhook; None when it sends none to orders."""
+    """The JSON body that the carrier expects as the answer to its webhook; None if it sends no webhooks."""
     return _package(code).WEBHOOK_ANSWER
 
 
 def webhook_headers(code: str) -> tuple[str, ...]:
-    """The headers of a webhook that prove something, in lower case: they are kept with it."""
+    """The names of the headers that prove something of a webhook, in lower case. They are stored with it."""
     return getattr(_package(code), "WEBHOOK_HEADERS", ())
 
 
 def pushes(code: str) -> bool:
-    """Whether the carrier tells an account of its parcels unasked, at one address for all of them."""
+    """Whether the carrier sends tracking webhooks for all parcels of an account to one address."""
     return "verify_webhook" in profile(code).capabilities
 
 
 def webhook_checker(code: str) -> ChecksWebhooks | None:
-    """Who checks the carrier's webhooks before they are stored; None where that cannot be done."""
+    """The package that checks the carrier's webhooks before they are stored; None without such a check."""
     from parcelgate.carriers.port import ChecksWebhooks
 
     package = _package(code)
@@ -82,14 +82,14 @@ def webhook_checker(code: str) -> ChecksWebhooks | None:
 
 
 def account_fields(code: str) -> AccountFields[CredentialFields, AccountSettings]:
-    """What an account of the carrier, or of the aggregator, holds. Raises UnknownCarrierError."""
+    """The fields of an account with this carrier or aggregator. Raises UnknownCarrierError."""
     settings = import_module(f"{_package(code).__name__}.settings")
     return cast("AccountFields[CredentialFields, AccountSettings]", settings.ACCOUNT)
 
 
 @cache
 def adapter(code: str) -> Callable[[Connection], Carrier | Aggregates]:
-    """What makes the adapter of a carrier or an aggregator for an account. Raises UnknownCarrierError."""
+    """The class of the adapter of a carrier or an aggregator. Raises UnknownCarrierError."""
     module = import_module(f"{_package(code).__name__}.adapter")
     return cast("Callable[[Connection], Carrier | Aggregates]", module.Adapter)
 

@@ -1,4 +1,4 @@
-"""What carriers and aggregators answer, and what an aggregator is asked for, in our words. Plain values."""
+"""Results of calls to carriers and aggregators, and arguments of an aggregator's calls. Plain values."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from parcelgate.domain.trackings import (
 
 
 class Examination(msgspec.Struct, frozen=True):
-    """What the carrier's own rules say of an order before anything is sent. Pointers into the body."""
+    """The check of an order against the carrier's limits, before it is submitted. Pointers into the body."""
 
     errors: tuple[FieldError, ...] = ()
     warnings: tuple[Notice, ...] = ()
@@ -44,7 +44,7 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier has the order, and every parcel of ours has its numbers, in our parcel order."""
+    """The carrier confirmed the order, and each of our parcels has its numbers, in parcel order."""
 
     carrier_order_number: str
     parcels: tuple[ParcelResult, ...]
@@ -69,7 +69,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier took the order and then could not do it."""
+    """The carrier took the order, and the order then failed there."""
 
     words: CarrierWords
     carrier_order_number: str | None = None
@@ -107,7 +107,7 @@ class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier knows of one number's journey; `carrier_code` is an aggregator's courier.
+    """The journey of one number, as the carrier reports it; `carrier_code` is an aggregator's courier.
 
     `names` are what else the carrier calls the parcel in its answer: its own number, a reference.
     """
@@ -132,14 +132,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
-    """The carrier has taken the order back. `refund_status`: none, requested or confirmed."""
+    """The carrier cancelled the order. `refund_status`: none, requested or confirmed."""
 
     refund_status: str = "none"
     amount: Money | None = None
 
 
 class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the carrier says of an address. Pointers begin with `/address`."""
+    """The carrier's check of an address. Pointers begin with `/address`."""
 
     valid: bool
     messages: tuple[FieldError, ...] = ()
@@ -157,7 +157,7 @@ class Trust(StrEnum):
 class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook, read. Unless it is `believed` it only says whom to ask the carrier about.
 
-    `reason` says in a few words why it is not believed; `reference` is the order's, where it is told.
+    `reason` says in a few words why it is not believed; `reference` is the order's, if the webhook has it.
     """
 
     trust: Trust
@@ -179,14 +179,14 @@ class WebhookCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waybill(NamedTuple):
-    """A parcel as an aggregator knows it: with which courier, under which number."""
+    """A courier's code and a tracking number: how an aggregator names a parcel."""
 
     carrier_code: str
     tracking_number: str
 
 
 class ParcelDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel, and what an aggregator keeps of it; None leaves a thing as it is."""
+    """A parcel, and what an aggregator stores with it; None leaves a value as it is."""
 
     waybill: Waybill
     destination_country: str | None = None
@@ -222,13 +222,13 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Amendment(ParcelDetails, frozen=True, kw_only=True):
-    """What is to be changed of a followed parcel."""
+    """The changes of a followed parcel."""
 
     archived: bool | None = None
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """From where to where, with which courier: countries as two letters."""
+    """A courier, an origin and a destination. Countries are two letters."""
 
     origin: str
     destination: str
@@ -236,7 +236,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransitTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """How long parcels take on a route: of `total`, `delivered` are; shares by range, as it names them."""
+    """How long parcels take on a route: `delivered` of `total`, and shares by the aggregator's ranges."""
 
     total: int
     delivered: int
@@ -244,7 +244,7 @@ class TransitTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True):
-    """A place of which one wants to know whether a courier calls it remote."""
+    """A place that a courier may call remote."""
 
     country: str
     postcode: str
@@ -252,7 +252,7 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Courier(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose parcels an aggregator can follow."""
+    """A courier whose parcels an aggregator can follow."""
 
     code: str
     name: str

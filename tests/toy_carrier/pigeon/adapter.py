@@ -60,7 +60,7 @@ class Adapter:
         if isinstance(found, Confirmed):
             return found
         if isinstance(found, Pending):
-            raise UnknownOutcomeError("create: taken before, by whom cannot be asked now")
+            raise UnknownOutcomeError("create: the reference is taken, and the look-up failed")
         raise RefusedError("create: the reference is taken", words=mapping.words(answer))
 
     def find_by_reference(self, order: Order) -> OrderResult:

@@ -45,13 +45,13 @@ from parcelgate.domain.problems import CarrierWords, FieldError
 _logger = logging.getLogger(__name__)
 
 _SAYS_NO = {
-    ErrorKind.DUPLICATE: "LME has this reference already",
+    ErrorKind.DUPLICATE: "LME already has an order with this reference",
     ErrorKind.NOT_FOUND: "LME does not know the order",
-    ErrorKind.CANCELLED: "the order is cancelled with LME",
-    ErrorKind.CLOSED: "LME has collected the parcel",
-    ErrorKind.NOT_PERMITTED: "LME does not permit this",
-    ErrorKind.NOT_READY: "LME is not ready for this",
-    ErrorKind.REFUSED: "LME refused",
+    ErrorKind.CANCELLED: "the order is already cancelled with LME",
+    ErrorKind.CLOSED: "LME has already collected the parcel",
+    ErrorKind.NOT_PERMITTED: "LME does not permit this call for the account",
+    ErrorKind.NOT_READY: "LME is not ready for this yet",
+    ErrorKind.REFUSED: "LME refused the call",
 }
 _TROUBLE = {ErrorKind.AUTHENTICATION, ErrorKind.TRANSIENT, ErrorKind.UNKNOWN}
 _REASONS = {
@@ -78,7 +78,7 @@ class Adapter:
         return self._login.settings
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against LME's fields and limits; see `validation`."""
+        """Check the order against LME's fields and limits; see `validation`."""
         return validation.examine(order, self._login.account, self._settings, self._clock())
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
@@ -99,7 +99,7 @@ class Adapter:
     def _body(self, order: Order, channel: str, *, is_update: bool = False) -> wire.OrderCreate:
         sender = order.ship_from or self._login.account.ship_from
         if sender is None:
-            error = FieldError("/ship_from", "missing", "LME needs a sender.")
+            error = FieldError("/ship_from", "missing", "LME requires a sender.")
             raise RefusedError("the order has no sender", errors=[error])
         return create.create(
             order,
@@ -115,19 +115,21 @@ class Adapter:
         result = None if data is None else results.confirmed(order, data)
         if isinstance(result, Confirmed):
             return result
-        raise UnknownOutcomeError(f"{Call.CREATE}: success without the order's number")
+        raise UnknownOutcomeError(f"{Call.CREATE}: LME reported success without an order number")
 
     def _adopted(self, order: Order, refusal: RefusedError) -> Confirmed:
         try:
             result = self.find_by_reference(order)
         except (AuthenticationError, TransientError) as error:
             raise UnknownOutcomeError(
-                f"{Call.CREATE}: taken before, by whom cannot be asked", words=refusal.words
+                f"{Call.CREATE}: LME already has this reference, and the look-up failed", words=refusal.words
             ) from error
         if isinstance(result, Confirmed):
             return result
         if isinstance(result, Pending):
-            raise UnknownOutcomeError(f"{Call.CREATE}: taken before: {result.reason}", words=refusal.words)
+            raise UnknownOutcomeError(
+                f"{Call.CREATE}: LME already has this reference: {result.reason}", words=refusal.words
+            )
         raise refusal
 
     def find_by_reference(self, order: Order) -> OrderResult:
@@ -144,7 +146,7 @@ class Adapter:
             return NotFound()
         data = results.order_data(answer)
         if data is None:
-            return Mismatch(detail="The answer is about several orders or none.")
+            return Mismatch(detail="LME's reply does not have exactly one order.")
         return results.found(order, data, self._settings)
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002 - the port has it
@@ -163,7 +165,7 @@ class Adapter:
         return Cancellation()
 
     def update(self, order: Order) -> Confirmed:
-        """Send the whole order anew under its number (assumed). Telling the same twice does no harm.
+        """Send the whole order anew under its number (assumed). Sending the same order twice is harmless.
 
         An answer without numbers leaves those that the order has.
         """
@@ -177,11 +179,11 @@ class Adapter:
         if data is None or data.order_no is None:
             unchanged = as_it_was(order)
             if unchanged is None:
-                raise UnknownOutcomeError(f"{Call.UPDATE}: success without the order's number")
+                raise UnknownOutcomeError(f"{Call.UPDATE}: LME reported success without an order number")
             return unchanged
         result = results.confirmed(order, data)
         if not isinstance(result, Confirmed):
-            raise UnknownOutcomeError(f"{Call.UPDATE}: the answer is about another order")
+            raise UnknownOutcomeError(f"{Call.UPDATE}: LME's reply is about another order")
         return result
 
     def label(self, order: Order) -> list[LabelFile]:
@@ -200,7 +202,7 @@ class Adapter:
             raise self._label_refusal(answer, meaning)
         data = label_data(answer)
         if data.order_no not in {None, order.carrier_order_number}:
-            raise LabelPendingError("the label is another order's")
+            raise LabelPendingError("LME's reply has the label of another order")
         document = read_label(
             order.parcels[0].reference,
             data.label_data,
@@ -221,7 +223,7 @@ class Adapter:
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """The journeys, one call each (public); a number that LME does not know has no events.
 
-        An event that cannot be read is set aside and its neighbours stay. Raises RefusedError,
+        An event that cannot be read is left out; the others are kept. Raises RefusedError,
         AuthenticationError or TransientError.
         """
         return [journey for number in dict.fromkeys(tracking_numbers) for journey in self._journeys(number)]
@@ -237,11 +239,11 @@ class Adapter:
             raise self._refusal(call, answer, meaning)
         histories, unreadable = track.histories(number, answer, self._settings)
         if unreadable:
-            _logger.warning("%s: %d events set aside as not readable", call, unreadable)
+            _logger.warning("%s: %d tracking events could not be read and were left out", call, unreadable)
         return histories
 
     def validate_address(self, address: Address) -> AddressCheck:
-        """LME's own check of an address (assumed), and the account's list of postcodes."""
+        """Check an address with LME (assumed) and against the account's list of postcodes."""
         listed = validation.undeliverable(address, self._settings)
         if listed:
             return AddressCheck(valid=False, messages=(FieldError("/address/postcode", *listed),))
@@ -250,11 +252,13 @@ class Adapter:
             raise self._refusal(Call.VALIDATE_ADDRESS, answer, meaning)
         check = address_check(address, answer)
         if check is None:
-            raise TransientError(f"{Call.VALIDATE_ADDRESS}: the answer does not say")
+            raise TransientError(
+                f"{Call.VALIDATE_ADDRESS}: LME's reply does not say whether the address is valid"
+            )
         return check
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
-        """What a push says, and what that is worth; see `signing.verify_push`."""
+        """Read a push and say how far it can be believed; see `signing.verify_push`."""
         login = self._login.credentials
         push = signing.verify_push(
             headers,
@@ -269,11 +273,11 @@ class Adapter:
             return WebhookReading(trust=push.trust, reason=push.reason)
         history, reference = track.pushed(push.fields, self._settings)
         if history is None and reference is None:
-            return WebhookReading(trust=Trust.UNREADABLE, reason="cannot be read")
+            return WebhookReading(trust=Trust.UNREADABLE, reason="its content cannot be read")
         trust, reason = push.trust, push.reason
         channel = track.channel(push.fields)
         if trust is Trust.BELIEVED and channel not in {None, login.app_key.casefold()}:
-            trust, reason = Trust.NUDGE, "of another channel"
+            trust, reason = Trust.NUDGE, "sent for another app key"
         return WebhookReading(trust=trust, reason=reason, history=history, reference=reference)
 
     def _settled(
@@ -304,7 +308,7 @@ class Adapter:
         duplicate = meaning.kind is ErrorKind.DUPLICATE
         pointer = "/reference" if duplicate else meaning.pointer or codes.pointer_in(answer.message)
         code = "reference_in_use" if duplicate else "refused_by_carrier"
-        # Of an order that is not there yet, only the reference can be taken.
+        # A new order has no number yet, so a refusal can only concern its reference.
         about_order = call is not Call.CREATE or duplicate
         reason = _SAYS_NO[meaning.kind if about_order else ErrorKind.REFUSED]
         errors = [] if pointer is None else [FieldError(pointer, code, answer.message or reason)]
@@ -325,6 +329,6 @@ def _trouble(kind: ErrorKind, message: str, words: CarrierWords | None, safe: bo
 
 
 def _either_number(order: Order, channel: str) -> wire.OrderQuery:
-    """The order that is meant, by LME's number where it is known, and by ours."""
+    """Name the order by LME's number, if it is known, and by ours."""
     number = order.carrier_order_number or None
     return wire.OrderQuery(out_order_no=order.reference, channel=channel, order_no=number)

@@ -1,4 +1,4 @@
-"""Moves bytes to LME and back, sealed; knows paths and keys, and nothing of orders."""
+"""Send encrypted calls to LME and read its replies. This module knows paths and keys, not orders."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ _ANSWER_BYTES = 2 * MIB
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """An answer that is none, or that was not sealed for us, and the HTTP status it came with."""
+    """A reply that cannot be read or was not encrypted for us, with its HTTP status."""
 
     status: int
 

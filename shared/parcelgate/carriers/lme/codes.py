@@ -1,4 +1,4 @@
-"""LME's words as tables. What is in none of them stays what it is, and is never guessed."""
+"""LME's codes and words as tables. A code or word that is in no table is kept unchanged, never guessed."""
 
 import re
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ ACTIONS: Mapping[str, Action] = {
     "allocate_wait_out": Action(_S.IN_TRANSIT),
     "allocate_out": Action(_S.IN_TRANSIT, "dispatched"),
     "allocate_in": Action(),
-    # Public: seen by a receiver of pushes, in no table. Nobody says that they may be shown.
+    # Public: seen by a receiver of pushes, in no table. It is not known whether recipients may see them.
     "in_warehorse": Action(_S.IN_TRANSIT, "arrived_at_hub", shown=False),
     "exception_redeliver": Action(_S.ATTEMPT_FAILED, shown=False),
 }
@@ -91,7 +91,7 @@ def next_number(text: str) -> str | None:
 
 
 def action(code: str) -> Action | None:
-    """What a code means; None when it is in no table."""
+    """The meaning of a code; None if it is in no table."""
     return ACTIONS.get(code.strip().casefold())
 
 
@@ -101,7 +101,7 @@ CODES: Mapping[str, ErrorKind] = {
     "404": ErrorKind.NOT_FOUND,
     "408": ErrorKind.UNKNOWN,
     "429": ErrorKind.TRANSIENT,
-    # The answer to a push says yes with this; in an answer of LME it would be anybody's guess.
+    # It means success in our answer to a push. In LME's own replies its meaning is not known.
     "200": ErrorKind.UNKNOWN,
 }
 """Codes that look like HTTP's are taken to mean the same (assumed); so is 500 to 599: unknown."""

@@ -1,4 +1,4 @@
-"""What nobody has written down about LME: one table, every line of it settable per account.
+"""Assumed facts about LME. Each can be set per account.
 
 The hosts, the envelope and the paths of create, detail, cancel and both routes are public (the vendor's own
 SDK and pages). Everything else here is **assumed** unless its line says otherwise. An account changes any
@@ -54,7 +54,7 @@ PATHS = {
 
 
 class ErrorKind(StrEnum):
-    """What a code other than 0 means, and so what is done about it."""
+    """The meaning of a code other than 0, which decides what is done about it."""
 
     REFUSED = "refused"
     AUTHENTICATION = "authentication"
@@ -81,7 +81,7 @@ _PUBLIC = "an RSA public key, as Base64 DER or PEM"
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The assumptions, and what an account may decide. Each says what it means."""
+    """The settings of an LME account. Each says what it means."""
 
     PATHS = PATHS
 
@@ -99,13 +99,14 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     """Where LME delivers: the countries whose postcodes it lists (documented, list of pages)."""
     deliverable_postcodes: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Those lists are on pages that we do not have, so the account's own: for each country single
-    postcodes, ranges (`2000-2234`) and beginnings (`V5*`). A country without a list takes them all.
+    postcodes, ranges (`2000-2234`) and beginnings (`V5*`). For a country without a list every postcode is
+    accepted.
     """
 
     window_from: Annotated[str, _HOUR] = "09:00"
     """Tomorrow's earliest delivery, where an order has no `options.delivery_window`. LME needs both times."""
     window_to: Annotated[str, _HOUR] = "18:00"
-    """Tomorrow's latest delivery; the page says that both times do nothing."""
+    """Tomorrow's latest delivery; the page says that both times have no effect."""
     missing_phone: str = "123456789"
     """Sent where an address has no phone (public: createOrder's page)."""
 
@@ -114,18 +115,18 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     label_hosts: tuple[str, ...] = ()
     """Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`."""
     push_tolerance_seconds: float = 300
-    """A signed push whose time is further off than this is only a nudge."""
+    """A signed push whose time differs more than this from our clock is only a nudge."""
     image_days: int = 30
     """The pictures of a push open for so many days (documented)."""
     follow_next_carrier: bool = True
     """Whether a parcel handed to Australia Post is followed there, through the tenant's aggregator."""
 
     def __post_init__(self) -> None:
-        """Hold what no type can say. Raises ValueError, which names the field."""
+        """Check what the types cannot express. Raises ValueError, which names the field."""
         super().__post_init__()
         begins, ends = self.window
         if begins >= ends:
-            raise ValueError("window_to: later than window_from")
+            raise ValueError("window_to: it must be later than window_from")
 
     @property
     def window(self) -> tuple[time, time]:

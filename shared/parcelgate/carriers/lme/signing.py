@@ -29,7 +29,7 @@ _LONGEST_PUSH = 64 * 1024
 
 
 class KeyFormatError(ValueError):
-    """A text that is no RSA key. Says nothing of what the text holds."""
+    """A text is not an RSA key. The message does not quote the text."""
 
 
 # Keys.
@@ -91,22 +91,22 @@ def unseal(text: str, key: RSAPrivateKey) -> bytes:
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise UnreadableError("not Base64") from None
+        raise UnreadableError("it is not Base64") from None
     step = (key.key_size + 7) // 8
     if len(content) % step:
-        raise UnreadableError("not whole blocks")
+        raise UnreadableError("its length is not a whole number of blocks")
     try:
         blocks = (content[at : at + step] for at in range(0, len(content), step))
         return b"".join(key.decrypt(block, padding.PKCS1v15()) for block in blocks)
     except ValueError:
-        raise UnreadableError("not sealed for this key") from None
+        raise UnreadableError("it is not encrypted for this key") from None
 
 
 # Signing.
 
 
 def milliseconds(moment: datetime) -> str:
-    """`moment` as the `timestamp` header has it."""
+    """Write `moment` as the `timestamp` header has it."""
     return str(int(moment.timestamp()) * 1000 + moment.microsecond // 1000)
 
 
@@ -153,7 +153,7 @@ def headers(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> dict
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A push, opened; `fields` is empty when it is unreadable. `reason` is why it is not believed."""
+    """A decrypted push. `fields` is empty if it cannot be read. `reason` says why it is not believed."""
 
     trust: Trust
     reason: str = ""
@@ -170,7 +170,7 @@ def verify_push(
     now: datetime,
     tolerance: timedelta = timedelta(minutes=5),
 ) -> Push:
-    """What a push is worth, by the headers in `names` and its raw body.
+    """Decide how far a push can be believed, by the headers in `names` and its raw body.
 
     Believed when it is sealed for us, signed by LME for our app key, and at most `tolerance` from `now`.
     Sealed without that, or with an old signature, or plain: a nudge, as anybody may hold a public key.
@@ -203,7 +203,7 @@ def _doubt(
     now: datetime,
     tolerance: timedelta,
 ) -> str:
-    """Why a push is not believed; empty when it is."""
+    """Why a push is not believed; empty if it is believed."""
     headers = {name.lower(): value.strip() for name, value in names.items()}
     sign, timestamp, key = (headers.get(name, "") for name in ("sign", "timestamp", "appkey"))
     if not (sign and timestamp and key):
@@ -215,7 +215,7 @@ def _doubt(
     if not is_signed(sign, key, data, timestamp, theirs):
         return "its signature is wrong"
     if abs(now - (_EPOCH + timedelta(milliseconds=int(timestamp)))) > tolerance:
-        return "its time is too far from ours"
+        return "its time differs too much from our clock"
     return ""
 
 

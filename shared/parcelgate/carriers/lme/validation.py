@@ -1,4 +1,4 @@
-"""What LME takes: every field of the create body in one table, then LME's own limits. Pure."""
+"""Check an order for LME: a table of every field of the create body, then LME's own limits. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, Notice
 
 SERVICE = "STANDARD"
-"""LME has no services: this is our name for the one thing it does, and nothing of it is sent."""
+"""LME has one service without a code. This is our name for it; it is not sent."""
 
 _ORDER_NUMBER = re.compile(r"[A-Za-z][A-Za-z0-9]*?\d{14}", re.ASCII)
 """Pre-allocated numbers: a vendor code and 14 digits (public: createOrder's page)."""
@@ -26,13 +26,13 @@ _ORDER_NUMBER = re.compile(r"[A-Za-z][A-Za-z0-9]*?\d{14}", re.ASCII)
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
 FIELDS: fields.Fields = {
-    "/carrier": (OURS, "chooses this adapter"),
-    "/account": (OURS, "chooses the login"),
+    "/carrier": (OURS, "chooses the carrier"),
+    "/account": (OURS, "chooses the account"),
     "/service": (OURS, "LME has one service, which needs no name"),
     "/reference": (SENT, "outOrderNo, word for word"),
     "/ship_to/name": (SENT, "receiver.contact"),
     "/ship_to/company": (SENT, "receiver.company"),
-    "/ship_to/phone": (SENT, "receiver.mobile; 123456789 when there is none"),
+    "/ship_to/phone": (SENT, "receiver.mobile; 123456789 if there is none"),
     "/ship_to/email": (SENT, "receiver.email"),
     "/ship_to/line1": (SENT, "receiver.address, all lines in one"),
     "/ship_to/line2": (SENT, "receiver.address"),
@@ -41,10 +41,10 @@ FIELDS: fields.Fields = {
     "/ship_to/state": (SENT, "receiver.province, in full"),
     "/ship_to/postcode": (SENT, "receiver.postCode"),
     "/ship_to/country": (SENT, "receiver.country in full, receiver.zoneCode"),
-    "/ship_to/tax_id": (NOT_SENT, "LME takes no tax number"),
+    "/ship_to/tax_id": (NOT_SENT, "LME has no field for a tax number"),
     "/ship_from/name": (SENT, "poster.contact"),
     "/ship_from/company": (SENT, "poster.company"),
-    "/ship_from/phone": (SENT, "poster.mobile; 123456789 when there is none"),
+    "/ship_from/phone": (SENT, "poster.mobile; 123456789 if there is none"),
     "/ship_from/email": (SENT, "poster.email"),
     "/ship_from/line1": (SENT, "poster.address, all lines in one"),
     "/ship_from/line2": (SENT, "poster.address"),
@@ -53,62 +53,64 @@ FIELDS: fields.Fields = {
     "/ship_from/state": (SENT, "poster.province, in full"),
     "/ship_from/postcode": (SENT, "poster.postCode"),
     "/ship_from/country": (SENT, "poster.country in full, poster.zoneCode"),
-    "/ship_from/tax_id": (NOT_SENT, "LME takes no tax number"),
-    "/return_to": (REFUSED, "LME cannot be told where a parcel goes back to"),
+    "/ship_from/tax_id": (NOT_SENT, "LME has no field for a tax number"),
+    "/return_to": (REFUSED, "LME has no field for a return address"),
     "/parcels/*/weight": (SENT, "totalWeight, kilograms"),
     "/parcels/*/dimensions": (SENT, "totalLength, totalWidth, totalHeight, metres"),
-    "/parcels/*/volume": (NOT_SENT, "LME goes by the dimensions"),
-    "/parcels/*/reference": (NOT_SENT, "LME knows the order's reference alone"),
-    "/parcels/*/secondary_reference": (NOT_SENT, "LME knows one reference alone"),
-    "/parcels/*/tracking_number": (SENT, "orderNo, when LME has allocated it before"),
-    "/parcels/*/description": (SENT, "cargoDesc, when customs names nothing (assumed)"),
-    "/parcels/*/native_description": (NOT_SENT, "LME takes one description"),
-    "/parcels/*/sku_on_label": (NOT_SENT, "LME's label has no room for it"),
-    "/parcels/*/declared_value": (NOT_SENT, "LME cannot be told what a parcel is worth"),
-    "/parcels/*/items": (NOT_SENT, "LME takes no list of contents"),
+    "/parcels/*/volume": (NOT_SENT, "LME uses the dimensions instead"),
+    "/parcels/*/reference": (NOT_SENT, "LME uses the order's reference only"),
+    "/parcels/*/secondary_reference": (NOT_SENT, "LME has a field for one reference only"),
+    "/parcels/*/tracking_number": (SENT, "orderNo, if LME has allocated it before"),
+    "/parcels/*/description": (SENT, "cargoDesc, if customs has no description (assumed)"),
+    "/parcels/*/native_description": (NOT_SENT, "LME has a field for one description only"),
+    "/parcels/*/sku_on_label": (NOT_SENT, "LME does not print it on the label"),
+    "/parcels/*/declared_value": (NOT_SENT, "LME has no field for a parcel's value"),
+    "/parcels/*/items": (NOT_SENT, "LME has no field for a list of contents"),
     "/customs/description": (SENT, "cargoDesc"),
-    "/customs/native_description": (NOT_SENT, "LME takes one description"),
-    "/customs/value": (NOT_SENT, "LME takes no customs value"),
-    "/customs/incoterm": (REFUSED, "LME cannot be told who pays the duties"),
-    "/customs/battery": (REFUSED, "LME cannot be told of batteries"),
-    "/customs/dangerous_goods": (REFUSED, "LME cannot be told of dangerous goods"),
-    "/customs/vendor_id": (NOT_SENT, "LME takes no tax number"),
-    "/customs/gst_exemption_code": (REFUSED, "LME cannot be told of an exemption from GST"),
-    "/customs/abn": (NOT_SENT, "LME takes no tax number"),
-    "/customs/sender_tax_id": (NOT_SENT, "LME takes no tax number"),
-    "/customs/inject_port": (REFUSED, "LME cannot be told of a port"),
-    "/options/authority_to_leave": (REFUSED, "LME cannot be told to leave a parcel"),
-    "/options/locker": (REFUSED, "LME cannot be told to deliver to a locker"),
-    "/options/pick_up": (REFUSED, "LME does not take orders for collection"),
+    "/customs/native_description": (NOT_SENT, "LME has a field for one description only"),
+    "/customs/value": (NOT_SENT, "LME has no field for a customs value"),
+    "/customs/incoterm": (REFUSED, "LME has no field for who pays the duties"),
+    "/customs/battery": (REFUSED, "LME has no field for batteries"),
+    "/customs/dangerous_goods": (REFUSED, "LME has no field for dangerous goods"),
+    "/customs/vendor_id": (NOT_SENT, "LME has no field for a tax number"),
+    "/customs/gst_exemption_code": (REFUSED, "LME has no field for an exemption from GST"),
+    "/customs/abn": (NOT_SENT, "LME has no field for a tax number"),
+    "/customs/sender_tax_id": (NOT_SENT, "LME has no field for a tax number"),
+    "/customs/inject_port": (REFUSED, "LME has no field for a port"),
+    "/options/authority_to_leave": (REFUSED, "LME has no field for permission to leave the parcel"),
+    "/options/locker": (REFUSED, "LME has no field for delivery to a locker"),
+    "/options/pick_up": (REFUSED, "LME offers no collection"),
     "/options/instruction": (SENT, "remark (assumed)"),
-    "/options/sender_name": (NOT_SENT, "LME shows the name of ship_from"),
+    "/options/sender_name": (NOT_SENT, "LME uses the name in ship_from"),
     "/options/facility": (REFUSED, "LME chooses the warehouse itself"),
-    "/options/platform": (NOT_SENT, "LME does not ask where something was sold"),
-    "/options/service_option": (REFUSED, "LME has no options"),
-    "/options/return_option": (REFUSED, "LME cannot be told what to do with a return"),
+    "/options/platform": (NOT_SENT, "LME has no field for the sales platform"),
+    "/options/service_option": (REFUSED, "LME has no service options"),
+    "/options/return_option": (REFUSED, "LME has no field for the treatment of returns"),
     "/options/delivery_window": (SENT, "preTimeStart, preTimeEnd"),
-    "/options/max_price": (REFUSED, "LME names no price that it could be held against"),
+    "/options/max_price": (REFUSED, "LME gives no price to compare it with"),
     "/label/format": (OURS, "checked: LME's labels are PDF (assumed)"),
     "/label/size": (OURS, "checked: LME's labels are 4x6 (assumed)"),
-    "/label/dpi": (NOT_SENT, "a PDF has no dots"),
+    "/label/dpi": (NOT_SENT, "LME's labels are PDF, which has no resolution"),
     "/metadata": (OURS, "kept with the order"),
 }
-"""The create body, field by field. The word after SENT is LME's name for it."""
+"""The create body, field by field. For SENT, the text is LME's name; otherwise it is the reason."""
 
 
 def examine(order: Order, account: AccountConfig, settings: CarrierSettings, now: datetime) -> Examination:
-    """What LME would say of `order` on `account` at this moment."""
+    """Check `order` against LME's fields and limits, for `account` and at this moment."""
     errors = [*_refused(order, account), *_limits(order, account, settings, now)]
     return Examination(errors=tuple(errors), warnings=tuple(_warnings(order, account, settings)))
 
 
 def _refused(order: Order, account: AccountConfig) -> Iterator[FieldError]:
     for pointer, reason in fields.given(order, account, FIELDS, REFUSED):
-        yield FieldError(pointer, "not_supported_by_carrier", f"{reason}.")
+        yield FieldError(pointer, "not_supported_by_carrier", f"{reason}. Leave it out.")
     if order.label.format != "pdf":
-        yield FieldError("/label/format", "not_supported_by_carrier", "LME's labels are PDF.")
+        yield FieldError("/label/format", "not_supported_by_carrier", "LME's labels are PDF. Ask for pdf.")
     if order.label.size != "4x6":
-        yield FieldError("/label/size", "not_supported_by_carrier", "LME's labels are 4x6 inches.")
+        yield FieldError(
+            "/label/size", "not_supported_by_carrier", "LME's labels are 4x6 inches. Ask for 4x6."
+        )
 
 
 def _warnings(order: Order, account: AccountConfig, settings: CarrierSettings) -> Iterator[Notice]:
@@ -117,13 +119,13 @@ def _warnings(order: Order, account: AccountConfig, settings: CarrierSettings) -
         sides["/ship_from"] = order.ship_from
     for side, address in sides.items():
         if not address.phone:
-            message = f"LME wants a phone: {settings.missing_phone} is sent in its place."
+            message = f"LME requires a phone number, so {settings.missing_phone} is sent. Give the real one."
             yield Notice(f"{side}/phone", "defaulted", message)
     for pointer, reason in fields.given(order, account, FIELDS, NOT_SENT):
-        yield Notice(pointer, "not_sent", f"{reason}.")
+        yield Notice(pointer, "not_sent", f"Not sent: {reason}.")
     for index, parcel in enumerate(order.parcels):
         if parcel.description and parcel.description != cargo(order):
-            message = "LME takes one description, and customs.description is it."
+            message = "Not sent: LME has a field for one description only, and gets customs.description."
             yield Notice(f"/parcels/{index}/description", "not_sent", message)
 
 
@@ -134,46 +136,56 @@ def _limits(
         yield FieldError(
             "/service",
             "unknown_service",
-            f"LME has one service; leave it out, or {SERVICE}: see GET /v1/carriers/lme/services.",
+            f"LME has one service. Leave this out, or send {SERVICE}: see GET /v1/carriers/lme/services.",
         )
     yield from _destination(order.ship_to, settings)
     sender = order.ship_from or account.ship_from
     if sender is None:
-        yield FieldError("/ship_from", "missing", "LME needs a sender: the order's, or the account's own.")
+        yield FieldError(
+            "/ship_from", "missing", "LME requires a sender. Give ship_from, or store one in the account."
+        )
     else:
         yield from _sender(sender)
     if len(order.parcels) != 1:
-        yield FieldError("/parcels", "too_many", "LME takes one parcel in an order.")
+        yield FieldError(
+            "/parcels", "too_many", "LME takes one parcel per order. Create an order for each parcel."
+        )
     for index, parcel in enumerate(order.parcels):
         at = f"/parcels/{index}"
         if parcel.weight.value <= 0:
-            yield FieldError(f"{at}/weight/value", "out_of_range", "A parcel weighs more than nothing.")
+            yield FieldError(f"{at}/weight/value", "out_of_range", "Must be greater than 0.")
         sides = parcel.dimensions.to(LengthUnit.M) if parcel.dimensions else ()
         for name, metres in zip(("length", "width", "height"), sides, strict=False):
             if not 0 < metres <= LONGEST_SIDE_METRES:
-                message = f"LME takes parcels of up to {LONGEST_SIDE_METRES} m on each side."
+                message = f"Must be greater than 0 and at most {LONGEST_SIDE_METRES} m for LME."
                 yield FieldError(f"{at}/dimensions/{name}", "out_of_range", message)
         if parcel.tracking_number and not _ORDER_NUMBER.fullmatch(parcel.tracking_number):
-            message = "A number of LME's is a vendor code and 14 digits: FHE16753011400000."
+            message = "Must be one of LME's numbers: a vendor code and 14 digits, such as FHE16753011400000."
             yield FieldError(f"{at}/tracking_number", "format", message)
     window = order.options.delivery_window
     if window is not None and window.from_ <= now:
-        yield FieldError("/options/delivery_window/from", "out_of_range", "It must lie ahead.")
+        yield FieldError("/options/delivery_window/from", "out_of_range", "Must be a time in the future.")
 
 
 def _sender(sender: Address) -> Iterator[FieldError]:
-    """The account's own sender has not been through the contract's checks."""
+    """Check the sender. The account's own sender was not checked by the contract's rules before."""
     for name in ("name", "line1", "city"):
         if not getattr(sender, name):
-            yield FieldError(f"/ship_from/{name}", "missing", f"LME needs the sender's {name}.")
+            yield FieldError(
+                f"/ship_from/{name}",
+                "missing",
+                f"LME requires the sender's {name}. Give it in ship_from, or in the account.",
+            )
     if not is_country(sender.country):
-        yield FieldError("/ship_from/country", "unknown_value", "This is no country's two letters.")
+        yield FieldError(
+            "/ship_from/country", "unknown_value", "Must be the two letters of a country (ISO 3166-1)."
+        )
     yield from _state(sender, "/ship_from")
 
 
 def _destination(to: Address, settings: CarrierSettings) -> Iterator[FieldError]:
     if to.country not in settings.countries:
-        message = f"LME delivers to {', '.join(settings.countries)}."
+        message = f"LME delivers to these countries only: {', '.join(settings.countries)}."
         yield FieldError("/ship_to/country", "unsupported_country", message)
         return
     yield from _state(to, "/ship_to")
@@ -183,21 +195,21 @@ def _destination(to: Address, settings: CarrierSettings) -> Iterator[FieldError]
 
 
 def undeliverable(to: Address, settings: CarrierSettings) -> tuple[str, str] | None:
-    """Code and message when the account's list for the country lacks the postcode; None when it is fine."""
+    """Check the postcode against the account's list for the country. Gives code and message, or None."""
     patterns = settings.deliverable_postcodes.get(to.country)
     if not patterns:
         return None
     if not to.postcode:
-        return "missing", "LME delivers to certain postcodes only."
+        return "missing", "Is required: LME delivers to certain postcodes of this country only."
     if is_listed(to.postcode, patterns):
         return None
-    return "not_deliverable", "LME does not deliver to this postcode."
+    return "not_deliverable", "LME does not deliver to this postcode. Choose another carrier."
 
 
 def is_listed(postcode: str, patterns: Iterable[str]) -> bool:
-    """Whether a postcode is one of `3000`, in `2000-2234`, or begins as `V5*` says; blanks do not count.
+    """Whether a postcode matches a pattern such as `3000`, `2000-2234` or `V5*`. Blanks are ignored.
 
-    A nine-digit US postcode (12345-6789) is looked for by its first five.
+    A nine-digit US postcode (12345-6789) is compared by its first five digits.
     """
     bare = _bare(postcode)
     whole = bare[:5] if re.fullmatch(r"\d{9}", bare, re.ASCII) else bare
@@ -223,4 +235,6 @@ def _bare(text: str) -> str:
 def _state(address: Address, side: str) -> Iterator[FieldError]:
     known = not has_known_states(address.country) or state_code(address.country, address.state or "")
     if address.state and not known:
-        yield FieldError(f"{side}/state", "unknown_state", "This is no state's code or name.")
+        yield FieldError(
+            f"{side}/state", "unknown_state", "Must be the code or name of a state of the country."
+        )

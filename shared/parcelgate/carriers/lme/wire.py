@@ -1,4 +1,4 @@
-"""LME's bodies, by its own names. What we send is strict; what we read forgives.
+"""LME's bodies, by its own names. What we send is checked strictly; what we read is read tolerantly.
 
 Requests: public (the vendor's SDK and pages), those of `update`, `validate_address` and `label` assumed.
 Decimals go as JSON numbers, absent members are left out, as the SDK does.

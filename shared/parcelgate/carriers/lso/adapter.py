@@ -54,7 +54,7 @@ class Adapter:
         return self._settings.resend_when_not_found
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against LSO's fields and limits; see `validation`."""
+        """Check the order against LSO's fields and limits; see `validation`."""
         return validation.examine(order, self._login.account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:
@@ -67,7 +67,7 @@ class Adapter:
             raise self._unsuccessful(Call.FEE_PREVIEW, answer, order)
         rate = mapping.rate(answer, order, self._settings)
         if rate is None:
-            raise TransientError(f"{Call.FEE_PREVIEW}: the answer holds no price")
+            raise TransientError(f"{Call.FEE_PREVIEW}: the platform's reply has no price")
         return [rate]
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Submitted:
@@ -116,7 +116,7 @@ class Adapter:
         if answer.code == codes.OK:
             return mapping.result(answer, order, self._settings)
         if not answer.speaks_of_order:
-            reason = f"code {answer.code} says nothing of the order"
+            reason = f"code {answer.code} does not say how the order stands"
             return Pending(reason=reason, words=mapping.words(answer))
         return mapping.failed(answer, order)
 
@@ -150,13 +150,13 @@ class Adapter:
             raise LabelPendingError(str(trouble)) if isinstance(trouble, TransientError) else trouble
         entries = mapping.label_entries(answer, order)
         if entries is None:
-            raise LabelPendingError("the labels do not fit the parcels")
+            raise LabelPendingError("the number of labels does not fit the parcels")
         return [self._document(parcel, entry) for parcel, entry in zip(order.parcels, entries, strict=True)]
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """The journeys of any number of parcels, asked for in as many calls as it takes (assumed).
 
-        An event that cannot be read is set aside and its neighbours stay. Raises RefusedError,
+        An event that cannot be read is left out; the others are kept. Raises RefusedError,
         AuthenticationError or TransientError.
         """
         journeys: list[ParcelHistory] = []
@@ -166,7 +166,9 @@ class Adapter:
                 raise self._unsuccessful(Call.TRACKING, answer)
             histories, unreadable = mapping.histories(answer, numbers, self._settings)
             if unreadable:
-                _logger.warning("%s: %d records set aside as not readable", Call.TRACKING, unreadable)
+                _logger.warning(
+                    "%s: %d tracking records could not be read and were left out", Call.TRACKING, unreadable
+                )
             journeys += histories
         return journeys
 
@@ -213,7 +215,7 @@ class Adapter:
             if answer is not None and self._refuses_token(answer):
                 refused = token
                 words = mapping.words(answer)
-                raise AuthenticationError(f"{call}: a new token is refused too", words=words)
+                raise AuthenticationError(f"{call}: the platform refused a new token too", words=words)
             return answer
 
         try:
@@ -224,14 +226,14 @@ class Adapter:
         return self._login.call(ask)
 
     def _token(self, refused: str | None = None) -> str:
-        """A token that has not been refused. Raises AuthenticationError or TransientError."""
+        """Get a token that was not refused before. Raises AuthenticationError or TransientError."""
         try:
             kept = self._tokens.get(self._clock()) if refused is None else None
             return kept or self._tokens.renew(refused, self._log_in)
         except CarrierError:
             raise
         except Exception as error:
-            # Whatever is wrong with the vault or the account: the call itself was not made.
+            # The token store or the account failed, so the call itself was not made.
             raise TransientError(f"{Call.TOKEN}: {type(error).__name__}") from error
 
     def _refuses_token(self, answer: wire.Answer) -> bool:
@@ -247,7 +249,7 @@ class Adapter:
     def _unsuccessful(
         self, call: Call, answer: wire.Answer, order: Order | None = None, *, safe: bool = True
     ) -> CarrierError:
-        """What a settled answer without success means: a refusal only when the platform says why."""
+        """Read a final reply without success. It is a refusal only if the platform says why."""
         what, words = f"{call}: code {answer.code}", mapping.words(answer)
         if answer.code in self._pending_codes or not answer.message:
             return TransientError(what, words=words) if safe else UnknownOutcomeError(what, words=words)
@@ -259,7 +261,7 @@ class Adapter:
         answer = self._login.call(self._ask_for_token)
         data = wire.TokenData.model_validate({} if answer is None else answer.data)
         if data.token is None:
-            raise TransientError(f"{Call.TOKEN}: the answer holds no token")
+            raise TransientError(f"{Call.TOKEN}: the platform's reply has no token")
         return data.token, float(data.expires_in or self._settings.token_seconds)
 
     def _ask_for_token(self) -> wire.Answer | None:
@@ -272,5 +274,5 @@ class Adapter:
 
 
 def _is_trouble(answer: wire.Answer) -> bool:
-    """Whether the answer is about the platform's own state, and not about the call."""
+    """Whether the reply is about the platform's own state, not about the call."""
     return answer.code == codes.TOO_MANY_REQUESTS or 500 <= answer.code <= 599

@@ -1,4 +1,4 @@
-"""Moves bytes to the platform and back; knows paths, and nothing of orders."""
+"""Send calls to the platform and read its replies. This module knows paths, not orders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from parcelgate.carriers.toolkit.calls import MIB, Request
 _LABEL_ANSWER_BYTES = 24 * MIB
 _ANSWER_BYTES = 2 * MIB
 COMMIT_SECONDS = 10.0
-"""A commit is not begun with less time left: its answer, if it is lost, costs a person's time."""
+"""A commit is not begun with less time left. If its answer is lost, a person has to look at the order."""
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""The platform's words as tables. What is in none of them stays what it is, and is never guessed."""
+"""The platform's words as tables. A word that is in no table is kept unchanged, never guessed."""
 
 import re
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def plain(word: str) -> str:
 
 
 def tracking_status(word: str, more: Mapping[str, str] | None = None) -> TrackingStatus | None:
-    """The status that a tracking word means; None when it is in no table.
+    """The status of a tracking word; None if it is in no table.
 
     `more` holds the account's own words, which come first.
     """

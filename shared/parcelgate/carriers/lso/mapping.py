@@ -35,7 +35,7 @@ CARRIER = "lso"
 
 
 def fee_preview(order: Order) -> wire.FeePreview:
-    """The preview of `order`: what is ordered without whose it is (assumed: orderCommit's own fields).
+    """The body of the fee preview: orderCommit without reference and callback address (assumed).
 
     `order` must have passed `validation.examine`.
     """
@@ -89,7 +89,7 @@ def _box(parcel: Parcel) -> wire.Box:
 
 
 def words(answer: wire.Answer, code: str | None = None) -> CarrierWords:
-    """What the platform said, as `code` (the answer's own when None)."""
+    """The platform's message, with `code` (None: the reply's own code)."""
     return CarrierWords(CARRIER, code or str(answer.code), answer.message)
 
 
@@ -134,14 +134,14 @@ def stranger(answer: wire.Answer, order: Order) -> Mismatch | None:
     data = wire.ResultData.model_validate(answer.data)
     known = order.carrier_order_number
     if known and data.order_number is not None and not same_number(data.order_number, known):
-        return Mismatch(detail="it is about another order number", carrier_order_number=known)
+        return Mismatch(detail="the reply is about another order number", carrier_order_number=known)
     if data.customer_number not in {None, order.reference.strip()}:
-        return Mismatch(detail="it is about another reference", carrier_order_number=known)
+        return Mismatch(detail="the reply is about another reference", carrier_order_number=known)
     return None
 
 
 def failed(answer: wire.Answer, order: Order) -> Failed:
-    """An order that the platform took and could not place."""
+    """An order that the platform accepted and that then failed."""
     number = order_number(answer) or order.carrier_order_number
     return Failed(words=words(answer), carrier_order_number=number)
 
@@ -156,14 +156,14 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
     if data.status and codes.plain(data.status) in {codes.plain(word) for word in settings.failure_statuses}:
         return Failed(words=CarrierWords(CARRIER, data.status, answer.message), carrier_order_number=number)
     if number is None:
-        return Pending(reason="finished, without an order number")
+        return Pending(reason="the order is finished, but has no order number")
     if not data.details or not all(box.service_number for box in data.details):
-        return Pending(reason="not every box has its service number", carrier_order_number=number)
+        return Pending(reason="not every box has a service number", carrier_order_number=number)
     if len(data.details) != len(order.parcels):
-        detail = f"{len(data.details)} boxes for {len(order.parcels)} parcels"
+        detail = f"the reply has the reply has {len(data.details)} boxes for {len(order.parcels)} parcels"
         return Mismatch(detail=detail, carrier_order_number=number)
     if len({number_key(box.service_number or "") for box in data.details}) != len(data.details):
-        return Mismatch(detail="two boxes have one service number", carrier_order_number=number)
+        return Mismatch(detail="two boxes have the same service number", carrier_order_number=number)
     boxes = _matched(order.parcels, data.details)
     numbers = {parcel.reference: parcel.carrier_parcel_number for parcel in order.parcels}
     price, charges = _price(data, settings)

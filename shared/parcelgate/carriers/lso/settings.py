@@ -1,4 +1,4 @@
-"""What nobody has written down about the platform: one table, every line of it settable per account.
+"""Assumed facts about the platform. Each can be set per account.
 
 The given document (lso-order-commit) describes orderCommit and its callback alone, and only names the
 other interfaces. Everything in `CarrierSettings` is **assumed** unless its line says otherwise. An account
@@ -45,7 +45,7 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The assumptions, and what an account may decide. Each says what it means."""
+    """The settings of an LSO account. Each says what it means."""
 
     PATHS = PATHS
 
@@ -72,14 +72,14 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     judged by and names no values.
     """
     refund_status: Literal["requested", "confirmed"] = "requested"
-    """Nothing ever confirms a refund: how one that was accepted (code 200) is shown, and counted."""
+    """The status of a refund that the platform accepted (code 200). The platform never confirms a refund."""
     resend_when_not_found: bool = False
     """Whether an order that was twice not found may be sent again; the look-up itself is assumed."""
     label_hosts: tuple[str, ...] = ()
     """Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`."""
 
     track_batch: Annotated[int, msgspec.Meta(title="a whole number from 1", ge=1)] = 30
-    """How many numbers one tracking call may ask about."""
+    """The largest number of parcels in one tracking call."""
     tracking_statuses: Annotated[
         dict[str, TrackingStatus], msgspec.Meta(title="an object of the platform's words and our statuses")
     ] = msgspec.field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The platform's bodies, by its own names. What we send is strict; what we read forgives.
+"""The platform's bodies, by its own names. What we send is checked strictly; what we read is read tolerantly.
 
 Requests: documented (lso-order-commit, "request parameters"). Numbers go as JSON numbers with two
 decimals, as the document's table has them (Decimal); its sample puts placeholders in quotes.

@@ -1,7 +1,7 @@
 """JSON as carriers write it: decimals digit by digit, an account's other names for fields, readers of values.
 
-Texts that were cut off in the middle of a character are read all the same: one parcel's name with half an
-emoji must not make unreadable what the same answer says of all others.
+Texts that were cut off in the middle of a character are read all the same: half an
+emoji in one parcel's name must not make the whole reply unreadable.
 """
 
 import json
@@ -15,7 +15,7 @@ import msgspec
 
 
 class UnreadableError(ValueError):
-    """A body, or a part of one, that is not what the carrier sends."""
+    """A body, or a part of one, does not have the form that the carrier documents."""
 
 
 _ESCAPE = re.compile(

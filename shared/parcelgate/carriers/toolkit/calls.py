@@ -1,7 +1,7 @@
-"""An outward call as data, and who carries it out. The HTTP library itself is in `transport` alone.
+"""A call to a carrier as data, and the interface that makes it. Only `transport` loads the HTTP library.
 
-Whoever sends says whether the call may be repeated without harm (`Request.safe`): on that rests whether
-a broken connection is trouble that passes or an outcome nobody knows.
+The caller says whether the call can be repeated without harm (`Request.safe`). If it can, a broken connection
+is a TransientError; otherwise it is an UnknownOutcomeError.
 """
 
 import email.utils
@@ -14,7 +14,7 @@ import msgspec
 KIB = 1024
 MIB = 1024 * KIB
 UNSAFE_SECONDS = 3.0
-"""A call that may buy or change something is not begun with less time left to read its answer."""
+"""Seconds. A call that may buy or change something is not begun with less time left for its answer."""
 _LONGEST_RETRY_AFTER = 3600.0
 
 

@@ -1,4 +1,4 @@
-"""What adapters do alike with an order and what a carrier answers about it. Pure."""
+"""Compare an order with a carrier's reply about it. Shared by the adapters. Pure."""
 
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ _LONGEST_DETAIL = 500
 
 
 def bare(text: str) -> str:
-    """A text by its letters and digits alone: carriers remove the rest, and change the case."""
+    """Reduce a text to its letters and digits: carriers remove other characters and change the case."""
     normal = unicodedata.normalize("NFKC", text).casefold()
     return "".join(character for character in normal if character.isalnum())
 

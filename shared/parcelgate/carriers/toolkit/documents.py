@@ -1,4 +1,4 @@
-"""Label files: what each is, by its first bytes alone, and how one is fetched that lies at an address."""
+"""Label files: detect the format by the first bytes, and fetch a file from its address."""
 
 import base64
 import binascii
@@ -69,7 +69,7 @@ def read_label(
         raise LabelPendingError(str(error)) from error
     document = label_file(reference, content)
     if document is None:
-        raise LabelPendingError("what came is no label")
+        raise LabelPendingError("the file is not a label")
     return document
 
 

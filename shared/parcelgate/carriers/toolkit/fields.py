@@ -1,4 +1,4 @@
-"""What becomes of each field of the create body: a carrier says it in one table, and this reads it.
+"""Read a carrier's table that says what is done with each field of the create body.
 
 A table maps patterns of JSON pointers (`/parcels/*/description`) to a `Place` and a few words: for SENT
 the carrier's own name of the field, otherwise the reason, as the client reads it.
@@ -15,37 +15,37 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Battery, Item, Order, default_parcel_reference
 
 NO_BATTERY = "No Battery"
-"""How a body says that there is none."""
+"""The battery type that means no battery."""
 
 
 class Place(Enum):
-    """What becomes of a field."""
+    """What Parcelgate does with a field."""
 
     SENT = "sent to the carrier"
-    OURS = "kept and used by Parcelgate alone"
-    REFUSED = "no place for it, and without it service, money or safety would be other than asked"
-    NOT_SENT = "no place for it, and it only informs"
+    OURS = "used by Parcelgate only"
+    REFUSED = "the carrier has no field for it, and without it service, money or safety would differ"
+    NOT_SENT = "the carrier has no field for it, and it only informs"
 
 
 type Fields = Mapping[str, tuple[Place, str]]
 
 
 class Defaults(Protocol):
-    """The addresses that the contract puts into an order which names none: a carrier account's."""
+    """The carrier account's addresses, which are used for an order without addresses of its own."""
 
     @property
     def ship_from(self) -> Address | None:
-        """Who sends."""
+        """The default sender."""
         ...
 
     @property
     def return_to(self) -> Address | None:
-        """Where returns go."""
+        """The default return address."""
         ...
 
 
 def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iterator[tuple[str, str]]:
-    """The fields of this kind that the client gave another value than the default: pointer and reason."""
+    """Find the fields of this kind whose value differs from the default. Gives pointer and reason."""
     for pattern, (kind, reason) in fields.items():
         if kind is not place:
             continue
@@ -56,7 +56,7 @@ def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iter
 
 
 def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any]]:
-    """Every place that a pattern leads to and that holds something else than the field's own default."""
+    """Find every value that a pattern leads to and that differs from the field's own default."""
     if node is None:
         return
     head, *rest = path
@@ -76,13 +76,13 @@ def _struct_default(node: Any, name: str) -> Any:
 
 
 def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]:
-    """What the contract itself puts into a field that the client left out: it is no wish of the client's."""
+    """The values that the contract itself gives a field that the client left out."""
     match pattern.split("/")[1:]:
         case ["ship_from" | "return_to" as side, *rest]:
             node: Any = getattr(account, side)
             for name in rest:
                 node = getattr(node, name, None)
-            # Back to whom it came from is where parcels go that nobody takes.
+            # Undelivered parcels go back to the sender by default.
             return (node,) if rest or side == "ship_from" else (node, order.ship_from)
         case ["customs", "battery"]:
             return tuple(Battery(type=NO_BATTERY, packing=packing) for packing in (None, NO_BATTERY))

@@ -1,7 +1,7 @@
-"""What the wire models of all carriers rest on. What we send is strict; what we read forgives.
+"""The base classes of all wire models. What we send is checked strictly; what we read is read tolerantly.
 
 A number may come as a string and a string as a number, anything may be null or missing, and what is of a
-wrong type counts as missing, so that one odd field never hides its neighbours.
+wrong type counts as missing, so that one wrong field never hides the others.
 """
 
 from typing import Annotated, Any

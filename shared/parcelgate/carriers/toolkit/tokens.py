@@ -1,4 +1,4 @@
-"""What an adapter asks of the place where a carrier's access token is kept between calls."""
+"""The interface of the store that keeps a carrier's access token between calls."""
 
 from collections.abc import Callable
 from datetime import datetime

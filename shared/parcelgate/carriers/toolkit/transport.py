@@ -1,4 +1,4 @@
-"""The one way out to a carrier: `calls.Transport` over httpx, every trouble classed.
+"""The only HTTP transport to carriers: `calls.Transport` over httpx. It classifies every error.
 
 A call that failed
 before its first byte was written is a TransientError whatever it was; after that, a safe call is still
@@ -64,10 +64,10 @@ class HttpTransport:
     def send(self, request: Request) -> Response:
         """Send once; see `calls.Transport.send`."""
         budget = None if self._deadline is None else self._deadline.remaining()
-        # Asked here and not by the caller alone: a token or a login may have taken its time since.
+        # Checked here too: getting a token may have taken time since the caller checked.
         least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
         if budget is not None and (budget <= 0 or budget < least):
-            raise HeldBackError(f"{request.call}: no time left to send it")
+            raise HeldBackError(f"{request.call}: not enough time is left for the call")
         attempt = _Attempt(request, budget)
         try:
             return self._exchange(request, attempt)
@@ -104,9 +104,9 @@ class HttpTransport:
             for piece in with_body.iter_bytes():
                 body += piece
                 if len(body) > request.max_bytes:
-                    raise attempt.trouble("answer too long")
+                    raise attempt.trouble("the answer is too long")
                 if attempt.overdue():
-                    raise attempt.trouble("out of time")
+                    raise attempt.trouble("the time for the call is over")
         finally:
             with_body.close()
         answer_headers = {name.lower(): value for name, value in with_body.headers.items()}
@@ -115,14 +115,14 @@ class HttpTransport:
     def _public_address(self, request: Request, url: httpx.URL) -> str:
         port = url.port or (443 if url.scheme == "https" else 80)
         addresses = self._resolve(url.host, port)
-        # All of them: a name that also leads inside is not one to be trusted with half of its answers.
+        # All addresses are checked, because a host name may also resolve to an internal address.
         if not addresses or not all(is_public(address) for address in addresses):
-            raise HeldBackError(f"{request.call}: not an address of the public internet")
+            raise HeldBackError(f"{request.call}: the host has an address that is not on the public internet")
         return addresses[0]
 
 
 class _Attempt:
-    """One sending: whether its first byte has gone out, and how much of its time is left."""
+    """The state of one call: whether its first byte was written, and how much time is left."""
 
     def __init__(self, request: Request, budget: float | None) -> None:
         self._request = request
@@ -141,7 +141,7 @@ class _Attempt:
     def trouble(self, kind: str) -> CarrierError:
         text = f"{self._request.call}: {kind}"
         if not self._sent:
-            return TransientError(f"{text}, before anything was sent")
+            return TransientError(f"{text}, before the first byte was written")
         return TransientError(text) if self._request.safe else UnknownOutcomeError(text)
 
     def _step(self, name: str, info: Any) -> None:  # noqa: ARG002 - httpx gives it

@@ -55,4 +55,6 @@ def check_webhook(body: bytes, account: AccountConfig, now: datetime) -> Webhook
     if isinstance(proof, signing.Flaw):
         return WebhookCheck(reason=proof.value)
     is_fresh = signing.is_fresh(proof, now, login.settings.webhook_tolerance)
-    return WebhookCheck(proof=proof.digest, reason=None if is_fresh else "its time is too far from ours")
+    return WebhookCheck(
+        proof=proof.digest, reason=None if is_fresh else "its time differs too much from our clock"
+    )

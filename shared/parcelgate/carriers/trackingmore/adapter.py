@@ -115,9 +115,12 @@ class Adapter:
             if codes.kind(answer.code) is Kind.NOT_FOLLOWED and answer.code != "404":
                 break
             if answer.code in codes.UNPAID:
-                # No parcel's fault: a person has to see to the account (assumed: the list is refused so).
+                # No parcel is the cause. A person has to look after the account (assumed: the list is refused
+                # so).
                 words = CarrierWords(answers.CARRIER, answer.code, answer.message)
-                raise AuthenticationError("TrackingMore does not serve the account", words=words)
+                raise AuthenticationError(
+                    "TrackingMore does not serve the account until it is paid for", words=words
+                )
             if not answers.done(answer):
                 raise answers.error(answer.code, answer.message)
             items = wire.items(answer.data, "items")
@@ -154,7 +157,7 @@ class Adapter:
     def _history(self, item: wire.Item, number: str) -> ParcelHistory:
         history, unreadable = mapping.history(item, self._settings, number=number)
         if unreadable:
-            _logger.warning("trackingmore: %d checkpoints set aside as not readable", unreadable)
+            _logger.warning("trackingmore: %d checkpoints could not be read and were left out", unreadable)
         return history
 
     def amend(self, amendments: Sequence[Amendment]) -> list[CarrierError | None]:
@@ -192,7 +195,7 @@ class Adapter:
         raise answers.error(answer.code, answer.message)
 
     def forget(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
-        """Forget one parcel with DELETE, several with `delete`; how they answer is assumed."""
+        """Delete one parcel with DELETE, several with `delete`. The form of the replies is assumed."""
         unique = _at_most(dict.fromkeys(waybills))
         if len(unique) == 1:
             answer = self._client.call(Call.DELETE_ONE, waybill=waybills[0])
@@ -202,7 +205,7 @@ class Adapter:
         return [results[waybill] for waybill in waybills]
 
     def pause(self, waybills: Sequence[Waybill]) -> list[CarrierError | None]:
-        """Stop the questions to the couriers, with `notupdate` (public)."""
+        """Stop asking the couriers, with `notupdate` (public)."""
         if not (unique := _at_most(dict.fromkeys(waybills))):
             return []
         answer = self._client.call(Call.NOTUPDATE, [_pair(waybill) for waybill in unique])
@@ -225,7 +228,7 @@ class Adapter:
             question = wire.AirWaybills(track_number=(awb,))
         except ValidationError:
             error = FieldError("/awb", "invalid", "Three digits, and seven or eight more.")
-            raise RefusedError("this is no air waybill", errors=[error]) from None
+            raise RefusedError("this is not an air waybill", errors=[error]) from None
         entries = wire.objects(_data(self._client.call(Call.AIRCARGO, question)))
         return entries[0] if entries else {}
 
@@ -234,18 +237,18 @@ class Adapter:
         return mapping.usage(_data(self._client.call(Call.GETUSERINFO)))
 
     def counts(self) -> dict[str, int]:
-        """How many parcels stand how, from `getstatusnumber` (public)."""
+        """Count the parcels with each status, from `getstatusnumber` (public)."""
         return mapping.counts(_data(self._client.call(Call.GETSTATUSNUMBER)))
 
     def detect(self, tracking_number: str) -> list[Courier]:
-        """Whose number it may be (public); five questions cost as much as one parcel."""
+        """Detect the courier of a number (public). Five such calls cost as much as one parcel."""
         answer = self._client.call(Call.DETECT, wire.NumberQuestion(tracking_number=tracking_number))
         if answer.code in {codes.UNDETECTED, codes.NO_CONTENT}:
             return []
         return mapping.couriers(_data(answer))
 
     def couriers(self, lang: str | None = None) -> list[Courier]:
-        """Whose parcels can be followed (public)."""
+        """List the couriers whose parcels can be followed (public)."""
         headers = {"Lang": lang} if lang else {}
         return mapping.couriers(_data(self._client.call(Call.CARRIERS, headers=headers)))
 
@@ -258,13 +261,13 @@ class Adapter:
         if isinstance(proof, signing.Flaw):
             return WebhookReading(trust=Trust.UNREADABLE, reason=proof.value)
         if not signing.is_fresh(proof, self._clock(), self._settings.webhook_tolerance):
-            return WebhookReading(trust=Trust.UNREADABLE, reason="its time is too far from ours")
+            return WebhookReading(trust=Trust.UNREADABLE, reason="its time differs too much from our clock")
         waybill = _pushed(body)
         if waybill is None:
             return WebhookReading(trust=Trust.UNREADABLE, reason="it names no parcel")
         return WebhookReading(
             trust=Trust.NUDGE,
-            reason="only its time is signed",
+            reason="TrackingMore signs the time only, not the content",
             history=ParcelHistory(
                 tracking_number=waybill.tracking_number, carrier_code=waybill.carrier_code, events=()
             ),
@@ -272,11 +275,11 @@ class Adapter:
 
 
 def _unsendable(error: ValidationError) -> RefusedError:
-    """Refuses what TrackingMore cannot be sent; the fields by TrackingMore's names."""
+    """Make the refusal for values that TrackingMore does not accept, by TrackingMore's names."""
     names = {str(place) for one in error.errors() for place in one["loc"][:1]}
-    errors = [FieldError(_POINTERS.get(name, ""), "invalid", f"TrackingMore does not take this as {name}.")
+    errors = [FieldError(_POINTERS.get(name, ""), "invalid", f"TrackingMore does not accept this as {name}.")
               for name in sorted(names)]  # fmt: skip
-    return RefusedError("TrackingMore does not take this", errors=errors)
+    return RefusedError("TrackingMore does not accept a value of the request", errors=errors)
 
 
 def _at_most[T](parcels: dict[Waybill, T]) -> dict[Waybill, T]:

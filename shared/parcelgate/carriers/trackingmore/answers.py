@@ -1,4 +1,4 @@
-"""What TrackingMore's refusals mean, and of which parcel they speak. Pure.
+"""Read TrackingMore's refusals, and match them to parcels. Pure.
 
 Every answer may be a success as a whole and a failure for each of its parcels (documented: 201 with nothing
 added). Parcels are matched by number and courier, never by their place in a list.
@@ -34,27 +34,27 @@ def error(code: str, message: str) -> CarrierError:
         case Kind.AUTHENTICATION:
             return AuthenticationError("TrackingMore does not accept the key", words=words)
         case Kind.TOO_MANY:
-            return TooManyRequestsError("TrackingMore was asked too often", words=words)
+            return TooManyRequestsError("TrackingMore limits the rate of calls; try again later", words=words)
         case Kind.TRANSIENT:
-            return TransientError("TrackingMore is in trouble", words=words)
+            return TransientError("TrackingMore has a failure of its own; try again later", words=words)
         case Kind.NOT_FOLLOWED:
             reason: Refusal | None = Refusal.UNKNOWN_ORDER
         case _:
             reason = None
-    meaning = codes.MEANINGS.get(code, "TrackingMore refused")
+    meaning = codes.MEANINGS.get(code, "TrackingMore refused the call")
     pointer = codes.POINTERS.get(code)
     errors = [] if pointer is None else [FieldError(pointer, "refused_by_carrier", message or meaning)]
     return RefusedError(meaning, words=words, errors=errors, reason=reason)
 
 
 def done(answer: Answer) -> bool:
-    """Whether the answer as a whole says yes."""
+    """Whether the reply as a whole is a success."""
     return codes.kind(answer.code) is Kind.DONE
 
 
 def not_mentioned() -> CarrierError:
     """The answer does not mention this parcel. Every call may be made again without harm."""
-    return TransientError("TrackingMore's answer says nothing of this parcel")
+    return TransientError("TrackingMore's reply does not mention this parcel")
 
 
 def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill, Item | CarrierError | None]:

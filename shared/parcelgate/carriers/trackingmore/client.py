@@ -1,6 +1,7 @@
-"""The bytes to TrackingMore and back: paths, the key, lanes; what the answers mean is elsewhere.
+"""Send calls to TrackingMore and read its replies. What the replies mean is decided elsewhere.
 
-All calls may be made again without harm: a parcel that is followed, changed or forgotten twice is so once.
+All calls may be made again without harm: following, changing or deleting a parcel twice has the same effect
+as once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,6 +102,6 @@ def verdict(response: Response) -> int:
 def _segment(value: str, pointer: str) -> str:
     """A part of a path; what would lead elsewhere is refused as TrackingMore itself would."""
     if value.strip(". ") == "":
-        error = FieldError(pointer, "refused_by_carrier", "TrackingMore cannot be asked for this.")
-        raise RefusedError("TrackingMore cannot be asked for this", errors=[error])
+        error = FieldError(pointer, "refused_by_carrier", "TrackingMore does not accept this value.")
+        raise RefusedError("TrackingMore does not accept a value of the request", errors=[error])
     return quote(value, safe="")

@@ -1,4 +1,4 @@
-"""TrackingMore's words and codes, and what they mean to us. What is in no table is never guessed.
+"""TrackingMore's words and codes, and what they mean to us. A word that is in no table is never guessed.
 
 Codes of answers: public (the vendor's status page), 4016 documented. Statuses and sub-statuses: public (the
 vendor's pages of v2 and v4; three of the exceptions have been seen with a sibling product alone).
@@ -13,7 +13,7 @@ from parcelgate.domain.trackings import TrackingStatus
 
 
 class Kind(StrEnum):
-    """What a code means, and so what is done about it."""
+    """The meaning of a code, which decides what is done about it."""
 
     DONE = "done"
     PARTLY = "partly"
@@ -29,7 +29,7 @@ DUPLICATE = "4016"
 NO_CONTENT = "4031"
 UNDETECTED = "4032"
 UNPAID = frozenset({"402", "4019", "4021"})
-"""The account is not served any more, whatever is asked: no money, no quota, a trial that is over."""
+"""TrackingMore serves no call of the account: no money, no quota, or the trial is over."""
 
 _KINDS: Mapping[str, Kind] = {
     "200": Kind.DONE,
@@ -65,22 +65,22 @@ POINTERS: Mapping[str, str] = {
 """Which field of a parcel's body a code is about (assumed)."""
 
 MEANINGS: Mapping[str, str] = {
-    "202": "it is beyond a limit of the account",
-    "402": "the account has to be paid for",
-    "4012": "TrackingMore misses something in the request",
-    "4013": "there is no tracking number",
-    "4014": "TrackingMore does not take the tracking number",
+    "202": "this exceeds a limit of the TrackingMore account",
+    "402": "the TrackingMore account must be paid for",
+    "4012": "the request to TrackingMore lacks a field",
+    "4013": "TrackingMore got no tracking number",
+    "4014": "TrackingMore does not accept the tracking number",
     "4015": "TrackingMore does not know the courier",
     "4017": "TrackingMore does not follow the parcel",
     "4018": "the courier has to be activated for the account first",
-    "4019": "the account's balance is used up",
-    "4020": "too many parcels at once",
-    "4021": "the account's quota is used up",
-    "4031": "TrackingMore has nothing of it",
-    "4032": "TrackingMore cannot tell the courier",
-    "4033": "TrackingMore does not take the status",
+    "4019": "the balance of the TrackingMore account is used up",
+    "4020": "too many parcels in one call to TrackingMore",
+    "4021": "the quota of the TrackingMore account is used up",
+    "4031": "TrackingMore knows nothing about it",
+    "4032": "TrackingMore cannot detect the courier",
+    "4033": "TrackingMore does not accept the status",
 }
-"""What a refusal means, for those who cannot read TrackingMore's own words."""
+"""The meaning of each refusal in plain words, added to TrackingMore's own message."""
 
 
 class Meaning(NamedTuple):

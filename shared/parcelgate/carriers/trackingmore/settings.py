@@ -1,4 +1,4 @@
-"""What may differ by account with TrackingMore, and what nobody has written down, in one place.
+"""Facts about TrackingMore that are assumed or may differ by account. Each can be set per account.
 
 The paths are documented (trackingmore-v2-trackings) save those of the couriers, which are public. An account
 changes any of it in its secret, without a release::
@@ -76,7 +76,7 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an account may decide. Each says what it means."""
+    """The settings of a TrackingMore account. Each says what it means."""
 
     PATHS = PATHS
 
@@ -91,11 +91,11 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     page_size: Annotated[int, msgspec.Meta(title="a whole number from 1 to 2000", ge=1, le=2000)] = 2000
     """Items in one page of the list (public: 2000 at most)."""
     webhook_tolerance_seconds: float = 300
-    """A webhook whose time is further off than this has no effect (assumed)."""
+    """A webhook whose time differs more than this from our clock has no effect (assumed)."""
 
     @property
     def webhook_tolerance(self) -> timedelta:
-        """How far a webhook's time may be off."""
+        """How far a webhook's time may differ from our clock."""
         return timedelta(seconds=self.webhook_tolerance_seconds)
 
 
@@ -123,6 +123,6 @@ def webhook_key(account: AccountConfig) -> str:
     """What signs webhooks. Raises AccountError for an account that has no e-mail address."""
     email = account.credentials.get("email")
     if not email:
-        missing = "credentials.email is missing: it is the account's e-mail address"
+        missing = "credentials.email is missing: store the account's e-mail address, which signs webhooks"
         raise AccountError(account.carrier, account.name, [missing])
     return email

@@ -7,9 +7,9 @@ is at most a reason to ask; and a pair that was seen before on another body is t
 remembers the pairs, by `Proof.digest`.
 
 >>> match verify_proof(body, email):
-...     case Flaw.MALFORMED: ...         # keep it, with its reason, for somebody to look at; answer 200
+...     case Flaw.MALFORMED: ...         # park it with its reason; answer 200
 ...     case Flaw.WRONG_SIGNATURE: ...   # answer 401
-...     case Proof() as proof: ...       # known on another body: 401; else take it, see `is_fresh`
+...     case Proof() as proof: ...       # known with another body: 401; otherwise store it, see `is_fresh`
 """
 
 import hmac
@@ -39,7 +39,7 @@ class Flaw(StrEnum):
     """Why a webhook is not let in, in a few words."""
 
     MALFORMED = "not a JSON object"
-    WRONG_SIGNATURE = "without a good signature"
+    WRONG_SIGNATURE = "its signature is missing or wrong"
 
 
 def verify_proof(body: bytes, email: str) -> Proof | Flaw:

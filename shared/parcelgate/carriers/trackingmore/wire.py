@@ -1,4 +1,4 @@
-"""TrackingMore's bodies, by its own names. What we send is strict; what we read forgives.
+"""TrackingMore's bodies, by its own names. What we send is checked strictly; what we read is read tolerantly.
 
 Requests: documented (trackingmore-v2-trackings: creating), the rest public (the vendor's pages). Answers:
 that to creating several documented, the rest public. Items of v4, which names many things anew, are read too.

@@ -76,11 +76,11 @@ class Adapter:
         return CarrierSettings(ship_from=login.account.ship_from, return_to=login.account.return_to, **own)
 
     def examine(self, order: Order) -> Examination:
-        """Hold the order against the given table; see `validation`."""
+        """Check the order against the given table; see `validation`."""
         return validation.examine(order, self._settings)
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
-        """Create one order (documented). UBI entries at once and calls nobody back.
+        """Create one order (documented). UBI answers at once and sends no callback.
 
         Raises RefusedError, PartlyRefusedError, AuthenticationError, TransientError or
         UnknownOutcomeError.
@@ -91,7 +91,7 @@ class Adapter:
         return outcome
 
     def create_many(self, orders: Sequence[Order]) -> list[Submitted | Confirmed | CarrierError]:
-        """Create up to 300 orders in one call; each is told apart by its `referenceNo`."""
+        """Create up to 300 orders in one call; each is matched by its `referenceNo`."""
         return [*self._create(orders)]
 
     def _create(self, orders: Sequence[Order]) -> list[Confirmed | CarrierError]:
@@ -106,7 +106,7 @@ class Adapter:
         results = [
             answers.created(order, by_reference[order.reference], envelope)
             if order.reference in by_reference
-            else UnknownOutcomeError("UBI's answer says nothing of this order")
+            else UnknownOutcomeError("UBI's reply does not mention this order")
             for order in orders
         ]
         return self._looked_up(orders, results)
@@ -115,7 +115,7 @@ class Adapter:
         return wire_order(self._ready(order), self._settings, update=update)
 
     def _ready(self, order: Order) -> Order:
-        """The order as it goes out, and as the carrier gives it back."""
+        """The order as it is sent, and as the carrier returns it."""
         return prepared(order, self._settings).order
 
     def _looked_up(
@@ -129,7 +129,9 @@ class Adapter:
         try:
             found = self._query([order.reference for order in duplicates])
         except CarrierError as error:
-            asked = UnknownOutcomeError(f"UBI has the reference already and does not say whose: {error}")
+            asked = UnknownOutcomeError(
+                f"UBI already has an order with this reference, and did not say which: {error}"
+            )
             return [asked if isinstance(result, DuplicateError) else result for result in results]
         return [
             self._adopted(self._ready(order), found.get(order.reference), result)
@@ -144,12 +146,16 @@ class Adapter:
     ) -> Confirmed | CarrierError:
         if found is None or not answers.is_ours(order, found):
             return RefusedError(
-                "UBI has another order under this reference", words=duplicate.words, errors=duplicate.errors
+                "UBI already has another order with this reference",
+                words=duplicate.words,
+                errors=duplicate.errors,
             )
         result = answers.result_of_found(order, found)
         if isinstance(result, Confirmed):
             return result
-        return UnknownOutcomeError(f"UBI has an order of ours that does not fit: {type(result).__name__}")
+        return UnknownOutcomeError(
+            f"UBI has an order with our reference that differs from ours: {type(result).__name__}"
+        )
 
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
@@ -178,13 +184,13 @@ class Adapter:
             error = answers.whole(envelope.errors)
             raise error if not isinstance(error, UnknownOutcomeError) else TransientError(str(error))
         if unread or (answers.refused(envelope) and not troubles and not envelope.data):
-            raise TransientError("UBI's answer does not say whether it has the order")
+            raise TransientError("UBI's reply does not say whether it has the order")
         return found
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of any number of parcels, 30 in a call (public).
 
-        An event that cannot be read is set aside and its neighbours stay.
+        An event that cannot be read is left out; the others are kept.
         """
         journeys: list[ParcelHistory] = []
         for asked in batched(tracking_numbers, MAX_TRACKED, strict=False):
@@ -194,7 +200,7 @@ class Adapter:
             entries = read_each(TrackAnswer, envelope.data)
             found, unreadable = histories(asked, entries, self._settings)
             if unreadable:
-                _logger.warning("ubi: %d events set aside as not readable", unreadable)
+                _logger.warning("ubi: %d tracking events could not be read and were left out", unreadable)
             journeys += found
         return journeys
 
@@ -214,7 +220,7 @@ class Adapter:
         """Delete the order, several pieces through their master (public).
 
         Where the carrier refused the master and took pieces, each piece is deleted by itself. An order
-        that the carrier no longer knows is deleted already.
+        that the carrier does not know is already deleted.
         """
         pieces = [parcel.carrier_parcel_number for parcel in order.parcels if parcel.carrier_parcel_number]
         for number in (
@@ -227,14 +233,14 @@ class Adapter:
         return Cancellation()
 
     def hold(self, order: Order) -> None:
-        """Ask for the order to be kept back (public); several pieces through their master (assumed)."""
+        """Hold the order (public); several pieces through their master (assumed)."""
         request = HoldRequest(order_ids=(_number(order),))
         troubles = _refusals(self._client.call(Call.HOLD, encode(request)))
         if troubles is not None:
             raise answers.whole(troubles, order)
 
     def update(self, order: Order) -> Confirmed:
-        """Send the order as it now is, under the carrier's number (assumed)."""
+        """Send the changed order, with the carrier's number (assumed)."""
         wire = self._wire(order, update=True)
         envelope = self._client.call(
             Call.UPDATE_ORDER, encode([wire] if self._settings.update_as_list else wire)
@@ -247,14 +253,14 @@ class Adapter:
             return answers.with_warnings(_as_it_was(order), envelope)
         outcome = answers.created(order, ours[0], envelope)
         if isinstance(outcome, UnknownOutcomeError) and not ours[0].pieces_result:
-            # The change was taken; an answer without numbers leaves those we have.
+            # The change was accepted; without numbers in the reply, ours stay valid.
             return answers.with_warnings(_as_it_was(order), envelope)
         if isinstance(outcome, CarrierError):
             raise outcome
         return outcome
 
     def close(self, orders: Sequence[Order]) -> list[CarrierError | None]:
-        """Close orders in a manifest (public), at most 300 in a call (assumed); they are immutable then."""
+        """Close orders in a manifest (public), at most 300 in a call (assumed); then they cannot change."""
         results: list[CarrierError | None] = []
         for some in batched(orders, MAX_ORDERS, strict=False):
             envelope = self._client.call(Call.MANIFESTS, encode(_number(order) for order in some))
@@ -277,7 +283,7 @@ class Adapter:
 def _nothing_named(
     orders: Sequence[Order], envelope: Envelope, entries: Sequence[OrderAnswer]
 ) -> CarrierError:
-    """What an answer to a create means that names none of the orders.
+    """The meaning of a reply to a create that names none of the orders.
 
     A refusal without a reference is that of the only order, if it is one; of many, it is raised.
     """
@@ -285,14 +291,14 @@ def _nothing_named(
     if len(orders) > 1:
         if answers.refused(envelope):
             raise answers.whole(envelope.errors)
-        raise UnknownOutcomeError("UBI's answer says nothing of what was sent")
+        raise UnknownOutcomeError("UBI's reply does not mention the orders that were submitted")
     if answers.refused(envelope) or (len(entries) == len(nameless) == 1 and answers.refused(entries[0])):
         return answers.whole(dict.fromkeys(_troubles(envelope, nameless)), orders[0])
-    return UnknownOutcomeError("UBI's answer says nothing of what was sent")
+    return UnknownOutcomeError("UBI's reply does not mention the orders that were submitted")
 
 
 def _number(order: Order) -> str:
-    """What the carrier knows the order by."""
+    """The number by which the carrier knows the order."""
     return order.carrier_order_number or order.reference
 
 
@@ -323,7 +329,7 @@ def _says_unknown(entry: object) -> bool:
 
 
 def _refusals(envelope: Envelope) -> list[Trouble] | None:
-    """What an answer about one order holds against it, inside or out; None when all went well."""
+    """The error in a reply about one order; None if there is none."""
     entries = read_each(Entry, envelope.data)
     if not any(answers.refused(answer) for answer in (envelope, *entries)):
         return None
@@ -331,7 +337,7 @@ def _refusals(envelope: Envelope) -> list[Trouble] | None:
 
 
 def _troubles(envelope: Envelope, entries: Iterable[Entry]) -> list[Trouble]:
-    """What an answer says against the call as a whole, and against the entries that it refuses."""
+    """The error of a reply as a whole, and the errors of its entries."""
     refused = [entry for entry in entries if answers.refused(entry)]
     return [*envelope.errors, *(trouble for entry in refused for trouble in entry.errors)]
 
@@ -347,7 +353,7 @@ def _by_number(entries: Iterable[object]) -> dict[str, Entry]:
 
 
 def _closed(order: Order, envelope: Envelope, by_number: Mapping[str, Entry]) -> CarrierError | None:
-    """What became of one order in a manifest."""
+    """The result of one order in a manifest."""
     numbers = (order.carrier_order_number, order.reference, *order.tracking_numbers,
                *order.master_tracking_numbers)  # fmt: skip
     keys = [number_key(number) for number in numbers if number]
@@ -356,11 +362,11 @@ def _closed(order: Order, envelope: Envelope, by_number: Mapping[str, Entry]) ->
         return answers.whole(entry.errors, order) if answers.refused(entry) else None
     if answers.refused(envelope):
         return answers.whole(envelope.errors, order)
-    return UnknownOutcomeError("UBI's answer says nothing of this order") if envelope.data else None
+    return UnknownOutcomeError("UBI's reply does not mention this order") if envelope.data else None
 
 
 def _as_it_was(order: Order) -> Confirmed:
     before = as_it_was(order)
     if before is None:
-        raise UnknownOutcomeError("UBI took the change and gave no numbers")
+        raise UnknownOutcomeError("UBI accepted the change without giving numbers")
     return before

@@ -38,21 +38,21 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 
 type PlacedTrouble = tuple[int | None, Trouble]
-"""What the carrier said, and the place of the piece it was said of; None when it was of the whole order."""
+"""The carrier's error and the position of the piece; None if it concerns the whole order."""
 
 
 class DuplicateError(RefusedError):
-    """The carrier has an order under this reference already: whose, must be looked up."""
+    """The carrier already has an order with this reference. A look-up must tell whether it is ours."""
 
 
 def refused(answer: Answer) -> bool:
-    """Whether this much of an answer says no. A success is one even with errors beside it."""
+    """Whether this part of a reply is a refusal. A success counts as one even if it has errors."""
     status = (answer.status or "").casefold()
     return status in FAILURE_WORDS or (bool(answer.errors) and status not in SUCCESS_WORDS)
 
 
 def gone(order: FoundOrder) -> bool:
-    """Whether a found order has been taken back."""
+    """Whether a found order was cancelled."""
     return (order.status or "").casefold() in GONE_WORDS
 
 
@@ -69,7 +69,7 @@ def classify(code: str | None) -> ErrorClass:
 def words(trouble: Trouble | None) -> CarrierWords:
     """The carrier's own code and words."""
     if trouble is None:
-        return CarrierWords("ubi", "", "refused without a reason")
+        return CarrierWords("ubi", "", "UBI gave no reason")
     code = trouble.code or ""
     return CarrierWords("ubi", code, trouble.message or MEANINGS.get(code, ""))
 
@@ -113,14 +113,19 @@ def error(order: Order | None, troubles: Sequence[PlacedTrouble]) -> CarrierErro
         case ErrorClass.AUTHENTICATION:
             return AuthenticationError("UBI does not accept the credentials", words=carrier_words)
         case ErrorClass.TRANSIENT:
-            return TransientError("UBI is busy", words=carrier_words)
+            return TransientError("UBI is busy; the call had no effect", words=carrier_words)
         case ErrorClass.UNKNOWN:
-            return UnknownOutcomeError("UBI's answer does not say what became of it", words=carrier_words)
+            return UnknownOutcomeError(
+                "UBI's reply does not say whether the call had an effect", words=carrier_words
+            )
     kind = DuplicateError if deciding is ErrorClass.DUPLICATE else RefusedError
     code = carrier_words.code
     errors = () if order is None else _field_errors(order, troubles)
     return kind(
-        MEANINGS.get(code, "UBI refused"), words=carrier_words, errors=errors, reason=REASONS.get(code)
+        MEANINGS.get(code, "UBI refused the call"),
+        words=carrier_words,
+        errors=errors,
+        reason=REASONS.get(code),
     )
 
 
@@ -154,11 +159,13 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
     refusals = [(place, piece) for place, piece in ours if refused(piece)]
     if not refused(answer) and not refusals:
         if answer.order_id is None and answer.status is None:
-            return UnknownOutcomeError("UBI's answer says nothing of the order")
+            return UnknownOutcomeError("UBI's reply does not mention the order")
         outcome = result(order, answer)
         if isinstance(outcome, Confirmed):
             return with_warnings(outcome, envelope)
-        return UnknownOutcomeError(f"UBI took the order, its answer is not whole: {type(outcome).__name__}")
+        return UnknownOutcomeError(
+            f"UBI accepted the order, but its reply is incomplete: {type(outcome).__name__}"
+        )
     troubles: list[PlacedTrouble] = [(None, trouble) for trouble in answer.errors]
     troubles += [(place, trouble) for place, piece in refusals for trouble in piece.errors]
     number = None if (answer.status or "").casefold() in FAILURE_WORDS else answer.order_id
@@ -174,7 +181,7 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
     if not accepted and number is None:
         return error(order, troubles)
     return PartlyRefusedError(
-        "UBI took a part of the order and refused the rest",
+        "UBI accepted some parcels of the order and refused the others",
         words=words(troubles[0][1] if troubles else None),
         carrier_order_number=number,
         accepted=accepted,
@@ -195,19 +202,21 @@ def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
     Mismatch when the pieces are not the order's; Pending while a number is missing.
     """
     if answer.order_id is None:
-        return Pending(reason="no order number yet")
+        return Pending(reason="UBI has not given an order number yet")
     alone = len(order.parcels) == 1
     expected = Counter([order.reference] if alone else [parcel.reference for parcel in order.parcels])
     if not (alone and not answer.pieces_result) and expected != Counter(
         piece.reference_no for piece in answer.pieces_result
     ):
         count = len(answer.pieces_result)
-        text = f"{count} pieces in the answer, {len(order.parcels)} parcels in the order, or not the same"
+        text = f"UBI returned {count} pieces for {len(order.parcels)} parcels, or other references"
         return Mismatch(detail=text, carrier_order_number=answer.order_id)
     pieces = {piece.reference_no: piece for piece in answer.pieces_result}
     numbers = [answer if alone else pieces[parcel.reference] for parcel in order.parcels]
     if not all(piece.tracking_no for piece in numbers):
-        return Pending(reason="no tracking number yet", carrier_order_number=answer.order_id)
+        return Pending(
+            reason="UBI has not given all tracking numbers yet", carrier_order_number=answer.order_id
+        )
     master = None if alone else answer.tracking_no
     places = {parcel.reference: f"/parcels/{place}" for place, parcel in enumerate(order.parcels)}
     warnings = _notices("", answer.warnings)

@@ -1,4 +1,4 @@
-"""The bytes to eTower and back: paths, signatures and status codes; what the answers mean is elsewhere.
+"""Send signed calls to eTower and read its replies. What the replies mean is decided elsewhere.
 
 A signature (public: vendor wiki, "Authentication and Security Features", and eight independent clients) is
 HMAC-SHA1 over method, date and full URL, one below the other, with no line feed at the end; the body is not
@@ -78,7 +78,7 @@ def _read(request: Request, response: Response) -> Envelope:
 
 
 def _passing(request: Request, what: str) -> CarrierError:
-    """The call may have been carried out; a question can just be asked again."""
+    """The error of a call that may have been carried out. A call that only reads can be repeated."""
     kind = TransientError if request.safe else UnknownOutcomeError
     return kind(f"{request.call}: {what}")
 

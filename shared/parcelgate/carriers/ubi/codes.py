@@ -1,4 +1,4 @@
-"""eTower's words and codes, and what they mean to us. Tables, and nothing that does anything.
+"""eTower's words and codes, and what they mean to us. This module has tables only.
 
 Status words: the given document says Success, Failed and Partial Success; the vendor wiki Succeeded;
 clients have seen Failure. Error codes: public (LB_UBICarrierAPI, vendor wiki), classed as assumed.
@@ -13,11 +13,11 @@ from parcelgate.domain.trackings import TrackingStatus
 SUCCESS_WORDS = frozenset({"success", "succeeded", "successful", "ok"})
 FAILURE_WORDS = frozenset({"failed", "failure", "fail", "error"})
 GONE_WORDS = frozenset({"deleted", "cancelled", "canceled", "voided"})
-"""Statuses of an order that no longer stands (assumed)."""
+"""Statuses of an order that was cancelled or deleted (assumed)."""
 
 
 class ErrorClass(StrEnum):
-    """What to do about an error. Of several errors at once the class that stands first here decides."""
+    """What to do about an error. Of several errors, the class that comes first here decides."""
 
     AUTHENTICATION = "authentication"
     DUPLICATE = "duplicate"
@@ -137,8 +137,8 @@ EVENTS: dict[str, tuple[TrackingStatus, str | None]] = {
 """Event codes seen by clients (public); a code that is not here is shown and never guessed."""
 
 MEANINGS = {
-    UNKNOWN_ORDER: "UBI knows no such order",
-    NOT_DELETABLE: "UBI has closed the order, it cannot be taken back any more",
+    UNKNOWN_ORDER: "UBI does not know the order",
+    NOT_DELETABLE: "UBI has closed the order, so it can no longer be cancelled",
     NOT_PERMITTED: "UBI does not permit this account to act on the order",
 }
 """What the refusals of a later change mean, for those who cannot read the carrier's own words (public)."""

@@ -1,4 +1,4 @@
-"""Everything about eTower that stands on an assumption or may differ by account, in one place.
+"""Facts about eTower that are assumed or may differ by account. Each can be set per account.
 
 An account changes any of it in its secret, without a release::
 
@@ -44,7 +44,7 @@ PATHS = {
 
 
 class Overrides(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an account may decide. Each says what it means."""
+    """The settings of a UBI account. Each says what it means."""
 
     # `{id}` in a path is the order's number.
     PATHS = PATHS

@@ -1,7 +1,7 @@
-"""What UBI takes: every field of the create body, the given table, and the rules around it. Pure.
+"""Check an order for UBI: every field of the create body, the given table, and further limits. Pure.
 
-An order is examined as it would go out: it is mapped first and held against the table then, so that what
-passes here passes there. Every finding points into our own body.
+The order is mapped to eTower's body first, and that body is checked against the table. So an order that
+passes here passes at eTower too. Every error points into our own body.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,26 +29,26 @@ _SHOWN_LETTERS = 10
 SENT, OURS, REFUSED, NOT_SENT = Place.SENT, Place.OURS, Place.REFUSED, Place.NOT_SENT
 
 FIELDS: fields.Fields = {
-    # Every value that goes out as it is, under the name of its row.
+    # Every value that is sent unchanged, under the name of its row.
     **{
         row.source.replace("{parcel}", "/parcels/*"): (SENT, row.name)
         for row in (*SHARED, *RETURN, *PARCEL)
         if row.copied and not row.source.startswith("/customs/battery/")
     },
-    "/carrier": (OURS, "chooses this adapter"),
-    "/account": (OURS, "chooses the login"),
+    "/carrier": (OURS, "chooses the carrier"),
+    "/account": (OURS, "chooses the account"),
     "/reference": (SENT, "referenceNo, word for word"),
     "/ship_to/state": (SENT, "state, in full where a code was given"),
-    "/ship_from/company": (NOT_SENT, "UBI takes no company of the sender"),
-    "/ship_from/email": (NOT_SENT, "UBI takes no e-mail address of the sender"),
-    "/ship_from/tax_id": (SENT, "senderTaxId, when customs has none (assumed)"),
-    "/return_to/company": (NOT_SENT, "UBI takes no company to return to"),
-    "/return_to/phone": (NOT_SENT, "UBI takes no phone to return to"),
-    "/return_to/email": (NOT_SENT, "UBI takes no e-mail address to return to"),
-    "/return_to/tax_id": (NOT_SENT, "UBI takes no tax number to return to"),
+    "/ship_from/company": (NOT_SENT, "UBI has no field for the sender's company"),
+    "/ship_from/email": (NOT_SENT, "UBI has no field for the sender's e-mail address"),
+    "/ship_from/tax_id": (SENT, "senderTaxId, if customs has none (assumed)"),
+    "/return_to/company": (NOT_SENT, "UBI has no field for the company of the return address"),
+    "/return_to/phone": (NOT_SENT, "UBI has no field for the phone of the return address"),
+    "/return_to/email": (NOT_SENT, "UBI has no field for the e-mail address of the return address"),
+    "/return_to/tax_id": (NOT_SENT, "UBI has no field for the tax number of the return address"),
     "/parcels/*/weight": (SENT, "weight, weightUnit; ounces as pounds"),
     "/parcels/*/dimensions": (SENT, "length, width, height, dimensionUnit; metres or centimetres"),
-    "/parcels/*/reference": (SENT, "referenceNo of its piece; a parcel alone goes under the order's"),
+    "/parcels/*/reference": (SENT, "referenceNo of its piece; a single parcel has the order's"),
     "/parcels/*/tracking_number": (SENT, "trackingNo"),
     "/parcels/*/description": (SENT, "description of its piece"),
     "/parcels/*/native_description": (SENT, "nativeDescription of its piece"),
@@ -61,19 +61,19 @@ FIELDS: fields.Fields = {
     "/customs/sender_tax_id": (SENT, "senderTaxId"),
     "/customs/inject_port": (SENT, "extendData.injectPort"),
     "/options/pick_up": (SENT, "pickUp"),
-    "/options/sender_name": (NOT_SENT, "UBI shows the name of ship_from"),
-    "/options/delivery_window": (REFUSED, "UBI cannot be told when to deliver"),
-    "/options/max_price": (REFUSED, "UBI names no price that it could be held against"),
+    "/options/sender_name": (NOT_SENT, "UBI uses the name in ship_from"),
+    "/options/delivery_window": (REFUSED, "UBI has no field for a delivery time"),
+    "/options/max_price": (REFUSED, "UBI gives no price to compare it with"),
     "/label/format": (SENT, "labelFormat"),
     "/label/size": (SENT, "labelType"),
-    "/label/dpi": (SENT, "dpi, 300 when none is given"),
+    "/label/dpi": (SENT, "dpi; 300 if none is given"),
     "/metadata": (OURS, "kept with the order"),
 }
-"""The create body, field by field. The word after SENT is eTower's name for it."""
+"""The create body, field by field. For SENT, the text is eTower's name; otherwise the reason."""
 
 
 def examine(order: Order, settings: CarrierSettings) -> Examination:
-    """Hold an order against everything in this module, before eTower is called."""
+    """Check an order against everything in this module, before eTower is called."""
     ready = prepared(order, settings)
     findings = _Findings(ready.order)
     findings.warnings += ready.warnings
@@ -86,7 +86,7 @@ def examine(order: Order, settings: CarrierSettings) -> Examination:
 
 
 class _Findings:
-    """What an examination has found so far; one error for a field is enough."""
+    """The errors and warnings found so far. Each field has at most one error of each code."""
 
     def __init__(self, order: Order) -> None:
         self.errors: dict[tuple[str, str], FieldError] = {}
@@ -94,23 +94,31 @@ class _Findings:
         self._order = order
 
     def table(self, wire: Mapping[str, Any]) -> None:
-        """The rows; what master and pieces say alike is found once."""
+        """Check the rows of the table. A value that master and pieces share gives one error only."""
         if not self._order.ship_from:
-            self._error("/ship_from", "missing", "Neither the order nor the account says who sends it.")
+            self._error(
+                "/ship_from",
+                "missing",
+                "Is required: neither the order nor the account has a sender. Give ship_from.",
+            )
         if len(self._order.parcels) > MAX_PIECES:
-            self._error("/parcels", "too_many", f"UBI takes at most {MAX_PIECES} parcels in an order.")
+            self._error(
+                "/parcels",
+                "too_many",
+                f"UBI takes at most {MAX_PIECES} parcels per order. Create several orders.",
+            )
         places = {piece: self._places(piece) for piece in (None, *range(len(wire.get("pieces", ()))))}
         for violation in violations(wire):
             row, message = violation.row, violation.message
             if row.name.startswith("shipper") and not self._order.ship_from:
                 continue
             if row.source == "{value}" and violation.code == "missing":
-                message = "UBI wants a value: items, or a declared value."
+                message = "UBI requires a value. Give items, or a declared value."
             if row.source == "/service":
                 message = f"{message} {SERVICES_LISTED}"
             pointers = places[violation.piece]
             if pointers["parcel"] == "/parcels" and row.source.startswith("{parcel}"):
-                # The sums above several pieces belong to no parcel alone.
+                # The sums over several pieces do not belong to a single parcel.
                 pointer = "/parcels"
             else:
                 item = f"{pointers['parcel']}/items/{violation.item}"
@@ -118,7 +126,7 @@ class _Findings:
             self._error(pointer, violation.code, message)
 
     def _places(self, piece: int | None) -> dict[str, str]:
-        """Where in our body the values of the order, or of one piece, stand."""
+        """The pointers into our body for the values of the order, or of one piece."""
         order, alone = self._order, len(self._order.parcels) == 1
         value = create.order_value(order) if piece is None else create.parcel_value(order, piece)
         parcel = "/parcels/0" if alone else "/parcels" if piece is None else f"/parcels/{piece}"
@@ -132,35 +140,35 @@ class _Findings:
         }
 
     def unsent(self, given: Order, settings: CarrierSettings) -> None:
-        """Fields that eTower has no place for: refused when they matter, otherwise a warning."""
+        """Check fields that eTower does not have. Important ones are refused, others give a warning."""
         for pointer, reason in fields.given(given, settings, FIELDS, REFUSED):
-            self._error(pointer, "not_supported_by_carrier", f"{reason}.")
+            self._error(pointer, "not_supported_by_carrier", f"{reason}. Leave it out.")
         unsent = dict(fields.given(given, settings, FIELDS, NOT_SENT))
         own, usual = (side and side.tax_id for side in (given.ship_from, settings.ship_from))
         if own and own != usual and given.customs is not None and given.customs.sender_tax_id:
-            unsent["/ship_from/tax_id"] = "UBI takes one tax number, and customs.sender_tax_id is it"
+            unsent["/ship_from/tax_id"] = "UBI has a field for one tax number, and gets customs.sender_tax_id"
         if len(given.parcels) == 1:
             unsent |= self._unsent_of_single(given)
         for pointer, reason in unsent.items():
-            self.warnings.append(Notice(pointer, "not_sent", f"{reason}."))
+            self.warnings.append(Notice(pointer, "not_sent", f"Not sent: {reason}."))
 
     @staticmethod
     def _unsent_of_single(given: Order) -> dict[str, str]:
-        """A parcel alone goes out under the order's reference and description."""
+        """Warn that a single parcel has the order's reference and description at UBI."""
         parcel = given.parcels[0]
         unsent = {}
         if parcel.reference not in (given.reference, default_parcel_reference(given.reference, 1)):
-            unsent["/parcels/0/reference"] = "A parcel alone goes out under the order's reference"
+            unsent["/parcels/0/reference"] = "a single parcel has the order's reference at UBI"
         for name, sent in (
             ("description", create.description(given).value),
             ("native_description", create.native_description(given).value),
         ):
             if (own := getattr(parcel, name)) and own != sent:
-                unsent[f"/parcels/0/{name}"] = "A parcel alone goes out under the order's description"
+                unsent[f"/parcels/0/{name}"] = "a single parcel has the order's description at UBI"
         return unsent
 
     def money(self) -> None:
-        """One currency; the invoice value within 0.1 of its items; no declared value beside them."""
+        """Check that there is one currency, and that the invoice value is within 0.1 of its items."""
         order = self._order
         total = create.order_value(order)
         parts = [create.parcel_value(order, place) for place in range(len(order.parcels))]
@@ -169,7 +177,7 @@ class _Findings:
         if total.value and total.pointer == "/customs/value" and any(p.items for p in order.parcels):
             items = sum((part.value.amount for part in parts if part.value), Decimal(0))
             if abs(total.value.amount - items) > _VALUE_TOLERANCE:
-                text = f"This differs from the sum of the items ({items}) by more than {_VALUE_TOLERANCE}."
+                text = f"Must be within {_VALUE_TOLERANCE} of the sum of the items, which is {items}."
                 self._error("/customs/value", "value_mismatch", text)
         for place, parcel in enumerate(order.parcels):
             sent = (total if len(parts) == 1 else parts[place]).value
@@ -177,11 +185,13 @@ class _Findings:
                 continue
             declared = parcel.declared_value
             if declared.currency != sent.currency or abs(sent.amount - declared.amount) > _VALUE_TOLERANCE:
-                text = "UBI knows no declared value beside that of the goods."
+                text = (
+                    "Not sent: UBI gets the value of the goods and has no field for another declared value."
+                )
                 self.warnings.append(Notice(f"/parcels/{place}/declared_value", "not_sent", text))
 
     def _currencies(self, currency: str) -> None:
-        text = f"UBI takes one currency for an order; the others are in {currency}."
+        text = f"Must be in {currency}, like the other values: UBI takes one currency per order."
         for place, parcel in enumerate(self._order.parcels):
             declared = None if parcel.items else parcel.declared_value
             if declared is not None and declared.currency != currency:
@@ -191,31 +201,33 @@ class _Findings:
                     self._error(f"/parcels/{place}/items/{number}/unit_value", "currency_mismatch", text)
 
     def weights(self, settings: CarrierSettings) -> None:
-        """No parcel over the limit; items heavier than their parcel get a warning: the sample has them."""
+        """Refuse a parcel over the limit. Warn of items heavier than their parcel (the sample has them)."""
         for place, parcel in enumerate(self._order.parcels):
             weight = parcel.weight.to(WeightUnit.KG)
             if weight > settings.max_weight_kg:
-                text = f"UBI takes at most {settings.max_weight_kg} kg in a parcel."
+                text = f"Must be at most {settings.max_weight_kg} kg for UBI."
                 self._error(f"/parcels/{place}/weight", "out_of_range", text)
             goods = sum(
                 (item.weight.to(WeightUnit.KG) * item.quantity for item in parcel.items if item.weight),
                 Decimal(0),
             )
             if goods > weight:
-                text = "The items weigh more than their parcel; UBI may refuse that (190033)."
+                text = (
+                    "The items weigh more than their parcel. Check the weights: UBI may refuse this (190033)."
+                )
                 self.warnings.append(Notice(f"/parcels/{place}/items", "items_heavier", text))
 
     def words(self, settings: CarrierSettings) -> None:
-        """Words the carrier bans, and a battery that it would not know of."""
+        """Check for words that the carrier bans, and for a battery without packing."""
         banned = [word.casefold() for word in settings.banned_words]
         for place, parcel in enumerate(self._order.parcels):
             for number, item in enumerate(parcel.items):
                 if any(word in item.description.casefold() for word in banned):
-                    text = "The description has a word that UBI does not take."
+                    text = "The description has a word that UBI does not allow. Use other words."
                     self._error(f"/parcels/{place}/items/{number}/description", "banned_word", text)
         battery = self._order.customs and self._order.customs.battery
         if battery and battery.type != NO_BATTERY and not battery.packing:
-            text = f"Say how the battery is packed: without that UBI takes it for {NO_BATTERY!r}."
+            text = f"Is required: without the packing, UBI reads the battery as {NO_BATTERY!r}."
             self._error("/customs/battery/packing", "missing", text)
 
     def _error(self, pointer: str, code: str, message: str) -> None:
@@ -223,7 +235,7 @@ class _Findings:
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One field of the wire that breaks its row, in the order itself or in one of its pieces or items."""
+    """One field of eTower's body that does not fit its row of the table."""
 
     row: Row
     code: str
@@ -233,10 +245,10 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 def violations(wire: Mapping[str, Any]) -> Iterator[Violation]:
-    """Every row of the table that an order of the wire breaks.
+    """Find every field of eTower's body that does not fit its row of the table.
 
-    Of several pieces each is looked at for what it has of its own: it has the master's shared fields, and the
-    master has its items.
+    Each of several pieces is checked for its own fields only: it shares the master's fields, and the master
+    has all items.
     """
     pieces = wire.get("pieces", ())
     yield from _against(SHARED, wire)
@@ -260,22 +272,22 @@ def _against(
 
 
 def _broken(row: Row, value: Any) -> tuple[str, str] | None:
-    """The code and message of the rule that a value breaks, if any."""
+    """Check a value against its row. Gives code and message, or None."""
     if value is None:
-        return ("missing", f"UBI wants this ({row.name}).") if row.mandatory else None
+        return ("missing", f"Is required by UBI ({row.name}).") if row.mandatory else None
     if isinstance(value, str):
         if row.longest is not None and len(value) > row.longest:
-            return "too_long", f"UBI takes at most {row.longest} characters here, these are {len(value)}."
+            return "too_long", f"Must have at most {row.longest} characters for UBI; it has {len(value)}."
         if controls := unprintables(value):
             shown = " ".join(f"U+{ord(character):04X}" for character in controls[:_SHOWN_LETTERS])
-            return "characters", f"Control characters and emoji cannot be sent here: {shown}"
+            return "characters", f"Must not have control characters or emoji: {shown}"
         if row.one_of and value not in row.one_of:
-            return "unknown_value", f"UBI takes only {', '.join(row.one_of)} here."
+            return "unknown_value", f"Must be one of these for UBI: {', '.join(row.one_of)}."
         return _misspelt(value, row.letters)
     if row.least is not None and value < row.least:
-        return "out_of_range", f"UBI takes {row.least} or more here."
+        return "out_of_range", f"Must be {row.least} or more for UBI."
     if row.above is not None and value <= row.above:
-        return "out_of_range", f"UBI takes more than {row.above} here."
+        return "out_of_range", f"Must be greater than {row.above} for UBI."
     return None
 
 
@@ -285,8 +297,8 @@ def _misspelt(text: str, letters: Letters) -> tuple[str, str] | None:
     foreign = dict.fromkeys(character for character in text if not readable(character))
     if foreign:
         shown = " ".join([*foreign][:_SHOWN_LETTERS])
-        return "characters", f"UBI takes only {letters.value} here; it does not take {shown}"
+        return "characters", f"Must have only {letters.value} for UBI. Replace: {shown}"
     present = any(character.isalpha() for character in text)
     if letters is Letters.ENGLISH_FRENCH_OR_DIGITS:
         present = present or any(character.isdecimal() for character in text)
-    return None if present else ("characters", f"UBI takes only {letters.value} here.")
+    return None if present else ("characters", f"Must have {letters.value} for UBI.")

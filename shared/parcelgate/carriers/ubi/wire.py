@@ -1,9 +1,9 @@
-"""What goes over the wire to eTower and back, in eTower's own names.
+"""The bodies of eTower's calls and replies, by eTower's own names.
 
 What is sent has one row per field of the given table (ubi-create-order): `mapping` fills the rows in, and
-`validation` holds what goes out against them. What is read is read tolerantly: a null is an empty list, an
-error may be a list, an object or a bare string, and each entry of a list is read by itself, so that a bad one
-does not spoil its neighbours.
+`validation` checks the body against them. What is read is read tolerantly: a null is an empty list, an
+error may be a list, an object or a bare string, and each entry of a list is read by itself, so that a
+wrong one does not hide the others.
 """
 
 from collections.abc import Iterable, Mapping

@@ -497,7 +497,7 @@ def test_a_number_that_lme_does_not_know_has_no_events() -> None:
 
 def test_events_set_aside_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     adapter(answering("route_v2", success([ROUTE, {"eventTime": "Ada Byrd"}]))).track([NUMBER])
-    assert "1 events set aside" in caplog.text
+    assert "1 tracking events could not be read" in caplog.text
     assert "Ada" not in caplog.text
 
 

@@ -193,7 +193,7 @@ def test_success_without_a_number_for_every_box_is_asked_again(
     details: Any, order: Order, body: Body
 ) -> None:
     found = result(order, body("order_result_success", details=details))
-    assert found == Pending(reason="not every box has its service number", carrier_order_number="SYCO0001")
+    assert found == Pending(reason="not every box has a service number", carrier_order_number="SYCO0001")
 
 
 def test_a_failed_order_says_why(order: Order, body: Body) -> None:
@@ -525,7 +525,7 @@ def test_a_label_at_any_other_address_is_not_fetched(url: str, confirmed: Order)
         b"<html>",
         Response(status=302, headers={"location": "https://evil.example"}, body=PDF),
         Response(status=404, body=PDF),
-        TransientError("lso.label_file: answer too long"),
+        TransientError("lso.label_file: the answer is too long"),
     ],
 )
 def test_a_fetched_document_that_is_no_label_is_not_ready(document: Any, confirmed: Order) -> None:
@@ -553,7 +553,7 @@ def test_journeys_come_in_the_order_asked_for_and_odd_records_are_set_aside(
     assert (out.at, out.at_is_local) == (datetime(2026, 11, 22, 8, 15, tzinfo=UTC), True)
     assert (sorted_at_hub.status, sorted_at_hub.code) == (None, "Sorted at hub 3")
     assert third.events == ()
-    assert "2 records set aside" in caplog.text
+    assert "2 tracking records could not be read" in caplog.text
     assert "ZQ0001" not in caplog.text
 
 

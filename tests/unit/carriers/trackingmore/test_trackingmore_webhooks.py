@@ -131,7 +131,7 @@ def test_what_is_no_object_is_malformed(body: bytes) -> None:
 def test_a_proof_that_is_none_is_a_wrong_signature(verify: Any) -> None:
     body = webhook(verify)
     assert verify_proof(body, EMAIL) is Flaw.WRONG_SIGNATURE
-    assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="without a good signature")
+    assert reading(body) == WebhookReading(trust=Trust.UNREADABLE, reason="its signature is missing or wrong")
 
 
 def test_an_object_without_any_proof_has_no_good_signature() -> None:
@@ -151,7 +151,7 @@ def test_a_time_within_five_minutes_is_fresh(seconds: int) -> None:
 @pytest.mark.parametrize("seconds", [-301, 301, 86_400])
 def test_a_time_further_off_has_no_effect(seconds: int) -> None:
     found = reading(webhook(), now=NOON + timedelta(seconds=seconds))
-    assert found == WebhookReading(trust=Trust.UNREADABLE, reason="its time is too far from ours")
+    assert found == WebhookReading(trust=Trust.UNREADABLE, reason="its time differs too much from our clock")
 
 
 def test_how_far_off_a_time_may_be_is_the_accounts() -> None:

@@ -446,7 +446,9 @@ def test_other_pieces_than_ours_are_a_mismatch(spoil: Any) -> None:
 def test_a_number_that_is_not_there_yet_is_waited_for() -> None:
     answer = answered(body(2))
     answer["piecesResult"][0]["trackingNo"] = None
-    assert result(body(2), answer) == Pending(reason="no tracking number yet", carrier_order_number="M")
+    assert result(body(2), answer) == Pending(
+        reason="UBI has not given all tracking numbers yet", carrier_order_number="M"
+    )
 
 
 def test_what_else_the_carrier_says_is_kept_by_its_own_names() -> None:

@@ -124,10 +124,10 @@ def test_replace_keeps_nothing_but_the_webhook_address(world: World, tmp_path: P
     [
         ("lso", {"overrides": {"currency": "dollars"}}, "overrides.currency must be three capital letters"),
         ("lso", {"ship_from": {"name": 7}}, "ship_from must be an address, as in an order"),
-        ("lme", {"overrides": {"window_to": "08:00"}}, "overrides.window_to: later than window_from"),
+        ("lme", {"overrides": {"window_to": "08:00"}}, "window_to: it must be later than window_from"),
         ("lme", {"credentials": {"lme_public": "nonsense"}}, "credentials.lme_public"),
         ("ubi", {"base_url": None}, "base_url must be https://"),
-        ("ubi", {"overrides": {"default_time_zone": "Mars"}}, "overrides.default_time_zone: no such zone"),
+        ("ubi", {"overrides": {"default_time_zone": "Mars"}}, "default_time_zone: there is no such zone"),
         ("trackingmore", {"overrides": {"page_size": 0}}, "page_size must be a whole number from 1 to 2000"),
         ("trackingmore", {"limits": {"rate": "fast"}}, "limits must be numbers: rate, "),
     ],

@@ -38,14 +38,14 @@ def address_query(address: Address) -> wire.AddressQuery:
 
 
 def address_check(address: Address, answer: wire.Answer) -> AddressCheck | None:
-    """What the check says (assumed); None when it says nothing."""
+    """The result of the check (assumed); None if the reply does not have one."""
     data = wire.AddressData.model_validate(answer.data if isinstance(answer.data, dict) else {})
     if data.is_valid is None:
         return None
     suggestion = _suggested(address, wire.Suggestion.model_validate(data.suggest))
     if data.is_valid:
         return AddressCheck(valid=True, suggestion=suggestion)
-    message = data.message or "LME does not know this address."
+    message = data.message or "LME does not know this address. Check it."
     pointer = (codes.pointer_in(message) or "/ship_to").replace("/ship_to", "/address")
     return AddressCheck(
         valid=False, messages=(FieldError(pointer, "invalid", message),), suggestion=suggestion
@@ -53,7 +53,7 @@ def address_check(address: Address, answer: wire.Answer) -> AddressCheck | None:
 
 
 def _suggested(address: Address, suggestion: wire.Suggestion) -> Address | None:
-    """The address as LME would rather have it; None when it adds nothing."""
+    """The address as LME writes it; None if it does not differ."""
     country = country_code(suggestion.country) if suggestion.country else None
     country = country or address.country
     state = suggestion.province and (state_code(country, suggestion.province) or suggestion.province)

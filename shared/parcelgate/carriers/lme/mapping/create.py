@@ -1,6 +1,6 @@
-"""An order as createOrder and its update want it. Pure.
+"""Map an order to the body of createOrder and its update. Pure.
 
-What is sent is public save where it says assumed; see `validation.FIELDS` for every field of ours.
+The fields are public unless their docstring says assumed; see `validation.FIELDS` for every field of ours.
 """
 
 from datetime import datetime, timedelta

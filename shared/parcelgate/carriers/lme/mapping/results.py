@@ -1,4 +1,4 @@
-"""What the answers about an order make of it. Pure."""
+"""Read replies about an order into results. Pure."""
 
 from typing import Any
 
@@ -37,15 +37,17 @@ def order_data(answer: wire.Answer) -> wire.OrderData | None:
 def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pending:
     """An order with its number, which is the parcel's tracking number too."""
     if data.out_order_no not in {None, order.reference.strip()}:
-        detail = "The answer is about another reference."
+        detail = "LME's reply is about another reference."
         return Mismatch(detail=detail, carrier_order_number=order.carrier_order_number)
     number = data.order_no
     if number is None:
-        return Pending(reason="the order has no number yet", carrier_order_number=order.carrier_order_number)
+        return Pending(
+            reason="LME has given no order number yet", carrier_order_number=order.carrier_order_number
+        )
     known = order.carrier_order_number
     if known is not None and not same_number(known, number):
         return Mismatch(
-            detail="The answer is about another order number.",
+            detail="LME's reply is about another order number.",
             carrier_order_number=order.carrier_order_number,
         )
     return Confirmed(
@@ -61,11 +63,11 @@ def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> Orde
     if not isinstance(result, Confirmed):
         return result
     if data.order_stage is not None and data.order_stage in settings.cancelled_stages:
-        cancelled = CarrierWords(CARRIER, data.order_stage, "The order was cancelled.")
+        cancelled = CarrierWords(CARRIER, data.order_stage, "LME has the order as cancelled.")
         return Failed(words=cancelled, carrier_order_number=result.carrier_order_number)
     if not _is_ours(order, data.receiver):
         return Mismatch(
-            detail="Another parcel stands under this reference.",
+            detail="LME has another parcel with this reference.",
             carrier_order_number=result.carrier_order_number,
         )
     return result

@@ -1,4 +1,4 @@
-"""The journeys of parcels, as LME tells them in answers and pushes. Pure."""
+"""Read the journeys of parcels from LME's replies and pushes. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -79,7 +79,7 @@ def _history(
 def _next(
     number: str, route: wire.RouteEvent, entry: TrackingEvent, settings: CarrierSettings
 ) -> NextCarrier | None:
-    """Who takes the parcel on, where the event tells it: in its field, else in its text (documented)."""
+    """The next carrier, if the event names one: in its field, otherwise in its text (documented)."""
     if _code(route) not in codes.FORWARDED:
         return None
     texts = (route.event, route.routing_description)
@@ -146,7 +146,7 @@ def event(route: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | 
         country=country and (country_code(country) or country),
         place=place or ", ".join(part for part in (route.event_city, route.event_state) if part) or None,
         is_known_by_place=False,
-        # Whether a row is shown of which nobody knows anything, nobody knows.
+        # It is not known whether the recipient may see an event with an unknown code.
         visible_to_recipient=known is not None and known.shown,
     )
 

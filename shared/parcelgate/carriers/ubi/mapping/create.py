@@ -1,4 +1,4 @@
-"""An order made fit for eTower, as the body of a create or an update, and where each value comes from. Pure.
+"""Map an order to the body of eTower's create or update, with the source of each value. Pure.
 
 `prepared` fills in what the order lacks and writes its texts in letters that eTower reads; `wire_order` makes
 the body. The rows of `wire` say which values go out as they are; the others are made here. The same `Sourced`
@@ -34,7 +34,7 @@ from parcelgate.domain.problems import Notice
 _VERBATIM = frozenset(
     {"reference", "secondary_reference", "tracking_number", "email", "country", "origin_country", "type"}
 )
-"""Identifiers and words of a list: they go out as they came, or are refused."""
+"""Identifiers and words of a list. They are sent unchanged, or refused."""
 _OF_FEW_LETTERS = frozenset(row.source for row in (*SHARED, *ITEM) if row.letters is not Letters.ANY)
 _FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
 
@@ -48,20 +48,20 @@ _PICTURE = re.compile(
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """An order as it can be written for eTower, and what had to be changed for that."""
+    """An order that can be written for eTower, and the changes that were necessary."""
 
     order: Order
     warnings: tuple[Notice, ...]
 
 
 def unprintable(character: str) -> bool:
-    """Whether eTower gets a space in this character's place: control characters and emoji."""
+    """Whether this is a control character or emoji, which eTower gets as a space."""
     category = unicodedata.category(character)
     return category[0] == "C" or category in {"Zl", "Zp"} or _PICTURE.match(character) is not None
 
 
 def unprintables(text: str) -> list[str]:
-    """The characters of a text that eTower gets a space in place of, each once."""
+    """List the characters of a text that eTower gets as a space, each once."""
     if text.isascii() and text.isprintable():
         return []
     return [character for character in dict.fromkeys(text) if unprintable(character)]
@@ -124,14 +124,14 @@ def prepared(order: Order, settings: CarrierSettings) -> Prepared:
             writer.parcel(parcel, f"/parcels/{place}") for place, parcel in enumerate(order.parcels)
         ),
     )
-    # What has to be changed in the account's own addresses is no news to the client.
+    # The client gets no warning of changes in the account's own addresses.
     sides = (("/ship_from/", ship_from, settings.ship_from), ("/return_to/", return_to, settings.return_to))
     own = tuple(side for side, address, usual in sides if address == usual)
     return Prepared(ready, tuple(note for note in writer.warnings if not note.pointer.startswith(own)))
 
 
 class _Writer:
-    """Writes texts as eTower takes them, and keeps a warning of whatever that changes."""
+    """Write texts as eTower takes them, and collect a warning for each change."""
 
     def __init__(self) -> None:
         self.warnings: list[Notice] = []
@@ -141,13 +141,13 @@ class _Writer:
         ready = self.texts(address, pointer)
         if ready.state or writes_states(ready.country):
             return ready
-        message = f"UBI wants a state, and {ready.country} has none: the city is sent in its place."
+        message = f"UBI requires a state, and {ready.country} has none, so the city is sent as the state."
         self._warn(f"{pointer}/state", "defaulted", message)
         return msgspec.structs.replace(ready, state=ready.city)
 
     def parcel(self, parcel: Parcel, pointer: str) -> Parcel:
         if parcel.volume is not None and 0 < parcel.volume < SMALLEST_VOLUME:
-            message = f"Sent as {SMALLEST_VOLUME} m\N{SUPERSCRIPT THREE}, the least that UBI takes."
+            message = f"Sent as {SMALLEST_VOLUME} m\N{SUPERSCRIPT THREE}, the smallest volume that UBI takes."
             self._warn(f"{pointer}/volume", "rounded_up", message)
             parcel = msgspec.structs.replace(parcel, volume=SMALLEST_VOLUME)
         items = tuple(
@@ -160,7 +160,11 @@ class _Writer:
         number = item.warehouse_number
         if number is None or len(number) <= WAREHOUSE_NUMBER_LENGTH:
             return item
-        self._warn(f"{pointer}/warehouse_number", "cut", f"Cut to {WAREHOUSE_NUMBER_LENGTH} characters.")
+        self._warn(
+            f"{pointer}/warehouse_number",
+            "cut",
+            f"Sent without the characters after the first {WAREHOUSE_NUMBER_LENGTH}.",
+        )
         return msgspec.structs.replace(item, warehouse_number=number[:WAREHOUSE_NUMBER_LENGTH])
 
     def texts[T: Any](self, struct: T, pointer: str, source: str = "") -> T:
@@ -175,12 +179,12 @@ class _Writer:
     def _text(self, value: str, pointer: str, source: str) -> str:
         text = unicodedata.normalize("NFC", value).strip(" ")
         if unprintables(text):
-            message = "Control characters and emoji were replaced by spaces."
+            message = "Sent with spaces in place of control characters and emoji."
             self._warn(pointer, "characters_replaced", message)
             spaced = "".join(" " if unprintable(character) else character for character in text)
             text = re.sub(" {2,}", " ", spaced).strip()
         if source in _OF_FEW_LETTERS and (spelt := transliterated(text)) != text:
-            message = f'UBI takes English and French letters: "{text}" is sent as "{spelt}".'
+            message = f'UBI takes English and French letters only, so "{text}" is sent as "{spelt}".'
             self._warn(pointer, "transliterated", message)
             return spelt
         return text
@@ -267,7 +271,7 @@ def _state(address: Address) -> str | None:
 
 
 def _parcel(parcel: Parcel, *, update: bool) -> dict[str, Any]:
-    """What belongs to one parcel alone. An update leaves the tracking number to the carrier."""
+    """The fields of one parcel. An update does not send the tracking number."""
     return {
         **_copied(_OF_PARCEL, parcel),
         **_weighed(parcel.weight),
@@ -280,7 +284,7 @@ def _parcel(parcel: Parcel, *, update: bool) -> dict[str, Any]:
 
 
 def _sums(parcels: Sequence[Parcel]) -> dict[str, Any]:
-    """What the order above several pieces carries of them."""
+    """The fields that the master of several pieces takes from them."""
     units = {parcel.weight.unit for parcel in parcels}
     unit = parcels[0].weight.unit if len(units) == 1 else WeightUnit.KG
     weight = Weight(sum((parcel.weight.to(unit) for parcel in parcels), Decimal(0)), unit)
@@ -295,13 +299,13 @@ def _sums(parcels: Sequence[Parcel]) -> dict[str, Any]:
 def _weighed(weight: Weight) -> dict[str, Any]:
     """Weight in the unit it came in; ounces, which eTower has not, as pounds."""
     if weight.unit is WeightUnit.OZ:
-        # Divided by 16, not by way of grams: an ounce is 0.0625 lb to the last digit.
+        # Divided by 16 and not converted to grams, because an ounce is exactly 0.0625 lb.
         weight = Weight(weight.value / 16, WeightUnit.LB)
     return {"weight": weight.value, "weightUnit": weight.unit.value.upper()}
 
 
 def _measured(parcel: Parcel) -> dict[str, Any]:
-    """Dimensions in metres if they came so, else in centimetres: eTower has no other."""
+    """Dimensions in metres if they are given so, otherwise in centimetres. eTower has no other unit."""
     if parcel.dimensions is None:
         return {}
     unit = LengthUnit.M if parcel.dimensions.unit is LengthUnit.M else LengthUnit.CM
@@ -315,7 +319,7 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def _declared(order: Order, place: int | None = None) -> dict[str, Any]:
-    """What the order, or the piece at `place`, holds and is worth."""
+    """The items and values of the order, or of the piece at `place`."""
     value = order_value(order) if place is None else parcel_value(order, place)
     return {
         "description": description(order, place).value,
@@ -353,7 +357,7 @@ def _described(order: Order, place: int | None, field: str) -> Sourced[str]:
     elif len(order.parcels) > 1:
         candidates = [customs, *goods, *own]
     elif field == "description" and goods and goods[0].value == customs.value:
-        # The contract's default (the first item's), not the client's own word.
+        # The contract's default (the first item's), not given by the client.
         candidates = [*own, customs]
     else:
         candidates = [customs, *own, *goods]
@@ -365,7 +369,7 @@ def parcel_value(order: Order, place: int) -> Sourced[Money]:
     parcel = order.parcels[place]
     if not parcel.items:
         return Sourced(parcel.declared_value, f"/parcels/{place}/declared_value")
-    # Under the first one's currency: `validation` refuses a mixture.
+    # In the first one's currency: `validation` refuses several currencies.
     amount = sum((item.unit_value.amount * item.quantity for item in parcel.items), Decimal(0))
     return Sourced(Money(amount, parcel.items[0].unit_value.currency), f"/parcels/{place}/items")
 

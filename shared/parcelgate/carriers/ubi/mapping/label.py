@@ -1,4 +1,4 @@
-"""The question for labels, and the files in its answer. Pure."""
+"""The body of the label call, and the files in its reply. Pure."""
 
 from collections.abc import Sequence
 

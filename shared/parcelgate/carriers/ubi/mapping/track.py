@@ -1,4 +1,4 @@
-"""The journeys of parcels, as eTower tells them. Pure."""
+"""Read the journeys of parcels from eTower's replies. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC
