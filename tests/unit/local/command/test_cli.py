@@ -190,7 +190,8 @@ def test_a_webhook_must_be_named_well_enough(world: World) -> None:
 # Tables
 
 
-def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World) -> None:
+def test_a_pipe_gets_a_line_for_each_and_ids_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "out", Console(force_terminal=False, width=1000))
     entry = parked(
         world, order_id="ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ", reason="a reason\nof " + "many words " * 30
     )
