@@ -11,6 +11,7 @@ import pytest
 import sandbox.carriers
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import Connection
+from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit.fields import Fields, Place
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.create import Draft
@@ -111,27 +112,31 @@ def places_of(node: Any, pointer: str = "") -> Iterator[str]:
             yield from places_of(value, f"{pointer}/*")
 
 
-def draft(carrier: str) -> Draft:
+def draft(carrier: str, **changes: Any) -> Draft:
     body = {
         **BODY,
         "carrier": carrier,
         "service": first_service(carrier),
         "account": "default",
+        **changes,
     }
     return read_order(body, carriers=[carrier], tenant="shop", order_id="ord_1", now=NOON)
 
 
-@pytest.mark.parametrize("carrier", registry.names())
-def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
+def examined(carrier: str, **changes: Any) -> Examination:
     login = sandbox.carriers.package(carrier).new_login()
     account = lso_account(carrier=carrier, credentials=login)
     adapter = registry.adapter(carrier)(Connection(account, FakeTransport(), FakeVault(), lambda: NOON))
     assert is_carrier(adapter, carrier)
-    read = draft(carrier)
+    read = draft(carrier, **changes)
     assert read.errors == []
     assert read.order is not None
+    return adapter.examine(read.order)
 
-    examination = adapter.examine(read.order)
+
+@pytest.mark.parametrize("carrier", registry.names())
+def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
+    examination = examined(carrier)
 
     assert examination.errors == ()
     unsent = {re.sub(r"/\d+", "/*", w.pointer) for w in examination.warnings if w.code == "not_sent"}
@@ -140,6 +145,15 @@ def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     beside = {"reference", "description", "native_description", "declared_value"}
     others = {f"/parcels/*/{name}" for name in beside} | {"/ship_from"}
     assert told & set(places_of(BODY)) <= unsent <= told | others
+
+
+@pytest.mark.parametrize("carrier", registry.names())
+def test_a_service_that_is_wrong_or_missing_is_told_with_where_the_services_are_listed(carrier: str) -> None:
+    errors = [error for service in (None, "nosuch") for error in examined(carrier, service=service).errors]
+
+    assert {error.pointer for error in errors} == {"/service"}
+    for error in errors:
+        assert f"GET /v1/carriers/{carrier}/services" in error.message
 
 
 def test_that_body_says_everything_that_no_carrier_refuses() -> None:

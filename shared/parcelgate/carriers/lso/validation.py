@@ -14,6 +14,7 @@ from parcelgate.domain.problems import FieldError, Notice
 
 SERVICE = "GroundBasic"
 """The only service (documented, lso-order-commit, note 8)."""
+_LISTED = "see GET /v1/carriers/lso/services"
 
 COUNTRY = "US"
 """The only country (documented, lso-order-commit, `nationCode`)."""
@@ -122,12 +123,12 @@ def _warnings(order: Order, account: AccountConfig) -> Iterator[Notice]:
 
 def _limits(order: Order, currency: str) -> Iterator[FieldError]:
     if not order.service:
-        yield FieldError("/service", "missing", f"Is required by LSO: send {SERVICE}.")
+        yield FieldError("/service", "missing", f"Is required by LSO: send {SERVICE}; {_LISTED}.")
     elif order.service != SERVICE:
         yield FieldError(
             "/service",
             "unknown_value",
-            f"Must be {SERVICE}, LSO's only service here: see GET /v1/carriers/lso/services.",
+            f"Must be {SERVICE}, LSO's only service here; {_LISTED}.",
         )
     yield from _address(order)
     if len(order.parcels) > MAX_PARCELS:

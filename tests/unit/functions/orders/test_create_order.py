@@ -1,5 +1,6 @@
 """Creating an order: what is taken, what is refused, and that nothing is ever half made."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -279,6 +280,8 @@ class TestAWrongOrder:
             b"{",
             b"[1,",
             b"\xff\xfe",
+            json.dumps(order_body(), ensure_ascii=False).replace("Ada", "José").encode("latin-1"),
+            gzip.compress(json.dumps(order_body()).encode()),
             b'{"a": NaN}',
             b'{"a": 1, "a": 2}',
             b"[" * 100_000,
