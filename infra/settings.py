@@ -22,7 +22,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Throttle:
-    """A limit on requests: sustained per second, and at once."""
+    """A limit on requests: per second, and in one burst."""
 
     rate: int
     burst: int
@@ -111,18 +111,18 @@ class Settings:
 
     poll_minutes: int = 5
     poll_workers: int = 4
-    """Among how many functions at once the parcels that are due are shared out; 32 at most."""
+    """How many functions share the parcels that are due; 32 at most."""
     poll_pace: int = 1
-    """How many times faster than in life parcels travel here."""
+    """How many times faster than in reality parcels travel here."""
     poll_concurrency: int = 5
-    """How many functions at once ask about nudged parcels."""
+    """How many functions poll nudged parcels at the same time."""
 
     queue_concurrency: int = 20
     carrier_concurrency: int = 5
     label_concurrency: int = 10
     receives_before_dead_letter: int = 5
     stream_retries: int | None = None
-    """None: as long as the stream's records are worth it."""
+    """None: as long as the stream keeps the records."""
     account_concurrency: int = 1000
     """How many executions the AWS account may run at once. A new account has 10 at first."""
 
@@ -162,7 +162,7 @@ class Settings:
 
     @property
     def metrics_namespace(self) -> str:
-        """Where this stage's metrics are: another stage's ring no alarm of it."""
+        """The namespace of this stage's metrics, so that other stages do not trigger its alarms."""
         return f"Parcelgate/{self.stage}"
 
     @property
@@ -210,7 +210,7 @@ def _local() -> Settings:
         sweep_minutes=1,
         poll_minutes=1,
         poll_workers=2,
-        # The sandbox's parcels live a day in a minute, and are seen to move: two looks where life has one.
+        # The sandbox's parcels travel a day in a minute. They are polled twice as often, to show them move.
         poll_pace=2880,
         poll_concurrency=2,
         queue_concurrency=2,

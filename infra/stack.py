@@ -1,4 +1,4 @@
-"""The stack: which parts there are, and what each is given of the others."""
+"""The stack: makes the parts, and gives each the other parts that it uses."""
 
 from collections.abc import Sequence
 from typing import Any

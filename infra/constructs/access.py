@@ -1,4 +1,4 @@
-"""What a function is given of a thing: leave to use it, and its address. And why a rule does not apply."""
+"""Access of functions to resources: permissions and addresses, and reasons why a rule does not apply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Access:
-    """Leave to do certain things with something, and the variables by which a function finds it.
+    """Permission for some operations on a resource, and the variables by which a function finds it.
 
     `because` says why a resource is named by a pattern, where one is.
     """

@@ -1,4 +1,4 @@
-"""A bucket that nobody but our own functions reads."""
+"""A bucket that only our own functions can read."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -16,7 +16,7 @@ class PrivateBucket(s3.Bucket):
     kept_days
         How long an object is kept, in days.
     undo_days
-        How long what was overwritten or deleted can be brought back, in days; 0 for not at all.
+        How long an overwritten or deleted object can be restored, in days; 0: not at all.
     no_access_log_because
         Why there is no log of who read it.
     """

@@ -15,7 +15,7 @@ _KEPT = Duration.days(14)
 
 
 class DeadLetterQueue(sqs.Queue):
-    """Where a message goes when the machinery has given up on it. An alarm watches each of them."""
+    """The queue for messages that could not be processed. Each dead-letter queue has an alarm."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id, encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=_KEPT)

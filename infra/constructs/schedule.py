@@ -1,4 +1,4 @@
-"""What is started every few minutes. A start that fails is a dead letter, and the next run does its work."""
+"""A schedule that starts something every few minutes. A failed start becomes a dead letter."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 
 class Schedule(Construct):
-    """One schedule, with a role that may do nothing but `action` on `target`."""
+    """One schedule, with a role that may only do `action` on `target`."""
 
     def __init__(
         self,

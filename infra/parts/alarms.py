@@ -28,7 +28,7 @@ from infra.constructs.queue_worker import QueueWorker
 from infra.settings import Settings
 
 AUTHORIZER = "authorize"
-"""It has no logger and stands before every call with a key: its own alarm."""
+"""It has no logger, and every call with a key passes it, so it has an alarm of its own."""
 RAISES = ("check_order", "fetch_label", "compensate_order")
 """Functions that raise as part of their work. Lambda counts that as errors: deaths are read in their logs."""
 IN_THE_BACKGROUND = (
@@ -43,17 +43,17 @@ IN_THE_BACKGROUND = (
     "sweep",
     "work_batch",
 )
-"""Functions for whose answer no client waits, and which raise nothing as part of their work.
+"""Functions that no client waits for, and that raise no exception in their normal work.
 
 `close_order_flow` is missing: whatever fails there becomes a dead letter. What fails behind the API is seen
 at the gateway.
 """
 
 TROUBLES = {
-    "needs_attention": ("orders-need-attention", "An order waits for a person."),
-    "refund_given_up": ("refunds-given-up", "The carrier holds money that it does not give back."),
-    "late_success": ("late-success", "The carrier has carried out an order that has failed here."),
-    "label_unavailable": ("labels-unavailable", "A confirmed order never got its label."),
+    "needs_attention": ("orders-need-attention", "An order needs a person."),
+    "refund_given_up": ("refunds-given-up", "A carrier has not given back the money of an order."),
+    "late_success": ("late-success", "A carrier has an order that failed here."),
+    "label_unavailable": ("labels-unavailable", "A confirmed order did not get its label in time."),
     "credentials_refused": ("credentials-refused", "A carrier does not accept an account's credentials."),
 }
 """What the router counts of orders, with each one's alarm, which is also its section of the runbook."""
@@ -63,9 +63,9 @@ _DEATHS = ("Task timed out", "Runtime exited", "Runtime.ImportModuleError")
 _TURNS = 10
 """How often, for each call that a function may do at once, it may be turned away in five minutes."""
 _METRICS = 10
-"""As many as CloudWatch takes in one alarm's expression."""
+"""The largest number of metrics in one alarm's expression (CloudWatch)."""
 _UNMATCHED = 10
-"""Histories of no parcel within an hour. One or two may be a carrier's slip."""
+"""Histories that match no parcel, within an hour. One or two may be a mistake of the carrier."""
 _AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 _FIVE_MINUTES = Duration.minutes(5)
 
@@ -77,16 +77,16 @@ _OLDEST = {
     "batches": Duration.hours(1),
 }
 _BACKS_OFF = {"retries": "retry_order", "labels": "label_order"}
-"""Whose messages are received more than a few times, with the function that tells their age."""
+"""Queues whose messages are retried often, with the function that reports their age."""
 _LONGEST_TRIED = Duration.hours(1)
 _SLOW = Duration.seconds(10)
 """As long as a create waits for its carrier."""
 _ENOUGH = 20
-"""Among fewer requests one slow one would be one in twenty."""
+"""With fewer requests, a single slow one would already be one in twenty."""
 
 
 class Alarms(Construct):
-    """Every alarm of the stack, and the one topic that tells people."""
+    """All alarms of the stack, and the topic that they notify."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, key: kms.Key) -> None:
         super().__init__(scope, id)
@@ -158,7 +158,7 @@ class Alarms(Construct):
         retries: Mapping[str, QueueWorker],
         batches: Mapping[str, QueueWorker],
     ) -> None:
-        """Alarm as soon as anything was given up."""
+        """Alarm as soon as a message is in a dead-letter queue."""
         of_carriers = {
             "-retries": {f"retries-{name}": worker.dead_letters for name, worker in retries.items()},
             "-batches": {f"batches-{name}": worker.dead_letters for name, worker in batches.items()},
@@ -170,7 +170,7 @@ class Alarms(Construct):
                 )
                 for name, queue in watched.items()
             }
-            text = "Something was given up and waits in the dead-letter queue of"
+            text = "A message could not be processed and is in the dead-letter queue of"
             self._sum(f"dead-letters{suffix}", metrics, "dead-letters", text)
 
     def watch_queues(
@@ -182,7 +182,7 @@ class Alarms(Construct):
         retries: Mapping[str, QueueWorker],
         batches: Mapping[str, QueueWorker],
     ) -> None:
-        """Alarm when nobody works a queue off, and when work is tried again and again for too long.
+        """Alarm if a queue is not worked off, and if a message is retried for too long.
 
         SQS leaves out of a queue's age what was received three times and more. Where messages back off, in
         retries and labels, their worker tells how old they are. All others are dead letters by then.
@@ -198,7 +198,7 @@ class Alarms(Construct):
             "oldest-message",
             {name: (_age(worker), limit.to_seconds()) for name, (worker, limit) in oldest.items()},
             "oldest-message",
-            "Work has been waiting for too long in a queue of",
+            "Messages have waited too long in the queue of",
         )
         ages = {
             what: self._metric("WorkAge", period=_FIVE_MINUTES, statistic="Maximum", service=service)
@@ -208,12 +208,12 @@ class Alarms(Construct):
             "work-waits",
             ages,
             "work-waits",
-            "The same work has been tried for more than an hour, of",
+            "The same message has been retried for too long, in the queue of",
             threshold=_LONGEST_TRIED.to_seconds(),
         )
 
     def watch_carriers(self, carriers: Sequence[str]) -> None:
-        """Alarm within minutes when a carrier fails whoever calls it."""
+        """Alarm within minutes if all calls to a carrier fail."""
         down = {
             carrier: self._metric("CarrierDown", period=_FIVE_MINUTES, carrier=carrier)
             for carrier in carriers
@@ -221,7 +221,7 @@ class Alarms(Construct):
         self._sum("carrier-down", down, "carrier-down", "A carrier does not answer, or fails every call")
 
     def watch_functions(self, functions: LambdaFunctions) -> None:
-        """Alarm on errors that nobody expected, on deaths, and on calls that Lambda turned away.
+        """Alarm on unexpected errors, on functions that died, and on calls that Lambda throttled.
 
         Most functions answer whatever happens, so Lambda sees no error: their logger counts. What dies, or
         cannot even start, tells nobody: Lambda does.
@@ -230,25 +230,25 @@ class Alarms(Construct):
             "errors",
             self._metric("UnexpectedErrors", period=_FIVE_MINUTES),
             "errors",
-            "A function met an error that nobody expected.",
+            "A function logged an unexpected error.",
         )
         self._alarm(
             "authorizer",
             functions.by_name[AUTHORIZER].metric_errors(period=_FIVE_MINUTES),
             "errors",
-            "No call with a key gets through: the function that identifies keys fails.",
+            "Calls with an API key fail, because the function that checks keys fails.",
         )
         errors = {
             name: functions.by_name[name].metric_errors(period=_FIVE_MINUTES) for name in IN_THE_BACKGROUND
         }
-        self._sum("failures", errors, "errors", "A function failed, timed out or died, of")
+        self._sum("failures", errors, "errors", "A function raised an error, timed out or died. It is one of")
         self._watch_deaths(functions)
         throttles = {
             name: (functions.by_name[name].metric_throttles(period=_FIVE_MINUTES), _TURNS * reserved)
             for name, reserved in self._settings.reserved_concurrency.items()
         }
         if throttles:
-            text = "Lambda keeps turning calls of the order flow away, of"
+            text = "Lambda throttles calls of the order flow. The function is one of"
             self._any_over("throttles", throttles, "throttles", text)
 
     def _watch_deaths(self, functions: LambdaFunctions) -> None:
@@ -266,11 +266,11 @@ class Alarms(Construct):
             "deaths",
             self._metric("FunctionsDied", period=_FIVE_MINUTES),
             "errors",
-            f"A function of the order flow timed out or died, of: {', '.join(RAISES)}.",
+            f"A function of the order flow timed out or died. It is one of: {', '.join(RAISES)}.",
         )
 
     def watch_api(self, api: apigateway.HttpApi) -> None:
-        """Alarm when clients are failed: what dies behind the API, or is turned away, is seen here alone.
+        """Alarm if clients get errors. Functions behind the API that die or are throttled are seen here only.
 
         A single 5xx is no reason to get up, and a carrier that is down makes some (503) on a busy day.
         """
@@ -285,7 +285,7 @@ class Alarms(Construct):
                 expression="IF(failed >= 3, 100 * failed / requests, 0)", using_metrics=metrics, period=period
             ),
             "api-failures",
-            "More than two in a hundred requests, and at least three, were answered 5xx.",
+            "More than 2 % of the requests, and at least three, were answered with 5xx.",
             threshold=2,
         )
         slow: dict[str, cloudwatch.IMetric] = {
@@ -298,28 +298,28 @@ class Alarms(Construct):
                 expression=f"IF(requests >= {_ENOUGH}, slow, 0)", using_metrics=slow, period=period
             ),
             "api-slow",
-            "One request in twenty takes ten seconds and more.",
+            "One request in twenty takes ten seconds or more.",
             threshold=_SLOW.to_milliseconds(),
         )
 
     def watch_orders(self) -> None:
-        """Alarm on every kind of trouble with an order that a person must look at."""
+        """Alarm on each kind of trouble with an order that a person must look at."""
         for kind, (name, text) in TROUBLES.items():
             metric = self._metric("OrdersInTrouble", period=_FIVE_MINUTES, service="route_changes", kind=kind)
             self._alarm(name, metric, name, text)
 
     def watch_stream(self, function: lambda_.Function) -> None:
-        """Alarm when changes of the table are not passed on: they are tried for as long as they last."""
+        """Alarm if changes of the table are not processed. They are retried until the stream drops them."""
         self._alarm(
             "oldest-change",
             function.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum"),
             "oldest-message",
-            "Changes of the table wait for too long to be passed on.",
+            "The stream router is late: changes of the table have waited too long.",
             threshold=Duration.minutes(10).to_milliseconds(),
         )
 
     def watch_order_flow(self, machine: sfn.StateMachine) -> None:
-        """Alarm when an execution ends in a way that the flow does not know."""
+        """Alarm if an execution of the order flow is ended by something other than the flow."""
         ends = {
             "failed": machine.metric_failed(period=_FIVE_MINUTES),
             "timed-out": machine.metric_timed_out(period=_FIVE_MINUTES),
@@ -328,37 +328,37 @@ class Alarms(Construct):
         self._sum("order-flow", ends, "order-flow", "An execution of the order flow ended by itself")
 
     def watch_sweep(self, function: lambda_.Function) -> None:
-        """Alarm when nobody looks for what is overdue any more."""
+        """Alarm if the sweep does not run, so that overdue orders are not found."""
         self._missing("sweep-missing", function, self._settings.sweep_minutes, "The sweep has not run.")
 
     def watch_polls(self, function: lambda_.Function) -> None:
-        """Alarm when parcels are asked about late, or not at all: by nobody, or not for some account."""
+        """Alarm if parcels are polled late or not at all, as a whole or for one account."""
         self._missing(
             "polls-missing",
             function,
             self._settings.poll_minutes,
-            "Nobody asks carriers about parcels any more.",
+            "The tracking polls have stopped.",
         )
         period = Duration.minutes(15)
         self._alarm(
             "polls-late",
             self._metric("PollLag", period=period, statistic="Maximum", service="poll_trackings"),
             "polls-late",
-            "Parcels are asked about much later than planned.",
+            "Parcels are polled much later than planned.",
             threshold=Duration.hours(1).to_seconds(),
         )
         self._alarm(
             "polls-unmatched",
             self._metric("HistoriesUnmatched", period=Duration.hours(1), service="poll_trackings"),
             "polls-unmatched",
-            "A carrier answers about parcels that nobody asked about, so that timelines stay empty.",
+            "A carrier's histories match none of the parcels that were polled, so timelines stay empty.",
             threshold=_UNMATCHED,
         )
         self._alarm(
             "polls-not-allowed",
             self._metric("PollsNotAllowed", period=period, service="poll_trackings"),
             "polls-not-allowed",
-            "An account cannot be used to ask about its parcels.",
+            "A carrier account cannot be used, so its parcels are not polled.",
         )
 
     # How alarms are made
@@ -385,7 +385,7 @@ class Alarms(Construct):
         )
 
     def _sum(self, name: str, metrics: Mapping[str, cloudwatch.IMetric], section: str, text: str) -> None:
-        """Alarm when there is any of it at all. A quiet queue has no metric: that counts as nothing."""
+        """Alarm if the sum is at least 1. A queue without traffic has no metric, which counts as 0."""
         self._over(name, "SUM(FILL(METRICS(), 0))", metrics, section, text, threshold=1)
 
     def _worst(
@@ -397,7 +397,7 @@ class Alarms(Construct):
         *,
         threshold: float,
     ) -> None:
-        """Alarm when any of them reaches the one threshold of all."""
+        """Alarm if one of the metrics reaches the common threshold."""
         self._over(name, "MAX(FILL(METRICS(), 0))", metrics, section, text, threshold=threshold)
 
     def _over(
@@ -427,7 +427,7 @@ class Alarms(Construct):
         section: str,
         text: str,
     ) -> None:
-        """Alarm when any of them reaches its own limit."""
+        """Alarm if one of the metrics reaches its own limit."""
         for number, part in enumerate(batched(limits.items(), _METRICS, strict=False)):
             over = [f"(FILL(m{place}, 0) >= {limit:g})" for place, (_, (_, limit)) in enumerate(part)]
             self._alarm(

@@ -1,4 +1,4 @@
-"""The HTTP API: its routes, who may pass, how fast, and the functions behind it."""
+"""The HTTP API: its routes, authorizer, rate limits and functions."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ _ACCESS_LOG = {
 
 
 AUTHORIZER = "authorize"
-"""The function that tells whose key a request brings."""
+"""The function that finds the tenant of a request's API key."""
 
 
 def add_api_functions(
@@ -132,7 +132,7 @@ class HttpApi(Construct):
             for name in dict.fromkeys(function_of(route.key) for route in self._routes)
         }
         if self._settings.local:
-            # The emulator's addresses have a path, which no request tells of.
+            # The emulator's addresses have a path prefix that is not in the request.
             for name in behind:
                 self._functions.by_name[name].add_environment("PARCELGATE_PUBLIC_URL", self.url)
         routes = []
@@ -176,7 +176,7 @@ class HttpApi(Construct):
             ),
         )
         for route in routes:
-            # A limit for a route that does not exist yet is refused.
+            # API Gateway refuses a limit for a route that does not exist yet.
             stage.node.add_dependency(route)
 
     def _throttle(self, route: Route) -> Throttle:

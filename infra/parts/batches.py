@@ -11,7 +11,7 @@ from infra.parts.retries import RetryQueues
 
 
 class Batches(Construct):
-    """What is taken at once and worked off carrier by carrier, so that no carrier waits for another."""
+    """Batches. Each carrier has its own queue, so that no carrier waits for another."""
 
     def __init__(self, scope: Construct, id: str, base: Foundation, *, retries: RetryQueues) -> None:
         super().__init__(scope, id)
@@ -21,7 +21,7 @@ class Batches(Construct):
             "Bodies",
             settings=settings,
             kept_days=settings.batch_retention_days,
-            no_access_log_because="Two functions of ours are all who can read it, and they log what they do.",
+            no_access_log_because="Only two functions of ours can read it, and they log each access.",
         )
         # A dead worker's message is back before the sweep takes its orders for forgotten and has them sent
         # one by one. Nothing waits in front of the function: a message is one call of it.
@@ -44,7 +44,7 @@ class Batches(Construct):
             base.timings(),
         )
         for each in self.queues.values():
-            # A message is as much as one invocation has time for.
+            # One message has as much work as one invocation has time for.
             each.feed(function, batch_size=1, concurrency=settings.carrier_concurrency)
 
     def body_access(self, *operations: str) -> Access:
@@ -56,7 +56,7 @@ class Batches(Construct):
         )
 
     def send_access(self) -> Access:
-        """Putting entries into every carrier's queue."""
+        """Permission to put entries into every carrier's queue."""
         urls = {carrier: each.queue.queue_url for carrier, each in self.queues.items()}
         return access(
             *(allow_batches(each.queue.queue_arn, settings=self._settings) for each in self.queues.values()),

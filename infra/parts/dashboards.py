@@ -1,4 +1,4 @@
-"""Two dashboards and the saved queries of the logs: what to look at, from the shop's side and the machine's.
+"""Two dashboards, for business and for operation, and the saved queries of the logs.
 
 A graph of business figures asks for a metric by its name and dimensions (SEARCH), so that a new carrier is on
 it by itself. Every figure's name stands in `BUSINESS`, and a test holds it to the code that writes it.
@@ -35,25 +35,25 @@ class Figure:
 
 
 BUSINESS: Mapping[str, Sequence[Figure]] = {
-    "**Orders.** Accepted, what became of them, and what waits for a person.": (
+    "**Orders.** How many were accepted, how they ended, and how many need a person.": (
         Figure("Orders accepted", "OrdersAccepted", ["carrier"]),
-        Figure("What became of orders", "OrderOutcomes", ["carrier", "problem", "status"]),
+        Figure("Orders by result", "OrderOutcomes", ["carrier", "problem", "status"]),
         Figure("Orders that need a person", "OrdersInTrouble", ["kind"]),
     ),
-    "**Speed.** Seconds from the order to the carrier's yes, and to the label; nine in ten are faster.": (
+    "**Speed.** Seconds from the order to its confirmation, and to its label. Nine in ten are faster.": (
         Figure("Time to confirm (p90, s)", "TimeToConfirm", ["carrier"], "p90"),
         Figure("Time to label (p90, s)", "TimeToLabel", ["carrier"], "p90"),
         Figure("Refunds outstanding", "RefundsOutstanding", ["carrier"]),
     ),
-    "**Parcels.** Where they have come to, who told of it, and codes that no table knows yet.": (
+    "**Parcels.** Statuses that they reached, the source of the events, and codes that are in no table.": (
         Figure("Parcels that reached a status", "ParcelsMoved", ["carrier", "status"]),
-        Figure("Tracking events, by who told", "TrackingEvents", ["carrier", "source"]),
-        Figure("Codes without a mapping", "CodesUnmapped", ["carrier"]),
+        Figure("Tracking events by source", "TrackingEvents", ["carrier", "source"]),
+        Figure("Unknown tracking codes", "CodesUnmapped", ["carrier"]),
     ),
-    "**Carriers.** How their webhooks come in, what nothing could be done with, and calls held back.": (
-        Figure("Webhooks taken in", "WebhooksReceived", ["carrier", "repeat"]),
+    "**Carriers.** Webhooks that came in, webhooks that were parked, and calls delayed by rate limits.": (
+        Figure("Webhooks received", "WebhooksReceived", ["carrier", "repeat"]),
         Figure("Webhooks parked", "WebhooksParked", ["carrier"]),
-        Figure("Calls held back by limits", "CallsHeldBack", ["carrier", "reason"]),
+        Figure("Calls delayed by rate limits", "CallsHeldBack", ["carrier", "reason"]),
     ),
 }
 """Each row of the business dashboard: the words over it, and its graphs."""
@@ -112,7 +112,7 @@ class Dashboards(Construct):
         self._access_log = access_log
 
     def show_business(self) -> None:
-        """Show what a shop and its operator ask every day."""
+        """Make the dashboard of business figures."""
         dashboard = self._dashboard("business")
         dashboard.add_widgets(
             _words(
@@ -137,7 +137,7 @@ class Dashboards(Construct):
         dead_letters: Mapping[str, sqs.IQueue],
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
-        """Show what an operator looks at when an alarm has rung."""
+        """Make the dashboard that an operator looks at after an alarm."""
         by_name = self._functions.by_name
         dashboard = self._dashboard("machinery")
         dashboard.add_widgets(
@@ -154,18 +154,20 @@ class Dashboards(Construct):
         dashboard.add_widgets(
             *_row(
                 {
-                    "Requests, and those that failed": [
+                    "Requests and failed requests": [
                         api.metric_count(period=_FIVE_MINUTES, statistic="Sum", label="all"),
                         api.metric_client_error(
-                            period=_FIVE_MINUTES, statistic="Sum", label="4xx: the client's"
+                            period=_FIVE_MINUTES, statistic="Sum", label="4xx: errors of clients"
                         ),
-                        api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum", label="5xx: ours"),
+                        api.metric_server_error(
+                            period=_FIVE_MINUTES, statistic="Sum", label="5xx: errors of ours"
+                        ),
                     ],
                     "Time to answer (ms)": [
                         api.metric_latency(period=_FIVE_MINUTES, statistic=each, label=each)
                         for each in ("p50", "p95", "p99")
                     ],
-                    "Orders' workflows": [
+                    "Executions of the order flow": [
                         machine.metric_started(period=_FIVE_MINUTES, label="started"),
                         machine.metric_succeeded(period=_FIVE_MINUTES, label="ended well"),
                         machine.metric_failed(period=_FIVE_MINUTES, label="failed"),
@@ -177,28 +179,28 @@ class Dashboards(Construct):
             *_row(
                 {
                     "Errors of functions": [self._of_functions("Errors", "Sum")],
-                    "Calls turned away": [self._of_functions("Throttles", "Sum")],
-                    "Time of functions (p95, ms)": [self._of_functions("Duration", "p95")],
-                    "Functions at work at once": [self._of_functions("ConcurrentExecutions", "Maximum")],
+                    "Throttled calls": [self._of_functions("Throttles", "Sum")],
+                    "Duration of functions (p95, ms)": [self._of_functions("Duration", "p95")],
+                    "Concurrent executions": [self._of_functions("ConcurrentExecutions", "Maximum")],
                 }
             )
         )
         dashboard.add_widgets(
             *_row(
                 {
-                    "Messages that wait": [
+                    "Waiting messages": [
                         queue.metric_approximate_number_of_messages_visible(
                             period=_FIVE_MINUTES, statistic="Maximum", label=name
                         )
                         for name, queue in queues.items()
                     ],
-                    "Messages being tried, or backing off": [
+                    "Messages in work, or waiting for their retry": [
                         queue.metric_approximate_number_of_messages_not_visible(
                             period=_FIVE_MINUTES, statistic="Maximum", label=name
                         )
                         for name, queue in queues.items()
                     ],
-                    "Given up: dead letters": [
+                    "Messages in dead-letter queues": [
                         queue.metric_approximate_number_of_messages_visible(
                             period=_FIVE_MINUTES, statistic="Maximum", label=name
                         )
@@ -210,17 +212,19 @@ class Dashboards(Construct):
         dashboard.add_widgets(
             *_row(
                 {
-                    "The stream's delay (ms)": [
+                    "Delay of the stream router (ms)": [
                         by_name["route_changes"].metric(
                             "IteratorAge", period=_FIVE_MINUTES, statistic="Maximum"
                         )
                     ],
-                    "Polls' delay (s)": [self._ours("PollLag", "Maximum", service="poll_trackings")],
-                    "The table's units": [
+                    "Delay of tracking polls (s)": [
+                        self._ours("PollLag", "Maximum", service="poll_trackings")
+                    ],
+                    "Capacity units of the table": [
                         table.metric_consumed_read_capacity_units(period=_FIVE_MINUTES, label="read"),
                         table.metric_consumed_write_capacity_units(period=_FIVE_MINUTES, label="written"),
                     ],
-                    "The table's refusals": [
+                    "Throttled requests of the table": [
                         table.metric(
                             "ReadThrottleEvents",
                             period=_FIVE_MINUTES,
@@ -295,7 +299,7 @@ class Dashboards(Construct):
 
 
 def _row(graphs: Mapping[str, Sequence[cloudwatch.IMetric]]) -> list[cloudwatch.IWidget]:
-    """Graphs beside one another, by their titles."""
+    """Put graphs side by side, by their titles."""
     return [
         cloudwatch.GraphWidget(title=title, left=list(metrics), height=_HEIGHT, width=_WIDTH // len(graphs))
         for title, metrics in graphs.items()

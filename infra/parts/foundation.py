@@ -1,4 +1,4 @@
-"""What every part stands on."""
+"""The foundation: objects that every part uses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Foundation:
         )
 
     def timings(self) -> Access:
-        """How long everything about an order may take."""
+        """The times that an order may take."""
         settings = self.settings
         return access(
             ORDER_DEADLINE=str(settings.order_deadline),

@@ -1,4 +1,4 @@
-"""The inbox: what carriers told us, stored and waiting to be worked on. Doors to it are the API's."""
+"""The inbox: stored webhooks of carriers that wait for their processing. The API receives them."""
 
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -38,7 +38,7 @@ class Inbox(Construct):
         return self.work.queue
 
     def send_access(self) -> Access:
-        """Putting the way to a stored webhook into the queue."""
+        """Permission to put a reference to a stored webhook into the queue."""
         return access(
             allow_batches(self.queue.queue_arn, settings=self._settings), INBOX_QUEUE_URL=self.queue.queue_url
         )

@@ -1,4 +1,4 @@
-"""Labels: the bucket that holds them, and the queue of orders whose labels no workflow fetches."""
+"""Labels: their bucket, and the queue of orders whose labels are not fetched by a workflow."""
 
 from constructs import Construct
 
@@ -12,7 +12,7 @@ _RECEIVES = 200
 """The function itself gives up at the order's deadline; this is for a message that kills it."""
 
 _UNDO_DAYS = 30
-"""A label that was overwritten or deleted by mistake can be brought back for so long."""
+"""How many days an overwritten or deleted label can be restored."""
 
 
 class Labels(Construct):
@@ -62,7 +62,7 @@ class LabelQueue(Construct):
         self.work.feed(function, batch_size=5, concurrency=base.settings.label_concurrency)
 
     def send_access(self) -> Access:
-        """Asking for labels."""
+        """Permission to put orders into the label queue."""
         return access(
             allow_batches(self.work.queue.queue_arn, settings=self._settings),
             LABEL_QUEUE_URL=self.work.queue.queue_url,

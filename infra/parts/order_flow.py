@@ -34,7 +34,7 @@ class OrderFlow(Construct):
                 *carrier,
                 base.order_flow_access("SendTaskFailure"),
                 access(WEBHOOK_BASE_URL=webhook_base_url),
-                # Nothing may send an order a second time by itself, whichever way it was called.
+                # Lambda must never submit an order a second time by itself.
                 retry_attempts=0,
             ),
             functions.add("check_order", store.access("GetItem", "PutItem", "UpdateItem"), *carrier),
@@ -77,7 +77,7 @@ class OrderFlow(Construct):
         self._rule = events.Rule(
             self,
             "Broken",
-            description="Executions of the order flow that ended in any way but their own",
+            description="Executions of the order flow that failed, timed out or were stopped",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],

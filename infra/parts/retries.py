@@ -43,7 +43,7 @@ class RetryQueues(Construct):
             each.feed(function, batch_size=10, concurrency=base.settings.carrier_concurrency)
 
     def send_access(self) -> Access:
-        """Putting messages into every carrier's queue."""
+        """Permission to put messages into every carrier's queue."""
         return access(
             allow("sqs:SendMessage", on=[each.queue.queue_arn for each in self.queues.values()]),
             RETRY_QUEUE_URLS=self._addresses(lambda worker: worker.queue),

@@ -1,4 +1,4 @@
-"""What follows from a write: the table's stream, the one function that reads it, and the event bus."""
+"""The stream router: the function that reads the table's stream, and the event bus."""
 
 import json
 
@@ -26,12 +26,12 @@ _OF_INTEREST = (
 )
 """Orders and trackings as they change, webhooks as they come in or come again.
 
-Next polls, claims, expiry and all else stay out.
+Other changes, such as next polls, claims and expiry, are filtered out.
 """
 
 
 class StreamRouter(Construct):
-    """The bus of domain events, and the function that turns changes of the table into what follows."""
+    """The bus of domain events, and the function that reads the changes of the table."""
 
     def __init__(
         self, scope: Construct, id: str, base: Foundation, *, inbox: Inbox, label_queue: LabelQueue

@@ -1,4 +1,4 @@
-"""The sweep: every few minutes one function looks for whatever is overdue."""
+"""The sweep: every few minutes one function looks for overdue orders, webhooks, batches and parcels."""
 
 from constructs import Construct
 
@@ -47,7 +47,7 @@ class Sweep(Construct):
             "Runs",
             settings=base.settings,
             name="sweep",
-            description="Looks for whatever is overdue",
+            description="Looks for overdue orders, webhooks, batches and parcels",
             minutes=base.settings.sweep_minutes,
             action="lambda:InvokeFunction",
             target=self.function.function_arn,

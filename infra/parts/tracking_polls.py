@@ -1,4 +1,4 @@
-"""Tracking polls: who asks carriers about parcels that are due, and the queue of those nudged meanwhile."""
+"""Tracking polls: the functions that poll parcels that are due, and the queue of nudged parcels."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
@@ -13,9 +13,9 @@ from infra.state_machines.machine import state_machine
 from infra.state_machines.tracking_poll import definition
 
 _TOGETHER = 200
-"""Nudged parcels that are asked about together, at most."""
+"""The largest number of nudged parcels that are polled together."""
 _WINDOW = Duration.seconds(3)
-"""How long the first of them waits for the others."""
+"""How long the first nudged parcel waits for others."""
 _RECEIVES = 20
 """A parcel that another worker is asking about comes again until that one is done, or known to be dead."""
 
@@ -34,12 +34,12 @@ class TrackingPolls(Construct):
         self._ask_in_rounds(base)
 
     def nudge_access(self) -> Access:
-        """Having a parcel asked about at once."""
+        """Permission to have a parcel polled at once."""
         queue = self.nudged.queue
         return access(allow("sqs:SendMessage", on=queue.queue_arn), POLL_QUEUE_URL=queue.queue_url)
 
     def pace(self) -> Access:
-        """Planning the next poll."""
+        """Permission to plan the next poll."""
         return access(POLL_PACE=str(self._settings.poll_pace))
 
     def _ask_when_nudged(self, base: Foundation) -> None:
@@ -76,7 +76,7 @@ class TrackingPolls(Construct):
             "Rounds",
             settings=settings,
             name="tracking-poll",
-            description="Asks carriers about the parcels that are due",
+            description="Polls the parcels that are due",
             minutes=settings.poll_minutes,
             action="states:StartExecution",
             target=self.machine.state_machine_arn,

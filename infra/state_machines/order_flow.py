@@ -29,7 +29,7 @@ SERVICE_ERRORS = [
     "Runtime.HandlerNotFound",
     "Runtime.UserCodeSyntaxError",
 ]
-"""The function was not reached, or died without a word: all but SubmitOrder may simply be called again.
+"""The function was not reached, or it died without an answer. All but SubmitOrder can simply be called again.
 
 That goes on for as long as the order, or its refund, may take. An order is not given to a person because
 Lambda was busy for a minute, or a release was bad for ten.
@@ -87,7 +87,8 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
         "Comment": "From an accepted order to its label",
         "StartAt": "SubmitOrder",
         "States": {
-            # No Retry of any kind: what may have reached the carrier is never sent again by machinery.
+            # No Retry of any kind: an order that may have reached the carrier must not be submitted again
+            # here.
             "SubmitOrder": task(
                 "submit_order",
                 token=True,
@@ -123,7 +124,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "Compensate": task(
                 "compensate_order",
                 Retry=[
-                    # What a carrier has not given back within minutes takes it hours.
+                    # A refund that is not done within minutes usually takes hours.
                     retry(["RefundPending"], back_off | {"MaxDelaySeconds": settings.refund_retry_cap}),
                     called_again(seconds=settings.refund_deadline),
                 ],

@@ -1,8 +1,8 @@
 """A round of tracking polls: workers side by side, each run again while it leaves something and has time.
 
 The round ends with its slowest worker, and within the five minutes that Step Functions gives an express
-execution. One that fails is no loss: what it did not ask about is due, and the next round has it. Nothing of
-CDK is here: tests run the definition as it is.
+execution. A worker that fails loses nothing: the parcels that it did not poll are still due in the next
+round. Nothing of CDK is here: tests run the definition as it is.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def definition(settings: Settings, function: str) -> dict[str, Any]:
         "Next": "More",
     }
     return {
-        "Comment": "Carriers are asked about the parcels that are due",
+        "Comment": "Polls the parcels that are due",
         "StartAt": "Shares",
         "TimeoutSeconds": LONGEST_ROUND,
         "States": {
