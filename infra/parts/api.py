@@ -68,6 +68,7 @@ def add_api_functions(
         "get_label": [changes, *carrier, labels.access("GetObject", "PutObject")],
         "cancel_order": [joins, *carrier, retries.send_access()],
         "quote_rates": [settles, *carrier],
+        "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
         "change_order": [joins, *carrier],
         "hold_order": [joins, *carrier],
         "close_manifest": [joins, *carrier],

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import boto3
+import httpx
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -46,10 +47,12 @@ LOCAL_TENANT = "demo"
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
 accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
+rates = typer.Typer(help="Rate cards: your own prices with a carrier that tells none.")
 orders = typer.Typer(help="Orders: many at once, or one that needs a person.")
 inbox = typer.Typer(help="What carriers told us unasked, and nothing could be done with: the parking lot.")
 app.add_typer(keys, name="keys", no_args_is_help=True)
 app.add_typer(accounts, name="accounts", no_args_is_help=True)
+app.add_typer(rates, name="rates", no_args_is_help=True)
 app.add_typer(orders, name="orders", no_args_is_help=True)
 app.add_typer(inbox, name="inbox", no_args_is_help=True)
 
@@ -65,6 +68,14 @@ TenantOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WEBHOOK_HELP = "The webhook's id, or enough of its beginning: `lme#3f9a`."
+KeyOption = Annotated[str | None, typer.Option("--key", envvar="PARCELGATE_KEY", help="An API key.")]
+UrlOption = Annotated[
+    str | None, typer.Option("--url", envvar="PARCELGATE_URL", help="The API, without /v1.")
+]
+CardCarrierArgument = Annotated[
+    str, typer.Argument(metavar="CARRIER", help="A carrier that tells no prices, such as ubi.")
+]
+CardAccountOption = Annotated[str, typer.Option("--account", help="The name orders use for the account.")]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
 
@@ -181,7 +192,7 @@ def fail(message: str, *, code: int = 1) -> NoReturn:
 def create_key(
     tenant: TenantOption = "",
     scope: Annotated[
-        list[str] | None, typer.Option(help="May be given several times; all scopes by default.")
+        list[str] | None, typer.Option(help="May be given several times; all but operator by default.")
     ] = None,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     stack: StackOption = None,
@@ -189,7 +200,9 @@ def create_key(
     """Make a key and print it, alone, to standard output."""
     tenant = whose(tenant, stack)
     try:
-        key = api_keys.create(Deployment.named(stack).table, tenant, scope or sorted(api_keys.SCOPES), name)
+        key = api_keys.create(
+            Deployment.named(stack).table, tenant, scope or sorted(api_keys.SHOP_SCOPES), name
+        )
     except ValueError as error:
         fail(str(error))
     err.print("Keep it now: it cannot be shown again.")
@@ -275,6 +288,7 @@ def put_account(
         client.create_secret(Name=name, SecretString=json.dumps(content))
     except client.exceptions.ResourceExistsException:
         client.put_secret_value(SecretId=name, SecretString=json.dumps(content))
+    deployment.table.tenant(tenant).account_names.add(carrier, account)
     out.print(f"{name} is stored; functions see it within a minute.")
 
 
@@ -328,6 +342,107 @@ def _instead(carrier: str) -> str:
     if registry.webhook_answer(carrier) is not None:
         return "It is given an address with each order, by Parcelgate itself."
     return "It tells nothing unasked, and is asked instead."
+
+
+@rates.command("put")
+def put_rate_card(
+    carrier: CardCarrierArgument,
+    file: Annotated[Path, typer.Argument(help="The price list as CSV; docs/rates.md says how.")],
+    account: CardAccountOption = "default",
+    key: KeyOption = None,
+    url: UrlOption = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    stack: StackOption = None,
+) -> None:
+    """Store a price list in the place of the earlier one. Nothing is stored when a line is wrong."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    with _operator_access(key, url, tenant, stack) as call:
+        card = call("PUT", carrier, account, content).json()
+    out.print(f"{carrier}/{account} has a rate card of {len(card['rows'])} rows.", highlight=False)
+
+
+@rates.command("show")
+def show_rate_card(
+    carrier: CardCarrierArgument,
+    account: CardAccountOption = "default",
+    key: KeyOption = None,
+    url: UrlOption = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    as_json: JsonOption = False,
+    stack: StackOption = None,
+) -> None:
+    """Show the price list of an account."""
+    with _operator_access(key, url, tenant, stack) as call:
+        card = call("GET", carrier, account).json()
+    rows = [
+        (
+            row["service"],
+            row["destination_country"],
+            "{value} {unit}".format(**row["weight_up_to"]),
+            row["price"]["amount"],
+            row["price"]["currency"],
+        )
+        for row in card["rows"]
+    ]
+    columns = ("service", "destination_country", "weight_up_to", "price", "currency")
+    show(columns, rows, as_json=as_json)
+
+
+@rates.command("delete")
+def delete_rate_card(
+    carrier: CardCarrierArgument,
+    account: CardAccountOption = "default",
+    key: KeyOption = None,
+    url: UrlOption = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    stack: StackOption = None,
+) -> None:
+    """Delete the price list of an account. Orders that were priced by it keep their prices."""
+    with _operator_access(key, url, tenant, stack) as call:
+        call("DELETE", carrier, account)
+    out.print(f"{carrier}/{account} has no rate card.", highlight=False)
+
+
+@contextmanager
+def _operator_access(
+    key: str | None, url: str | None, tenant: str | None, stack: str | None
+) -> Iterator[Callable[..., httpx.Response]]:
+    """What calls the rate card of an account, and ends the command where the API says no."""
+    with _api_access(key, url, tenant, stack, scopes=("operator",), purpose="a rate card") as (
+        address,
+        secret,
+    ):
+
+        def call(method: str, carrier: str, account: str, content: bytes | None = None) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {secret}"}
+            if content is not None:
+                headers["Content-Type"] = "text/csv"
+            path = f"{address.rstrip('/')}/v1/carrier-accounts/{carrier}/{account}/rate-card"
+            try:
+                answer = httpx.request(method, path, headers=headers, content=content, timeout=60)
+            except httpx.TransportError as error:
+                fail(f"{address} does not answer ({type(error).__name__}).")
+            if not answer.is_success:
+                fail("\n".join(_refusals(answer)))
+            return answer
+
+        yield call
+
+
+def _refusals(answer: httpx.Response) -> Iterator[str]:
+    """What the API says against a rate card: a line for each that is wrong."""
+    try:
+        problem = answer.json()
+        yield str(problem.get("detail") or problem.get("message") or answer.reason_phrase)
+        for error in problem.get("errors", ()):
+            _, _, line, *column = error["pointer"].split("/") if error["pointer"] else ("", "", "", "")
+            place = f"Line {line}{''.join(f', column {name}' for name in column if name)}: " if line else ""
+            yield f"{place}{error['message']}"
+    except (ValueError, AttributeError, KeyError):
+        yield f"{answer.status_code} {answer.reason_phrase}"
 
 
 @inbox.command("list")
@@ -475,8 +590,8 @@ def close_order(
 @orders.command("import")
 def import_orders(
     file: Annotated[Path, typer.Argument(help="Orders as CSV or JSON; docs/importing.md says how.")],
-    key: Annotated[str | None, typer.Option(envvar="PARCELGATE_KEY", help="An API key.")] = None,
-    url: Annotated[str | None, typer.Option(envvar="PARCELGATE_URL", help="The API, without /v1.")] = None,
+    key: KeyOption = None,
+    url: UrlOption = None,
     tenant: Annotated[
         str | None, typer.Option(help="Whose orders: instead of a key, by whoever may make keys.")
     ] = None,
@@ -497,7 +612,9 @@ def import_orders(
     from local.command.order_files import FileError, results_path
 
     try:
-        with _api_access(key, url, tenant, stack) as (address, secret):
+        with _api_access(
+            key, url, tenant, stack, scopes=("orders:read", "orders:write"), purpose="an import"
+        ) as (address, secret):
             api = importing.Api(address, secret)
             if check:
                 _tell(*importing.check(file, api, ignore_unknown=ignore_unknown))
@@ -532,7 +649,13 @@ def _orders(count: int) -> str:
 
 @contextmanager
 def _api_access(
-    key: str | None, url: str | None, tenant: str | None, stack: str | None
+    key: str | None,
+    url: str | None,
+    tenant: str | None,
+    stack: str | None,
+    *,
+    scopes: Sequence[str],
+    purpose: str,
 ) -> Iterator[tuple[str, str]]:
     """Where the API is, and a key: the given ones, the local stack's, or one made for the occasion."""
     if key and url:
@@ -548,9 +671,9 @@ def _api_access(
         yield address, key
         return
     if tenant is None:
-        fail("Say whose orders these are: give --key, or --tenant.")
+        fail("Say for whom: give --key, or --tenant.")
     known(deployment, tenant)
-    made = api_keys.create(deployment.table, tenant, ["orders:read", "orders:write"], "an import")
+    made = api_keys.create(deployment.table, tenant, scopes, purpose)
     try:
         yield address, made
     finally:

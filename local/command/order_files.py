@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from parcelgate.http.requests import tables
 from parcelgate.http.requests.orders import OrderInput
 
 type Entry = Any
@@ -32,8 +33,6 @@ type Entry = Any
 _PAIR = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]+)")
 _SIDES = re.compile(r"([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
-_SHORTENED = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,3}")
-"""What a spreadsheet makes of a long number."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d{1,3}(?![\dA-Za-z])")
 _MOST_COMPLAINTS = 20
 _USUAL = {
@@ -110,20 +109,10 @@ def _text(path: Path) -> str:
         raise FileError(f"{path} is a folder.") from None
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}.") from None
-    advice = 'save it as "CSV UTF-8" and import that.'
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise FileError(f"{path} is UTF-16 (Excel's Unicode text): {advice}")
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        word = re.split(rb"[\s,;\t\"]", content[: error.start])[-1]
-        word += re.split(rb"[\s,;\t\"]", content[error.start :])[0]
-        try:
-            seen = f"probably Windows-1252 (line {line} then has `{word.decode('cp1252')}`)"
-        except UnicodeDecodeError:
-            seen = f"line {line} is no text in it"
-        raise FileError(f"{path} is not UTF-8, {seen}: {advice}") from None
+        return tables.decoded(content, str(path))
+    except tables.TableError as error:
+        raise FileError(str(error)) from None
 
 
 def known_columns() -> frozenset[str]:
@@ -215,19 +204,13 @@ def _from_json(text: str) -> list[tuple[int, Entry]]:
 
 
 def _from_csv(text: str, known: frozenset[str] | None) -> list[tuple[int, Entry]]:
-    lines = io.StringIO(text, newline="")
-    separator, skipped = _separator(lines)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    lines = tables.read_lines(text)
     orders: list[tuple[int, Entry]] = []
     complaints: list[str] = []
-    line = skipped + 1
     try:
-        names = [_column(name) for name in next(reader, [])]
+        names = [_column(name) for name in next(lines, (1, []))[1]]
         _check_names(names)
-        while True:
-            line = reader.line_num + skipped + 1
-            if (cells := next(reader, None)) is None:
-                break
+        for line, cells in lines:
             if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
                 raise FileError(f"Line {line} has more cells than there are columns.")
             row = {
@@ -243,25 +226,13 @@ def _from_csv(text: str, known: frozenset[str] | None) -> list[tuple[int, Entry]
             complaints += wrong
             if row and not wrong:
                 _take(row, line, orders)
-    except csv.Error as error:
-        raise FileError(f"Line {line} is not CSV: {error}.") from None
+    except tables.TableError as error:
+        raise FileError(str(error)) from None
     if complaints:
         more = len(complaints) - _MOST_COMPLAINTS
         shown = complaints[:_MOST_COMPLAINTS] + ([f"... and {more} more."] if more > 0 else [])
         raise FileError("\n".join(shown))
     return orders
-
-
-def _separator(lines: io.StringIO) -> tuple[str, int]:
-    """What divides the cells, and how many lines are no part of the table: Excel's `sep=;` is one."""
-    heading = lines.readline()
-    told = re.fullmatch(r'"?sep=(.)"?', heading.strip(" \r\n"), re.IGNORECASE)
-    if told:
-        return told[1], 1
-    if heading.strip("\r\n").lower() == "sep=\t":
-        return "\t", 1
-    lines.seek(0)
-    return max(",;\t", key=heading.count), 0
 
 
 def _column(name: str) -> str:
@@ -272,11 +243,11 @@ def _column(name: str) -> str:
 
 def _wrong(name: str, cell: str) -> str | None:
     """What is wrong with a cell, in a spreadsheet's words; None when nothing is, or the API will say so."""
-    if name.startswith("metadata.") and not _SHORTENED.fullmatch(cell):
+    if name.startswith("metadata.") and not tables.is_shortened(cell):
         return None
     kind = _kinds().get(name)
     measure = kind in _USUAL
-    if _SHORTENED.fullmatch(cell) or ((measure or kind == "integer") and _SCIENTIFIC.match(cell)):
+    if tables.is_shortened(cell) or ((measure or kind == "integer") and _SCIENTIFIC.match(cell)):
         return (
             f"{cell} is a number in scientific notation, as spreadsheets shorten long ones: make the column "
             "text and write it out."

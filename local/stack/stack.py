@@ -275,6 +275,7 @@ def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
 
 def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandbox_url: str) -> None:
     client = _client("secretsmanager", endpoint)
+    names = Table(_client("dynamodb", endpoint), outputs["TableName"]).tenant(TENANT).account_names
     accounts = json.loads(files.accounts.read_text())
     for carrier in CARRIERS:
         settings: dict[str, Any] = {"base_url": carrier_url(carrier, sandbox_url, os.environ)}
@@ -288,6 +289,7 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
                 client.create_secret(Name=name, SecretString=text)
             except client.exceptions.ResourceExistsException:
                 client.put_secret_value(SecretId=name, SecretString=text)
+            names.add(carrier, account)
 
 
 def _sends_the_sender(carrier: str) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from parcelgate.services.batches.batches import Batches, BatchWorker, Bodies, FanOut, Reading
     from parcelgate.services.catalogue.addresses import AddressChecker
     from parcelgate.services.catalogue.offers import Catalogue
+    from parcelgate.services.catalogue.rate_cards import RateCardKeeper
     from parcelgate.services.catalogue.rates import Quoter
     from parcelgate.services.events.stream_router import StreamRouter
     from parcelgate.services.labels.documents import LabelStore
@@ -291,6 +292,13 @@ class Runtime:
         from parcelgate.services.catalogue.rates import Quoter
 
         return Quoter(self.table, self.carriers)
+
+    @cached_property
+    def rate_card_keeper(self) -> "RateCardKeeper":
+        """Keeps the price lists of carrier accounts."""
+        from parcelgate.services.catalogue.rate_cards import RateCardKeeper
+
+        return RateCardKeeper(self.table, self.accounts)
 
     @cached_property
     def address_checker(self) -> "AddressChecker":

@@ -51,6 +51,10 @@ MAY: dict[str, dict[str, set[str]]] = {
     "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
     "cancel_order": {"table": JOIN, "retry queue": SEND, **CALL_CARRIER},
     "quote_rates": {"table": SETTLE, **CALL_CARRIER},
+    "manage_rate_cards": {
+        "table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
+        **READ_ACCOUNT,
+    },
     "change_order": {"table": JOIN, **CALL_CARRIER},
     "hold_order": {"table": JOIN, **CALL_CARRIER},
     "close_manifest": {"table": JOIN, **CALL_CARRIER},

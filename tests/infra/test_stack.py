@@ -388,6 +388,9 @@ class TestRoutes:
             "GET /v1/trackings/summary",
             "GET /v1/carriers",
             "GET /v1/carriers/{carrier}/services",
+            "PUT /v1/carrier-accounts/{carrier}/{account}/rate-card",
+            "GET /v1/carrier-accounts/{carrier}/{account}/rate-card",
+            "DELETE /v1/carrier-accounts/{carrier}/{account}/rate-card",
         }
     )
 

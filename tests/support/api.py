@@ -34,7 +34,7 @@ type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 REQUEST_ID = "JKJaXmPLvHcESHA="
 DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
-EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage"
+EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage operator"
 TENANT = "acme"
 BUCKET = "labels-test"
 BODIES = "bodies-test"

@@ -21,7 +21,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "cannot_change": (409, "The order cannot be changed any more"),
     "order_not_live": (409, "The order has failed or was cancelled"),
     "body_too_large": (413, "The body is too large"),
-    "unsupported_media_type": (415, "The body must be application/json"),
+    "unsupported_media_type": (415, "The body has another media type than this call takes"),
     "validation_failed": (422, "The request is not valid"),
     "not_supported_by_carrier": (422, "The carrier does not offer this"),
     "refused_by_carrier": (422, "The carrier refused"),

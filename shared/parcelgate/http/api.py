@@ -27,7 +27,15 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.http.answers import Answer, Site
 from parcelgate.http.problems import problem_answer
-from parcelgate.http.requests.reading import JSON, MERGE_PATCH, pointer, read_bytes, read_json
+from parcelgate.http.requests.reading import (
+    CSV,
+    JSON,
+    MERGE_PATCH,
+    check_media,
+    pointer,
+    read_bytes,
+    read_json,
+)
 from parcelgate.http.routes import FUNCTIONS, ROUTES, Route
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, check_key, finish
@@ -105,13 +113,24 @@ class Request:
     @cached_property
     def body(self) -> object:
         """The body as JSON. Raises ProblemError, also if it has more bytes than the route takes."""
+        self._refuse_compressed()
+        types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
+        content_type = self.headers.get("content-type", "")
+        return read_json(self.raw_body, content_type, most=ROUTES[self.route].max_bytes, types=types)
+
+    @property
+    def table(self) -> bytes:
+        """The body of a route that takes a table of CSV. Raises ProblemError, also if it is too large."""
+        self._refuse_compressed()
+        content_type, most = self.headers.get("content-type", ""), ROUTES[self.route].max_bytes
+        check_media(self.raw_body, content_type, most=most, types=(CSV,))
+        return self.raw_body
+
+    def _refuse_compressed(self) -> None:
         if self.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise ProblemError(
                 "unsupported_media_type", "Send the body uncompressed, without Content-Encoding."
             )
-        types = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
-        content_type = self.headers.get("content-type", "")
-        return read_json(self.raw_body, content_type, most=ROUTES[self.route].max_bytes, types=types)
 
     def within(self, seconds: float) -> Deadline:
         """Make a deadline `seconds` from now, or earlier if this invocation must end earlier."""

@@ -131,6 +131,9 @@ def _operation(route: Route) -> Json:
         model = _model("requests", route.body)
         required = route.lists != "never" or any(field.is_required() for field in model.model_fields.values())
         operation["requestBody"] = {"required": required, "content": dict.fromkeys(types, content)}
+    elif route.media is not None:
+        content = {"schema": {"type": "string"}, "example": sample(route)["body"]}
+        operation["requestBody"] = {"required": True, "content": {route.media: content}}
     elif route.idempotent:
         nothing = {"schema": {"type": "object", "maxProperties": 0}}
         operation["requestBody"] = {"required": False, "content": {JSON: nothing}}

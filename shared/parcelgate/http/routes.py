@@ -51,6 +51,8 @@ class Route(msgspec.Struct, frozen=True):
     """The model of the request's body; None: a POST takes no body, or `{}`."""
     max_bytes: int = 256 * 1024
     """The largest body, in bytes."""
+    media: str | None = None
+    """The media type of a body that is not JSON."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may also be, or must be, a list of `body`."""
     query: Literal["orders", "trackings", "account", "couriers"] | None = None
@@ -85,6 +87,7 @@ class Route(msgspec.Struct, frozen=True):
         statuses |= set() if self.open else {401, 500}
         statuses |= {403} if self.scope else set()
         statuses |= {400, 409, 413, 415, 422} if self.idempotent else set()
+        statuses |= {400, 413, 415, 422} if self.media else set()
         statuses |= {404} if "{id}" in self.path else set()
         statuses |= {422} if self.query else set()
         return tuple(sorted(statuses))
@@ -100,6 +103,7 @@ class Function(NamedTuple):
 
 _ORDER = {200: Response("orders.OrderResource")}
 _TRACKING = {200: Response("trackings.TrackingResource")}
+_RATE_CARD = {200: Response("catalogue.RateCardResource")}
 _EACH = {207: Response("trackings.TrackingResults")}
 _PAGE = {200: Response(media="text/html")}
 _TAKEN = ("Location", "Retry-After")
@@ -192,6 +196,20 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "POST /v1/rates", "quote_rates", "Rates", scope="orders:write", body="orders.OrderInput",
             answers={200: Response("catalogue.RateList")}, problems=(503,),
+        ),
+    )),
+    "manage_rate_cards": Function(512, 15, (
+        Route(
+            "PUT /v1/carrier-accounts/{carrier}/{account}/rate-card", "put_rate_card", "Rates",
+            scope="operator", media="text/csv", answers=_RATE_CARD, problems=(404,),
+        ),
+        Route(
+            "GET /v1/carrier-accounts/{carrier}/{account}/rate-card", "read_rate_card", "Rates",
+            scope="operator", answers=_RATE_CARD, problems=(404,),
+        ),
+        Route(
+            "DELETE /v1/carrier-accounts/{carrier}/{account}/rate-card", "delete_rate_card", "Rates",
+            scope="operator", answers={204: Response()},
         ),
     )),
     "follow_parcels": Function(1024, 28, (

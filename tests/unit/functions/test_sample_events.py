@@ -13,6 +13,7 @@ STATUSES = {
     "create_batch": 202,
     "close_manifest": 422,
     "quote_rates": 503,
+    "delete_rate_card": 204,
     "follow_parcels": 201,
     "change_trackings": 207,
     "forget_trackings": 207,
@@ -26,6 +27,8 @@ STATUSES = {
             "cancel_order",
             "change_order",
             "hold_order",
+            "put_rate_card",
+            "read_rate_card",
             "read_tracking",
             "change_tracking",
             "forget_tracking",
@@ -46,7 +49,10 @@ def test_a_sample_request_is_answered(key: str, backend: Backend) -> None:
     said = sample(CALLED[key])
 
     with FakeAggregator().in_place():
-        reply = call(key, body=said.get("body"), query=said.get("query"), **said.get("path", {}))
+        media = {"content-type": CALLED[key].media} if CALLED[key].media else {}
+        reply = call(
+            key, body=said.get("body"), headers=media, query=said.get("query"), **said.get("path", {})
+        )
 
     assert reply.status == STATUSES.get(CALLED[key].name, 200), reply.text
 

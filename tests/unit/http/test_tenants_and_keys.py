@@ -8,6 +8,7 @@ leads to nothing would prove nothing.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +19,9 @@ from parcelgate.carriers.errors import TransientError
 from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
+from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.http import routes
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
@@ -46,6 +49,9 @@ class Things(NamedTuple):
 
 
 type Given = dict[str, Any]
+
+
+RATE_CARD = "/v1/carrier-accounts/{carrier}/{account}/rate-card"
 
 
 class Row(NamedTuple):
@@ -92,6 +98,11 @@ ROWS: dict[str, Row] = {
         lambda its: {"body": {"carrier": "lso", "address": order_body()["ship_to"]}}, stranger=None
     ),
     "POST /v1/rates": Row(lambda its: {"body": order_body(its.reference)}, stranger=None),
+    f"GET {RATE_CARD}": Row(lambda its: {"carrier": "ubi", "account": "default"}),
+    **{
+        f"{method} {RATE_CARD}": Row(lambda its: {"carrier": "ubi", "account": "default"}, stranger=None)
+        for method in ("PUT", "DELETE")
+    },
     "POST /v1/trackings": Row(
         lambda its: {"body": {"carrier_code": "china-ems", "tracking_number": its.number}}, stranger=None
     ),
@@ -217,6 +228,14 @@ def _everything(backend: Backend) -> Things:
     )
     tracking = a_followed(f"{MARK}1CN", title=MARK)
     backend.tenant().trackings.add(tracking)
+    row = RateCardRow(
+        service=MARK,
+        destination_country="*",
+        weight_up_to=Weight(Decimal(1), WeightUnit.KG),
+        price=Money(Decimal(1), "AUD"),
+    )
+    card = RateCard(carrier="ubi", account="default", rows=(row,), updated_at=NOON)
+    backend.tenant().rate_cards.put(card)
     batch = call("POST /v1/orders/batch", body={"orders": [order_body(f"{MARK}-3")]}).json()["id"]
     return Things(order.id, ubi.id, tracking.id, batch)
 

@@ -18,6 +18,7 @@ from parcelgate.domain import countries, currencies
 from parcelgate.domain.problems import ProblemError
 
 JSON = "application/json"
+CSV = "text/csv"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
@@ -80,6 +81,16 @@ def read_bytes(event: Mapping[str, Any]) -> bytes:
         raise ProblemError("not_json", "The body is not text in UTF-8.") from None
 
 
+def check_media(raw: bytes, content_type: str, *, most: int, types: Collection[str]) -> None:
+    """Check the type and the size of a body. Raises `unsupported_media_type` or `body_too_large`."""
+    if content_type.partition(";")[0].strip().lower() not in types:
+        named = " or ".join(types)
+        form = "a CSV table" if CSV in types else "JSON"
+        raise ProblemError("unsupported_media_type", f"Send {form}, with Content-Type: {named}.")
+    if len(raw) > most:
+        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes. The limit is {most}.")
+
+
 def read_json(
     raw: bytes, content_type: str, *, most: int = MAX_BYTES, types: Collection[str] = (JSON,)
 ) -> object:
@@ -91,11 +102,7 @@ def read_json(
     """
     if not raw:
         return {}
-    if content_type.partition(";")[0].strip().lower() not in types:
-        named = " or ".join(types)
-        raise ProblemError("unsupported_media_type", f"Send JSON, with Content-Type: {named}.")
-    if len(raw) > most:
-        raise ProblemError("body_too_large", f"The body has {len(raw)} bytes. The limit is {most}.")
+    check_media(raw, content_type, most=most, types=types)
     try:
         value: object = json.loads(
             raw.decode("utf-8-sig"),

@@ -1,5 +1,6 @@
 """Carriers, services, prices, address checks, and the health of this API."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import FieldError
+from parcelgate.domain.rate_cards import RateCardRow
 from parcelgate.http.answers import copied
 
 
@@ -28,6 +30,15 @@ class RateList(msgspec.Struct, frozen=True):
     """The prices of the order at this moment."""
 
     rates: tuple[RateResource, ...]
+
+
+class RateCardResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A merchant's own price list for one carrier account."""
+
+    carrier: str
+    account: str
+    rows: tuple[RateCardRow, ...]
+    updated_at: datetime
 
 
 class CarrierList(msgspec.Struct, frozen=True):

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from parcelgate.store.credentials.api_keys import ApiKey
     from parcelgate.store.table import Table
 
-SCOPES = frozenset({"orders:read", "orders:write", "trackings:read", "trackings:write", "webhooks:manage"})
+SHOP_SCOPES = frozenset(
+    {"orders:read", "orders:write", "trackings:read", "trackings:write", "webhooks:manage"}
+)
+"""What a shop's key may have without being asked for by name."""
+SCOPES = SHOP_SCOPES | {"operator"}
 """All scopes there are."""
 
 _LONGEST = 200

@@ -42,6 +42,7 @@ def test_a_whole_login_is_stored_as_it_is(carrier: str, world: World, tmp_path: 
     result = put(carrier, content, tmp_path)
     assert result.exit_code == 0, result.output
     assert held(world, carrier) == content
+    assert world.table.tenant("acme").account_names.all() == [(carrier, "default")]
 
 
 @pytest.mark.parametrize("carrier", registry.trackers())

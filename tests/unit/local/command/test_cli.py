@@ -104,6 +104,14 @@ def test_the_queues_are_those_the_stack_names() -> None:
     assert set(deployment.retries.settings.retry_queue_urls) == set(registry.names())
 
 
+def test_a_key_may_what_a_shop_needs_and_is_the_operators_only_by_name(world: World) -> None:
+    assert run("create", of="keys").exit_code == 0
+    assert run("create", "--scope", "operator", of="keys").exit_code == 0
+    *_, shops, operators = api_keys.list_keys(world.table, "acme")
+    assert set(shops.scopes) == api_keys.SCOPES - {"operator"}
+    assert operators.scopes == ("operator",)
+
+
 # The parking lot
 
 
