@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from local import ROOT
+from parcelgate.carriers.lme.validation import FIELDS
 
 TEMPLATE = Path(__file__).parent / "carrier_template"
 REGISTRY = "shared/parcelgate/carriers/registry.py"
@@ -84,7 +85,18 @@ def _tidy(paths: list[Path]) -> None:
 
 
 def _filled(text: str, code: str) -> str:
+    text = text.replace("FIELDS_OF_THE_BODY", _fields())
     return text.replace("CODE", code).replace("CLASS", code.capitalize()).replace("NAME", code.capitalize())
+
+
+def _fields() -> str:
+    """Every field of the create body, by the table of a carrier that names each of them."""
+    known = {
+        "/carrier": '(OURS, "chooses this adapter")',
+        "/account": '(OURS, "chooses the login")',
+        "/metadata": '(OURS, "kept with the order")',
+    }
+    return "\n".join(f'    "{name}": {known.get(name, '(NOT_SENT, "not written yet")')},' for name in FIELDS)
 
 
 def main(code: str = "") -> int:
@@ -96,6 +108,6 @@ def main(code: str = "") -> int:
         return 2
     for path in written:
         print(path.relative_to(ROOT))
-    print(f"\nNext: .venv/bin/pytest tests/unit/carriers -k {code} says what is missing.")
+    print(f"\nNext: .venv/bin/pytest -q tests/unit/carriers/{code} says what is missing, first things first.")
     print("docs/adding-a-carrier.md says how each is written.")
     return 0

@@ -63,11 +63,19 @@ def overrides(code: str) -> type[msgspec.Struct]:
     return found
 
 
+def lines(what: str, missing: list[str]) -> str:
+    return "\n".join([f"{what}:", *missing])
+
+
 @pytest.mark.parametrize("code", PACKAGES)
 def test_every_grade_of_a_profile_is_told_as_it_is(code: str) -> None:
     told = {named(row): row[1] for row in rows(section(code), "call")}
-    grades = registry.profile(code).grades
-    assert {name: told.get(name) for name in grades} == grades
+    missing = [
+        f"| `{name}` | {grade} |"
+        for name, grade in registry.profile(code).grades.items()
+        if told.get(name) != grade
+    ]
+    assert not missing, lines(f"the table of calls of {code} in docs/carriers.md lacks", missing)
     assert {grade for _, grade in told.items()} <= GRADES
 
 
@@ -87,14 +95,18 @@ def test_every_override_is_told_with_its_default(code: str) -> None:
 def test_every_path_is_told(code: str) -> None:
     (row,) = (row for row in rows(section(code), "override") if named(row) == "paths")
     paths = import_module(f"{PACKAGES[code]}.settings").PATHS
-    assert re.findall(r"`(\w+)` `([^`]+)`", row[1]) == [(str(call), path) for call, path in paths.items()]
+    told = re.findall(r"`(\w+)` `([^`]+)`", row[1])
+    whole = ", ".join(f"`{call}` `{path}`" for call, path in paths.items())
+    required = [(str(call), path) for call, path in paths.items()]
+    assert told == required, lines(f"the row of paths of {code} in docs/carriers.md must say", [whole])
 
 
 @pytest.mark.parametrize("code", registry.CARRIERS)
 def test_the_table_of_fields_is_where_it_is_said_to_be(code: str) -> None:
     validation = import_module(f"{registry.CARRIERS[code]}.validation")
     assert re.search(rf"shared/parcelgate/carriers/{code}/validation(/fields)?\.py", section(code))
-    assert {place for place, _ in validation.FIELDS.values()} == set(Place)
+    unused = [str(place) for place in set(Place) - {place for place, _ in validation.FIELDS.values()}]
+    assert not unused, lines(f"FIELDS of {code} puts no field of the create body into", unused)
 
 
 def test_the_limits_are_told_with_their_defaults() -> None:

@@ -16,7 +16,7 @@ from parcelgate.carriers.toolkit.fields import Fields, Place
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.create import Draft
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
-from tests.support.carriers import first_service, is_carrier
+from tests.support.carriers import address_for, first_service, is_carrier
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "carriers.md"
 SENDER = {
@@ -118,6 +118,7 @@ def draft(carrier: str, **changes: Any) -> Draft:
         "carrier": carrier,
         "service": first_service(carrier),
         "account": "default",
+        "ship_to": {**BODY["ship_to"], **address_for(carrier)},
         **changes,
     }
     return read_order(body, carriers=[carrier], tenant="shop", order_id="ord_1", now=NOON)

@@ -49,7 +49,7 @@ def test_the_answer_to_a_callback_is_the_platforms() -> None:
 
 def test_who_pushes_to_an_account_says_what_proves_it() -> None:
     pushing = [code for code in registry.trackers() if registry.pushes(code)]
-    assert pushing == ["lme", "trackingmore"]
+    assert {"lme", "trackingmore"} <= set(pushing)
     for code in pushing:
         assert registry.webhook_answer(code) is not None
         # Either by headers, or by the body alone.

@@ -24,13 +24,9 @@ from parcelgate.domain.problems import MOST_FINDINGS, FieldError, Notice, bounde
 from parcelgate.http.requests.orders import read_order
 from parcelgate.services.orders.create import Draft, examined
 from tests.support.adapters import NOON, FakeTransport, FakeVault, lso_account
-from tests.support.carriers import first_service
+from tests.support.carriers import address_for, first_service, is_carrier
 
 SENDER = {"name": "Depot", "line1": "1 Dock Road", "city": "Foshan", "country": "CN", "state": "Guangdong"}
-AUSTIN = {"line1": "401 Congress Ave", "city": "Austin", "state": "TX", "postcode": "78701", "country": "US"}
-BERWICK = {"line1": "3 Lakeside Dr", "city": "Berwick", "state": "VIC", "postcode": "3806", "country": "AU"}
-PLACES = {"US": AUSTIN, "AU": BERWICK}
-"""Where orders go, by country: the first that a carrier delivers to."""
 MOST_PARCELS = 5
 
 
@@ -63,13 +59,6 @@ def twice(work: Callable[[int], Callable[[], object]], size: int) -> None:
     assert doubled < 2.1 * once
 
 
-def place(carrier: str) -> dict[str, str]:
-    countries = registry.profile(carrier).countries
-    served = [country for country in countries if country in PLACES]
-    assert served, f"PLACES here has no address for {carrier}, which serves {countries}: add one"
-    return PLACES[served[0]]
-
-
 def parcels_of(carrier: str) -> int:
     return min(registry.profile(carrier).max_parcels, MOST_PARCELS)
 
@@ -87,7 +76,7 @@ def body(carrier: str, items: int, **item: Any) -> dict[str, Any]:
         "carrier": carrier,
         "service": first_service(carrier),
         "reference": "shop-17",
-        "ship_to": {"name": "Ada Byrd", "company": "Byrd", "phone": "512-555-0142", **place(carrier)},
+        "ship_to": {"name": "Ada Byrd", "company": "Byrd", "phone": "512-555-0142", **address_for(carrier)},
         **({} if carrier == "lso" else {"ship_from": SENDER}),
         "parcels": [box] * parcels,
     }
@@ -104,7 +93,7 @@ def adapter(carrier: str, transport: FakeTransport | None = None) -> Carrier:
     built = registry.adapter(carrier)(
         Connection(account, transport or _CannotBeReached(), FakeVault(), lambda: NOON)
     )
-    assert isinstance(built, Carrier)
+    assert is_carrier(built, carrier)
     return built
 
 

@@ -81,7 +81,7 @@ class Adapter:
         """Check the order against LME's fields and limits; see `validation`."""
         return validation.examine(order, self._login.account, self._settings, self._clock())
 
-    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
+    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
         """Send createOrder, once (public).
 
         A readable refusal means that nothing was taken. Codes 200 and 500 to 599, a success without a
@@ -149,7 +149,7 @@ class Adapter:
             return Mismatch(detail="LME's reply does not have exactly one order.")
         return results.found(order, data, self._settings)
 
-    def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002 - the port has it
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Send cancelOrder (public). An order that is cancelled already counts as cancelled now.
 
         LME says whether in `isTrue`; a success that leaves it out is believed (assumed). Raises

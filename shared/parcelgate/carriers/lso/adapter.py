@@ -124,7 +124,7 @@ class Adapter:
         """The same question as `order_result`: the platform has one look-up for both (assumed)."""
         return self.order_result(order)
 
-    def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002 - the port has it
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Apply for the refund of an order, bought or failed (documented, note 4; the call assumed).
 
         A second refund of the same order succeeds too (assumed), so the call may be repeated at will.

@@ -252,7 +252,7 @@ class Adapter:
         headers = {"Lang": lang} if lang else {}
         return mapping.couriers(_data(self._client.call(Call.CARRIERS, headers=headers)))
 
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:  # noqa: ARG002
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
         """What a webhook is worth: whom to ask about, if its signature is good and its time is near.
 
         Never more, since the signature is that of the time alone; see `signing`.

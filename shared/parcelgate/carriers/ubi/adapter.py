@@ -79,7 +79,7 @@ class Adapter:
         """Check the order against the given table; see `validation`."""
         return validation.examine(order, self._settings)
 
-    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:  # noqa: ARG002
+    def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
         """Create one order (documented). UBI answers at once and sends no callback.
 
         Raises RefusedError, PartlyRefusedError, AuthenticationError, TransientError or
@@ -216,7 +216,7 @@ class Adapter:
             raise answers.whole(troubles)
         raise LabelPendingError(f"{len(files)} of {len(order.parcels)} labels")
 
-    def cancel(self, order: Order, *, at: datetime) -> Cancellation:  # noqa: ARG002
+    def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Delete the order, several pieces through their master (public).
 
         Where the carrier refused the master and took pieces, each piece is deleted by itself. An order

@@ -1,5 +1,7 @@
 """`make carrier` lays out rooms that are clean and that say what is missing."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,3 +54,30 @@ def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(root: 
     with pytest.raises(new_carrier.RefusedNameError):
         new_carrier.lay_out(code, root)
     assert sorted(root.rglob("*")) == before
+
+
+def test_what_is_not_written_is_told_in_the_order_in_which_one_writes_it(root: Path) -> None:
+    new_carrier.lay_out("kestrel", root)
+    path = f"{root}:{root / 'shared'}"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/carriers/kestrel"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = re.findall(r"^(\d+)\. ([^:]*)", done.stdout, re.M)
+    assert [place for place, _ in told] == [str(place) for place in range(1, len(told) + 1)]
+    assert [what for _, what in told] == [
+        "PROFILE in __init__.py",
+        "grades of PROFILE in __init__.py",
+        "PATHS in settings.py",
+        "wire.py",
+        "FIELDS in validation.py, and `examine`",
+        "codes.py",
+        "mapping.py",
+        "client.py",
+        "adapter.py",
+        "calls in sandbox/kestrel/carrier.py",
+    ]
