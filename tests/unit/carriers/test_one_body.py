@@ -145,7 +145,13 @@ def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     # What UBI, or LME, is told of a parcel by other means, and LSO of the sender.
     beside = {"reference", "description", "native_description", "declared_value"}
     others = {f"/parcels/*/{name}" for name in beside} | {"/ship_from"}
-    assert told & set(places_of(BODY)) <= unsent <= told | others
+    silent = sorted(told & set(places_of(BODY)) - unsent)
+    assert not silent, (
+        f"FIELDS of {carrier} says NOT_SENT of {silent}, and the client got no warning: where the body says no more "
+        "than the default, the field is OURS, or REFUSED with any other value"
+    )
+    unlisted = sorted(unsent - told - others)
+    assert not unlisted, f"examine of {carrier} warns of {unlisted}, which FIELDS does not call NOT_SENT"
 
 
 @pytest.mark.parametrize("carrier", registry.names())
