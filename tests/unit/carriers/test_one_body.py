@@ -147,8 +147,8 @@ def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
     others = {f"/parcels/*/{name}" for name in beside} | {"/ship_from"}
     silent = sorted(told & set(places_of(BODY)) - unsent)
     assert not silent, (
-        f"FIELDS of {carrier} says NOT_SENT of {silent}, and the client got no warning: where the body says no more "
-        "than the default, the field is OURS, or REFUSED with any other value"
+        f"FIELDS of {carrier} says NOT_SENT of {silent}, and the client got no warning: where the body says "
+        "no more than the default, the field is OURS, or REFUSED with any other value"
     )
     unlisted = sorted(unsent - told - others)
     assert not unlisted, f"examine of {carrier} warns of {unlisted}, which FIELDS does not call NOT_SENT"
@@ -158,7 +158,9 @@ def test_one_body_is_taken_by_every_carrier(carrier: str) -> None:
 def test_a_service_that_is_wrong_or_missing_is_told_with_where_the_services_are_listed(carrier: str) -> None:
     errors = [error for service in (None, "nosuch") for error in examined(carrier, service=service).errors]
 
-    assert {error.pointer for error in errors} == {"/service"}
+    assert {error.pointer for error in errors} == {"/service"}, (
+        f"examine of {carrier} must refuse a service that is not in its PROFILE, at /service and nowhere else"
+    )
     for error in errors:
         assert f"GET /v1/carriers/{carrier}/services" in error.message
 
