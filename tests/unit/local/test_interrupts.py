@@ -25,6 +25,17 @@ sys.meta_path.insert(0, Slow())
 sys.argv = ["local", "demo"]
 runpy.run_module("local", run_name="__main__")
 """
+SETTING_UP = """
+import importlib.abc, runpy, sys, time
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "ssl":
+            print("here", flush=True)
+            time.sleep(60)
+assert "ssl" not in sys.modules
+sys.meta_path.insert(0, Slow())
+runpy.run_path("local/toolchain/setup.py", run_name="__main__")
+"""
 WORKING = """
 import runpy, sys, time, types
 demo = types.ModuleType("local.demo.demo")
@@ -69,6 +80,10 @@ def interrupted(code: str, **env: str) -> tuple[int, str]:
 
 def test_while_modules_are_imported() -> None:
     assert interrupted(IMPORTING) == (-signal.SIGINT, "")
+
+
+def test_while_the_set_up_imports_its_modules() -> None:
+    assert interrupted(SETTING_UP) == (-signal.SIGINT, "")
 
 
 def test_while_it_works() -> None:
