@@ -87,6 +87,16 @@ def test_a_malformed_callback_is_acknowledged_parked_and_changes_nothing(body: b
     assert world.order(order) == ended
 
 
+def test_a_callback_may_begin_with_a_byte_order_mark(world: World) -> None:
+    world.settle(world.start_order())
+
+    world.push(world.carrier.urls[0], b'\xef\xbb\xbf{"code": 200, "data": {}}')
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+
+    states = {item["entry_state"]["S"] for item in world.items() if item["sk"]["S"] == "ENTRY"}
+    assert states == {"processed"}
+
+
 def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
     world.settle(world.start_order())
 

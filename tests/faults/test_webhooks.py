@@ -5,6 +5,7 @@ apart, see `tests.support.webhooks`.
 """
 
 import json
+from codecs import BOM_UTF8
 from datetime import timedelta
 from typing import Any
 
@@ -74,6 +75,16 @@ class TestSealedAndSigned:
         assert (after.status, codes(after)) == (TrackingStatus.DELIVERED, ["sign_in"])
         assert after.events[0].source is Source.WEBHOOK
         assert nudged(world) == [], "what is believed need not be asked about"
+        assert states(world) == [(PROCESSED, None)]
+
+    def test_a_byte_order_mark_is_no_reason_not_to_believe_it(self, world: World) -> None:
+        order, url = lme_order(world), address(world, "lme")
+        body = sealed(route("FHE1", "sign_in", world.clock.now))
+
+        world.push(url, BOM_UTF8 + body, signed(body, world.clock.now))
+        work(world)
+
+        assert codes(tracking_of(world, order)) == ["sign_in"]
         assert states(world) == [(PROCESSED, None)]
 
     def test_what_anybody_can_seal_changes_nothing_by_itself(self, world: World) -> None:
@@ -454,6 +465,15 @@ class TestOnlyTheTimeSigned:
 
         assert status_of(world.push(first, webhook(proof))) == 200
         assert status_of(world.push(second, webhook(proof, "RR2CN"))) == 401
+
+    def test_a_byte_order_mark_is_no_reason_not_to_read_it(self, world: World) -> None:
+        parcel, url = followed(world), address(world, "trackingmore")
+        body = webhook(verify_info(int(world.clock.now.timestamp())))
+
+        assert status_of(world.push(url, BOM_UTF8 + body)) == 200
+        work(world)
+
+        assert (nudged(world), states(world)) == ([parcel.id], [(PROCESSED, None)])
 
     def test_a_true_repeat_has_no_effect(self, world: World) -> None:
         followed(world)

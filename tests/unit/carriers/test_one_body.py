@@ -165,6 +165,18 @@ def test_a_service_that_is_wrong_or_missing_is_told_with_where_the_services_are_
         assert f"GET /v1/carriers/{carrier}/services" in error.message
 
 
+@pytest.mark.parametrize("carrier", registry.names())
+def test_a_misspelt_state_is_refused_by_every_carrier_with_the_likely_one(carrier: str) -> None:
+    country = registry.profile(carrier).countries
+    sydney = {"country": "AU", "postcode": "2000", "city": "Sydney", "state": "New South Whales"}
+    is_there = not country or "AU" in country
+    place = sydney if is_there else {"state": "Texass"}
+    read = draft(carrier, ship_to={**BODY["ship_to"], **place})
+    (error,) = read.errors
+    assert (error.pointer, error.code) == ("/ship_to/state", "unknown_value")
+    assert ("New South Wales" if is_there else "Texas") in error.message
+
+
 def test_that_body_says_everything_that_no_carrier_refuses() -> None:
     everything = [fields(carrier) for carrier in registry.names()]
     harmless = {

@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,14 @@ def test_every_state_is_found_by_the_name_that_is_sent() -> None:
 )
 def test_a_postcode_is_written_as_its_country_has_it(country: str, text: str, written: str | None) -> None:
     assert countries.postcode(country, text) == written
+
+
+def test_what_is_known_of_countries_stands_in_one_place() -> None:
+    shared = Path(countries.__file__).parents[1]
+    words = ("Queensland", "Texas", "Qu\u00e9bec", "Quebec", "Nunavut", "Tasmania", "Ohio")
+    modules = [path for path in shared.rglob("*.py") if path.name != "countries.py"]
+    assert len(modules) > 100
+    assert [path.name for path in modules if any(word in path.read_text("utf-8") for word in words)] == []
 
 
 def test_every_country_s_own_examples_are_postcodes() -> None:

@@ -150,11 +150,34 @@ class TestNumbers:
     def test_beyond_all_measure_are_refused_in_every_field(self, given: str) -> None:
         raw = f'{{"number": {given}}}'.encode()
         number = read_json(raw, "application/json")["number"]  # type: ignore[index]
-        box = a_box(items=[an_item(quantity=number)], weight={"value": number, "unit": "g"})
+        money = {"amount": number, "currency": "USD"}
+        sides = {"length": number, "width": number, "height": number, "unit": "cm"}
+        weight = {"value": number, "unit": "g"}
+        item = an_item(quantity=number, unit_value=money, weight=weight)
+        box = a_box(items=[item], weight=weight, dimensions=sides, volume=number, declared_value=money)
+        body = order_body(
+            parcels=[box],
+            label={"dpi": number},
+            customs={"description": "Hats", "value": money},
+            options={"max_price": money},
+        )
 
-        errors = {error.pointer for error in read(order_body(parcels=[box], label={"dpi": number})).errors}
+        errors = {error.pointer for error in read(body).errors}
 
-        assert errors >= {"/parcels/0/items/0/quantity", "/parcels/0/weight/value", "/label/dpi"}
+        assert errors >= {
+            "/parcels/0/items/0/quantity",
+            "/parcels/0/items/0/unit_value/amount",
+            "/parcels/0/items/0/weight/value",
+            "/parcels/0/weight/value",
+            "/parcels/0/dimensions/length",
+            "/parcels/0/dimensions/width",
+            "/parcels/0/dimensions/height",
+            "/parcels/0/volume",
+            "/parcels/0/declared_value/amount",
+            "/customs/value/amount",
+            "/options/max_price/amount",
+            "/label/dpi",
+        }
 
     def test_of_money_are_rounded_and_not_refused(self) -> None:
         value = {"amount": Decimal("59.699999999999996"), "currency": "USD"}

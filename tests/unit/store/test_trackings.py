@@ -155,7 +155,8 @@ class TestWhatIsKnown:
 
 class TestWhoFollowsIt:
     def test_is_found_by_account_courier_and_number(self, trackings: Trackings, parcel: Tracking) -> None:
-        assert trackings.find("default", "china-ems", "RR1CN") == parcel.id
+        for spelt in (("china-ems", "RR1CN"), ("China-EMS", " rr 1 cn"), ("china-ems", "\uff32R1CN")):
+            assert trackings.find("default", *spelt) == parcel.id
         for other in (
             ("b", "china-ems", "RR1CN"),
             ("default", "dhl", "RR1CN"),

@@ -5,6 +5,7 @@ that to creating several documented, the rest public. Items of v4, which names m
 """
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -183,6 +184,20 @@ class Range(_Theirs):
     delivered: Annotated[int | None, BeforeValidator(number)] = None
 
 
+def _link(value: Any) -> str | None:
+    """A web address that may be shown as a link; it may come without its scheme (assumed)."""
+    word = text(value) or ""
+    try:
+        parts = urlsplit(word)
+        is_one = parts.scheme in ("http", "https", "") and bool(parts.hostname)
+    except ValueError:
+        return None
+    return word if is_one and not any(mark.isspace() for mark in word) else None
+
+
+Link = Annotated[str | None, BeforeValidator(_link)]
+
+
 class CourierEntry(_Theirs):
     """A courier whose parcels can be followed."""
 
@@ -190,8 +205,8 @@ class CourierEntry(_Theirs):
     name: Text = _named("name", "courier_name")
     type: Text = None
     phone: Text = None
-    homepage: Text = None
-    picture: Text = None
+    homepage: Link = None
+    picture: Link = None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -488,6 +488,13 @@ def test_couriers_are_read_with_all_that_is_told() -> None:
     assert [courier.code for courier in found] == ["dhl", "ems"]
 
 
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "https://", "//", "a b", 7])
+def test_what_is_no_web_address_is_not_shown_as_a_courier_s(address: Any) -> None:
+    told = [{"name": "DHL", "code": "dhl", "homepage": address, "picture": address}]
+    (courier,) = adapter(FakeTransport({"trackingmore.carriers": [answer(told)]})).couriers()
+    assert (courier.homepage, courier.picture) == (None, None)
+
+
 @pytest.mark.parametrize(
     "ask", [ask for name, *_, ask in CALLS if name in {"costtime", "remote", "aircargo"}]
 )

@@ -675,7 +675,8 @@ def test_an_order_written_in_other_letters_is_known_again(again: bool) -> None:
 def test_warnings_at_the_top_of_an_answer_reach_the_order(of_update: bool) -> None:
     order = numbered(2)
     top = {"warnings": [{"code": 9, "message": "tariff changes"}]}
-    for entries in [[success(order)], []] if of_update else [[success(order)]]:
+    without_numbers = {"status": "Success", "orderId": "M"}
+    for entries in [[success(order)], [], [without_numbers]] if of_update else [[success(order)]]:
         ubi = adapter(ScriptedTransport({**answer(*entries), **top}))
         confirmed = ubi.update(order) if of_update else ubi.create(order)
         assert confirmed.warnings == (Notice("", "9", "tariff changes", source="carrier"),)

@@ -620,8 +620,10 @@ def test_journeys_are_sorted_by_number_and_a_bad_event_spoils_only_itself() -> N
 def test_a_journey_is_matched_by_whichever_name_the_answer_carries(name: str) -> None:
     event = {"eventTime": "2020-08-06T12:00:00", "eventCode": "DLD", "activity": None}
     answer = TrackAnswer.model_validate({name: "ab 1", "events": [event]})
-    (journey,), _ = histories(["AB1"], [answer], CarrierSettings())
-    assert [(one.status, one.description) for one in journey.events] == [("delivered", "")]
+    for asked in ("AB1", "Ab 1", "\uff41b1"):
+        (journey,), _ = histories([asked], [answer], CarrierSettings())
+        assert journey.tracking_number == asked
+        assert [(one.status, one.description) for one in journey.events] == [("delivered", "")]
     (_, other), _ = histories(["T9"], [answer], CarrierSettings())
     assert (other.names, len(other.events)) == (("ab 1",), 1)
 

@@ -17,7 +17,7 @@ from parcelgate.carriers.errors import (
 )
 from parcelgate.carriers.results import Waybill
 from parcelgate.domain.clock import now
-from parcelgate.domain.trackings import USED_AGAIN, ProofOfDelivery, Source
+from parcelgate.domain.trackings import ProofOfDelivery, Source
 from parcelgate.runtime import runtime
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.trackings import Trackings
@@ -448,7 +448,7 @@ class TestANumberThatIsUsedAgain:
     def test_is_the_same_parcels_for_ninety_days(
         self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
     ) -> None:
-        later(USED_AGAIN - timedelta(minutes=5))
+        later(timedelta(days=90) - timedelta(minutes=5))
         again = follow(parcel())
 
         assert (again.status, again.json()["id"]) == (200, delivered["id"])
@@ -457,7 +457,7 @@ class TestANumberThatIsUsedAgain:
     def test_is_followed_anew_here_and_there_without_the_old_story(
         self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
     ) -> None:
-        later(USED_AGAIN + timedelta(minutes=5))
+        later(timedelta(days=90, minutes=5))
         anew = follow(parcel(title="Another parcel"))
 
         shown = anew.json()
@@ -476,7 +476,7 @@ class TestANumberThatIsUsedAgain:
         delivered: Body,
         aggregator: FakeAggregator,
     ) -> None:
-        later(USED_AGAIN + timedelta(minutes=5))
+        later(timedelta(days=90, minutes=5))
         anew = follow(parcel()).json()
         old = {"id": delivered["id"]}
 
@@ -496,7 +496,7 @@ class TestANumberThatIsUsedAgain:
     def test_is_followed_anew_once_by_two_at_once(
         self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
     ) -> None:
-        later(USED_AGAIN + timedelta(minutes=5))
+        later(timedelta(days=90, minutes=5))
         others: list[Reply] = []
 
         def meanwhile() -> None:
@@ -514,7 +514,7 @@ class TestANumberThatIsUsedAgain:
     def test_stays_the_old_parcels_while_the_aggregator_does_not_forget_it(
         self, later: Callable[[timedelta], None], delivered: Body, aggregator: FakeAggregator
     ) -> None:
-        later(USED_AGAIN + timedelta(minutes=5))
+        later(timedelta(days=90, minutes=5))
         aggregator.refuse(NUMBER)
         assert follow(parcel()).code == "refused_by_carrier"
         aggregator.refused.clear()

@@ -1,13 +1,16 @@
 """What became of an order is counted by whoever brought it there, and by nobody else."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.trackings import Source, merge
 from parcelgate.runtime import runtime
 from parcelgate.services.orders import transitions
-from tests.support.orders import an_event, an_order
+from tests.support.orders import an_event, an_order, trackings_of
+from tests.support.trackings import seen
 from tests.support.world import World
 
 
@@ -42,3 +45,12 @@ def test_what_changes_nothing_is_not_counted(world: World, counted: list[Any]) -
 def test_a_whole_order_is_counted_once(world: World, counted: list[Any]) -> None:
     world.settle(world.start_order())
     assert counted == [("OrderOutcomes", OrderStatus.CONFIRMED)]
+
+
+def test_a_new_order_s_parcel_does_not_inherit_the_timeline_of_an_earlier_one(world: World) -> None:
+    order = world.settle(world.start_order())
+    (tracking,) = trackings_of(world.table, order)
+    at = order.created_at
+    earlier, own = seen("delivered", at=at - timedelta(days=3)), seen("info_received", at=at - timedelta(1))
+    after = merge(tracking, [earlier, own], source=Source.POLL, at=at)
+    assert [event.status for event in after.events] == ["info_received"]

@@ -11,8 +11,10 @@ import pytest
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import (
+    NextCarrier,
     OtherNumber,
     ProofOfDelivery,
+    Saying,
     Source,
     Tracking,
     TrackingStatus,
@@ -101,17 +103,21 @@ class TestWhatIsTold:
         self, timelines: Timelines, store: Trackings, parcel: Tracking, clock: FakeClock
     ) -> None:
         clock.sleep(60)
-        proof = ProofOfDelivery(image_url="https://a.test/1")
-        story = told(
-            seen("in_transit"), seen("delivered", hours=1), other_numbers=(OtherNumber("A1"),), proof=proof
-        )
+        facts = {
+            "other_numbers": (OtherNumber("A1"),),
+            "next_carrier": NextCarrier(clock(), "usps", "A1"),
+            "estimated_delivery": Saying(clock(), "by Tuesday"),
+            "signed_by": Saying(clock(), "A. BYRD"),
+            "proof": ProofOfDelivery(image_url="https://a.test/1"),
+        }
+        story = told(seen("in_transit"), seen("delivered", hours=1), **facts)
 
         after = timelines.take("acme", "trk_1", story, Source.WEBHOOK)
 
         assert store.get("trk_1") == after
         assert (after.status, after.version, after.updated_at) == (TrackingStatus.DELIVERED, 2, clock())
         assert [event.source for event in after.events] == [Source.WEBHOOK] * 2
-        assert (after.other_numbers, after.proof) == ((OtherNumber("A1"),), proof)
+        assert {name: getattr(after, name) for name in facts} == facts
 
     def test_a_second_time_is_not_written(
         self, dynamodb: Any, queue: Queue, clock: FakeClock, timelines: Timelines, parcel: Tracking
