@@ -36,7 +36,7 @@ that TrackingMore follows they stand in its order_id, its title or its number.
                                   `GET` shows it, `DELETE` drops it, a reset does not
 `POST /_sandbox/parcels`          lets accounts have followed parcels before: ``{"trackingmore": {"default":
                                   [{"tracking_number", "carrier_code"}]}}``
-`GET  /_sandbox/truth`            what has truly happened to every parcel so far, per carrier
+`GET  /_sandbox/truth`            what really happened to every parcel so far, per carrier
 ================================  ================================================================
 
 **Journeys.** A parcel is picked up, sorted and delivered, unless a word has it otherwise

@@ -25,16 +25,16 @@ def _arguments() -> argparse.Namespace:
     )
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="The carriers' stand-ins, on one port.",
+        description="Run the carrier sandbox: servers that replace all carriers, on one port.",
         epilog=f"steering words, anywhere in an order's reference:\n{words}\n\ncontrols:\n{controls}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--port", type=int, required=True, help="the port; 0 chooses a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
         "--accounts",
         type=Path,
-        help=f"JSON file of the logins let in (else: {json.dumps(default_accounts())})",
+        help=f"JSON file of the valid logins (default: {json.dumps(default_accounts())})",
     )
     parser.add_argument(
         "--callback-interval",
@@ -48,21 +48,21 @@ def _arguments() -> argparse.Namespace:
         type=float,
         default=usual.acceleration,
         metavar="FACTOR",
-        help="how much faster than in life parcels move (%(default)s)",
+        help="how many times faster than in reality parcels move (%(default)s)",
     )
     parser.add_argument(
         "--processing-seconds",
         type=float,
         default=usual.processing_seconds,
         metavar="SECONDS",
-        help="that an asynchronous order takes to finish (%(default)s)",
+        help="that an asynchronous order needs to finish (%(default)s)",
     )
     parser.add_argument(
         "--token-seconds",
         type=int,
         default=usual.token_seconds,
         metavar="SECONDS",
-        help="that a token lives (%(default)s)",
+        help="that a token is valid (%(default)s)",
     )
     return parser.parse_args()
 

@@ -22,7 +22,7 @@ CARRIERS: tuple[Callable[[World], Carrier], ...] = tuple(
 CONTROLS = {
     "GET /_sandbox/health": "whether it runs, and its carriers",
     "GET /_sandbox/ledger": "what was ordered, paid, called and called back, per carrier",
-    "GET /_sandbox/truth": "what has truly happened to every parcel",
+    "GET /_sandbox/truth": "what really happened to every parcel",
     "POST /_sandbox/advance": '{"seconds": n} moves the clock forward',
     "POST /_sandbox/run": '{"seconds": n} stops the clock after so long; null lets it run on',
     "POST /_sandbox/faults": (
@@ -36,7 +36,7 @@ CONTROLS = {
     "POST /_sandbox/parcels": (
         '{"trackingmore": {"<account>": [{"tracking_number", "carrier_code"}]}} has parcels followed before'
     ),
-    "POST /_sandbox/reset": "forgets everything but the webhooks, time moved included",
+    "POST /_sandbox/reset": "deletes everything except the webhook addresses, and resets the clock",
 }
 """The controls, for `--help`."""
 

@@ -61,7 +61,7 @@ def serve(settings: Settings | None = None, *, host: str = "127.0.0.1", port: in
     settings
         How it behaves; those of `Settings` when left out.
     host, port
-        Where it listens; port 0 takes a free one.
+        Where it listens; port the port; 0 chooses a free one.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def python_faults(name: str) -> list[str] | None:
     done = _run([TOOLS / "bin" / "pip-audit", *options, "-r", lock])
     found = _json(done.stdout)
     if not isinstance(found, dict):
-        print(f"audit: requirements/{name}.txt: nobody could be asked ({_last_line(done.stderr)})")
+        print(f"audit: requirements/{name}.txt: no index could be reached ({_last_line(done.stderr)})")
         return None
     return [
         f"requirements/{name}.txt: {package['name']} {package['version']}: {fault['id']}"
@@ -92,7 +92,7 @@ def node_faults(folder: str) -> list[str] | None:
     )
     found = _json(done.stdout)
     if not isinstance(found, dict) or "vulnerabilities" not in found:
-        print(f"audit: {folder}/package-lock.json: nobody could be asked ({_last_line(done.stderr)})")
+        print(f"audit: {folder}/package-lock.json: no index could be reached ({_last_line(done.stderr)})")
         return None
     return [
         f"{folder}/package-lock.json: {name}: {fault['severity']}"
@@ -131,7 +131,7 @@ def _last_line(text: str) -> str:
 def main() -> int:
     """Look everything through; 1 when something is known to be wrong."""
     if not make_tools():
-        print("audit: nothing was looked at. Run it again with a network.")
+        print("audit: nothing was checked, because no index could be reached. Run it again with a network.")
         return 0
     for path in write_lists():
         print(f"audit: {path.relative_to(ROOT)} lists what its lock names")
@@ -142,5 +142,5 @@ def main() -> int:
     for fault in faults:
         print(f"audit: {fault}")
     asked = sum(answer is not None for answer in answers)
-    print(f"audit: {asked} of {len(answers)} locks looked through, {len(faults)} known faults")
+    print(f"audit: {asked} of {len(answers)} locks checked, {len(faults)} known vulnerabilities")
     return 1 if faults else 0

@@ -1,4 +1,4 @@
-"""`make lint`'s look from outside: what checkov finds in the production template, and what was meant so.
+"""`make lint`'s look from outside: what checkov finds in the production template, and the accepted findings.
 
 checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Whatever it finds
 must stand in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Findings that are meant so: of one rule, for resources of this pattern."""
+    """Accepted findings: of one rule, for resources of this pattern."""
 
     check: str
     resources: str
@@ -52,13 +52,13 @@ def accepted() -> list[Accepted]:
 
 
 def judge(findings: Sequence[Finding], reasons: Sequence[Accepted]) -> Iterator[str]:
-    """Say what is new, and which reason is for nothing."""
+    """List new findings, and reasons that are no longer needed."""
     for finding in findings:
         if not any(reason.covers(finding) for reason in reasons):
             yield f"{finding.check_id} {finding.resource}: {finding.check_name}"
     for reason in reasons:
         if not any(reason.covers(finding) for finding in findings):
-            yield f"{reason.check} {reason.resources}: nothing is found that this reason is for"
+            yield f"{reason.check} {reason.resources}: this reason is no longer needed; remove it"
 
 
 def main() -> int:
@@ -68,9 +68,9 @@ def main() -> int:
     for line in said:
         print(line)
     if said:
-        print(f"checkov: mend this, or give a reason in {POLICY.relative_to(ROOT)}", file=sys.stderr)
+        print(f"checkov: correct this, or add a reason to {POLICY.relative_to(ROOT)}", file=sys.stderr)
         return 1
-    print("checkov: nothing that is not meant so")
+    print("checkov: every finding has its reason")
     return 0
 
 

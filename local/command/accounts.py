@@ -60,7 +60,7 @@ def _unknown(carrier: str, content: Content) -> Iterator[str]:
             if name not in fields:
                 where = f"{place}.{name}" if place else name
                 listed = "; ".join(f"{field} ({looks_like(kind)})" for field, kind in fields.items())
-                yield f"{where} is not a field of a {carrier} account. There are: {listed}"
+                yield f"{where} is not a field of an account of carrier {carrier}. The fields are: {listed}"
 
 
 def _places(carrier: str) -> Mapping[str, type[msgspec.Struct]]:

@@ -45,11 +45,11 @@ LOCAL_TENANT = "demo"
 """Whose key `make up` prints."""
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-keys = typer.Typer(help="API keys: made, listed and revoked. A key is shown once; only its hash is stored.")
-accounts = typer.Typer(help="Carrier accounts: the credentials Parcelgate uses with a carrier.")
-rates = typer.Typer(help="Rate cards: your own prices with a carrier that tells none.")
-orders = typer.Typer(help="Orders: many at once, or one that needs a person.")
-inbox = typer.Typer(help="What carriers told us unasked, and nothing could be done with: the parking lot.")
+keys = typer.Typer(help="Make, list and revoke API keys. A key is shown once; only its hash is stored.")
+accounts = typer.Typer(help="Store carrier accounts: the credentials that Parcelgate uses with a carrier.")
+rates = typer.Typer(help="Store rate cards: your own prices with a carrier that gives none.")
+orders = typer.Typer(help="Import many orders, or look after one that needs a person.")
+inbox = typer.Typer(help="List, read and replay parked webhooks: those that could not be used.")
 app.add_typer(keys, name="keys", no_args_is_help=True)
 app.add_typer(accounts, name="accounts", no_args_is_help=True)
 app.add_typer(rates, name="rates", no_args_is_help=True)
@@ -61,21 +61,23 @@ err = Console(stderr=True)
 
 StackOption = Annotated[
     str | None,
-    typer.Option("--stack", help="CloudFormation stack on AWS; without it, the stack of `make up`."),
+    typer.Option("--stack", help="The CloudFormation stack on AWS. Default: the stack of `make up`."),
 ]
 TenantOption = Annotated[
-    str, typer.Option("--tenant", help="Whose it is; on the stack of `make up` it is `demo` if not told.")
+    str, typer.Option("--tenant", help="The tenant. Default on the stack of `make up`: `demo`.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-WEBHOOK_HELP = "The webhook's id, or enough of its beginning: `lme#3f9a`."
+WEBHOOK_HELP = "The webhook's id, or the beginning of it, such as `lme#3f9a`."
 KeyOption = Annotated[str | None, typer.Option("--key", envvar="PARCELGATE_KEY", help="An API key.")]
 UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar="PARCELGATE_URL", help="The API, without /v1.")
+    str | None, typer.Option("--url", envvar="PARCELGATE_URL", help="The address of the API, without /v1.")
 ]
 CardCarrierArgument = Annotated[
-    str, typer.Argument(metavar="CARRIER", help="A carrier that tells no prices, such as ubi.")
+    str, typer.Argument(metavar="CARRIER", help="A carrier that gives no prices, such as ubi.")
 ]
-CardAccountOption = Annotated[str, typer.Option("--account", help="The name orders use for the account.")]
+CardAccountOption = Annotated[
+    str, typer.Option("--account", help="The name of the account, as orders use it.")
+]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")]
 
 
@@ -150,14 +152,14 @@ def whose(tenant: str, stack: str | None) -> str:
             fail(f"{tenant!r} cannot be a tenant: {error}.", code=2)
         return tenant
     if stack is not None:
-        fail("Say whose it is: --tenant.", code=2)
+        fail("Name the tenant with --tenant.", code=2)
     return LOCAL_TENANT
 
 
 def known(deployment: Deployment, tenant: str) -> None:
     """End the command if there is no such tenant: then nothing that is asked of it can be found."""
     if not deployment.is_tenant(tenant):
-        fail(f"There is no tenant {tenant} here: no key and no carrier account is theirs.")
+        fail(f"There is no tenant {tenant} here: it has neither a key nor a carrier account.")
 
 
 def show(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, as_json: bool = False) -> None:
@@ -192,12 +194,13 @@ def fail(message: str, *, code: int = 1) -> NoReturn:
 def create_key(
     tenant: TenantOption = "",
     scope: Annotated[
-        list[str] | None, typer.Option(help="May be given several times; all but operator by default.")
+        list[str] | None,
+        typer.Option(help="A scope of the key; may be given several times. Default: all but operator."),
     ] = None,
-    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    name: Annotated[str, typer.Option(help="A name that says what the key is for.")] = "",
     stack: StackOption = None,
 ) -> None:
-    """Make a key and print it, alone, to standard output."""
+    """Make a key. Standard output has the key and nothing else."""
     tenant = whose(tenant, stack)
     try:
         key = api_keys.create(
@@ -205,13 +208,13 @@ def create_key(
         )
     except ValueError as error:
         fail(str(error))
-    err.print("Keep it now: it cannot be shown again.")
+    err.print("Store it now: it cannot be shown again.")
     sys.stdout.write(key + "\n")
 
 
 @keys.command("list")
 def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
-    """Show a tenant's keys, never their secrets."""
+    """List a tenant's keys, without their secrets."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     rows = [
@@ -229,7 +232,7 @@ def revoke_key(
     tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
-    """Make a key useless within 60 seconds."""
+    """Revoke a key. It stops working within 60 seconds."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     try:
@@ -244,16 +247,17 @@ def revoke_key(
 def put_account(
     carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))],
     file: Annotated[
-        Path, typer.Option(help="JSON with the credentials; - for standard input.", allow_dash=True)
+        Path, typer.Option(help="A JSON file with the credentials; - reads standard input.", allow_dash=True)
     ],
     tenant: TenantOption = "",
-    account: Annotated[str, typer.Option(help="The name orders use for it.")] = "default",
+    account: Annotated[str, typer.Option(help="The name of the account, as orders use it.")] = "default",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Keep nothing of what is stored and not given.")
+        bool,
+        typer.Option("--replace", help="Replace the whole account: remove stored fields that are not given."),
     ] = False,
     stack: StackOption = None,
 ) -> None:
-    """Store a carrier account in Secrets Manager, or change it: what is not given stays as it is stored."""
+    """Store a carrier account in Secrets Manager, or change it. Fields not given keep their values."""
     tenant = whose(tenant, stack)
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
@@ -296,7 +300,7 @@ def put_account(
 def account_fields(
     carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))], as_json: JsonOption = False
 ) -> None:
-    """Print what an account of a carrier holds: each field, what it looks like and what it means."""
+    """Print the fields of a carrier's accounts: the form and the meaning of each."""
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
     columns = ("field", "looks like", "needed", "meaning")
@@ -305,15 +309,15 @@ def account_fields(
 
 @accounts.command("webhook-url")
 def webhook_url(
-    carrier: Annotated[str, typer.Argument(help="The carrier that is to tell us of parcels.")],
+    carrier: Annotated[str, typer.Argument(help="The carrier that sends the webhooks.")],
     tenant: TenantOption = "",
-    account: Annotated[str, typer.Option(help="The name orders use for the account.")] = "default",
+    account: Annotated[str, typer.Option(help="The name of the account, as orders use it.")] = "default",
     rotate: Annotated[
-        bool, typer.Option("--rotate", help="Make a new address; nothing is taken in at the old one.")
+        bool, typer.Option("--rotate", help="Make a new address. The old one stops working.")
     ] = False,
     stack: StackOption = None,
 ) -> None:
-    """Print, alone to standard output, the address to enter in the carrier's portal. It is a secret."""
+    """Print the webhook address to enter in the carrier's portal. The address is a secret."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     try:
@@ -327,12 +331,12 @@ def webhook_url(
         )
     except webhook_urls.NoAddressError:
         has = ", ".join(name for name in registry.trackers() if registry.pushes(name))
-        fail(f"{carrier} takes no address for a whole account; these do: {has}. {_instead(carrier)}".strip())
+        fail(f"{carrier} has no webhook address for an account. These have: {has}. {_instead(carrier)}")
     except webhook_urls.NoAccountError:
         known(deployment, tenant)
-        fail(f"{tenant} has no account {account} with {carrier}; store it first: `parcelgate accounts put`.")
+        fail(f"{tenant} has no account {account} with {carrier}. Store it: `parcelgate accounts put`.")
     if rotate:
-        err.print("Nothing is taken in at the old address any more: enter this one in the carrier's portal.")
+        err.print("The old address no longer works. Enter this one in the carrier's portal.")
     sys.stdout.write(url + "\n")
 
 
@@ -340,18 +344,18 @@ def _instead(carrier: str) -> str:
     if carrier not in registry.trackers():
         return f"There is no carrier {carrier}."
     if registry.webhook_answer(carrier) is not None:
-        return "It is given an address with each order, by Parcelgate itself."
-    return "It tells nothing unasked, and is asked instead."
+        return "Parcelgate gives it an address with each order, so you need not enter one."
+    return "It sends no webhooks; Parcelgate polls it."
 
 
 @rates.command("put")
 def put_rate_card(
     carrier: CardCarrierArgument,
-    file: Annotated[Path, typer.Argument(help="The price list as CSV; docs/rates.md says how.")],
+    file: Annotated[Path, typer.Argument(help="A CSV file of prices; docs/rates.md describes it.")],
     account: CardAccountOption = "default",
     key: KeyOption = None,
     url: UrlOption = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant, in place of --key.")] = None,
     stack: StackOption = None,
 ) -> None:
     """Store a price list in the place of the earlier one. Nothing is stored when a line is wrong."""
@@ -370,7 +374,7 @@ def show_rate_card(
     account: CardAccountOption = "default",
     key: KeyOption = None,
     url: UrlOption = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant, in place of --key.")] = None,
     as_json: JsonOption = False,
     stack: StackOption = None,
 ) -> None:
@@ -397,7 +401,7 @@ def delete_rate_card(
     account: CardAccountOption = "default",
     key: KeyOption = None,
     url: UrlOption = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose prices: instead of a key.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant, in place of --key.")] = None,
     stack: StackOption = None,
 ) -> None:
     """Delete the price list of an account. Orders that were priced by it keep their prices."""
@@ -448,11 +452,11 @@ def _refusals(answer: httpx.Response) -> Iterator[str]:
 @inbox.command("list")
 def list_parked(
     tenant: TenantOption = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Show no more than the newest so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The largest number of webhooks to list.")] = None,
     as_json: JsonOption = False,
     stack: StackOption = None,
 ) -> None:
-    """Show the webhooks that are parked, the newest first, each with the reason."""
+    """List parked webhooks with the reason of each, the newest first."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     rows = [
@@ -464,7 +468,7 @@ def list_parked(
     if rows or as_json:
         show(("webhook", "received", "account", "order", "reason"), rows, as_json=as_json)
     else:
-        err.print("Nothing is parked.")
+        err.print("No webhook is parked.")
 
 
 @inbox.command("show")
@@ -473,7 +477,7 @@ def show_webhook(
     tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
-    """Show one webhook: why it is parked, when it came, and what it said. That may be personal data."""
+    """Show one webhook: its reason, its time and its content, which may have personal data."""
     entry = _webhook(Deployment.named(stack), whose(tenant, stack), webhook)
     body, form = _legible(entry.body)
     facts = {
@@ -498,25 +502,27 @@ def show_webhook(
 def replay_webhooks(
     tenant: TenantOption = "",
     webhook: Annotated[str | None, typer.Argument(help=WEBHOOK_HELP)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All parked webhooks.")] = False,
     stack: StackOption = None,
 ) -> None:
-    """Have a parked webhook worked on again, or all of them. It is as fresh as it was when it came."""
+    """Process a parked webhook again, or all of them. Its age counts from when it first came."""
     if (webhook is None) is not everything:
-        fail("Name one webhook (see `parcelgate inbox list`), or say --all.")
+        fail("Name one webhook (see `parcelgate inbox list`), or give --all.")
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     table = deployment.table
     if webhook is not None:
         entry = _webhook(deployment, tenant, webhook)
         operations.replay(table, tenant, entry.id)
-        out.print(f"{entry.id} is worked on within seconds; if nothing can be done, it is parked again.")
+        out.print(
+            f"{entry.id} will be processed within seconds. If it still cannot be used, it is parked again."
+        )
         return
     known(deployment, tenant)
     entries = [entry.id for entry in table.tenant(tenant).inbox.parked()]
     for entry_id in entries:
         operations.replay(table, tenant, entry_id)
-    out.print(f"{len(entries)} webhooks are worked on again; see `parcelgate inbox list` in a minute.")
+    out.print(f"{len(entries)} webhooks will be processed again. See `parcelgate inbox list` in a minute.")
 
 
 def _webhook(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
@@ -524,7 +530,7 @@ def _webhook(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
         return operations.find_webhook(deployment.table, tenant, name)
     except operations.NoSuchWebhookError as error:
         if error.several:
-            fail(f"Several parked webhooks begin with {name}: give more of the id.")
+            fail(f"Several parked webhooks begin with {name}. Give more of the id.")
         known(deployment, tenant)
         fail(f"{tenant} has no webhook {name}; see `parcelgate inbox list --tenant {tenant}`.")
 
@@ -542,7 +548,7 @@ def _legible(body: bytes) -> tuple[str, str]:
 
 @orders.command("reread")
 def reread_order(order_id: OrderArgument, tenant: TenantOption = "", stack: StackOption = None) -> None:
-    """Have the carrier asked how an order stands; what it says is then true of the order here."""
+    """Ask the carrier how an order stands, and bring the order here up to date."""
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     try:
@@ -551,10 +557,8 @@ def reread_order(order_id: OrderArgument, tenant: TenantOption = "", stack: Stac
         known(deployment, tenant)
         fail(f"{tenant} has no order {order_id}.")
     except operations.NotForThisOrderError as error:
-        fail(f"{order_id} is {error.order.status}: there is nothing to be asked that is not asked anyway.")
-    out.print(
-        f"{order_id} is {order.status}; {order.carrier} is asked within seconds, for 12 hours if need be."
-    )
+        fail(f"{order_id} is {error.order.status}; Parcelgate already asks all that there is to ask.")
+    out.print(f"{order_id} is {order.status}. Parcelgate asks {order.carrier} now, and retries for 12 hours.")
 
 
 @orders.command("close")
@@ -562,48 +566,51 @@ def close_order(
     order_id: OrderArgument,
     tenant: TenantOption = "",
     not_at_carrier: Annotated[
-        bool, typer.Option("--not-at-carrier", help="You have looked: the carrier does not have it.")
+        bool,
+        typer.Option(
+            "--not-at-carrier", help="Confirms that you asked the carrier and it does not have the order."
+        ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     stack: StackOption = None,
 ) -> None:
-    """End an order that needs attention and is not with the carrier: it fails, its reference is free."""
+    """Close an order that needs attention and that the carrier does not have. It becomes failed."""
     if not not_at_carrier:
-        fail("Look the order up with the carrier first. Does it not have it? Then say --not-at-carrier.")
+        fail("First ask the carrier. If it does not have the order, run this again with --not-at-carrier.")
     tenant = whose(tenant, stack)
     deployment = Deployment.named(stack)
     if not yes:
         out.print(
-            f"Closing {order_id} frees its reference. If the carrier has it after all, it is paid twice."
+            f"Closing {order_id} frees its reference. If the carrier has it, a new order is paid twice."
         )
-        typer.confirm("Close it?", abort=True)
+        typer.confirm("Close the order?", abort=True)
     try:
         operations.close(deployment.table, tenant, order_id)
     except OrderNotFoundError:
         known(deployment, tenant)
         fail(f"{tenant} has no order {order_id}.")
     except operations.NotForThisOrderError as error:
-        fail(f"{order_id} is {error.order.status}; only an order that needs attention is closed by hand.")
-    out.print(f"{order_id} is failed; its reference is free.")
+        fail(f"{order_id} is {error.order.status}; only an order that needs attention can be closed.")
+    out.print(f"{order_id} has failed now. Its reference is free.")
 
 
 @orders.command("import")
 def import_orders(
-    file: Annotated[Path, typer.Argument(help="Orders as CSV or JSON; docs/importing.md says how.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV or JSON file of orders; docs/importing.md describes it.")
+    ],
     key: KeyOption = None,
     url: UrlOption = None,
     tenant: Annotated[
-        str | None, typer.Option(help="Whose orders: instead of a key, by whoever may make keys.")
+        str | None, typer.Option(help="The tenant, in place of --key. Needs the right to make keys.")
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only say what is wrong with each order; nothing is bought.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the orders. Nothing is bought.")] = False,
     ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Pass over columns that no order has.")
+        bool, typer.Option("--ignore-unknown", help="Ignore columns that are not fields of an order.")
     ] = False,
     stack: StackOption = None,
 ) -> None:
-    """Create orders from a file, show how far they are, and write what became of each beside the file.
+    """Create orders from a file, show the progress, and write the results beside the file.
 
     Ends with 0 when every order was confirmed, with 1 when some were not. It can be interrupted: the
     same command goes on. Run again later, it sends what is new in the file and what had failed.
@@ -623,9 +630,9 @@ def import_orders(
     except (FileError, OSError) as error:
         fail(str(error), code=2)
     except importing.ImportFailedError as error:
-        fail(f"{error} The same command goes on from here.", code=2)
+        fail(f"{error} Run the same command again to continue.", code=2)
     except KeyboardInterrupt:
-        fail("Interrupted; the same command goes on from here.", code=130)
+        fail("Interrupted. Run the same command again to continue.", code=130)
     out.print(str(results_path(file)), soft_wrap=True, highlight=False, markup=False)
     if not whole:
         raise typer.Exit(1)

@@ -37,7 +37,7 @@ _EXAMPLE = """\
 examples:
   python -m local deploy production
   python -m local deploy staging -c protect_data=0 --yes
-  python -m local deploy production --check      # look, and start nothing
+  python -m local deploy production --check      # only check, change nothing
 
 `make deploy STAGE=staging OPTIONS="--check"` does the same."""
 
@@ -77,7 +77,7 @@ def main(*arguments: str) -> int:
             return 1
         for number, each in enumerate(passes):
             if number:
-                _say("\nThe stack stands. Now its data is protected against deletion.")
+                _say("\nThe stack is deployed. The second pass protects its data against deletion.")
                 assembly = _synthesize(stage, each, seen.region)
             _deploy(assembly, seen.region, ask=not options.yes and not number)
     except DeploymentError as error:
@@ -109,13 +109,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="RESOURCE",
         action="append",
         default=[],
-        help="let this resource go, with what is in it; its name stands in the list of what is in the way",
+        help="accept the loss of this resource and its content; the check lists the names",
     )
-    parser.add_argument("--check", action="store_true", help="look at everything and start nothing")
-    parser.add_argument("--yes", action="store_true", help="ask nothing: for a machine that deploys")
+    parser.add_argument("--check", action="store_true", help="only check, change nothing")
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask for confirmation, for use in automation"
+    )
     options = parser.parse_args(arguments)
     if options.stage == "local":
-        parser.error("`local` is the stack of `make up`")
+        parser.error("`local` is the stack of `make up`; name another stage; name another stage")
     if not STAGE.fullmatch(options.stage):
         parser.error("a stage has at most 30 small letters, digits and hyphens, and begins with a letter")
     return options
@@ -173,7 +175,7 @@ def _show(stage: str, seen: Look, difference: Sequence[changes.Change], *, first
         _say(f"  {line}")
     if not first and not difference:
         _say("  nothing changes")
-    for title, stops in (("In the way:", True), ("To be known:", False)):
+    for title, stops in (("These stop the deployment:", True), ("To be known:", False)):
         found = [each for each in seen.findings if each.stops is stops]
         if found:
             _say(f"\n{title}")
@@ -191,7 +193,7 @@ def _say_finding(number: int, finding: Finding) -> None:
 
 def _agreed(first: bool) -> bool:
     if not sys.stdin.isatty():
-        _say("\nNobody can be asked here: say --yes.")
+        _say("\nThere is no terminal to ask for confirmation. Give --yes.")
         return False
     question = "Deploy it for the first time?" if first else "Deploy?"
     return input(f"\n{question} [y/N] ").strip().lower() in ("y", "yes")
@@ -203,7 +205,7 @@ def _deploy(assembly: Path, region: str | None, *, ask: bool) -> None:
     command += ["--outputs-file", str(_outputs_file(assembly))]
     if subprocess.run(command, cwd=ROOT, env=_environment(region)).returncode:
         raise DeploymentError(
-            "The deployment did not come to its end. AWS undoes what it had begun. Run the same command "
+            "The deployment failed. AWS undoes what it had begun. Run the same command "
             "again: it says what failed first, and goes on where this one stopped."
         )
 

@@ -44,7 +44,7 @@ STATE = ROOT / ".local"
 
 TENANT = "demo"
 ACCELERATION = 1440.0
-"""A day of a parcel's life passes in a minute."""
+"""A parcel travels a day in a minute."""
 CARRIERS = registry.trackers()
 """Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
 
@@ -430,7 +430,7 @@ def _say(line: str) -> None:
 def _show(stack: Stack) -> None:
     """Print where the stack is and how to call it, to standard output."""
     print(
-        f"Tenant   {TENANT} (the commands' own unless you say --tenant)\n"
+        f"Tenant   {TENANT} (the default of the commands; --tenant names another)\n"
         f"Sandbox  {stack.sandbox_url}\n"
         f"AWS      {stack.aws_endpoint_url}\n"
         "\n"

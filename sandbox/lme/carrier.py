@@ -56,7 +56,7 @@ class Lme:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what has truly happened to every parcel."""
+        """Tell what really happened to every parcel."""
         return [
             story(number, order.entry.reference, tracking.happened(order, self._time()))
             for number, order in self._by_number.items()

@@ -84,7 +84,7 @@ class Lso:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what has truly happened to every parcel."""
+        """Tell what really happened to every parcel."""
         return [
             story(
                 number, order.entry.parcels[index].reference, tracking.happened(order, number, self._time())

@@ -63,7 +63,7 @@ class Ubi:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what has truly happened to every parcel."""
+        """Tell what really happened to every parcel."""
         parcels = {
             piece.tracking_number: (order, piece)
             for order, _ in self._found.values()

@@ -27,7 +27,7 @@ def test_a_new_finding_is_said(finding: Finding) -> None:
 
 def test_a_reason_for_nothing_is_said() -> None:
     (line,) = judge([], [REASON])
-    assert "nothing is found" in line
+    assert "no longer needed" in line
 
 
 def test_every_reason_says_why() -> None:

@@ -71,7 +71,7 @@ def test_a_field_that_there_is_not_is_refused_by_name_with_those_there_are(
     result = put(carrier, content, tmp_path)
     words = " ".join(result.output.split())
     assert result.exit_code == 1
-    assert f"{place}{'.' if place else ''}foo is not a field of a {carrier} account. There are: " in words
+    assert f"{place}{'.' if place else ''}foo is not a field of an account of carrier {carrier}. " in words
     if place == "credentials":
         for field in msgspec.structs.fields(registry.account_fields(carrier).credentials):
             assert f"{field.name} ({looks_like(field.type)})" in words

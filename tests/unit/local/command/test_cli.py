@@ -121,7 +121,7 @@ def parked(world: World, body: bytes = b"{}", *, reason: str = "no such parcel",
 
 
 def test_what_is_parked_is_listed_newest_first_with_its_reason(world: World) -> None:
-    assert "Nothing is parked" in run("list", of="inbox").output
+    assert "No webhook is parked" in run("list", of="inbox").output
     first = parked(world, b"1")
     world.clock.sleep(60)
     second = parked(world, b"2", reason="not JSON")
