@@ -14,6 +14,9 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - L
     detail = event["detail"]
     names = execution_input(detail)
     bind_log_keys(**names.log_keys)
-    log.warning("an execution broke", extra={"execution": detail["name"], "status": detail["status"]})
+    log.warning(
+        "an execution of the order flow ended badly; its order is given up",
+        extra={"execution": detail["name"], "status": detail["status"]},
+    )
     count("ExecutionsBroken", status=detail["status"])
     runtime.order_flow.give_up(names.tenant, names.order_id, "workflow_ended")

@@ -21,7 +21,7 @@ def work(record: SQSRecord) -> None:
         processor: WebhookProcessor = runtime.webhook_processor
         processor.process(message["tenant"], message["id"])
     except Exception as error:
-        log.error("a webhook was not worked off", extra=safe_error_fields(error))
+        log.error("a webhook was not processed; its message comes again", extra=safe_error_fields(error))
         raise
 
 

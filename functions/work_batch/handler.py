@@ -36,7 +36,10 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         try:
             worker.work(record.body, deadline)
         except Exception as error:
-            log.error("a part of a batch was not worked off", extra=safe_error_fields(error))
+            log.error(
+                "entries of a batch were not processed; their message comes again",
+                extra=safe_error_fields(error),
+            )
             raise
 
     return process_partial_response(event, work, _BATCH, context)

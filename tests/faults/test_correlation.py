@@ -55,5 +55,8 @@ def test_what_follows_from_a_request_bears_its_id(
     for bodies in messages.values():
         assert {json.loads(body)["correlation_id"] for body in bodies} == {REQUEST_ID}
     of_the_order = [line for line in lines() if line.get("order_id") == ended.id]
-    assert {line["message"] for line in of_the_order} >= {"the order goes on later", "no label yet"}
+    assert {line["message"] for line in of_the_order} >= {
+        "the order is not settled; it is tried again later",
+        "no label yet",
+    }
     assert {line.get("correlation_id") for line in of_the_order} == {REQUEST_ID}

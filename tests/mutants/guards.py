@@ -141,9 +141,9 @@ GUARDS = (
         "what the sweep cannot deal with leaves the rest alone",
         f"{S}/services/operator/sweep.py",
         "                except Exception as error:\n                    log.error(\n"
-        '                        "left behind",',
+        '                        "an overdue item could not be handled; it is postponed",',
         "                except ZeroDivisionError as error:\n                    log.error(\n"
-        '                        "left behind",',
+        '                        "an overdue item could not be handled; it is postponed",',
         (f"{U}/services/operator/test_sweep.py",),
     ),
     Guard(

@@ -133,7 +133,7 @@ def instrumented[**P, R](
             try:
                 return handler(*args, **kwargs)
             except expected as error:
-                log.info("not yet", extra={"error": type(error).__name__})
+                log.info("the work ended with an expected error", extra={"error": type(error).__name__})
                 error.args = ()
                 _print_no_frames()
                 raise error from None

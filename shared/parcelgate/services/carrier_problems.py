@@ -55,7 +55,10 @@ def of(error: CarrierError) -> ProblemError:
     """The problem of a call that may simply be made again: `refused_by_carrier` or `carrier_unavailable`."""
     if isinstance(error, RefusedError):
         return refusal("refused_by_carrier", error)
-    log.info("a carrier gave no answer", extra={"error": type(error).__name__})
+    log.info(
+        "the carrier could not be asked; the client is told to try again",
+        extra={"error": type(error).__name__},
+    )
     return unavailable(error)
 
 

@@ -297,4 +297,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         try:
             write()
         except StoreError as error:
-            log.warning("the limits could not be noted", extra={"error": type(error).__name__})
+            log.warning(
+                "the result of a call could not be counted for the account's limits",
+                extra={"error": type(error).__name__},
+            )

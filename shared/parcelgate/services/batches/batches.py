@@ -116,7 +116,9 @@ class FanOut(msgspec.Struct, frozen=True):
                 for part in batched(bodies, _AT_ONCE, strict=False)
             ]
         except (BotoCoreError, ClientError) as error:
-            log.error("a batch was not fanned out; the sweep will", extra=safe_error_fields(error))
+            log.error(
+                "a batch was not put into its queues; the sweep does it later", extra=safe_error_fields(error)
+            )
             sent = [False]
         if not all(sent):
             count("BatchesNotFannedOut")
@@ -132,7 +134,9 @@ class FanOut(msgspec.Struct, frozen=True):
             left = {int(entry["Id"]): left[int(entry["Id"])] for entry in answer.get("Failed", [])}
             if not left:
                 return True
-        log.error("a batch was not fanned out; the sweep will", extra={"messages": len(left)})
+        log.error(
+            "a batch was not put into its queues; the sweep does it later", extra={"messages": len(left)}
+        )
         return False
 
 
@@ -228,7 +232,9 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
         if not left:
             batches.set_deadline(batch.id, None)
             return
-        log.warning("a batch stands still", extra={"entries": len(left)})
+        log.warning(
+            "a batch is overdue; its entries are queued again, or given up", extra={"entries": len(left)}
+        )
         if at < batch.created_at + RETRY_LIFE:
             self.queues().send(batch, left)
             batches.set_deadline(batch.id, at + _LOOKS * self.settings.deadline_margin)
@@ -313,7 +319,10 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
             orders = []
             for index in part:
                 if deadline.remaining() < seconds_to_send(len(part)):
-                    log.info("the rest of a batch is handed on", extra={"entries": len(left)})
+                    log.info(
+                        "the time is over; the other entries go back into the queue",
+                        extra={"entries": len(left)},
+                    )
                     if not self.queues.send(batch, left):
                         raise EntriesLeftError(batch.id)
                     return
@@ -321,7 +330,8 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
                     order = self._begun(batch, index, entries[index], rows.get(index))
                 except Exception as error:
                     log.error(
-                        "an entry of a batch made trouble", extra={"entry": index, **safe_error_fields(error)}
+                        "an entry of a batch failed unexpectedly; its message comes again",
+                        extra={"entry": index, **safe_error_fields(error)},
                     )
                     troubled += not self._given_up(batch, index, error)
                 else:

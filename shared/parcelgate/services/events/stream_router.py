@@ -131,7 +131,10 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                 except Exception as error:
                     # Without a request's id, what the stream calls this change leads to it.
                     bind_log_keys(correlation_id=record.get("eventID"))
-                    log.error("a change of the table cannot be read", extra=safe_error_fields(error))
+                    log.error(
+                        "a change of the table cannot be read; it is set aside",
+                        extra=safe_error_fields(error),
+                    )
                     count("ChangesSetAside")
                     outbox.rejects.append(_reject(record, error))
         ways = (
@@ -227,7 +230,10 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 refused = send(batch)
             except Exception as error:
-                log.warning("not sent on", extra=safe_error_fields(error))
+                log.warning(
+                    "messages were not sent on; the stream brings their changes again",
+                    extra=safe_error_fields(error),
+                )
                 refused = list(batch)
             failed += [message.sequence for message in refused]
         return failed

@@ -124,7 +124,7 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.fetcher.fetch(job.tenant, job.order_id, deadline)
         except OrderNotFoundError:
-            log.error("a label was asked for an order that is not there")
+            log.error("there is no order for a label message; the message is dropped")
         except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             if self.clock() >= job.since + patience(error, self.settings):
@@ -134,7 +134,9 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
             self._explain(job, error, pause)
             self._come_again(job, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
-            log.warning("the label broke off", extra=safe_error_fields(error))
+            log.warning(
+                "fetching a label failed unexpectedly; it is tried again", extra=safe_error_fields(error)
+            )
             self._come_again(job, received, self._pause(received))
 
     def _explain(self, job: LabelJob, error: LabelPendingError | CarrierError, pause: timedelta) -> None:
@@ -145,7 +147,7 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
             )
         except StoreError as trouble:
             # The wait is worth more than the words about it.
-            log.warning("why the label waits was not written", extra=safe_error_fields(trouble))
+            log.warning("the reason why a label waits could not be stored", extra=safe_error_fields(trouble))
 
     def _come_again(self, job: LabelJob, received: ReceivedMessage, pause: timedelta) -> None:
         age = self.clock() - job.since

@@ -115,7 +115,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
                     done += 1
                 except Exception as error:
                     log.error(
-                        "left behind",
+                        "an overdue item could not be handled; it is postponed",
                         extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)},
                     )
                     count("SweepLeftBehind", kind=kind)
@@ -128,7 +128,8 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             work.postpone(ref)(ref.id, self.clock() + self.settings.deadline_margin)
         except Exception as error:
             log.error(
-                "not even postponed", extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)}
+                "an overdue item could not be postponed; it is still due",
+                extra={"tenant": ref.tenant, "item": ref.id, **safe_error_fields(error)},
             )
 
     def _of(self, ref: "DueRef") -> "TenantTable":
@@ -140,7 +141,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         bind_log_keys(**order.log_keys)
         if not self._overdue(order):
             return
-        log.info("overdue", extra={"status": order.status})
+        log.info("the order is overdue; the sweep deals with it", extra={"status": order.status})
         at = self.clock()
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):

@@ -64,7 +64,10 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
                 carrier, orders, order, settings=self.settings, clock=self.clock, actor=Actor.CLIENT
             )
         except CarrierError as error:
-            log.info("the cancellation goes on later", extra={"error": type(error).__name__})
+            log.info(
+                "the order is not cancelled yet; the carrier is asked again later",
+                extra={"error": type(error).__name__},
+            )
             return self._later(orders, order, error)
         if refusal is None or after.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
             return _cancelled(after)
@@ -102,7 +105,10 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
             self.retries().enqueue(order, Action.CANCEL, at=at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
             # The order's own time brings the sweep to it.
-            log.error("no retry was queued; the sweep will", extra={"error": type(error).__name__})
+            log.error(
+                "the retry could not be queued; the sweep queues it later",
+                extra={"error": type(error).__name__},
+            )
             return order
 
         def queued(order: Order) -> Change | None:
@@ -134,8 +140,8 @@ def ask_to_cancel(
         raise
     except Exception as error:
         # Whatever it was, the order says `cancelling`, and that must go on.
-        log.error("the cancellation broke off", extra=safe_error_fields(error))
-        raise CarrierError("the cancellation broke off") from None
+        log.error("the cancellation failed unexpectedly; it is tried again", extra=safe_error_fields(error))
+        raise CarrierError("the cancellation failed unexpectedly") from None
     after, changed = transitions.settle(
         orders,
         order,

@@ -88,14 +88,17 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             result = carrier.update(amended)
         except (RefusedError, TransientError, AuthenticationError) as error:
             # Certainly not done.
-            log.info("not changed", extra={"error": type(error).__name__})
+            log.info("the carrier did not make the change", extra={"error": type(error).__name__})
             self._unmark(orders, order, mark, self._released)
             if isinstance(error, RefusedError):
                 raise _refused(order, error) from None
             raise carrier_problems.unavailable(error, order_id=order.id) from None
         except Exception as error:
             write = log.warning if isinstance(error, CarrierError) else log.error
-            write("nobody knows whether the order is changed", extra=safe_error_fields(error))
+            write(
+                "the carrier may have made the change; the label is fetched again",
+                extra=safe_error_fields(error),
+            )
             self._lose(orders, order, mark)
             if isinstance(error, CarrierError):
                 raise carrier_problems.unavailable(error, order_id=order.id) from None
@@ -106,7 +109,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
                 orders, order, mark, lambda order: self._changed(order, amended, result, price)
             )
         except CarrierNumberTakenError:
-            log.error("the changed order has another order's number")
+            log.error("the answer to a change has another order's number; the label is fetched again")
             self._lose(orders, order, mark)
             detail = "The carrier's answer to the change belongs to another order."
             raise ProblemError("cannot_change", detail, order_id=order.id) from None
@@ -253,7 +256,7 @@ class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
         except RefusedError as error:
             raise carrier_problems.refusal("cannot_change", error, order_id=order.id) from None
         except CarrierError as error:
-            log.info("not held", extra={"error": type(error).__name__})
+            log.info("the carrier did not hold the order", extra={"error": type(error).__name__})
             raise carrier_problems.unavailable(error, order_id=order.id) from None
         count("OrdersHeld", carrier=order.carrier)
 

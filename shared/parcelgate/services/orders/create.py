@@ -143,5 +143,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
         try:
             workflow.start(self.stepfunctions(), self.settings.order_flow_arn, order)
         except (BotoCoreError, ClientError) as error:
-            log.error("the workflow could not be started; the sweep will", extra=safe_error_fields(error))
+            log.error(
+                "the workflow could not be started; the sweep starts it later", extra=safe_error_fields(error)
+            )
             count("WorkflowsNotStarted")

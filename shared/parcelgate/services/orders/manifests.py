@@ -93,7 +93,7 @@ class ManifestMaker(msgspec.Struct, frozen=True, kw_only=True):
         except RefusedError as error:
             raise carrier_problems.refusal("refused_by_carrier", error) from None
         except CarrierError as error:
-            log.info("not closed", extra={"error": type(error).__name__})
+            log.info("the carrier did not close the orders", extra={"error": type(error).__name__})
             raise carrier_problems.unavailable(error) from None
 
     def _remember(self, order: Order, manifest_id: str) -> None:

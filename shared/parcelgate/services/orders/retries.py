@@ -90,7 +90,7 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(error, _AgainError):
                 pause = error.pause
             else:
-                log.error("retry broke off", extra=safe_error_fields(error))
+                log.error("the retry failed unexpectedly; it is tried again", extra=safe_error_fields(error))
                 pause = pause_after(received.receive_count, self.settings, roll=self.roll())
             age = self.clock() - message.first_attempt_at
             if age >= RETRY_LIFE:
@@ -109,7 +109,10 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             raise _AgainError(pause) from None
         except (CarrierError, LabelPendingError, *AWS_TROUBLE) as error:
             write = log.warning if isinstance(error, AWS_TROUBLE) else log.info
-            write("to be tried again", extra={"action": message.action, **name_of(error)})
+            write(
+                "the retry did not succeed; it is tried again",
+                extra={"action": message.action, **name_of(error)},
+            )
             at_least = getattr(error, "retry_after", None)
             pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
             transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=Actor.RETRY)
@@ -150,7 +153,10 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
         return transitions.needs_attention(order, problem, at=self.clock(), actor=Actor.RETRY)
 
     def _set_aside(self, carrier: str | None, body: str, reason: str) -> None:
-        log.warning("retry set aside", extra={"carrier": carrier, "reason": reason})
+        log.warning(
+            "the retry is given up; its message becomes a dead letter",
+            extra={"carrier": carrier, "reason": reason},
+        )
         count("RetriesGivenUp", carrier=carrier or "unknown")
         urls = self.settings.retry_dead_letter_urls
         self.sqs.send_message(

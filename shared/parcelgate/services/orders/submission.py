@@ -370,7 +370,10 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             return error.order
         except AWS_TROUBLE as error:
             # The order bears the time by which the sweep looks after it, and the mark if it was sent.
-            log.error("what came of an order could not be stored", extra=safe_error_fields(error))
+            log.error(
+                "the result of a submission could not be stored; the order goes on later",
+                extra=safe_error_fields(error),
+            )
             count("SendingBroken", carrier=order.carrier)
             return order
 
@@ -440,7 +443,10 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             if len(answers) != len(orders):
                 raise UnknownOutcomeError(f"{len(answers)} answers for {len(orders)} orders")
         except RefusedError as error:
-            log.info("a batch was refused as a whole", extra={"orders": len(orders), **name_of(error)})
+            log.info(
+                "the carrier refused the orders together; each is sent alone",
+                extra={"orders": len(orders), **name_of(error)},
+            )
             return [self._create(carrier, order, caller) for order in orders]
         except Exception as error:
             return [_classed(error)] * len(orders)
@@ -613,7 +619,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises NotSettledError, unless the order was settled meanwhile.
         """
-        log.info("the order goes on later", extra={**_ids_of(order), **name_of(trouble)})
+        log.info(
+            "the order is not settled; it is tried again later", extra={**_ids_of(order), **name_of(trouble)}
+        )
         if isinstance(trouble, AuthenticationError):
             faults = {"faults": trouble.faults} if isinstance(trouble, AccountError) else {}
             log.warning("the carrier account cannot be used", extra={**_ids_of(order), **faults})
@@ -647,7 +655,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.retries().enqueue(order, Action.CREATE, at=order.created_at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
-            log.error("no retry was queued; the sweep will", extra=name_of(error))
+            log.error("the retry could not be queued; the sweep queues it later", extra=name_of(error))
             return False
         return True
 
@@ -729,7 +737,9 @@ def _classed(error: Exception) -> CarrierError:
     """Only a CarrierError says that nothing came of a call; whatever else it was, something may have."""
     if isinstance(error, CarrierError):
         return error
-    log.error("a call to the carrier broke off", extra=safe_error_fields(error))
+    log.error(
+        "a call to the carrier failed unexpectedly; its outcome is unknown", extra=safe_error_fields(error)
+    )
     return UnknownOutcomeError(type(error).__name__)
 
 

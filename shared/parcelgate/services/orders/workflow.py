@@ -205,12 +205,14 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             ending = self._submit(task, deadline)
         except Exception as error:
             # The mark tells CheckOrder whether anything may have been sent.
-            log.error("the submission broke off", extra=safe_error_fields(error))
+            log.error(
+                "the submission failed unexpectedly; CheckOrder goes on", extra=safe_error_fields(error)
+            )
             count("SubmissionBroken")
             ending = _Ending("SubmissionBroken", type(error).__name__)
         if ending is None:
             return
-        log.info("submission ended", extra={"ending": ending.error})
+        log.info("the submission ended; no callback is expected", extra={"ending": ending.error})
         try:
             self.stepfunctions().send_task_failure(
                 taskToken=task.task_token or "", error=ending.error, cause=ending.cause
@@ -238,7 +240,9 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             self.submitter.give_up(error.order, "deadline_passed", words=error.words)
             return
         except AWS_TROUBLE as error:
-            log.warning("the check broke off", extra=name_of(error))
+            log.warning(
+                "the check failed because of AWS or the store; it is tried again", extra=name_of(error)
+            )
             raise (DeadlinePassed if self._over(task) else OrderPending)(task.order_id) from None
         if order.status not in OPEN:
             return
@@ -268,7 +272,10 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=actor)
                 raise LabelPending(task.order_id) from None
         except AWS_TROUBLE as error:
-            log.warning("the label broke off", extra=name_of(error))
+            log.warning(
+                "fetching the label failed because of AWS or the store; it is tried again",
+                extra=name_of(error),
+            )
             raise (DeadlinePassed if self._over(task) else LabelPending)(task.order_id) from None
 
     def compensate(self, task: TaskInput, deadline: Deadline) -> None:
@@ -287,7 +294,9 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                     raise RefundPending(task.order_id) from None
                 self.submitter.give_up(error.order, "refund_failed", words=error.words)
         except AWS_TROUBLE as error:
-            log.warning("the refund broke off", extra=name_of(error))
+            log.warning(
+                "the refund failed because of AWS or the store; it is tried again", extra=name_of(error)
+            )
             over = self._over(task, settings.refund_deadline)
             raise (DeadlinePassed if over else RefundPending)(task.order_id) from None
 

@@ -120,7 +120,7 @@ class Lines[K, T]:
         try:
             self._work_off(owner, line)
         except Exception as error:
-            log.error("a line is not worked off any more", extra=safe_error_fields(error))
+            log.error("a thread of a line of polls ended unexpectedly", extra=safe_error_fields(error))
         finally:
             with self._changed:
                 line.threads -= 1

@@ -177,7 +177,10 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
                 message = msgspec.json.decode(nudge.body, type=_Message)
             except msgspec.DecodeError as error:
                 # It comes again in vain, and in the end it is a dead letter.
-                log.error("a nudge cannot be read", extra={"error": type(error).__name__})
+                log.error(
+                    "a message of the poll queue cannot be read; it becomes a dead letter",
+                    extra={"error": type(error).__name__},
+                )
                 again.append(nudge.message_id)
                 continue
             refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
@@ -283,7 +286,7 @@ class _Run:
             self._table.tenant(tracking.tenant).trackings.plan(tracking.id, at)
         except Exception as error:
             log.error(
-                "a parcel's first poll was not planned",
+                "the first poll of a parcel could not be planned; the parcel is still due",
                 extra={**_ids(tracking), **safe_error_fields(error)},
             )
             return
@@ -300,7 +303,7 @@ class _Run:
             return not parcels or self._ask(account, parcels, [_CALLS])
         except Exception as error:
             # Whatever was settled is not claimed any more, and stays as it is.
-            log.error("a poll broke off", extra={**account._asdict(), **safe_error_fields(error)})
+            log.error("a poll failed unexpectedly", extra={**account._asdict(), **safe_error_fields(error)})
             self._give_back(parcels)
             return False
 
@@ -313,7 +316,7 @@ class _Run:
             try:
                 claim = store.claim(tracking.id, at=at, until=until, claimant=self._claimant)
             except _AWS_TROUBLE as error:
-                log.error("parcels could not be claimed", extra=safe_error_fields(error))
+                log.error("parcels could not be claimed; they are still due", extra=safe_error_fields(error))
                 self._pass_over(trackings[place:])
                 self._leave_behind(_account(tracking), len(trackings) - place)
                 break
@@ -367,7 +370,9 @@ class _Run:
                     self._give_back(parcels, after=_pause(error))
                     return False
             except (AuthenticationError, ProblemError) as error:
-                log.warning("an account is of no use for polls", extra={**account._asdict(), **_name(error)})
+                log.warning(
+                    "an account cannot be used for polls", extra={**account._asdict(), **_name(error)}
+                )
                 with self._lock:
                     self._not_allowed += len(parcels)
                 self._give_back(parcels, after=_NOT_ALLOWED)
@@ -375,16 +380,20 @@ class _Run:
             except _AWS_TROUBLE:
                 raise
             except (TransientError, UnknownOutcomeError) as error:
-                log.info("a poll had no answer", extra={**account._asdict(), **_name(error)})
+                log.info("the carrier did not answer a poll", extra={**account._asdict(), **_name(error)})
                 self._miss(account, parcels)
                 return True
             except Exception as error:
                 if len(parcels) > 1 and calls_left[0] > 0:
                     return self._ask_in_halves(account, parcels, calls_left)
                 if isinstance(error, RefusedError):
-                    log.info("a poll was refused", extra={**account._asdict(), "parcels": len(parcels)})
+                    log.info(
+                        "the carrier refused a poll", extra={**account._asdict(), "parcels": len(parcels)}
+                    )
                 else:
-                    log.error("a poll broke off", extra={**account._asdict(), **safe_error_fields(error)})
+                    log.error(
+                        "a poll failed unexpectedly", extra={**account._asdict(), **safe_error_fields(error)}
+                    )
                 self._miss(account, parcels)
                 return True
         self._count("PollCalls", account.carrier)
@@ -412,7 +421,7 @@ class _Run:
             owner = next((owners[name] for name in names if name in owners), None)
             if owner is None:
                 log.warning(
-                    "a history is of no parcel that was asked about",
+                    "the carrier told of a parcel that it was not asked about",
                     extra={**account._asdict(), "names": [name[:64] for name in names]},
                 )
                 with self._lock:
@@ -464,7 +473,10 @@ class _Run:
         except TrackingNotFoundError:
             store.forget_poll(tracking.id)
         except Exception as error:
-            log.error("a poll's answer was not stored", extra={**_ids(tracking), **safe_error_fields(error)})
+            log.error(
+                "the answer to a poll could not be stored; the parcel is asked about again",
+                extra={**_ids(tracking), **safe_error_fields(error)},
+            )
             self._count("PollsBroken", tracking.carrier)
 
     def _ask_next_carrier(self, tracking: Tracking) -> Tracking:
@@ -491,7 +503,10 @@ class _Run:
         except ProblemError:
             return tracking
         except CarrierError as error:
-            log.warning("a next carrier was not asked", extra={**_ids(tracking), **_name(error)})
+            log.warning(
+                "the next carrier could not be asked; the next poll tries again",
+                extra={**_ids(tracking), **_name(error)},
+            )
             self._count("NextCarriersNotAsked", tracking.carrier)
             if isinstance(error, AuthenticationError):
                 with self._lock:
@@ -541,7 +556,10 @@ def _claims_end_by_themselves(tracking: Tracking) -> Iterator[None]:
     try:
         yield
     except _AWS_TROUBLE as error:
-        log.warning("a claim was not given back", extra={**_ids(tracking), **safe_error_fields(error)})
+        log.warning(
+            "the claim of a parcel could not be given back; it ends by itself",
+            extra={**_ids(tracking), **safe_error_fields(error)},
+        )
 
 
 def _batching(carrier: str) -> tuple[int, int]:

@@ -146,7 +146,7 @@ def _count(before: Tracking, after: Tracking) -> None:
     for event in new:
         if event.status is None and not event.is_housekeeping:
             names = {"carrier": after.carrier, "carrier_code": after.carrier_code, "code": event.code[:64]}
-            log.warning("a carrier's code is in no table", extra=names)
+            log.warning("a code of the carrier is in no table; its event gets no status", extra=names)
             count("CodesUnmapped", carrier=after.carrier)
     if new:
         count("TrackingEvents", len(new), carrier=after.carrier, source=new[0].source or "")

@@ -110,11 +110,15 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             self._put_off(entry, "its order was not confirmed within a day")
             return
         except AccountError as error:
-            log.warning("the account of a webhook is wrong", extra={"faults": error.faults})
+            log.warning(
+                "the account of a webhook cannot be used; the webhook waits", extra={"faults": error.faults}
+            )
             self._put_off(entry, "its account was not mended within a day")
             return
         except ProblemError:
-            log.warning("the account of a webhook is not there", extra={"account": entry.account})
+            log.warning(
+                "the account of a webhook does not exist; the webhook waits", extra={"account": entry.account}
+            )
             self._put_off(entry, "its account was not mended within a day")
             return
         at = self.clock()
@@ -122,7 +126,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         duration("WebhookLag", (at - entry.received_at).total_seconds(), carrier=entry.carrier)
 
     def _park(self, entry: InboxEntry, reason: str) -> None:
-        log.warning("webhook parked", extra={"reason": reason, "entry": entry.id})
+        log.warning("the webhook is parked", extra={"reason": reason, "entry": entry.id})
         count("WebhooksParked", carrier=entry.carrier)
         self.table.tenant(entry.tenant).inbox.park(entry, reason, self.clock())
 
@@ -133,7 +137,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         if waited >= _LONGEST_WAIT:
             self._park(entry, in_vain)
             return
-        log.info("webhook put off", extra={"entry": entry.id})
+        log.info("the webhook is postponed", extra={"entry": entry.id})
         self.table.tenant(entry.tenant).inbox.postpone(entry.id, at + max(_FIRST_WAIT, waited))
 
     # About parcels of an account.
@@ -147,7 +151,10 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         if reading.trust is Trust.UNREADABLE:
             raise _HopelessError(reading.reason or "cannot be read")
         if reading.reason:
-            log.info("webhook not believed", extra={"reason": reading.reason, "entry": entry.id})
+            log.info(
+                "the webhook is not proven; it only nudges the parcel",
+                extra={"reason": reading.reason, "entry": entry.id},
+            )
         find = self._followed if isinstance(tracker, Aggregates) else self._ordered
         parcels = self.table.tenant(entry.tenant).trackings.many(find(entry, reading))
         if not parcels:

@@ -107,17 +107,21 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
         except StoreError as error:
             passing = isinstance(error, ThrottledError)
             (log.warning if passing else log.error)(
-                "a webhook could not be stored", extra={"error": type(error).__name__}
+                "the webhook could not be stored; the carrier is asked to send it again",
+                extra={"error": type(error).__name__},
             )
             count("WebhooksNotStored", carrier=carrier)
             return _LATER
         except _NoAccountError as error:
-            log.error("a webhook could not be checked", extra=safe_error_fields(error.__cause__ or error))
+            log.error(
+                "the webhook could not be checked; the carrier is asked to send it again",
+                extra=safe_error_fields(error.__cause__ or error),
+            )
             count("WebhooksNotStored", carrier=carrier)
             return _LATER
         count("WebhooksReceived", carrier=carrier, repeat="no" if entry.is_new else "yes")
         if entry.is_new and entry.reason:
-            log.warning("webhook parked", extra={"reason": entry.reason, "entry": entry.id})
+            log.warning("the webhook is parked", extra={"reason": entry.reason, "entry": entry.id})
             count("WebhooksParked", carrier=carrier)
         return Answer(200, answer)
 
@@ -171,6 +175,6 @@ def _turned_away(carrier: str) -> Answer:
 
 
 def _refused(carrier: str, why: str) -> Answer:
-    log.warning("a webhook was refused", extra={"reason": why})
+    log.warning("the webhook is refused; its proof is not good", extra={"reason": why})
     count("WebhooksRefused", carrier=carrier)
     return _FORGED

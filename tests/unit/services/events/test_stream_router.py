@@ -192,7 +192,9 @@ def test_the_line_of_a_record_that_cannot_be_read_leads_to_it(
     handler.setStream(before)  # type: ignore[arg-type]
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
 
-    (line,) = [each for each in lines if each["message"] == "a change of the table cannot be read"]
+    (line,) = [
+        each for each in lines if each["message"] == "a change of the table cannot be read; it is set aside"
+    ]
     assert (line["tenant"], line["order_id"]) == ("acme", "ord_1")
     assert line["correlation_id"] == correlation_id
 

@@ -494,7 +494,7 @@ class TestTrouble:
         assert '"PollsNotAllowed":[30' in text.replace(" ", "")
         assert ('"code":"E401"' in text.replace(" ", "")) is bool(getattr(error, "words", None))
         assert "Ada" not in text, "promise 8"
-        assert "an account is of no use for polls" in text
+        assert "an account cannot be used for polls" in text
 
     def test_without_time_left_nothing_is_begun(self, world: World, logged: Callable[[], str]) -> None:
         parcels = world.due_parcels(45)
