@@ -1,4 +1,4 @@
-"""What an aggregator can be asked that is about no tracking: routes, places, waybills, its own books."""
+"""Questions to an aggregator that are not about a tracking: transit times, remote areas, couriers, quota."""
 
 from collections.abc import Callable
 from typing import Any
@@ -87,7 +87,7 @@ def read_usage(request: Request) -> Answer:
 
 @api.route
 def read_summary(request: Request) -> Answer:
-    """Give how many of the account's parcels stand how."""
+    """Give how many of the account's parcels are in each status."""
     counts: Any = _ask(request, _account(request), lambda aggregator: aggregator.counts())
     return answer(TrackingCounts(counts))
 

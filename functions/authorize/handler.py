@@ -1,8 +1,8 @@
-"""The authorizer: says whose API key it is, and decides nothing.
+"""The authorizer: says whose API key it is, and denies nobody.
 
-Every key is let through with what is known of it, because the gateway would answer a denied one with a
-body of its own, and keeps one answer for all routes. The functions behind it check the scope of each
-call. Without `tenant` in the context there is nothing that can be read.
+The gateway answers a denied call with a body of its own, and it caches one answer for all routes. So every
+call is let through, with what is known of its key in the context. The functions behind the authorizer check
+the scope of each call. Without `tenant` in the context they read nothing.
 """
 
 from typing import Any

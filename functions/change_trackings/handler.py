@@ -36,7 +36,7 @@ def change_tracking(request: Request) -> Answer:
 
 @api.route
 def forget_tracking(request: Request) -> Answer:
-    """Follow a parcel no more, and forget it."""
+    """Stop following a parcel, and forget it."""
     names = [request.parameters["id"]]
     (result,) = runtime.tracking_subscriptions.forget(request.tenant, names, request.within(CARRIER_SECONDS))
     if isinstance(result, ProblemError):
@@ -46,7 +46,7 @@ def forget_tracking(request: Request) -> Answer:
 
 @api.route
 def pause_tracking(request: Request) -> Answer:
-    """Ask about a parcel no more."""
+    """Stop asking about a parcel."""
 
     def pause(subscriptions: TrackingSubscriptions) -> Answer:
         tracking = subscriptions.pause(
@@ -98,7 +98,7 @@ def change_trackings(request: Request) -> Answer:
 
 @api.route
 def forget_trackings(request: Request) -> Answer:
-    """Follow several parcels no more, each for itself."""
+    """Stop following several parcels, each for itself."""
 
     def forget(subscriptions: TrackingSubscriptions) -> Answer:
         names = read_names(request.body)

@@ -1,4 +1,4 @@
-"""The backstop: an execution of the order flow broke, and its order must not be forgotten."""
+"""The backstop: gives up the order of an execution that ended badly, so that a person sees the order."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ api = Api("create_batch")
 
 @api.route
 def create_batch(request: Request) -> Answer:
-    """Take a batch: 202, and each of its orders goes its own way. With `validate_only` 200, and none does."""
+    """Take a batch: 202, and its orders are made one by one. With `validate_only`: 200, and none is made."""
     batches: Batches = runtime.batches
     body = request.body
     if is_check(body):

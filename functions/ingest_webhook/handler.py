@@ -1,4 +1,4 @@
-"""POST /webhooks/{carrier}/{account}/{token}: stores what a carrier delivers, then acknowledges it."""
+"""POST /webhooks/{carrier}/{account}/{token}: stores a carrier's webhook, then acknowledges it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from parcelgate.services.webhooks import receive
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
-    """Take the webhook in. Nothing is done about it here."""
+    """Store the webhook and answer. It is processed later."""
     request_id = (event.get("requestContext") or {}).get("requestId")
     bind_log_keys(request_id=request_id, correlation_id=request_id)
     path = event.get("pathParameters") or {}

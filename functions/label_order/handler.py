@@ -16,7 +16,7 @@ _SAVE_SECONDS = 5.0
 
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Fetch a batch of labels; what is not there yet comes again alone, each at its own time."""
+    """Fetch a batch of labels. A label that is not there yet is tried again later, each at its own time."""
     worker, deadline = runtime.label_worker, Deadline.of(context).minus(_SAVE_SECONDS)
     return process_partial_response(
         event, lambda record: worker.work(ReceivedMessage.of(record), deadline), _BATCH, context

@@ -1,4 +1,4 @@
-"""The inbox queue's worker: does what a carrier's stored webhook is worth."""
+"""The inbox queue's worker: processes the webhooks of carriers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 
 @own_log_keys()
 def work(record: SQSRecord) -> None:
-    """Work one message off: the way to one webhook."""
+    """Process the webhook that a message names."""
     try:
         message = record.json_body
         bind_log_keys(tenant=message["tenant"], correlation_id=message.get("correlation_id"))
@@ -27,5 +27,5 @@ def work(record: SQSRecord) -> None:
 
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Work a batch off; what fails comes again alone."""
+    """Process a batch of messages. Only those that fail come again."""
     return process_partial_response(event, work, _BATCH, context)

@@ -14,7 +14,7 @@ _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=
 
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Try a batch again; what does not succeed comes again alone, each at its own time."""
+    """Try a batch of messages again. Those that do not succeed come again, each at its own time."""
     retrier = runtime.retrier(Deadline.of(context))
     return process_partial_response(
         event, lambda record: retrier.work(ReceivedMessage.of(record)), _BATCH, context

@@ -9,7 +9,7 @@ from parcelgate.services.events.stream_router import StreamRouter
 
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
-    """Send on what follows from a batch of changes; what AWS did not take comes again."""
+    """Send on what follows from a batch of changes. What AWS did not take comes again."""
     router: StreamRouter = runtime.stream_router
     failed = router.route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

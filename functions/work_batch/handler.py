@@ -28,7 +28,7 @@ READING = Reading(entries=read_entries, draft=draft)
 
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Work the entries of a message off; those that made trouble come again."""
+    """Process the entries of a message. A message with entries that failed comes again."""
     worker, deadline = runtime.batch_worker(READING), Deadline.of(context)
 
     @own_log_keys()

@@ -416,7 +416,7 @@ def withdrawal(tracking: Tracking, *, at: datetime) -> TrackingEvent | None:
     return TrackingEvent(
         at=max(at, tracking.last_event_at or at),
         code=CANCELLED_CODE,
-        description="The order came to nothing before the parcel was handed over.",
+        description="The order ended before the parcel was handed over.",
         status=TrackingStatus.CANCELLED,
     )
 

@@ -1,5 +1,5 @@
-"""How Parcelgate is watched: structured logs and metrics. Imports nothing of ours.
+"""Structured logs and metrics. This package imports nothing else of Parcelgate.
 
-Keys of a log line are ids (`order_id`, `tenant`, `carrier`), words of ours and numbers. Bodies,
+A log line holds ids (`order_id`, `tenant`, `carrier`), our own words and numbers. Bodies,
 addresses, keys and carriers' payloads are never logged.
 """

@@ -1,4 +1,4 @@
-"""The one logger, and the decorator every handler but the authorizer wears."""
+"""The one logger, and the decorator of every handler except the authorizer."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
 
 
 def _count_errors(record: logging.LogRecord) -> bool:
-    """Make the line of an error a metric as well, in embedded metric format: `UnexpectedErrors`.
+    """Add the metric `UnexpectedErrors` to the line of an error, in embedded metric format.
 
-    It has no dimension, so that one alarm hears of the errors of all functions.
+    It has no dimension, so that one alarm covers the errors of all functions.
     """
     if record.levelno >= logging.ERROR:
         record.UnexpectedErrors = 1
@@ -49,8 +49,8 @@ def bind_log_keys(
 ) -> None:
     """Put these ids on every further log line of this invocation, or of this record of it.
 
-    `correlation_id` is the id of the client's request that the work follows from. The first one stays: the
-    request that cancels an order is nearer to what follows than the one that created it.
+    `correlation_id` is the id of the client's request that caused the work. The first one that is bound
+    stays: the request that cancels an order causes the cancellation, not the one that created the order.
     """
     ids = {
         "order_id": order_id,
@@ -71,7 +71,7 @@ def bound_correlation_id() -> str | None:
 
 @contextmanager
 def own_log_keys() -> Iterator[None]:
-    """Keep what is bound inside to what is done inside: one record of a batch, one item of a sweep."""
+    """Remove at the end the log keys that were bound inside: for one record of a batch, say."""
     before = log.get_current_keys()
     try:
         yield
@@ -80,14 +80,14 @@ def own_log_keys() -> Iterator[None]:
 
 
 def safe_error_fields(error: BaseException) -> dict[str, Any]:
-    """What may be logged of an error nobody expected: its class and where it came from.
+    """What may be logged of an unexpected error: its class and where it came from.
 
-    Its message is left out: it may quote what a client or a carrier sent. What AWS calls the trouble, and
-    the call it had it with, quote nobody.
+    Its message is left out, because it may quote what a client or a carrier sent. AWS's error code and the
+    name of the AWS call quote nobody, so they are logged.
     """
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    # A limit of its own: `instrumented` takes the process's away.
+    # A limit is given here, because `instrumented` sets the limit of the process to none.
     frames = extract_tb(error.__traceback__, limit=-8)
     return {
         "error": type(error).__name__,
@@ -102,7 +102,7 @@ SMOKE_TEST = {"parcelgate": "smoke test"}
 
 
 class UnexpectedError(Exception):
-    """What a handler raises in place of an error that nobody expected, whose class is its whole message."""
+    """Raised by a handler in place of an unexpected error. Its message is the class of that error."""
 
 
 def instrumented[**P, R](
@@ -113,8 +113,8 @@ def instrumented[**P, R](
     `expected` errors are part of the work (an order that is not ready yet): they get a line of level
     info and are raised again, without their message. Anything else becomes an UnexpectedError.
 
-    Lambda's runtime prints the message and the trace of whatever leaves a handler, and a state machine
-    keeps the message. Either may quote what a client or a carrier sent, so neither gets out.
+    Lambda's runtime prints the message and the trace of an error that leaves a handler, and a state machine
+    stores the message. Both may quote what a client or a carrier sent, so both are removed.
 
     Examples
     --------
@@ -148,5 +148,5 @@ def instrumented[**P, R](
 
 
 def _print_no_frames() -> None:
-    """Have the runtime, which asks `traceback` for all frames of what is raised, get none."""
+    """Make the runtime print no trace: it asks `traceback` for the frames, and gets none."""
     sys.tracebacklimit = 0

@@ -15,7 +15,7 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
 
 def count_overall(name: str, value: float = 1, **dimensions: str) -> None:
-    """Count something of all functions together, whichever of them met it: for one alarm.
+    """Count something over all functions together, for one alarm.
 
     It lacks the dimension `service`, which the others have.
     """

@@ -1,4 +1,4 @@
-"""What a client reads when a carrier says no or cannot be asked, whatever it was asked about."""
+"""The problems that a client reads when a carrier refuses a call or cannot be asked."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ WHY: Mapping[Refusal, str] = {
     Refusal.NOT_PERMITTED: "The carrier does not permit this account to act on the order.",
 }
 _KEPT: Mapping[str, str] = {
-    "cannot_cancel": "The carrier does not take the order back.",
+    "cannot_cancel": "The carrier does not cancel the order.",
     "cannot_change": "The carrier does not let the order be changed.",
     "refused_by_carrier": "The carrier refused.",
 }
@@ -40,7 +40,7 @@ def refusal(code: str, error: RefusedError, *, order_id: str | None = None) -> P
 
 
 def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemError:
-    """The carrier did not answer, or not sensibly; asking again does no harm."""
+    """The carrier did not answer, or not sensibly. The client may ask again."""
     wait = error.retry_after if isinstance(error, TransientError) else None
     detail = "The carrier cannot be asked at the moment."
     return ProblemError(
@@ -64,9 +64,9 @@ def of(error: CarrierError) -> ProblemError:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Raise what a carrier's error means to the client (`of`) in place of the error itself.
+    """Turn a carrier's error into the problem that the client reads (`of`).
 
-    So too when somebody else is getting the carrier's token, and did not finish while we waited.
+    The same for a token of the carrier that another function is getting and did not get in time.
     """
     try:
         yield

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import TenantTable
 
 LEASE = timedelta(minutes=2)
-"""Must outlast every function that answers a POST: whoever finds a lapsed lease believes its holder dead."""
+"""Must be longer than any function that answers a POST: the holder of a lapsed lease counts as dead."""
 LONGEST_KEY = 255
 
 __all__ = ["Answer", "Claim", "Fresh", "Replay", "Resume", "begin", "finish", "hash_of"]
@@ -57,7 +57,7 @@ class Fresh(NamedTuple):
 
 
 def check_key(key: str) -> None:
-    """Refuse what is no idempotency key. Raises ProblemError (`validation_failed`)."""
+    """Check the form of an idempotency key. Raises ProblemError (`validation_failed`)."""
     if not 1 <= len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
         message = f"Idempotency-Key is 1 to {LONGEST_KEY} printable ASCII characters."
         errors = (FieldError("", "invalid_idempotency_key", message),)
@@ -76,10 +76,10 @@ def begin(
 ) -> Replay | Resume | Fresh:
     """How a request with an idempotency key is to be treated.
 
-    `Orders.add` or `claim.hold()` may still raise ClaimTakenError, when the same request came twice at
-    the same moment: begin again then, which says how the other one stands.
+    `Orders.add` or `claim.hold()` may still raise ClaimTakenError, when the same request came twice at the
+    same moment. Call `begin` again then: it says how the other request stands.
 
-    Raises ProblemError: `validation_failed` for a key that is none, `idempotency_key_reused`, or
+    Raises ProblemError: `validation_failed` for a malformed key, `idempotency_key_reused`, or
     `idempotency_in_progress` with the seconds to wait.
     """
     check_key(key)
@@ -100,7 +100,7 @@ def begin(
         if left > 0:
             raise _in_progress(left)
         if claim.order_id is None:
-            # Nothing came of the first request; whoever holds the claim next takes it over.
+            # The first request stored nothing. The next request that holds the claim starts again.
             return Fresh(table.claims.fresh(key_hash, body_hash, now=now, lease=lease))
         try:
             mine = table.claims.take_over(claim, now=now, lease=lease)
@@ -111,10 +111,10 @@ def begin(
 
 
 def finish(claim: Claim, answer: Answer, *, now: datetime | None = None) -> bool:
-    """Keep the answer for 24 hours if the contract keeps its kind, else let go of the key.
+    """Keep the answer for 24 hours if the contract says so, else release the key.
 
-    Kept are every 2xx, and a 409 or 422 given after an order was stored under the key. Returns whether
-    the answer was kept. Where it was not, and an order was stored, the same request again resumes that order.
+    Every 2xx is kept, and a 409 or 422 that was given after an order was stored under the key. Returns
+    whether the answer was kept. If it was not, but an order was stored, the same request resumes that order.
     """
     moment = now or current_time()
     keeps = 200 <= answer.status < 300 or (answer.status in (409, 422) and claim.order_id is not None)
@@ -132,7 +132,7 @@ def hash_of(body: bytes | str) -> str:
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
     try:
         value = json.loads(raw.decode("utf-8-sig").strip() or "{}", parse_float=_number, parse_int=_number)
-        # MessagePack gives each kind its own mark and each part its length: no two values are written alike.
+        # MessagePack writes the type and the length of each part, so different values never look the same.
         raw = msgspec.msgpack.encode(value, order="sorted")
     except (ValueError, ArithmeticError, RecursionError):
         pass

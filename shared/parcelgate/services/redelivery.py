@@ -1,4 +1,4 @@
-"""Trying again later: how long to wait, and how a queue brings a message again at that time."""
+"""Trying again later: how long to wait, and how a queue delivers a message again at that time."""
 
 import math
 from datetime import timedelta
@@ -37,7 +37,7 @@ def backoff(attempt: int, *, first: timedelta, cap: timedelta, roll: float) -> t
 def pause_after(attempt: int, settings: Settings, *, roll: float, at_least: float | None = None) -> timedelta:
     """The pause after the `attempt`-th failure: the environment's back-off, on top of `at_least` seconds.
 
-    So those who were all given the same time do not come back together.
+    So callers that were given the same time do not come back together.
     """
     step = backoff(attempt, first=settings.retry_first, cap=settings.retry_cap, roll=roll)
     pause = step + timedelta(seconds=at_least or 0)
@@ -66,7 +66,7 @@ class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotYetError(Exception):
-    """The message is to come again; its visibility says when."""
+    """The message must come again. Its visibility timeout says when."""
 
 
 def come_again(
@@ -74,8 +74,8 @@ def come_again(
 ) -> NoReturn:
     """Hide the message for that long (at most 12 hours), after which it comes again. Raises NotYetError.
 
-    `age` is how long its work has been waiting. SQS tells the age of no message that it has delivered three
-    times, so the metric `WorkAge` is the only one by which anybody hears of it.
+    `age` is how long its work has been waiting. SQS reports no age for a message that it has delivered three
+    times, so it is recorded as the metric `WorkAge`.
     """
     duration("WorkAge", age.total_seconds())
     sqs.change_message_visibility(

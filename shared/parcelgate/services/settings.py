@@ -1,7 +1,7 @@
 """The settings of a function: the one place where its environment is read.
 
-A function is given only the variables that it needs. So one that is missing is an error when it is asked
-for, which names it, and not an empty string on its way to AWS.
+A function is given only the variables that it needs. Reading a variable that is missing raises an error with
+its name, so that no empty string goes to AWS.
 """
 
 import os
@@ -49,11 +49,11 @@ class Settings:
     label_queue_url: str
     """The queue of orders whose labels are to be fetched."""
     poll_queue_url: str
-    """The queue of parcels that are to be asked about at once."""
+    """The queue of parcels that were nudged."""
     poll_round: timedelta = timedelta(seconds=225)
-    """How long after the beginning of a round of polls its workers may still begin another run."""
+    """How long after the start of a round of polls a worker may begin another run."""
     poll_pace: float = 1.0
-    """How many times faster than in life the parcels of this environment travel."""
+    """How many times faster than real parcels the parcels of this environment travel."""
     event_bus: str
     """The bus on which domain events are published."""
     kms_key: str
@@ -69,13 +69,13 @@ class Settings:
     not_found_interval: timedelta = timedelta(seconds=60)
     """How far apart two "no such order" answers must be before they are believed."""
     refund_deadline: timedelta = timedelta(hours=24)
-    """How long a refund is tried before a person is alarmed."""
+    """How long a refund is tried before a person is told."""
     retry_first: timedelta = timedelta(seconds=2)
     """The first step of every back-off."""
     retry_cap: timedelta = timedelta(seconds=60)
     """The longest step of every back-off."""
     deadline_margin: timedelta = timedelta(minutes=5)
-    """How long after its time something is overdue."""
+    """How long after the time that the work should take its deadline is."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         given = os.environ if environment is None else environment
@@ -86,7 +86,7 @@ class Settings:
     if not TYPE_CHECKING:  # Elsewhere a name that is no setting is found by mypy.
 
         def __getattr__(self, name: str) -> Any:
-            """Only what the environment does not have, and what has no default, comes here."""
+            """Called only for a setting that the environment does not have and that has no default."""
             if name in Settings.__annotations__:
                 raise MissingSettingError(_variable(name))
             raise AttributeError(name)

@@ -1,6 +1,6 @@
 """API keys, `pg_<key id>_<secret>`: made, shown once, verified, revoked.
 
-`verify` is all that the authorizer calls, so this module loads nothing beyond the store's own needs.
+The authorizer calls `verify` alone, so this module imports nothing that the store does not need anyway.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class UnknownScopeError(ValueError):
 
 
 class Identity(NamedTuple):
-    """Who a valid key speaks for."""
+    """The caller that a valid key belongs to."""
 
     tenant: str
     key_id: str
@@ -42,7 +42,7 @@ class Identity(NamedTuple):
 def create(
     table: "Table", tenant: str, scopes: Iterable[str], name: str, *, now: datetime | None = None
 ) -> str:
-    """Make a key and return it: this once, since only the hash of its secret is stored.
+    """Make a key and return it. It cannot be shown again, since only the hash of its secret is stored.
 
     Raises UnknownScopeError, and ValueError for a tenant's name that cannot be.
     """
@@ -60,7 +60,7 @@ def create(
 
 
 def revoke(table: "Table", tenant: str, key_id: str, *, now: datetime | None = None) -> None:
-    """Let the key open nothing any more. Raises KeyNotFoundError, also for another tenant's key."""
+    """Revoke the key. Raises KeyNotFoundError, also for another tenant's key."""
     table.tenant(tenant).api_keys.revoke(key_id, now or current_time())
 
 
@@ -70,7 +70,7 @@ def list_keys(table: "Table", tenant: str) -> "list[ApiKey]":
 
 
 def verify(table: "Table", presented: str) -> Identity | None:
-    """Whom `presented` speaks for; None for a key that is malformed, unknown, wrong or revoked.
+    """The caller that `presented` belongs to; None for a malformed, unknown, wrong or revoked key.
 
     A well-formed key costs the same one read, one hash and one comparison whether its id exists or not.
     """

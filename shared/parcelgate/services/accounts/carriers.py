@@ -1,7 +1,8 @@
 """From a tenant's carrier account to the carrier, ready to be called within the account's limits.
 
-Every call passes a rate, the carrier's own wishes and a circuit breaker, counted over all environments. What
-may not be called now is not called: HeldBackError, at once, and whoever called comes again later.
+Every call must pass three limits: the account's rate, a pause that the carrier asked for, and a circuit
+breaker. They are counted over all environments. A call that may not be made now raises HeldBackError at
+once, and its caller tries again later.
 """
 
 import time
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 _TOKEN_WAIT = timedelta(seconds=8)
-"""For a token that another environment is getting; who waited in vain comes again later."""
+"""How long a call waits for a token that another function is getting; after that it is tried again later."""
 PATIENCE = 2.0
-"""How many seconds a call waits for its turn before its caller is told to come again."""
+"""How many seconds a call waits for its turn before it is held back."""
 PROBE_LIFE = timedelta(seconds=60)
-"""How long the one that tries whether a carrier is back may take; then another one tries."""
+"""How long a call may take that tries whether a carrier is back. After that another call may try."""
 LANE_USE = 0.9
-"""How much of a lane is used: the carrier counts arrivals, which are less even than departures."""
+"""The share of a lane that is used: calls arrive at the carrier less evenly than they leave here."""
 
 
 class Carriers:
@@ -60,8 +61,8 @@ class Carriers:
     accounts
         Gives the carrier accounts.
     transport
-        Makes the way out, whose calls end by the given deadline. It is asked for when something is sent,
-        since the HTTP library is dear to import. Each account's own limits stand before it.
+        Makes the HTTP transport, whose calls end by the given deadline. It is made when something is sent,
+        since importing the HTTP library is slow. Each account's limits are applied before it.
     kms, kms_key
         Give what the platforms' tokens are encrypted with.
     clock, sleep
@@ -92,7 +93,7 @@ class Carriers:
         """The carrier of an order, or of whatever else belongs to an account; its calls end by `deadline`.
 
         Raises ProblemError (`validation_failed`) for an unknown carrier or account. An account that is
-        wrong is found out by its first call, which raises AccountError.
+        wrong is noticed by its first call, which raises AccountError.
         """
         if subject.carrier not in registry.CARRIERS:
             error = FieldError("/carrier", "unknown_carrier", "There is no such carrier here.")
@@ -100,15 +101,15 @@ class Carriers:
         return cast("Carrier", self.tracker(subject, deadline))
 
     def aggregator(self, subject: OfAccount, deadline: Deadline | None = None) -> Aggregates:
-        """The aggregator that follows anybody's parcels. Raises what `of` raises."""
+        """The aggregator of an account, which follows parcels of any courier. Raises what `of` raises."""
         return cast("Aggregates", self.tracker(subject, deadline))
 
     def tracker(
         self, subject: OfAccount, deadline: Deadline | None = None, *, clock: Clock | None = None
     ) -> Carrier | Aggregates:
-        """Whoever can be asked where a parcel is, or has told us. Raises what `of` raises.
+        """The carrier or aggregator that knows where a parcel is. Raises what `of` raises.
 
-        With another `clock` it judges by that time: a webhook is as fresh as it was when it came.
+        `clock` gives the time by which it judges whether a webhook is too old.
         """
         name = AccountName(subject.tenant, subject.carrier, subject.account)
         config = self.account(*name)
@@ -148,7 +149,7 @@ class Carriers:
 
 
 class _VaultOnDemand:
-    """A vault that is opened when a token is wanted: who only examines orders needs no key."""
+    """A vault that is opened when a token is needed. To check an order no KMS key is needed."""
 
     def __init__(self, opened: Callable[[], TokenVault]) -> None:
         self._opened = opened
@@ -166,8 +167,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
     Parameters
     ----------
     way_out
-        Gives the transport that really sends, ready to send. It is asked for before a call's turn is
-        taken: making it for the first time takes longer than some carriers leave between calls.
+        Gives the transport that really sends. It is made before a call takes its turn, because the first
+        time takes longer than the pause that some carriers want between calls.
     carrier
         Whose limits these are, for metrics.
     limits
@@ -187,10 +188,10 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
     sleep: Callable[[float], None] = time.sleep
 
     def send(self, request: Request) -> Response:
-        """Send once, if the account's limits allow. Raises HeldBackError, and what the way out raises."""
+        """Send once, if the account's limits allow. Raises HeldBackError, and what the transport raises."""
         transport = self.way_out()
         if request.public_only:
-            # A document that lies elsewhere: nothing of the carrier's own.
+            # A document at another host: the limits do not hold for it.
             return transport.send(request)
         entry = self._enter(request)
         try:
@@ -225,7 +226,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         turns = [(self.account, limits.rate, limits.burst)]
         lane = limits.lanes.get(request.lane) if request.lane else None
         if lane is not None and request.lane:
-            # First, since a turn in it that is not taken harms nobody, and one to try for all would.
+            # The lane first: an unused turn of a lane does no harm, an unused probe would.
             turns.insert(0, (self.account.lane(request.lane), lane * LANE_USE, 1))
         narrowest = turns[0]
         waited, turn = 0.0, self.clock()
@@ -239,7 +240,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                     continue
                 if lane is None or entry.probe or not self._is_late(turn, lane):
                     return entry
-                # The next call could come too close behind this one: a fresh turn, but only once.
+                # The next call could follow too soon. So take a new turn of the lane, once.
                 turns, lane = [narrowest], None
                 continue
             wait = entry.wait
@@ -254,14 +255,14 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
             waited += wait
 
     def _is_late(self, turn: datetime, lane: float) -> bool:
-        """Whether more time has passed since a turn was taken than a lane leaves between two of them."""
+        """Whether too much time has passed since the lane's turn was taken for it to count."""
         return (self.clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
 
     def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
         try:
             return limits.enter(self.clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
         except StoreError as error:
-            # Without the count nobody knows what others do; and the order could not be stored either.
+            # Without the count the limits could be broken. And the order could not be stored.
             raise HeldBackError(f"the limits cannot be read: {type(error).__name__}") from None
 
     def _passed(self, entry: Entry) -> None:
@@ -293,7 +294,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         self._note(lambda: self.account.rest(self.clock(), duration))
 
     def _note(self, write: Callable[[], None]) -> None:
-        """Note something for the others; what the carrier has answered counts whether or not that works."""
+        """Store something for the other callers. If that fails, the carrier's answer counts nevertheless."""
         try:
             write()
         except StoreError as error:

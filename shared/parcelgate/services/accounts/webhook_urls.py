@@ -1,4 +1,4 @@
-"""The address at which a carrier tells an account of its parcels: made, printed again, replaced.
+"""The address for the webhooks of a carrier account: made, printed again, replaced.
 
 The token in it is kept in the account's secret, so that the address can be printed again. The table has
 the token's hash alone.
@@ -22,7 +22,7 @@ _MEMBER = "webhook_token"
 
 
 class NoAddressError(Exception):
-    """The carrier tells nothing at an address of the account's."""
+    """The carrier sends no webhooks to an address of the account."""
 
 
 class NoAccountError(Exception):
@@ -38,11 +38,10 @@ def webhook_url(
     base_url: str,
     rotate: bool = False,
 ) -> str:
-    """The address at which the carrier of `hook` is to tell its account of parcels.
+    """The address to which the carrier of `hook` sends the webhooks of its account.
 
-    It is always the same until it is to `rotate`: then there is a new one, and nothing is taken in at the
-    old one any more. Raises NoAddressError, and NoAccountError; whatever else happens on the way, the
-    same call again puts it right.
+    It stays the same until `rotate` asks for a new one. The old one is closed then. Raises NoAddressError,
+    and NoAccountError. After any other error the same call again completes the work.
     """
     if hook.carrier not in registry.trackers() or not registry.pushes(hook.carrier):
         raise NoAddressError(hook.carrier)
@@ -52,7 +51,7 @@ def webhook_url(
     token = secrets.token_urlsafe(32) if rotate or not old else str(old)
     table.webhook_tokens.put(token, hook)
     if token != old:
-        # First of all the old one lets nobody in: that is what it is replaced for.
+        # The old token is closed first: that is why it is replaced.
         if old:
             table.webhook_tokens.remove(str(old))
         client.put_secret_value(SecretId=name, SecretString=json.dumps(settings | {_MEMBER: token}))
@@ -60,7 +59,7 @@ def webhook_url(
 
 
 def content(client: "SecretsManagerClient", name: str) -> dict[str, Any]:
-    """What the secret of that name holds; nothing when there is none that can be read."""
+    """The content of the secret of that name; empty when there is none that can be read."""
     try:
         return _read(client, name)
     except NoAccountError:

@@ -1,11 +1,11 @@
-"""Batches of orders: taken whole, then worked off entry by entry.
+"""Batches of orders: stored as a whole, then processed entry by entry.
 
-The body is put away and the batch stored before the client has its answer. Then the entries go into the
-queues of their carriers, grouped by carrier account into requests as large as the carrier takes. A worker
-makes an order of each entry, under an id that the batch and the entry's place determine: so whoever works
-an entry off again, after whatever has happened, finds the order that was made of it and buys nothing twice.
+The body and the batch are stored before the client has its answer. Then the entries go into the queues of
+their carriers, grouped by carrier account into requests as large as the carrier takes. A worker makes an
+order of each entry. The order's id follows from the batch and the entry's place. So a worker that processes
+an entry again finds the order that was made of it, and buys nothing twice.
 
-A batch of which entries remain that nobody has begun is in the due index, and the sweep sees to it.
+A batch with entries that nobody has begun is in the due index, and the sweep deals with it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 MOST_ERRORS = 20
-"""This many errors of an entry are kept: those of all entries stand in one answer."""
+"""How many errors of an entry are kept: one answer has those of all entries."""
 LONGEST_POINTER = 300
-"""Characters of a pointer that are kept; it may name whatever the client took for a field."""
+"""Characters of a pointer that are kept. A client may send very long field names."""
 
 _ONE_BY_ONE = 10
 """Entries in one message for a carrier that takes orders singly."""
@@ -57,23 +57,23 @@ _AT_ONCE = 10
 """What SendMessageBatch takes in one call."""
 _TRIES = 3
 _SPARE_SECONDS = 15.0
-"""What a worker needs for its last call to a carrier and for storing what came of it."""
+"""Seconds that a worker needs for its last call to a carrier and for storing the answer."""
 _SECONDS_EACH = 0.15
-"""And for marking and storing each order of that call."""
+"""Further seconds for each order of that call, to mark and store it."""
 _LOOKS = 6
-"""The sweep looks at an unfinished batch after this many of its margins."""
+"""The deadline of an unfinished batch, in multiples of `deadline_margin`."""
 
-_HOPELESS = Problem(code="internal", detail="Nothing could be made of this entry; nothing was bought.")
+_HOPELESS = Problem(code="internal", detail="No order could be made of this entry. Nothing was bought.")
 _PASSING_TROUBLE = (CarrierError, StoreError, BotoCoreError, ClientError)
-"""What may be over when an entry is tried again. Anything else comes of the entry itself, or of our code."""
+"""Trouble that may be over when an entry is tried again. Any other error is the entry's, or our code's."""
 
 
 class EntriesLeftError(Exception):
-    """Entries of a batch could not be begun for now; the message is to come again for them."""
+    """Entries of a batch could not be begun for now. Their message must come again."""
 
 
 class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries of one batch to be worked off, all of one carrier account, by their places from 0."""
+    """Entries of one batch and one carrier account to be processed, by their places from 0."""
 
     tenant: str
     batch_id: str
@@ -104,7 +104,7 @@ class FanOut(msgspec.Struct, frozen=True):
     settings: Settings
 
     def send(self, batch: Batch, entries: Iterable[int]) -> bool:
-        """Have these entries worked off; False when not all could be sent, and the sweep must do it."""
+        """Queue these entries. False when not all could be queued: the sweep queues them later."""
         urls = self.settings.batch_queue_urls
         by_url: dict[str, list[str]] = {}
         for message in messages(batch, entries):
@@ -141,9 +141,9 @@ class FanOut(msgspec.Struct, frozen=True):
 
 
 def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
-    """The messages by which these entries are worked off: by carrier account, as many as it takes at once.
+    """The messages for these entries: grouped by carrier account, as many entries as it takes at once.
 
-    An entry that names no carrier goes along with anybody's: it will be refused.
+    An entry that names no carrier may be in any message, since it is refused anyway.
     """
     groups: dict[tuple[str, str], list[int]] = {}
     for index in entries:
@@ -164,7 +164,7 @@ def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
 
 
 def seconds_to_send(count: int) -> float:
-    """What a worker must have left to send so many orders. Its function must live much longer than that."""
+    """Seconds that a worker must have left to send so many orders. Its timeout is much longer."""
     return _SPARE_SECONDS + _SECONDS_EACH * count
 
 
@@ -178,7 +178,7 @@ def _key(batch: Batch) -> str:
 
 
 class Batches(msgspec.Struct, frozen=True, kw_only=True):
-    """Takes batches in, shows how far they are, and sees to those that stand still."""
+    """Stores batches, shows how far they are, and resumes those that are overdue."""
 
     table: "Table"
     settings: Settings
@@ -189,7 +189,7 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
     def create(
         self, tenant: str, lines: tuple[BatchLine, ...], body: bytes, claim: "Claim | None" = None
     ) -> Batch:
-        """Keep the batch and its body, then have it worked off.
+        """Store the batch and its body, then queue its entries.
 
         Raises ClaimTakenError when the same request is being answered elsewhere.
         """
@@ -209,7 +209,7 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
         return batch
 
     def resume(self, tenant: str, batch_id: str) -> Batch:
-        """Go on with a batch whose function died after it had stored it; what was begun is left alone."""
+        """Resume a batch whose function died after storing it. Entries that were begun are left alone."""
         batch, rows = self.table.tenant(tenant).batches.read(batch_id)
         self.queues().send(batch, _unbegun(batch, rows))
         return batch
@@ -223,7 +223,7 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
         return batch, progress(batch, rows)
 
     def look_after(self, ref: "DueRef") -> None:
-        """See to an overdue batch: what nobody has begun is sent again, and given up after 12 hours."""
+        """Queue the entries again that nobody has begun. Gives them up after 12 hours."""
         batches = self.table.tenant(ref.tenant).batches
         batch, rows = batches.read(ref.id)
         bind_log_keys(tenant=ref.tenant, batch_id=batch.id, correlation_id=batch.correlation_id)
@@ -251,7 +251,7 @@ def _unbegun(batch: Batch, rows: Iterable[BatchRow]) -> list[int]:
 
 
 def shortened(errors: Sequence[FieldError]) -> tuple[FieldError, ...]:
-    """As much of an entry's errors as is kept and shown."""
+    """The errors of an entry that are kept and shown."""
     return tuple(
         msgspec.structs.replace(error, pointer=error.pointer[:LONGEST_POINTER])
         for error in errors[:MOST_ERRORS]
@@ -285,7 +285,7 @@ class Reading(NamedTuple):
 
 
 class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """Works entries of batches off."""
+    """Processes the entries of batches."""
 
     intake: "Intake"
     """Checks and stores orders, and starts the workflow of those that have one."""
@@ -300,8 +300,8 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
     def work(self, body: str, deadline: Deadline) -> None:
         """Make orders of the entries that a message names, and have them sent.
 
-        What there is no time for before `deadline` goes into the queue as a message of its own. Raises
-        EntriesLeftError for entries that met trouble which may pass; all others were worked off then. An
+        Entries for which there is no time before `deadline` go into the queue as a message of their own.
+        Raises EntriesLeftError when entries met trouble that may pass; all others were processed then. An
         entry that would fail again is given up: its row says `internal`.
         """
         message = msgspec.json.decode(body, type=BatchMessage)
@@ -330,7 +330,7 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
                     order = self._begun(batch, index, entries[index], rows.get(index))
                 except Exception as error:
                     log.error(
-                        "an entry of a batch failed unexpectedly; its message comes again",
+                        "an entry of a batch failed unexpectedly; it is tried again, or given up",
                         extra={"entry": index, **safe_error_fields(error)},
                     )
                     troubled += not self._given_up(batch, index, error)
@@ -342,7 +342,7 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
             raise EntriesLeftError(batch.id)
 
     def _begun(self, batch: Batch, index: int, entry: object, row: BatchRow | None) -> Order | None:
-        """The order that was, or now is, made of an entry; None where nothing is to be sent of it."""
+        """The order of an entry, made now or before; None when nothing is to be sent."""
         orders = self.intake.table.tenant(batch.tenant).orders
         if row is not None and row.order_id is not None:
             return orders.get(row.order_id)
@@ -359,7 +359,7 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
             count("BatchEntriesRefused")
             return None
         except VersionConflictError:
-            # Somebody else is at the same message; of the two, one will send it.
+            # Another worker has the same message. Only one of the two will send the order.
             return orders.get(order_id)
         except RowTakenError:
             return None
@@ -371,7 +371,10 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.intake.table.tenant(batch.tenant).batches.settle(batch, _refused(batch, index, _HOPELESS))
         except _PASSING_TROUBLE as trouble:
-            log.error("an entry of a batch was not given up", extra=safe_error_fields(trouble))
+            log.error(
+                "an entry of a batch could not be given up; its message comes again",
+                extra=safe_error_fields(trouble),
+            )
             return False
         count("BatchEntriesGivenUp")
         return True
@@ -390,5 +393,5 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _open(row: BatchRow | None) -> bool:
-    """Whether anything is left for a batch's worker to do; what was marked for sending is others' affair."""
+    """Whether a batch's worker must still send the order. An order that bears the mark is not its task."""
     return row is None or (row.order_id is not None and row.status is OrderStatus.ACCEPTED)

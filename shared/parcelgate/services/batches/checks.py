@@ -1,4 +1,4 @@
-"""Checking the entries of a batch without buying anything: what each would be refused or warned for."""
+"""Checking the entries of a batch without buying anything: the errors and warnings of each."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(drafts: Iterable[Draft], carriers: "Carriers") -> list[CheckedEntry]:
-    """Hold each draft against its carrier's limits, as a create does, and store nothing.
+    """Check each draft against its carrier's limits, as a create does, and store nothing.
 
     A reference that an earlier entry of the same carrier account has is `reference_in_use`. References of
     orders that are stored are not looked up.

@@ -46,7 +46,7 @@ class AddressChecker(msgspec.Struct, frozen=True):
     ) -> CheckedAddress:
         """Check an address: our own field checks, then the carrier's limits, then the carrier itself.
 
-        `wrong` is what the field checks found; whoever has found something asks nobody further.
+        `wrong` is what the field checks found. If they found anything, the carrier is not asked.
         Raises ProblemError: `validation_failed` for an unknown carrier or account, `refused_by_carrier`
         or `carrier_unavailable`.
         """
@@ -65,7 +65,7 @@ class AddressChecker(msgspec.Struct, frozen=True):
 def _limits(
     carrier: Carrier, tenant: str, code: str, account: str, address: Address
 ) -> tuple[FieldError, ...]:
-    """What the carrier's own limits hold against the address, as they would in an order."""
+    """The address's errors by the carrier's own limits, as an order would have them."""
     moment = datetime.now(UTC)
     order = Order(
         id="",

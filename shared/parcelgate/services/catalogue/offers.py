@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
 
 KEPT_SECONDS = 600.0
-"""A catalogue changes rarely, and is asked for often."""
+"""How long a catalogue is remembered: it changes rarely and is asked for often."""
 
 
 class Catalogued(NamedTuple):
@@ -52,7 +52,7 @@ class Catalogue:
         """The services that the account may use; without `account`, the default one if there is one.
 
         Raises ProblemError: `not_found` for an unknown carrier, `not_supported_by_carrier` for one that
-        carries nothing, `validation_failed` for an unknown account that was named, `refused_by_carrier`, or
+        sells no services, `validation_failed` for an unknown account that was named, `refused_by_carrier`, or
         `carrier_unavailable`.
         """
         try:
@@ -60,7 +60,9 @@ class Catalogue:
         except registry.UnknownCarrierError:
             raise ProblemError("not_found", "There is no such carrier.") from None
         if carrier in registry.AGGREGATORS:
-            raise ProblemError("not_supported_by_carrier", "It follows parcels, and sells no services.")
+            raise ProblemError(
+                "not_supported_by_carrier", "This carrier only follows parcels. It has no services."
+            )
         known = Catalogued(profile.services, "parcelgate")
         if "services" not in profile.capabilities:
             return known

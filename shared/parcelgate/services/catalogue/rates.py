@@ -29,12 +29,12 @@ class Quoter(msgspec.Struct, frozen=True):
 
         The carrier must have answered by `deadline`. Raises ProblemError:
         `validation_failed`, `not_supported_by_carrier`, `refused_by_carrier`, or `carrier_unavailable` for
-        every trouble that is not the client's.
+        any other trouble with the carrier.
         """
         order = examined(draft, self.carriers)
         bind_log_keys(tenant=order.tenant, carrier=order.carrier)
         carrier = self.carriers.of(order, deadline)
         if not isinstance(carrier, QuotesRates):
-            raise ProblemError("not_supported_by_carrier", "This carrier does not say its price beforehand.")
+            raise ProblemError("not_supported_by_carrier", "This carrier gives no price beforehand.")
         with carrier_problems.raised():
             return order, carrier.rates(order)

@@ -1,14 +1,21 @@
-"""The router of the table's stream: what must follow from a write follows from here.
+"""The router of the table's stream: it sends on what must follow from a change of the table.
 
-A webhook that comes into the inbox, or comes there again before anybody worked on it, goes to the inbox
-queue; an order that waits for its label, and that no workflow fetches one for any more, goes to the label
-queue; an order that reached a status others wait for, or got its label, is announced on the event bus, and
-so is a parcel that moved. Announcements hold ids only. Delivery may repeat and may come out of order:
-`sequence`, the version of the order or the tracking, is what consumers order by. Trouble that a person must
-look at is counted here too, whoever wrote it: alarms ring by these counts.
+=============================================  ======================================================
+change                                         what follows
+=============================================  ======================================================
+a webhook came in, or came again unprocessed   a message in the inbox queue
+an order waits for its label, and no workflow  a message in the label queue
+fetches it any more
+an order has a new status, or its label        an event on the bus
+a parcel moved                                 an event on the bus
+an order got into trouble                      a metric and a log line; alarms ring by the metric
+=============================================  ======================================================
 
-A record that cannot be read is set aside here, with its keys and the reason, and its neighbours go on.
-What AWS did not take is reported back, so that the stream brings it again.
+Events hold ids only. They may repeat and may come out of order. Consumers order them by `sequence`, the
+version of the order or the tracking.
+
+A record that cannot be read is set aside with its keys and the reason, and the other records go on. What
+AWS did not take is reported back, so that the stream brings it again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +71,7 @@ class _Origin(msgspec.Struct, frozen=True):
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a stored order as is announced or counted."""
+    """The part of a stored order that is published or counted."""
 
     id: str
     tenant: str
@@ -79,14 +86,14 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """As much of what happened to a parcel."""
+    """The part of an event of a parcel that is needed."""
 
     id: str
     visible_to_recipient: bool = True
 
 
 class _Tracking(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a stored tracking."""
+    """The part of a stored tracking that is needed."""
 
     id: str
     tenant: str
@@ -122,14 +129,14 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
 
     def route(self, records: Sequence[Record]) -> list[str]:
-        """Send on what follows from `records`; the sequence numbers of those that must come again."""
+        """Send on what follows from `records`. Returns the sequence numbers of those that must come again."""
         outbox = _Outbox([], [], [], [])
         for record in records:
             with own_log_keys():
                 try:
                     self._read(record, outbox)
                 except Exception as error:
-                    # Without a request's id, what the stream calls this change leads to it.
+                    # A change that no request made is found by the id that the stream gives it.
                     bind_log_keys(correlation_id=record.get("eventID"))
                     log.error(
                         "a change of the table cannot be read; it is set aside",
@@ -184,16 +191,16 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                 count("OrdersInTrouble", kind=kind)
 
     def _order_events(self, old: _Order | None, order: _Order) -> Iterable[dict[str, Any]]:
-        """The events that a change of an order is worth."""
+        """The events that follow from a change of an order."""
         if (old is None or old.status is not order.status) and order.status in _ANNOUNCED:
             yield self._event(_ANNOUNCED[order.status], order, order_id=order.id)
         if (old is None or old.label.status is not order.label.status) and order.label.status == "ready":
             yield self._event("label.ready", order, order_id=order.id)
 
     def _tracking_events(self, before: Item | None, after: Item) -> Iterable[dict[str, Any]]:
-        """The events that a change of a tracking is worth: by what the recipient may see of it."""
+        """The events that follow from a change of a tracking. Only what the recipient may see counts."""
         if before is not None and before["version"] == after["version"]:
-            return  # Its next poll was planned, which is nobody's news.
+            return  # Only its next poll was planned. No event is published for that.
         tracking = msgspec.json.decode(after["doc"], type=_Tracking)
         old = None if before is None else msgspec.json.decode(before["doc"], type=_Tracking)
         known = {event.id for event in old.events} if old else set()
@@ -263,12 +270,12 @@ def _correlation_id(document: str) -> str | None:
 
 
 def _sent_on_its_way(old: Item | None, webhook: Item) -> bool:
-    """Whether a webhook has come in, or come again, or is to be worked on again, by this very change."""
+    """Whether this change says that a webhook came in, came again, or is to be processed again."""
     return old is None or old.get("again_at") != webhook.get("again_at")
 
 
 def _label_is_due(old: _Order | None, order: _Order) -> bool:
-    """Whether the order waits for a label, since this very change, that nobody else fetches."""
+    """Whether the order waits for a label since this change, and no workflow fetches it."""
     if not _waits(order) or (old is not None and _waits(old) and old.label.revision == order.label.revision):
         return False
     if order.carrier not in registry.CARRIERS:
@@ -290,7 +297,7 @@ _ATTENTION = {
 
 
 def _troubles(old: _Order | None, order: _Order) -> Iterable[str]:
-    """What of the order a person must look at since this very change."""
+    """The kinds of trouble that the order has since this change, and that a person must look at."""
     stranded = order.status is OrderStatus.NEEDS_ATTENTION
     if stranded and (old is None or old.status is not order.status):
         yield "needs_attention"

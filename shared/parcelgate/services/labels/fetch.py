@@ -64,7 +64,7 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
         try:
             carrier = self.carriers.of(order, deadline)
         except Exception as error:
-            # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
+            # The account's secret is missing, malformed or cannot be read, so the carrier was not called.
             log.error("the carrier account cannot be used", extra=safe_error_fields(error))
             raise HeldBackError("the carrier account cannot be used") from None
         if not isinstance(carrier, ProvidesLabels):
@@ -72,12 +72,12 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
         try:
             files = carrier.label(order)
         except LabelPendingError as error:
-            # Trouble with the call is more than a label that is not ready: the order says so.
+            # The call failed. That is more than a label that is not ready, so the order shows it.
             raise (error.__cause__ if isinstance(error.__cause__, CarrierError) else error) from None
         label = self.labels().keep(order, files)
 
         def ready(current: Order) -> Change | None:
-            # Of an order that was changed meanwhile this may be the label of what it was before.
+            # If the order was changed meanwhile, this may be the label of the order before the change.
             changed = current.label.revision != label.revision or current.changing_until is not None
             if changed or not wants_label(current):
                 return None
@@ -92,7 +92,7 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def give_up(self, tenant: str, order_id: str, error: Exception | None) -> Order:
-        """No label will come by itself any more: say so where the client can see."""
+        """Stop waiting for the label, and show that in the order."""
         orders = self.table.tenant(tenant).orders
 
         def unavailable(order: Order) -> Change | None:
@@ -104,7 +104,7 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """Works the label queue off."""
+    """Processes the messages of the label queue."""
 
     fetcher: LabelFetcher
     settings: Settings
@@ -116,8 +116,8 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
     def work(self, received: ReceivedMessage, deadline: Deadline | None) -> None:
         """Fetch the labels that the message asks for.
 
-        Raises NotYetError when the message is to come again, at its own time, and DecodeError for
-        one that cannot be read: SQS sets it aside in the end.
+        Raises NotYetError when the message must come again, at its own time. Raises DecodeError for a message
+        that cannot be read: it becomes a dead letter.
         """
         job = msgspec.json.decode(received.body, type=LabelJob)
         bind_log_keys(order_id=job.order_id, tenant=job.tenant, correlation_id=job.correlation_id)
@@ -146,7 +146,7 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
                 orders, job.order_id, error, at=self.clock(), pause=pause, actor=Actor.RETRY
             )
         except StoreError as trouble:
-            # The wait is worth more than the words about it.
+            # The label must come again also when the reason for the wait could not be stored.
             log.warning("the reason why a label waits could not be stored", extra=safe_error_fields(trouble))
 
     def _come_again(self, job: LabelJob, received: ReceivedMessage, pause: timedelta) -> None:

@@ -1,6 +1,7 @@
-"""Showing a label: links to what is stored, or why there is nothing to be shown.
+"""Showing a label: links to the stored documents, or why there is no label.
 
-Labels are fetched by themselves as soon as an order is confirmed; who asks earlier has it fetched at once.
+Labels are fetched automatically once an order is confirmed. A client that asks earlier has its label fetched
+at once.
 """
 
 import os
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 LINK_LIFE = timedelta(minutes=15)
-"""The longest that a link opens a label."""
+"""How long a link opens a label, at most."""
 
 
 class LinkedDocument(msgspec.Struct, frozen=True):
@@ -85,7 +86,7 @@ class LabelViewer(msgspec.Struct, frozen=True):
         )
 
     def _fetched(self, order: Order, deadline: Deadline) -> Order:
-        # What this needs is imported only by those who come early.
+        # Imported only when a label must be fetched.
         from parcelgate.carriers.errors import CarrierError, LabelPendingError
 
         try:

@@ -1,1 +1,1 @@
-"""What keeps the machinery going when it cannot by itself: the sweep, and a person's actions."""
+"""What resumes work that has stopped: the sweep, and the actions of an operator."""

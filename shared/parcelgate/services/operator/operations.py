@@ -1,8 +1,8 @@
-"""What a person does with an order or a webhook that the machinery could not settle.
+"""What an operator does with an order or a webhook that could not be settled automatically.
 
-Nothing here sends an order again. `reread` has the carrier asked how it stands; `close` ends an order of
-which a person knows that the carrier does not have it. A webhook of a carrier that was parked is found by
-`find_webhook`, and worked on again after `replay`.
+Nothing here sends an order again. `reread` asks the carrier for the state of the order. `close` ends an order
+that the carrier certainly does not have. `find_webhook` finds a parked webhook, and `replay` has it processed
+again.
 """
 
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ _READABLE = (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED, OrderStatus.CONFIR
 
 
 class NotForThisOrderError(Exception):
-    """The order stands where this is not to be done; `order` says where."""
+    """The action is not allowed in the order's present status; see `order`."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(f"the order is {order.status}")
@@ -30,7 +30,7 @@ class NotForThisOrderError(Exception):
 
 
 class NoSuchWebhookError(Exception):
-    """No webhook is meant by a name, or several are: `several` says which."""
+    """A name fits no webhook, or, if `several`, more than one."""
 
     def __init__(self, several: bool) -> None:
         super().__init__("several webhooks" if several else "no webhook")
@@ -38,10 +38,10 @@ class NoSuchWebhookError(Exception):
 
 
 def reread(table: "Table", queues: RetryQueues, tenant: str, order_id: str, *, clock: Clock = now) -> Order:
-    """Have the carrier asked how the order stands, and its answer made true; the order as it is until then.
+    """Queue a question to the carrier about the order; its answer then updates the order. Returns the order.
 
     A confirmed order gets the label that it still waits for. Raises OrderNotFoundError, and
-    NotForThisOrderError for an order that is under way, and so asked about anyway, or cancelled.
+    NotForThisOrderError for an order that is cancelled, or under way and so asked about anyway.
     """
     order = table.tenant(tenant).orders.get(order_id)
     if order.status not in _READABLE:
@@ -51,7 +51,7 @@ def reread(table: "Table", queues: RetryQueues, tenant: str, order_id: str, *, c
 
 
 def close(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) -> Order:
-    """End an order that needs attention and that the carrier does not have: it fails, its reference is free.
+    """Let an order fail that needs attention and that the carrier does not have. Its reference is free then.
 
     Raises OrderNotFoundError, and NotForThisOrderError for an order that does not need attention.
     """
@@ -91,5 +91,5 @@ def find_webhook(table: "Table", tenant: str, name: str) -> "InboxEntry":
 
 
 def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:
-    """Have a webhook worked on again as if it came now, though as old as it is. Again does no harm."""
+    """Have a webhook processed again. It is still judged by the time at which it came. May be repeated."""
     table.tenant(tenant).inbox.replay(entry_id, clock())

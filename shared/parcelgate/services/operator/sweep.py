@@ -1,18 +1,19 @@
-"""The sweep: whatever should have been dealt with by now is resumed, or raised to a person.
+"""The sweep: whatever is overdue is resumed, or shown to a person.
 
-It reads the due index until nothing is due or its time is up, the longest overdue first. Every item is read
-anew before anything is done. One that makes trouble is postponed, so that it never stands before the others.
+The sweep reads the due index until nothing is due or its time is over. It takes the longest overdue first.
+It reads every item again before it does anything. An item that fails is postponed, so that it does not keep
+the others waiting.
 
 =====================  ==============================================================================
 overdue                what is done
 =====================  ==============================================================================
-accepted, processing   its workflow is started, or given more time while it runs; ended: a person is told;
-                       without a workflow it goes to its carrier's retry queue
-cancelling             goes to its carrier's retry queue
-confirmed, no label    it is fetched once more, by the retry queue; the next time it is given up
-confirmed, changing    whoever was changing it died: the client is told, and the label fetched anew
-webhook in the inbox   goes to the inbox queue again
-unfinished batch       its entries that nobody has begun go to their queues again, or are given up
+accepted, processing   With a workflow: the workflow is started, or gets more time while it runs. If it has
+                       ended, a person is told. Without a workflow: it goes to the retry queue
+cancelling             It goes to the retry queue
+confirmed, no label    The retry queue fetches the label once more. The next time the label is given up
+confirmed, changing    The function that changed it died. The client is told, and the label fetched again
+webhook in the inbox   It goes to the inbox queue again
+unfinished batch       Entries that nobody has begun go to their queues again, or are given up
 =====================  ==============================================================================
 """
 
@@ -64,7 +65,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     table
         The store.
     submitter
-        Raises to a person what cannot be resumed.
+        Shows a person what cannot be resumed.
     batches
         Sees to unfinished batches.
     stepfunctions, sqs, queues
@@ -81,7 +82,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = now
 
     def run(self, deadline: Deadline) -> int:
-        """Take whatever is overdue, as much as `deadline` allows; how many items were dealt with.
+        """Deal with whatever is overdue, as far as `deadline` allows. Returns the number of items.
 
         Orders, webhooks and batches take turns, so that many of one kind do not keep the others waiting.
         """
@@ -123,7 +124,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         return done
 
     def _behind_the_others(self, ref: "DueRef", work: "_Work") -> None:
-        """What fails comes again at a later run, after whatever is due by then."""
+        """Postpone an item that failed: it comes again in a later run, behind the others."""
         try:
             work.postpone(ref)(ref.id, self.clock() + self.settings.deadline_margin)
         except Exception as error:
@@ -186,17 +187,17 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             due = transitions.submission_ends(self.settings, order, order.created_at) + margin
         else:
             due = transitions.refund_ends(self.settings, since)
-        # What runs longer than its time is looked at often.
+        # A workflow that runs longer than it should is looked at often.
         return max(due, at + margin)
 
     def _runs(self, order: Order) -> bool:
-        """Start the order's workflow unless it was started before; whether it runs now."""
+        """Start the order's workflow unless it was started before. Returns whether it runs now."""
         machine = self.settings.order_flow_arn
         started = workflow.start(self.stepfunctions, machine, order)
         return started or workflow.runs(self.stepfunctions, machine, order)
 
     def _set_deadline(self, order: Order, until: datetime | None, **facts: Label) -> None:
-        """Look again at `until`. To the client nothing has changed, so `updated_at` stays."""
+        """Set the order's next deadline. Nothing changes for the client, so `updated_at` stays."""
 
         def decide(order: Order) -> Change | None:
             if not self._overdue(order):

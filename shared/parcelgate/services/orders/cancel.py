@@ -1,7 +1,7 @@
-"""Cancelling an order: at once where nothing was sent, with the carrier where it has the order.
+"""Cancelling an order: at once if nothing was sent, otherwise with the carrier.
 
-`cancelling` is stored before the carrier is called, with a time by which somebody must have dealt with
-it: whatever dies here, the retry queue or the sweep goes on.
+`cancelling` is stored before the carrier is called, together with a deadline. If this function dies, the
+retry queue or the sweep goes on.
 """
 
 from collections.abc import Callable
@@ -39,12 +39,12 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
     table: "Table"
     carriers: "Carriers"
     retries: Callable[[], RetryQueues]
-    """Where a cancellation goes that cannot be finished now."""
+    """The queue for a cancellation that cannot be finished now."""
     settings: Settings
     clock: Clock = now
 
     def cancel(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
-        """Cancel an order; it comes back `cancelled`, or `cancelling` when that goes on by itself.
+        """Cancel an order. Returns it `cancelled`, or `cancelling` when the retry queue goes on.
 
         The carrier must have answered by `deadline`.
         Raises OrderNotFoundError, and ProblemError: `not_yet_confirmed` while the carrier is deciding,
@@ -55,7 +55,7 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
             return _cancelled(transitions.apply(orders, order, self._unsent))
         carrier = self.carriers.of(order, deadline)
         if not isinstance(carrier, Cancels):
-            raise problems.not_offered(order, "takes no order back")
+            raise problems.not_offered(order, "does not cancel orders")
         order, begun = transitions.settle(orders, order, self._begin)
         if not begun:
             return _cancelled(order)
@@ -74,14 +74,14 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
         raise carrier_problems.refusal("cannot_cancel", refusal, order_id=after.id)
 
     def _unsent(self, order: Order) -> Change | None:
-        """Cancel what the carrier certainly has nothing of, also while its carrier cannot be reached.
+        """Cancel an order that the carrier certainly does not have, even while the carrier cannot be reached.
 
         A sender that is about to mark the order finds it cancelled, and sends nothing.
         """
         if order.status not in (*OPEN, OrderStatus.NEEDS_ATTENTION):
             return None
         if order.submission.sending_at or order.submission.lost:
-            # After a lost create only the carrier's word says that it has nothing, and it may come late.
+            # After a lost create only the carrier knows whether it has the order, and it may know late.
             return None
         return transitions.cancelled(order, order.refund, at=self.clock(), actor=Actor.CLIENT)
 
@@ -104,7 +104,7 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.retries().enqueue(order, Action.CANCEL, at=at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
-            # The order's own time brings the sweep to it.
+            # The order has a deadline, so the sweep will find it.
             log.error(
                 "the retry could not be queued; the sweep queues it later",
                 extra={"error": type(error).__name__},
@@ -125,21 +125,21 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
 def ask_to_cancel(
     carrier: Carrier, orders: "Orders", order: Order, *, settings: Settings, clock: Clock, actor: Actor
 ) -> tuple[Order, RefusedError | None]:
-    """Ask the carrier to cancel a `cancelling` order and store its answer; the order then, and its refusal.
+    """Ask the carrier to cancel a `cancelling` order, and store its answer. Returns order and refusal.
 
-    Raises CarrierError when the carrier is to be asked again.
+    Raises CarrierError when the carrier must be asked again.
     """
     answer: Cancellation | RefusedError
     try:
         if not isinstance(carrier, Cancels):
-            raise CarrierError("the carrier takes nothing back")
+            raise CarrierError("the carrier does not cancel orders")
         answer = carrier.cancel(order, at=clock())
     except RefusedError as error:
         answer = error
     except CarrierError:
         raise
     except Exception as error:
-        # Whatever it was, the order says `cancelling`, and that must go on.
+        # Whatever the error was, the order is `cancelling`, and that must go on.
         log.error("the cancellation failed unexpectedly; it is tried again", extra=safe_error_fields(error))
         raise CarrierError("the cancellation failed unexpectedly") from None
     after, changed = transitions.settle(
@@ -155,7 +155,7 @@ def ask_to_cancel(
 
 
 def _cancelled(order: Order) -> Order:
-    """The order where it is cancelled, or about to be. Raises ProblemError for whatever else it is."""
+    """The order, if it is cancelled or `cancelling`. Raises ProblemError for any other status."""
     if order.status in (OrderStatus.CANCELLED, OrderStatus.CANCELLING):
         return order
     if order.status in OPEN:
@@ -164,7 +164,7 @@ def _cancelled(order: Order) -> Order:
     if order.status is OrderStatus.FAILED:
         detail = "The order has failed; there is nothing to cancel."
     elif order.status is OrderStatus.NEEDS_ATTENTION:
-        detail = "Whether the carrier has the order is not known; a person must find out first."
+        detail = "It is not known whether the carrier has the order. A person must find out first."
     else:
         detail = "The order was changed while it was being cancelled; try again."
     raise ProblemError("cannot_cancel", detail, order_id=order.id)

@@ -1,9 +1,9 @@
-"""Changing a confirmed order, with its carrier and here, or having its carrier keep it back.
+"""Changing a confirmed order with its carrier, or asking the carrier to hold it.
 
-The carrier is sent the whole order as it shall be, so sending it twice does no harm. Before it is sent, the
-order is marked by a conditional write: nobody else changes it meanwhile, no label is fetched, and an order
-whose function died stands in the due index. What the carrier may have changed without our knowing it loses
-its label too, since nobody can tell any more what is printed on it.
+The whole changed order is sent to the carrier, so sending it twice does no harm. Before that, a conditional
+write marks the order: nobody else changes it meanwhile, no label is fetched, and the sweep finds the order
+if the function dies. When it is unknown whether the carrier made the change, the order loses its label,
+because nobody knows what is printed on it.
 """
 
 import secrets
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 LONGEST_CHANGE = timedelta(minutes=2)
-"""Outlasts the function that makes a change: a mark that is older belongs to nobody."""
+"""Longer than the function that makes a change can live: the owner of an older mark is dead."""
 
 _PARTS = ("ship_to", "parcels", "customs", "options")
-"""What the carrier is sent; the metadata are ours alone."""
+"""The parts that are sent to the carrier. Metadata are not."""
 _GIVEN_BY_THE_CARRIER = (
     "tracking_number",
     "master_tracking_number",
@@ -51,7 +51,7 @@ _GIVEN_BY_THE_CARRIER = (
 
 
 class Amendment(NamedTuple):
-    """What a client changes: from an order to what it would be, and whether the carrier must know."""
+    """What a client changes. `draft` makes the changed order; `metadata_only` spares the carrier."""
 
     draft: Callable[[Order], Draft]
     metadata_only: bool
@@ -67,7 +67,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = now
 
     def change(self, tenant: str, order_id: str, amendment: Amendment, deadline: Deadline) -> Order:
-        """Change an order; it comes back as it is then, unchanged where nothing was to be changed.
+        """Change an order. Returns it as it is then, unchanged if there was nothing to change.
 
         The carrier must have answered by `deadline`. Raises OrderNotFoundError, and
         ProblemError: `validation_failed`, `not_supported_by_carrier`, `not_yet_confirmed`,
@@ -87,7 +87,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
         try:
             result = carrier.update(amended)
         except (RefusedError, TransientError, AuthenticationError) as error:
-            # Certainly not done.
+            # The change was certainly not made.
             log.info("the carrier did not make the change", extra={"error": type(error).__name__})
             self._unmark(orders, order, mark, self._released)
             if isinstance(error, RefusedError):
@@ -124,8 +124,8 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
     def _claim(
         self, orders: "Orders", order: Order, amendment: Amendment
     ) -> tuple[Order, Order | None, datetime]:
-        """Mark the order; what it shall be, or None when the carrier need not be asked. With the mark."""
-        # The mark is a time of this request alone, so that a write whose answer was lost is known again.
+        """Mark the order. Returns it, the changed order (None: do not ask the carrier), and the mark."""
+        # No other request has this mark, so a write whose answer was lost can be recognised.
         mark = self.clock() + LONGEST_CHANGE + timedelta(microseconds=secrets.randbelow(1000))
         amended: Order | None = None
 
@@ -139,7 +139,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
                 change = self._metadata(order, amended)
                 amended = None
                 return change
-            # To the client nothing has changed yet, so `updated_at` stays.
+            # Nothing has changed for the client yet, so `updated_at` stays.
             return Change(after=order.changed(at=order.updated_at, changing_until=mark, watch_at=mark))
 
         order = transitions.apply(orders, order, claim)
@@ -157,7 +157,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def _unmark(orders: "Orders", order: Order, mark: datetime, decide: Decide) -> Order:
-        """Write what `decide` makes of the order while it bears this mark."""
+        """Write what `decide` makes of the order, as long as the order bears this mark."""
         return transitions.apply(
             orders, order, lambda order: decide(order) if order.changing_until == mark else None
         )
@@ -232,14 +232,14 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
-    """Has orders held."""
+    """Asks carriers to hold orders."""
 
     table: "Table"
     carriers: "Carriers"
     clock: Clock = now
 
     def hold(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
-        """Ask the carrier to hold an order, once; the order as it is then.
+        """Ask the carrier to hold an order, once. Returns the order as it is then.
 
         Raises OrderNotFoundError, and ProblemError: `not_supported_by_carrier`, `not_yet_confirmed`,
         `order_not_live`, `cannot_change` when the carrier refuses, or `carrier_unavailable`.
@@ -247,7 +247,7 @@ class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
         orders, order = transitions.read(self.table, tenant, order_id)
         carrier = self.carriers.of(order, deadline)
         if not isinstance(carrier, Holds):
-            raise problems.not_offered(order, "holds no orders")
+            raise problems.not_offered(order, "does not hold orders")
         problems.must_be_confirmed(order, otherwise="order_not_live")
         if order.held_at is not None:
             return order
@@ -270,7 +270,7 @@ class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _refused(order: Order, error: RefusedError) -> ProblemError:
-    """Whether the carrier refuses the change or the order: what names a field is the change."""
+    """The problem of a refused change. A refusal that names a field is about the change, not the order."""
     is_the_change = error.reason is None and error.errors
     return carrier_problems.refusal(
         "refused_by_carrier" if is_the_change else "cannot_change", error, order_id=order.id
@@ -294,14 +294,14 @@ def _changed_parts(order: Order, amended: Order) -> list[str]:
 
 
 def _amended(order: Order, drafted: Order) -> Order:
-    """The order as it was drafted, its parcels with all that the carrier has said of them.
+    """The drafted order, its parcels with the numbers that the carrier has given them.
 
-    Raises ProblemError when the parcels are not those that were bought: a carrier changes what is in a
-    parcel, not how many there are.
+    Raises ProblemError when the parcels are not those that were bought. A carrier can change what is in a
+    parcel, but not how many parcels there are.
     """
     bought = {parcel.reference: parcel for parcel in order.parcels}
     if len(drafted.parcels) != len(bought) or {each.reference for each in drafted.parcels} != set(bought):
-        message = "Parcels that were bought can be changed, not added, taken away or renamed."
+        message = "Parcels of a bought order can be changed, but not added, removed or renamed."
         raise invalid([FieldError("/parcels", "cannot_change", message)])
     message = "The parcel has its number, which cannot change."
     errors = [

@@ -1,7 +1,7 @@
-"""Taking an order: checked whole, stored in one transaction, then sent or handed to its workflow.
+"""Creating an order: check it, store it in one transaction, then send it or start its workflow.
 
-From the transaction on the order is never lost: it bears the time by which it must have been sent, or its
-workflow begun, so that the sweep goes on with what this function could not.
+The transaction also stores the deadline by which the order must have been sent or its workflow started. So
+if this function dies, the sweep goes on, and the order is never lost.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 MOST_BYTES = 320_000
-"""The largest order that is taken, as it is stored: what comes of it later must fit beside it (400 KB)."""
+"""The largest order that is accepted, as stored bytes. What is added later must fit too (400 KB)."""
 
 
 class Draft(NamedTuple):
     """What was made of a request for an order.
 
-    `order` is None when none can be made; with `errors` it is good for being examined and nothing else.
-    `given` tells whether the client said anything at a place of the body, given as a JSON pointer.
+    `order` is None when none can be made. An order with `errors` may be examined, and must not be stored.
+    `given` tells whether the client's body has anything at a JSON pointer.
     """
 
     order: Order | None
@@ -46,10 +46,9 @@ class Draft(NamedTuple):
 
 
 def examined(draft: Draft, carriers: "Carriers") -> Order:
-    """Fill in what the account knows, hold the order against its carrier's own limits, and add its warnings.
+    """Fill in the account's defaults, check the order against its carrier's limits, and add warnings.
 
-    A place that is named in the draft's errors is not named twice. Raises ProblemError with everything
-    that is wrong.
+    A field that has an error in the draft gets no second one. Raises ProblemError with all errors.
     """
     order, errors = draft.order, list(draft.errors)
     if order is None:
@@ -68,10 +67,10 @@ def examined(draft: Draft, carriers: "Carriers") -> Order:
     known = {error.pointer for error in errors} | {f"/{name}" for name in account.unreadable_defaults}
     errors += [error for error in examination.errors if error.pointer not in known]
     if len(msgspec.json.encode(order)) > MOST_BYTES:
-        errors.append(FieldError("/parcels", "too_many", "The order has more contents than can be kept."))
+        errors.append(FieldError("/parcels", "too_many", "The order is too large to be stored."))
     if errors:
         raise invalid(errors)
-    # The client need not know that a default which it did not give is not sent.
+    # A warning about a default that the client did not give would only confuse it.
     warnings = [note for note in examination.warnings if note.code != "not_sent" or draft.given(note.pointer)]
     return msgspec.structs.replace(order, warnings=bounded((*order.warnings, *warnings)))
 
@@ -82,7 +81,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     table: "Table"
     carriers: "Carriers"
     settings: Settings
-    """Names the workflow, and how soon it must begin."""
+    """Name the workflow, and how soon it must begin."""
     stepfunctions: "Callable[[], SFNClient]"
     """Starts the workflow of an order that its carrier confirms later."""
     submitter: "Callable[[], OrderSubmitter]"
@@ -90,14 +89,14 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = now
 
     def create(self, draft: Draft, deadline: Deadline, claim: "Claim | None" = None) -> Order:
-        """Take the order, as `accept` does, and send it or start its workflow; the order as it then stands.
+        """Store the order as `accept` does, then send it or start its workflow. Returns it as it is then.
 
         The carrier must have answered by `deadline`. Raises what `accept` raises.
         """
         return self._go_on(self.accept(draft, claim), deadline)
 
     def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
-        """Check the order whole and store it, with `claim` in the same transaction; nothing is sent.
+        """Check the order and store it, with `claim` in the same transaction. Nothing is sent.
 
         Raises ProblemError (`validation_failed`, `not_supported_by_carrier`, `reference_in_use`) when
         nothing was stored, ClaimTakenError when the same request is being answered elsewhere, and
@@ -118,13 +117,13 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.table.tenant(order.tenant).orders.add(order, event, claim)
         except ReferenceTakenError as error:
-            detail = "A living order of this carrier account has the reference already."
+            detail = "Another living order of this carrier account has this reference."
             raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None
         count("OrdersAccepted", carrier=order.carrier)
         return order
 
     def resume(self, tenant: str, order_id: str, deadline: Deadline) -> Order:
-        """Go on with an order whose function died after it had stored it. Raises OrderNotFoundError."""
+        """Resume an order whose function died after storing it. Raises OrderNotFoundError."""
         order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(**order.log_keys)
         return self._go_on(order, deadline) if order.status is OrderStatus.ACCEPTED else order
@@ -138,7 +137,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     def start(self, order: Order) -> None:
         """Start the workflow under the order's id: starting twice is harmless.
 
-        When it cannot be started now the order stands nevertheless, and the sweep starts it.
+        When it cannot be started now, the order stays stored, and the sweep starts the workflow.
         """
         try:
             workflow.start(self.stepfunctions(), self.settings.order_flow_arn, order)

@@ -40,7 +40,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One closing, its orders in the order they were named in."""
+    """One manifest. Its orders are in the sequence in which the client named them."""
 
     id: str
     entries: tuple[ManifestEntry, ...]
@@ -56,13 +56,13 @@ class ManifestMaker(msgspec.Struct, frozen=True, kw_only=True):
     def close(self, tenant: str, request: ManifestRequest, deadline: Deadline) -> Manifest:
         """Close the orders that can be closed, each for itself. One that was closed before stays closed.
 
-        Raises ProblemError for what holds for all of them: `validation_failed`,
+        Raises ProblemError when none of them can be closed: `validation_failed`,
         `not_supported_by_carrier`, `refused_by_carrier` or `carrier_unavailable`.
         """
         bind_log_keys(tenant=tenant, carrier=request.carrier)
         carrier = self.carriers.of(AccountName(tenant, request.carrier, request.account), deadline)
         if not isinstance(carrier, Manifests):
-            raise ProblemError("not_supported_by_carrier", "This carrier closes no orders.")
+            raise ProblemError("not_supported_by_carrier", "This carrier does not close orders.")
         orders = {order.id: order for order in self.table.tenant(tenant).orders.many(request.order_ids)}
         reasons = {each: _obstacle(orders.get(each), request) for each in request.order_ids}
         still_open = [
@@ -108,7 +108,7 @@ class ManifestMaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _obstacle(order: Order | None, request: ManifestRequest) -> Problem | None:
-    """Why an order is not even shown to the carrier."""
+    """Why an order cannot be closed, found before the carrier is asked. None: ask the carrier."""
     if order is None:
         return Problem(code="not_found", detail="There is no such order.")
     if (order.carrier, order.account) != (request.carrier, request.account):

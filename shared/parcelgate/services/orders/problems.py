@@ -1,7 +1,7 @@
-"""What a client reads of an order: what the carrier's no, its silence or its odd answer means. Pure.
+"""The problems of orders: what a client reads when the carrier refuses, is silent or answers oddly. Pure.
 
-The first part goes into the order itself (`problem`, `attention`), the second is raised to whoever asks
-something of an order just now.
+The first part is stored in the order (`problem`, `attention`). The second part is raised as the answer to a
+request about an order.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def create_refused(
     errors: tuple[FieldError, ...] = (),
     words: CarrierWords | None = None,
 ) -> Problem:
-    """The carrier said no to the create, and nothing came of it."""
+    """The carrier refused the create, and nothing was bought."""
     detail = "The carrier refused the order. Nothing was bought."
     return Problem(code=code, detail=detail, errors=errors, carrier=words)
 
@@ -57,7 +57,7 @@ def above_max(order: Order, rate: Rate | None) -> Problem | None:
     if most is None:
         return None
     if rate is None:
-        detail = "The carrier names no price beforehand, so options.max_price cannot be held to."
+        detail = "The carrier gives no price beforehand, so options.max_price cannot be checked."
     elif rate.price.currency != most.currency:
         detail = f"The price is in {rate.price.currency}, options.max_price in {most.currency}."
     elif rate.price.amount > most.amount:
@@ -71,8 +71,8 @@ def above_max(order: Order, rate: Rate | None) -> Problem | None:
 
 
 def failure(words: CarrierWords | None) -> Problem:
-    """Why an order failed that the carrier had taken."""
-    detail = "The carrier took the order and could then not carry it out."
+    """Why an order failed although the carrier had taken it."""
+    detail = "The carrier took the order and then could not carry it out."
     return Problem(code="refused_by_carrier", detail=detail, carrier=words)
 
 
@@ -83,7 +83,7 @@ def conflict(number: str | None) -> Problem:
 
 
 def mismatch(result: Mismatch) -> Problem:
-    """What the carrier has is not this order as it was bought; its number there is shown and not adopted."""
+    """The carrier has another order under this reference. Its number is shown, but not adopted."""
     number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
     detail = f"What the carrier has under this reference is not this order: {result.detail}{number}"
     return Problem(code="answer_mismatch", detail=detail)
@@ -93,28 +93,28 @@ def unknown(words: CarrierWords | None = None) -> Problem:
     """Nobody can tell whether the carrier has the order."""
     return Problem(
         code="outcome_unknown",
-        detail="The order was sent and its answer was lost, and what the carrier says since does not settle "
-        "whether it has the order. It keeps its reference. Ask us to look it up with the carrier: if it is "
-        "there we read it again, and if it is not we close the order.",
+        detail="The order was sent and the carrier's answer was lost. What the carrier has said since does "
+        "not show whether it has the order. The order keeps its reference. Ask us to look it up with the "
+        "carrier. If the carrier has the order, we read it again; if not, we close it.",
         carrier=words,
     )
 
 
 def locked_out(error: AuthenticationError) -> Problem:
-    """The account cannot be used: for somebody to put right, while the order waits."""
+    """The account cannot be used. The order waits until somebody puts the account right."""
     if isinstance(error, AccountError):
-        detail = f"{error.detail} The order waits until that is mended."
+        detail = f"{error.detail} The order waits until that is put right."
     else:
         detail = "The carrier does not accept the account's credentials. The order waits until it does."
     return Problem(code="carrier_unavailable", detail=detail, carrier=error.words)
 
 
 def not_taken_back(order: Order, words: CarrierWords | None = None) -> Problem:
-    """The carrier keeps what it took of an order that it cannot carry out, and the money with it."""
+    """The carrier could not carry out an order, and does not take back what it accepted of it."""
     return Problem(
         code="refund_failed",
-        detail="The carrier could not carry out the order as a whole and keeps what it took of it. "
-        "Cancel that with the carrier, and claim the money back from it.",
+        detail="The carrier could not carry out the whole order, and did not take back what it had accepted. "
+        "Cancel that with the carrier, and claim the money back.",
         errors=order.problem.errors if order.problem else (),
         carrier=words or (order.problem.carrier if order.problem else None),
     )
@@ -122,12 +122,12 @@ def not_taken_back(order: Order, words: CarrierWords | None = None) -> Problem:
 
 def not_cancelled() -> Problem:
     """A cancellation was tried for as long as the retry queue tries."""
-    detail = "The carrier could not be brought to cancel the order in 12 hours."
+    detail = "The carrier did not cancel the order within 12 hours."
     return Problem(code="refund_failed", detail=detail)
 
 
 def late_success() -> Problem:
-    """The carrier speaks well of an order that is over here."""
+    """The carrier reports success for an order that has failed here."""
     detail = (
         "The carrier now reports success for this order, which has failed here. Void it with the carrier."
     )
@@ -135,7 +135,7 @@ def late_success() -> Problem:
 
 
 def stranded(order: Order, reason: str, words: CarrierWords | None = None) -> Problem:
-    """Why nothing more can be done by itself for an order that is still open; `reason` is a problem code."""
+    """Why an open order cannot go on automatically. `reason` is a problem code."""
     if order.submission.compensating_since is not None:
         return not_taken_back(order, words)
     if order.submission.sending_at is None and not order.submission.lost:
@@ -144,12 +144,12 @@ def stranded(order: Order, reason: str, words: CarrierWords | None = None) -> Pr
         return Problem(code=reason, detail=detail, carrier=words)
     if order.carrier_order_number is None:
         return unknown(words)
-    detail = "The carrier has taken the order and not said what became of it."
+    detail = "The carrier has taken the order, and has not said in time what became of it."
     return Problem(code=reason, detail=detail, carrier=words)
 
 
 def label_unavailable(words: CarrierWords | None) -> Problem:
-    """The order is confirmed, and its label never came."""
+    """The order is confirmed, but its label never came."""
     return Problem(
         code="label_unavailable",
         detail="The carrier has confirmed the order but gave no usable label in time. "
@@ -172,14 +172,14 @@ _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
     AccountError: ("account_unusable", "The carrier account cannot be used as it is."),
     OverLimitError: (
         "too_many_requests",
-        "The account calls as often as it may; the call waits for its turn.",
+        "The account has used up its call rate; the call waits for its turn.",
     ),
     TooManyRequestsError: ("too_many_requests", "The carrier asked to be called less often."),
     HeldBackError: ("held_back", "The carrier was not called: it is down, or its account cannot be used."),
     TransientError: ("carrier_unavailable", "The carrier could not be reached, or could not answer."),
     UnknownOutcomeError: (
         "outcome_unknown",
-        "The carrier's answer was lost, so it is asked what came of it.",
+        "The carrier's answer was lost, so the carrier is asked whether it has the order.",
     ),
     AuthenticationError: ("credentials_refused", "The carrier does not accept the account's credentials."),
     RefusedError: ("refused_by_carrier", "The carrier refused; it is asked again."),
@@ -187,20 +187,20 @@ _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
 
 
 def trouble(error: object) -> Trouble:
-    """How a client reads of an attempt that did not succeed; the carrier's own words come first."""
+    """An attempt that did not succeed, as the client reads it: in the carrier's words, if there are any."""
     kinds = (each for kind, each in _TROUBLES.items() if isinstance(error, kind))
-    code, message = next(kinds, ("not_ready", "The carrier has not given it yet."))
+    code, message = next(kinds, ("not_ready", "The carrier is not ready yet."))
     if isinstance(error, AccountError):
         message = error.detail
     words = getattr(error, "words", None)
     return Trouble(code, words.message if words and words.message else message)
 
 
-# Raised to whoever asks something of an order
+# Raised as the answer to a request about an order
 
 
 def must_be_confirmed(order: Order, *, otherwise: str) -> None:
-    """Let only an order pass that the carrier has: ProblemError, `otherwise` where that will not change."""
+    """Check that the order is confirmed. Raises ProblemError: `not_yet_confirmed`, or `otherwise`."""
     if order.status is OrderStatus.CONFIRMED:
         return
     if order.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which orders a list shall have; times are exclusive bounds."""
+    """Which orders a list has. Times are exclusive bounds."""
 
     status: OrderStatus | None = None
     carrier: str | None = None
@@ -31,7 +31,7 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderReader(msgspec.Struct, frozen=True):
-    """Reads a tenant's orders. Another tenant's order does not exist here."""
+    """Reads a tenant's orders. An order of another tenant is not found."""
 
     table: "Table"
 

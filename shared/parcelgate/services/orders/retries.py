@@ -1,14 +1,14 @@
-"""The retry queues, one per carrier: what could not be done at once and is tried again for 12 hours.
+"""The retry queues, one per carrier. What could not be done at once is tried again for 12 hours.
 
-A message says whose order it is, what is to be done and when that was first tried. The back-off is the
-message's own visibility. When its time is over the message goes to the dead-letter queue, by the
-handler's own hand, and a person is told.
+A message names the order, the action and the time of the first attempt. The visibility timeout of the
+message is the back-off. After 12 hours the handler moves the message to the dead-letter queue and tells a
+person.
 
 ========  ================================================================================================
-create    an order that could not be sent, or may have been: see `submission`
-cancel    an order that its client takes back: the carrier is asked again until it agrees or refuses
-reread    the carrier called back after the workflow had gone on, or a person wants to know: what it says
-          now is what counts; an order that is confirmed, by now or long since, gets its label here
+create    The order could not be sent, or it is unknown whether it was. See `submission`
+cancel    The client cancels the order. The carrier is asked until it agrees or refuses
+reread    The carrier called back after the workflow had gone on, or an operator asks. The carrier's present
+          answer counts. A confirmed order that has no label gets it here
 ========  ================================================================================================
 """
 
@@ -56,7 +56,7 @@ class _AgainError(Exception):
 
 
 class Retrier(msgspec.Struct, frozen=True, kw_only=True):
-    """Works the messages of the retry queues off, in one invocation, which ends by `deadline`."""
+    """Processes the messages of the retry queues in one invocation, which ends by `deadline`."""
 
     table: "Table"
     settings: Settings
@@ -70,7 +70,7 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
 
     @own_log_keys()
     def work(self, received: ReceivedMessage) -> None:
-        """Try what the message asks for. Raises NotYetError when it is to come again, at its own time."""
+        """Try the action of a message. Raises NotYetError when the message must come again later."""
         try:
             message = msgspec.json.decode(received.body, type=RetryMessage)
         except msgspec.DecodeError as error:
@@ -129,16 +129,16 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             ask_to_cancel(carrier, orders, order, settings=self.settings, clock=self.clock, actor=Actor.RETRY)
 
     def _reread(self, _: "Orders", order: Order) -> None:
-        """What the carrier says now. While the workflow runs it asks by itself.
+        """Ask the carrier, and believe its present answer. While a workflow runs, the workflow asks instead.
 
-        A confirmed order has nothing left but its label, also when this very message confirmed it before.
+        A confirmed order only needs its label, even if an earlier attempt of this message confirmed it.
         """
         order = self.submitter.reread(order, self.deadline)
         if transitions.wants_label(order):
             self.fetcher.fetch(order.tenant, order.id, self.deadline)
 
     def _give_up(self, message: RetryMessage, body: str) -> None:
-        # The dead letter first: dying in between repeats it, the other way round would lose it.
+        # The dead letter comes first. If the function dies after it, it is only sent twice, never lost.
         self._set_aside(message.carrier, body, "tried for 12 hours")
         orders, order = transitions.read(self.table, message.tenant, message.order_id)
         if message.action is Action.CREATE or transitions.wants_label(order):

@@ -1,4 +1,4 @@
-"""Putting messages into the carriers' retry queues. `orders.retries` works them off."""
+"""Putting messages into the carriers' retry queues. `orders.retries` processes them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -40,7 +40,7 @@ class RetryQueues(msgspec.Struct, frozen=True):
     settings: Settings
 
     def enqueue(self, order: Order, action: Action, *, at: datetime, delay: float = 0) -> None:
-        """Have `action` tried for `order` from `at` on, the first time after `delay` seconds (<= 900)."""
+        """Queue `action` for `order`. It is tried from `at` on, first after `delay` seconds (<= 900)."""
         message = RetryMessage(
             tenant=order.tenant,
             order_id=order.id,

@@ -1,11 +1,11 @@
-"""The submission engine: what each answer of a carrier means for an order. Written once, here.
+"""The submission engine: what each answer of a carrier means for an order. It is written only here.
 
-The request, the batch worker, the retry queue and the workflow's functions all go through `OrderSubmitter`.
-They differ in who asks and who waits (`Caller`), never in what an answer means.
+The request, the batch worker, the retry queue and the workflow's functions all use `OrderSubmitter`. They
+differ in who waits for the result (`Caller`), never in what an answer means.
 
-An order is submitted once. Before the create is sent, the order is marked by a conditional write
-(`submission.sending_at`). While the mark stands nobody sends. The mark goes only when the carrier certainly
-has nothing.
+An order is submitted once. Before the create is sent, a conditional write marks the order
+(`submission.sending_at`). While the order bears the mark, nobody else sends it. The mark is removed only when
+the carrier certainly has nothing.
 
 =========================  ==================================================================================
 answer to the create       what becomes of the order
@@ -14,10 +14,10 @@ confirmed                  `confirmed`, with its numbers and trackings
 taken, decided later       keeps the mark and the carrier's number; the carrier is asked until it has decided
 refused                    `failed`; the reference is free. `needs_attention` when an earlier create of ours
                            was lost and the carrier says that the reference is in use
-some parcels refused       what was taken is taken back, then `failed`; each parcel says why
-may work later             the mark is taken away; the order is sent again later
-credentials not accepted   the same; `attention` says so
-nobody knows               the mark stays; the carrier is asked before anything is sent again
+some parcels refused       the accepted parcels are taken back, then `failed`; each refused parcel says why
+may work later             the mark is removed; the order is sent again later
+credentials not accepted   the same, and `attention` says so
+unknown                    the mark stays; the carrier is asked before anything is sent again
 =========================  ==================================================================================
 
 =========================  ==================================================================================
@@ -25,13 +25,13 @@ answer to a look-up        what becomes of the order
 =========================  ==================================================================================
 confirmed                  `confirmed`, with its numbers and trackings
 pending                    keeps the carrier's number, if it was given; asked again
-failed                     what the carrier holds is taken back, and only then it is `failed`. Under another
-                           order's number it is that order which failed: for a carrier that answers at once
-                           this one was not found
-not found                  asked again, until said twice: the first time a minute after the sender must be
-                           dead, the second a minute later. Then the mark is taken away and the order is sent
-                           again; `needs_attention` when anything hints that the carrier has it after all, or
-                           when the carrier's look-up is not to be relied on (`ConfirmsLater.may_resend`)
+failed                     what the carrier holds is taken back; only then the order is `failed`. A failure
+                           with another order's number is that order's. For a carrier that answers at once
+                           this order then counts as not found
+not found                  asked again until it was said twice: first a minute after the sender must be dead,
+                           then a minute later. Then the mark is removed and the order is sent again. But
+                           `needs_attention` when anything shows that the carrier may have the order, or when
+                           the carrier's look-up is not reliable (`ConfirmsLater.may_resend`)
 not this order             `needs_attention`; its number is not adopted
 another order's number     `needs_attention`
 cannot be asked            asked again
@@ -45,9 +45,9 @@ refused                    `needs_attention`; a carrier that confirms later is a
 anything else              asked again
 =========================  ==================================================================================
 
-An order whose caller has no time left is given up: `needs_attention`, or no label (`give_up`). A late answer
-(`reread`) confirms an order that needs attention, or takes it back when it failed. An order that has failed
-never comes back: a late success only raises `attention`.
+When an order's time is over, it is given up: `needs_attention`, or no label (`give_up`). A late answer
+(`reread`) can still confirm an order that needs attention, or let it fail. A failed order stays failed: a
+late success only sets its `attention`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 type Facts = dict[str, Any]
-"""What is changed of an order, by the names of its attributes."""
+"""Changed attributes of an order, by name."""
 
 type CreateAnswer = Submitted | Confirmed | CarrierError
 """What a create can end in."""
@@ -104,21 +104,20 @@ type CreateAnswer = Submitted | Confirmed | CarrierError
 SEND_SECONDS = 3.0
 """A create is not begun with less time left."""
 _SAVE_SECONDS = 1.0
-"""What is kept back of the time given, to store what the carrier said."""
+"""The part of the given time that is reserved to store the carrier's answer."""
 _AFTERLIFE = timedelta(seconds=5)
-"""How much longer than the time it was given a sender may live."""
+"""How long a sender may still live after its time is over."""
 _SIDE_BY_SIDE = 8
 """Orders of a batch that are stored side by side."""
 
 AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
-"""Trouble that passes by itself."""
+"""Trouble with AWS or the store, which passes."""
 
 
 class NotSettledError(Exception):
-    """The order, as it now stands, is not settled: to be gone on with after `pause`.
+    """The order (in its present version) is not settled yet. Try again after `pause`.
 
-    `pause` is None where nobody has chosen one. `trouble` is what kept the order from being settled, where
-    there was any.
+    `pause` is None when no pause was chosen. `trouble` is the reason, if there was one.
     """
 
     def __init__(self, order: Order, pause: timedelta | None = None, *, trouble: object = None) -> None:
@@ -129,7 +128,7 @@ class NotSettledError(Exception):
 
     @property
     def words(self) -> CarrierWords | None:
-        """What the carrier said, where it said anything."""
+        """The carrier's own words, if there are any."""
         return getattr(self.trouble, "words", None)
 
 
@@ -140,7 +139,7 @@ class FetchesLabels(Protocol):
 
 
 class Callback(NamedTuple):
-    """How a carrier that confirms later wakes whoever waits: the address, its token's hash, the waiter."""
+    """How a carrier calls back: the address, the hash of its token, and the task token that waits."""
 
     url: str
     token_hash: str
@@ -153,19 +152,19 @@ class Caller(NamedTuple):
     Parameters
     ----------
     deadline
-        By when the carrier must have answered, and what it said be stored.
+        By when the carrier must have answered, and its answer be stored.
     due
-        By when somebody must look after an open order again, if its sender lives no longer than the given
-        time.
+        Gives the next deadline of an open order, from the order and the time until which its sender may
+        live.
     queues
         Whether an order that is not settled must be put into the retry queue. Otherwise the caller itself
         comes again.
     least_seconds
         A create is not begun with less time left.
     callback
-        Where the carrier confirms later.
+        For a carrier that confirms later.
     actor
-        Who goes on with an order that is not settled, for its audit trail.
+        Who goes on with an unsettled order, for its audit trail.
     """
 
     deadline: Deadline
@@ -177,13 +176,13 @@ class Caller(NamedTuple):
 
 
 class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
-    """Submits orders, and makes of them what their carriers answer."""
+    """Submits orders, and applies what their carriers answer."""
 
     table: Table
     carriers: Carriers
     settings: Settings
     retries: Callable[[], RetryQueues]
-    """Where an order goes that is not settled now."""
+    """The queues for orders that are not settled yet."""
     clock: Clock = now
     roll: Callable[[], float] = random.random
     workers: int = _SIDE_BY_SIDE
@@ -192,19 +191,19 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # For the request and the batch worker
 
     def submit(self, order: Order, deadline: Deadline) -> Order:
-        """Send a stored order, once, unless somebody has; the order as it then stands.
+        """Send a stored order once, unless somebody has sent it. Returns the order as it is then.
 
-        `confirmed`, `failed` or `needs_attention`, or still open (`accepted`, `processing`) and then in
-        its carrier's retry queue. Never raises for trouble with the carrier or the store. The carrier must
-        have answered, and its answer be stored, by `deadline`.
+        It is `confirmed`, `failed` or `needs_attention`, or it is still open (`accepted`, `processing`) and
+        in its carrier's retry queue. Trouble with the carrier or the store raises nothing. By `deadline` the
+        carrier must have answered and its answer be stored.
         """
         caller = Caller(deadline, self._soon, queues=True)
         return self._quietly(order, lambda: self._take_back(self.send(order, caller), caller))
 
     def submit_many(self, orders: Sequence[Order], deadline: Deadline) -> list[Order]:
-        """Send stored orders of one carrier account, in its largest requests; as they then stand, in order.
+        """Send stored orders of one carrier account, in its largest requests. Returns them in their order.
 
-        Each order is marked, sent and stored for itself: what is true of `submit` is true of each.
+        Each order is marked and stored by itself, and treated as by `submit`.
         """
         if not orders:
             return []
@@ -222,7 +221,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # For the retry queue
 
     def resume(self, order: Order, deadline: Deadline) -> Order:
-        """Do what an open order needs next: ask the carrier where it may have it, send it, or take it back.
+        """Do what an open order needs next: ask the carrier whether it has it, send it, or take it back.
 
         Raises NotSettledError while the order is not settled, and what the store raises.
         """
@@ -234,9 +233,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._take_back(order, caller)
 
     def reread(self, order: Order, deadline: Deadline) -> Order:
-        """Ask the carrier about an order that has failed or needs attention; what it says now is what counts.
+        """Ask the carrier about an order that has failed or needs attention. Its present answer counts.
 
-        Raises NotSettledError while it says nothing final, and CarrierError.
+        Raises NotSettledError while the answer is not final, and CarrierError.
         """
         if order.status not in (OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION):
             return order
@@ -247,7 +246,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             return order
         match result:
             case Pending() | NotFound():
-                # Somebody was called because of it; what it will say in the end is still to come.
+                # A person waits for the final answer, so ask again.
                 raise NotSettledError(order)
             case Confirmed() if failed:
                 return self._late_success(order)
@@ -261,7 +260,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # For the workflow, and for all of the above
 
     def send(self, order: Order, caller: Caller) -> Order:
-        """Mark the order and send it, unless somebody has; the order as it then stands.
+        """Mark the order and send it, unless somebody has. Returns the order as it is then.
 
         Raises NotSettledError when it is not settled, and what the store raises.
         """
@@ -278,10 +277,10 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._created(marked, self._create(carrier, marked, caller), caller)
 
     def ask(self, order: Order, caller: Caller) -> Order:
-        """Ask the carrier for a marked order, and make of the order what it says; as it then stands.
+        """Ask the carrier for a marked order, and apply its answer. Returns the order as it is then.
 
-        It may then be sent (no mark any more), or is to be taken back (`compensating_since`). Raises
-        NotSettledError while the carrier has not decided, and what the store raises.
+        The order may have no mark any more: send it then. Or it has `compensating_since`: take it back then.
+        Raises NotSettledError while the carrier has not decided, and what the store raises.
         """
         submission, at = order.submission, self.clock()
         if order.status not in OPEN or submission.compensating_since is not None:
@@ -311,10 +310,10 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             return self._needs_attention(order, problems.conflict(number))
 
     def compensate(self, order: Order, caller: Caller) -> Order:
-        """Have what the carrier took returned, and only then call the order failed.
+        """Take back what the carrier took. Only then the order is failed.
 
-        An order of whose failure the carrier has not said a word is asked about first: a live order is
-        never refunded. Raises NotSettledError until the carrier accepts, and what the store raises.
+        If the carrier has not reported the failure itself, it is asked first: a live order is never refunded.
+        Raises NotSettledError until the carrier accepts, and what the store raises.
         """
         if order.status not in OPEN:
             return order
@@ -331,19 +330,19 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._take_back(order, caller)
 
     def refuse(self, order: Order, error: RefusedError) -> Order:
-        """The carrier will not have the order: it is over, unless it was marked or settled meanwhile."""
+        """The carrier refuses the order. It fails, unless it was marked or settled meanwhile."""
         return self._change_mine(order, lambda order: transitions.refused(order, error, at=self.clock()))
 
     def fail(self, order: Order, problem: Problem) -> Order:
-        """The order is not to be bought: it is over, unless it was marked or settled meanwhile."""
+        """The order must not be bought. It fails, unless it was marked or settled meanwhile."""
         return self._change_mine(order, lambda order: transitions.failed(order, problem, at=self.clock()))
 
     def give_up(self, order: Order, reason: str, *, words: CarrierWords | None = None) -> Order:
-        """Whatever the order still waits for will not come by itself: say so where the client can see.
+        """Stop waiting for the carrier, and show that in the order.
 
-        An order that is still open becomes `needs_attention`. One that is confirmed keeps its status and
-        loses the hope for a label. Anything else is left as it is. `reason` is a problem code; a refund that
-        was under way, and a create of which nobody knows, speak for themselves.
+        An open order becomes `needs_attention`. A confirmed order keeps its status, and its label becomes
+        `unavailable`. Any other order is left as it is. `reason` is a problem code. A refund under way, and a
+        create of unknown outcome, get their own codes instead.
         """
         return transitions.apply(
             self._orders(order),
@@ -356,20 +355,20 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return self.carriers.of(order, deadline.minus(_SAVE_SECONDS))
         except Exception as error:
-            # The account's secret is missing, malformed or cannot be read: nothing was asked of anybody.
+            # The account's secret is missing, malformed or cannot be read, so the carrier was not called.
             log.error("the carrier account cannot be used", extra=safe_error_fields(error))
             raise HeldBackError("the carrier account cannot be used") from None
 
     # Sending
 
     def _quietly(self, order: Order, work: Callable[[], Order]) -> Order:
-        """What `work` makes of the order; whatever it leaves open goes on by itself."""
+        """The order after `work`. An order that is still open goes on by itself."""
         try:
             return work()
         except NotSettledError as error:
             return error.order
         except AWS_TROUBLE as error:
-            # The order bears the time by which the sweep looks after it, and the mark if it was sent.
+            # The stored order has its deadline for the sweep, and its mark if it was sent.
             log.error(
                 "the result of a submission could not be stored; the order goes on later",
                 extra=safe_error_fields(error),
@@ -398,7 +397,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return [after[order.id] for order in orders]
 
     def _mark(self, order: Order, sender: str, caller: Caller) -> Order:
-        """Claim the sending of the order for `sender`: from here on nobody else sends it."""
+        """Mark the order for `sender`: from now on nobody else sends it."""
 
         def decide(order: Order) -> Change | None:
             if order.submission.sending_at is not None:
@@ -420,7 +419,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._change(order, decide)[0]
 
     def _create(self, carrier: Any, order: Order, caller: Caller) -> CreateAnswer:
-        """Send a marked order; whatever comes of it, as a value."""
+        """Send a marked order. Returns the answer, or the error, as a value."""
         if caller.deadline.remaining() < caller.least_seconds:
             return HeldBackError("no time left to send it")
         try:
@@ -435,7 +434,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     def _create_many(
         self, carrier: CreatesInBatches, orders: Sequence[Order], caller: Caller
     ) -> Sequence[CreateAnswer]:
-        """Send marked orders together; by themselves when the carrier refuses them all in one word."""
+        """Send marked orders together. If the carrier refuses the whole request, send each alone."""
         if caller.deadline.remaining() < caller.least_seconds:
             return [HeldBackError("no time left to send it")] * len(orders)
         try:
@@ -455,7 +454,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # What an answer means
 
     def _created(self, order: Order, answer: CreateAnswer, caller: Caller) -> Order:
-        """Make of a marked order what the carrier answered to its create."""
+        """Apply the carrier's answer to the create of a marked order."""
         at = self.clock()
         match answer:
             case Confirmed():
@@ -477,7 +476,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     def _confirm(
         self, order: Order, result: Confirmed, watch_at: datetime, *, actor: Actor = Actor.WORKFLOW
     ) -> Order:
-        """The carrier has the order, unless what it answers with belongs to another one."""
+        """Confirm the order, unless the carrier's number belongs to another order."""
         by_rate_card = None if result.price else transitions.rate_card_price(self.table, order)
         try:
             after, confirmed = self._change(
@@ -500,7 +499,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def _submitted(self, order: Order, answer: Submitted, caller: Caller) -> Order:
-        """Store the carrier's number; from then on it is asked by that."""
+        """Store the carrier's number. From then on the carrier is asked by that number."""
         try:
             order, _ = self._change(
                 order, lambda order: transitions.submitted(order, answer, at=self.clock()), among=OrderStatus
@@ -510,7 +509,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         if order.status not in OPEN:
             return order
         if caller.callback is not None:
-            # Nothing went wrong: the carrier will call back.
+            # There is no trouble: the carrier will call back.
             raise NotSettledError(order)
         return self.leave(order, answer, caller)
 
@@ -524,7 +523,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._change(order, decide, among=OrderStatus)[0]
 
     def _not_found(self, order: Order, carrier: Carrier) -> Order:
-        """Believe the carrier only when it has said so twice, long after the sender's death."""
+        """The carrier does not find the order. That counts only when said twice, after the sender is dead."""
         interval, at, submission = self.settings.not_found_interval, self.clock(), order.submission
         since = submission.not_found_at or submission.sender_until or submission.sending_at or at
         if at < since + interval:
@@ -544,7 +543,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def _failing(self, order: Order, result: Failed, carrier: Carrier, caller: Caller) -> Order:
-        """What the carrier holds is to be taken back. The order is `failed` only when that was accepted."""
+        """Store that the carrier failed: what it holds must be taken back before the order is `failed`."""
         at = self.clock()
         later = isinstance(carrier, ConfirmsLater)
         due = transitions.refund_ends(self.settings, at) if later else caller.due(order, at)
@@ -560,7 +559,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def _take_back(self, order: Order, caller: Caller) -> Order:
-        """Cancel what the carrier took of an order that it cannot carry out, and only then call it failed."""
+        """Cancel what the carrier took of an order that it cannot carry out. Then the order is failed."""
         if order.status not in OPEN or order.submission.compensating_since is None:
             return order
         try:
@@ -569,11 +568,11 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             return self.leave(order, error, caller)
         later = isinstance(carrier, ConfirmsLater)
         if later and order.carrier_order_number is None:
-            # There is nothing to name to the carrier, now or later.
+            # There is no number by which the carrier could be asked to cancel, now or later.
             return self._needs_attention(order, problems.not_taken_back(order))
         try:
             if not isinstance(carrier, Cancels):
-                raise RefusedError("the carrier takes nothing back")
+                raise RefusedError("the carrier does not cancel orders")
             cancellation = carrier.cancel(order, at=self.clock())
         except Exception as error:
             trouble = _classed(error)
@@ -587,7 +586,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         )[0]
 
     def _late_success(self, order: Order) -> Order:
-        """A failed order never comes back; but somebody must know that the carrier thinks otherwise."""
+        """A failed order stays failed. But a person must know that the carrier reports success."""
 
         def decide(order: Order) -> Change | None:
             if order.attention is not None and order.attention.code == "late_success":
@@ -597,7 +596,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return self._change(order, decide, among=(OrderStatus.FAILED,))[0]
 
     def _take_back_late(self, carrier: Cancels, order: Order, result: Failed) -> Order:
-        """Whatever the order needed attention for, its failure is known now and its money is returned."""
+        """Take back an order that needed attention and whose failure is known now. Then it is failed."""
         number = order.carrier_order_number or result.carrier_order_number
         cancellation = carrier.cancel(
             msgspec.structs.replace(order, carrier_order_number=number), at=self.clock()
@@ -615,7 +614,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     def leave(
         self, order: Order, trouble: object, caller: Caller, known: Callable[[Order], Facts] = lambda _: {}
     ) -> Order:
-        """Leave the order to whoever comes next; store what is `known` of it by now, and why it waits.
+        """Store what is `known` by now and why the order waits. Queue it if the caller wants that.
 
         Raises NotSettledError, unless the order was settled meanwhile.
         """
@@ -651,7 +650,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         raise NotSettledError(left, pause, trouble=trouble)
 
     def _enqueue(self, order: Order, pause: timedelta) -> bool:
-        """Whether the retry queue has the order now; if not, the sweep brings it there."""
+        """Queue a retry. Returns whether that worked; if not, the sweep queues it later."""
         try:
             self.retries().enqueue(order, Action.CREATE, at=order.created_at, delay=pause.total_seconds())
         except (BotoCoreError, ClientError) as error:
@@ -668,7 +667,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     # Common
 
     def _look_up(self, order: Order, caller: Caller) -> tuple[Carrier, OrderResult]:
-        """What the carrier says of the order, unless it speaks of an earlier order of ours."""
+        """Ask the carrier about the order. An answer about an earlier order of ours counts as not found."""
         try:
             carrier = self.carrier(order, caller.deadline)
             result = look_up(carrier, order)
@@ -680,7 +679,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         return carrier, result
 
     def _is_anothers(self, order: Order, number: str | None) -> bool:
-        """Whether the carrier's order of that number is another order of ours."""
+        """Whether the carrier's number belongs to another order of ours."""
         if number is None or number == order.carrier_order_number:
             return False
         owner = self._orders(order).by_carrier_number(order.carrier, order.account, number)
@@ -692,13 +691,13 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
     def _change(
         self, order: Order, decide: Decide, *, among: Container[OrderStatus] = OPEN
     ) -> tuple[Order, bool]:
-        """Write what `decide` makes of an order in one of these statuses; also whether it was written."""
+        """Write what `decide` makes of an order in one of these statuses. Returns also whether it did."""
         return transitions.settle(
             self._orders(order), order, lambda order: decide(order) if order.status in among else None
         )
 
     def _change_mine(self, mine: Order, decide: Decide) -> Order:
-        """Write what `decide` makes of the order while it bears the mark that `mine` bears."""
+        """Write what `decide` makes of the order, as long as it has the mark of `mine`."""
         return transitions.apply(
             self._orders(mine),
             mine,
@@ -706,7 +705,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _needs_attention(self, order: Order, problem: Problem) -> Order:
-        """Make a person look at the order, if it is still open."""
+        """Let the order need attention, if it is still open."""
         after, _ = self._change(
             order, lambda order: transitions.needs_attention(order, problem, at=self.clock())
         )
@@ -720,21 +719,21 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look_up(carrier: Carrier, order: Order) -> OrderResult:
-    """How the carrier says the order stands: by its number there where that is known and can be asked for."""
+    """Ask the carrier how the order stands: by its number there, if it is known and can be used."""
     if order.carrier_order_number is not None and isinstance(carrier, ConfirmsLater):
         return carrier.order_result(order)
     return carrier.find_by_reference(order)
 
 
 def _is_hinted_at(order: Order) -> bool:
-    """Whether anything but the lost create ever hinted that the carrier has the order."""
+    """Whether there is any sign, besides the lost create, that the carrier has the order."""
     submission = order.submission
     known = order.carrier_order_number is not None
     return known or submission.answered or submission.callback_at is not None
 
 
 def _classed(error: Exception) -> CarrierError:
-    """Only a CarrierError says that nothing came of a call; whatever else it was, something may have."""
+    """The error as a CarrierError. After any other error the outcome is unknown."""
     if isinstance(error, CarrierError):
         return error
     log.error(
@@ -744,7 +743,7 @@ def _classed(error: Exception) -> CarrierError:
 
 
 def name_of(error: object) -> dict[str, str]:
-    """What is logged of an error that is part of the work."""
+    """The log field of an expected error."""
     return {"error": type(error).__name__}
 
 

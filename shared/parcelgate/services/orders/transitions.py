@@ -1,12 +1,12 @@
-"""What an answer of the carrier makes of an order: pure functions from an order to its next version.
+"""The transitions of orders: pure functions from an order to its next version.
 
-Each gives a `Change`: the order as it shall be, with the line for its audit trail. `apply` writes one over
-the version it was made from, and asks again when somebody else was quicker. Which answer leads to which of
-these functions is decided in one place, `submission`.
+Each gives a `Change`: the new version of the order, with the line for its audit trail. `apply` writes it over
+the version it was made from, and decides again when somebody else wrote first. `submission` alone decides
+which answer of a carrier leads to which transition.
 
-Whoever moves an order on sets, in the same write, by when somebody must look after it again (`watch_at`). The
-sweep takes whatever is overdue. So each such time is later than the regular machinery can take, and an order
-that needs nobody has none.
+Every write that moves an order on also sets its deadline (`watch_at`): by then somebody must deal with it
+again. The sweep takes every overdue order. So a deadline is later than the regular work can take, and an
+order that needs nothing more has none.
 """
 
 from collections.abc import Callable
@@ -50,18 +50,18 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
-"""An order that is one of these is still to be submitted, or its carrier has not decided yet."""
+"""The statuses of an order that is not submitted yet, or whose carrier has not decided yet."""
 RETRY_LIFE = timedelta(hours=12)
 """How long a retry queue tries before it gives up."""
 MOST_DETAILS = 50_000
 """Bytes of a carrier's own words that are kept with an order; the order must fit into one item of 400 KB."""
 MOST_WARNINGS = 50
-"""A carrier's warnings that are kept of one answer."""
+"""How many warnings of one answer are kept."""
 _ATTEMPTS = 5
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as it shall be, and everything that is written together with it."""
+    """The next version of an order, and everything that is written together with it."""
 
     after: Order
     event: OrderEvent | None = None
@@ -70,11 +70,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 type Decide = Callable[[Order], Change | None]
-"""What is to be made of an order as it stands; None when nothing is."""
+"""Decides what a stored order becomes. None: leave it as it is."""
 
 
 def read(table: "Table", tenant: str, order_id: str) -> tuple[Orders, Order]:
-    """The tenant's orders, and one of them, whose ids are on every further log line.
+    """Read an order of a tenant. Returns the tenant's orders and the order; binds its ids as log keys.
 
     Raises OrderNotFoundError.
     """
@@ -85,19 +85,19 @@ def read(table: "Table", tenant: str, order_id: str) -> tuple[Orders, Order]:
 
 
 def apply(orders: Orders, order: Order, decide: Decide) -> Order:
-    """Write what `decide` makes of the order; read the order and decide again when it had moved on.
+    """Write what `decide` makes of the order. If the stored order has changed, read it and decide again.
 
-    Returns the order as it now stands, unchanged where `decide` returned None. Raises
-    VersionConflictError when others were quicker time and again, and whatever else the store raises.
+    Returns the order as it is then, unchanged where `decide` returned None. Raises VersionConflictError when
+    other writers came first every time, and whatever else the store raises.
     """
     after, _ = settle(orders, order, decide)
     return after
 
 
 def settle(orders: Orders, order: Order, decide: Decide) -> tuple[Order, bool]:
-    """`apply`, and whether it was this very call that changed the order.
+    """As `apply`, and whether this call changed the order.
 
-    What became of an order is counted once, by whoever brought it there.
+    So the caller that changed the order counts it, and nobody else does.
     """
     for _ in range(_ATTEMPTS):
         change = decide(order)
@@ -106,7 +106,7 @@ def settle(orders: Orders, order: Order, decide: Decide) -> tuple[Order, bool]:
         try:
             orders.save(order, change.after, change.event, trackings=change.trackings, hook=change.hook)
         except (VersionConflictError, StoreUnavailableError):
-            # After a lost answer the order itself says whether it was written.
+            # The answer to the write was lost. The stored order shows whether it was written.
             order = orders.get(order.id)
             continue
         _count(order, change.after)
@@ -122,43 +122,43 @@ def _count(before: Order, after: Order) -> None:
         count("OrderOutcomes", carrier=after.carrier, status=after.status, problem=code)
 
 
-# By when somebody must look after an order again
+# Deadlines
 
 
 def soon(settings: Settings, at: datetime) -> datetime:
-    """What was begun at this moment, by a function that may die, must be over or queued by then."""
+    """The deadline of work that a function begins at this moment: by then it is done, or in a queue."""
     return at + settings.deadline_margin
 
 
 def workflow_ends(settings: Settings, at: datetime) -> datetime:
-    """A workflow that began at this moment must have ended by then, and so must the fetching of a label."""
+    """The deadline of a workflow that begins at this moment, or of fetching a label."""
     return at + settings.order_deadline + settings.deadline_margin
 
 
 def retries_end(settings: Settings, since: datetime, at: datetime | None = None) -> datetime:
-    """What the retry queue has tried `since` then, and still tries `at`, must be settled by then."""
+    """The deadline of what the retry queue has tried `since` then, and still tries `at`."""
     return max(since + RETRY_LIFE, at or since) + settings.deadline_margin
 
 
 def refund_ends(settings: Settings, since: datetime) -> datetime:
-    """A failed order's refund, begun at this moment, must have been accepted or given up by then."""
+    """The deadline of a refund that begins at this moment."""
     return since + settings.refund_deadline + settings.deadline_margin
 
 
 def submission_ends(settings: Settings, order: Order, since: datetime) -> datetime:
-    """Until when an open order, under way `since` then, is left to its workflow before a person must look.
+    """Until when the workflow may work on an open order, `since` its beginning, before a person is told.
 
-    As long as certainly nothing was sent it waits as long as the retry queues try. The carrier's time to
-    decide begins with the first create that it may have taken.
+    While certainly nothing was sent, it may wait as long as the retry queues try. Otherwise the carrier's
+    time to decide begins with the first create that the carrier may have taken.
     """
     sent_at = order.submission.first_sent_at or order.submission.sending_at
     return since + RETRY_LIFE if sent_at is None else sent_at + settings.order_deadline
 
 
 def patience(trouble: object, settings: Settings) -> timedelta:
-    """How long after its beginning a wait is given up, when this is what it still meets.
+    """How long an order waits in vain before it is given up, when `trouble` is what it meets.
 
-    Who only waits for a turn at the account's own limit gets one in the end.
+    A wait for the account's own call rate may last longest: its turn comes in the end.
     """
     return RETRY_LIFE if isinstance(trouble, OverLimitError) else settings.order_deadline
 
@@ -167,7 +167,7 @@ def patience(trouble: object, settings: Settings) -> timedelta:
 
 
 def waiting(order: Order, for_: WaitingFor, *, at: datetime) -> Waiting:
-    """The order's wait for this, which goes on where it has begun."""
+    """The order's wait for this: the present one if there is one, or a new one."""
     if order.waiting is not None and order.waiting.for_ is for_:
         return order.waiting
     return Waiting(for_=for_, since=at, next_attempt_at=at)
@@ -196,7 +196,7 @@ def explain_wait(
 ) -> None:
     """Store why an order still waits for its label, or for its carrier to cancel it.
 
-    Nothing is written of a label that is merely not ready, nor of trouble that is not the carrier's.
+    Nothing is written for a label that is merely not ready, or for trouble that the carrier did not make.
     """
     if not isinstance(error, CarrierError):
         return
@@ -224,7 +224,7 @@ def moved(
     hook: str | None = None,
     **facts: Any,
 ) -> Change:
-    """The order in another status, and the line of its audit trail that says from where to where it went."""
+    """The order in another status, with a line in its audit trail that names both statuses."""
     after = order.move(to, at=at, watch_at=watch_at, **facts)
     code = after.problem.code if after.problem else None
     event = OrderEvent(at=at, type=kind, actor=actor, from_=order.status, to=to, detail=code, carrier=words)
@@ -242,7 +242,7 @@ def noted(
     hook: str | None = None,
     **facts: Any,
 ) -> Change:
-    """The order with other facts and the same status, and the line of its audit trail that says so."""
+    """The order with other facts and the same status, with a line in its audit trail."""
     event = OrderEvent(at=at, type=kind, actor=actor, detail=detail, carrier=words)
     return Change(after=order.changed(at=at, **facts), event=event, hook=hook)
 
@@ -251,7 +251,7 @@ def noted(
 
 
 def same_submission(order: Order, mine: Order) -> bool:
-    """Whether `order` is open and still bears the very mark that `mine` bears, or like it none."""
+    """Whether `order` is open and has the same mark as `mine`, or none if `mine` has none."""
 
     def mark(order: Order) -> tuple[Any, ...]:
         submission = order.submission
@@ -261,7 +261,7 @@ def same_submission(order: Order, mine: Order) -> bool:
 
 
 def marked(order: Order, submission: Submission, *, at: datetime, watch_at: datetime) -> Change:
-    """Nobody but the submission's sender sends the order from here on."""
+    """The order is marked: only the sender of the submission may send it now."""
     hook = submission.callback_hash
     if order.status is OrderStatus.ACCEPTED:
         to = OrderStatus.PROCESSING
@@ -287,12 +287,12 @@ def marked(order: Order, submission: Submission, *, at: datetime, watch_at: date
 
 
 def not_taken(order: Order) -> dict[str, Any]:
-    """The carrier certainly has nothing: the mark goes, and the order may be sent again."""
+    """The carrier certainly has nothing: the mark is removed, and the order may be sent again."""
     return {"submission": _unmarked(order.submission, lost=order.submission.lost)}
 
 
 def outcome_unknown(order: Order, *, at: datetime) -> dict[str, Any]:
-    """Nobody knows what came of it; but its sender does no more, so that the carrier can be asked."""
+    """The outcome is unknown. The sender is done, so the carrier can be asked at once."""
     if order.submission.over_at is not None or order.carrier_order_number is not None:
         return {}
     return {"submission": msgspec.structs.replace(order.submission, over_at=at)}
@@ -314,7 +314,7 @@ def submitted(order: Order, answer: Submitted, *, at: datetime) -> Change:
 
 
 def refused(order: Order, error: RefusedError, *, at: datetime) -> Change:
-    """The carrier refused the order, unless it is our own lost create that has the reference there."""
+    """The carrier refused the order. If a lost create of ours may have the reference, a person must look."""
     taken = any(each.code == "reference_in_use" for each in error.errors)
     if taken and order.submission.lost:
         return needs_attention(order, problems.unknown(error.words), at=at)
@@ -323,7 +323,7 @@ def refused(order: Order, error: RefusedError, *, at: datetime) -> Change:
 
 
 def partly_refused(order: Order, error: PartlyRefusedError, *, at: datetime, watch_at: datetime) -> Change:
-    """What the carrier took is to be taken back; its numbers are stored for that, and each refusal."""
+    """The parcels that the carrier took must be taken back. Their numbers and all refusals are stored."""
     refusals = {refusal.reference: problems.parcel_refused(refusal) for refusal in error.refused}
     return noted(
         order,
@@ -360,7 +360,7 @@ def to_be_sent_again(order: Order, *, at: datetime) -> Change:
 
 
 def _unmarked(submission: Submission, *, lost: bool) -> Submission:
-    """Nobody sends the order any more; what a lost create may have left at the carrier is remembered."""
+    """The submission without its mark. It remembers a lost create, which the carrier may have after all."""
     return Submission(lost=lost, first_sent_at=submission.first_sent_at if lost else None)
 
 
@@ -369,7 +369,7 @@ def _sender(submission: Submission) -> Actor:
 
 
 def failing(order: Order, result: Failed, *, at: datetime, watch_at: datetime) -> Change:
-    """The carrier could not carry the order out: what it holds of it is to be taken back."""
+    """The carrier could not carry out the order: what it holds must be taken back."""
     return noted(
         order,
         at,
@@ -385,7 +385,7 @@ def failing(order: Order, result: Failed, *, at: datetime, watch_at: datetime) -
 def taken_back(
     order: Order, cancellation: Cancellation, *, at: datetime, problem: Problem | None = None
 ) -> Change:
-    """The carrier has nothing of the order any more; numbers that lead nowhere go."""
+    """The carrier has nothing of the order any more. The parcels lose their tracking numbers."""
     parcels = tuple(
         msgspec.structs.replace(parcel, tracking_number=None, master_tracking_number=None)
         for parcel in order.parcels
@@ -395,11 +395,11 @@ def taken_back(
     return failed(msgspec.structs.replace(order, parcels=parcels), problem, at=at, refund=refund)
 
 
-# The carrier's word
+# The carrier's answers
 
 
 def numbered(order: Order, results: tuple[ParcelResult, ...]) -> tuple[Parcel, ...]:
-    """The order's parcels with the carrier's numbers; a number once known is kept where none is given."""
+    """The order's parcels with the carrier's numbers. A known number is kept where none is given."""
     by_reference = {result.reference: result for result in results}
 
     def numbers(parcel: Parcel) -> Parcel:
@@ -488,7 +488,7 @@ def confirmed(
 
 
 def bounded(details: dict[str, Any]) -> dict[str, Any]:
-    """The carrier's own words, unless there are more of them than an order can hold."""
+    """The carrier's own details, or nothing if they are too large for a stored order."""
     return details if len(msgspec.json.encode(details)) <= MOST_DETAILS else {}
 
 
@@ -519,7 +519,7 @@ def failed(
     refund: Refund | None = None,
     actor: Actor = Actor.WORKFLOW,
 ) -> Change:
-    """Nothing was bought, or the money is on its way back: the order is over and frees its reference."""
+    """The order has failed: nothing was bought, or the money comes back. Its reference is free."""
     return moved(
         order,
         at,
@@ -534,7 +534,7 @@ def failed(
 
 
 def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Change:
-    """The carrier has taken the order back: it is over and frees its reference."""
+    """The carrier has cancelled the order. Its reference is free."""
     to, kind = OrderStatus.CANCELLED, "order.cancelled"
     return moved(order, at, to, kind, actor=actor, refund=refund, problem=None, attention=None)
 
@@ -542,7 +542,7 @@ def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Ch
 def cancellation_answered(
     order: Order, answer: Cancellation | RefusedError, *, at: datetime, settings: Settings, actor: Actor
 ) -> Change | None:
-    """What the carrier says to a cancellation; None for an order that is not `cancelling` any more."""
+    """The carrier has answered a cancellation. None for an order that is not `cancelling` any more."""
     if order.status is not OrderStatus.CANCELLING:
         return None
     if isinstance(answer, RefusedError):
@@ -551,10 +551,10 @@ def cancellation_answered(
 
 
 def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings: Settings) -> Change:
-    """The carrier keeps the order: it is confirmed again, and says why it could not be cancelled."""
+    """The carrier does not cancel the order. It is confirmed again, with the reason as its problem."""
     problem = carrier_problems.refused("cannot_cancel", error)
     if not all(parcel.tracking_id for parcel in order.parcels):
-        # It was never confirmed: it came here from needs_attention, and there it goes back.
+        # The order was never confirmed. It came from needs_attention and goes back there.
         return needs_attention(order, problem, at=at, actor=Actor.CARRIER)
     waits = order.label.status is LabelStatus.PENDING
     return moved(
@@ -571,7 +571,7 @@ def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings:
 
 
 def needs_attention(order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW) -> Change:
-    """The machinery is at its end: a person, or a late answer of the carrier, must move the order on."""
+    """The order cannot go on automatically. A person, or a late answer of the carrier, must move it on."""
     to, kind = OrderStatus.NEEDS_ATTENTION, "order.needs_attention"
     return moved(order, at, to, kind, actor=actor, words=problem.carrier, problem=problem)
 
@@ -579,7 +579,7 @@ def needs_attention(order: Order, problem: Problem, *, at: datetime, actor: Acto
 def attention(
     order: Order, problem: Problem, *, at: datetime, actor: Actor = Actor.WORKFLOW, **facts: Any
 ) -> Change:
-    """Trouble that leaves the status alone."""
+    """Trouble for a person, which does not change the status."""
     return noted(
         order,
         at,
@@ -593,7 +593,7 @@ def attention(
 
 
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
-    """The label is stored; nobody has to look after the order any more."""
+    """The label is stored. The order needs no deadline any more."""
     trouble = trouble_left(order, "label_unavailable")
     return noted(
         order, at, "label.ready", Actor.WORKFLOW, label=label, watch_at=None, waiting=None, attention=trouble
@@ -622,7 +622,7 @@ def wants_label(order: Order) -> bool:
 
 
 def given_up(order: Order, reason: str, *, at: datetime, words: CarrierWords | None = None) -> Change | None:
-    """Nothing more comes by itself: see `OrderSubmitter.give_up`."""
+    """The order is given up: see `OrderSubmitter.give_up`."""
     if wants_label(order):
         return label_unavailable(order, at=at, words=words)
     if order.status in OPEN:
@@ -631,7 +631,7 @@ def given_up(order: Order, reason: str, *, at: datetime, words: CarrierWords | N
 
 
 def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
-    """A change was sent to the carrier and nobody knows whether it was made: the label is fetched anew."""
+    """It is unknown whether the carrier made a change: the label is fetched again."""
     waits = order.status is OrderStatus.CONFIRMED
     return attention(
         order,
@@ -645,13 +645,13 @@ def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
 
 
 def trouble_left(order: Order, *settled: str) -> Problem | None:
-    """What the order still needs attention for, once the troubles of these codes are settled."""
+    """The order's `attention`, or None if its code is one of those that are now settled."""
     trouble = order.attention
     return None if trouble is None or trouble.code in settled else trouble
 
 
 def refund_of(cancellation: Cancellation, *, at: datetime) -> Refund:
-    """How the money's way back is shown once the carrier has accepted the refund."""
+    """The refund to show once the carrier has accepted the cancellation."""
     return Refund(
         status=cancellation.refund_status,
         amount=cancellation.amount,

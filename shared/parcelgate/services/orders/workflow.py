@@ -1,24 +1,23 @@
 """The workflow of an order whose carrier confirms later: how it is started, and what each of its states does.
 
-An order's stored facts decide what a state does, never the way by which the machine came there: every state
-may run twice, late, or after its function died at any line. What an answer of the carrier means stands in
-`submission`; here stands who waits, and for how long.
+A state decides by the stored order alone, never by how the machine came there. So every state may run twice,
+late, or after its function died at any line. `submission` knows what an answer of the carrier means. This
+module knows who waits, and for how long.
 
 ==================  =====================================================================================
 state               what it does
 ==================  =====================================================================================
-`submit`            asks the price and sends the order once; wakes the machine only when the answer to the
-                    create is no promise to call back. Before the order's next attempt is due it does nothing
-`check`             asks the carrier until it has decided; every "not yet" is an exception that is retried
+`submit`            asks the price and sends the order once. It wakes the machine itself, unless the carrier
+                    will call back. It does nothing before the order's next attempt is due
+`check`             asks the carrier until it has decided. Every "not yet" is an exception that is retried
 `fetch_label`       asks for the labels until they are there
-`compensate`        has the money returned; the order is `failed` only when the carrier has accepted that
-`escalate`          tells a person, for whatever the states above could not settle
+`compensate`        takes the order back. The order is `failed` only when the carrier has accepted that
+`escalate`          tells a person about an order that the other states could not settle
 ==================  =====================================================================================
 
-As long as certainly nothing was sent, an order waits as long as the retry queues try (12 hours), and is sent
-when its carrier is back: the machine goes round from `submit` to `check` and again to `submit`, with a pause
-in between that is short at first, then a minute long. The carrier's time to decide, the order's deadline,
-begins when the order was sent.
+While certainly nothing was sent, an order waits as long as the retry queues try (12 hours), and is sent when
+its carrier is back. For that the machine goes from `submit` to `check` and again to `submit`. The pause in
+between is short at first, then a minute. The carrier's time to decide begins when the order was sent.
 """
 
 from __future__ import annotations
@@ -68,29 +67,29 @@ if TYPE_CHECKING:
 
 
 COMMIT_SECONDS = 30.0
-"""What sending a create may take, its answer read and stored; it is not begun with less time left."""
+"""Seconds to send a create and to read and store its answer. It is not begun with less time left."""
 _SAVE_SECONDS = 2.0
-"""What is kept back of an invocation's time, beside what the engine keeps, to store what the carrier said."""
+"""Seconds reserved to store the carrier's answer, besides those that the engine reserves."""
 _SHORT_WAIT = timedelta(minutes=2)
-"""An order that has waited longer for its carrier is sent again after the longer pause."""
+"""An order that has waited longer than this is sent again after the longer pause."""
 
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 
 
 class OrderPending(Exception):  # noqa: N818 - the state machine's own name for it
-    """The carrier has not decided yet, or cannot be asked: the state is to be tried again."""
+    """The carrier has not decided yet, or cannot be asked. The state is tried again."""
 
 
 class LabelPending(Exception):  # noqa: N818
-    """There is no usable label yet: the state is to be tried again."""
+    """There is no usable label yet. The state is tried again."""
 
 
 class RefundPending(Exception):  # noqa: N818
-    """The carrier has not accepted the refund yet: the state is to be tried again."""
+    """The carrier has not accepted the refund yet. The state is tried again."""
 
 
 class OrderFailed(Exception):  # noqa: N818
-    """The carrier has taken the order and could not do it: the money is to be returned."""
+    """The carrier took the order and could not carry it out. The order must be taken back."""
 
 
 class NotSubmitted(Exception):  # noqa: N818
@@ -98,7 +97,7 @@ class NotSubmitted(Exception):  # noqa: N818
 
 
 class SubmitLater(Exception):  # noqa: N818
-    """The same, and the carrier is to be left alone for longer first."""
+    """The same, but after a longer pause."""
 
 
 class DeadlinePassed(Exception):  # noqa: N818
@@ -106,7 +105,7 @@ class DeadlinePassed(Exception):  # noqa: N818
 
 
 EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted, SubmitLater, DeadlinePassed)
-"""What the states raise as part of their work."""
+"""The errors that are part of the states' work."""
 
 
 class ExecutionInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,14 +140,14 @@ class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def execution_input(detail: Mapping[str, Any]) -> ExecutionInput:
-    """Whose execution a status change is about. Raises KeyError or DecodeError when it does not say."""
+    """The input of the execution that a status change is about. Raises KeyError or DecodeError."""
     return msgspec.json.decode(detail["input"], type=ExecutionInput)
 
 
 def start(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
-    """Start the order's workflow under the order's id, so that twice is harmless.
+    """Start the order's workflow, named after the order's id, so that it can be started only once.
 
-    Whether it was started now; False when it was before. Raises what the client raises otherwise.
+    Returns False when it was started before. Raises the AWS client's other errors.
     """
     names = ExecutionInput(tenant=order.tenant, order_id=order.id, correlation_id=order.correlation_id)
     try:
@@ -169,7 +168,7 @@ def runs(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
 
 
 class _Ending(msgspec.Struct, frozen=True):
-    """How a submission that no callback will follow ends: an error name of the state machine."""
+    """How a submission ends when no callback will follow: an error name of the state machine."""
 
     error: str
     cause: str
@@ -197,9 +196,9 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
     def submit(self, task: TaskInput, deadline: Deadline) -> None:
         """SubmitOrder: send the order to the carrier, once, and leave the machine waiting for the callback.
 
-        `deadline` is the end of the invocation. Whatever does not end in a promise of
-        the carrier to call back wakes the machine at once: `OrderRefused` when the order is over,
-        `NotSubmitted` when nothing was sent, `OutcomeUnknown` when the carrier must be asked.
+        `deadline` is the end of the invocation. If the carrier will not call back, the machine is woken
+        at once: with `OrderRefused` when the order is over, `NotSubmitted` when nothing was sent, and
+        `OutcomeUnknown` when the carrier must be asked.
         """
         try:
             ending = self._submit(task, deadline)
@@ -224,8 +223,8 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, task: TaskInput, deadline: Deadline) -> None:
         """CheckOrder: ask the carrier how the order stands, and settle it.
 
-        Returns when nothing is left to be asked. Raises OrderPending (ask again), OrderFailed (the
-        money is to be returned), NotSubmitted or SubmitLater (to be sent) and DeadlinePassed.
+        Returns when there is nothing more to ask. Raises OrderPending (ask again), OrderFailed (take the
+        order back), NotSubmitted or SubmitLater (send it) and DeadlinePassed.
         """
         try:
             order = self._order(task)
@@ -236,7 +235,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 raise OrderPending(task.order_id) from None
             if error.words is None:
                 raise DeadlinePassed(task.order_id) from None
-            # Only this function has heard what the carrier says.
+            # Give up here, because the next state would not know what the carrier said.
             self.submitter.give_up(error.order, "deadline_passed", words=error.words)
             return
         except AWS_TROUBLE as error:
@@ -255,8 +254,8 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
     def fetch_label(self, task: TaskInput, deadline: Deadline) -> None:
         """FetchLabel: fetch, check and store the labels.
 
-        Raises LabelPending while there are none. At the deadline the order gets its attention and this
-        returns; DeadlinePassed is raised when not even that can be written.
+        Raises LabelPending while there are none. After the deadline it sets the order's `attention` and
+        returns. Raises DeadlinePassed when even that cannot be written.
         """
         try:
             try:
@@ -279,10 +278,10 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             raise (DeadlinePassed if self._over(task) else LabelPending)(task.order_id) from None
 
     def compensate(self, task: TaskInput, deadline: Deadline) -> None:
-        """Compensate: have the money of a failed order returned, and only then call the order failed.
+        """Compensate: take a failed order back. Only then its status is `failed`.
 
-        Raises RefundPending until the carrier accepts; after the refund's own deadline a person is told.
-        DeadlinePassed is raised when the store could not be used for all that time.
+        Raises RefundPending until the carrier accepts. After the refund's own deadline a person is told.
+        Raises DeadlinePassed when the store could not be used for all that time.
         """
         settings = self.settings
         try:
@@ -315,26 +314,26 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         return order
 
     def _late(self, task: TaskInput, order: Order, trouble: object = None) -> bool:
-        """Whether the workflow's time for the order is over, when this is what it still meets."""
+        """Whether the workflow's time for the order is over, when `trouble` is what it still meets."""
         ends = transitions.submission_ends(self.settings, order, task.started_at)
         if isinstance(trouble, OverLimitError):
-            # Who only waits for a turn at the account's own limit gets one in the end.
+            # A wait for the account's own call rate may last longer: its turn comes in the end.
             ends = max(ends, task.started_at + RETRY_LIFE)
         return self.clock() >= ends
 
     def _over(self, task: TaskInput, more: timedelta = timedelta()) -> bool:
-        """Whether the time is over for any order, one that cannot be read too."""
+        """Whether the time is over for any order, even one that cannot be read."""
         return self.clock() >= task.started_at + RETRY_LIFE + self.settings.order_deadline + more
 
     def _waits_longer(self, order: Order) -> bool:
-        """Whether an order that was not sent is left alone for longer before it is tried again."""
+        """Whether an order that was not sent waits for the longer pause."""
         wait, at = order.waiting, self.clock()
         if wait is None or wait.next_attempt_at is None or not wait.attempts:
             return False
         return at - wait.since >= _SHORT_WAIT or wait.next_attempt_at - at >= self.settings.retry_cap / 2
 
     def _caller(self, task: TaskInput, deadline: Deadline, callback: Callback | None = None) -> Caller:
-        """The machine comes again by itself, for as long as the order or its refund may take."""
+        """The workflow as a caller: the machine itself tries again, so nothing is queued."""
 
         def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
             since = order.submission.compensating_since
@@ -380,7 +379,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             return _ending_of(error.order)
 
     def _price(self, order: Order, deadline: Deadline, caller: Caller) -> Rate | None:
-        """The fee preview; at first it is tried again while there is time to send the order afterwards.
+        """Ask for the price. The first time, this is repeated while there is time to send the order after it.
 
         Raises RefusedError, and NotSettledError when the price is to be asked later.
         """
@@ -396,7 +395,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             except RefusedError:
                 raise
             except CarrierError as error:
-                # A preview buys nothing, so it may be repeated whatever became of it.
+                # A preview buys nothing, so it may be repeated after any error.
                 seconds = self._pause(order, error, attempt).total_seconds()
                 again = order.waiting is not None and order.waiting.attempts
                 if again or deadline.remaining() - seconds < COMMIT_SECONDS:
@@ -411,7 +410,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _ending_of(order: Order) -> _Ending:
-    """How a submission ends that leaves the order like this, and after which nobody calls back."""
+    """How a submission ends that left the order like this, when no callback will follow."""
     if order.status is OrderStatus.CONFIRMED or order.status in OPEN:
         return _NOT_SENT if order.status in OPEN and order.submission.sending_at is None else _UNKNOWN
     return _REFUSED

@@ -174,7 +174,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         results = self._read(tenant, tracking_ids)
         for place, tracking in enumerate(results):
             if isinstance(tracking, Tracking) and not _is_aggregated(tracking):
-                detail = "The parcel belongs to an order, and is followed as long as that: pause it instead."
+                detail = "The parcel belongs to an order, so it cannot be forgotten; pause it instead."
                 results[place] = ProblemError("cannot_change", detail, order_id=tracking.order_id)
         waybills = {
             place: _waybill(tracking)
@@ -219,7 +219,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         tracking = store.get(tracking_id)
         bind_log_keys(tenant=tenant, carrier=tracking.carrier)
         if not _is_told(tracking):
-            raise _not_offered("/realtime", "There is one way to ask this carrier: a refresh without it.")
+            raise _not_offered("/realtime", "This carrier has no realtime call. Refresh without `realtime`.")
         aggregator = self.carriers.aggregator(tracking, deadline)
         at = self.clock()
         wait = store.realtime(tracking.id, at=at, interval=REALTIME_INTERVAL)
@@ -506,14 +506,18 @@ def _emptied(before: Customer | None, after: Customer | None) -> Customer:
 def _must_be_possible(tracking: Tracking, change: Change) -> None:
     if _is_aggregated(tracking):
         if tracking.paused and change.paused is False:
-            raise _not_offered("/paused", "What it asks no more it cannot ask again: delete and follow anew.")
+            raise _not_offered(
+                "/paused", "The aggregator cannot resume a parcel. Delete it and follow it again."
+            )
         if change.carrier_code is not None and not _is_told(tracking):
-            raise _not_offered("/carrier_code", "A later parcel has the number, as another tracking.")
+            raise _not_offered("/carrier_code", "A later parcel has this number now. It is another tracking.")
         return
     if change.carrier_code is not None:
-        raise _not_offered("/carrier_code", "The parcel belongs to an order, and so to its carrier.")
+        raise _not_offered("/carrier_code", "The parcel belongs to an order, whose carrier has it.")
     if change.edit(tracking).destination_country != tracking.destination_country:
-        raise _not_offered("/destination_country", "The parcel goes where its order goes.")
+        raise _not_offered(
+            "/destination_country", "The parcel belongs to an order, which has its destination."
+        )
 
 
 def _is_aggregated(tracking: Tracking) -> bool:
@@ -552,7 +556,9 @@ def _asked_too_often(error: TransientError) -> ProblemError | None:
     if not isinstance(error, TooManyRequestsError | OverLimitError):
         return None
     wait = math.ceil(error.retry_after or RETRY_SECONDS)
-    return ProblemError("too_many_requests", "Couriers are asked too often.", retry_after=max(1, wait))
+    return ProblemError(
+        "too_many_requests", "The aggregator allows no further call now.", retry_after=max(1, wait)
+    )
 
 
 def _unknown() -> ProblemError:

@@ -3,15 +3,15 @@
 =====================  ==============================================================================
 a webhook              what is done
 =====================  ==============================================================================
-about one order        a nudge, whatever it claims: the order's workflow is woken and asks the carrier
-believed               its history joins the parcel's timeline
-a nudge                changes nothing: the carrier is asked about the parcel, now
-of an order to be      comes again later: the carrier was quicker than our own write
-to a wrong account     comes again later, until the account is mended; parked after a day
-about nothing of ours  is parked with the reason, as is what cannot be read
+about one order        wakes the order's workflow, which asks the carrier. What it claims is not believed
+believed               its history is joined to the parcel's timeline
+a nudge                changes nothing itself. The carrier is asked about the parcel at once
+too early              is read again later: its order has no parcels yet
+to a broken account    is read again later, until the account is put right. Parked after a day
+about nothing of ours  is parked with the reason. So is one that cannot be read
 =====================  ==============================================================================
 
-The carrier's adapter says whether it is believed, by the time at which the webhook came.
+The carrier's adapter decides whether a webhook is believed. It judges by the time at which the webhook came.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(days=1)
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 _LONGEST_NUMBER = 200
-"""Characters. A longer number is no parcel's, and is not asked for."""
+"""Characters. No parcel has a longer number, so a longer one is not looked up."""
 
 
 class _HopelessError(Exception):
@@ -60,14 +60,14 @@ class _TooEarlyError(Exception):
 
 
 class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
-    """Does what each stored webhook is worth.
+    """Processes stored webhooks.
 
     Parameters
     ----------
     table
         The store.
     carriers
-        Reads webhooks, and says what they are worth.
+        Reads webhooks, and says whether they are believed.
     timelines
         Joins histories to timelines, and nudges parcels.
     stepfunctions
@@ -84,7 +84,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = now
 
     def process(self, tenant: str, entry_id: str) -> None:
-        """Do what a webhook is worth. A repeat does nothing."""
+        """Process one webhook. A repeat does nothing."""
         inbox = self.table.tenant(tenant).inbox
         entry = inbox.get(entry_id)
         if entry is None or entry.state != RECEIVED:
@@ -131,7 +131,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         self.table.tenant(entry.tenant).inbox.park(entry, reason, self.clock())
 
     def _put_off(self, entry: InboxEntry, in_vain: str) -> None:
-        """The sweep brings it back: after a minute, and then after twice as long each time."""
+        """Postpone it. The sweep brings it back after a minute, and then after twice as long each time."""
         at = self.clock()
         waited = at - entry.received_at
         if waited >= _LONGEST_WAIT:
@@ -145,7 +145,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
     def _about_parcels(self, entry: InboxEntry) -> None:
         tracker = self.carriers.tracker(entry, clock=lambda: entry.received_at)
         if not isinstance(tracker, VerifiesWebhooks):
-            raise _HopelessError("its carrier tells nothing of parcels unasked")
+            raise _HopelessError("its carrier sends no webhooks about parcels")
         reading = tracker.verify_webhook(entry.headers, entry.body)
         count("WebhooksRead", carrier=entry.carrier, trust=reading.trust)
         if reading.trust is Trust.UNREADABLE:
@@ -167,7 +167,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
                 self.timelines.nudge(entry.tenant, parcel.id)
 
     def _followed(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
-        """The parcel of which an aggregator speaks."""
+        """The parcel that an aggregator's webhook is about."""
         history = reading.history
         if history is None or not _can_be(history.tracking_number) or not _can_be(history.carrier_code):
             return
@@ -178,7 +178,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             yield tracking_id
 
     def _ordered(self, entry: InboxEntry, reading: WebhookReading) -> Iterable[str]:
-        """The parcel of which a carrier speaks; all of the order where it names none of them."""
+        """The parcel that a carrier's webhook is about; all parcels of the order where it names none."""
         order = self._order(entry, reading)
         if order is None:
             return []
@@ -190,7 +190,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             return [parcel.tracking_id or "" for parcel in named or parcels]
         is_doubtful = order.status in (OrderStatus.NEEDS_ATTENTION, OrderStatus.FAILED)
         if is_doubtful and self.clock() - entry.received_at < DUE_AFTER:
-            # The carrier seems to have it. Once for each webhook, however often that comes again.
+            # The carrier seems to have the order. It is asked once for each webhook and its repeats.
             self.queues.enqueue(order, Action.REREAD, at=self.clock())
         if order.status.final:
             raise _HopelessError(f"its order is {order.status}")
@@ -256,7 +256,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _believed(reading: WebhookReading, parcel: Tracking) -> ParcelHistory | None:
-    """The history of this very parcel in a webhook, if that is to be believed and tells anything."""
+    """The history of this parcel in a webhook, if the webhook is believed and has one."""
     history = reading.history
     if reading.trust is not Trust.BELIEVED or history is None or not history.events:
         return None
@@ -264,7 +264,7 @@ def _believed(reading: WebhookReading, parcel: Tracking) -> ParcelHistory | None
 
 
 def _can_be(number: str | None) -> bool:
-    """Whether a text that anybody may have sent can be a number of ours."""
+    """Whether a text that came from outside can be a number of one of our parcels."""
     return number is not None and 0 < len(number) <= _LONGEST_NUMBER and number.isprintable()
 
 

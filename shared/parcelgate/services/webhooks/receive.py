@@ -1,8 +1,8 @@
-"""Webhooks from carriers, received. `services.webhooks.process` does what they are worth.
+"""Webhooks from carriers, received. `services.webhooks.process` processes them later.
 
-Nothing happens here but this: the token leads to the tenant and account, the proof of a webhook is checked
-where its carrier gives one, the webhook is stored in one conditional write, and the carrier gets the answer
-it expects. It is quick, and acknowledges nothing that is not stored.
+The token leads to the tenant and the account. If the carrier signs its webhooks, the proof is checked. The
+webhook is stored in one conditional write, and the carrier gets the answer it expects. Nothing else happens
+here, so the answer is quick. A webhook that is not stored is not acknowledged.
 """
 
 import re
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_\-]{16,128}", re.ASCII)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the carrier is answered."""
+    """What is answered to the carrier."""
 
     status: int
     body: bytes
@@ -46,8 +46,8 @@ _NOT_FOUND = Answer(
 )
 _FORGED = Answer(
     401,
-    b'{"type": "about:blank", "title": "The webhook is not proven", "status": 401, '
-    b'"code": "invalid_signature", "detail": "Its signature is wrong, or came with another webhook."}',
+    b'{"type": "about:blank", "title": "The proof of the webhook is not valid", "status": 401, '
+    b'"code": "invalid_signature", "detail": "The signature is wrong, or was used for another webhook."}',
     "application/problem+json",
 )
 _LATER = Answer(503, b'{"message": "try again later"}')
@@ -74,8 +74,8 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
         """Store a webhook and answer the carrier.
 
         `path` has `carrier`, `account` and `token`. Anything but a right token under its own carrier and
-        account is 404, a forged proof 401, and either leaves nothing but a metric. What cannot be checked
-        or stored is not acknowledged: 503.
+        account is answered 404, a forged proof 401. Either leaves nothing but a metric. A webhook that
+        cannot be checked or stored is answered 503, so that the carrier sends it again.
         """
         carrier, account, token = (str(path.get(name) or "") for name in ("carrier", "account", "token"))
         known = carrier in registry.trackers()
@@ -126,7 +126,7 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
         return Answer(200, answer)
 
     def _check(self, hook: "Hook", body: bytes) -> WebhookCheck:
-        """What a webhook proves by itself, where its carrier gives it a proof of its own."""
+        """Check the proof that a webhook carries, where its carrier gives one."""
         checker = registry.webhook_checker(hook.carrier)
         if checker is None or hook.order_id is not None:
             return WebhookCheck()
@@ -141,7 +141,7 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
             accounts = self.accounts()
             check = checker.check_webhook(body, accounts.read(*account), at)
             if check.refused:
-                # What it is signed with may have been changed a moment ago.
+                # The key that signs it may have been changed a moment ago.
                 check = checker.check_webhook(body, accounts.read(*account, fresh=True), at)
         except (AccountError, ProblemError, BotoCoreError, ClientError) as error:
             raise _NoAccountError from error
@@ -149,7 +149,7 @@ class WebhookReceiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _NoAccountError(Exception):
-    """The carrier account cannot be read, so that nobody can tell what a webhook proves."""
+    """The carrier account cannot be read, so the proof of a webhook cannot be checked."""
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
