@@ -1,4 +1,4 @@
-"""A batch: many orders given at once, each of which then goes its own way."""
+"""A batch: many orders in one request. Each is then processed by itself."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _COUNTED_AS = {
     OrderStatus.PROCESSING: "processing",
     OrderStatus.CONFIRMED: "confirmed",
     OrderStatus.CANCELLING: "confirmed",
-    # No order of the client's stands with the carrier.
+    # The carrier has no order of the client's then.
     OrderStatus.CANCELLED: "failed",
     OrderStatus.FAILED: "failed",
     OrderStatus.NEEDS_ATTENTION: "needs_attention",
@@ -27,7 +27,7 @@ _COUNTED_AS = {
 class BatchLine(msgspec.Struct, frozen=True, kw_only=True):
     """What one entry of a batch says of itself before anybody has checked it.
 
-    `carrier` is None where it names none that there is, `reference` where it has none that could be one.
+    `carrier` is None for a missing or unknown carrier, `reference` for a missing or malformed one.
     """
 
     carrier: str | None = None
@@ -36,7 +36,7 @@ class BatchLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Many orders given at once, by the request `correlation_id`. What became of each is in its row."""
+    """Many orders of one request, `correlation_id`. What became of each order is in its row."""
 
     id: str
     tenant: str
@@ -48,8 +48,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """How one entry of a batch stands.
 
-    `order_id` is None as long as no order was made of it, and for ever when none could be made. `about`
-    is the order that its problem speaks of, where that is another one.
+    `order_id` is None while no order was made of it, and stays None when none can be made. `about` is the
+    order that its problem is about, if that is another order.
     """
 
     index: int
@@ -71,7 +71,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is to be expected of any entry."""
+        """Whether every entry is finished."""
         return self.processing == 0
 
 
@@ -93,7 +93,7 @@ def progress(batch: Batch, rows: Iterable[BatchRow]) -> Progress:
 
 
 class CheckedEntry(msgspec.Struct, frozen=True):
-    """What is wrong with an entry, and what it would be warned of. Pointers lead into the entry."""
+    """The errors and warnings of an entry. Pointers are relative to the entry."""
 
     errors: tuple[FieldError, ...] = ()
     warnings: tuple[Notice, ...] = ()

@@ -9,7 +9,7 @@ LIKELY = {
     "RMB": "CNY", "CNH": "CNY", "NTD": "TWD", "UKP": "GBP", "STG": "GBP", "€": "EUR", "£": "GBP",
     "US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD",
 }  # fmt: skip
-"""What people write, and the currency that they are likely to mean."""
+"""Codes that people write by mistake, and the currency that they probably mean."""
 
 
 @cache

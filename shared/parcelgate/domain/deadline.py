@@ -1,4 +1,4 @@
-"""How much time is left: one type, from the invocation down to the bytes that go out to a carrier."""
+"""How much time is left: one type, from the invocation to the single call of a carrier."""
 
 import time
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Deadline(msgspec.Struct, frozen=True):
         return cls(lambda: ends - time.monotonic())
 
     def minus(self, seconds: float) -> "Deadline":
-        """The moment `seconds` earlier: what is kept back is for storing what a carrier has said."""
+        """The moment `seconds` earlier, so that there is time to store a carrier's answer."""
         return Deadline(lambda: self.remaining() - seconds)
 
     def within(self, seconds: float) -> "Deadline":

@@ -12,7 +12,7 @@ def new_id(prefix: str) -> str:
 
 
 def fixed_id(prefix: str, at: datetime, *parts: str | int) -> str:
-    """The identifier of what these parts name, the same one each time, placed in time at `at`."""
+    """An identifier that follows from these parts: always the same one. It sorts by time as `at`."""
     named = sha256("\0".join(map(str, parts)).encode()).digest()
     milliseconds = int(at.timestamp() * 1000)
     return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6) + named[:10])}"

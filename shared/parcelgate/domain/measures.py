@@ -77,10 +77,9 @@ class Dimensions(msgspec.Struct, frozen=True):
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """`value` with `places` decimals, half up; never rounded down to nothing.
+    """`value` with `places` decimals, rounded half up, but never to zero.
 
-    A weight of one gram sent as `0.00` pounds would be refused or billed as nothing at all: the
-    smallest step of the scale stands in its place.
+    A carrier would refuse a weight of `0.00` pounds, or bill nothing. So the smallest step is used instead.
     """
     step = Decimal(1).scaleb(-places)
     result = value.quantize(step, rounding=ROUND_HALF_UP)

@@ -33,7 +33,7 @@ class OrderStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing can follow; a final order no longer holds its reference."""
+        """Whether the status is final. A final order no longer holds its reference."""
         return not _FOLLOWS[self]
 
 
@@ -42,7 +42,7 @@ _FOLLOWS: dict[OrderStatus, frozenset[OrderStatus]] = {
         {OrderStatus.PROCESSING, OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
     ),
     OrderStatus.PROCESSING: frozenset(
-        # Cancelled only while the carrier certainly has nothing.
+        # Cancelled from here only while the carrier certainly has nothing.
         {OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.NEEDS_ATTENTION}
     ),
     OrderStatus.CONFIRMED: frozenset({OrderStatus.CANCELLING}),
@@ -59,14 +59,14 @@ _FOLLOWS: dict[OrderStatus, frozenset[OrderStatus]] = {
 
 
 class TransitionError(Exception):
-    """Somebody asked an order to go where its status does not lead."""
+    """The table of transitions does not lead from the order's status to the new one."""
 
     def __init__(self, order_id: str, before: OrderStatus, after: OrderStatus) -> None:
         super().__init__(f"{order_id} cannot go from {before} to {after}")
 
 
 class Actor(StrEnum):
-    """Who made something happen to an order."""
+    """Who changed an order."""
 
     CLIENT = "client"
     CARRIER = "carrier"
@@ -94,8 +94,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 def default_parcel_reference(order_reference: str, place: int) -> str:
     """The reference of a parcel that the client gave none; `place` counts from 1.
 
-    It fits 80 characters, which is all that carriers take: of a longer one the end is a digest, so that
-    orders whose references only differ there still have parcels of their own.
+    It has at most 80 characters, the most that carriers take. The end of a longer reference is replaced by a
+    digest, so that two long references never get the same parcel reference.
     """
     reference = f"{order_reference}-{place}"
     if len(reference) <= LONGEST_REFERENCE:
@@ -129,14 +129,14 @@ class Parcel(RequestedParcel, frozen=True, kw_only=True):
 
 
 class Battery(msgspec.Struct, frozen=True, kw_only=True):
-    """What battery travels along, and how it is packed."""
+    """Which battery the parcel contains, and how it is packed."""
 
     type: str
     packing: str | None = None
 
 
 class Customs(msgspec.Struct, frozen=True, kw_only=True):
-    """What customs wants to know of the whole order."""
+    """The customs data of the whole order."""
 
     description: str | None = None
     native_description: str | None = None
@@ -194,8 +194,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
     `document` holds all parcels in parcel order (None for images of several parcels); `parcels` has one
     document for each parcel, in parcel order, once the label is ready. `revision` counts how often the
-    order was changed since: what was fetched for an earlier one is not this order's label. `last_try` is
-    set once the time for it was over and it is being fetched once more.
+    order was changed since: a label that was fetched for an earlier revision is not used. `last_try` is set
+    when the time for the label is over and it is fetched one last time.
     """
 
     status: LabelStatus = LabelStatus.PENDING
@@ -208,7 +208,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     last_try: bool = False
 
     def thrown_away(self) -> Self:
-        """The same wish, to be fetched anew."""
+        """The label to be fetched again, of the same format and size."""
         return msgspec.structs.replace(
             self,
             status=LabelStatus.PENDING,
@@ -235,7 +235,7 @@ class Charge(msgspec.Struct, frozen=True):
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """The money's way back: `none`, `requested`, `confirmed` or `rejected`."""
+    """The refund of an order: `none`, `requested`, `confirmed` or `rejected`."""
 
     status: str = "none"
     amount: Money | None = None
@@ -243,10 +243,10 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaitingFor(StrEnum):
-    """Who or what must come before an order goes on."""
+    """What an order waits for."""
 
     CARRIER = "carrier"
-    """The carrier must be reached, and do what it is asked."""
+    """The carrier must be reached, and must do what it is asked."""
     DECISION = "decision"
     """The carrier has the order, and must say whether it carries it."""
     LABEL = "label"
@@ -254,17 +254,17 @@ class WaitingFor(StrEnum):
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """How an attempt ended that did not bring an order on; `message` is the carrier's where it gave one."""
+    """Why an attempt did not succeed. `message` is the carrier's own, if it gave one."""
 
     code: str
     message: str
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order waits for, while it goes on by itself.
+    """What an order waits for. It goes on by itself.
 
-    `attempts` counts what was tried `since` then and met trouble; `last_error` is the latest trouble.
-    `next_attempt_at` is None where the carrier itself will call.
+    `attempts` counts the failed attempts `since` then; `last_error` is the latest failure. `next_attempt_at`
+    is None when the carrier will call back.
     """
 
     for_: WaitingFor = msgspec.field(name="for")
@@ -330,9 +330,9 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An order, with everything the client said and everything that came of it.
 
-    `changing_until` is set while a change of it is on its way to the carrier: the latest moment at which
-    its sender can still be alive. `held_at` and `manifest_id` remember that the carrier was asked to keep
-    it back, and that it was closed with the carrier. `earlier_tracking_ids` are the trackings of parcels
+    `changing_until` is set while a change is on its way to the carrier: the latest moment at which its sender
+    can still be alive. `held_at` says when the carrier was asked to hold the order. `manifest_id` is the
+    manifest by which it was closed with the carrier. `earlier_tracking_ids` are the trackings of parcels
     under numbers that a change has replaced. `correlation_id` is the id of the request that made it.
     `price_source` means nothing while there is no price.
     """
@@ -380,12 +380,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tracking_numbers(self) -> tuple[str, ...]:
-        """The parcels' numbers, in parcel order, as far as the carrier has given them."""
+        """The tracking numbers of the parcels that have one, in parcel order."""
         return tuple(parcel.tracking_number for parcel in self.parcels if parcel.tracking_number)
 
     @property
     def tracking_ids(self) -> tuple[str, ...]:
-        """All trackings of the parcels, those of their earlier numbers too."""
+        """All trackings of the parcels, also those of their earlier numbers."""
         now = (parcel.tracking_id for parcel in self.parcels if parcel.tracking_id)
         return (*now, *self.earlier_tracking_ids)
 

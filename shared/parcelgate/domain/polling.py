@@ -1,8 +1,8 @@
 """The plan: when a parcel is asked about next. One pure function over a table; docs/scale.md shows it.
 
-Asked often is a parcel of which news is likely and matters: one that is out for delivery, by day. Asked
-seldom is one that nobody has handed over yet, one of which nothing was heard for long, and one whose carrier
-tells us by itself.
+A parcel is asked about often when news is likely and important: when it is out for delivery, by day. A parcel
+is asked about seldom when it is not handed over yet, when there was no news for long, or when its carrier
+sends webhooks.
 """
 
 from datetime import datetime, timedelta
@@ -14,10 +14,10 @@ from parcelgate.domain.trackings import Tracking, TrackingStatus
 
 
 class Step(NamedTuple):
-    """How often a parcel is asked about that stands so.
+    """How often a parcel in such a state is asked about.
 
-    It holds while the newest news of the parcel, or else its record, is younger than `younger_than` (None:
-    for good).
+    It holds while the newest event of the parcel (without events: its record) is younger than
+    `younger_than`. None: without limit.
     """
 
     younger_than: timedelta | None
@@ -27,9 +27,8 @@ class Step(NamedTuple):
 class Stage(NamedTuple):
     """A part of a parcel's journey, with its steps by age.
 
-    `pushed` is for a parcel of which its carrier tells us unasked, as long as it does so: how often it is
-    asked about all the same, and how soon the next news is expected. After `MISSED_EXPECTATIONS` of these
-    without news the steps hold for it too.
+    `pushed` is for a parcel whose carrier sends webhooks: how often it is asked about nevertheless, and how
+    soon the next news is expected. After `MISSED_EXPECTATIONS` such times without news, the steps hold.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Stage(NamedTuple):
     pushed: timedelta
     steps: tuple[Step, ...]
     by_day: bool = False
-    """Whether news is made only while the recipient is awake, so that nobody asks at night."""
+    """Whether news comes only by day at the recipient's place, so that nobody asks at night."""
 
 
 def _steps(*steps: tuple[timedelta | None, timedelta]) -> tuple[Step, ...]:
@@ -52,14 +51,14 @@ FOLLOWED = Stage(
     10 * _MINUTE,
     _steps((30 * _MINUTE, 10 * _MINUTE)),
 )
-"""What an aggregator is given to follow it looks up within minutes. Later the parcel is as any other."""
+"""An aggregator looks up a new parcel within minutes. Later the parcel is treated like any other."""
 ABROAD = Stage(
     "in transit, in another country",
     frozenset({TrackingStatus.IN_TRANSIT}),
     24 * _HOUR,
     _steps((5 * _DAY, 8 * _HOUR), (None, 12 * _HOUR)),
 )
-"""Nothing that happens there brings the parcel to the door within hours."""
+"""In another country no event means that the parcel arrives within hours."""
 STAGES = (
     Stage(
         "not yet handed over",
@@ -109,7 +108,7 @@ STAGES = (
 _STAGE_OF = {status: stage for stage in STAGES for status in stage.statuses}
 
 MISSED_EXPECTATIONS = 2
-"""After so many times its stage's first wait without news, a carrier that told us does so no more."""
+"""After so many first waits of its stage without news, a carrier counts as sending no webhooks."""
 AGGREGATORS_PACE = 3 * _HOUR
 """An aggregator asks couriers no more often itself (public: express every 3 hours, postal every 6)."""
 FIRST_MISS = 5 * _MINUTE
@@ -117,18 +116,18 @@ FIRST_MISS = 5 * _MINUTE
 plan has it."""
 _MOST_DOUBLINGS = 12
 SPREAD = 0.3
-"""By how much of the interval the parcels of one minute are spread out, each by its own id."""
+"""The part of the interval over which parcels are spread, each by its own id."""
 NIGHT_FROM, NIGHT_TO = 21 * _HOUR, 7 * _HOUR
-"""When nobody delivers, by the recipient's clock."""
+"""The hours in which nobody delivers, by the recipient's clock."""
 MORNING = 2 * _HOUR
-"""Over how long after the night the parcels are spread that waited for its end."""
+"""The time after the night over which the waiting parcels are spread."""
 
 
 def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float = 1.0) -> datetime | None:
-    """When the parcel is to be asked about after `now`; None when nobody needs to ask any more.
+    """When to ask about the parcel next, after `now`. None: do not ask any more.
 
-    `misses` is how many polls in a row had no answer; `pace` how many times faster than in life parcels
-    travel here.
+    `misses` is how many polls in a row had no answer. `pace` is how many times faster than real parcels the
+    parcels travel here.
     """
     if tracking.is_over(now) or tracking.paused:
         return None
@@ -171,7 +170,7 @@ def _step(stage: Stage, age: timedelta) -> Step | None:
 
 
 def _by_day(tracking: Tracking, now: datetime, wait: timedelta, share: float) -> timedelta:
-    """The wait, or a longer one into the morning when it would be over in the recipient's night."""
+    """The wait. If it would end in the recipient's night, it is made longer, until the morning."""
     ahead = _recipients_offset(tracking)
     if ahead is None:
         return wait

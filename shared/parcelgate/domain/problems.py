@@ -53,7 +53,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something the client should know although the order goes on."""
+    """Something that the client should know. The order goes on."""
 
     pointer: str
     code: str
@@ -62,11 +62,11 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 MOST_FINDINGS = 100
-"""More than anybody reads: of an order of thousands of items each may be wrong in the same way."""
+"""How many findings are shown. In an order of thousands of items each may have the same error."""
 
 
 def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
-    """The first findings, and one in place of the others that says how many they are."""
+    """The first findings, and one more that says how many others there are."""
     more = len(findings) - MOST_FINDINGS
     if more <= 0:
         return tuple(findings)
@@ -143,7 +143,7 @@ class ProblemError(Exception):
 def invalid(errors: Sequence[FieldError]) -> ProblemError:
     """The problem of a request whose fields are wrong, naming the first `MOST_FINDINGS` of them.
 
-    A single error that is a refusal by capability speaks with its own code, as the contract asks.
+    If the only error is that the carrier lacks a capability, the problem has that code (contract).
     """
     codes = {error.code for error in errors}
     code = "not_supported_by_carrier" if codes == {"not_supported_by_carrier"} else "validation_failed"

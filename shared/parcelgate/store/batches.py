@@ -1,8 +1,7 @@
 """Batches: one item for the whole, and one for each entry that somebody has begun.
 
-The row of an entry that became an order is written by `Orders`, in the order's own transactions: so the
-progress of a batch is never ahead of its orders nor behind them. The row of an entry that no order can be
-made of is written here.
+`Orders` writes the row of an entry that became an order, in the order's own transactions. So the progress of
+a batch is never ahead of its orders or behind them. The row of an entry without an order is written here.
 """
 
 from contextlib import suppress
@@ -26,7 +25,7 @@ _rows = msgspec.json.Decoder(BatchRow)
 
 
 class BatchState(NamedTuple):
-    """A batch and those of its rows that there are, in order."""
+    """A batch and the rows that it has so far, in order."""
 
     batch: Batch
     rows: list[BatchRow]
@@ -40,7 +39,7 @@ class Batches:
         self._tenant = tenant
 
     def add(self, batch: Batch, *, due_at: datetime, claim: Claim | None = None) -> None:
-        """Store a batch that is looked after at `due_at`, with the idempotency claim that it answers.
+        """Store a batch with its deadline `due_at`, and the idempotency claim of its request.
 
         Raises ClaimTakenError when another request has the idempotency key; nothing was written then.
         """
@@ -77,7 +76,7 @@ class Batches:
             self._items.put(_row_item(self._tenant, batch.id, row, batch.created_at))
 
     def set_deadline(self, batch_id: str, due_at: datetime | None) -> None:
-        """Have the batch looked after at `due_at`; None: not any more."""
+        """Set the batch's deadline. None: it has none any more."""
         removes = ("due_pk", "due_at") if due_at is None else ()
         with suppress(ConditionFailedError):
             self._items.update(
@@ -91,7 +90,7 @@ class Batches:
 def row_item(order: Order) -> Item:
     """The row of an order that came in a batch, to be written along with the order."""
     if order.batch is None:
-        raise ValueError("the order came alone")
+        raise ValueError("the order did not come in a batch")
     row = BatchRow(
         index=order.batch.index,
         reference=order.reference,

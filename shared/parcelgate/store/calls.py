@@ -34,16 +34,16 @@ type TypedItem = dict[str, Any]
 """The same as DynamoDB's own client speaks of it: `{"pk": {"S": "..."}, "version": {"N": "3"}}`."""
 
 NEW = "attribute_not_exists(pk)"
-"""The condition that nothing stands at the key yet."""
+"""The condition that there is no item at the key."""
 
 ATTEMPTS = 5
-"""How often a write is tried that collides with a transaction."""
+"""How often a write is tried when it collides with a transaction."""
 ASKED = 2
-"""How often a transaction is sent that nobody answers; the client itself has tried it thrice each time."""
+"""How often a transaction without an answer is sent. The AWS client tries three times each time."""
 MOST_WRITES = 100
-"""Writes of one transaction, which DynamoDB takes no more of."""
+"""How many writes DynamoDB takes in one transaction."""
 _READ_AT_ONCE = 100
-"""Items of one BatchGetItem, which DynamoDB takes no more of."""
+"""How many items DynamoDB takes in one BatchGetItem."""
 FIRST_PAUSE = 0.025
 """Seconds at most before the second attempt; the bound doubles each time (full jitter)."""
 
@@ -64,7 +64,7 @@ _TOO_LARGE = ("item size", "item collection too large")
 
 
 class ConditionFailedError(StoreError):
-    """A conditional write of one item was refused; `item` is what stands there, where it was asked for."""
+    """A conditional write of one item was refused. `item` is the stored item, if it was asked for."""
 
     def __init__(self, item: Item | None) -> None:
         super().__init__("the condition does not hold")
@@ -72,7 +72,7 @@ class ConditionFailedError(StoreError):
 
 
 class CollisionError(StoreError):
-    """A write of one item met a transaction on the same item, and did not happen."""
+    """A write collided with a transaction on the same item, and did not happen."""
 
 
 class _CancelledError(StoreError):
@@ -114,9 +114,9 @@ class Items:
         return plain(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[Item], attributes: Sequence[str] = ()) -> list[Item]:
-        """The items of these keys that there are, in the order they were asked for.
+        """The existing items of these keys, in the order of the keys.
 
-        With `attributes` no more than these and the keys is sent.
+        With `attributes` only these and the keys are read.
         """
         options: Any = {"ConsistentRead": True}
         if attributes:
@@ -142,7 +142,7 @@ class Items:
         return [items[place] for place in places if place in items]
 
     def query(self, condition: str, *, index: str | None = None, **values: Any) -> Iterator[Item]:
-        """All items that a key condition fits, over as many pages as they fill, by their sort key."""
+        """All items that fit a key condition, over all pages, by their sort key."""
         start: TypedItem | None = None
         while True:
             items, start = self.query_page(condition, index=index, start=start, **values)
@@ -161,7 +161,7 @@ class Items:
         filtered: str | None = None,
         **values: Any,
     ) -> tuple[list[Item], TypedItem | None]:
-        """One page of a query, and where the next one starts; None after the last."""
+        """One page of a query, and the start of the next page; None after the last page."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": condition,
@@ -195,7 +195,7 @@ class Items:
         returning: bool = False,
         **values: Any,
     ) -> Item:
-        """Set attributes of one item, take some away, add to some; the item as it is then, if `returning`.
+        """Set, remove and add to attributes of one item. With `returning`: the item as it is then.
 
         What is set to None is left as it is. Raises ConditionFailedError.
         """
@@ -204,7 +204,7 @@ class Items:
         return plain(write(self._client.update_item, **request).get("Attributes", {}))
 
     def delete(self, key: Item, condition: str = "", **values: Any) -> None:
-        """Take one item away if the condition holds. Raises ConditionFailedError."""
+        """Delete one item if the condition holds. Raises ConditionFailedError."""
         write(self._client.delete_item, **self._conditional(condition, values, Key=typed(key)))
 
     # Transactions.
@@ -218,17 +218,16 @@ class Items:
         return Write({"Update": self._change(key, sets, (), {}, condition, values)}, refused)
 
     def delete_write(self, key: Item, refused: Refusal, condition: str = "", **values: Any) -> Write:
-        """One write of a transaction, which takes an item away."""
+        """One write of a transaction, which deletes an item."""
         return Write({"Delete": self._conditional(condition, values, Key=typed(key))}, refused)
 
     def commit(self, writes: Sequence[Write]) -> None:
         """Write all of `writes` or nothing.
 
-        The item that the first write puts gets an attribute `mark`, a value of this call alone. By that a
-        commit is known again that did happen although its answer was lost; the request token does the same
-        on DynamoDB's side. Of several refusals the first in order counts, so the order of `writes` says
-        what matters most. A collision with another transaction is tried again, and in the end counts as the
-        refusal of the write that collided.
+        The item of the first write gets an attribute `mark`, a value of this call alone. It shows whether a
+        commit happened whose answer was lost. On DynamoDB's side the request token does the same. If several
+        writes are refused, the first in `writes` counts, so put the most important first. A collision with
+        another transaction is tried again. In the end it counts as the refusal of the write that collided.
 
         Raises the refused write's error, ThrottledError, StoreUnavailableError (outcome unknown) or
         ItemTooLargeError.
@@ -310,7 +309,7 @@ def plain(item: Mapping[str, Any]) -> Item:
 
 
 def epoch(moment: datetime) -> int:
-    """Whole seconds since the epoch, rounded up: nothing ends early. What DynamoDB's own expiry reads."""
+    """Whole seconds since the epoch, for DynamoDB's expiry. Rounded up, so that nothing ends early."""
     return math.ceil(moment.timestamp())
 
 
@@ -356,10 +355,10 @@ def translated() -> Iterator[None]:
 
 
 def write(call: Callable[..., Any], **request: Any) -> Any:
-    """Make one conditional write of one item; one that meets a transaction is tried again. Its answer.
+    """Make one conditional write of one item, and return the answer. A collision is tried again.
 
     Raises ConditionFailedError, ThrottledError, StoreUnavailableError, ItemTooLargeError or, when
-    there is no end of transactions on the item, CollisionError.
+    it collides every time, CollisionError.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -1,4 +1,4 @@
-"""What somebody must have dealt with by now: orders, batches, webhooks, and parcels to ask about."""
+"""The due index: orders, batches and webhooks whose deadline is over, and parcels to ask about."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -11,14 +11,14 @@ type Kind = Literal["ORDER", "INBOX", "BATCH"]
 
 
 class DueRef(NamedTuple):
-    """The way to one overdue item: the id of an order, a batch or an inbox entry, and whose it is."""
+    """One overdue item: its tenant, and the id of the order, the batch or the inbox entry."""
 
     tenant: str
     id: str
 
 
 class PollRef(NamedTuple):
-    """The way to one parcel to be asked about. It is `planned` once it has a next poll of its own."""
+    """One parcel to be asked about. `planned`: it has a POLL item already."""
 
     tenant: str
     id: str
@@ -26,7 +26,7 @@ class PollRef(NamedTuple):
 
 
 class DueIndex:
-    """The sparse index of what has a time by which it must be dealt with."""
+    """The sparse index of all items that have a deadline or a next poll."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -34,15 +34,15 @@ class DueIndex:
     def due(self, kind: Kind, before: datetime, limit: int = 100) -> list[DueRef]:
         """At most `limit` items whose time was `before` or earlier, the longest overdue first.
 
-        The index may lag a moment: read the item before acting on it. What is not given a new time comes
-        again at the next call, before everything younger.
+        The index may be a moment behind: read the item before acting on it. An item that gets no new time
+        is in the next call's answer again, before all younger ones.
         """
         return next(self.pages(kind, before, limit), [])[:limit]
 
     def pages(self, kind: Kind, before: datetime, size: int = 100) -> Iterator[list[DueRef]]:
         """All items whose time was `before` or earlier, in pages of up to `size` from each shard.
 
-        Each page is read when it is asked for, and no item comes twice, whatever became of it meanwhile.
+        Each page is read when it is needed. No item comes twice, even if it was changed meanwhile.
         """
         for page in self._pages([keys.due(kind, shard) for shard in range(keys.SHARDS)], before, size):
             yield [DueRef(name.tenant, name.id) for name, _ in page]
@@ -50,7 +50,7 @@ class DueIndex:
     def polls(self, worker: int, workers: int, before: datetime, size: int = 100) -> Iterator[list[PollRef]]:
         """The parcels that one of several workers is to ask about by `before`; pages as in `pages`.
 
-        The workers' shares do not overlap, and together they are everything.
+        The workers' shares do not overlap. Together they have all parcels.
         """
         shards = range(worker, keys.POLL_SHARDS, workers)
         for page in self._pages([keys.due(keys.POLL, shard) for shard in shards], before, size):

@@ -1,4 +1,4 @@
-"""What a call to the store can end in. Callers catch by meaning, never by an AWS error code."""
+"""The errors of the store. Callers catch them by meaning, never by an AWS error code."""
 
 
 class StoreError(Exception):
@@ -34,7 +34,7 @@ class AlreadyFollowedError(StoreError):
 
 
 class ProofTakenError(StoreError):
-    """A proof that is good for one webhook alone has come with another one before."""
+    """The proof of a webhook was used by another webhook before. It is good for one only."""
 
     def __init__(self) -> None:
         super().__init__("another webhook came with this proof")
@@ -45,7 +45,7 @@ class KeyNotFoundError(StoreError):
 
 
 class VersionConflictError(StoreError):
-    """Somebody else has written the order since it was read: read it again and decide anew."""
+    """Somebody else has written the item since it was read. Read it again and decide again."""
 
 
 class ReferenceTakenError(StoreError):
@@ -69,7 +69,7 @@ class CarrierNumberTakenError(StoreError):
 
 
 class ClaimTakenError(StoreError):
-    """Another request holds the idempotency key: begin again, which says how that request stands."""
+    """Another request holds the idempotency key. Call `begin` again: it says how that request stands."""
 
 
 class BadCursorError(StoreError):
@@ -77,7 +77,7 @@ class BadCursorError(StoreError):
 
 
 class TokenBusyError(StoreError):
-    """Somebody else is getting a new platform token and did not finish while we waited."""
+    """Another function is getting a new platform token, and did not finish while we waited."""
 
 
 class ThrottledError(StoreError):
@@ -85,7 +85,7 @@ class ThrottledError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store did not answer, or not sensibly. A write may or may not have happened."""
+    """The store gave no usable answer. A write may or may not have happened."""
 
 
 class ItemTooLargeError(StoreError):

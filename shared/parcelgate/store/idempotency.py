@@ -1,8 +1,8 @@
 """Idempotency keys: who holds one, for which body and order, and the answer that was given.
 
-The item is named by the hash of method, path and key, under its tenant. A claim is held under a lease
-that outlasts any function; whoever finds it lapsed may take the request over, and resumes its order.
-What has expired counts as absent, also while DynamoDB has not deleted it yet.
+The item's key is the hash of method, path and idempotency key, under the tenant. A claim has a lease that is
+longer than any function lives. When the lease has lapsed, another request may take the claim over and resume
+its order. An expired item counts as absent, even while DynamoDB has not deleted it yet.
 """
 
 import math
@@ -22,7 +22,7 @@ from parcelgate.store.errors import ClaimTakenError, ItemTooLargeError
 KEPT = timedelta(hours=24)
 """How long an answer is kept."""
 LARGEST_BODY = 380_000
-"""Bytes of a compressed answer that surely fit into an item, which holds 400 KB with all its names."""
+"""Bytes of a compressed answer that always fit into an item (400 KB with all names)."""
 
 _KIND = "IDEMPOTENCY"
 _FREE = (
@@ -52,9 +52,9 @@ class Standing(NamedTuple):
 class Claim:
     """One request's hold on an idempotency key.
 
-    A fresh claim is not stored yet: `hold` writes it alone, `Orders.add` writes it along with the order,
-    whose id it then bears. `holder` is a value of this hold alone: when another request has taken
-    the claim over, what this one does to it has no effect.
+    A fresh claim is not stored yet: `hold` writes it alone, `Orders.add` writes it together with the order
+    and its id. `holder` is a value of this hold alone. When another request has taken the claim over, this
+    hold can change nothing any more.
     """
 
     key_hash: str
@@ -113,9 +113,9 @@ class Claim:
         return True
 
     def drop(self, now: datetime) -> None:
-        """Let go of the key without an answer.
+        """Release the key without an answer.
 
-        With an order the claim stays and only its lease ends: the same request again resumes the order.
+        If there is an order, the claim stays and its lease ends: the same request then resumes the order.
         """
         if not self.held:
             return
@@ -152,7 +152,7 @@ class Idempotency:
         return Claim(key_hash, body_hash, now + lease, now, self._items, key, uuid4().hex)
 
     def find(self, key_hash: str, now: datetime) -> Standing | None:
-        """How the key stands; None when nobody has it, or when its time is over."""
+        """The state of the key; None when nobody has it, or when it has expired."""
         key = self._key(key_hash)
         item = self._items.get(key)
         if item is None or item["expires_at"] <= now.timestamp():

@@ -1,11 +1,11 @@
 """The inbox: every webhook of a carrier, as it came, stored before it is acknowledged.
 
-An entry is named by what was delivered, so a repeat finds the first webhook. It is due five minutes
-after it came until it was worked on, and kept for thirty days to be read again. What nothing can be done
-with is parked, with the reason, until a person has it worked on again.
+An entry's id follows from the webhook's content, so a repeat finds the first webhook. An entry that is not
+processed is due five minutes after it came. Entries are kept for thirty days. A webhook that cannot be used
+is parked with the reason, until a person has it processed again.
 
-A proof that is good for one webhook alone is claimed in the write that stores the webhook, so that no
-other webhook can ever come with it.
+If a proof is good for one webhook only, the write that stores the webhook also claims the proof. So no other
+webhook can be stored with it.
 """
 
 import math
@@ -23,7 +23,7 @@ from parcelgate.store.errors import ProofTakenError, StoreError
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
 MOST_BYTES = 256 * 1024
-"""The longest webhook that is kept. Of a longer one only size and hash are, and it can only be parked."""
+"""The longest webhook that is kept whole. A longer one is parked with its size and hash only."""
 _NOT_KEPT = b"not kept: "
 
 RECEIVED = "received"
@@ -34,7 +34,7 @@ _SK = "ENTRY"
 _PROOF = "PROOF"
 _AT_ONCE = 100
 _FREE = f"{NEW} OR expires_at <= :now"
-"""What has expired may stand there still; it counts as gone."""
+"""An expired entry may still be stored. It counts as gone."""
 
 
 def kept(body: bytes) -> bytes:
@@ -71,7 +71,7 @@ class InboxEntry(NamedTuple):
 
 
 class Inbox:
-    """The webhooks to one tenant."""
+    """The webhooks of one tenant."""
 
     def __init__(self, items: Items, tenant: str) -> None:
         self._items = items
@@ -92,12 +92,12 @@ class Inbox:
     ) -> InboxEntry:
         """Store a webhook in one conditional write, and return the entry that stands then.
 
-        `is_new` is False for a repeat; its `state` says whether the first one was worked on. One that
-        nobody has worked on yet is sent on its way again. Give only those `headers` that prove something:
-        they are kept with the body. With a reason to be `parked` nothing more happens to the webhook.
+        `is_new` is False for a repeat; `state` says whether the first one was processed. If it was not, its
+        message is sent again. Give only those `headers` that prove something: they are kept with the body.
+        With a reason to be `parked` the webhook is stored and not processed.
 
-        `proof` names what is good for this webhook alone. Raises ProofTakenError when another webhook
-        came with it; then nothing was written.
+        `proof` is good for this webhook only. Raises ProofTakenError when another webhook came with it;
+        nothing was written then.
         """
         proven = [part for pair in sorted((headers or {}).items()) for part in pair]
         entry = InboxEntry(
@@ -123,7 +123,7 @@ class Inbox:
         except (ConditionFailedError, _RepeatError) as error:
             first = self._entry(error.item) if error.item else self.get(entry.id)
             if first is None:
-                # Another write of the same webhook stood in the way, and came to nothing itself.
+                # This write collided with another write of the same webhook, which failed too.
                 raise CollisionError("the webhook was not stored") from error
             if first.state == RECEIVED:
                 self._update(
@@ -166,22 +166,22 @@ class Inbox:
                     yield entry
 
     def processed(self, entry_id: str, now: datetime) -> None:
-        """The entry was worked on: it is due no more. Again is the same as once."""
+        """Mark the entry as processed: it is not due any more. May be repeated."""
         closed = {"entry_state": PROCESSED, "closed_at": now}
         self._update(entry_id, closed, ("due_pk", "due_at", "reason", "list_pk", "list_sk"))
 
     def park(self, entry: InboxEntry, reason: str, now: datetime) -> None:
-        """Nothing can be done with the entry: set it aside with the reason. It is due no more."""
+        """Set the entry aside with the reason. It is not due any more."""
         parked = {"entry_state": PARKED, **self._parked(entry, reason, now)}
         self._update(entry.id, parked, ("due_pk", "due_at"))
 
     def replay(self, entry_id: str, now: datetime) -> None:
-        """Have an entry worked on again, as if it had just come in: it is due, and sent on its way."""
+        """Have an entry processed again, as if it had just come: it is due, and its message is sent."""
         again = {"entry_state": RECEIVED, "again_at": now, **_due(entry_id, now)}
         self._update(entry_id, again, ("reason", "closed_at", "list_pk", "list_sk"))
 
     def postpone(self, entry_id: str, until: datetime) -> None:
-        """An entry that is still unprocessed is due again at `until`."""
+        """Postpone an entry that is still unprocessed: it is due again at `until`."""
         self._update(entry_id, {"due_at": until}, condition="attribute_exists(due_at)")
 
     def _update(

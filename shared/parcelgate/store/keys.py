@@ -17,7 +17,7 @@ SHARDS = 4
 POLL_SHARDS = 32
 """Partitions for parcels that are to be asked about: each poll worker takes its share of them.
 
-Never fewer than before: what waits in a partition that nobody asks is not polled.
+The number must never become smaller: parcels in a partition that nobody reads are not polled.
 """
 
 ORDER = "ORDER"
@@ -46,7 +46,7 @@ def tenant_prefix(tenant: str) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` can be the id of anything here; whatever cannot is not asked for."""
+    """Whether `text` can be an id of ours. Other texts are not looked up."""
     return _ID.fullmatch(text) is not None
 
 

@@ -1,11 +1,11 @@
-"""How much is asked of a carrier account, counted over all environments in one small item.
+"""The limits of a carrier account: its calls are counted over all environments in one small item.
 
-A narrower limit of some of its calls, a lane, is a bucket in an item of its own beside it.
+A lane, the narrower limit of some of its calls, is a bucket in another item beside it.
 
-The item holds the token bucket as the one moment at which it would be full again (so that a call is one
-conditional update, whatever the rate), a moment before which the carrier wants to be left alone, and the
-circuit breaker: how many calls have failed in a row, until when nobody calls, and who tries whether the
-carrier is back.
+The item holds three things. The token bucket is the moment at which it would be full again, so that a call is
+one conditional update. The pause is a moment before which the carrier asked not to be called. The circuit
+breaker has the number of failed calls in a row, the end of the time without calls, and the lease of the probe
+that tries whether the carrier is back.
 """
 
 import math
@@ -20,7 +20,7 @@ from parcelgate.store.calls import ConditionFailedError, Items
 _SK = "LIMITS"
 _LOOKS = 6
 _OPEN = "attribute_not_exists(down_until) AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
-"""The carrier is not down, and does not want to be left alone."""
+"""The carrier is not down, and did not ask for a pause."""
 
 
 class Reason(StrEnum):
@@ -34,8 +34,8 @@ class Reason(StrEnum):
 class Entry(NamedTuple):
     """Whether a call may be made.
 
-    `wait` is how many seconds later it makes sense to ask again, for a `reason`. `probe` tells that the
-    call tries, for all, whether the carrier is back; `troubled` that others have failed just before.
+    If it may not, `reason` says why, and `wait` after how many seconds to ask again. `probe`: this call tries
+    whether the carrier is back. `troubled`: other calls failed just before.
     """
 
     reason: Reason | None = None
@@ -98,13 +98,13 @@ class AccountLimits:
             )
             if item.admitted:
                 return item.entry()
-        # Others were quicker at each look.
+        # Other callers came first each time.
         return Entry(Reason.BUSY, interval / 1000)
 
     def failed(
         self, at: datetime, *, probe: bool, failures: int, window: timedelta, cool_down: timedelta
     ) -> bool:
-        """A call failed. Whether, with it, the account's carrier counts as down from now on."""
+        """Count a failed call. Returns whether the carrier counts as down from now on."""
         now = _ms(at)
         down = {"down_until": now + _ms_of(cool_down)}
         if probe:
@@ -120,7 +120,7 @@ class AccountLimits:
         return self._try(down, "attribute_not_exists(down_until)").admitted
 
     def succeeded(self, *, probe: bool) -> None:
-        """A call succeeded: what had failed before it counts no more, and a probe opens the way for all."""
+        """A call succeeded. Earlier failures do not count any more. After a probe all may call again."""
         failures = ("failures", "failing_since")
         if probe:
             self._items.update(self._key, {}, (*failures, "down_until", "probe_until"))
@@ -128,11 +128,11 @@ class AccountLimits:
             self._try({}, "attribute_not_exists(down_until)", failures)
 
     def let_go(self) -> None:
-        """The probe was not made after all: somebody else may try."""
+        """The probe was not made. Another call may try."""
         self._items.update(self._key, {}, ["probe_until"])
 
     def rest(self, at: datetime, duration: timedelta) -> None:
-        """The carrier wants to be left alone for that long."""
+        """The carrier asked for a pause of that length."""
         until = {"rest_until": _ms(at) + _ms_of(duration)}
         self._try(until, "attribute_not_exists(rest_until) OR rest_until < :rest_until")
 

@@ -1,7 +1,7 @@
 """Lists of what a tenant has: newest first, full pages, and cursors that open nothing but their own list.
 
-A list is a partition of an index. The index gives places (`keys.list_position`) and no documents, and may
-be a moment behind them; so what a place leads to is read, and looked at again, before it is given out.
+A list is a partition of an index. The index has places (`keys.list_position`) and no documents, and may be a
+moment behind them. So the item of each place is read and checked again before it is returned.
 """
 
 import base64
@@ -100,7 +100,7 @@ class Lists:
             if reached is None:
                 return Page(things, None)
             high = _just_below(reached)
-        # Too few among too many: a short page, and the list goes on behind what was looked at.
+        # Few of very many items fit: return a short page. The next one goes on behind the items read so far.
         return Page(things, reached and _cursor(reached, filters))
 
     def _positions(self, listing: Listing, low: str, high: str, most: int) -> tuple[list[str], str | None]:

@@ -25,9 +25,9 @@ from parcelgate.store.idempotency import Claim
 from parcelgate.store.lists import Listing, Lists, Page
 
 HOOK_LIFE = timedelta(days=60)
-"""How long the callback token of one order is kept: long after the last callback that may come."""
+"""How long the callback token of an order is kept: much longer than callbacks may come."""
 LONGEST_REFERENCE = 80
-"""Characters. A longer reference is nobody's, and is not asked for."""
+"""Characters. No order has a longer reference, so a longer one is not looked up."""
 
 _orders = msgspec.json.Decoder(Order)
 _events = msgspec.json.Decoder(OrderEvent)
@@ -136,7 +136,7 @@ class Orders:
             self._items.commit([*writes, *entries, *gone])
 
     def postpone(self, order_id: str, until: datetime) -> None:
-        """Have an order that is due come again at `until`. It is not read, so it may hold anything."""
+        """Postpone an overdue order to `until`, without reading it: perhaps it cannot be read."""
         with suppress(ConditionFailedError):
             self._items.update(self._key(order_id), {"due_at": until}, condition="attribute_exists(due_at)")
 

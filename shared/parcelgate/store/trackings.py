@@ -25,7 +25,7 @@ _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
 _COURIER = "COURIER"
 _ATTEMPTS = 5
-"""How often a removal is tried that meets another courier each time."""
+"""How often a removal is tried when it finds another courier each time."""
 
 
 class Claim(NamedTuple):
@@ -59,7 +59,7 @@ class Trackings:
         return _trackings.decode(item["doc"])
 
     def many(self, tracking_ids: Iterable[str]) -> list[Tracking]:
-        """Those of the trackings that there are, in the order they were asked for."""
+        """The existing ones of these trackings, in the order of the ids."""
         return [_trackings.decode(item["doc"]) for item in self._items.get_many(self._keys(tracking_ids))]
 
     def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
@@ -193,9 +193,9 @@ class Trackings:
         )
 
     def remove(self, tracking: Tracking) -> None:
-        """Forget a parcel that is no order's, however it stands by now. Again is the same as once.
+        """Forget a parcel that belongs to no order, whatever its status. May be repeated.
 
-        Raises VersionConflictError when there is no end of others who change its courier.
+        Raises VersionConflictError when others change its courier every time.
         """
         self._owned(tracking)
         for attempt in range(1, _ATTEMPTS + 1):
@@ -225,7 +225,7 @@ class Trackings:
     # When it is asked about.
 
     def polls(self, tracking_ids: Iterable[str]) -> dict[str, datetime | None]:
-        """When each parcel is to be asked about next; None: not any more."""
+        """When each parcel is asked about next. None: not any more."""
         ids = [*dict.fromkeys(tracking_ids)]
         polls = self._read([self._poll(each) for each in ids], "due_at", "planned")
         planned = {tracking_id: item for tracking_id, item in polls.items() if "planned" in item}
@@ -235,20 +235,20 @@ class Trackings:
         return {each: datetime.fromisoformat(at) if (at := due.get(each)) else None for each in ids}
 
     def schedule(self, tracking_id: str, at: datetime | None) -> None:
-        """Have the parcel asked about at `at`, whatever was planned before; None: not any more."""
+        """Set the parcel's next poll to `at`, whatever was planned before. None: no more polls."""
         self._replan(tracking_id, at)
 
     def reschedule(self, tracking_id: str, at: datetime | None, *, now: datetime) -> None:
-        """Have the parcel asked about at `at` instead of later than `now`; None: not any more.
+        """Set the parcel's next poll to `at`, unless it is due by `now`. None: no more polls.
 
-        What is due by `now` stands: somebody may have been told to ask, and by other news than the caller's.
+        A poll that is due stays due, because it may be due to other news than the caller's.
         """
         with suppress(ConditionFailedError):
             later = "attribute_not_exists(due_at) OR due_at > :now"
             self._replan(tracking_id, at, later, now=now)
 
     def plan(self, tracking_id: str, at: datetime | None) -> None:
-        """Give a new parcel its first poll, unless it has got one meanwhile. Again is the same as once."""
+        """Give a new parcel its first poll, unless it has one already. May be repeated."""
         with suppress(ConditionFailedError):
             self._replan(tracking_id, at, "attribute_not_exists(planned)")
         with suppress(ConditionFailedError):
@@ -259,7 +259,7 @@ class Trackings:
     def claim(self, tracking_id: str, *, at: datetime, until: datetime, claimant: str) -> Claim | None:
         """The right to ask about a parcel that is due; None when it is not, or another has that right.
 
-        Whoever dies with it loses it at `until`, and the parcel is still due.
+        If the worker dies, the claim ends at `until`, and the parcel is still due.
         """
         try:
             item = self._items.update(
@@ -309,7 +309,7 @@ class Trackings:
         )
 
     def forget_poll(self, tracking_id: str) -> None:
-        """Ask no more about a parcel that there is not any more."""
+        """Stop the polls of a parcel that does not exist any more."""
         self._items.delete(self._poll(tracking_id))
 
     def realtime(self, tracking_id: str, *, at: datetime, interval: timedelta) -> float:

@@ -1,6 +1,6 @@
-"""How the parcels of orders stand: read from their trackings whenever orders are shown.
+"""The statuses of orders' parcels, read from their trackings whenever orders are shown.
 
-An order is not written again when one of its parcels moves, so it does not know.
+An order is not written again when one of its parcels moves, so it does not hold these statuses.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,6 @@
-"""Work that waits in lines, one for each carrier account, and the threads that work the lines off.
+"""Lines of work, one for each carrier account, and the threads that process the lines.
 
-So a slow carrier keeps nobody waiting but its own parcels, and an account is called by no more threads than
-its limits have use for.
+So a slow carrier delays only its own parcels, and no more threads call an account than its limits can use.
 """
 
 import math
@@ -13,13 +12,13 @@ from threading import Condition
 from parcelgate.observability.logs import log, safe_error_fields
 
 LONGEST = 1500
-"""What waits in one line at most; more is not taken, and stays where it came from."""
+"""How many items may wait in one line. More are not taken."""
 MOST = 10_000
-"""What waits in all lines at most."""
+"""How many items may wait in all lines."""
 STALE = 10
-"""A line that none of so many rounds brought anything for is not waited for."""
+"""After so many rounds without items for a line, nobody waits for that line any more."""
 _LOOK_SECONDS = 0.5
-"""How often whoever waits for room looks whether it still may."""
+"""How often a thread that waits for room checks whether it still may."""
 
 
 class _Line[T]:
@@ -37,7 +36,7 @@ class _Line[T]:
 
     @property
     def needs_more(self) -> bool:
-        """Whether its threads will soon be out of work."""
+        """Whether its threads will soon have nothing to do."""
         return not self.closed and len(self.waiting) < 2 * self.batch_size * self.most_threads
 
     @property
@@ -51,10 +50,10 @@ class Lines[K, T]:
     Parameters
     ----------
     work
-        Does some things of one line together. True: go on; False: close the line, what waits in it is not
-        to be done now. Called by several threads at once.
+        Processes some items of one line together. True: go on. False: close the line, and drop what waits in
+        it. Called by several threads at once.
     threads
-        How many. With one nothing runs beside anything else: `start` does all that is to be done.
+        How many threads. With one there is no concurrency: `start` does all the work itself.
     """
 
     def __init__(self, work: Callable[[K, list[T]], bool], *, threads: int) -> None:
@@ -70,10 +69,10 @@ class Lines[K, T]:
             self._pool.shutdown()
 
     def add(self, owner: K, items: Sequence[T], *, batch_size: int, threads: int) -> int:
-        """Put items into a line, as many as it has room for; how many were not taken.
+        """Put items into a line, as many as it has room for. Returns how many were not taken.
 
-        `batch_size` are done at once, by `threads` threads at most. A closed line takes none, and counts none
-        as not taken: nobody need come again for them soon.
+        `batch_size` items are processed at once, by at most `threads` threads. A closed line takes none and
+        returns 0: there is no need to try these again soon.
         """
         with self._changed:
             line = self._lines.setdefault(owner, _Line(batch_size, threads))
@@ -85,7 +84,7 @@ class Lines[K, T]:
             return len(items) - len(taken)
 
     def start(self) -> None:
-        """See to it that every line has its threads, and begin the next round of bringing."""
+        """Start the threads that the lines need, and begin the next round."""
         with self._changed:
             self._round += 1
             lines = [*self._lines.items()]
@@ -99,10 +98,10 @@ class Lines[K, T]:
                     self._pool.submit(self._run_thread, owner, line)
 
     def wait(self, may: Callable[[], bool]) -> bool:
-        """Wait until there is use for more things, as long as one `may`; whether one still may.
+        """Wait, as long as one `may`, until more items are needed. Returns whether one still may.
 
-        There is use for them when a line needs more that has lately been brought something: others may be
-        full, and what is brought for those is not taken. Where none is, it is waited until nothing waits.
+        Items are needed when a line that lately got some will soon be empty. Other lines may be full, and
+        take nothing. If no such line exists, wait until no items wait at all.
         """
         with self._changed:
             while not self._has_use_for_more():

@@ -1,19 +1,19 @@
 """Polls: carriers are asked about the parcels that are due, in their largest requests, within their limits.
 
-A parcel is claimed before its carrier is asked, by a write that only one can make, and for no longer than
-this invocation can live. So no two ask about one parcel, and whoever dies has lost nothing: the parcel is
-still due, and free again a little later.
+A parcel is claimed before its carrier is asked. Only one worker can win the claim, and it ends with the life
+of this invocation. So no two workers ask about one parcel. If a worker dies, nothing is lost: the parcel is
+still due, and can be claimed again a little later.
 
 ============================  ==============================================================================
 the carrier's answer          the parcels that it was asked about
 ============================  ==============================================================================
 histories, or none            joined to their timelines; asked about again as planned
-refused, of several           the halves are asked about by themselves, until it is known which one it is
-refused, of one               a miss: again in minutes, then twice as late each time, up to the plan's time
-none, or not readable         a miss for each
-not now (its limits, or ours) given back, due when the account may be called; it is left alone till then
-account not usable            given back for an hour; the account is left alone, and a person is alarmed
-no time left                  given back, as due as they were
+refused, several parcels      each half is asked about alone, until the parcel is found that is refused
+refused, one parcel           a miss: asked again in minutes, then twice as late each time, up to the plan
+none, or not readable         a miss for each parcel
+not now (a limit)             the claims are given back; due when the account may be called again
+account not usable            the claims are given back for an hour; an alarm tells a person
+no time left                  the claims are given back; still due
 ============================  ==============================================================================
 """
 
@@ -73,35 +73,35 @@ if TYPE_CHECKING:
     from parcelgate.store.trackings import Claim
 
 _PAGE = 800
-"""Parcels that are read at once, from all partitions of a worker's share."""
+"""How many parcels are read at once, from all partitions of a worker's share."""
 _THREADS = 16
 _ABREAST = 8
-"""How many threads call one account at most; fewer, where its limits allow less."""
+"""How many threads call one account, at most."""
 _SETTLE_SECONDS = 5.0
-"""What is kept back at the end, to store the answers to the last calls."""
+"""Seconds reserved at the end, to store the answers to the last calls."""
 _ASK_SECONDS = 4.0
 """A call is not begun with less time left for it."""
 _AFTERLIFE = timedelta(seconds=5)
-"""How much longer than the time it was given a worker may live."""
+"""How long a worker may still live after its time is over."""
 _SHORT_WAIT = 3.0
-"""Seconds. A turn that comes this soon is waited for with the claims in hand."""
+"""Seconds. If the account's turn comes this soon, the worker waits and keeps its claims."""
 _REST = timedelta(minutes=1)
 """How long parcels wait when their carrier may not be asked now and does not say until when."""
 _NOT_ALLOWED = timedelta(hours=1)
 _CALLS = 12
 """Calls for one refused batch, made again in parts: enough to find one bad parcel among forty."""
 _AGAIN_SECONDS = 15
-"""When a nudge comes again because another worker is asking about its parcel."""
+"""When a nudge comes again whose parcel another worker is asking about."""
 
 _AGGREGATORS_ACCOUNT = "default"
-"""The tenant's account with the aggregator through which next carriers are asked."""
+"""The tenant's account with the aggregator, which is asked about next carriers."""
 
 _AWS_TROUBLE = (StoreError, BotoCoreError, ClientError)
 _ENDED = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
 
 class Nudge(NamedTuple):
-    """A message of the poll queue, as it was delivered."""
+    """A message of the poll queue, as SQS delivered it."""
 
     message_id: str
     receipt_handle: str
@@ -129,13 +129,13 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
     table
         The store.
     carriers
-        Finds whom to ask.
+        Finds the carriers to ask.
     timelines
-        Joins what carriers answer to the timelines of parcels.
+        Joins the carriers' answers to the timelines of parcels.
     sqs
-        The poll queue's, for messages that are to come again.
+        For messages of the poll queue that must come again.
     threads
-        How many ask side by side.
+        How many threads ask at the same time.
     """
 
     table: "Table"
@@ -150,8 +150,8 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
     def run(self, worker: int, workers: int, started_at: datetime, deadline: Deadline) -> bool:
         """Ask about the worker's share of what is due, as far as `deadline` allows.
 
-        True when something is left that another run should see to at once: there is time for one in the
-        round of polls that began at `started_at`.
+        True when parcels are left and another run should begin at once: the round of polls, which began at
+        `started_at`, has time for one.
         """
         is_done = False
         with _Run(self, deadline) as run:
@@ -164,10 +164,10 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         return (not is_done or run.left > 0) and self.clock() < started_at + self.settings.poll_round
 
     def nudged(self, nudges: Sequence[Nudge], deadline: Deadline) -> list[str]:
-        """Ask about parcels that were nudged; the ids of the messages that are to come again.
+        """Ask about parcels that were nudged. Returns the ids of the messages that must come again.
 
-        Those are of parcels that another worker is asking about just now, perhaps since before the nudge.
-        What cannot be asked about now is due, and left to the next round of polls.
+        These are of parcels that another worker is asking about, perhaps since before the nudge. A parcel
+        that cannot be asked about now is due, so the next round of polls asks about it.
         """
         refs: dict[PollRef, Nudge] = {}
         again: list[str] = []
@@ -176,7 +176,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 message = msgspec.json.decode(nudge.body, type=_Message)
             except msgspec.DecodeError as error:
-                # It comes again in vain, and in the end it is a dead letter.
+                # It comes again, and after some attempts it becomes a dead letter.
                 log.error(
                     "a message of the poll queue cannot be read; it becomes a dead letter",
                     extra={"error": type(error).__name__},
@@ -186,7 +186,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
             refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
             if message.correlation_id is not None:
                 requests[message.correlation_id] = None
-        # Parcels are asked about together, so each line belongs to every request that nudged one of them.
+        # Parcels are asked about together, so a log line names every request that nudged one of them.
         bind_log_keys(correlation_id=" ".join(requests) or None)
         with _Run(self, deadline) as run:
             run.add([*refs])
@@ -214,7 +214,7 @@ class _Run:
 
     def __init__(self, polls: Polls, deadline: Deadline) -> None:
         self.left = 0
-        """Parcels that are due and were not asked about, for want of time or of room in their line."""
+        """Due parcels that were not asked about, because there was no time, or no room in their line."""
         self.unclaimed: list[PollRef] = []
         """Parcels that are not due any more, or that another worker has."""
         self._table = polls.table
@@ -241,7 +241,7 @@ class _Run:
             self._publish_counts()
 
     def add(self, refs: Sequence[PollRef]) -> bool:
-        """Have these asked about, or their first polls planned. False when there is no time for more."""
+        """Queue these for a call, or plan their first polls. False when there is no time for more."""
         due: list[Tracking] = []
         for ref, tracking in self._read(refs):
             if ref.planned:
@@ -266,7 +266,7 @@ class _Run:
         if self._unmatched:
             count("HistoriesUnmatched", self._unmatched)
 
-    # What is to be asked
+    # What to ask
 
     def _read(self, refs: Sequence[PollRef]) -> list[tuple[PollRef, Tracking]]:
         parcels = []
@@ -302,7 +302,7 @@ class _Run:
             parcels = self._without_ended_orders(account, parcels)
             return not parcels or self._ask(account, parcels, [_CALLS])
         except Exception as error:
-            # Whatever was settled is not claimed any more, and stays as it is.
+            # Parcels whose answers were stored have no claim any more, so this leaves them alone.
             log.error("a poll failed unexpectedly", extra={**account._asdict(), **safe_error_fields(error)})
             self._give_back(parcels)
             return False
@@ -329,7 +329,7 @@ class _Run:
         return parcels
 
     def _without_ended_orders(self, account: AccountName, parcels: list[_Parcel]) -> list[_Parcel]:
-        """Those that can still travel. A parcel that never moved ends with its order, whatever is known."""
+        """Leave out parcels that never moved and whose order is over. Such a parcel ends with its order."""
         unmoved = {
             parcel.tracking.order_id
             for parcel in parcels
@@ -406,9 +406,9 @@ class _Run:
     def _match(
         self, account: AccountName, parcels: list[_Parcel], histories: Sequence[ParcelHistory]
     ) -> dict[str, list[ParcelHistory]]:
-        """The histories of each parcel, by its id: whichever of its names the carrier calls it by.
+        """The histories of each parcel, by its id. A history may name a parcel by any of its names.
 
-        A history of none of them is counted and logged: its parcel's timeline lacks it.
+        A history that fits no parcel is counted and logged, because some timeline lacks it.
         """
         matches: dict[str, list[ParcelHistory]] = {parcel.tracking.id: [] for parcel in parcels}
         owners: dict[str, list[str]] = {}
@@ -444,7 +444,7 @@ class _Run:
         return goes_on
 
     def _waited_for_turn(self, error: TransientError) -> bool:
-        """Whether it is the account's turn now, after a wait so short that the claims were kept."""
+        """Wait for the account's turn, if that comes soon. Returns whether it may be called now."""
         wait = error.retry_after
         if isinstance(error, TooManyRequestsError) or wait is None or wait > _SHORT_WAIT:
             return False
@@ -456,7 +456,7 @@ class _Run:
     def _settle(self, parcel: _Parcel, history: ParcelHistory | None) -> None:
         """Join a parcel's history to its timeline, and give its claim back with its next poll.
 
-        Where that fails the claim ends by itself, and the parcel is still due.
+        If that fails, the claim ends by itself, and the parcel is still due.
         """
         tracking, claim = parcel
         store = self._table.tenant(tracking.tenant).trackings
@@ -480,10 +480,10 @@ class _Run:
             self._count("PollsBroken", tracking.carrier)
 
     def _ask_next_carrier(self, tracking: Tracking) -> Tracking:
-        """Join what the courier knows that takes the parcel on, asked through the tenant's aggregator.
+        """Join the history that the next carrier has of the parcel. The tenant's aggregator is asked for it.
 
-        Where the tenant has no account of one, or that does not answer, the parcel's own carrier has told all
-        there is; the next poll asks again.
+        If the tenant has no account with an aggregator, or it does not answer, the parcel stays as its own
+        carrier told it. The next poll asks again.
         """
         courier = tracking.next_carrier
         if courier is None or not courier.followed or tracking.is_over(self._clock()) or not self._may_ask():
@@ -526,7 +526,7 @@ class _Run:
                 store.settle(claim, due, at=at, misses=misses)
 
     def _give_back(self, parcels: list[_Parcel], *, after: timedelta | None = None) -> None:
-        """Let others ask about the parcels: at once, or `after` a while."""
+        """Give the claims of the parcels back, so that others may ask: at once, or `after` a while."""
         due = None if after is None else self._clock() + after
         for tracking, claim in parcels:
             store = self._table.tenant(tracking.tenant).trackings
@@ -563,7 +563,7 @@ def _claims_end_by_themselves(tracking: Tracking) -> Iterator[None]:
 
 
 def _batching(carrier: str) -> tuple[int, int]:
-    """How many parcels one call asks a carrier about, and how many threads call one account of it."""
+    """How many parcels one call asks the carrier about, and how many threads may call one account."""
     try:
         profile = registry.profile(carrier)
     except registry.UnknownCarrierError:
@@ -577,9 +577,9 @@ def _account(tracking: Tracking) -> AccountName:
 
 
 def _about(tracking: Tracking, histories: Sequence[ParcelHistory]) -> ParcelHistory | None:
-    """The history of the parcel itself, of those under its number: an aggregator may know several.
+    """The parcel's own history, among those under its number: an aggregator may know several.
 
-    When it knows but one, and that of another courier, it may have found out that this one has the parcel.
+    If it knows only one, and from another courier, it may have found out that this courier has the parcel.
     """
     if tracking.carrier_code is None and len(histories) > 1:
         events = tuple(event for history in histories for event in history.events)
@@ -592,10 +592,10 @@ def _about(tracking: Tracking, histories: Sequence[ParcelHistory]) -> ParcelHist
 
 
 def _carried_on(history: ParcelHistory, courier: NextCarrier) -> ParcelHistory:
-    """The next courier's history as the parcel's own.
+    """The next courier's history, as events of the parcel.
 
-    That nothing is known there, or nothing any more, is no news of a parcel that travels; that it was
-    announced there does not take it back to its beginning.
+    Statuses that would take a travelling parcel back to its beginning are left out: that the courier knows
+    nothing, or that the parcel was announced to it.
     """
     events = []
     for event in history.events:
@@ -621,7 +621,7 @@ def _carried_on(history: ParcelHistory, courier: NextCarrier) -> ParcelHistory:
 
 
 def _has(order: Order, tracking: Tracking) -> bool:
-    """Whether the parcel is still one of an order that can still be carried out."""
+    """Whether the parcel still belongs to its order, and the order can still be carried out."""
     return order.status not in _ENDED and tracking.id in {each.tracking_id for each in order.parcels}
 
 

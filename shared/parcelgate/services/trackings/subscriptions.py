@@ -1,11 +1,11 @@
-"""Following anybody's parcels with an aggregator, and what else clients ask of a parcel that is followed.
+"""Following parcels of any courier with an aggregator, and all other changes of trackings.
 
-Whatever both sides keep is told to the aggregator first and written here afterwards. So whoever dies in
-between has done nothing that the same request would not complete: a parcel that the aggregator follows
-already, has corrected already or does not follow any more is no error.
+What the aggregator stores too is first sent to the aggregator and then written here. If a function dies in
+between, the same request completes the work: it is no error when the aggregator follows the parcel already,
+has the right courier already, or does not follow it any more.
 
-Parcels of our own orders are followed with the carrier of the order. What is only ours (titles, notes,
-whether they are asked about) can be changed of them too.
+Parcels of our own orders are followed with the carrier of the order. What is stored only here (title, note,
+pause) can be changed for them too.
 """
 
 import math
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
     from parcelgate.store.trackings import Trackings
 
 MOST = 40
-"""Parcels of one request."""
+"""How many parcels one request may name."""
 REALTIME_INTERVAL = timedelta(hours=2)
-"""How often one parcel's courier may be asked at once."""
+"""How often the courier of one parcel may be asked in real time."""
 _ATTEMPTS = 5
-"""How often a tracking is read and written anew that others are writing too."""
+"""How often a tracking is read and written again when others write it too."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel that a client wants followed with one of the tenant's accounts."""
+    """A parcel that a client wants to follow with one of the tenant's accounts."""
 
     account: str
     following: Following
@@ -65,17 +65,17 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(NamedTuple):
-    """A parcel that is followed; `already` when it was before."""
+    """A parcel that is followed. `already`: it was followed before."""
 
     tracking: Tracking
     already: bool
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants changed of a followed parcel.
+    """What a client wants to change of a followed parcel.
 
-    `edit` makes a tracking into what it shall be: its title, customer, note and so on. `carrier_code` is
-    the courier that really has the parcel; `paused`, whether it is not asked about.
+    `edit` gives the changed tracking: title, customer, note and so on. `carrier_code` is the courier that
+    really has the parcel. `paused` says whether carriers are not asked about it.
     """
 
     edit: Callable[[Tracking], Tracking]
@@ -84,7 +84,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Has parcels followed, and keeps what is known of them in step with the aggregator.
+    """Follows parcels, and keeps their trackings and the aggregator in step.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     carriers
         Finds carriers and aggregators.
     timelines
-        Gives what joins events to timelines, when there are any.
+        Gives what joins events to timelines.
     """
 
     table: "Table"
@@ -105,9 +105,9 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     def follow(
         self, tenant: str, subscriptions: Sequence[Subscription], deadline: Deadline
     ) -> "list[Subscribed | ProblemError]":
-        """Follow up to 40 parcels: each one's tracking, or why there is none, in their order.
+        """Follow up to 40 parcels. Returns for each its tracking, or why there is none, in their order.
 
-        One that stands there twice is followed as its first place says, and is followed already at the next.
+        A parcel that is named twice is followed as first named. The second time it is `already` followed.
         """
         bind_log_keys(tenant=tenant, carrier=registry.DEFAULT_AGGREGATOR)
         results: dict[int, Subscribed | ProblemError] = {}
@@ -150,7 +150,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     def change(
         self, tenant: str, changes: Sequence[tuple[str, Change]], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
-        """Change up to 40 trackings, by their ids: each as it is then, or why it is not changed."""
+        """Change up to 40 trackings. Returns each as it is then, or why it is not changed."""
         results = self._read(tenant, [tracking_id for tracking_id, _ in changes])
         amendments: dict[int, Amendment] = {}
         for place, (_, change) in enumerate(changes):
@@ -170,7 +170,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     def forget(
         self, tenant: str, tracking_ids: Sequence[str], deadline: Deadline
     ) -> "list[Tracking | ProblemError]":
-        """Follow up to 40 parcels no more: each as it was, or why it is still followed."""
+        """Stop following up to 40 parcels. Returns each as it was, or why it is still followed."""
         results = self._read(tenant, tracking_ids)
         for place, tracking in enumerate(results):
             if isinstance(tracking, Tracking) and not _is_aggregated(tracking):
@@ -191,7 +191,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         return results
 
     def pause(self, tenant: str, tracking_id: str, deadline: Deadline) -> Tracking:
-        """Ask about a parcel no more, and keep what is known of it. Again is the same as once.
+        """Stop asking about a parcel, and keep its timeline. May be repeated.
 
         Raises TrackingNotFoundError, and ProblemError: `refused_by_carrier` or `carrier_unavailable`.
         """
@@ -201,7 +201,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             return self._pause(tracking, deadline)
 
     def refresh(self, tenant: str, tracking_id: str) -> Tracking:
-        """Have the parcel asked about at once, also one that is paused, which it stays.
+        """Ask about the parcel at once. A paused parcel stays paused.
 
         Raises TrackingNotFoundError.
         """
@@ -210,7 +210,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         return tracking
 
     def ask_courier(self, tenant: str, tracking_id: str, deadline: Deadline) -> Tracking:
-        """Have the courier itself asked by the aggregator, while the client waits.
+        """Let the aggregator ask the courier itself, while the client waits.
 
         Raises TrackingNotFoundError, and ProblemError: `not_supported_by_carrier`, `too_many_requests` with
         the seconds to wait, `refused_by_carrier` or `carrier_unavailable`.
@@ -242,7 +242,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     def ask[T](
         self, tenant: str, account: str, question: "Callable[[Aggregates], T]", deadline: Deadline
     ) -> T:
-        """Ask an account's aggregator something that is about no tracking.
+        """Ask an account's aggregator something that is not about a tracking.
 
         Raises ProblemError: `validation_failed` for an unknown account, `refused_by_carrier` or
         `carrier_unavailable`.
@@ -283,9 +283,9 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def raise_if_all_unavailable(results: "Sequence[object]") -> None:
-        """Raise the problem of all when the aggregator could be asked about none of several parcels.
+        """Raise the problem of all parcels when the aggregator could be asked about none of them.
 
-        So the whole request fails, and may be sent again under the same idempotency key.
+        So the whole request fails, and may be sent again with the same idempotency key.
         """
         first = results[0] if results else None
         if isinstance(first, ProblemError) and all(
@@ -306,7 +306,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
     def _store(self, tenant: str, subscription: Subscription, followed: Followed) -> Subscribed:
-        """Store a parcel that the aggregator follows now, in the place of one that ended long ago."""
+        """Store a parcel that the aggregator follows now. It may replace one that ended long ago."""
         tracking = _tracking(tenant, subscription, followed, self.clock())
         known: Tracking | None = None
         for _ in range(_ATTEMPTS):
@@ -329,12 +329,12 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
     # Changing.
 
     def _prepare(self, tracking: Tracking, change: Change, deadline: Deadline) -> Tracking:
-        """What has to be done of a change before the rest of it: the courier corrected, polls stopped."""
+        """Make the first part of a change: correct the courier, stop the polls."""
         _must_be_possible(tracking, change)
         if change.carrier_code is not None:
             if courier_key(change.carrier_code) != courier_key(tracking.carrier_code):
                 tracking = self._correct(tracking, change.carrier_code, deadline)
-            # Also when it was corrected before: by somebody, maybe, who did not live to do this.
+            # Also when it was corrected before: the function that did so may have died before this.
             self.timelines().nudge(tracking.tenant, tracking.id)
         return self._pause(tracking, deadline) if change.paused else tracking
 
@@ -346,7 +346,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
 
         after = self._write(tracking, edit)
         if resumes:
-            # Also when it was not paused: whoever resumed it may not have lived to do this.
+            # Also when it was not paused: the function that resumed it may have died before this.
             self.timelines().nudge(tracking.tenant, tracking.id)
         return after
 
@@ -380,7 +380,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         edit: Callable[[Tracking], Tracking],
         write: Callable[[Tracking, Tracking], None] | None = None,
     ) -> Tracking:
-        """Store the tracking as `edit` makes it, over whatever others have written meanwhile."""
+        """Store the tracking as `edit` makes it, also when others have written it meanwhile."""
         store = self._trackings(tracking.tenant)
         for attempt in range(1, _ATTEMPTS + 1):
             before = tracking if attempt == 1 else store.get(tracking.id)
@@ -411,9 +411,9 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         tell: "Callable[[Aggregates, list[T]], list[CarrierError | None]]",
         deadline: Deadline,
     ) -> "list[Tracking | ProblemError]":
-        """Tell aggregators the `messages` about the trackings at these places, each account's at once.
+        """Send `messages` about the trackings at these places to their aggregators, one call per account.
 
-        The trackings again, and in the place of those whose message was refused or did not arrive, why.
+        Returns the trackings; the reason stands in the place of those whose message failed.
         """
         results = list(trackings)
         accounts = {
@@ -435,7 +435,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         ask: "Callable[[Aggregates, list[T]], Sequence[R | CarrierError]]",
         deadline: Deadline,
     ) -> "list[R | ProblemError]":
-        """Ask one account's aggregator about several parcels: each one's answer, or problem."""
+        """Ask one account's aggregator about several parcels. Returns each one's answer, or its problem."""
         try:
             answers = ask(self.carriers.aggregator(account, deadline), parcels)
         except CarrierError as error:
@@ -483,7 +483,7 @@ def _tracking(tenant: str, subscription: Subscription, followed: Followed, at: "
 
 
 def _amendment(before: Tracking, after: Tracking) -> Amendment | None:
-    """What the aggregator must be told of a change: empty texts for what is taken back."""
+    """The message to the aggregator about a change. Empty texts stand for what is removed."""
     if not _is_told(before):
         return None
     kept = ("title", "customer", "order_reference", "note", "destination_country", "archived")
@@ -498,7 +498,7 @@ def _amendment(before: Tracking, after: Tracking) -> Amendment | None:
 
 
 def _emptied(before: Customer | None, after: Customer | None) -> Customer:
-    """The customer as he is to be, with empty texts for what he had before and has no more."""
+    """The new customer, with empty texts for what is removed."""
     old, new = (msgspec.structs.asdict(customer or Customer()) for customer in (before, after))
     return Customer(**{name: new[name] or (None if old[name] is None else "") for name in new})
 
@@ -525,7 +525,7 @@ def _is_aggregated(tracking: Tracking) -> bool:
 
 
 def _is_told(tracking: Tracking) -> bool:
-    """Whether the aggregator is told of changes: it follows this parcel, and no later one of its number."""
+    """Whether the aggregator is told of changes: it follows this parcel, not a later one of its number."""
     return _is_aggregated(tracking) and tracking.replaced_by is None
 
 
@@ -541,7 +541,7 @@ def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> "Iterable[tupl
 
 
 def _or_problem[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ProblemError:
-    """What the work returns, or the problem that it ends in for one parcel."""
+    """The result of the work, or the problem that it raised for one parcel."""
     try:
         return work(*args, **kwargs)
     except CarrierError as error:

@@ -1,6 +1,6 @@
-"""Histories of parcels join their timelines here, whoever told them; and here a parcel is nudged.
+"""Joining histories to the timelines of parcels, and nudging parcels.
 
-Webhooks and polls are both stored by `take`. A nudge changes nothing but the next poll: now.
+Histories from webhooks and from polls are both stored by `take`. A nudge only sets the next poll to now.
 """
 
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 _ATTEMPTS = 8
-"""How often a tracking is read and written anew that others are writing too."""
+"""How often a tracking is read and written again when others write it too."""
 
 
 class Timelines(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
     table
         The store.
     sqs
-        Where nudged parcels queue up to be asked about together.
+        For the queue in which nudged parcels wait to be asked about together.
     """
 
     table: "Table"
@@ -51,17 +51,17 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         *,
         known: Tracking | None = None,
     ) -> Tracking:
-        """Join a history of the parcel to its timeline; the tracking as it then stands.
+        """Join a history of the parcel to its timeline. Returns the tracking as it is then.
 
-        `known` is the tracking as the caller has read it, which spares a reading: a timeline only grows, so
-        what is no news to an old one is none to the new, and news are written over no other version. The
-        caller plans the next poll. Raises TrackingNotFoundError, and VersionConflictError when there is no
-        end of others who write.
+        `known` is the tracking as the caller has read it; it spares a read. That is safe: a timeline only
+        grows, so what is not new to an old version is not new to the present one, and news are written only
+        over the version they were joined to. The caller plans the next poll. Raises TrackingNotFoundError,
+        and VersionConflictError when others write the tracking again and again.
 
-        A history from a courier that the parcel was taken from meanwhile is not its story, nor is that of a
-        later parcel of the same number. When the aggregator has found another courier, the parcel is
-        followed with that one from now on, unless it was not to look for one, the client has said that this
-        is not the one, or we follow that courier's parcel as another tracking.
+        Two histories are ignored: that of a courier which the client has corrected meanwhile, and that of a
+        later parcel of the same number. When the aggregator has found another courier, the parcel is followed
+        with that courier from now on. This is not done if the courier is fixed, if the client has said that
+        this courier is wrong, or if another tracking follows the parcel with that courier.
         """
         store = self.table.tenant(tenant).trackings
         before = known or store.get(tracking_id)
@@ -102,9 +102,9 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         raise AssertionError("unreachable")
 
     def believe(self, tenant: str, tracking_id: str, history: ParcelHistory) -> Tracking:
-        """Take a history that a webhook proved to be the carrier's, and plan the next poll by it.
+        """Join a history from a webhook that was proven, and plan the next poll by it.
 
-        A poll that is due already stands: the parcel may have been nudged for other news than these.
+        A poll that is due already stays due: the parcel may have been nudged for other news.
         """
         after = self.take(tenant, tracking_id, history, Source.WEBHOOK)
         if history.next_carrier is not None and history.next_carrier.followed and not after.status.final:
@@ -116,7 +116,7 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def nudge(self, tenant: str, tracking_id: str) -> None:
-        """Have the carrier asked about the parcel at once, together with others that are nudged."""
+        """Set the next poll to now, and queue the parcel to be asked about with other nudged ones."""
         self.table.tenant(tenant).trackings.schedule(tracking_id, self.clock())
         message = {
             "tenant": tenant,
@@ -129,7 +129,7 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _with_its_courier(tracking: Tracking, history: ParcelHistory) -> Tracking | None:
-    """The parcel with the courier of its history; None when that is the history of another parcel."""
+    """The parcel with the courier of the history; None when the history is of another parcel."""
     if tracking.carrier_code is None or history.carrier_code is None:
         return tracking
     courier = courier_key(history.carrier_code)

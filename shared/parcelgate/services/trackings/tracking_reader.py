@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TrackingFilter(NamedTuple):
-    """Which trackings a list has; times are exclusive bounds."""
+    """Which trackings a list has. Times are exclusive bounds."""
 
     status: TrackingStatus | None = None
     carrier: str | None = None
@@ -40,7 +40,7 @@ class PlannedPage(NamedTuple):
 
 
 class TrackingReader:
-    """Reads a tenant's trackings. Another tenant's tracking does not exist here."""
+    """Reads a tenant's trackings. A tracking of another tenant is not found."""
 
     def __init__(self, table: "Table") -> None:
         self._table = table
