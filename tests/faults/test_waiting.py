@@ -10,6 +10,7 @@ import pytest
 
 from parcelgate.carriers.accounts import Connection
 from parcelgate.carriers.errors import (
+    AccountError,
     AuthenticationError,
     CarrierError,
     HeldBackError,
@@ -170,6 +171,22 @@ def test_an_order_of_the_workflow_that_cannot_be_sent_says_so(
     assert ("order.waiting", code) in trail(world, order)
     assert after.problem is None
     assert after.status in (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
+
+
+@pytest.mark.parametrize("call", ["rates", "create"])
+def test_an_order_of_the_workflow_whose_account_is_wrong_names_the_field_and_goes_on_when_it_is_mended(
+    call: str, world: World
+) -> None:
+    mended = world.clock.now + timedelta(hours=1)
+    fails_until(world, call, mended, AccountError("fake", "default", ["credentials.app_id is missing"]))
+    order = world.start_order()
+    passes(world, minutes=30)
+
+    attention = world.order(order).attention
+    assert attention is not None
+    assert "The fake account default is wrong: credentials.app_id is missing" in attention.detail
+    ended = world.settle(order)
+    assert (ended.status, ended.attention) == (OrderStatus.CONFIRMED, None)
 
 
 def test_an_order_that_is_decided_about_says_so(world: World) -> None:

@@ -381,7 +381,7 @@ class Accounts:
 def read_content(text: str, *, allows_http: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Read a secret's text field by field, and describe the faults of the fields that are wrong."""
     try:
-        content = msgspec.json.decode(text)
+        content = msgspec.json.decode(text.removeprefix("\ufeff"))
     except (msgspec.DecodeError, UnicodeError):
         return {}, ("the secret is not JSON",)
     values, faults = readable(AccountContent, content)

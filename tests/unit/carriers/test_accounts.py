@@ -129,6 +129,12 @@ def test_a_name_that_could_lead_elsewhere_is_never_looked_up(
     assert secrets.reads == 0
 
 
+def test_a_secret_may_begin_with_a_byte_order_mark(secrets: Secrets) -> None:
+    secrets.put("\ufeff" + json.dumps({"credentials": {"app_id": "a", "app_secret": "s"}}))
+    account = secrets.accounts.read("acme", "lso", "default")
+    assert (account.faults, account.credentials["app_id"]) == ((), "a")
+
+
 @pytest.mark.parametrize(
     ("secret", "where"),
     [

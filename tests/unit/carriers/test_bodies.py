@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from parcelgate.carriers.lme import wire as lme
+from parcelgate.carriers.lso import wire as lso
 from parcelgate.carriers.toolkit.bodies import UnreadableError, decoded
 from parcelgate.carriers.trackingmore import wire as trackingmore
 from parcelgate.carriers.ubi import wire as ubi
@@ -70,3 +72,11 @@ def test_an_answer_of_every_carrier_is_read_by_the_one_reader() -> None:
 
     other = trackingmore.read_answer(b'\xef\xbb\xbf{"meta": {"code": 200}, "data": {"items": []}}')
     assert trackingmore.items(other.data, "items") == []
+
+    sealed = lme.read_envelope(b'\xef\xbb\xbf{"code": 0, "data": {"weight": %s}}' % digits.encode())
+    assert sealed is not None
+    assert sealed.data == {"weight": Decimal(digits)}
+
+    price = lso.read(b'\xef\xbb\xbf{"code": 200, "data": {"prepaidPrice": %s}}' % digits.encode())
+    assert price is not None
+    assert price.data == {"prepaidPrice": Decimal(digits)}
