@@ -16,7 +16,7 @@ help: ## Show this list
 
 setup: ## Install everything into this folder
 	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 and no python was found. Install Python 3.13 (pyenv, uv, apt or brew) and run the command again." >&2; exit 1; }
-	@$(PYTHON) local/toolchain/setup.py
+	@trap '' INT; exec $(PYTHON) -S local/toolchain/setup.py
 
 demo: setup ## Start a stack, create orders and write their labels to out/
 	@$(VENV)/bin/python -m local demo

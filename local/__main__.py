@@ -1,6 +1,7 @@
 """`python -m local demo`, and so on: the targets of the Makefile, none of which ends with a traceback."""
 
-import signal
+# `signal` itself would take a moment to be imported, in which a Ctrl-C ends with a traceback.
+from _signal import SIG_DFL, SIGINT, default_int_handler, signal
 
 MODULES = {
     "up": "local.stack.stack",
@@ -30,11 +31,11 @@ def main() -> int:
     module = import_module(MODULES[name])
     do = getattr(module, name) if name in ("test", "lint") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal(SIGINT, default_int_handler)
     return interrupts.quiet(name, work)
 
 
 if __name__ == "__main__":
     # While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal(SIGINT, SIG_DFL)
     raise SystemExit(main())

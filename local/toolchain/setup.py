@@ -10,11 +10,12 @@ It finds the Python that Lambda runs, then makes
 A stamp remembers what the last run installed; while that stands, a run does nothing.
 """
 
-import signal
+# `signal` itself would take a moment to be imported, in which a Ctrl-C ends with a traceback.
+import _signal
 
 if __name__ == "__main__":
     # While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import errno
 import fcntl
@@ -23,6 +24,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys

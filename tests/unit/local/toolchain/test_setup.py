@@ -168,3 +168,14 @@ def test_make_says_that_there_is_no_python() -> None:
     assert done.returncode != 0
     assert "no python3" in done.stderr
     assert "Install Python 3.13" in done.stderr
+
+
+def test_a_ctrl_c_before_the_set_up_can_take_it_meets_no_python_that_would_trace_it(tmp_path: Path) -> None:
+    """Until its first line Python is started with the signal ignored; make itself ends after the target."""
+    make = shutil.which("make")
+    assert make
+    python = script(tmp_path / "python", "kill -INT $$", 'echo "$1"')
+    done = subprocess.run(
+        [make, "setup", f"PYTHON={python}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "-S\n")
