@@ -71,23 +71,23 @@ class ParcelgateStack(Stack):
             "nudges": polls.nudged.dead_letters,
             "tracking-polls": polls.dead_letters,
         }
-        alarms.watch_dead_letters(dead_letters, retries=retries.queues, batches=batches.queues)
-        alarms.watch_queues(
+        alarms.alarm_on_dead_letters(dead_letters, retries=retries.queues, batches=batches.queues)
+        alarms.alarm_on_queues(
             inbox=inbox.work,
             labels=label_queue.work,
             nudges=polls.nudged,
             retries=retries.queues,
             batches=batches.queues,
         )
-        alarms.watch_carriers(registry.trackers())
-        alarms.watch_functions(functions)
-        alarms.watch_api(api.http)
-        alarms.watch_stream(router.function)
-        alarms.watch_orders()
-        alarms.watch_order_flow(flow.machine)
-        alarms.watch_sweep(sweep.function)
-        alarms.watch_budget()
-        alarms.watch_polls(polls.function)
+        alarms.alarm_on_carriers(registry.trackers())
+        alarms.alarm_on_functions(functions)
+        alarms.alarm_on_api(api.http)
+        alarms.alarm_on_stream(router.function)
+        alarms.alarm_on_orders()
+        alarms.alarm_on_order_flow(flow.machine)
+        alarms.alarm_on_sweep(sweep.function)
+        alarms.alarm_on_budget()
+        alarms.alarm_on_polls(polls.function)
 
         of_carriers = {
             f"{kind}-{carrier}": worker

@@ -120,13 +120,15 @@ class Alarms(Construct):
             )
         )
 
-    def watch_budget(self) -> None:
+    def alarm_on_budget(self) -> None:
         """Tell when the AWS account's bill comes near the monthly budget, where there is one."""
         dollars = self._settings.monthly_budget
         if not dollars or self._settings.local:
             return
         self._let_publish("budgets.amazonaws.com")
-        told = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=self.topic.topic_arn)
+        subscriber = budgets.CfnBudget.SubscriberProperty(
+            subscription_type="SNS", address=self.topic.topic_arn
+        )
         limits = (("ACTUAL", 80), ("FORECASTED", 100))
         budgets.CfnBudget(
             self,
@@ -145,13 +147,13 @@ class Alarms(Construct):
                         threshold=percent,
                         threshold_type="PERCENTAGE",
                     ),
-                    subscribers=[told],
+                    subscribers=[subscriber],
                 )
                 for kind, percent in limits
             ],
         )
 
-    def watch_dead_letters(
+    def alarm_on_dead_letters(
         self,
         queues: Mapping[str, sqs.IQueue],
         *,
@@ -173,7 +175,7 @@ class Alarms(Construct):
             text = "A message could not be processed and is in the dead-letter queue of"
             self._sum(f"dead-letters{suffix}", metrics, "dead-letters", text)
 
-    def watch_queues(
+    def alarm_on_queues(
         self,
         *,
         inbox: QueueWorker,
@@ -212,7 +214,7 @@ class Alarms(Construct):
             threshold=_LONGEST_TRIED.to_seconds(),
         )
 
-    def watch_carriers(self, carriers: Sequence[str]) -> None:
+    def alarm_on_carriers(self, carriers: Sequence[str]) -> None:
         """Alarm within minutes if all calls to a carrier fail."""
         down = {
             carrier: self._metric("CarrierDown", period=_FIVE_MINUTES, carrier=carrier)
@@ -220,7 +222,7 @@ class Alarms(Construct):
         }
         self._sum("carrier-down", down, "carrier-down", "A carrier does not answer, or fails every call")
 
-    def watch_functions(self, functions: LambdaFunctions) -> None:
+    def alarm_on_functions(self, functions: LambdaFunctions) -> None:
         """Alarm on unexpected errors, on functions that died, and on calls that Lambda throttled.
 
         Most functions answer whatever happens, so Lambda sees no error: their logger counts. What dies, or
@@ -269,7 +271,7 @@ class Alarms(Construct):
             f"A function of the order flow timed out or died. It is one of: {', '.join(RAISES)}.",
         )
 
-    def watch_api(self, api: apigateway.HttpApi) -> None:
+    def alarm_on_api(self, api: apigateway.HttpApi) -> None:
         """Alarm if clients get errors. Functions behind the API that die or are throttled are seen here only.
 
         A single 5xx is no reason to get up, and a carrier that is down makes some (503) on a busy day.
@@ -302,13 +304,13 @@ class Alarms(Construct):
             threshold=_SLOW.to_milliseconds(),
         )
 
-    def watch_orders(self) -> None:
+    def alarm_on_orders(self) -> None:
         """Alarm on each kind of trouble with an order that a person must look at."""
         for kind, (name, text) in TROUBLES.items():
             metric = self._metric("OrdersInTrouble", period=_FIVE_MINUTES, service="route_changes", kind=kind)
             self._alarm(name, metric, name, text)
 
-    def watch_stream(self, function: lambda_.Function) -> None:
+    def alarm_on_stream(self, function: lambda_.Function) -> None:
         """Alarm if changes of the table are not processed. They are retried until the stream drops them."""
         self._alarm(
             "oldest-change",
@@ -318,7 +320,7 @@ class Alarms(Construct):
             threshold=Duration.minutes(10).to_milliseconds(),
         )
 
-    def watch_order_flow(self, machine: sfn.StateMachine) -> None:
+    def alarm_on_order_flow(self, machine: sfn.StateMachine) -> None:
         """Alarm if an execution of the order flow is ended by something other than the flow."""
         ends = {
             "failed": machine.metric_failed(period=_FIVE_MINUTES),
@@ -327,11 +329,11 @@ class Alarms(Construct):
         }
         self._sum("order-flow", ends, "order-flow", "An execution of the order flow ended by itself")
 
-    def watch_sweep(self, function: lambda_.Function) -> None:
+    def alarm_on_sweep(self, function: lambda_.Function) -> None:
         """Alarm if the sweep does not run, so that overdue orders are not found."""
         self._missing("sweep-missing", function, self._settings.sweep_minutes, "The sweep has not run.")
 
-    def watch_polls(self, function: lambda_.Function) -> None:
+    def alarm_on_polls(self, function: lambda_.Function) -> None:
         """Alarm if parcels are polled late or not at all, as a whole or for one account."""
         self._missing(
             "polls-missing",

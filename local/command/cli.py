@@ -143,7 +143,7 @@ class Deployment:
         return any(name.startswith(start) for name in names)
 
 
-def whose(tenant: str, stack: str | None) -> str:
+def tenant_or_default(tenant: str, stack: str | None) -> str:
     """The tenant that was named; on the local stack its own when none was."""
     if tenant:
         try:
@@ -201,7 +201,7 @@ def create_key(
     stack: StackOption = None,
 ) -> None:
     """Make a key. Standard output has the key and nothing else."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     try:
         key = api_keys.create(
             Deployment.named(stack).table, tenant, scope or sorted(api_keys.SHOP_SCOPES), name
@@ -215,7 +215,7 @@ def create_key(
 @keys.command("list")
 def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
     """List a tenant's keys, without their secrets."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     rows = [
         (key.id, key.name, " ".join(key.scopes), _time(key.created_at), _time(key.revoked_at))
@@ -233,7 +233,7 @@ def revoke_key(
     stack: StackOption = None,
 ) -> None:
     """Revoke a key. It stops working within 60 seconds."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     try:
         api_keys.revoke(deployment.table, tenant, key_id)
@@ -258,7 +258,7 @@ def put_account(
     stack: StackOption = None,
 ) -> None:
     """Store a carrier account in Secrets Manager, or change it. Fields not given keep their values."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
     if not names_an_account(tenant, carrier, account):
@@ -318,7 +318,7 @@ def webhook_url(
     stack: StackOption = None,
 ) -> None:
     """Print the webhook address to enter in the carrier's portal. The address is a secret."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     try:
         url = webhook_urls.webhook_url(
@@ -457,7 +457,7 @@ def list_parked(
     stack: StackOption = None,
 ) -> None:
     """List parked webhooks with the reason of each, the newest first."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     rows = [
         (entry.id, _time(entry.received_at), entry.account, entry.order_id or "", entry.reason or "")
@@ -478,7 +478,7 @@ def show_webhook(
     stack: StackOption = None,
 ) -> None:
     """Show one webhook: its reason, its time and its content, which may have personal data."""
-    entry = _webhook(Deployment.named(stack), whose(tenant, stack), webhook)
+    entry = _webhook(Deployment.named(stack), tenant_or_default(tenant, stack), webhook)
     body, form = _legible(entry.body)
     facts = {
         "webhook": entry.id,
@@ -508,7 +508,7 @@ def replay_webhooks(
     """Process a parked webhook again, or all of them. Its age counts from when it first came."""
     if (webhook is None) is not everything:
         fail("Name one webhook (see `parcelgate inbox list`), or give --all.")
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     table = deployment.table
     if webhook is not None:
@@ -549,7 +549,7 @@ def _legible(body: bytes) -> tuple[str, str]:
 @orders.command("reread")
 def reread_order(order_id: OrderArgument, tenant: TenantOption = "", stack: StackOption = None) -> None:
     """Ask the carrier how an order stands, and bring the order here up to date."""
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     try:
         order = operations.reread(deployment.table, deployment.retries, tenant, order_id)
@@ -577,7 +577,7 @@ def close_order(
     """Close an order that needs attention and that the carrier does not have. It becomes failed."""
     if not not_at_carrier:
         fail("First ask the carrier. If it does not have the order, run this again with --not-at-carrier.")
-    tenant = whose(tenant, stack)
+    tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
     if not yes:
         out.print(

@@ -223,8 +223,8 @@ def _send(given: Sequence[Given], state: State, file: Path, api: Api) -> None:
     # A batch whose answer never came can be asked for again only as it was.
     state.batches = [sent for sent in state.batches if sent.id or by_name.keys() >= set(sent.entries)]
     again, state.failed = set(state.failed), []
-    wanted = [one for one in given if one.name in again or state.place(one.name) is None]
-    for chunk in chunks(wanted, most=AT_ONCE, most_bytes=MOST_BYTES):
+    pending = [one for one in given if one.name in again or state.place(one.name) is None]
+    for chunk in chunks(pending, most=AT_ONCE, most_bytes=MOST_BYTES):
         state.batches.append(Sent(uuid4().hex, [one.name for one in chunk]))
     state.save(state_path(file))
     for sent in state.batches:

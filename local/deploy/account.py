@@ -226,12 +226,12 @@ def _lambda(clients: Clients, settings: Settings, seen: Look) -> Iterator[Findin
         )
     reserved = settings_for(settings.stage, account_concurrency=seen.account_concurrency).reserved_concurrency
     if not reserved:
-        wanted = sorted(settings_for(settings.stage).reserved_concurrency)
+        limited = sorted(settings_for(settings.stage).reserved_concurrency)
         taken = f", of which others have reserved {others}" if others else ""
         yield Finding(
             f"Lambda may run {limit} functions at once here{taken}. That is too few to reserve anything, so "
             "a carrier that hangs can take the room of all others. "
-            f"Not reserved meanwhile: {', '.join(wanted)}. "
+            f"Not reserved meanwhile: {', '.join(limited)}. "
             f'Ask for 1000 (quota {LAMBDA_QUOTA}, "Concurrent executions") and deploy again.',
             "aws service-quotas request-service-quota-increase --service-code lambda "
             f"--quota-code {LAMBDA_QUOTA} --desired-value 1000" + _in_region(seen),
@@ -276,11 +276,11 @@ def _roles(clients: Clients, _settings: Settings, seen: Look) -> Iterator[Findin
 def _gateway(clients: Clients, settings: Settings, _seen: Look) -> Iterator[Finding]:
     account = clients("apigateway").get_account().get("throttleSettings", {})
     rate = account.get("rateLimit", 0)
-    wanted = settings.default_throttle.rate + settings.webhook_throttle.rate
-    if rate and rate < wanted:
+    required = settings.default_throttle.rate + settings.webhook_throttle.rate
+    if rate and rate < required:
         yield Finding(
             f"The gateway takes {rate:g} requests a second for the whole account in this region, and the "
-            f"settings promise {wanted}: clients are turned away (429) before that. Ask for more (API "
+            f"settings promise {required}: clients are turned away (429) before that. Ask for more (API "
             'Gateway\'s quota "Throttle rate"), or lower the throttles in infra/settings.py.',
             stops=False,
         )

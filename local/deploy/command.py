@@ -176,10 +176,10 @@ def _show(stage: str, seen: Look, difference: Sequence[changes.Change], *, first
     if not first and not difference:
         _say("  nothing changes")
     for title, stops in (("These stop the deployment:", True), ("To be known:", False)):
-        found = [each for each in seen.findings if each.stops is stops]
-        if found:
+        findings = [each for each in seen.findings if each.stops is stops]
+        if findings:
             _say(f"\n{title}")
-        for number, each in enumerate(found, start=1):
+        for number, each in enumerate(findings, start=1):
             _say_finding(number, each)
     if seen.not_looked_at:
         _say(f"\nNot looked at: {'; '.join(seen.not_looked_at)}.")
@@ -227,10 +227,10 @@ def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool
     _say("It answers.")
     (template,) = assembly.glob("*.template.json")
     with _console.status("asking every function"):
-        found = list(smoke.ask(account.client("lambda", region), settings, _functions(template)))
-    for number, each in enumerate(found, start=1):
+        faults = list(smoke.ask(account.client("lambda", region), settings, _functions(template)))
+    for number, each in enumerate(faults, start=1):
         _say_finding(number, each)
-    if found:
+    if faults:
         return 1
     _say("Every function can be loaded.")
     if first:

@@ -462,7 +462,7 @@ def test_a_budget_is_watched_by_the_alarm_topic_where_there_is_one() -> None:
     def made(dollars: int) -> dict[str, Any]:
         stack = Stack(App(), "Trial")
         settings = settings_for("production", monthly_budget=dollars)
-        Alarms(stack, "Alarms", settings=settings, key=kms.Key(stack, "Key")).watch_budget()
+        Alarms(stack, "Alarms", settings=settings, key=kms.Key(stack, "Key")).alarm_on_budget()
         resources: dict[str, Any] = assertions.Template.from_stack(stack).to_json()["Resources"]
         return {each["Type"]: each["Properties"] for each in resources.values()}
 

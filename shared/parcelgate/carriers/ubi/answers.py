@@ -156,8 +156,8 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
         ),
         key=itemgetter(0),
     )
-    refusals = [(place, piece) for place, piece in ours if refused(piece)]
-    if not refused(answer) and not refusals:
+    refused_pieces = [(place, piece) for place, piece in ours if refused(piece)]
+    if not refused(answer) and not refused_pieces:
         if answer.order_id is None and answer.status is None:
             return UnknownOutcomeError("UBI's reply does not mention the order")
         outcome = result(order, answer)
@@ -167,7 +167,7 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
             f"UBI accepted the order, but its reply is incomplete: {type(outcome).__name__}"
         )
     troubles: list[PlacedTrouble] = [(None, trouble) for trouble in answer.errors]
-    troubles += [(place, trouble) for place, piece in refusals for trouble in piece.errors]
+    troubles += [(place, trouble) for place, piece in refused_pieces for trouble in piece.errors]
     number = None if (answer.status or "").casefold() in FAILURE_WORDS else answer.order_id
     accepted = [
         ParcelResult(
@@ -191,7 +191,7 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
                 words=words(piece.errors[0] if piece.errors else None),
                 errors=_field_errors(order, [(place, trouble) for trouble in piece.errors]),
             )
-            for place, piece in refusals
+            for place, piece in refused_pieces
         ],
     )
 

@@ -65,9 +65,9 @@ def is_shortened(cell: str) -> bool:
 def _separator(lines: io.StringIO) -> tuple[str, int]:
     """What divides the cells, and how many lines are no part of the table: Excel's `sep=;` is one."""
     heading = lines.readline()
-    told = re.fullmatch(r'"?sep=(.)"?', heading.strip(" \r\n"), re.IGNORECASE)
-    if told:
-        return told[1], 1
+    separator = re.fullmatch(r'"?sep=(.)"?', heading.strip(" \r\n"), re.IGNORECASE)
+    if separator:
+        return separator[1], 1
     if heading.strip("\r\n").lower() == "sep=\t":
         return "\t", 1
     lines.seek(0)
