@@ -205,9 +205,9 @@ GUARDS = (
     Guard(
         10,
         "a function may do exact operations of the table",
-        "infra/parts/store.py",
-        'allow(*(f"dynamodb:{name}" for name in operations), on=table)',
-        'allow("dynamodb:*", on=table)',
+        "infra/constructs/table.py",
+        'allow(*(f"dynamodb:{name}" for name in operations), on=self.table_arn)',
+        'allow("dynamodb:*", on=self.table_arn)',
         ("tests/infra/test_permissions.py", "tests/infra/test_stack.py"),
     ),
     Guard(
