@@ -2,6 +2,7 @@
 
 import json
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,15 @@ def test_an_oversized_callback_is_acknowledged_and_parked(world: World) -> None:
     world.stream()
     world.clock.run(until=lambda: not world.sqs.busy, hours=1)
     assert [parked.reason for parked in world.table.tenant("acme").inbox.parked()] == ["too long"]
+
+
+def test_the_runbook_says_what_is_kept_of_an_oversized_callback() -> None:
+    runbook = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+
+    (row,) = [line for line in runbook.splitlines() if line.startswith("| too long |")]
+
+    assert f"above {MOST_BYTES // 1024} KiB" in row
+    assert "size and its SHA-256 are kept" in row
 
 
 def test_a_callback_of_just_the_size_that_is_kept_is_kept(world: World) -> None:
