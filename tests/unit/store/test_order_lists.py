@@ -344,3 +344,14 @@ def test_a_document_of_an_older_form_can_still_be_read() -> None:
     document.pop("submission")
     document["gone"] = 1
     assert orders._orders.decode(msgspec.json.encode(document)).submission == an_order().submission
+
+
+@pytest.mark.parametrize("spelt", ["lk 1 cn", "LK1CN", "\uff2c\uff2b1cn"])
+@pytest.mark.parametrize("name", ["tracking_number", "carrier_order_number"])
+def test_a_number_is_found_however_it_is_spelt(table: Table, name: str, spelt: str) -> None:
+    (order, *_) = stored(table, 2)
+    box = msgspec.structs.replace(order.parcels[0], tracking_number="Lk1cn")
+    numbered = order.changed(at=NOON, parcels=(box,), carrier_order_number="lK1cn")
+    orders = table.tenant("acme").orders
+    orders.save(order, numbered, [an_event("order.changed")])
+    assert walked(orders, 2, **{name: spelt}) == [numbered]

@@ -99,3 +99,13 @@ def test_a_cursor_belongs_to_its_filters_its_tenant_and_its_list(table: Table) -
         table.tenant("other").trackings.page(cursor=cursor)
     with pytest.raises(BadCursorError):
         own.orders.page(cursor=cursor)
+
+
+@pytest.mark.parametrize("number", ["lk 1 cn", "LK1CN", "\uff2c\uff2b1cn"])
+def test_a_number_or_a_courier_is_found_however_it_is_spelt(table: Table, number: str) -> None:
+    trackings = table.tenant("acme").trackings
+    parcel = a_followed("Lk1cn", carrier_code="China-EMS")
+    trackings.add(parcel)
+    stored(table, 2)
+    assert walked(trackings, 2, tracking_number=number) == [parcel]
+    assert walked(trackings, 2, tracking_number=number, carrier_code="CHINA-ems") == [parcel]
