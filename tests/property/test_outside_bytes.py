@@ -31,7 +31,7 @@ from tests.support.carrier_answers import bodies
 from tests.support.orders import an_event, an_order
 from tests.support.webhooks import sealed, signed, verify_info
 
-PUSH = {"data": LME_ROUTES["data"][0]}
+PUSH = LME_ROUTES["data"][0]
 TM_PUSH = {"meta": {"code": 200}, "data": TM_ITEM, "verifyInfo": verify_info(int(NOON.timestamp()))}
 HEADERS = st.dictionaries(
     st.sampled_from(["sign", "timestamp", "appkey", "AppKey", "x-other"]),
@@ -47,7 +47,7 @@ def reader(carrier: str) -> Any:
 # Webhooks.
 
 
-@given(body=bodies(LME_ROUTES["data"][0]) | st.binary(max_size=300), headers=HEADERS)
+@given(body=bodies(PUSH) | st.binary(max_size=300), headers=HEADERS)
 @many(60)
 def test_promise_4_an_lme_push_without_its_signature_is_never_believed(
     body: bytes, headers: dict[str, str]
@@ -62,7 +62,7 @@ def test_promise_4_an_lme_push_without_its_signature_is_never_believed(
 @many(30)
 def test_an_lme_push_that_is_sealed_is_read_whatever_it_holds(data: st.DataObject) -> None:
     """Signed by LME itself, and nonsense all the same."""
-    content = data.draw(bodies(LME_ROUTES["data"][0]))
+    content = data.draw(bodies(PUSH))
     try:
         plain = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -79,7 +79,7 @@ def test_an_lme_push_that_is_sealed_is_read_whatever_it_holds(data: st.DataObjec
 @given(data=st.data())
 @many(60)
 def test_promise_4_a_push_with_any_byte_changed_is_not_believed(data: st.DataObject) -> None:
-    body = sealed({**LME_ROUTES["data"][0], "orderNo": "FHE1"})
+    body = sealed({**PUSH, "orderNo": "FHE1"})
     headers = signed(body, NOON)
     assert reader("lme").verify_webhook(headers, body).trust is Trust.BELIEVED
     at = data.draw(st.integers(0, len(body) - 1))
@@ -94,13 +94,13 @@ def test_promise_4_a_push_with_any_byte_changed_is_not_believed(data: st.DataObj
 @many(30)
 def test_promise_4_a_signature_on_another_push_or_changed_itself_is_not_believed(data: st.DataObject) -> None:
     """Anybody can seal a push for us; only LME can sign it."""
-    body = sealed({**LME_ROUTES["data"][0], "orderNo": "FHE1"})
+    body = sealed({**PUSH, "orderNo": "FHE1"})
     headers = signed(body, NOON)
     at = data.draw(st.integers(0, len(headers["sign"]) - 3))
     letter = data.draw(st.sampled_from("ABCDabcd0123+/"))
     changed = headers | {"sign": headers["sign"][:at] + letter + headers["sign"][at + 1 :]}
 
-    forged = reader("lme").verify_webhook(headers, sealed({**LME_ROUTES["data"][0], "orderNo": "FHE2"}))
+    forged = reader("lme").verify_webhook(headers, sealed({**PUSH, "orderNo": "FHE2"}))
     spoilt = reader("lme").verify_webhook(changed, body)
 
     assert forged.trust is Trust.NUDGE

@@ -130,6 +130,7 @@ def test_a_key_that_is_none_is_refused(acme: TenantTable, key: str) -> None:
 @pytest.mark.parametrize("key", ["k", "k" * 255, "a b#c%d~"])
 def test_any_other_key_is_taken(acme: TenantTable, key: str) -> None:
     fresh(ask(acme, key=key)).claim.hold()
+    assert problem(acme, key=key).problem.code == "idempotency_in_progress"
 
 
 # What is kept

@@ -27,8 +27,9 @@ from parcelgate.carriers.toolkit.calls import Request, Response, Transport, retr
 from parcelgate.carriers.toolkit.tokens import TokenVault
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, ProblemError
-from parcelgate.observability.logs import log
+from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, count_overall
 from parcelgate.store.errors import StoreError
 from parcelgate.store.limits import AccountLimits, Entry, Reason
@@ -46,6 +47,16 @@ PROBE_LIFE = timedelta(seconds=60)
 """How long a call may take that tries whether a carrier is back. After that another call may try."""
 LANE_USE = 0.9
 """The share of a lane that is used: calls arrive at the carrier less evenly than they leave here."""
+
+
+def usable(carriers: "Carriers", order: Order, deadline: Deadline | None) -> Carrier:
+    """The carrier of an order that comes again. Raises HeldBackError when its account cannot be used."""
+    try:
+        return carriers.of(order, deadline)
+    except Exception as error:
+        # The account's secret is missing, malformed or cannot be read, so the carrier was not called.
+        log.error("the carrier account cannot be used", extra=safe_error_fields(error))
+        raise HeldBackError("the carrier account cannot be used") from None
 
 
 class Carriers:

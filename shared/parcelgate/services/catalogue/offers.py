@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import ListsServices
 from parcelgate.carriers.results import Service
@@ -12,6 +11,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services import carrier_problems
+from parcelgate.services.catalogue import sellers
 
 if TYPE_CHECKING:
     from parcelgate.services.accounts.carriers import Carriers
@@ -55,14 +55,7 @@ class Catalogue:
         sells no services, `validation_failed` for an unknown account that was named, `refused_by_carrier`, or
         `carrier_unavailable`.
         """
-        try:
-            profile = registry.profile(carrier)
-        except registry.UnknownCarrierError:
-            raise ProblemError("not_found", "There is no such carrier.") from None
-        if carrier in registry.AGGREGATORS:
-            raise ProblemError(
-                "not_supported_by_carrier", "This carrier only follows parcels. It has no services."
-            )
+        profile = sellers.profile_of(carrier)
         known = Catalogued(profile.services, "parcelgate")
         if "services" not in profile.capabilities:
             return known

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parcelgate.carriers import registry
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.observability.logs import bind_log_keys
+from parcelgate.services.catalogue import sellers
 
 if TYPE_CHECKING:
     from parcelgate.carriers.accounts import Accounts
@@ -53,12 +53,6 @@ class RateCardKeeper(msgspec.Struct, frozen=True):
 
 
 def _must_need_one(carrier: str) -> None:
-    try:
-        profile = registry.profile(carrier)
-    except registry.UnknownCarrierError:
-        raise ProblemError("not_found", "There is no such carrier.") from None
-    if carrier in registry.AGGREGATORS:
-        raise ProblemError("not_supported_by_carrier", "It follows parcels, and sells no services.")
-    if "rates" in profile.grades:
+    if "rates" in sellers.profile_of(carrier).grades:
         detail = "This carrier tells its prices itself, which always count: a rate card has no place here."
         raise ProblemError("not_supported_by_carrier", detail)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.carriers.errors import CarrierError, HeldBackError, LabelPendingError
+from parcelgate.carriers.errors import CarrierError, LabelPendingError
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import duration
+from parcelgate.services.accounts.carriers import usable
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.transitions import Change, patience, wants_label
 from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
@@ -61,12 +62,7 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
             return order
         if order.changing_until is not None:
             raise LabelPendingError("the order is being changed")
-        try:
-            carrier = self.carriers.of(order, deadline)
-        except Exception as error:
-            # The account's secret is missing, malformed or cannot be read, so the carrier was not called.
-            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
-            raise HeldBackError("the carrier account cannot be used") from None
+        carrier = usable(self.carriers, order, deadline)
         if not isinstance(carrier, ProvidesLabels):
             raise LabelPendingError("the carrier gives no labels")
         try:
@@ -96,9 +92,7 @@ class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
         orders = self.table.tenant(tenant).orders
 
         def unavailable(order: Order) -> Change | None:
-            if not wants_label(order):
-                return None
-            return transitions.label_unavailable(order, at=self.clock(), words=getattr(error, "words", None))
+            return transitions.label_given_up(order, at=self.clock(), words=getattr(error, "words", None))
 
         return transitions.apply(orders, orders.get(order_id), unavailable)
 

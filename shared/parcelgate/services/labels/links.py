@@ -91,7 +91,7 @@ class LabelViewer(msgspec.Struct, frozen=True):
 
         try:
             return self.fetcher().fetch(order.tenant, order.id, deadline)
-        except (LabelPendingError, CarrierError, ProblemError) as error:
+        except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             return order
 

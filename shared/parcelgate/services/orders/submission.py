@@ -82,6 +82,7 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
+from parcelgate.services.accounts.carriers import usable
 from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.retry_queues import Action
 from parcelgate.services.orders.transitions import OPEN, Change, Decide
@@ -352,12 +353,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
 
     def carrier(self, order: Order, deadline: Deadline) -> Carrier:
         """The order's carrier. Raises HeldBackError when its account cannot be used."""
-        try:
-            return self.carriers.of(order, deadline.minus(_SAVE_SECONDS))
-        except Exception as error:
-            # The account's secret is missing, malformed or cannot be read, so the carrier was not called.
-            log.error("the carrier account cannot be used", extra=safe_error_fields(error))
-            raise HeldBackError("the carrier account cannot be used") from None
+        return usable(self.carriers, order, deadline.minus(_SAVE_SECONDS))
 
     # Sending
 

@@ -623,11 +623,14 @@ def wants_label(order: Order) -> bool:
 
 def given_up(order: Order, reason: str, *, at: datetime, words: CarrierWords | None = None) -> Change | None:
     """The order is given up: see `OrderSubmitter.give_up`."""
-    if wants_label(order):
-        return label_unavailable(order, at=at, words=words)
     if order.status in OPEN:
         return needs_attention(order, problems.stranded(order, reason, words), at=at)
-    return None
+    return label_given_up(order, at=at, words=words)
+
+
+def label_given_up(order: Order, *, at: datetime, words: CarrierWords | None = None) -> Change | None:
+    """The label that the order waits for will not come; None where it waits for none."""
+    return label_unavailable(order, at=at, words=words) if wants_label(order) else None
 
 
 def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:

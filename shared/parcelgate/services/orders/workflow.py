@@ -57,6 +57,7 @@ from parcelgate.services.orders.submission import (
     OrderSubmitter,
     name_of,
 )
+from parcelgate.services.orders.task_tokens import is_gone
 from parcelgate.services.orders.transitions import OPEN, RETRY_LIFE
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
@@ -72,8 +73,6 @@ _SAVE_SECONDS = 2.0
 """Seconds reserved to store the carrier's answer, besides those that the engine reserves."""
 _SHORT_WAIT = timedelta(minutes=2)
 """An order that has waited longer than this is sent again after the longer pause."""
-
-_GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 
 
 class OrderPending(Exception):  # noqa: N818 - the state machine's own name for it
@@ -217,7 +216,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 taskToken=task.task_token or "", error=ending.error, cause=ending.cause
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
+            if not is_gone(error):
                 raise
 
     def check(self, task: TaskInput, deadline: Deadline) -> None:

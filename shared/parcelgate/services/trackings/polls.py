@@ -20,6 +20,7 @@ no time left                  the claims are given back; still due
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from time import sleep as really_sleep
@@ -59,6 +60,7 @@ from parcelgate.domain.trackings import (
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
+from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store import keys
@@ -112,6 +114,13 @@ class _Message(msgspec.Struct, frozen=True):
     tenant: str
     tracking_id: str
     correlation_id: str | None = None
+
+
+@dataclass
+class _Calls:
+    """How many calls a batch and its parts may still take."""
+
+    left: int
 
 
 class _Parcel(NamedTuple):
@@ -203,7 +212,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
     def _still_due(self, refs: Iterable[PollRef]) -> list[PollRef]:
         at = self.clock()
         due = []
-        for tenant, refs_of_tenant in _grouped(refs, lambda ref: ref.tenant).items():
+        for tenant, refs_of_tenant in grouped(refs, lambda ref: ref.tenant).items():
             polls = self.table.tenant(tenant).trackings.polls(ref.id for ref in refs_of_tenant)
             due += [ref for ref in refs_of_tenant if (next_at := polls[ref.id]) is not None and next_at <= at]
         return due
@@ -248,7 +257,7 @@ class _Run:
                 due.append(tracking)
             else:
                 self._plan(tracking)
-        for account, trackings in _grouped(due, _account).items():
+        for account, trackings in grouped(due, _account).items():
             size, threads = _batching(account.carrier)
             left = self._lines.add(account, trackings, batch_size=size, threads=threads)
             self._leave_behind(account, left)
@@ -270,7 +279,7 @@ class _Run:
 
     def _read(self, refs: Sequence[PollRef]) -> list[tuple[PollRef, Tracking]]:
         parcels = []
-        for tenant, refs_of_tenant in _grouped(refs, lambda ref: ref.tenant).items():
+        for tenant, refs_of_tenant in grouped(refs, lambda ref: ref.tenant).items():
             store = self._table.tenant(tenant).trackings
             known = {tracking.id: tracking for tracking in store.many(ref.id for ref in refs_of_tenant)}
             for ref in refs_of_tenant:
@@ -300,7 +309,7 @@ class _Run:
         parcels = self._claimed(trackings)
         try:
             parcels = self._without_ended_orders(account, parcels)
-            return not parcels or self._ask(account, parcels, [_CALLS])
+            return not parcels or self._ask(account, parcels, _Calls(_CALLS))
         except Exception as error:
             # Parcels whose answers were stored have no claim any more, so this leaves them alone.
             log.error("a poll failed unexpectedly", extra={**account._asdict(), **safe_error_fields(error)})
@@ -351,10 +360,10 @@ class _Run:
     def _may_ask(self) -> bool:
         return self._deadline.remaining() >= _SETTLE_SECONDS + _ASK_SECONDS
 
-    def _ask(self, account: AccountName, parcels: list[_Parcel], calls_left: list[int]) -> bool:
-        """Ask about claimed parcels, in at most `calls_left[0]` calls. False: leave the account alone."""
+    def _ask(self, account: AccountName, parcels: list[_Parcel], calls: _Calls) -> bool:
+        """Ask about claimed parcels, in at most `calls.left` calls. False: leave the account alone."""
         numbers = [*dict.fromkeys(parcel.tracking.tracking_number for parcel in parcels)]
-        calls_left[0] -= 1
+        calls.left -= 1
         while True:
             if not self._may_ask() or any(parcel.claim.until <= self._clock() for parcel in parcels):
                 self._give_back(parcels)
@@ -384,8 +393,8 @@ class _Run:
                 self._miss(account, parcels)
                 return True
             except Exception as error:
-                if len(parcels) > 1 and calls_left[0] > 0:
-                    return self._ask_in_halves(account, parcels, calls_left)
+                if len(parcels) > 1 and calls.left > 0:
+                    return self._ask_in_halves(account, parcels, calls)
                 if isinstance(error, RefusedError):
                     log.info(
                         "the carrier refused a poll", extra={**account._asdict(), "parcels": len(parcels)}
@@ -431,14 +440,14 @@ class _Run:
                 matches[tracking_id].append(history)
         return matches
 
-    def _ask_in_halves(self, account: AccountName, parcels: list[_Parcel], calls_left: list[int]) -> bool:
+    def _ask_in_halves(self, account: AccountName, parcels: list[_Parcel], calls: _Calls) -> bool:
         half = len(parcels) // 2
         goes_on = True
         for part in (parcels[:half], parcels[half:]):
             if not goes_on:
                 self._give_back(part)
-            elif calls_left[0] > 0:
-                goes_on = self._ask(account, part, calls_left)
+            elif calls.left > 0:
+                goes_on = self._ask(account, part, calls)
             else:
                 self._miss(account, part)
         return goes_on
@@ -641,10 +650,3 @@ def _ids(tracking: Tracking) -> dict[str, str]:
 def _name(error: BaseException) -> dict[str, str]:
     words = error.words if isinstance(error, CarrierError) else None
     return {"error": type(error).__name__} | ({"code": words.code[:64]} if words else {})
-
-
-def _grouped[K, T](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: dict[K, list[T]] = {}
-    for thing in things:
-        groups.setdefault(key(thing), []).append(thing)
-    return groups

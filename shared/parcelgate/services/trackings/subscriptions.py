@@ -9,8 +9,7 @@ pause) can be changed for them too.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -31,6 +30,7 @@ from parcelgate.domain.trackings import Customer, Source, Tracking, corrected_to
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.observability.metrics import count
 from parcelgate.services import carrier_problems
+from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.errors import (
     AlreadyFollowedError,
@@ -124,7 +124,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 ended.add((each.account, each.following.waybill))
         unknown = [place for place in first.values() if place not in results]
-        for account, places in _grouped(unknown, lambda place: subscriptions[place].account):
+        for account, places in grouped(unknown, lambda place: subscriptions[place].account).items():
             answers = self._ask_account(
                 AccountName(tenant, registry.DEFAULT_AGGREGATOR, account),
                 [subscriptions[place].following for place in places],
@@ -421,7 +421,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
             for place in messages
             if isinstance(each := trackings[place], Tracking)
         }
-        for account, places in _grouped(accounts, lambda place: accounts[place]):
+        for account, places in grouped(accounts, lambda place: accounts[place]).items():
             answers = self._ask_account(account, [messages[place] for place in places], tell, deadline)
             for place, problem in zip(places, answers, strict=True):
                 if problem is not None:
@@ -531,13 +531,6 @@ def _is_told(tracking: Tracking) -> bool:
 
 def _waybill(tracking: Tracking) -> Waybill:
     return Waybill(tracking.carrier_code or "", tracking.tracking_number)
-
-
-def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> "Iterable[tuple[K, list[T]]]":
-    groups: dict[K, list[T]] = defaultdict(list)
-    for thing in things:
-        groups[key(thing)].append(thing)
-    return groups.items()
 
 
 def _or_problem[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ProblemError:

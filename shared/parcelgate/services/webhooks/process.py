@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(days=1)
-_GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 _LONGEST_NUMBER = 200
 """Characters. No parcel has a longer number, so a longer one is not looked up."""
 
@@ -244,12 +243,14 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the order's workflow was waiting for this."""
         from botocore.exceptions import ClientError
 
+        from parcelgate.services.orders.task_tokens import is_gone
+
         if order.submission.task_token is None:
             return False
         try:
             self.stepfunctions.send_task_success(taskToken=order.submission.task_token, output="{}")
         except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
+            if is_gone(error):
                 return False
             raise
         return True

@@ -380,7 +380,10 @@ def test_amendments_keep_their_places() -> None:
 
 @pytest.mark.parametrize("told", [answer([]), answer(item(), 201), refusal(4016)])
 def test_another_courier_is_taken(told: Body) -> None:
-    adapter(FakeTransport({"trackingmore.update": [told]})).correct(RP, "dhl")
+    transport = FakeTransport({"trackingmore.update": [told]})
+    adapter(transport).correct(RP, "dhl")
+    assert transport.calls == ["trackingmore.update"]
+    assert "dhl" in (transport.requests[0].body or b"").decode()
 
 
 def test_asked_again_after_a_lost_answer_it_is_corrected_already() -> None:
