@@ -67,7 +67,7 @@ def add_api_functions(
         "read_orders": [table("GetItem", "BatchGetItem", "Query", query=LISTS)],
         "get_label": [changes, *carrier, labels.access("GetObject", "PutObject")],
         "cancel_order": [joins, *carrier, retries.send_access()],
-        "quote_rates": [settles, *carrier],
+        "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
         "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
         "change_order": [joins, *carrier],
         "hold_order": [joins, *carrier],

@@ -291,7 +291,7 @@ class Runtime:
         """Asks carriers for prices."""
         from parcelgate.services.catalogue.rates import Quoter
 
-        return Quoter(self.table, self.carriers)
+        return Quoter(self.table, self.carriers, self.catalogue)
 
     @cached_property
     def rate_card_keeper(self) -> "RateCardKeeper":

@@ -50,7 +50,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
     "cancel_order": {"table": JOIN, "retry queue": SEND, **CALL_CARRIER},
-    "quote_rates": {"table": SETTLE, **CALL_CARRIER},
+    "quote_rates": {"table": SETTLE | {"dynamodb:Query"}, **CALL_CARRIER},
     "manage_rate_cards": {
         "table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
         **READ_ACCOUNT,

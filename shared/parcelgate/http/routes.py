@@ -192,9 +192,9 @@ FUNCTIONS: Mapping[str, Function] = {
             problems=(503,),
         ),
     )),
-    "quote_rates": Function(1024, 25, (
+    "quote_rates": Function(1024, 28, (
         Route(
-            "POST /v1/rates", "quote_rates", "Rates", scope="orders:write", body="orders.OrderInput",
+            "POST /v1/rates", "quote_rates", "Rates", scope="orders:write", body="forms.RatesInput",
             answers={200: Response("catalogue.RateList")}, problems=(503,),
         ),
     )),

@@ -1,6 +1,7 @@
-"""The bodies of requests about existing orders, batches, addresses and manifests (creates: `orders`)."""
+"""The bodies of requests about existing orders, batches, prices, addresses, manifests (creates: `orders`)."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
@@ -16,11 +17,14 @@ from parcelgate.http.requests.orders import (
     OrderInput,
     ParcelInput,
     RecipientInput,
+    Short,
     checked,
     cleaned,
     read,
+    read_order,
 )
 from parcelgate.http.requests.reading import WrongValueError, is_absent, lower
+from parcelgate.services.catalogue.rates import RateQuestion
 from parcelgate.services.orders.manifests import ManifestRequest
 
 MOST_CLOSED = 300
@@ -51,6 +55,18 @@ class BatchInput(BaseModel):
     validate_only: Annotated[
         bool | None, Field(description="Only check the orders: nothing is stored and nothing is bought.")
     ] = None
+
+
+class RatesInput(OrderInput):
+    """An order whose price is asked."""
+
+    carrier: CarrierCode | None = Field(  # type: ignore[assignment] # read as an order's, once one is chosen
+        None, description="Default: every carrier that the tenant has an account with."
+    )
+    account: Account | None = Field(  # type: ignore[assignment] # the same
+        None, description="Default: `default`; every account where carrier or service is left out."
+    )
+    service: Short | None = Field(None, description="Default: every service.")
 
 
 class AddressCheckInput(Input):
@@ -106,6 +122,20 @@ def read_address(body: object, carriers: Collection[str]) -> AddressQuestion:
     return AddressQuestion(
         str(lower(fields["carrier"])), "default" if is_absent(account) else str(account), None, wrong, changes
     )
+
+
+def read_rates(body: object, carriers: Collection[str], *, tenant: str, now: datetime) -> RateQuestion:
+    """The order of a body, and of whom its price is asked. What is wrong stands in the draft."""
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    if is_absent(fields.get("carrier")):
+        # Each carrier is asked later; what is wrong whoever it is shows with any of them.
+        body = {**fields, "carrier": next(iter(carriers))} if isinstance(body, dict) else body
+        carrier = None
+    else:
+        carrier = str(lower(fields["carrier"]))
+    draft = read_order(body, carriers=carriers, tenant=tenant, order_id="", now=now)
+    account = None if is_absent(fields.get("account")) else str(fields["account"])
+    return RateQuestion(draft, carrier, account, draft.order.service if draft.order else None)
 
 
 def read_manifest(body: object, carriers: Collection[str]) -> ManifestRequest:

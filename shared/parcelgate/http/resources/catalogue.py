@@ -1,22 +1,26 @@
 """Carriers, services, prices, address checks, and the health of this API."""
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from parcelgate.carriers.port import CarrierProfile
-from parcelgate.carriers.results import Rate, Service
+from parcelgate.carriers.results import Service
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
-from parcelgate.domain.orders import Charge, Order
+from parcelgate.domain.orders import Charge, PriceSource
 from parcelgate.domain.problems import FieldError
 from parcelgate.domain.rate_cards import RateCardRow
-from parcelgate.http.answers import copied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from parcelgate.services.catalogue.rates import Quote, Skipped
 
 
 class RateResource(msgspec.Struct, frozen=True, kw_only=True):
-    """A price preview."""
+    """A price preview, and who told it: the carrier, or the rate card of the account."""
 
     carrier: str
     account: str
@@ -24,12 +28,24 @@ class RateResource(msgspec.Struct, frozen=True, kw_only=True):
     price: Money
     charges: tuple[Charge, ...]
     billable_weight: Weight | None
+    source: PriceSource
+
+
+class SkippedRate(msgspec.Struct, frozen=True):
+    """A service, or with `service` null a whole account, of which no price can be told, and why."""
+
+    carrier: str
+    account: str
+    service: str | None
+    code: str
+    message: str
 
 
 class RateList(msgspec.Struct, frozen=True):
     """The prices of the order at this moment."""
 
     rates: tuple[RateResource, ...]
+    skipped: tuple[SkippedRate, ...] = ()
 
 
 class RateCardResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +89,18 @@ class Health(msgspec.Struct, frozen=True):
     version: str
 
 
-def rate_resource(order: Order, rate: Rate) -> RateResource:
-    """Show the price of an order."""
-    return copied(RateResource, rate, carrier=order.carrier, account=order.account)
+def rate_list(quotes: "Iterable[Quote]", skipped: "Iterable[Skipped]" = ()) -> RateList:
+    """Prices, and of whom none can be told."""
+    rates = (
+        RateResource(
+            carrier=quote.order.carrier,
+            account=quote.order.account,
+            service=quote.rate.service,
+            price=quote.rate.price,
+            charges=quote.rate.charges,
+            billable_weight=quote.rate.billable_weight,
+            source=quote.source,
+        )
+        for quote in quotes
+    )
+    return RateList(tuple(rates), tuple(SkippedRate(*each) for each in skipped))

@@ -9,7 +9,6 @@ from parcelgate.carriers.port import ListsServices
 from parcelgate.carriers.results import Service
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
-from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services import carrier_problems
 from parcelgate.services.catalogue import sellers
 
@@ -59,7 +58,6 @@ class Catalogue:
         known = Catalogued(profile.services, "parcelgate")
         if "services" not in profile.capabilities:
             return known
-        bind_log_keys(tenant=tenant, carrier=carrier)
         name = AccountName(tenant, carrier, account or "default")
         kept_until, kept = self._kept.get(name, (0.0, None))
         if kept is not None and self._monotonic() < kept_until:
