@@ -284,6 +284,14 @@ class TestWhatIsBelieved:
         at = next_poll(after, now=clock())
         assert store.polls(["trk_1"]) == {"trk_1": stored(at)}
 
+    @pytest.mark.parametrize("followed", [True, False])
+    def test_has_the_next_carrier_asked_at_once_where_it_is_to_be_asked(
+        self, timelines: Timelines, parcel: Tracking, queue: Queue, clock: FakeClock, followed: bool
+    ) -> None:
+        there = NextCarrier(clock(), "australia-post", "33ABC", followed=followed)
+        timelines.believe("acme", "trk_1", told(seen("in_transit"), next_carrier=there))
+        assert len(queue.sent) == followed
+
     def test_ends_polling_with_the_parcel_s_journey(
         self, timelines: Timelines, store: Trackings, parcel: Tracking
     ) -> None:
