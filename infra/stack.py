@@ -55,7 +55,7 @@ class ParcelgateStack(Stack):
         add_api_functions(base, labels=labels, retries=retries, batches=batches, polls=polls)
         api = HttpApi(self, "Api", settings=settings, functions=functions, routes=tuple(ROUTES.values()))
         flow = OrderFlow(self, "OrderFlow", base, labels=labels, webhook_base_url=api.url)
-        router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue)
+        router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue, public_url=api.url)
         sweep = Sweep(self, "Sweep", base, inbox=inbox, retries=retries, batches=batches)
 
         queues = [each for each in self.node.find_all() if isinstance(each, sqs.Queue)]

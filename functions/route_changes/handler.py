@@ -1,7 +1,9 @@
-"""The table's stream: webhooks to the inbox queue, news of orders to the event bus."""
+"""The table's stream: webhooks to the inbox queue, labels to theirs, and to merchants what happened."""
 
 from typing import Any
 
+from parcelgate.http.answers import Site
+from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
 from parcelgate.services.events.stream_router import StreamRouter
@@ -10,6 +12,6 @@ from parcelgate.services.events.stream_router import StreamRouter
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Send on what follows from a batch of changes. What AWS did not take comes again."""
-    router: StreamRouter = runtime.stream_router
+    router: StreamRouter = runtime.stream_router(rendering(Site.at(runtime.settings.public_url)))
     failed = router.route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -15,7 +15,7 @@ from infra.parts.batches import Batches
 from infra.parts.foundation import Foundation
 from infra.parts.labels import Labels
 from infra.parts.retries import RetryQueues
-from infra.parts.store import LISTS
+from infra.parts.store import EVENT_LISTS, LISTS
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
 from parcelgate.http.routes import Route, function_of
@@ -78,6 +78,7 @@ def add_api_functions(
         "change_trackings": [joins, accounts, polls.nudge_access(), polls.pace()],
         "ask_aggregator": [settles, accounts],
         "read_trackings": [table("GetItem", "BatchGetItem", query=LISTS)],
+        "read_events": [base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS)],
         "describe_service": [],
         "ingest_webhook": [changes, accounts],
     }

@@ -19,12 +19,22 @@ _OF_INTEREST = (
     {
         "eventName": ["INSERT", "MODIFY"],
         "dynamodb": {
+            "NewImage": {
+                "type": {"S": ["batch row"]},
+                "status": {"S": ["confirmed", "failed", "cancelled", "needs_attention"]},
+            }
+        },
+    },
+    {
+        "eventName": ["INSERT", "MODIFY"],
+        "dynamodb": {
             "Keys": {"sk": {"S": ["ENTRY"]}},
             "NewImage": {"entry_state": {"S": ["received"]}},
         },
     },
 )
-"""Orders and trackings as they change, webhooks as they come in or come again.
+"""Orders and trackings as they change, entries of batches as they are settled, webhooks as they come in or
+come again.
 
 Other changes, such as next polls, claims and expiry, are filtered out.
 """
@@ -34,7 +44,14 @@ class StreamRouter(Construct):
     """The bus of domain events, and the function that reads the changes of the table."""
 
     def __init__(
-        self, scope: Construct, id: str, base: Foundation, *, inbox: Inbox, label_queue: LabelQueue
+        self,
+        scope: Construct,
+        id: str,
+        base: Foundation,
+        *,
+        inbox: Inbox,
+        label_queue: LabelQueue,
+        public_url: str,
     ) -> None:
         super().__init__(scope, id)
         settings = base.settings
@@ -46,6 +63,9 @@ class StreamRouter(Construct):
         self.function = base.functions.add(
             "route_changes",
             base.store.stream_access(),
+            base.store.access("BatchGetItem", "Query"),
+            base.store.events_access("PutItem"),
+            access(PUBLIC_URL=public_url),
             inbox.send_access(),
             label_queue.send_access(),
             access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from parcelgate.services.catalogue.offers import Catalogue
     from parcelgate.services.catalogue.rate_cards import RateCardKeeper
     from parcelgate.services.catalogue.rates import Quoter
+    from parcelgate.services.events.announcer import Rendering
+    from parcelgate.services.events.reader import EventReader
     from parcelgate.services.events.stream_router import StreamRouter
     from parcelgate.services.labels.documents import LabelStore
     from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
@@ -355,6 +357,15 @@ class Runtime:
             settings=self.settings,
         )
 
+    # Events
+
+    @cached_property
+    def event_reader(self) -> "EventReader":
+        """Reads what merchants were told."""
+        from parcelgate.services.events.reader import EventReader
+
+        return EventReader(events=self.events_table)
+
     # Carriers' webhooks, the stream, the sweep
 
     @cached_property
@@ -377,12 +388,19 @@ class Runtime:
             queues=self.retry_queues,
         )
 
-    @cached_property
-    def stream_router(self) -> "StreamRouter":
-        """Sends on what follows from a change of the table."""
+    def stream_router(self, rendering: "Rendering") -> "StreamRouter":
+        """What sends on what follows from changes of the table, shown to merchants as `rendering`."""
+        from parcelgate.services.events.announcer import Announcer
         from parcelgate.services.events.stream_router import StreamRouter
 
-        return StreamRouter(sqs=client("sqs"), events=client("events"), settings=self.settings)
+        announcer = Announcer(
+            table=self.table,
+            events=self.events_table,
+            bus=client("events"),
+            settings=self.settings,
+            rendering=rendering,
+        )
+        return StreamRouter(sqs=client("sqs"), announcer=announcer, settings=self.settings)
 
     @cached_property
     def sweep(self) -> "Sweep":

@@ -315,13 +315,22 @@ def test_the_stream_is_read_with_care(aws: Template) -> None:
     assert 0 < source["MaximumRecordAgeInSeconds"] < 86_400
     assert "DeadLetters" in written(source["DestinationConfig"]["OnFailure"]["Destination"])
     patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
-    by_kind = {kind: pattern for pattern in patterns for kind in pattern["dynamodb"]["Keys"]["sk"]["S"]}
+    (row,) = [pattern for pattern in patterns if "Keys" not in pattern["dynamodb"]]
+    by_kind = {
+        kind: pattern
+        for pattern in patterns
+        if pattern is not row
+        for kind in pattern["dynamodb"]["Keys"]["sk"]["S"]
+    }
     # Not the next polls: they change far more often than the parcels.
     assert set(by_kind) == {"ORDER", "TRACKING", "ENTRY"}
     assert by_kind["TRACKING"]["eventName"] == ["INSERT", "MODIFY"]
     # Whoever closes a webhook calls nobody; whoever has it worked on again does.
     assert by_kind["ENTRY"]["eventName"] == ["INSERT", "MODIFY"]
     assert by_kind["ENTRY"]["dynamodb"]["NewImage"] == {"entry_state": {"S": ["received"]}}
+    # Entries of batches, once they are settled.
+    assert row["dynamodb"]["NewImage"]["type"] == {"S": ["batch row"]}
+    assert not {*row["dynamodb"]["NewImage"]["status"]["S"]} & {"accepted", "processing"}
 
 
 @pytest.mark.parametrize("name", ["sweep", "tracking-poll"])
@@ -386,6 +395,8 @@ class TestRoutes:
             "GET /v1/trackings/air-cargo/{awb}",
             "GET /v1/trackings/usage",
             "GET /v1/trackings/summary",
+            "GET /v1/events",
+            "GET /v1/events/{id}",
             "GET /v1/carriers",
             "GET /v1/carriers/{carrier}/services",
             "PUT /v1/carrier-accounts/{carrier}/{account}/rate-card",
@@ -446,7 +457,7 @@ def test_the_outputs_tell_where_everything_is(aws: Template, local: Template) ->
 
 def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
     needs = {
-        "TABLE": {"dynamodb:GetItem", "dynamodb:Query"},
+        "TABLE EVENTS_TABLE": {"dynamodb:GetItem", "dynamodb:Query"},
         "SECRET_PREFIX": {"secretsmanager:GetSecretValue"},
         "KMS_KEY": {"kms:Decrypt"},
         "LABEL_BUCKET BATCH_BUCKET": {"s3:GetObject", "s3:PutObject"},

@@ -25,9 +25,18 @@ from parcelgate.http.openapi import document
 from parcelgate.http.routes import function_of
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
+from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table, TenantTable
 from tests.support import observed_calls
-from tests.support.table import REGION, TABLE_NAME, all_items, aws, create_table
+from tests.support.table import (
+    EVENTS_TABLE_NAME,
+    REGION,
+    TABLE_NAME,
+    all_items,
+    aws,
+    create_events_table,
+    create_table,
+)
 
 type Body = dict[str, Any]
 type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
@@ -194,6 +203,7 @@ class Backend:
         self._earlier: set[str] = set()
         self.dynamodb = made["dynamodb"]
         self.table = Table(self.dynamodb, TABLE_NAME)
+        self.events = EventsTable(self.dynamodb, EVENTS_TABLE_NAME)
 
     def tenant(self, name: str = TENANT) -> TenantTable:
         return self.table.tenant(name)
@@ -241,8 +251,9 @@ class Backend:
         """Make it as it was."""
         for service, client in self._made.items():
             aws_clients.put(service, client)
-        for item in all_items(self.dynamodb):
-            self.dynamodb.delete_item(TableName=TABLE_NAME, Key={"pk": item["pk"], "sk": item["sk"]})
+        for table in (TABLE_NAME, EVENTS_TABLE_NAME):
+            for item in all_items(self.dynamodb, table):
+                self.dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
         for queue in ("retry-lso", "nudges", *(f"batch-{carrier}" for carrier in registry.names())):
             _messages(queue).clear()
         for key in self.bodies():
@@ -260,6 +271,7 @@ def shared_backend() -> Iterator[Backend]:
             for name in ("dynamodb", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
         }
         create_table(made["dynamodb"])
+        create_events_table(made["dynamodb"])
         secret = {
             "credentials": {"app_id": "app-7", "app_secret": "made-up"},
             "base_url": "https://lso.example",
@@ -287,6 +299,7 @@ def shared_backend() -> Iterator[Backend]:
         )
         settings = {
             "PARCELGATE_TABLE": TABLE_NAME,
+            "PARCELGATE_EVENTS_TABLE": EVENTS_TABLE_NAME,
             "PARCELGATE_ORDER_FLOW_ARN": FLOW,
             "PARCELGATE_LABEL_BUCKET": BUCKET,
             "PARCELGATE_BATCH_BUCKET": BODIES,

@@ -99,8 +99,10 @@ def _actions(service: str, name: str, arguments: Mapping[str, Any]) -> set[tuple
 def _subject(service: str, name: str, arguments: Mapping[str, Any]) -> str:
     match service:
         case "dynamodb":
+            name = arguments.get("TableName") or next(iter(arguments["RequestItems"]))
+            table = "events table" if name.startswith("events") else "table"
             index = arguments.get("IndexName")
-            return f"table {index}" if index else "table"
+            return f"{table} {index}" if index else table
         case "sqs":
             queue = arguments["QueueUrl"].rpartition("/")[2]
             return next((ours for start, ours in _QUEUES if queue.startswith(start)), queue)

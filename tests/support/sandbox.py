@@ -27,6 +27,10 @@ class Sandbox:
         self._control.post("/reset").raise_for_status()
         self._faults.clear()
 
+    def advance(self, *, hours: float) -> None:
+        """Let so much time pass for the parcels."""
+        self._control.post("/advance", json={"seconds": hours * 3600}).raise_for_status()
+
     def fault(self, carrier: str, call: str, kind: str, *, times: int = 1, **more: Any) -> None:
         """Spoil the next `times` of a carrier's calls. Each fault has to be met before the test is over."""
         fault = {"carrier": carrier, "call": call, "kind": kind, "times": times, **more}

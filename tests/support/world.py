@@ -51,6 +51,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.services.trackings import polls
 from parcelgate.services.trackings.polls import Nudge, Polls
 from parcelgate.store.calls import typed
+from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support import observed_calls
@@ -63,11 +64,16 @@ from tests.support.faults import Faults, Killed
 from tests.support.orders import an_event, an_order, trackings_of
 from tests.support.sandbox import READ_SECONDS, Sandbox
 from tests.support.state_machine import MACHINE, Execution, StepFunctions
-from tests.support.table import TABLE_NAME, all_items, aws, create_table, dynamodb_client
+from tests.support.table import TABLE_NAME, all_items, aws, create_events_table, create_table, dynamodb_client
 from tests.support.trackings import a_tracking
 
 QUEUES = "https://sqs.test"
 _CARRIERS = ("lso", "ubi", "lme")
+
+
+def events_name(table_name: str) -> str:
+    """The name of the events table beside a world's table."""
+    return f"events-{table_name}"
 
 
 def queue(name: str) -> str:
@@ -142,6 +148,7 @@ class World:
         self.clock = FakeClock()
         self.faults = Faults()
         self.table = Table(dynamodb, table_name)
+        self._events_table = EventsTable(dynamodb, events_name(table_name))
         self.sqs, self.events, self.s3 = FakeSqs(self.clock), FakeEvents(), FakeS3()
         self.secrets = FakeSecrets()
         self.carrier: Any = carrier(self) if carrier else FakeCarrier(self)
@@ -160,9 +167,11 @@ class World:
         self._sandbox = sandbox
         self._dynamodb, self._table_name = dynamodb, table_name
         self._images: dict[tuple[str, str], dict[str, Any]] = {}
+        self._coming_again: list[dict[str, Any]] = []
         self._sequence, self._numbers = count(1), count(1)
         self._sweeping = False
-        for name, value in (ENVIRONMENT | {"PARCELGATE_TABLE": table_name} | (environment or {})).items():
+        tables = {"PARCELGATE_TABLE": table_name, "PARCELGATE_EVENTS_TABLE": events_name(table_name)}
+        for name, value in (ENVIRONMENT | tables | (environment or {})).items():
             patch.setenv(name, value)
         self.settings = Settings()
         self.machine = StepFunctions(
@@ -215,6 +224,7 @@ class World:
         self.start_sweeping()
         self.clock.run(until=lambda: self._settled(order), hours=hours)
         self.stream()
+        self.clock.run(until=lambda: not self._coming_again, hours=1)
         return self.order(order)
 
     def assert_promises(self, order: Order) -> None:
@@ -235,6 +245,10 @@ class World:
             assert order.label.status is not LabelStatus.PENDING
             assert (order.label.status is LabelStatus.READY) != (order.attention is not None)
         assert order.watch_at is None, "nobody is to look after a settled order"
+        told = [event["type"] for event in self.told(order.tenant, order_id=order.id)]
+        assert told.count(f"order.{order.status}") == 1, f"told as {told}"
+        if order.status is OrderStatus.CONFIRMED:
+            assert told.count(f"label.{order.label.status}") == 1, f"told as {told}"
         holder = self.table.tenant(order.tenant).orders.by_reference(
             order.carrier, order.account, order.reference
         )
@@ -388,7 +402,8 @@ class World:
         records = []
         for item in self.items():
             name = (item["pk"]["S"], item["sk"]["S"])
-            if name[1] not in ("ORDER", "ENTRY") or self._images.get(name) == item:
+            of_interest = name[1] in ("ORDER", "ENTRY", "TRACKING") or name[1].startswith("ROW#")
+            if not of_interest or self._images.get(name) == item:
                 continue
             old = self._images.get(name)
             change = {"Keys": {"pk": item["pk"], "sk": item["sk"]}, "NewImage": item}
@@ -399,6 +414,16 @@ class World:
             self._images[name] = item
         if records:
             self._route(records)
+
+    def told(self, tenant: str = TENANT, **filters: Any) -> list[Body]:
+        """What the tenant was told so far, as webhooks and the event log have it, oldest first."""
+        log = self._events_table.tenant(tenant).log
+        found, cursor = [], None
+        while True:
+            page = log.page(at=self.clock.now, limit=100, cursor=cursor, **filters)
+            found += [json.loads(event.body) for event in page.data]
+            if (cursor := page.next_cursor) is None:
+                return found[::-1]
 
     # Accounts, AWS and the carriers' side
 
@@ -519,8 +544,13 @@ class World:
         failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
         again = [record for record in records if record["dynamodb"]["SequenceNumber"] in failed]
         if again:
-            left = records[records.index(again[0]) :]
-            self.clock.after(1, lambda: self._route(left))
+            self._coming_again += records[records.index(again[0]) :]
+            self.clock.after(1, self._route_again)
+
+    def _route_again(self) -> None:
+        records, self._coming_again = self._coming_again, []
+        if records:
+            self._route(records)
 
     def _execution_ended(self, execution: Execution) -> None:
         self.ended.append(execution)
@@ -655,6 +685,7 @@ def worlds(sandbox: Sandbox | None = None) -> Iterator[Callable[..., Any]]:
             patch.undo()
             name = f"{TABLE_NAME}-{next(numbers)}"
             create_table(client, name)
+            create_events_table(client, events_name(name))
             if sandbox is not None:
                 how["environment"] = {"PARCELGATE_KMS_KEY": key} | how.get("environment", {})
             return kind(client, name, patch, **fixed | how)

@@ -31,6 +31,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     problems: str = "/problems"
 
+    @classmethod
+    def at(cls, base: str) -> "Site":
+        """The API whose `/v1` begins at this address."""
+        return cls(base=base, problems=f"{base}/problems")
+
     def order(self, order_id: str) -> str:
         """The address of an order."""
         return f"{self.base}/v1/orders/{order_id}"

@@ -17,7 +17,7 @@ prefix or a stage in the address makes no difference. A route that takes an Idem
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -101,9 +101,19 @@ class Request:
 
     def require(self, scope: str | None) -> None:
         """Check that the key of this call has `scope`. Raises ProblemError if it does not."""
+        self.require_one_of(() if scope is None else (scope,))
+
+    def require_one_of(self, scopes: Sequence[str]) -> None:
+        """Check that the key of this call has one of `scopes`, if there are any. Raises ProblemError."""
         bind_log_keys(tenant=self.tenant)
-        if scope is not None and scope not in str(self._key.get("scopes", "")).split():
-            raise ProblemError("missing_scope", f"This call needs a key with the scope {scope}.")
+        if scopes and self.scopes.isdisjoint(scopes):
+            needed = " or ".join(scopes)
+            raise ProblemError("missing_scope", f"This call needs a key with the scope {needed}.")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes of the key of this call."""
+        return frozenset(str(self._key.get("scopes", "")).split())
 
     @cached_property
     def raw_body(self) -> bytes:
@@ -149,7 +159,7 @@ class Request:
         host = self.headers.get("host", "")
         base = os.environ.get("PARCELGATE_PUBLIC_URL", "").rstrip("/")
         if base:
-            return Site(base=base, problems=f"{base}/problems")
+            return Site.at(base)
         if domain and host == domain:
             base = f"{self.headers.get('x-forwarded-proto', 'https')}://{domain}"
         return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems")
@@ -159,6 +169,7 @@ class _Endpoint(NamedTuple):
     route: Route
     work: Callable[[Request], Answer]
     takes_body: bool
+    scopes: tuple[str, ...]
 
 
 class Api:
@@ -171,7 +182,7 @@ class Api:
     def route[W: Callable[[Request], Answer]](self, work: W) -> W:
         """Let `work` answer the route of the same name. Raises KeyError if there is no such route."""
         route = self._routes[work.__name__]
-        self._endpoints[route.key] = _Endpoint(route, work, route.idempotent)
+        self._endpoints[route.key] = _Endpoint(route, work, route.idempotent, route.scopes)
         return work
 
     def handler(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
@@ -189,7 +200,7 @@ class Api:
         if endpoint is None:
             raise ProblemError("not_found", "There is no such address. See /docs for all calls.")
         if not endpoint.route.open:
-            request.require(endpoint.route.scope)
+            request.require_one_of(endpoint.scopes)
         if endpoint.takes_body:
             # Read before the key is looked up: a body that is not JSON cannot repeat an earlier request.
             body = request.body

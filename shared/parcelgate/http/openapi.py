@@ -8,7 +8,7 @@ the samples in `events/requests`, which the tests send too.
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
@@ -122,9 +122,10 @@ def _operation(route: Route) -> Json:
         operation["responses"][str(status)] = {"$ref": name}
     if route.open:
         operation["security"] = []
-    if route.scope is not None:
-        operation["x-scope"] = route.scope
-        operation["description"] += f" Needs the scope `{route.scope}`."
+    if route.scopes:
+        operation["x-scope"] = " or ".join(route.scopes)
+        needed = " or ".join(f"`{scope}`" for scope in route.scopes)
+        operation["description"] += f" Needs the scope {needed}."
     if route.body is not None:
         content = {"schema": _body(route), "example": sample(route)["body"]}
         types = (MERGE_PATCH, JSON) if route.method == "PATCH" else (JSON,)
@@ -245,20 +246,33 @@ def schemas() -> Json:
     answers = [answer for route in routes for answer in route.answers.values()]
     shown = {name for answer in answers for name in (answer.model, answer.several) if name}
     taken = {route.body for route in routes if route.body}
-    resources = [*(_model("resources", name) for name in sorted(shown)), ProblemResource, GatewayAnswer]
-    _, outputs = msgspec.json.schema_components(resources, ref_template="#/components/schemas/{name}")
+    named = {name.rpartition(".")[2]: _model("resources", name) for name in sorted(shown)}
+    outputs = output_schemas(
+        named | {"ProblemResource": ProblemResource, "GatewayAnswer": GatewayAnswer},
+        "#/components/schemas/{name}",
+    )
     models = [(_model("requests", name), "validation") for name in sorted(taken)]
     _, inputs = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    for schema in outputs.values():
-        # Every field is always present; only TrackingResult leaves out its null fields.
-        if "properties" in schema and schema["title"] != "TrackingResult":
-            schema["required"] = list(schema["properties"])
-    outputs["Money"]["properties"]["amount"] = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
     kinds = {kind.__name__: kind for kind in _subclasses(Input)}
     for name, schema in inputs["$defs"].items():
         if name in kinds:
             _let_be_null(schema)
-    return {**inputs["$defs"], **_numbers(outputs)}
+    return {**inputs["$defs"], **outputs}
+
+
+def output_schemas(models: Mapping[str, Any], ref_template: str) -> Json:
+    """Describe models of what is shown, and the models inside them, by name."""
+    described, outputs = msgspec.json.schema_components(models.values(), ref_template=ref_template)
+    for schema in outputs.values():
+        # Every field is always present; only TrackingResult leaves out its null fields.
+        if "properties" in schema and schema["title"] != "TrackingResult":
+            schema["required"] = list(schema["properties"])
+    if "Money" in outputs:
+        outputs["Money"]["properties"]["amount"] = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    # A choice among several models has no name of its own.
+    outputs |= {name: schema for name, schema in zip(models, described, strict=True) if name not in outputs}
+    plain: Json = _numbers(outputs)
+    return plain
 
 
 def _let_be_null(schema: Json) -> None:

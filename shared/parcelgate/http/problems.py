@@ -8,6 +8,7 @@ from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
     BadCursorError,
+    EventNotFoundError,
     OrderNotFoundError,
     StoreUnavailableError,
     ThrottledError,
@@ -63,6 +64,8 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("not_found", "There is no such order.")
     if isinstance(error, TrackingNotFoundError):
         return ProblemError("not_found", "There is no such tracking.")
+    if isinstance(error, EventNotFoundError):
+        return ProblemError("not_found", "There is no such event, or it happened more than 30 days ago.")
     if isinstance(error, BadCursorError):
         return invalid(
             [

@@ -43,6 +43,8 @@ class Route(msgspec.Struct, frozen=True):
     """The successful answers, by status."""
     scope: str | None = None
     """The scope that the API key must have; None: any valid key."""
+    either_scope: tuple[str, ...] = ()
+    """In place of `scope`: scopes of which the API key must have one. What is shown depends on which."""
     open: bool = False
     """Whether it is answered without a key."""
     throttle: Literal["default", "open", "webhook"] = "default"
@@ -55,7 +57,7 @@ class Route(msgspec.Struct, frozen=True):
     """The media type of a body that is not JSON."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may also be, or must be, a list of `body`."""
-    query: Literal["orders", "trackings", "account", "couriers"] | None = None
+    query: Literal["orders", "trackings", "account", "couriers", "events"] | None = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
 
@@ -76,6 +78,11 @@ class Route(msgspec.Struct, frozen=True):
         return first + "".join(map(str.capitalize, rest))
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which the API key must have one; empty: any valid key."""
+        return self.either_scope if self.scope is None else (self.scope,)
+
+    @property
     def idempotent(self) -> bool:
         """Whether an Idempotency-Key is read. It is, for each POST and PATCH that needs a key."""
         return not self.open and self.method in ("POST", "PATCH")
@@ -85,7 +92,7 @@ class Route(msgspec.Struct, frozen=True):
         """Every status of a problem that this route may answer, including the gateway's own."""
         statuses = {429, *self.problems}
         statuses |= set() if self.open else {401, 500}
-        statuses |= {403} if self.scope else set()
+        statuses |= {403} if self.scopes else set()
         statuses |= {400, 409, 413, 415, 422} if self.idempotent else set()
         statuses |= {400, 413, 415, 422} if self.media else set()
         statuses |= {404} if "{id}" in self.path else set()
@@ -106,6 +113,7 @@ _TRACKING = {200: Response("trackings.TrackingResource")}
 _RATE_CARD = {200: Response("catalogue.RateCardResource")}
 _EACH = {207: Response("trackings.TrackingResults")}
 _PAGE = {200: Response(media="text/html")}
+_READS = ("orders:read", "trackings:read")
 _TAKEN = ("Location", "Retry-After")
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -292,6 +300,16 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/trackings/summary", "read_summary", "Trackings", scope="trackings:read",
             query="account", answers={200: Response("aggregator.TrackingCounts")}, problems=(503,),
+        ),
+    )),
+    "read_events": Function(512, 10, (
+        Route(
+            "GET /v1/events", "list_events", "Events", either_scope=_READS, query="events",
+            answers={200: Response("events.MerchantEventList")},
+        ),
+        Route(
+            "GET /v1/events/{id}", "read_event", "Events", either_scope=_READS,
+            answers={200: Response("events.MerchantEvent")},
         ),
     )),
     "list_services": Function(512, 25, (

@@ -58,6 +58,8 @@ class Settings:
     """The bus on which domain events are published."""
     kms_key: str
     """The key under which platform tokens are encrypted."""
+    public_url: str = ""
+    """The address under which `/v1` begins, for links in what merchants are told."""
     webhook_base_url: str
     """The address under which `/webhooks/...` begins."""
     secret_prefix: str = "parcelgate"  # noqa: S105 - a name, not a secret

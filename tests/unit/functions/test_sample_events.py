@@ -30,6 +30,7 @@ STATUSES = {
             "put_rate_card",
             "read_rate_card",
             "read_tracking",
+            "read_event",
             "change_tracking",
             "forget_tracking",
             "pause_tracking",

@@ -18,6 +18,7 @@ from parcelgate import aws_clients
 from parcelgate.carriers.errors import TransientError
 from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.carriers.toolkit.calls import Request, Response
+from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
@@ -28,6 +29,7 @@ from parcelgate.services.accounts import api_keys
 from parcelgate.services.orders import transitions
 from tests.support.aggregator import FakeAggregator
 from tests.support.api import TENANT, Backend, Body, Reply, api_event, call, order_body, send
+from tests.support.events import an_event_showing
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
 from tests.support.trackings import a_followed
@@ -44,6 +46,7 @@ class Things(NamedTuple):
     ubi_order: str
     tracking: str
     batch: str
+    event: str
     number: str = f"{MARK}1CN"
     reference: str = f"{MARK}-1"
 
@@ -130,6 +133,8 @@ ROWS: dict[str, Row] = {
     "GET /v1/couriers": Row(lambda its: {}, stranger=None),
     "GET /v1/trackings/usage": Row(lambda its: {}, stranger=None),
     "GET /v1/trackings/summary": Row(lambda its: {}, stranger=None),
+    "GET /v1/events": Row(lambda its: {"query": {"type": "order.confirmed"}}, stranger=200),
+    "GET /v1/events/{id}": Row(lambda its: {"id": its.event}),
     "GET /v1/carriers/{carrier}/services": Row(lambda its: {"carrier": "lso"}, stranger=None),
     "GET /v1/carriers": Row(lambda its: {}, stranger=None),
 }
@@ -237,7 +242,10 @@ def _everything(backend: Backend) -> Things:
     card = RateCard(carrier="ubi", account="default", rows=(row,), updated_at=NOON)
     backend.tenant().rate_cards.put(card)
     batch = call("POST /v1/orders/batch", body={"orders": [order_body(f"{MARK}-3")]}).json()["id"]
-    return Things(order.id, ubi.id, tracking.id, batch)
+    events = [an_event_showing(order, kind, at=now()) for kind in ("order.confirmed", "label.ready")]
+    for event in events:
+        backend.events.tenant(TENANT).log.add(event)
+    return Things(order.id, ubi.id, tracking.id, batch, events[0].id)
 
 
 def _confirmed(backend: Backend, order: Order) -> Order:
@@ -260,8 +268,9 @@ def _confirmed(backend: Backend, order: Order) -> Order:
     return after
 
 
-def scope_of(key: str) -> str | None:
-    return routes.ROUTES[key].scope
+def scopes_of(key: str) -> tuple[str, ...]:
+    """The scopes of which a key needs one; the first of them shows what `acme` has."""
+    return routes.ROUTES[key].scopes
 
 
 def _of_acme(backend: Backend) -> list[Body]:
@@ -305,9 +314,9 @@ def test_promise_7_a_key_without_the_scope_does_and_learns_nothing(
     key: str, standing: Things, witness: Witness
 ) -> None:
     """Every other scope alone, and all others together, in the owner's hand and in a stranger's."""
-    others = api_keys.SCOPES - {scope_of(key)}
-    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "N", "R")
-    if scope_of(key) is None:
+    others = api_keys.SCOPES - {*scopes_of(key)}
+    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "N", "R")
+    if not scopes_of(key):
         return
 
     refused = [
@@ -344,7 +353,8 @@ def test_promise_7_nobody_is_let_in_without_a_key(key: str, standing: Things, wi
 @pytest.mark.parametrize("key", [key for key in NAMING if "{id}" in key])
 def test_the_id_of_a_thing_of_another_kind_is_not_found(key: str, standing: Things, witness: Witness) -> None:
     own = ROWS[key].given(standing)["id"]
-    others = [one for one in (standing.order, standing.tracking, standing.batch) if one[:4] != own[:4]]
+    every = (standing.order, standing.tracking, standing.batch, standing.event)
+    others = [one for one in every if one[:4] != own[:4]]
 
     for one in [*others, f"{STRANGER}#ORDER#{own}", f"{own}#", "..", "#"]:
         assert asked(key, standing, id=one).status == 404
@@ -359,7 +369,7 @@ def test_the_owner_needs_that_one_scope_and_its_idempotency_key_is_nobody_elses(
     row = ROWS[key]
     headers = {"Idempotency-Key": "k"}
 
-    reply = asked(key, acmes, scopes=scope_of(key) or "", headers=headers)
+    reply = asked(key, acmes, scopes=next(iter(scopes_of(key)), ""), headers=headers)
     strangers = asked(key, acmes, tenant=STRANGER, headers=headers)
 
     assert reply.status not in (401, 403, 404)
@@ -369,7 +379,7 @@ def test_the_owner_needs_that_one_scope_and_its_idempotency_key_is_nobody_elses(
     assert row.stranger in (None, strangers.status)
 
 
-@pytest.mark.parametrize("key", ["GET /v1/orders", "GET /v1/trackings"])
+@pytest.mark.parametrize("key", ["GET /v1/orders", "GET /v1/trackings", "GET /v1/events"])
 def test_promise_7_a_cursor_leads_a_stranger_nowhere(key: str, standing: Things, witness: Witness) -> None:
     page = call(key, query={"limit": "1"}).json()
     assert page["next_cursor"]

@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from parcelgate.carriers import registry
+from parcelgate.domain.events import EventType
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.requests.reading import WrongValueError, is_absent, lower, pointer, time, tracking_number
+from parcelgate.services.events.reader import EventFilter
 from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
@@ -21,7 +23,7 @@ DEFAULT = 20
 
 
 class ListQuery[F](NamedTuple):
-    """A filter for orders or trackings, the size of a page, and where the page begins."""
+    """A filter for orders, trackings or events, the size of a page, and where the page begins."""
 
     filter: F
     limit: int
@@ -40,6 +42,13 @@ def read_tracking_query(query: Mapping[str, str]) -> ListQuery[TrackingFilter]:
     values = _read("trackings", query)
     limit, cursor = values.pop("limit") or DEFAULT, values.pop("cursor")
     return ListQuery(TrackingFilter(**values), limit, cursor)
+
+
+def read_event_query(query: Mapping[str, str]) -> ListQuery[EventFilter]:
+    """Read the query of the list of events. Raises ProblemError naming every parameter that is wrong."""
+    values = _read("events", query)
+    limit, cursor = values.pop("limit") or DEFAULT, values.pop("cursor")
+    return ListQuery(EventFilter(**values), limit, cursor)
 
 
 def read_account_query(query: Mapping[str, str]) -> str | None:
@@ -123,8 +132,8 @@ class Parameter(NamedTuple):
         return self.parse(text)
 
 
-def _enum(kind: type[StrEnum]) -> Parameter:
-    return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, "Only with this status.")
+def _enum(kind: type[StrEnum], description: str = "Only with this status.") -> Parameter:
+    return Parameter(_one_of(kind), {"type": "string", "enum": list(kind)}, description)
 
 
 def _carrier(names: Callable[[], Collection[str]], description: str) -> Parameter:
@@ -180,6 +189,15 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
             str, _TEXT, "Only parcels of this order, including those with earlier tracking numbers."
         ),
         **_PAGE,
+    },
+    "events": {
+        "type": _enum(EventType, "Only of this type."),
+        "order_id": Parameter(str, _TEXT, "Only of this order and its parcels. Needs `orders:read`."),
+        "tracking_id": Parameter(str, _TEXT, "Only of this tracking. Needs `trackings:read`."),
+        "after": _PAGE["created_after"],
+        "before": _PAGE["created_before"],
+        "limit": _PAGE["limit"],
+        "cursor": _PAGE["cursor"],
     },
     "account": {"account": _ACCOUNT},
     "couriers": {

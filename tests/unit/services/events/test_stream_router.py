@@ -12,10 +12,15 @@ import pytest
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.domain.problems import Problem
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
+from parcelgate.http.answers import Site
+from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import log
+from parcelgate.services.events.announcer import Announcer
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
 from parcelgate.store.calls import typed
+from parcelgate.store.merchant_events.table import EventsTable
+from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking, seen
@@ -49,9 +54,16 @@ def bus() -> FakeEvents:
 
 
 @pytest.fixture
-def router(queues: Queues, bus: FakeEvents) -> StreamRouter:
+def router(queues: Queues, bus: FakeEvents, table: Table, events_table: EventsTable) -> StreamRouter:
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
-    return StreamRouter(sqs=queues, events=bus, settings=settings)  # type: ignore[arg-type]
+    announcer = Announcer(
+        table=table,
+        events=events_table,
+        bus=bus,  # type: ignore[arg-type]
+        settings=settings,
+        rendering=rendering(Site.at("https://api.test")),
+    )
+    return StreamRouter(sqs=queues, announcer=announcer, settings=settings)  # type: ignore[arg-type]
 
 
 def image(order: Order) -> dict[str, Any]:
@@ -100,7 +112,9 @@ def test_an_event_holds_ids_and_the_sequence_and_nothing_personal(
     order = an_order()
     router.route([record(1, image(moved(order, status=OrderStatus.CONFIRMED)), image(order))])
     (entry,) = bus.entries
-    assert json.loads(entry["Detail"]) == {
+    detail = json.loads(entry["Detail"])
+    assert detail.pop("id").startswith("evt_")
+    assert detail == {
         "tenant": "acme",
         "order_id": order.id,
         "sequence": 2,
@@ -273,11 +287,13 @@ class TestTrackings:
         [
             ("out_for_delivery", "tracking.out_for_delivery"),
             ("delivered", "tracking.delivered"),
+            ("attempt_failed", "tracking.attempt_failed"),
+            ("available_for_pickup", "tracking.available_for_pickup"),
             ("exception", "tracking.exception"),
-            ("attempt_failed", "tracking.exception"),
             ("lost", "tracking.exception"),
             ("damaged", "tracking.exception"),
-            *((status, None) for status in ("in_transit", "returning", "returned", "expired", "cancelled")),
+            ("returned", "tracking.returned"),
+            *((status, None) for status in ("in_transit", "returning", "expired", "cancelled")),
         ],
     )
     def test_that_got_to_a_status_others_wait_for(
@@ -294,16 +310,22 @@ class TestTrackings:
         self, router: StreamRouter, bus: FakeEvents
     ) -> None:
         self.announced(router, bus, self.told(self.PARCEL, seen("delivered")))
-        assert [json.loads(entry["Detail"]) for entry in bus.entries] == [
-            {
-                "tenant": "acme",
-                "tracking_id": "trk_1",
-                "order_id": "ord_1",
-                "sequence": 2,
-                "status": "delivered",
-                "carrier": "lso",
-            }
-        ] * 2
+        details = [json.loads(entry["Detail"]) for entry in bus.entries]
+        assert len({detail.pop("id") for detail in details}) == 2
+        assert (
+            details
+            == [
+                {
+                    "tenant": "acme",
+                    "tracking_id": "trk_1",
+                    "order_id": "ord_1",
+                    "sequence": 2,
+                    "status": "delivered",
+                    "carrier": "lso",
+                }
+            ]
+            * 2
+        )
 
     def test_that_is_new_is_no_news(self, router: StreamRouter, bus: FakeEvents) -> None:
         assert self.announced(router, bus, self.PARCEL, None) == []

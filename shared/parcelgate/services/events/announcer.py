@@ -1,0 +1,294 @@
+"""Tells merchants what happened: each event goes into the event log first, and then onto the event bus.
+
+An event's id follows from the tenant, its subject, the subject's version and the type. So a record that the
+stream brings again writes nothing a second time, and what was told stays as it was told. On the bus it may
+come again, under the same id: the bus promises no more than that by itself either.
+
+The log has what a merchant is shown, by the very code that answers API calls, which is handed in as a
+`Rendering`. On the bus are ids alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import batched
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from parcelgate.domain.batches import Batch, Progress, progress
+from parcelgate.domain.clock import Clock, now, rfc3339
+from parcelgate.domain.events import Event, EventType, event_id
+from parcelgate.domain.orders import Order
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
+from parcelgate.services.settings import Settings
+from parcelgate.services.trackings import delivery_status
+from parcelgate.store.errors import BatchNotFoundError, ItemTooLargeError, StoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+    from parcelgate.store.merchant_events.table import EventsTable
+    from parcelgate.store.table import Table
+
+SOURCE = "parcelgate"
+"""The `source` of every event on the bus."""
+_AT_ONCE = 10
+"""What PutEvents takes in one call."""
+_AGAIN = "events were not announced; the stream brings their changes again"
+_ASIDE = "an event cannot be written; its change is set aside"
+_FINISHED = 1
+"""The sequence of a batch's only event."""
+
+type Record = dict[str, Any]
+
+
+class Rendering(NamedTuple):
+    """How merchants are shown a thing: as JSON, in the form of the API's own answers."""
+
+    order: Callable[[Order, Mapping[str, TrackingStatus]], bytes]
+    """An order, and how its parcels stand, by their tracking ids."""
+    tracking: Callable[[Tracking, datetime | None], bytes]
+    """A tracking, and when it is asked about next."""
+    batch: Callable[[Batch, Progress], bytes]
+
+
+class SettledEntry(NamedTuple):
+    """An entry of a batch of which nothing more is expected."""
+
+    tenant: str
+    batch_id: str
+
+
+class Change(NamedTuple):
+    """A record of the table's stream that merchants are to hear of, as these types of events.
+
+    Whether a batch is finished, its `SettledEntry` does not know.
+    """
+
+    record: Record
+    subject: Order | Tracking | SettledEntry
+    types: tuple[EventType, ...]
+
+    @property
+    def sequence(self) -> str:
+        """The record's place in the stream."""
+        return str(self.record["dynamodb"]["SequenceNumber"])
+
+
+class Outcome(NamedTuple):
+    """The places in the stream of what must come again, and records of no use with the reason for each."""
+
+    failed: list[str]
+    unusable: list[tuple[Record, Exception]]
+
+
+class _Told(NamedTuple):
+    """An event, what the bus is told of it, and the change that it comes from."""
+
+    change: Change
+    event: Event
+    detail: dict[str, Any]
+
+
+class _Ids(NamedTuple):
+    """Whom an event is about."""
+
+    order_id: str | None = None
+    tracking_id: str | None = None
+    batch_id: str | None = None
+
+
+class _Facts(NamedTuple):
+    """What a thing is shown with that does not stand in it: read once for all changes of a tenant."""
+
+    statuses: Mapping[str, TrackingStatus]
+    polls: Mapping[str, datetime | None]
+
+
+class Announcer(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes the event log, and puts events on the bus."""
+
+    table: "Table"
+    events: "EventsTable"
+    bus: "EventBridgeClient"
+    settings: Settings
+    rendering: Rendering
+    clock: Clock = now
+
+    def announce(self, changes: Sequence[Change]) -> Outcome:
+        """Tell of `changes`, which are in the order of the stream."""
+        outcome = Outcome([], [])
+        of_tenant: dict[str, list[Change]] = defaultdict(list)
+        for change in _once_for_each_batch(changes):
+            of_tenant[change.subject.tenant].append(change)
+        told: list[_Told] = []
+        for tenant, theirs in of_tenant.items():
+            try:
+                facts = self._facts(tenant, theirs)
+            except StoreError as error:
+                log.warning(_AGAIN, extra=safe_error_fields(error))
+                outcome.failed.extend(change.sequence for change in theirs)
+                continue
+            for change in theirs:
+                told += self._prepared(change, facts, outcome)
+        logged = self._written(told, outcome)
+        for batch in batched(logged, _AT_ONCE, strict=False):
+            outcome.failed.extend(each.change.sequence for each in self._refused_by_bus(batch))
+        return outcome
+
+    def _facts(self, tenant: str, changes: Iterable[Change]) -> _Facts:
+        own = self.table.tenant(tenant)
+        subjects = [change.subject for change in changes]
+        orders = [subject for subject in subjects if isinstance(subject, Order)]
+        trackings = [subject.id for subject in subjects if isinstance(subject, Tracking)]
+        return _Facts(
+            delivery_status.statuses(own, orders), own.trackings.polls(trackings) if trackings else {}
+        )
+
+    def _prepared(self, change: Change, facts: _Facts, outcome: Outcome) -> list[_Told]:
+        """What is to be told of one change, ready to be written; nothing where that cannot be done."""
+        with own_log_keys():
+            bind_log_keys(tenant=change.subject.tenant)
+            try:
+                return self._tell(change, facts)
+            except StoreError as error:
+                log.warning(_AGAIN, extra=safe_error_fields(error))
+                outcome.failed.append(change.sequence)
+            except Exception as error:
+                log.error(_ASIDE, extra=safe_error_fields(error))
+                outcome.unusable.append((change.record, error))
+        return []
+
+    def _tell(self, change: Change, facts: _Facts) -> list[_Told]:
+        match change.subject:
+            case Order() as order:
+                data = self.rendering.order(order, facts.statuses)
+                return self._of_each_type(change, order, data, _Ids(order_id=order.id))
+            case Tracking() as tracking:
+                data = self.rendering.tracking(tracking, facts.polls.get(tracking.id))
+                ids = _Ids(tracking_id=tracking.id, order_id=tracking.order_id)
+                return self._of_each_type(change, tracking, data, ids)
+            case SettledEntry() as entry:
+                return self._finished(change, entry)
+
+    def _of_each_type(self, change: Change, subject: Order | Tracking, data: bytes, ids: _Ids) -> list[_Told]:
+        detail = {"status": subject.status, "carrier": subject.carrier}
+        at, sequence = subject.updated_at, subject.version
+        return [
+            _told(
+                change,
+                event_id(subject.tenant, subject.id, sequence, kind, at=at),
+                kind,
+                data,
+                at=at,
+                sequence=sequence,
+                ids=ids,
+                detail=detail,
+            )
+            for kind in change.types
+        ]
+
+    def _finished(self, change: Change, entry: SettledEntry) -> list[_Told]:
+        try:
+            state = self.table.tenant(entry.tenant).batches.read(entry.batch_id)
+        except BatchNotFoundError:
+            return []  # Its time was over.
+        result = progress(*state)
+        if not result.finished:
+            return []
+        batch, kind = state.batch, EventType.BATCH_FINISHED
+        seconds = change.record["dynamodb"].get("ApproximateCreationDateTime")
+        return [
+            _told(
+                change,
+                # Which of its entries finds the batch finished is chance, so the id does not stand on that.
+                event_id(batch.tenant, batch.id, _FINISHED, kind, at=batch.created_at),
+                kind,
+                self.rendering.batch(batch, result),
+                at=self.clock() if seconds is None else datetime.fromtimestamp(float(seconds), UTC),
+                sequence=_FINISHED,
+                ids=_Ids(batch_id=batch.id),
+                detail={"status": "finished"},
+            )
+        ]
+
+    def _written(self, told: Sequence[_Told], outcome: Outcome) -> list[_Told]:
+        """Write the event log; what of it is there now."""
+        written = []
+        for place, each in enumerate(told):
+            try:
+                self.events.tenant(each.event.tenant).log.add(each.event)
+                written.append(each)
+            except ItemTooLargeError as error:
+                log.error(_ASIDE, extra=safe_error_fields(error))
+                outcome.unusable.append((each.change.record, error))
+            except StoreError as error:
+                # The stream brings again all that follows too.
+                log.warning(_AGAIN, extra=safe_error_fields(error))
+                outcome.failed.extend(one.change.sequence for one in told[place:])
+                break
+        return written
+
+    def _refused_by_bus(self, batch: Sequence[_Told]) -> list[_Told]:
+        """Put events on the bus; those that it did not take."""
+        try:
+            answer = self.bus.put_events(Entries=[self._entry(each) for each in batch])  # type: ignore[misc]
+        except Exception as error:
+            log.warning(_AGAIN, extra=safe_error_fields(error))
+            return list(batch)
+        results = answer["Entries"]
+        return [each for each, result in zip(batch, results, strict=True) if "ErrorCode" in result]
+
+    def _entry(self, told: _Told) -> dict[str, Any]:
+        return {
+            "Source": SOURCE,
+            "DetailType": told.event.type,
+            "Detail": msgspec.json.encode(told.detail).decode(),
+            "Time": told.event.at,
+            "EventBusName": self.settings.event_bus,
+        }
+
+
+def _told(
+    change: Change,
+    own_id: str,
+    kind: EventType,
+    data: bytes,
+    *,
+    at: datetime,
+    sequence: int,
+    ids: _Ids,
+    detail: Mapping[str, str],
+) -> _Told:
+    tenant = change.subject.tenant
+    body = {
+        "id": own_id,
+        "type": kind,
+        "timestamp": rfc3339(at),
+        "sequence": sequence,
+        "data": msgspec.Raw(data),
+    }
+    event = Event(
+        id=own_id,
+        tenant=tenant,
+        type=kind,
+        at=at,
+        sequence=sequence,
+        body=msgspec.json.encode(body),
+        order_id=ids.order_id,
+        tracking_id=ids.tracking_id,
+    )
+    named = {name: value for name, value in ids._asdict().items() if value is not None}
+    return _Told(change, event, {"id": own_id, "tenant": tenant, **named, "sequence": sequence, **detail})
+
+
+def _once_for_each_batch(changes: Sequence[Change]) -> list[Change]:
+    """The changes, and of all settled entries of a batch the last one, which is as good as all of them."""
+    last = {change.subject: change for change in changes if isinstance(change.subject, SettledEntry)}
+    return [
+        change
+        for change in changes
+        if not isinstance(change.subject, SettledEntry) or last[change.subject] is change
+    ]

@@ -1,0 +1,224 @@
+"""What merchants are told is in the log once, whatever the store and the bus do meanwhile."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from parcelgate.domain.batches import Batch, BatchLine, BatchRow
+from parcelgate.domain.events import EventType
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.trackings import ProofOfDelivery, Tracking
+from parcelgate.http.answers import Site
+from parcelgate.http.resources.events import rendering
+from parcelgate.services.events.announcer import Announcer, Change, SettledEntry
+from parcelgate.services.settings import Settings
+from parcelgate.store.errors import ItemTooLargeError, StoreUnavailableError, ThrottledError
+from parcelgate.store.merchant_events.log import EventLog
+from parcelgate.store.merchant_events.table import EventsTable
+from parcelgate.store.table import Table
+from tests.support.aws import FakeEvents
+from tests.support.orders import NOON, an_order
+from tests.support.trackings import a_tracking
+from tests.support.world import ENVIRONMENT
+
+SITE = Site(base="https://api.test")
+LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def bus() -> FakeEvents:
+    return FakeEvents()
+
+
+@pytest.fixture
+def announcer(table: Table, events_table: EventsTable, bus: FakeEvents) -> Announcer:
+    return Announcer(
+        table=table,
+        events=events_table,
+        bus=bus,  # type: ignore[arg-type]
+        settings=Settings(ENVIRONMENT),
+        rendering=rendering(SITE),
+        clock=lambda: NOON,
+    )
+
+
+@pytest.fixture
+def told(events_table: EventsTable) -> Callable[[], list[Any]]:
+    """What the tenant was told, oldest first."""
+    return lambda: [
+        json.loads(event.body) for event in events_table.tenant("acme").log.page(at=LATER).data[::-1]
+    ]
+
+
+def confirmed(number: int = 1, **facts: Any) -> Change:
+    order = an_order(id=f"ord_{number}", status=OrderStatus.CONFIRMED, version=2, **facts)
+    return of(order, "order.confirmed", number)
+
+
+def of(subject: Order | Tracking | SettledEntry, kind: str, number: int = 1) -> Change:
+    return Change({"dynamodb": {"SequenceNumber": str(number)}}, subject, (EventType(kind),))
+
+
+def ids(bus: FakeEvents) -> list[str]:
+    return [json.loads(entry["Detail"])["id"] for entry in bus.entries]
+
+
+def test_promise_11_an_event_is_told_as_the_api_shows_its_subject(
+    announcer: Announcer, bus: FakeEvents, told: Callable[[], list[Any]]
+) -> None:
+    order = an_order(id="ord_1", status=OrderStatus.CONFIRMED, version=7)
+    assert announcer.announce([of(order, "order.confirmed")]) == ([], [])
+    (event,) = told()
+    assert event == {
+        "id": ids(bus)[0],
+        "type": "order.confirmed",
+        "timestamp": "2026-11-21T12:00:00.000Z",
+        "sequence": 7,
+        "data": json.loads(rendering(SITE).order(order, {})),
+    }
+    assert event["data"]["links"]["self"] == "https://api.test/v1/orders/ord_1"
+
+
+def test_promise_11_a_record_that_comes_again_is_told_once(
+    announcer: Announcer, bus: FakeEvents, told: Callable[[], list[Any]]
+) -> None:
+    for _ in range(3):
+        announcer.announce([confirmed(), confirmed(metadata={"seen": "later"})])
+    assert [event["data"]["metadata"] for event in told()] == [{}]
+    assert len(set(ids(bus))) == 1, "the bus may say it again, under the same id"
+
+
+def test_an_order_and_a_parcel_are_shown_with_what_does_not_stand_in_them(
+    announcer: Announcer, table: Table, told: Callable[[], list[Any]]
+) -> None:
+    parcel = a_tracking(id="trk_1", carrier="trackingmore")
+    table.tenant("acme").trackings.add(parcel)
+    table.tenant("acme").trackings.plan("trk_1", LATER)
+    order = an_order(id="ord_1", status=OrderStatus.CONFIRMED)
+    order = msgspec.structs.replace(
+        order, parcels=tuple(msgspec.structs.replace(each, tracking_id="trk_1") for each in order.parcels)
+    )
+    announcer.announce([of(order, "label.ready"), of(parcel, "tracking.updated", 2)])
+    by_type = {event["type"]: event["data"] for event in told()}
+    assert by_type["label.ready"]["delivery_status"] == "pending"
+    assert by_type["tracking.updated"]["next_poll_at"] == "2026-11-21T13:00:00.000Z"
+
+
+def test_promise_8_no_link_that_opens_a_picture_is_kept(
+    announcer: Announcer, told: Callable[[], list[Any]]
+) -> None:
+    proof = ProofOfDelivery(image_url="https://pictures.test/1?signature=x", expires_at=LATER)
+    announcer.announce([of(a_tracking(id="trk_1", proof=proof), "tracking.delivered")])
+    (event,) = told()
+    assert "signature" not in json.dumps(event)
+    assert event["data"]["proof_of_delivery"] == {
+        "image_url": None,
+        "address_image_url": None,
+        "expires_at": "2026-11-21T13:00:00.000Z",
+    }
+
+
+@pytest.mark.parametrize("error", [ThrottledError, StoreUnavailableError])
+def test_what_the_log_does_not_take_comes_again_with_all_that_follows(
+    error: type[Exception],
+    announcer: Announcer,
+    bus: FakeEvents,
+    told: Callable[[], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes = [confirmed(number) for number in range(1, 6)]
+    add = EventLog.add
+
+    def failing(log: EventLog, event: Any) -> None:
+        if event.order_id == "ord_3":
+            raise error("busy")
+        add(log, event)
+
+    monkeypatch.setattr(EventLog, "add", failing)
+    assert announcer.announce(changes) == (["3", "4", "5"], [])
+    assert len(bus.entries) == len(told()) == 2, "what is not in the log is not on the bus"
+    monkeypatch.undo()
+    assert announcer.announce(changes[2:]) == ([], [])
+    assert sorted(event["data"]["id"] for event in told()) == [f"ord_{n}" for n in range(1, 6)]
+    assert len(set(ids(bus))) == 5
+
+
+def test_an_event_that_no_item_can_hold_is_set_aside_alone(
+    announcer: Announcer, told: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = EventLog.add
+
+    def too_large(log: EventLog, event: Any) -> None:
+        if event.order_id == "ord_1":
+            raise ItemTooLargeError("large")
+        add(log, event)
+
+    monkeypatch.setattr(EventLog, "add", too_large)
+    outcome = announcer.announce([confirmed(1), confirmed(2)])
+    assert outcome.failed == []
+    assert [record["dynamodb"]["SequenceNumber"] for record, _ in outcome.unusable] == ["1"]
+    assert [event["data"]["id"] for event in told()] == ["ord_2"]
+
+
+def test_promise_6_a_thing_that_cannot_be_shown_is_set_aside_alone(
+    announcer: Announcer, told: Callable[[], list[Any]]
+) -> None:
+    odd = confirmed(1, problem=msgspec.json.decode(b'{"code":"of_old","detail":""}', type=Any))
+    outcome = announcer.announce([odd, confirmed(2)])
+    assert [record for record, _ in outcome.unusable] == [odd.record]
+    assert [event["data"]["id"] for event in told()] == ["ord_2"]
+
+
+def test_trouble_with_one_tenants_things_holds_up_nobody_else(
+    announcer: Announcer, told: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> Any:
+        raise ThrottledError("busy")
+
+    monkeypatch.setattr("parcelgate.store.trackings.Trackings.polls", busy)
+    outcome = announcer.announce([of(a_tracking("other", id="trk_1"), "tracking.updated", 1), confirmed(2)])
+    assert outcome.failed == ["1"]
+    assert [event["data"]["id"] for event in told()] == ["ord_2"]
+
+
+def a_batch(table: Table, *statuses: str) -> Batch:
+    batch = Batch(id="bat_1", tenant="acme", lines=tuple(BatchLine() for _ in statuses), created_at=NOON)
+    own = table.tenant("acme").batches
+    own.add(batch, due_at=NOON)
+    for index, status in enumerate(statuses):
+        own.settle(batch, BatchRow(index=index, status=OrderStatus(status)))
+    return batch
+
+
+def test_promise_11_a_batch_is_finished_once_whichever_entry_finds_it_so(
+    announcer: Announcer, bus: FakeEvents, table: Table, told: Callable[[], list[Any]]
+) -> None:
+    a_batch(table, "confirmed", "failed", "needs_attention")
+    entry = SettledEntry("acme", "bat_1")
+    announcer.announce([of(entry, "batch.finished", number) for number in (1, 2)])
+    assert len(bus.entries) == 1, "asked once for all entries of one reading"
+    announcer.announce([of(entry, "batch.finished", 3)])
+    (event,) = told()
+    counts = {name: event["data"][name] for name in ("status", "total", "confirmed", "failed")}
+    assert counts == {"status": "finished", "total": 3, "confirmed": 1, "failed": 1}
+    assert (event["sequence"], event["timestamp"]) == (1, "2026-11-21T12:00:00.000Z")
+    assert json.loads(bus.entries[0]["Detail"]) == {
+        "id": event["id"],
+        "tenant": "acme",
+        "batch_id": "bat_1",
+        "sequence": 1,
+        "status": "finished",
+    }
+
+
+def test_a_batch_of_which_more_is_expected_or_nothing_is_known_is_not_finished(
+    announcer: Announcer, table: Table, told: Callable[[], list[Any]]
+) -> None:
+    a_batch(table, "confirmed", "processing")
+    for batch in ("bat_1", "bat_9"):
+        assert announcer.announce([of(SettledEntry("acme", batch), "batch.finished")]) == ([], [])
+    assert told() == []
