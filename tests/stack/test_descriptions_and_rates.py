@@ -53,3 +53,28 @@ def test_a_refused_price_leaves_its_key_free(shop: Shop) -> None:
 
     assert wrong.status_code == 422
     assert shop.http.post("/v1/rates", json=order_body("stack-rates-2"), headers=key).status_code == 200
+
+
+def test_a_price_list_of_ones_own_stands_beside_the_carriers_prices(shop: Shop) -> None:
+    path = "/v1/carrier-accounts/lme/default/rate-card"
+    csv = {"Content-Type": "text/csv"}
+    table = "\ufeffService;Country;Weight up to (kg);Price;Currency\n*;US;5;3.40;USD\n".encode()
+
+    put = shop.http.put(path, content=table, headers=csv)
+    wrong = shop.http.put(path, content=table + b"*;XX;no;1;USD\n", headers=csv)
+    body = order_body("stack-side-by-side")
+    del body["carrier"], body["service"]
+    compared = shop.http.post("/v1/rates", json=body)
+
+    assert put.status_code == 200, put.text
+    assert {error["pointer"] for error in wrong.json()["errors"]} == {
+        "/lines/3/destination_country",
+        "/lines/3/weight_up_to",
+    }
+    assert compared.status_code == 200, compared.text
+    sources = {each["carrier"]: each["source"] for each in compared.json()["rates"]}
+    assert sources == {"lme": "rate_card", "lso": "carrier"}
+    assert {each["carrier"] for each in compared.json()["skipped"]} == {"ubi"}
+    assert shop.http.delete(path).status_code == 204
+    assert shop.http.get(path).status_code == 404
+    assert shop.booked("stack-side-by-side") == []

@@ -24,6 +24,7 @@ from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError, ProblemError
 from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.runtime import runtime
+from parcelgate.services.catalogue import rates
 from parcelgate.services.catalogue.offers import Catalogue, Catalogued
 from parcelgate.services.catalogue.rates import Quoter
 from parcelgate.services.settings import Settings
@@ -378,6 +379,31 @@ class TestSideBySide:
         (lso,) = [each for each in reply.json()["skipped"] if each["carrier"] == "lso"]
         assert (lso["service"], lso["code"]) == ("GroundBasic", "carrier_unavailable")
         assert "in time" in lso["message"]
+
+    def test_a_carrier_that_hangs_holds_up_no_other_however_many_calls_it_has(
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        has_card(backend, "ubi", row())
+        has_card(backend, "lme", row())
+        never, there = Event(), Catalogue.services
+
+        def hangs(self: Catalogue, tenant: str, carrier: str, account: str, deadline: Deadline) -> Catalogued:
+            if carrier == "ubi":
+                never.wait(60)
+            return there(self, tenant, carrier, account, deadline)
+
+        monkeypatch.setattr(Catalogue, "services", hangs)
+        monkeypatch.setattr(rates, "AT_ONCE", 1)
+        monkeypatch.setattr(handler, "ALL_SECONDS", 1.0)
+        try:
+            reply = quote(australian())
+        finally:
+            never.set()
+
+        told = {rate(each).split()[0] for each in reply.json()["rates"]}
+        assert told == {"lme/default/STANDARD", "lso/default/GroundBasic"}
+        (ubi,) = [each for each in reply.json()["skipped"] if each["carrier"] == "ubi"]
+        assert (ubi["account"], ubi["service"], ubi["code"]) == ("default", None, "carrier_unavailable")
 
 
 def australian(**changes: Any) -> Any:
