@@ -390,6 +390,7 @@ class TestSideBySide:
         def hangs(self: Catalogue, tenant: str, carrier: str, account: str, deadline: Deadline) -> Catalogued:
             if carrier == "ubi":
                 never.wait(60)
+                raise ProblemError("carrier_unavailable", "Too late.")
             return there(self, tenant, carrier, account, deadline)
 
         monkeypatch.setattr(Catalogue, "services", hangs)
