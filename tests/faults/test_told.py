@@ -58,6 +58,10 @@ def types(events: list[Body]) -> Counter[str]:
 
 def order(world: World, carrier: str, reference: str = "R-1") -> Order:
     world.create_order(BODIES[carrier](reference))
+    if carrier == "lso":
+        # It decides by the sandbox's own clock, which our deadlines do not wait for.
+        world.clock.run(until=lambda: bool(world.sandbox.bought(carrier, reference)), hours=1)
+        world.sandbox.advance(hours=0.01)
     return world.settle(world.only_order())
 
 
