@@ -29,6 +29,7 @@ AT_ONCE = 8
 """Calls to one carrier at the same time. Each carrier has a pool of its own, so none waits for another."""
 _LATE = 0.5
 """Seconds between the deadline of the calls and the answer, so that a call can still report its error."""
+_NOT_OFFERED = "not_supported_by_carrier"
 _MOST_MISTAKES = 3
 """Errors of a problem that the message of a skipped service names."""
 
@@ -92,7 +93,8 @@ class Quoter(msgspec.Struct, frozen=True):
         The quotes are sorted by currency, then by amount: nothing is converted. A service without a price is
         skipped, with the reason, also when its carrier has not answered by `deadline`.
         Raises ProblemError: `validation_failed` for an order that no carrier could take, and for a carrier
-        that is named and has no account.
+        that is named and has no account; `not_supported_by_carrier` for a carrier that is named and gives no
+        price in any way.
         """
         order = question.draft.order
         if order is None or question.draft.errors:
@@ -118,6 +120,8 @@ class Quoter(msgspec.Struct, frozen=True):
                 skipped.append(found)
         if question.carrier is not None and not quotes and not skipped:
             self.carriers.account(order.tenant, question.carrier, usual)
+        if question.carrier is not None and not quotes and {each.code for each in skipped} == {_NOT_OFFERED}:
+            raise ProblemError(_NOT_OFFERED, skipped[0].message)
         skipped.sort(key=lambda each: (each.carrier, each.account, each.service or ""))
         return sorted(quotes, key=_cheapest), skipped
 
@@ -179,14 +183,14 @@ class Quoter(msgspec.Struct, frozen=True):
         card = self.table.tenant(subject.tenant).rate_cards.get(subject.carrier, subject.account)
         if card is None:
             detail = "The carrier gives no price beforehand, and the account has no rate card."
-            raise ProblemError("not_supported_by_carrier", detail)
+            raise ProblemError(_NOT_OFFERED, detail)
         return card
 
     def _of_card(self, order: Order, card: RateCard) -> Quote:
         price = priced(card, order)
         if price is None:
             detail = "The rate card has no price for this service, country and weight."
-            raise ProblemError("not_supported_by_carrier", detail)
+            raise ProblemError(_NOT_OFFERED, detail)
         rate = Rate(service=order.service or "", price=price, charges=(Charge("freight", price),))
         return Quote(order, rate, PriceSource.RATE_CARD)
 

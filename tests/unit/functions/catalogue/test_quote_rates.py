@@ -185,6 +185,8 @@ class TestRateCards:
     def test_without_a_card_or_a_row_the_carrier_offers_no_price(self, backend: Backend) -> None:
         body = australian(carrier="ubi", service="UBI.AU2AU.AUPOST.1")
         assert (quote(body).status, quote(body).code) == (422, "not_supported_by_carrier")
+        without_service = australian(carrier="lme")
+        assert quote(without_service).code == "not_supported_by_carrier"
         has_card(backend, "ubi", row(country="NZ"))
         assert (quote(body).status, quote(body).code) == (422, "not_supported_by_carrier")
 
