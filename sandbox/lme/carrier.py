@@ -43,6 +43,7 @@ class Lme:
             self._post("create", "order/create", self._create, outage=True),
             self._post("query", "order/query", self._query, outage=True),
             self._post("cancel", "order/cancel", self._cancel),
+            self._post("return", "order/return", self._return),
             self._post("update", "order/update", self._update),
             self._post("queryRoute", "order/queryRoute", self._route),
             self._post("queryRouteV2", "order/queryRouteV2", self._route_v2),
@@ -161,9 +162,12 @@ class Lme:
         self._world.ledger.book(self.name).orders.append(entry)
         self._by_number[number] = order
         self._by_reference[login.app_key, wanted.reference] = order
-        if not words.has("NOPUSH"):
-            self._world.tasks.spawn(pushes.push(self._world, order, login, self._accounts[login.app_key]))
+        self._push(login, order)
         return order
+
+    def _push(self, login: Login, order: Order) -> None:
+        if not order.words.has("NOPUSH"):
+            self._world.tasks.spawn(pushes.push(self._world, order, login, self._accounts[login.app_key]))
 
     async def _query(self, login: Login, body: JsonObject, _: Request) -> Response:
         order = self._named(login, body)
@@ -189,6 +193,22 @@ class Lme:
         self._must_be_here(order)
         order.entry.refund(self._world.clock.now())
         return self._ok(login, {"orderNo": order.number, "isTrue": True})
+
+    async def _return(self, login: Login, body: JsonObject, _: Request) -> Response:
+        wire.required(body, "orderNo")
+        wire.required(body, "outOrderNo")
+        order, time = self._named(login, body), self._time()
+        if not order.entry.living:
+            raise RefusedError(Code.CANCELLED, "the order is already cancelled")
+        if tracking.comes_back(order, time):
+            raise RefusedError(Code.DUPLICATE, f"a return of order {order.number} already exists")
+        if tracking.is_over(order, time):
+            raise RefusedError(Code.DELIVERED, "the parcel is already delivered")
+        if tracking.is_with_post(order, time):
+            raise RefusedError(Code.WITH_POST, "the parcel is with Australia Post")
+        order.sent_back_at = self._world.clock.now()
+        self._push(login, order)
+        return self._ok(login, {"orderNo": order.number})
 
     async def _update(self, login: Login, body: JsonObject, _: Request) -> Response:
         wire.required(body, "orderNo")

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -45,11 +46,12 @@ class Numbers:
 
 @dataclass(slots=True)
 class Order:
-    """An order, and who may ask for it."""
+    """An order, and who may ask for it. `sent_back_at`: when its sender had it turned round."""
 
     entry: Entry
     request: OrderRequest
     words: Steering
+    sent_back_at: datetime | None = None
 
     @property
     def number(self) -> str:

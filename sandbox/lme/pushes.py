@@ -20,11 +20,13 @@ _ATTEMPTS = 1 + 20
 async def push(world: World, order: Order, login: Login, account: str) -> None:
     """Push one order's events as they become known, to the address that the account has at the time.
 
-    An event's first attempt comes before the next event's; a cancelled order has no more of them.
+    An event's first attempt comes before the next event's; a cancelled order has no more of them, and one
+    that is sent back goes on with those of its way back.
     """
+    sent_back_at = order.sent_back_at
     for event in tracking.pushes(order, world.settings.acceleration):
         await world.clock.sleep((event.seen_at - world.clock.now()).total_seconds())
-        if not order.entry.living:
+        if not order.entry.living or order.sent_back_at != sent_back_at:
             return
         if url := world.webhooks.get(_CARRIER, {}).get(account):
             callback = _callback(order, event, login, url)

@@ -16,6 +16,7 @@ from sandbox.parcels.routes import (
     journey,
     known,
     repeated,
+    sent_back,
     so_far,
 )
 
@@ -100,7 +101,10 @@ _OTHER_WORDS: Mapping[Kind, Mapping[_Step, tuple[str, str]]] = {
         Stage.READY_TO_COLLECT: ("transport_order_v2", "Awaiting collection at {city} Post Office"),
     },
 }
+_BACK_AT_THE_SENDER = {Stage.RETURNED: _SIGNED}
+"""How a return ends that the sender asked for (assumed)."""
 _AWAY = frozenset({Stage.FORWARDED, Stage.OUT_FOR_DELIVERY, Stage.LOST, Stage.DELIVERED})
+_OVER = frozenset({Stage.LOST, Stage.DELIVERED, Stage.COLLECTED, Stage.RETURNED})
 
 Time = tuple[datetime, float]
 """What the clock shows, and the acceleration."""
@@ -119,7 +123,9 @@ def route(order: Order, time: Time, *, version: int) -> list[JsonObject]:
 def pushes(order: Order, acceleration: float) -> list[Event]:
     """Foretell what is pushed and, by `seen_at`, when."""
     events = _journey(order, acceleration)
-    return repeated(belated(events)) if order.words.has("DISORDER") else [*events]
+    told = repeated(belated(events)) if order.words.has("DISORDER") else [*events]
+    # What was known before the parcel turned round was pushed on its way out.
+    return [event for event in told if order.sent_back_at is None or event.seen_at > order.sent_back_at]
 
 
 def pushed(order: Order, event: Event) -> JsonObject:
@@ -153,6 +159,22 @@ def code_of(order: Order, event: Event) -> str:
 def is_away(order: Order, time: Time) -> bool:
     """Say whether it is too late to cancel or to change the order."""
     return order.words.has("COLLECTED") or any(event.stage in _AWAY for event, _ in happened(order, time))
+
+
+def is_over(order: Order, time: Time) -> bool:
+    """Say whether the parcel's way has ended."""
+    return any(event.stage in _OVER for event, _ in happened(order, time))
+
+
+def is_with_post(order: Order, time: Time) -> bool:
+    """Say whether the parcel was handed to Australia Post."""
+    return any(event.stage is Stage.FORWARDED for event, _ in happened(order, time))
+
+
+def comes_back(order: Order, time: Time) -> bool:
+    """Say whether the parcel is on its way back, or is to be."""
+    turned = any(event.stage is Stage.RETURNING for event, _ in happened(order, time))
+    return turned or order.sent_back_at is not None
 
 
 def _until(order: Order, now: datetime) -> datetime:
@@ -189,15 +211,18 @@ def _journey(order: Order, acceleration: float) -> Sequence[Event]:
     if order.words.has("HANDEDON"):
         handed_on = [place for place, event in enumerate(told) if event.stage is Stage.FORWARDED]
         told = told[: handed_on[0] + 1] if handed_on else told
+    if order.sent_back_at is not None:
+        return sent_back(told, order.sent_back_at, origin, acceleration)
     return told
 
 
 def _words(order: Order) -> Mapping[_Step, tuple[str, str]]:
     """Choose the words; those of Australia Post are told in Australia alone."""
     kind = _kind(order)
+    back = {} if order.sent_back_at is None else _BACK_AT_THE_SENDER
     if kind is Kind.COLLECT_POINT and order.request.receiver.zone_code != "AU":
-        return _WORDS
-    return {**_WORDS, **_OTHER_WORDS.get(kind, {})}
+        return {**_WORDS, **back}
+    return {**_WORDS, **_OTHER_WORDS.get(kind, {}), **back}
 
 
 def _place(country: str, city: str, province: str, postcode: str) -> Place:

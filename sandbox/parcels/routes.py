@@ -195,6 +195,18 @@ def _steps(kind: Kind, *, abroad: bool, straight: bool) -> list[_Step]:
     return [step for step in steps if not (straight and step[2] is _H and step[0] in passing)]
 
 
+def sent_back(events: Sequence[Event], asked_at: datetime, origin: Place, acceleration: float) -> list[Event]:
+    """Turn a parcel round: what has not happened when its sender asks for it never does."""
+    way = so_far(events, asked_at)
+    turns_at = way[-1].place if way else origin
+    for stage, hours, place in ((Stage.RETURNING, 2.0, turns_at), (Stage.RETURNED, 20.0, origin)):
+        at = (asked_at + timedelta(hours=hours / acceleration)).replace(microsecond=0)
+        at = max(at, asked_at.replace(microsecond=0) + _SHORTEST_STEP)
+        at = max([at, *(event.at + _SHORTEST_STEP for event in way[-1:])])
+        way.append(Event(stage, at, place, at, Leg.ORIGIN))
+    return way
+
+
 def so_far(events: Sequence[Event], until: datetime) -> list[Event]:
     """Leave out what has not happened by then, whoever knows of it."""
     return [event for event in events if event.at <= until]

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.reader import OrderReader
     from parcelgate.services.orders.retries import Retrier
     from parcelgate.services.orders.retry_queues import RetryQueues
+    from parcelgate.services.orders.returns import OrderReturner
     from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.services.orders.workflow import OrderFlow
     from parcelgate.services.trackings.polls import Polls
@@ -169,6 +170,13 @@ class Runtime:
         from parcelgate.services.orders.change import OrderHolder
 
         return OrderHolder(table=self.table, carriers=self.carriers)
+
+    @cached_property
+    def order_returner(self) -> "OrderReturner":
+        """Has orders sent back."""
+        from parcelgate.services.orders.returns import OrderReturner
+
+        return OrderReturner(table=self.table, carriers=self.carriers, settings=self.settings)
 
     @cached_property
     def order_reader(self) -> "OrderReader":

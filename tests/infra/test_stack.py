@@ -376,6 +376,7 @@ class TestRoutes:
             "POST /v1/orders/{id}/cancel",
             "PATCH /v1/orders/{id}",
             "POST /v1/orders/{id}/hold",
+            "POST /v1/orders/{id}/return",
             "POST /v1/manifests",
             "POST /v1/addresses/validate",
             "POST /v1/rates",

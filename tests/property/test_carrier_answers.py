@@ -588,6 +588,14 @@ QUESTIONS: dict[str, Question] = {
         (Cancellation,),
         ANY,
     ),
+    "lme.send_back": Question(
+        "lme",
+        lambda it: it.send_back(BOUGHT["lme"]),
+        (lme_answer({"orderNo": "N1"}), LME_REFUSED, LME_DUPLICATE, lme_answer(None)),
+        (str, type(None)),
+        (*ANY, UnknownOutcomeError),
+        changes=True,
+    ),
     "lme.update": Question(
         "lme",
         lambda it: it.update(BOUGHT["lme"]),

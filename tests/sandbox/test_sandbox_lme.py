@@ -231,6 +231,56 @@ def test_a_parcel_that_is_out_for_delivery_stays_ordered(lme: Client) -> None:
     assert lme.refused("order/update", order(orderNo=number))[0] == "30006"
 
 
+# Returns.
+
+
+def sent_back(number: str, reference: str = "shop-1") -> JsonObject:
+    return {"orderNo": number, "outOrderNo": reference}
+
+
+def codes(lme: Client, number: str) -> list[str]:
+    routes = lme.ask("order/queryRouteV2", {"orderNo": number})["orderRoutes"]
+    return [event["eventCode"] for event in routes]
+
+
+def test_an_order_that_is_sent_back_turns_round_where_it_is(lme: Client) -> None:
+    number = lme.create()
+    lme.http.post("/_sandbox/advance", json={"seconds": 12 * 3600})
+    way = codes(lme, number)
+
+    assert lme.ask("order/return", sent_back(number)) == {"orderNo": number}
+
+    lme.http.post("/_sandbox/advance", json={"seconds": 60 * 3600})
+    assert codes(lme, number) == [*way, "exception_withdrawing_re_in_warehouse", "sign_in"]
+    assert "out_warehorse_2" not in way
+
+
+def test_an_order_is_sent_back_once(lme: Client) -> None:
+    number = lme.create()
+    lme.ask("order/return", sent_back(number))
+    code, message = lme.refused("order/return", sent_back(number))
+    assert (code, "already exists" in message) == ("30001", True)
+
+
+def test_what_cannot_come_back_is_not_sent_back(lme: Client, other: Client) -> None:
+    number = lme.create()
+    assert lme.refused("order/return", {"orderNo": number})[0] == "20001"
+    assert lme.refused("order/return", {"outOrderNo": "shop-1"})[0] == "20001"
+    assert lme.refused("order/return", sent_back(number, "shop-2"))[0] == "30004"
+    assert lme.refused("order/return", sent_back("FHE00000000000000"))[0] == "30004"
+    assert other.refused("order/return", sent_back(number))[0] == "30004"
+    cancelled = lme.create("shop-2")
+    lme.ask("order/cancel", {"orderNo": cancelled})
+    assert lme.refused("order/return", sent_back(cancelled, "shop-2"))[0] == "30005"
+    receiver = order()["receiver"] | {"province": "Queensland", "city": "Cairns"}
+    far = lme.create("shop-3", receiver=receiver)
+    lme.http.post("/_sandbox/advance", json={"seconds": 25 * 3600})
+    assert lme.refused("order/return", sent_back(far, "shop-3"))[0] == "30008"
+    lme.http.post("/_sandbox/advance", json={"seconds": 40 * 3600})
+    code, message = lme.refused("order/return", sent_back(number))
+    assert (code, "already delivered" in message) == ("30007", True)
+
+
 # Labels, routes, addresses.
 
 

@@ -86,6 +86,19 @@ def test_every_event_is_pushed_once_in_order_sealed_and_signed(lme: Pushed, even
     assert {one["order_number"] for one in attempts} == {number}
 
 
+def test_a_parcel_that_is_sent_back_is_pushed_on_its_way_back(lme: Pushed, eventually: Eventually) -> None:
+    number = lme.create()
+    lme.advance(12)
+    eventually(lambda: len(lme.attempts("shop-1")) == 4)
+
+    lme.ask("order/return", {"orderNo": number, "outOrderNo": "shop-1"})
+
+    lme.advance(60)
+    eventually(lambda: len(lme.attempts("shop-1")) == 6)
+    back = ["exception_withdrawing_re_in_warehouse", "sign_in"]
+    assert [one["about"] for one in lme.attempts("shop-1")] == [*ORDINARY[:4], *back]
+
+
 def test_a_push_has_the_fields_of_the_document_all_of_them_text(lme: Pushed, eventually: Eventually) -> None:
     number = lme.create()
     lme.advance(60)

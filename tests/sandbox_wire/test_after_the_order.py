@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from functions.label_order.handler import handler as label_order
 from functions.route_changes.handler import handler as route_changes
 from parcelgate import aws_clients
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, Order
 from parcelgate.runtime import runtime
 from sandbox import Settings, serve
@@ -78,6 +79,12 @@ class Shop:
 
     def label(self, order: Order, accept: str = "application/json") -> Reply:
         return call("GET /v1/orders/{id}/label", id=order.id, headers={"accept": accept})
+
+    def journey(self, order: Order) -> list[str]:
+        """What the carrier says of the order's parcel, oldest first."""
+        number = order.parcels[0].tracking_number or ""
+        (history,) = runtime.carriers.tracker(order, Deadline.after(10)).track([number])
+        return [str(event.status) for event in sorted(history.events, key=lambda event: event.at)]
 
     def document(self, url: str) -> bytes:
         key = unquote(urlsplit(url).path).removeprefix("/").removeprefix(f"{BUCKET}/")
@@ -464,6 +471,9 @@ class TestAHold:
 
         assert [(reply.status, reply.json()["status"]) for reply in replies] == [(200, "confirmed")] * 2
         assert shop.asked("ubi", "hold") == 1
+        held_at = call("GET /v1/orders/{id}", id=order.id).json()["held_at"]
+        assert [reply.json()["held_at"] for reply in replies] == [held_at] * 2
+        assert held_at
         assert shop.trail(order)[-1] == "order.held"
 
     def test_is_refused_once_the_parcel_is_on_its_way(self, shop: Shop) -> None:
@@ -482,6 +492,64 @@ class TestAHold:
         reply = call("POST /v1/orders/{id}/hold", id=order.id)
 
         assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
+
+
+class TestAReturn:
+    def test_is_asked_for_once_and_the_parcel_comes_back(self, shop: Shop) -> None:
+        order = shop.buys("lme", "r-1")
+        shop.control.post("/advance", json={"seconds": 12 * 3600})
+
+        replies = [call("POST /v1/orders/{id}/return", id=order.id) for _ in range(2)]
+
+        assert [(reply.status, reply.json()["status"]) for reply in replies] == [(200, "confirmed")] * 2
+        assert replies[0].json()["return_requested_at"]
+        assert replies[1].json()["return_requested_at"] == replies[0].json()["return_requested_at"]
+        assert shop.asked("lme", "return") == 1
+        assert shop.trail(order)[-1] == "order.return_requested"
+        assert shop.journey(order)[-1] != "returning"
+        shop.control.post("/advance", json={"seconds": 5 * 3600})
+        assert shop.journey(order)[-1] == "returning"
+        shop.control.post("/advance", json={"seconds": 40 * 3600})
+        assert shop.journey(order)[-2:] == ["returning", "delivered"], "a delivery that follows a return"
+
+    def test_is_refused_once_the_parcel_is_delivered(self, shop: Shop) -> None:
+        order = shop.buys("lme", "r-1")
+        shop.control.post("/advance", json={"seconds": 60 * 3600})
+
+        reply = call("POST /v1/orders/{id}/return", id=order.id)
+
+        assert (reply.status, reply.code) == (409, "cannot_change")
+        assert reply.json()["carrier"]["code"] == "30007"
+        assert call("GET /v1/orders/{id}", id=order.id).json()["return_requested_at"] is None
+
+    def test_whose_answer_is_lost_is_settled_by_the_next_one(self, shop: Shop) -> None:
+        order = shop.buys("lme", "r-1")
+        shop.fault("lme", "return", "reset_after")
+
+        lost = call("POST /v1/orders/{id}/return", id=order.id)
+
+        assert (lost.status, lost.code) == (503, "carrier_unavailable")
+        shown = call("GET /v1/orders/{id}", id=order.id).json()
+        assert (shown["attention"]["code"], shown["return_requested_at"]) == ("return_unknown", None)
+        again = call("POST /v1/orders/{id}/return", id=order.id)
+        assert (again.status, again.json()["attention"]) == (200, None)
+        assert again.json()["return_requested_at"]
+
+    def test_is_not_offered_by_everybody(self, shop: Shop) -> None:
+        order = shop.buys("ubi", "r-1")
+
+        reply = call("POST /v1/orders/{id}/return", id=order.id)
+
+        assert (reply.status, reply.code) == (422, "not_supported_by_carrier")
+
+    def test_of_an_order_that_is_cancelled_is_no_live_orders(self, shop: Shop) -> None:
+        order = shop.buys("lme", "r-1")
+        call("POST /v1/orders/{id}/cancel", id=order.id)
+
+        reply = call("POST /v1/orders/{id}/return", id=order.id)
+
+        assert (reply.status, reply.code) == (409, "order_not_live")
+        assert shop.asked("lme", "return") == 0
 
 
 class TestAManifest:
@@ -512,6 +580,8 @@ class TestAManifest:
             "failed",
         ]
         assert shop.trail(first)[-1] == "order.closed"
+        shown = [call("GET /v1/orders/{id}", id=each).json()["manifest_id"] for each in (first.id, gone.id)]
+        assert shown == [manifest["id"], None]
 
     def test_is_the_end_of_changes(self, shop: Shop) -> None:
         order = shop.buys("ubi", "r-1")
@@ -659,8 +729,9 @@ class TestServices:
     [
         lambda order, **who: call("PATCH /v1/orders/{id}", id=order.id, body={"metadata": {"a": "b"}}, **who),
         lambda order, **who: call("POST /v1/orders/{id}/hold", id=order.id, **who),
+        lambda order, **who: call("POST /v1/orders/{id}/return", id=order.id, **who),
     ],
-    ids=["change", "hold"],
+    ids=["change", "hold", "return"],
 )
 def test_nobody_touches_the_orders_of_others(shop: Shop, ask: Callable[..., Reply]) -> None:
     order = shop.buys("ubi", "r-1")

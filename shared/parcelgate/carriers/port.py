@@ -201,6 +201,19 @@ class Holds(Protocol):
 
 
 @runtime_checkable
+class Returns(Protocol):
+    """A carrier that sends an order back to its sender when it is asked to."""
+
+    def send_back(self, order: Order) -> str | None:
+        """Ask the carrier to send the order back. Gives the number that it has on its way back, if a new one.
+
+        Raises RefusedError when it is too late, and UnknownOutcomeError when the carrier may have taken the
+        request. A request that is repeated after that must not send back anything else.
+        """
+        ...
+
+
+@runtime_checkable
 class Manifests(Protocol):
     """A carrier that closes orders before they are handed over. Closed orders cannot be changed."""
 

@@ -308,6 +308,19 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     compensating_since: datetime | None = None
 
 
+class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands with asking the carrier to send the order back to its sender.
+
+    `asking_until` is set before the carrier is asked: the latest moment at which the request can still be on
+    its way. `lost` is set once an answer was lost: the carrier may have taken that request. `taken_at` is
+    when the carrier took it.
+    """
+
+    asking_until: datetime | None = None
+    lost: bool = False
+    taken_at: datetime | None = None
+
+
 class BatchPlace(msgspec.Struct, frozen=True):
     """The batch an order came in, and its place there, from 0."""
 
@@ -332,7 +345,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     `changing_until` is set while a change is on its way to the carrier: the latest moment at which its sender
     can still be alive. `held_at` says when the carrier was asked to hold the order. `manifest_id` is the
-    manifest by which it was closed with the carrier. `earlier_tracking_ids` are the trackings of parcels
+    manifest by which it was closed with the carrier. `return_request` says how far a request to send it back
+    has come. `earlier_tracking_ids` are the trackings of parcels
     under numbers that a change has replaced. `correlation_id` is the id of the request that made it.
     `price_source` means nothing while there is no price.
     """
@@ -371,6 +385,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     changing_until: datetime | None = None
     held_at: datetime | None = None
     manifest_id: str | None = None
+    return_request: ReturnRequest | None = None
     earlier_tracking_ids: tuple[str, ...] = ()
 
     version: int = 1

@@ -38,6 +38,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "refund_failed": (503, "The carrier has not accepted the refund"),
     "late_success": (503, "The carrier reports success for an order that has failed here"),
     "change_unknown": (503, "Nobody can tell whether the carrier has taken the change"),
+    "return_unknown": (503, "Nobody can tell whether the carrier sends the order back"),
     "workflow_ended": (500, "The order's workflow ended before the order did"),
 }
 

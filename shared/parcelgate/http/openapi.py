@@ -41,7 +41,7 @@ _GATEWAY = (401, 404, 413, 429)
 """Statuses that the gateway may also answer by itself."""
 _ONLY_INSIDE_ORDERS = frozenset({
     "outcome_unknown", "deadline_passed", "answer_mismatch", "carrier_order_conflict", "refund_failed",
-    "late_success", "change_unknown", "workflow_ended", "price_above_max",
+    "late_success", "change_unknown", "return_unknown", "workflow_ended", "price_above_max",
 })  # fmt: skip
 
 

@@ -186,6 +186,12 @@ FUNCTIONS: Mapping[str, Function] = {
             answers={200: Response("orders.OrderResource")}, problems=(503,),
         ),
     )),
+    "return_order": Function(1024, 25, (
+        Route(
+            "POST /v1/orders/{id}/return", "return_order", "Orders", scope="orders:write",
+            answers={200: Response("orders.OrderResource")}, problems=(503,),
+        ),
+    )),
     "close_manifest": Function(1024, 28, (
         Route(
             "POST /v1/manifests", "close_manifest", "Orders", scope="orders:write",

@@ -27,6 +27,7 @@ STATUSES = {
             "cancel_order",
             "change_order",
             "hold_order",
+            "return_order",
             "put_rate_card",
             "read_rate_card",
             "read_tracking",

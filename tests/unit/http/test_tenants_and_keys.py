@@ -91,6 +91,7 @@ ROWS: dict[str, Row] = {
     "POST /v1/orders/{id}/cancel": Row(lambda its: {"id": its.ubi_order}, shows=False),
     "PATCH /v1/orders/{id}": Row(lambda its: {"id": its.order, "body": {"metadata": {"a": "b"}}}),
     "POST /v1/orders/{id}/hold": Row(lambda its: {"id": its.ubi_order}, shows=False),
+    "POST /v1/orders/{id}/return": Row(lambda its: {"id": its.ubi_order}, shows=False),
     "POST /v1/manifests": Row(
         lambda its: {"body": {"carrier": "ubi", "order_ids": [its.ubi_order]}},
         stranger=201,

@@ -16,7 +16,7 @@ PROFILE = CarrierProfile(
     label_formats=("pdf",),
     grades=graded(
         documented="webhook",
-        public="create find_by_reference track cancel authentication",
+        public="create find_by_reference track cancel return authentication",
         assumed="update label validate_address verify_webhook limits",
     ),
 )

@@ -41,6 +41,7 @@ from parcelgate.carriers.toolkit.models import Sent
 from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CarrierWords, FieldError
+from parcelgate.domain.trackings import same_number
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +64,10 @@ _REASONS = {
 
 
 class Adapter:
-    """One LME account: Carrier, Cancels, Updates, ProvidesLabels, ValidatesAddresses, VerifiesWebhooks."""
+    """One LME account.
+
+    Carrier, Cancels, Updates, Returns, ProvidesLabels, ValidatesAddresses, VerifiesWebhooks.
+    """
 
     track_batch = 1
     """One call asks about one number (public)."""
@@ -185,6 +189,25 @@ class Adapter:
         if not isinstance(result, Confirmed):
             raise UnknownOutcomeError(f"{Call.UPDATE}: LME's reply is about another order")
         return result
+
+    def send_back(self, order: Order) -> str | None:
+        """Ask for the order's return (public; how LME says no is assumed).
+
+        The answer has an `orderNo`, of which nobody says whose it is: another number than the order's is
+        taken for the return's own (assumed). An order whose return LME has already counts as taken now
+        (assumed). Raises RefusedError, AuthenticationError, TransientError or UnknownOutcomeError.
+        """
+        number = order.carrier_order_number
+        if not number:
+            raise RefusedError(f"{Call.RETURN}: the order has no carrier order number")
+        query = wire.ReturnQuery(order_no=number, out_order_no=order.reference)
+        answer, meaning = self._settled(Call.RETURN, lambda _: query, safe=False)
+        if meaning is not None and meaning.kind is not ErrorKind.DUPLICATE:
+            raise self._refusal(Call.RETURN, answer, meaning)
+        data = results.order_data(answer)
+        if data is None or data.order_no is None or same_number(data.order_no, number):
+            return None
+        return data.order_no
 
     def label(self, order: Order) -> list[LabelFile]:
         """The parcel's label (all of it assumed).

@@ -31,6 +31,7 @@ class Call(StrEnum):
     CREATE = "create"
     DETAIL = "detail"
     CANCEL = "cancel"
+    RETURN = "return"
     UPDATE = "update"
     ROUTE = "route"
     ROUTE_V2 = "route_v2"
@@ -43,6 +44,8 @@ PATHS = {
     Call.CREATE: "server/gateway/order/create",
     Call.DETAIL: "server/gateway/order/query",
     Call.CANCEL: "server/gateway/order/cancel",
+    # It is in the SDK, and not in LME's list of interfaces.
+    Call.RETURN: "server/gateway/order/return",
     Call.ROUTE: "server/gateway/order/queryRoute",
     # Public: vendor's page queryOrderRouteV2.
     Call.ROUTE_V2: "server/gateway/order/queryRouteV2",

@@ -66,6 +66,13 @@ class OrderQuery(Sent):
     order_no: Required | None = None
 
 
+class ReturnQuery(Sent):
+    """Which order is to be sent back, by both numbers (public: the vendor's SDK)."""
+
+    order_no: Required
+    out_order_no: Required
+
+
 class AddressQuery(Sent):
     """An address to be checked (assumed)."""
 

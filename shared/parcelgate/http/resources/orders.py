@@ -92,6 +92,9 @@ class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
     carrier_details: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    manifest_id: str | None
+    held_at: datetime | None
+    return_requested_at: datetime | None
     links: OrderLinks
 
 
@@ -170,6 +173,7 @@ def order_resource(
         label=copied(OrderLabelResource, order.label),
         problem=shown(order.problem),
         attention=shown(order.attention),
+        return_requested_at=order.return_request.taken_at if order.return_request else None,
         links=OrderLinks(self=link, label=f"{link}/label", tracking=f"{link}/tracking"),
     )
 

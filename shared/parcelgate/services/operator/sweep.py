@@ -12,6 +12,7 @@ accepted, processing   With a workflow: the workflow is started, or gets more ti
 cancelling             It goes to the retry queue
 confirmed, no label    The retry queue fetches the label once more. The next time the label is given up
 confirmed, changing    The function that changed it died. The client is told, and the label fetched again
+confirmed, returning   The function that asked for the return died. The client is told
 webhook in the inbox   It goes to the inbox queue again
 unfinished batch       Entries that nobody has begun go to their queues again, or are given up
 =====================  ==============================================================================
@@ -157,7 +158,9 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
                 self.queues.enqueue(order, Action.CANCEL, at=at)
                 self._set_deadline(order, transitions.retries_end(self.settings, at))
             case OrderStatus.CONFIRMED if order.changing_until is not None:
-                self._lose_the_change(orders, order)
+                self._lose(orders, order, _change_lost)
+            case OrderStatus.CONFIRMED if _asks_for_return(order):
+                self._lose(orders, order, _return_lost)
             case OrderStatus.CONFIRMED if (
                 order.label.status is LabelStatus.PENDING and not order.label.last_try
             ):
@@ -169,13 +172,13 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 self._set_deadline(order, None)
 
-    def _lose_the_change(self, orders: "Orders", order: Order) -> None:
-        def lost(order: Order) -> Change | None:
-            if order.changing_until is None or not self._overdue(order):
-                return None
-            return transitions.change_lost(order, at=self.clock(), settings=self.settings)
-
-        transitions.apply(orders, order, lost)
+    def _lose(self, orders: "Orders", order: Order, lost: "_Lost") -> None:
+        """Show that the function died that was asking the carrier to change the order, or to send it back."""
+        transitions.apply(
+            orders,
+            order,
+            lambda order: lost(order, self.clock(), self.settings) if self._overdue(order) else None,
+        )
 
     def _overdue(self, order: Order) -> bool:
         return order.watch_at is not None and order.watch_at <= self.clock()
@@ -218,6 +221,23 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             ).decode(),
         )
         inbox.postpone(ref.id, self.clock() + _INBOX_AGAIN)
+
+
+type _Lost = Callable[[Order, datetime, Settings], Change | None]
+
+
+def _change_lost(order: Order, at: datetime, settings: Settings) -> Change | None:
+    if order.changing_until is None:
+        return None
+    return transitions.change_lost(order, at=at, settings=settings)
+
+
+def _asks_for_return(order: Order) -> bool:
+    return order.return_request is not None and order.return_request.asking_until is not None
+
+
+def _return_lost(order: Order, at: datetime, settings: Settings) -> Change | None:
+    return transitions.return_lost(order, at=at, settings=settings) if _asks_for_return(order) else None
 
 
 def _has_workflow(order: Order) -> bool:

@@ -20,7 +20,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Actor, Order, OrderStatus, Parcel, PriceSource, Waiting, WaitingFor
-from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
+from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Tracking, same_number
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -125,8 +125,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
         self, orders: "Orders", order: Order, amendment: Amendment
     ) -> tuple[Order, Order | None, datetime]:
         """Mark the order. Returns it, the changed order (None: do not ask the carrier), and the mark."""
-        # No other request has this mark, so a write whose answer was lost can be recognised.
-        mark = self.clock() + LONGEST_CHANGE + timedelta(microseconds=secrets.randbelow(1000))
+        mark = own_mark(self.clock())
         amended: Order | None = None
 
         def claim(order: Order) -> Change | None:
@@ -151,9 +150,7 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
             detail = "The order was closed with the carrier and cannot be changed any more."
             errors = [FieldError("", "already_closed", detail)]
             raise ProblemError("cannot_change", detail, errors=errors, order_id=order.id)
-        if order.changing_until is not None and self.clock() < order.changing_until:
-            detail = "Another change of the order is on its way to the carrier."
-            raise ProblemError("cannot_change", detail, order_id=order.id, retry_after=RETRY_SECONDS)
+        problems.must_not_be_under_way(order, self.clock())
 
     @staticmethod
     def _unmark(orders: "Orders", order: Order, mark: datetime, decide: Decide) -> Order:
@@ -224,10 +221,8 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
 
     def _released(self, order: Order) -> Change:
         """The order as it was before it was marked."""
-        watch_at = order.watch_at
-        if order.status is OrderStatus.CONFIRMED:
-            waits = transitions.wants_label(order)
-            watch_at = transitions.workflow_ends(self.settings, self.clock()) if waits else None
+        after = msgspec.structs.replace(order, changing_until=None)
+        watch_at = transitions.deadline_left(after, at=self.clock(), settings=self.settings)
         return Change(after=order.changed(at=order.updated_at, changing_until=None, watch_at=watch_at))
 
 
@@ -267,6 +262,14 @@ class OrderHolder(msgspec.Struct, frozen=True, kw_only=True):
             return transitions.noted(order, at, "order.held", Actor.CLIENT, held_at=at)
 
         return transitions.apply(orders, order, held)
+
+
+def own_mark(at: datetime) -> datetime:
+    """Until when a request that begins now can still be on its way to the carrier.
+
+    No other request has the same mark, so a write whose answer was lost can be recognised.
+    """
+    return at + LONGEST_CHANGE + timedelta(microseconds=secrets.randbelow(1000))
 
 
 def _refused(order: Order, error: RefusedError) -> ProblemError:

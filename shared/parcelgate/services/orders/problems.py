@@ -5,6 +5,7 @@ request about an order.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from parcelgate.carriers.errors import (
     AccountError,
@@ -167,6 +168,16 @@ def change_unknown() -> Problem:
     )
 
 
+def return_unknown(words: CarrierWords | None = None) -> Problem:
+    """The carrier was asked to send the order back, and nobody knows whether it will."""
+    return Problem(
+        code="return_unknown",
+        detail="The carrier was asked to send the order back and its answer was lost. "
+        "Send the request again, or see by the parcel's tracking whether it comes back.",
+        carrier=words,
+    )
+
+
 _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
     # The narrower kinds first.
     AccountError: ("account_unusable", "The carrier account cannot be used as it is."),
@@ -208,6 +219,15 @@ def must_be_confirmed(order: Order, *, otherwise: str) -> None:
         raise ProblemError("not_yet_confirmed", detail, order_id=order.id, retry_after=RETRY_SECONDS)
     words = str(order.status).replace("_", " ")
     raise ProblemError(otherwise, f"The order is not confirmed any more: {words}.", order_id=order.id)
+
+
+def must_not_be_under_way(order: Order, at: datetime) -> None:
+    """Check that no other request is asking the carrier about the order. Raises ProblemError."""
+    request = order.return_request
+    for until in (order.changing_until, request.asking_until if request else None):
+        if until is not None and at < until:
+            detail = "Another request about the order is on its way to the carrier."
+            raise ProblemError("cannot_change", detail, order_id=order.id, retry_after=RETRY_SECONDS)
 
 
 def not_offered(order: Order, what: str) -> ProblemError:

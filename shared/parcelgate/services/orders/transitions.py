@@ -31,6 +31,7 @@ from parcelgate.domain.orders import (
     Parcel,
     PriceSource,
     Refund,
+    ReturnRequest,
     Submission,
     Waiting,
     WaitingFor,
@@ -596,7 +597,14 @@ def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored. The order needs no deadline any more."""
     trouble = trouble_left(order, "label_unavailable")
     return noted(
-        order, at, "label.ready", Actor.WORKFLOW, label=label, watch_at=None, waiting=None, attention=trouble
+        order,
+        at,
+        "label.ready",
+        Actor.WORKFLOW,
+        label=label,
+        watch_at=_return_due(order),
+        waiting=None,
+        attention=trouble,
     )
 
 
@@ -611,7 +619,7 @@ def label_unavailable(order: Order, *, at: datetime, words: CarrierWords | None 
         detail=problem.code,
         label=msgspec.structs.replace(order.label, status=LabelStatus.UNAVAILABLE),
         attention=problem,
-        watch_at=None,
+        watch_at=_return_due(order),
         waiting=None,
     )
 
@@ -644,6 +652,47 @@ def change_lost(order: Order, *, at: datetime, settings: Settings) -> Change:
         label=order.label.thrown_away(),
         watch_at=workflow_ends(settings, at) if waits else order.watch_at,
         waiting=waiting(order, WaitingFor.LABEL, at=at) if waits else order.waiting,
+    )
+
+
+def deadline_left(order: Order, *, at: datetime, settings: Settings) -> datetime | None:
+    """The deadline of an order that is as it was, once a request about it has ended."""
+    if order.status is not OrderStatus.CONFIRMED:
+        return order.watch_at
+    label_due = workflow_ends(settings, at) if wants_label(order) else None
+    return order.changing_until or _return_due(order) or label_due
+
+
+def _return_due(order: Order) -> datetime | None:
+    return None if order.return_request is None else order.return_request.asking_until
+
+
+def return_taken(order: Order, number: str | None, *, at: datetime, settings: Settings) -> Change:
+    """The carrier has taken the request to send the order back, under `number` if it has a new one."""
+    after = msgspec.structs.replace(order, return_request=ReturnRequest(taken_at=at))
+    return noted(
+        order,
+        at,
+        "order.return_requested",
+        Actor.CLIENT,
+        detail=number,
+        return_request=after.return_request,
+        attention=trouble_left(order, "return_unknown"),
+        watch_at=deadline_left(after, at=at, settings=settings),
+    )
+
+
+def return_lost(
+    order: Order, *, at: datetime, settings: Settings, words: CarrierWords | None = None
+) -> Change:
+    """It is unknown whether the carrier has taken a request to send the order back."""
+    after = msgspec.structs.replace(order, return_request=ReturnRequest(lost=True))
+    return attention(
+        order,
+        problems.return_unknown(words),
+        at=at,
+        return_request=after.return_request,
+        watch_at=deadline_left(after, at=at, settings=settings),
     )
 
 

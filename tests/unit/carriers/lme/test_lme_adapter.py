@@ -15,6 +15,7 @@ from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
     LabelPendingError,
+    Refusal,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -339,6 +340,49 @@ def test_the_reasons_not_to_cancel_are_told_apart(answer: Any, says: str) -> Non
     with pytest.raises(RefusedError, match=says) as raised:
         adapter(answering("cancel", answer)).cancel(confirmed_order(), at=NOON)
     assert raised.value.words is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        (success(), None),
+        (success({"orderNo": f" {NUMBER.lower()}"}), None),
+        (success({"orderNo": "FHE16753011400099"}), "FHE16753011400099"),
+        (refusal("6", "the return already exists"), None),
+    ],
+)
+def test_a_return_names_the_order_by_both_numbers(answer: Any, number: str | None) -> None:
+    transport = answering("return", answer)
+    assert adapter(transport).send_back(confirmed_order()) == number
+    assert transport.requests[0].url.endswith("/server/gateway/order/return")
+    assert plain(transport.requests[0].body or b"") == {"orderNo": NUMBER, "outOrderNo": "SDK-1"}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("the parcel is already delivered", Refusal.ALREADY_CLOSED),
+        ("order does not exist", Refusal.UNKNOWN_ORDER),
+        ("already cancelled", Refusal.ALREADY_CANCELLED),
+        ("no", None),
+    ],
+)
+def test_the_reasons_not_to_send_an_order_back_are_told_apart(message: str, reason: Refusal | None) -> None:
+    with pytest.raises(RefusedError) as raised:
+        adapter(answering("return", refusal("6", message))).send_back(confirmed_order())
+    assert raised.value.reason is reason
+    assert raised.value.words is not None
+
+
+@pytest.mark.parametrize("answer", [HTML, refusal("500", "oops"), refusal("200", "SUCCESS")])
+def test_a_return_whose_answer_cannot_be_used_may_have_been_taken(answer: Any) -> None:
+    with pytest.raises(UnknownOutcomeError):
+        adapter(answering("return", answer)).send_back(confirmed_order())
+
+
+def test_an_order_without_a_number_cannot_be_sent_back() -> None:
+    with pytest.raises(RefusedError):
+        adapter(answering("return", success())).send_back(order_of())
 
 
 def test_a_cancel_that_went_wrong_may_be_sent_again() -> None:

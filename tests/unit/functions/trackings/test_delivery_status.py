@@ -79,6 +79,7 @@ def test_an_order_that_is_not_confirmed_is_pending_without_a_question(
     [
         ("POST /v1/orders/{id}/cancel", "order_canceller", "cancel", None),
         ("POST /v1/orders/{id}/hold", "order_holder", "hold", None),
+        ("POST /v1/orders/{id}/return", "order_returner", "send_back", None),
         ("PATCH /v1/orders/{id}", "order_changer", "change", {"metadata": {"a": "b"}}),
     ],
 )

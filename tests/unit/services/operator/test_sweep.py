@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
+from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, ReturnRequest
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
@@ -146,6 +146,20 @@ def test_what_is_not_due_is_left_alone(world: World) -> None:
     order = world.start_order()
     assert run(world) == 0
     assert world.order(order).version == order.version
+
+
+def test_a_return_whose_function_died_is_told_and_the_label_is_still_fetched(world: World) -> None:
+    asking = ReturnRequest(asking_until=world.clock.now - timedelta(seconds=1))
+    order = overdue(world, "returning", status=OrderStatus.CONFIRMED, return_request=asking)
+
+    run(world)
+
+    after = world.order(order)
+    assert after.return_request == ReturnRequest(lost=True)
+    assert after.attention is not None
+    assert after.attention.code == "return_unknown"
+    assert after.label == order.label
+    assert after.watch_at is not None, "its label is still looked after"
 
 
 def test_a_change_whose_function_died_is_told_and_the_label_fetched_anew(world: World) -> None:
