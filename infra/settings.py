@@ -44,6 +44,7 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "route_changes": Size(512, 60),
         "retry_order": Size(512, 60),
         "label_order": Size(1024, 60),
+        "print_labels": Size(1024, 120),
         "poll_trackings": Size(1769, 60),
         "poll_nudged": Size(1024, 60),
     }

@@ -16,7 +16,7 @@ from infra.parts.batches import Batches
 from infra.parts.dashboards import Dashboards
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
-from infra.parts.labels import LabelQueue, Labels
+from infra.parts.labels import LabelQueue, Labels, PrintQueue
 from infra.parts.order_flow import OrderFlow
 from infra.parts.retries import RetryQueues
 from infra.parts.store import Store
@@ -48,11 +48,12 @@ class ParcelgateStack(Stack):
 
         labels = Labels(self, "Labels", settings=settings)
         label_queue = LabelQueue(self, "LabelQueue", base, labels=labels)
+        prints = PrintQueue(self, "PrintQueue", base, labels=labels)
         retries = RetryQueues(self, "Retries", base, labels=labels)
         batches = Batches(self, "Batches", base, retries=retries)
         polls = TrackingPolls(self, "TrackingPolls", base)
         inbox = Inbox(self, "Webhooks", base, polls=polls, retries=retries)
-        add_api_functions(base, labels=labels, retries=retries, batches=batches, polls=polls)
+        add_api_functions(base, labels=labels, prints=prints, retries=retries, batches=batches, polls=polls)
         api = HttpApi(self, "Api", settings=settings, functions=functions, routes=tuple(ROUTES.values()))
         flow = OrderFlow(self, "OrderFlow", base, labels=labels, webhook_base_url=api.url)
         router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue, public_url=api.url)
@@ -66,6 +67,7 @@ class ParcelgateStack(Stack):
             "inbox": inbox.work.dead_letters,
             "changes": router.dead_letters,
             "labels": label_queue.work.dead_letters,
+            "label-documents": prints.work.dead_letters,
             "order-flow": flow.dead_letters,
             "sweep": sweep.dead_letters,
             "nudges": polls.nudged.dead_letters,
@@ -75,6 +77,7 @@ class ParcelgateStack(Stack):
         alarms.alarm_on_queues(
             inbox=inbox.work,
             labels=label_queue.work,
+            prints=prints.work,
             nudges=polls.nudged,
             retries=retries.queues,
             batches=batches.queues,
@@ -95,7 +98,13 @@ class ParcelgateStack(Stack):
             for carrier, worker in queues_of.items()
         }
         if not settings.local and settings.dashboards:
-            workers = {"inbox": inbox.work, "labels": label_queue.work, "nudges": polls.nudged, **of_carriers}
+            workers = {
+                "inbox": inbox.work,
+                "labels": label_queue.work,
+                "label-documents": prints.work,
+                "nudges": polls.nudged,
+                **of_carriers,
+            }
             dashboards = Dashboards(
                 self, "Dashboards", settings=settings, functions=functions, access_log=api.access_log
             )

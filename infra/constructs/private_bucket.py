@@ -19,6 +19,8 @@ class PrivateBucket(s3.Bucket):
         How long an overwritten or deleted object can be restored, in days; 0: not at all.
     no_access_log_because
         Why there is no log of who read it.
+    kept_a_day
+        What the keys of objects begin with that are kept for one day only and cannot be brought back.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class PrivateBucket(s3.Bucket):
         kept_days: int,
         undo_days: int = 0,
         no_access_log_because: str,
+        kept_a_day: str | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -47,12 +50,24 @@ class PrivateBucket(s3.Bucket):
                     expiration=Duration.days(kept_days),
                     noncurrent_version_expiration=Duration.days(undo_days) if undo_days else None,
                     abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
+                ),
+                *([_one_day(kept_a_day, undo=undo_days > 0)] if kept_a_day else []),
             ],
         )
         acknowledge(self, no_access_log_because, "AwsSolutions-S1")
 
-    def object_access(self, *operations: str, because: str, **environment: str) -> Access:
-        """Operations on the objects, such as `GetObject`; `because` says why on all of them."""
+    def object_access(self, *operations: str, because: str, under: str = "", **environment: str) -> Access:
+        """Operations on the objects whose keys begin with `under`, such as `GetObject`.
+
+        `because` says why on all of them.
+        """
         actions = (f"s3:{name}" for name in operations)
-        return access(allow(*actions, on=self.arn_for_objects("*")), because=because, **environment)
+        return access(allow(*actions, on=self.arn_for_objects(f"{under}*")), because=because, **environment)
+
+
+def _one_day(prefix: str, *, undo: bool) -> s3.LifecycleRule:
+    """Of two rules that hold for an object S3 follows the one that ends earlier."""
+    day = Duration.days(1)
+    return s3.LifecycleRule(
+        prefix=prefix, expiration=day, noncurrent_version_expiration=day if undo else None
+    )

@@ -72,6 +72,7 @@ _FIVE_MINUTES = Duration.minutes(5)
 _OLDEST = {
     "inbox": Duration.minutes(10),
     "labels": Duration.hours(1),
+    "label-documents": Duration.minutes(10),
     "nudges": Duration.minutes(30),
     "retries": Duration.hours(2),
     "batches": Duration.hours(1),
@@ -180,6 +181,7 @@ class Alarms(Construct):
         *,
         inbox: QueueWorker,
         labels: QueueWorker,
+        prints: QueueWorker,
         nudges: QueueWorker,
         retries: Mapping[str, QueueWorker],
         batches: Mapping[str, QueueWorker],
@@ -192,6 +194,7 @@ class Alarms(Construct):
         oldest = {
             "inbox": (inbox, _OLDEST["inbox"]),
             "labels": (labels, _OLDEST["labels"]),
+            "label-documents": (prints, _OLDEST["label-documents"]),
             "nudges": (nudges, _OLDEST["nudges"]),
             **{f"retries-{carrier}": (worker, _OLDEST["retries"]) for carrier, worker in retries.items()},
             **{f"batches-{carrier}": (worker, _OLDEST["batches"]) for carrier, worker in batches.items()},

@@ -13,7 +13,7 @@ from infra.constructs.access import Access, acknowledge
 from infra.constructs.functions import LambdaFunctions
 from infra.parts.batches import Batches
 from infra.parts.foundation import Foundation
-from infra.parts.labels import Labels
+from infra.parts.labels import Labels, PrintQueue
 from infra.parts.retries import RetryQueues
 from infra.parts.store import EVENT_LISTS, LISTS
 from infra.parts.tracking_polls import TrackingPolls
@@ -39,7 +39,13 @@ AUTHORIZER = "authorize"
 
 
 def add_api_functions(
-    base: Foundation, *, labels: Labels, retries: RetryQueues, batches: Batches, polls: TrackingPolls
+    base: Foundation,
+    *,
+    labels: Labels,
+    prints: PrintQueue,
+    retries: RetryQueues,
+    batches: Batches,
+    polls: TrackingPolls,
 ) -> None:
     """Make the functions behind the API, each with what it may use."""
     table, accounts, timings = base.store.access, base.account_access(), base.timings()
@@ -66,6 +72,8 @@ def add_api_functions(
         "read_batch": [table("Query")],
         "read_orders": [table("GetItem", "BatchGetItem", "Query", query=LISTS)],
         "get_label": [changes, *carrier, labels.access("GetObject", "PutObject")],
+        "create_label_document": [settles, prints.send_access()],
+        "read_label_document": [table("GetItem"), labels.printout_access("GetObject")],
         "cancel_order": [joins, *carrier, retries.send_access()],
         "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
         "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],

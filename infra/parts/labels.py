@@ -1,5 +1,6 @@
-"""Labels: their bucket, and the queue of orders whose labels are not fetched by a workflow."""
+"""Labels: their bucket, and the queues of labels to be fetched and of label documents to be made."""
 
+from aws_cdk import Duration
 from constructs import Construct
 
 from infra.constructs.access import Access, access, allow, allow_batches
@@ -7,12 +8,16 @@ from infra.constructs.private_bucket import PrivateBucket
 from infra.constructs.queue_worker import QueueWorker
 from infra.parts.foundation import Foundation
 from infra.settings import Settings
+from parcelgate.services.labels.printouts import FOLDER
 
 _RECEIVES = 200
 """The function itself gives up at the order's deadline; this is for a message that kills it."""
 
 _UNDO_DAYS = 30
 """How many days an overwritten or deleted label can be restored."""
+
+_PRINT_TRIES = 3
+"""All of them end before the client is told that there is no document."""
 
 
 class Labels(Construct):
@@ -28,6 +33,7 @@ class Labels(Construct):
             undo_days=_UNDO_DAYS,
             no_access_log_because="Who fetched a label stands in our own logs, without the link; a second "
             "bucket of access logs would hold the signed links themselves.",
+            kept_a_day=f"{FOLDER}/",
         )
 
     def access(self, *operations: str) -> Access:
@@ -37,6 +43,45 @@ class Labels(Construct):
             because="Every label is an object of its own.",
             LABEL_BUCKET=self.bucket.bucket_name,
         )
+
+    def printout_access(self, *operations: str) -> Access:
+        """Operations on the PDFs of many orders' labels, and on no label."""
+        return self.bucket.object_access(
+            *operations,
+            because="Every document is an object of its own.",
+            under=f"{FOLDER}/",
+            LABEL_BUCKET=self.bucket.bucket_name,
+        )
+
+
+class PrintQueue(Construct):
+    """The queue of PDFs of many orders' labels, and the function that makes them."""
+
+    def __init__(self, scope: Construct, id: str, base: Foundation, *, labels: Labels) -> None:
+        super().__init__(scope, id)
+        # A message is one call of the function: nothing waits in front of it.
+        hidden = Duration.seconds(base.settings.size("print_labels").timeout + 30)
+        self.work = QueueWorker(
+            self,
+            "Prints",
+            settings=base.settings,
+            worker="print_labels",
+            receives=_PRINT_TRIES,
+            hidden=hidden,
+        )
+        function = base.functions.add(
+            "print_labels",
+            self.work.work_access(),
+            base.store.access("GetItem", "BatchGetItem", "PutItem"),
+            labels.access("GetObject"),
+            labels.printout_access("PutObject"),
+        )
+        self.work.feed(function, batch_size=1, concurrency=base.settings.label_concurrency)
+
+    def send_access(self) -> Access:
+        """Asking for a PDF."""
+        queue = self.work.queue
+        return access(allow("sqs:SendMessage", on=queue.queue_arn), PRINT_QUEUE_URL=queue.queue_url)
 
 
 class LabelQueue(Construct):

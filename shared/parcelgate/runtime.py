@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.documents import LabelStore
     from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
     from parcelgate.services.labels.links import LabelViewer
+    from parcelgate.services.labels.printing import PrintoutWorker
+    from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
     from parcelgate.services.operator.sweep import Sweep
     from parcelgate.services.orders.cancel import Canceller
     from parcelgate.services.orders.change import OrderChanger, OrderHolder
@@ -293,6 +295,27 @@ class Runtime:
         from parcelgate.services.labels.links import LabelViewer
 
         return LabelViewer(self.table, client("s3"), self.settings.label_bucket, lambda: self.label_fetcher)
+
+    @cached_property
+    def printout_desk(self) -> "PrintoutDesk":
+        """Takes requests for the labels of many orders."""
+        from parcelgate.services.labels.printouts import PrintoutDesk
+
+        return PrintoutDesk(table=self.table, sqs=client("sqs"), queue_url=self.settings.print_queue_url)
+
+    @cached_property
+    def printout_viewer(self) -> "PrintoutViewer":
+        """Links to the labels of many orders."""
+        from parcelgate.services.labels.printouts import PrintoutViewer
+
+        return PrintoutViewer(table=self.table, s3=client("s3"), bucket=self.settings.label_bucket)
+
+    @cached_property
+    def printout_worker(self) -> "PrintoutWorker":
+        """Puts the labels of many orders into one PDF."""
+        from parcelgate.services.labels.printing import PrintoutWorker
+
+        return PrintoutWorker(table=self.table, s3=client("s3"), bucket=self.settings.label_bucket)
 
     # What carriers offer
 

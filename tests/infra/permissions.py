@@ -49,6 +49,14 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table by_reference": {"dynamodb:Query"},
     },
     "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
+    "create_label_document": {"table": SETTLE, "print queue": SEND},
+    "read_label_document": {"table": READ, "label documents": {"s3:GetObject"}},
+    "print_labels": {
+        "table": WRITE | {"dynamodb:BatchGetItem"},
+        "labels": {"s3:GetObject"},
+        "label documents": {"s3:PutObject"},
+        "print queue": WORK,
+    },
     "cancel_order": {"table": JOIN, "retry queue": SEND, **CALL_CARRIER},
     "quote_rates": {"table": SETTLE | {"dynamodb:Query"}, **CALL_CARRIER},
     "manage_rate_cards": {

@@ -54,7 +54,7 @@ ON_A_QUIET_DAY = {
 }
 """Whatever is not here is zero, or says nothing at all."""
 
-LONGEST_WAIT = {"inbox": 600, "labels": 3600, "nudges": 1800, "retries": 7200, "batches": 3600}
+LONGEST_WAIT = {"inbox": 600, "labels": 3600, "label-documents": 600, "nudges": 1800, "retries": 7200, "batches": 3600}
 """Seconds, for each kind of queue."""
 CENTS_AN_ALARM_METRIC = 10
 CENTS_A_QUEUE = 26
@@ -495,6 +495,7 @@ def kind_of(queue: str) -> str:
     kinds = {
         "WebhooksInbox": "inbox",
         "LabelQueueLabels": "labels",
+        "PrintQueuePrints": "label-documents",
         "TrackingPollsNudged": "nudges",
         "Retries": "retries",
         "Batches": "batches",

@@ -22,6 +22,7 @@ HEAVY = (
     "boto3",
     "cryptography",
     "httpx",
+    "png",
     "pydantic",
     "pypdf",
 )
@@ -32,14 +33,18 @@ MAY_LOAD = {
         "change_order",
         "change_trackings",
         "close_manifest",
+        "create_label_document",
         "create_order",
         "follow_parcels",
         "quote_rates",
         "validate_address",
         "work_batch",
     )
-}
-"""Only these check a body of many fields. Carriers, and httpx with them, are loaded when one is called."""
+} | {"print_labels": {"pypdf"}}
+"""Only these check a body of many fields, and one puts labels into a PDF.
+
+Carriers, and httpx with them, are loaded when one is called.
+"""
 LIGHT = ("authorize",)
 """Called before everything else: not even Powertools."""
 

@@ -30,6 +30,7 @@ def names(aws: Template) -> dict[str, str]:
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",
             "label queue": "LabelQueueLabelsQueue",
+            "print queue": "PrintQueuePrintsQueue",
             "nudge queue": "TrackingPollsNudgedQueue",
             "order flow dead letters": "OrderFlowDeadLetters",
             "changes dead letters": "EventsDeadLetters",
@@ -47,6 +48,8 @@ def names(aws: Template) -> dict[str, str]:
         for name, beginning in wanted.items():
             (logical_id,) = [each for each in aws.all(kind) if each.startswith(beginning)]
             called[f"<{logical_id}.Arn>{'/*' if kind == 'S3::Bucket' else ''}"] = name
+    (labels,) = [arn for arn, name in called.items() if name == "labels"]
+    called[f"{labels.removesuffix('*')}_documents/*"] = "label documents"
     (table,) = [arn for arn, name in called.items() if name == "table"]
     for index in ("by_time", "by_status", "by_reference", "due"):
         called[f"{table}/index/{index}"] = f"table {index}"

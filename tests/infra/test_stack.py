@@ -132,7 +132,9 @@ def test_a_queue_has_one_policy_since_a_second_would_replace_it(aws: Template, l
 @pytest.mark.parametrize(("bucket", "days"), [("Labels", 400), ("Batches", 30)])
 def test_labels_and_bodies_do_not_stay_for_ever(aws: Template, bucket: str, days: int) -> None:
     (found,) = [each for name, each in aws.all("S3::Bucket").items() if name.startswith(bucket)]
-    (rule,) = found["Properties"]["LifecycleConfiguration"]["Rules"]
+    (rule,) = [
+        each for each in found["Properties"]["LifecycleConfiguration"]["Rules"] if "Prefix" not in each
+    ]
     assert rule["Status"] == "Enabled"
     assert rule["ExpirationInDays"] == days
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
@@ -144,8 +146,15 @@ def test_a_label_that_was_deleted_or_overwritten_can_be_brought_back_for_a_while
         each["Properties"] for name, each in aws.all("S3::Bucket").items() if name.startswith("Labels")
     ]
     assert labels["VersioningConfiguration"] == {"Status": "Enabled"}
-    (rule,) = labels["LifecycleConfiguration"]["Rules"]
+    rule, printouts = labels["LifecycleConfiguration"]["Rules"]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    # A document of many labels is made anew whenever it is asked for.
+    assert printouts == {
+        "Prefix": "_documents/",
+        "ExpirationInDays": 1,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        "Status": "Enabled",
+    }
 
 
 def test_every_log_is_deleted_after_a_while(aws: Template) -> None:
@@ -373,6 +382,8 @@ class TestRoutes:
             "GET /v1/orders/{id}/events",
             "GET /v1/orders/{id}/tracking",
             "GET /v1/orders/{id}/label",
+            "POST /v1/label-documents",
+            "GET /v1/label-documents/{id}",
             "POST /v1/orders/{id}/cancel",
             "PATCH /v1/orders/{id}",
             "POST /v1/orders/{id}/hold",

@@ -241,6 +241,10 @@ class Backend:
         """What lies in the carriers' batch queues."""
         return [json.loads(one.body) for carrier in registry.names() for one in _messages(f"batch-{carrier}")]
 
+    def print_messages(self) -> list[str]:
+        """What lies in the queue of label documents."""
+        return [str(message.body) for message in _messages("prints")]
+
     def bodies(self) -> dict[str, bytes]:
         """The bodies of batches that are kept, by their keys."""
         listed = self._made["s3"].list_objects_v2(Bucket=BODIES).get("Contents", [])
@@ -254,7 +258,7 @@ class Backend:
         for table in (TABLE_NAME, EVENTS_TABLE_NAME):
             for item in all_items(self.dynamodb, table):
                 self.dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
-        for queue in ("retry-lso", "nudges", *(f"batch-{carrier}" for carrier in registry.names())):
+        for queue in ("retry-lso", "nudges", "prints", *(f"batch-{carrier}" for carrier in registry.names())):
             _messages(queue).clear()
         for key in self.bodies():
             self._made["s3"].delete_object(Bucket=BODIES, Key=key)
@@ -297,6 +301,7 @@ def shared_backend() -> Iterator[Backend]:
         made["s3"].create_bucket(
             Bucket=BODIES, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
+        prints = made["sqs"].create_queue(QueueName="prints")["QueueUrl"]
         settings = {
             "PARCELGATE_TABLE": TABLE_NAME,
             "PARCELGATE_EVENTS_TABLE": EVENTS_TABLE_NAME,
@@ -305,6 +310,7 @@ def shared_backend() -> Iterator[Backend]:
             "PARCELGATE_BATCH_BUCKET": BODIES,
             "PARCELGATE_BATCH_QUEUE_URLS": json.dumps(batches_of),
             "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"lso": queue}),
+            "PARCELGATE_PRINT_QUEUE_URL": prints,
             "PARCELGATE_POLL_QUEUE_URL": nudges,
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",

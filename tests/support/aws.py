@@ -118,7 +118,7 @@ class FakeEvents:
 
 
 class FakeS3:
-    """The buckets of labels and of batches' bodies; `objects` holds both by their keys."""
+    """The buckets of labels and of batches' bodies; `objects` holds all by their keys."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}

@@ -31,6 +31,7 @@ _SERVICES = {
 """IAM's names of services, by the clients' and the tests'."""
 _QUEUES = (
     ("labels", "label queue"),
+    ("prints", "print queue"),
     ("inbox", "inbox queue"),
     ("polls", "nudge queue"),
     ("nudges", "nudge queue"),
@@ -107,7 +108,9 @@ def _subject(service: str, name: str, arguments: Mapping[str, Any]) -> str:
             queue = arguments["QueueUrl"].rpartition("/")[2]
             return next((ours for start, ours in _QUEUES if queue.startswith(start)), queue)
         case "s3":
-            return "labels" if arguments["Bucket"].startswith("labels") else "batch bodies"
+            if not arguments["Bucket"].startswith("labels"):
+                return "batch bodies"
+            return "label documents" if arguments["Key"].startswith("_documents/") else "labels"
         case "states":
             return "executions" if name == "DescribeExecution" else "order flow"
     return {"secretsmanager": "accounts", "kms": "key", "events": "event bus"}[service]

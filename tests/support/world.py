@@ -90,6 +90,7 @@ ENVIRONMENT = {
     "PARCELGATE_BATCH_BUCKET": "bodies",
     "PARCELGATE_ORDER_FLOW_ARN": MACHINE,
     "PARCELGATE_LABEL_QUEUE_URL": queue("labels"),
+    "PARCELGATE_PRINT_QUEUE_URL": queue("prints"),
     "PARCELGATE_INBOX_QUEUE_URL": queue("inbox"),
     "PARCELGATE_POLL_QUEUE_URL": queue("polls"),
     "PARCELGATE_BATCH_QUEUE_URLS": _of_each_carrier("batch"),

@@ -44,6 +44,7 @@ def bind_log_keys(
     tenant: str | None = None,
     carrier: str | None = None,
     batch_id: str | None = None,
+    printout_id: str | None = None,
     request_id: str | None = None,
     correlation_id: str | None = None,
 ) -> None:
@@ -57,6 +58,7 @@ def bind_log_keys(
         "tenant": tenant,
         "carrier": carrier,
         "batch_id": batch_id,
+        "printout_id": printout_id,
         "request_id": request_id,
         "correlation_id": bound_correlation_id() or correlation_id,
     }

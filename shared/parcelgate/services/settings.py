@@ -48,6 +48,8 @@ class Settings:
     """Where the router sets aside a change of the table that it cannot read."""
     label_queue_url: str
     """The queue of orders whose labels are to be fetched."""
+    print_queue_url: str
+    """The queue of label documents that are to be made."""
     poll_queue_url: str
     """The queue of parcels that were nudged."""
     poll_round: timedelta = timedelta(seconds=225)

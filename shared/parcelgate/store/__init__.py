@@ -20,6 +20,7 @@ living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE
 carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id, place in a list
 batch                  T#t#BATCH#<id>                                  BATCH      doc
 entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
+printout               T#t#PRINTOUT#<id>                               PRINTOUT   doc, asked_at
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 rate card              T#t#RATE_CARD#<carrier>#<account>               RATE_CARD  doc, compressed
@@ -78,6 +79,7 @@ parcels to be asked about                   Query due, each worker its share of 
 who may ask about a parcel                  UpdateItem POLL, conditional
 overdue orders, batches and webhooks        Query due, every shard
 batch progress                              Query pk, consistent
+printout by id                              GetItem, consistent
 idempotency key                             GetItem, consistent
 API key by id; webhook token by hash        GetItem
 API keys of a tenant                        Query by_time (T#t#KEYS), BatchGetItem

@@ -25,6 +25,7 @@ INBOX = "INBOX"
 BATCH = "BATCH"
 TRACKING = "TRACKING"
 POLL = "POLL"
+PRINTOUT = "PRINTOUT"
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")

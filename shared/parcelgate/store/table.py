@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parcelgate.store.inbox import Inbox
     from parcelgate.store.limits import AccountLimits
     from parcelgate.store.orders import Orders
+    from parcelgate.store.printouts import Printouts
     from parcelgate.store.rate_cards import RateCards
     from parcelgate.store.trackings import Trackings
 
@@ -83,6 +84,13 @@ class TenantTable:
         from parcelgate.store.batches import Batches
 
         return Batches(self._items, self.tenant)
+
+    @cached_property
+    def printouts(self) -> "Printouts":
+        """The labels of many orders in one PDF."""
+        from parcelgate.store.printouts import Printouts
+
+        return Printouts(self._items, self.tenant)
 
     @cached_property
     def claims(self) -> "Idempotency":

@@ -22,6 +22,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
+from parcelgate.domain.printouts import Printout, PrintRequest
 from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.http import routes
 from parcelgate.runtime import runtime
@@ -47,6 +48,7 @@ class Things(NamedTuple):
     tracking: str
     batch: str
     event: str
+    document: str
     number: str = f"{MARK}1CN"
     reference: str = f"{MARK}-1"
 
@@ -88,6 +90,9 @@ ROWS: dict[str, Row] = {
     "GET /v1/orders/{id}/events": Row(_order),
     "GET /v1/orders/{id}/tracking": Row(_order),
     "GET /v1/orders/{id}/label": Row(_order),
+    # Whose orders they are is seen when the document is made: `test_label_documents.py`.
+    "POST /v1/label-documents": Row(lambda its: {"body": {"order_ids": [its.order]}}, stranger=None),
+    "GET /v1/label-documents/{id}": Row(lambda its: {"id": its.document}),
     "POST /v1/orders/{id}/cancel": Row(lambda its: {"id": its.ubi_order}, shows=False),
     "PATCH /v1/orders/{id}": Row(lambda its: {"id": its.order, "body": {"metadata": {"a": "b"}}}),
     "POST /v1/orders/{id}/hold": Row(lambda its: {"id": its.ubi_order}, shows=False),
@@ -212,6 +217,7 @@ class Witness:
     def _all(self) -> tuple[object, ...]:
         backend = self._house
         queues = (backend.nudges(), backend.retry_messages(), backend.batch_messages(), backend.executions())
+        queues = (*queues, backend.print_messages())
         return (_of_acme(backend), *queues, list(self._out.requests), dict(self._aggregator.calls))
 
     def assert_nothing_happened(self) -> None:
@@ -246,7 +252,11 @@ def _everything(backend: Backend) -> Things:
     events = [an_event_showing(order, kind, at=now()) for kind in ("order.confirmed", "label.ready")]
     for event in events:
         backend.events.tenant(TENANT).log.add(event)
-    return Things(order.id, ubi.id, tracking.id, batch, events[0].id)
+    printout = Printout(
+        id="lbl_1", tenant=TENANT, request=PrintRequest(order_ids=(MARK,)), created_at=now()
+    ).ready(pages=1, key=f"_documents/acme/{MARK}.pdf", sha256="cc", missing=())
+    backend.tenant().printouts.put(printout)
+    return Things(order.id, ubi.id, tracking.id, batch, events[0].id, printout.id)
 
 
 def _confirmed(backend: Backend, order: Order) -> Order:
@@ -316,7 +326,7 @@ def test_promise_7_a_key_without_the_scope_does_and_learns_nothing(
 ) -> None:
     """Every other scope alone, and all others together, in the owner's hand and in a stranger's."""
     others = api_keys.SCOPES - {*scopes_of(key)}
-    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "N", "R")
+    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "N", "R")
     if not scopes_of(key):
         return
 
@@ -354,7 +364,7 @@ def test_promise_7_nobody_is_let_in_without_a_key(key: str, standing: Things, wi
 @pytest.mark.parametrize("key", [key for key in NAMING if "{id}" in key])
 def test_the_id_of_a_thing_of_another_kind_is_not_found(key: str, standing: Things, witness: Witness) -> None:
     own = ROWS[key].given(standing)["id"]
-    every = (standing.order, standing.tracking, standing.batch, standing.event)
+    every = (standing.order, standing.tracking, standing.batch, standing.event, standing.document)
     others = [one for one in every if one[:4] != own[:4]]
 
     for one in [*others, f"{STRANGER}#ORDER#{own}", f"{own}#", "..", "#"]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import parcelgate.store
 from parcelgate import aws_clients
 from parcelgate.domain.orders import OrderStatus
+from parcelgate.domain.printouts import Printout, PrintRequest
 from parcelgate.domain.rate_cards import RateCard
 from parcelgate.domain.trackings import Source, merge
 from parcelgate.services import idempotency
@@ -60,6 +61,8 @@ def fill(table: Table, tenant: str) -> str:
     entry = own.inbox.put(carrier="lso", account="default", body=b"[]", now=NOON)
     own.inbox.park(entry, "why", NOON)
     own.inbox.put(carrier="lso", account="default", body=b"1", now=NOON, proof="p", parked="why")
+    printout = Printout(id="lbl_1", tenant=tenant, request=PrintRequest(order_ids=("o",)), created_at=NOON)
+    assert own.printouts.put(printout)
     own.account_names.add("ubi", "default")
     own.rate_cards.put(RateCard(carrier="ubi", account="default", rows=(), updated_at=NOON))
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
@@ -99,6 +102,7 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
         "TOKEN",
         "INBOX",
         "PROOF",
+        "PRINTOUT",
         "KEY",
         "HOOK",
     }
@@ -125,6 +129,7 @@ def test_promise_7_a_tenant_whose_name_begins_like_anothers_sees_nothing_of_it(t
         assert own.trackings.find("default", "dhl", "RR1CN") is None
         assert own.api_keys.all() == []
         assert list(own.inbox.parked()) == []
+        assert own.printouts.get("lbl_1", now=NOON) is None
 
 
 def test_promise_7_another_tenants_things_are_not_there(table: Table) -> None:

@@ -77,7 +77,7 @@ class LabelViewer(msgspec.Struct, frozen=True):
         if order.label.status is not LabelStatus.READY:
             return None
         at = self.clock()
-        ends = _link_end(at)
+        ends = link_end(at)
         return LinkedLabel(
             order=order,
             whole=self._linked(order.label.document, at, ends) if order.label.document else None,
@@ -96,15 +96,19 @@ class LabelViewer(msgspec.Struct, frozen=True):
             return order
 
     def _linked(self, document: LabelDocument, at: datetime, ends: datetime) -> LinkedDocument:
-        url = self.s3.generate_presigned_url(
-            "get_object",
-            Params={"Bucket": self.bucket, "Key": document.key},
-            ExpiresIn=max(1, int((ends - at).total_seconds())),
-        )
-        return LinkedDocument(url, document.sha256)
+        return LinkedDocument(link(self.s3, self.bucket, document.key, at, ends), document.sha256)
 
 
-def _link_end(at: datetime) -> datetime:
+def link(s3: "S3Client", bucket: str, key: str, at: datetime, ends: datetime) -> str:
+    """A link, made at `at`, that opens an object until `ends`."""
+    return s3.generate_presigned_url(
+        "get_object",
+        Params={"Bucket": bucket, "Key": key},
+        ExpiresIn=max(1, int((ends - at).total_seconds())),
+    )
+
+
+def link_end(at: datetime) -> datetime:
     """When links made now end: after 15 minutes, or with the credentials that sign them."""
     end = at + LINK_LIFE
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from parcelgate.carriers.toolkit.documents import document_format
-from parcelgate.domain.printouts import Layout
+from parcelgate.domain.printouts import PLACES, Layout
 from parcelgate.services.labels.images import image_page
 from parcelgate.services.labels.pages import Page, UnreadableLabelError, moved, scaled
 from parcelgate.services.labels.pdf_file import PdfFile, reals
@@ -17,8 +17,7 @@ from parcelgate.services.labels.pdf_pages import pdf_pages
 _A4 = (595.276, 841.89)
 """210 by 297 mm, in points."""
 _ACROSS, _DOWN = 2, 2
-PLACES = _ACROSS * _DOWN
-"""Labels on a sheet."""
+"""Labels on a sheet: `PLACES` of them."""
 _MARGIN = 12.0
 """Points around each label: printers leave about 4 mm of a sheet's edge white."""
 _LARGEST = 14_400.0
