@@ -49,8 +49,11 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table by_reference": {"dynamodb:Query"},
     },
     "get_label": {"table": CHANGE, "labels": {"s3:GetObject", "s3:PutObject"}, **CALL_CARRIER},
-    "create_label_document": {"table": SETTLE, "print queue": SEND},
-    "read_label_document": {"table": READ, "label documents": {"s3:GetObject"}},
+    "serve_label_documents": {
+        "table": SETTLE,
+        "print queue": SEND,
+        "label documents": {"s3:GetObject"},
+    },
     "print_labels": {
         "table": WRITE | {"dynamodb:BatchGetItem"},
         "labels": {"s3:GetObject"},

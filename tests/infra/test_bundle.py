@@ -33,7 +33,6 @@ MAY_LOAD = {
         "change_order",
         "change_trackings",
         "close_manifest",
-        "create_label_document",
         "create_order",
         "follow_parcels",
         "quote_rates",

@@ -168,14 +168,12 @@ FUNCTIONS: Mapping[str, Function] = {
             problems=(406, 409),
         ),
     )),
-    "create_label_document": Function(1024, 15, (
+    "serve_label_documents": Function(1024, 15, (
         Route(
             "POST /v1/label-documents", "create_label_document", "Orders", scope="orders:read",
             body="label_documents.LabelDocumentInput",
             answers={202: Response("labels.TakenLabelDocument", _TAKEN)},
         ),
-    )),
-    "read_label_document": Function(512, 10, (
         Route(
             "GET /v1/label-documents/{id}", "read_label_document", "Orders", scope="orders:read",
             answers={200: Response("labels.LabelDocumentResource")},

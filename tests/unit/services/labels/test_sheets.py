@@ -11,6 +11,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, TextStringObject
 
 from parcelgate.domain.printouts import Layout
+from parcelgate.services.labels import images
 from parcelgate.services.labels.pages import UnreadableLabelError
 from parcelgate.services.labels.sheets import Sheets
 from tests.support.printed import (
@@ -207,6 +208,13 @@ def test_an_interlaced_png_is_put_into_order(mode: str) -> None:
     assert alike(small, rendered(pdf, scale=203 / 288))
 
 
+def test_an_interlaced_png_is_put_into_order_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_MOST_INTERLACED", 100)
+    assert printed(_interlaced(Image.new("L", (10, 10))))
+    with pytest.raises(UnreadableLabelError):
+        printed(_interlaced(Image.new("L", (10, 11))))
+
+
 def _interlaced(image: Image.Image) -> bytes:
     """A PNG as Adam7 has it; Pillow writes none."""
     import png
@@ -354,7 +362,8 @@ def _elsewhere(writer: PdfWriter) -> None:
     writer.pages[0][NameObject("/Contents")] = writer._add_object(outside)
 
 
-def _broken_png(image: bytes, at: int = 60) -> bytes:
+def _with_a_wrong_bit(image: bytes, chunk: bytes) -> bytes:
+    at = image.index(chunk) + 10
     return image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :]
 
 
@@ -376,6 +385,11 @@ def _png_of(width: int, height: int, data: bytes, **header: int) -> bytes:
     )
 
 
+def _with_thumbnail(jpg: bytes) -> bytes:
+    picture = b"Exif\0\0" + b"\xff\xd8\xff\xd9"
+    return jpg[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(picture)) + picture + jpg[2:]
+
+
 WHOLE = pdf_label("WHOLE-1")
 UNREADABLE = {
     "encrypted": pdf_label("X", spoil=_encrypted),
@@ -385,22 +399,23 @@ UNREADABLE = {
     "in another file": pdf_label("X", spoil=_elsewhere),
     "pdf cut in half": WHOLE[: len(WHOLE) // 2],
     "pdf without its end": WHOLE[:-20],
+    "pdf whose last change was cut off": WHOLE + b"4 0 obj\n<< /Length 9000 >>\nstream\n" + b" " * 3000,
     "only a beginning": b"%PDF-1.4\n%%EOF",
     "zpl": b"^XA^FDhello^FS^XZ",
     "a page of the web": b"<html></html>",
     "nothing": b"",
     "jpg cut in half": jpg_label("X")[:9000],
+    "jpg cut in half, with a whole picture in its head": _with_thumbnail(jpg_label("X"))[:9000],
     "jpg cut in its head": jpg_label("X")[:30],
     "jpg of nothing": b"\xff\xd8\xff\xd9",
     "png cut in half": image_label("X")[:2000],
     "png cut in its head": image_label("X")[:20],
-    "png with a wrong bit": _broken_png(image_label("X")),
+    "png with a wrong bit in its palette": _with_a_wrong_bit(image_label("X", mode="P"), b"PLTE"),
     "png without rows": _png_of(100, 100, zlib.compress(b"\0" * 50)),
     "png with a filter that there is none": _png_of(1, 1, zlib.compress(b"\x09\0")),
     "png of a kind that there is none": _png_of(1, 1, zlib.compress(b"\0\0"), kind=5),
     "png without an area": _png_of(0, 1, zlib.compress(b"\0")),
     "png larger than any label": _png_of(100_000, 100_000, zlib.compress(b"\0")),
-    "interlaced png larger than any label": _png_of(10_000, 10_000, zlib.compress(b"\0"), interlaced=1),
 }
 
 
