@@ -14,7 +14,7 @@ api = Api("serve_label_documents")
 def create_label_document(request: Request) -> Answer:
     """Ask for a document: 202, whether it is there already or is being made."""
     # Who only reads does not wait for the models of a body.
-    from parcelgate.http.requests.forms import read_label_document as read_body
+    from parcelgate.http.requests.label_documents import read_label_document as read_body
 
     desk: PrintoutDesk = runtime.printout_desk
 

@@ -77,8 +77,6 @@ def add_api_functions(
         "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
         "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
         "change_order": [joins, *carrier],
-        "hold_order": [joins, *carrier],
-        "return_order": [joins, *carrier],
         "close_manifest": [joins, *carrier],
         "validate_address": [settles, *carrier],
         "list_services": [changes, *carrier],

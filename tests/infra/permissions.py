@@ -67,8 +67,6 @@ MAY: dict[str, dict[str, set[str]]] = {
         **READ_ACCOUNT,
     },
     "change_order": {"table": JOIN, **CALL_CARRIER},
-    "hold_order": {"table": JOIN, **CALL_CARRIER},
-    "return_order": {"table": JOIN, **CALL_CARRIER},
     "close_manifest": {"table": JOIN, **CALL_CARRIER},
     "validate_address": {"table": SETTLE, **CALL_CARRIER},
     "list_services": {"table": CHANGE, **CALL_CARRIER},

@@ -190,14 +190,10 @@ FUNCTIONS: Mapping[str, Function] = {
             "PATCH /v1/orders/{id}", "change_order", "Orders", scope="orders:write",
             body="forms.AmendmentInput", answers=_ORDER, problems=(503,),
         ),
-    )),
-    "hold_order": Function(1024, 25, (
         Route(
             "POST /v1/orders/{id}/hold", "hold_order", "Orders", scope="orders:write",
             answers={200: Response("orders.OrderResource")}, problems=(503,),
         ),
-    )),
-    "return_order": Function(1024, 25, (
         Route(
             "POST /v1/orders/{id}/return", "return_order", "Orders", scope="orders:write",
             answers={200: Response("orders.OrderResource")}, problems=(503,),
