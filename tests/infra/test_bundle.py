@@ -39,8 +39,8 @@ MAY_LOAD = {
         "validate_address",
         "work_batch",
     )
-} | {"print_labels": {"pypdf"}}
-"""Only these check a body of many fields, and one puts labels into a PDF.
+} | {"print_labels": {"cryptography", "pypdf"}}
+"""Only these check a body of many fields, and one puts labels into a PDF; pypdf loads cryptography by itself.
 
 Carriers, and httpx with them, are loaded when one is called.
 """
