@@ -48,7 +48,7 @@ class ParcelgateStack(Stack):
 
         labels = Labels(self, "Labels", settings=settings)
         label_queue = LabelQueue(self, "LabelQueue", base, labels=labels)
-        prints = PrintQueue(self, "PrintQueue", base, labels=labels)
+        prints = PrintQueue(self, "PrintQueue", base, labels=labels, label_queue=label_queue)
         retries = RetryQueues(self, "Retries", base, labels=labels)
         batches = Batches(self, "Batches", base, retries=retries)
         polls = TrackingPolls(self, "TrackingPolls", base)
@@ -67,7 +67,6 @@ class ParcelgateStack(Stack):
             "inbox": inbox.work.dead_letters,
             "changes": router.dead_letters,
             "labels": label_queue.work.dead_letters,
-            "label-documents": prints.work.dead_letters,
             "order-flow": flow.dead_letters,
             "sweep": sweep.dead_letters,
             "nudges": polls.nudged.dead_letters,

@@ -34,6 +34,8 @@ class QueueWorker(Construct):
     hidden
         How long a message stays hidden from others once it was received. What AWS advises, unless told
         otherwise: six times the function's time-out.
+    dead_letters
+        Another queue's dead letters, where these belong to the same people and the same runbook.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class QueueWorker(Construct):
         worker: str,
         receives: int | None = None,
         hidden: Duration | None = None,
+        dead_letters: DeadLetterQueue | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        self.dead_letters = dead_letters or DeadLetterQueue(self, "DeadLetters")
         self.queue = sqs.Queue(
             self,
             "Queue",

@@ -54,36 +54,6 @@ class Labels(Construct):
         )
 
 
-class PrintQueue(Construct):
-    """The queue of PDFs of many orders' labels, and the function that makes them."""
-
-    def __init__(self, scope: Construct, id: str, base: Foundation, *, labels: Labels) -> None:
-        super().__init__(scope, id)
-        # A message is one call of the function: nothing waits in front of it.
-        hidden = Duration.seconds(base.settings.size("print_labels").timeout + 30)
-        self.work = QueueWorker(
-            self,
-            "Prints",
-            settings=base.settings,
-            worker="print_labels",
-            receives=_PRINT_TRIES,
-            hidden=hidden,
-        )
-        function = base.functions.add(
-            "print_labels",
-            self.work.work_access(),
-            base.store.access("GetItem", "BatchGetItem", "PutItem"),
-            labels.access("GetObject"),
-            labels.printout_access("PutObject"),
-        )
-        self.work.feed(function, batch_size=1, concurrency=base.settings.label_concurrency)
-
-    def send_access(self) -> Access:
-        """Asking for a PDF."""
-        queue = self.work.queue
-        return access(allow("sqs:SendMessage", on=queue.queue_arn), PRINT_QUEUE_URL=queue.queue_url)
-
-
 class LabelQueue(Construct):
     """The queue of orders that need a label, and the function that fetches it."""
 
@@ -112,3 +82,36 @@ class LabelQueue(Construct):
             allow_batches(self.work.queue.queue_arn, settings=self._settings),
             LABEL_QUEUE_URL=self.work.queue.queue_url,
         )
+
+
+class PrintQueue(Construct):
+    """The queue of PDFs of many orders' labels, and the function that makes them."""
+
+    def __init__(
+        self, scope: Construct, id: str, base: Foundation, *, labels: Labels, label_queue: LabelQueue
+    ) -> None:
+        super().__init__(scope, id)
+        # A message is one call of the function: nothing waits in front of it.
+        hidden = Duration.seconds(base.settings.size("print_labels").timeout + 30)
+        self.work = QueueWorker(
+            self,
+            "Prints",
+            settings=base.settings,
+            worker="print_labels",
+            receives=_PRINT_TRIES,
+            hidden=hidden,
+            dead_letters=label_queue.work.dead_letters,
+        )
+        function = base.functions.add(
+            "print_labels",
+            self.work.work_access(),
+            base.store.access("GetItem", "BatchGetItem", "PutItem"),
+            labels.access("GetObject"),
+            labels.printout_access("PutObject"),
+        )
+        self.work.feed(function, batch_size=1, concurrency=base.settings.label_concurrency)
+
+    def send_access(self) -> Access:
+        """Asking for a PDF."""
+        queue = self.work.queue
+        return access(allow("sqs:SendMessage", on=queue.queue_arn), PRINT_QUEUE_URL=queue.queue_url)
