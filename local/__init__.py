@@ -1,4 +1,4 @@
-"""What runs Parcelgate on one machine: set-up, emulator, stack, demo, and the operator's command."""
+"""Runs Parcelgate on one machine: set-up, emulator, stack, demo, and the operator's command."""
 
 from pathlib import Path
 

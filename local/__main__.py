@@ -1,4 +1,7 @@
-"""`python -m local demo`, and so on: the targets of the Makefile, none of which ends with a traceback."""
+"""Runs the targets of the Makefile (`python -m local demo`, and so on).
+
+None of them ends with a traceback.
+"""
 
 # `signal` itself would take a moment to be imported, in which a Ctrl-C ends with a traceback.
 from _signal import SIG_DFL, SIGINT, default_int_handler, signal
@@ -16,18 +19,21 @@ MODULES = {
     "lock": "local.toolchain.lock",
     "deploy": "local.deploy.command",
 }
-"""Where each target is: its `main`, or a function of its own name."""
+"""The module of each target. It runs the module's `main`, or a function with the target's name."""
 
 
 def main() -> int:
-    """Do what the target of that name is for; the exit code."""
+    """Run the named target; return its exit code."""
     import sys
     from functools import partial
     from importlib import import_module
 
     from local import interrupts
 
-    name = sys.argv[1]
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in MODULES:
+        print(f"Name one of these: {', '.join(MODULES)}. `make` says what each does.", file=sys.stderr)
+        return 2
     module = import_module(MODULES[name])
     do = getattr(module, name) if name in ("test", "lint") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
@@ -36,6 +42,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
+    # While modules are imported there is nothing to undo: a Ctrl-C ends the process at once.
     signal(SIGINT, SIG_DFL)
     raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with one line, at any moment: never with a traceback."""
+"""Makes a Ctrl-C end a command with one line, at any moment, and never with a traceback."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ from local.stack import disk, processes
 
 
 def quiet(name: str, work: Callable[[], int | None]) -> int:
-    """Do `work` and give its exit code; 130 and one line when it is interrupted (under make, make's own).
+    """Do `work` and return its exit code. After a Ctrl-C it is 130, with one line (under make, make's own).
 
-    What did not come up, and a disk without room, end it in words and with 1.
+    A program that did not start, or a full disk, ends it with a message and 1.
     """
     try:
         return work() or 0

@@ -1,8 +1,8 @@
-"""`make audit`: known faults in what the locks name, and lists of it (CycloneDX) in `out/sbom`.
+"""`make audit`: looks for known vulnerabilities of locked packages, and lists the packages in `out/sbom`.
 
 The tools have an environment of their own, `.local/audit`, made from `requirements/audit.txt` with its
-hashes. They ask the packages' indexes about known faults. Where nobody can be asked that is said, and is no
-failure: what was found wrong is.
+hashes. They ask the packages' indexes about known vulnerabilities. If no index can be reached, the command
+says so and does not fail. It fails when it finds a vulnerability. The lists are in the form of CycloneDX.
 """
 
 import json
@@ -20,7 +20,7 @@ TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
 PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit")
 NODE_LOCKS = ("infra", "console")
-"""Folders with a lock of npm's; the second only where there are pages."""
+"""Folders with a lock file of npm; the second exists only if there are pages."""
 SECONDS = 300
 
 
@@ -48,7 +48,7 @@ def _json(text: str) -> Any:
 
 
 def make_tools() -> bool:
-    """Make the tools' environment, if it is not there as the lock has it. False when that cannot be done."""
+    """Make the tools' environment, unless it is there as its lock says. Return False when that fails."""
     lock = ROOT / "requirements" / "audit.txt"
     stamp = TOOLS / "lock.txt"
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
@@ -68,7 +68,7 @@ def make_tools() -> bool:
 
 
 def python_faults(name: str) -> list[str] | None:
-    """What is known against the packages of a lock, a line each; None when nobody could be asked."""
+    """Return a line for each vulnerability of a lock's packages; None when no index could be reached."""
     lock = ROOT / "requirements" / f"{name}.txt"
     options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
     done = _run([TOOLS / "bin" / "pip-audit", *options, "-r", lock])
@@ -78,14 +78,14 @@ def python_faults(name: str) -> list[str] | None:
         return None
     return [
         f"requirements/{name}.txt: {package['name']} {package['version']}: {fault['id']}"
-        f" (mended in {', '.join(fault['fix_versions']) or 'no version'})"
+        f" (corrected in {', '.join(fault['fix_versions']) or 'no version'})"
         for package in found.get("dependencies", ())
         for fault in package.get("vulns", ())
     ]
 
 
 def node_faults(folder: str) -> list[str] | None:
-    """The same for a lock of npm's."""
+    """Return the same as `python_faults` for a lock file of npm."""
     done = _run(
         ["npm", "audit", "--json", "--package-lock-only", "--fetch-timeout=20000", "--fetch-retries=0"],
         ROOT / folder,
@@ -101,7 +101,7 @@ def node_faults(folder: str) -> list[str] | None:
 
 
 def write_lists() -> list[Path]:
-    """Write a list of each lock's packages; those that could be written."""
+    """Write a list of each lock's packages; return the lists that could be written."""
     LISTS.mkdir(parents=True, exist_ok=True)
     written = []
     for name in PYTHON_LOCKS:
@@ -125,16 +125,16 @@ def _node_locks() -> list[str]:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if "complete log" not in line]
-    return lines[-1][:200] if lines else "no word"
+    return lines[-1][:200] if lines else "no message"
 
 
 def main() -> int:
-    """Look everything through; 1 when something is known to be wrong."""
+    """Check all locks; return 1 when a vulnerability is known."""
     if not make_tools():
         print("audit: nothing was checked, because no index could be reached. Run it again with a network.")
         return 0
     for path in write_lists():
-        print(f"audit: {path.relative_to(ROOT)} lists what its lock names")
+        print(f"audit: {path.relative_to(ROOT)} lists the packages of its lock")
     answers = [python_faults(name) for name in PYTHON_LOCKS] + [
         node_faults(folder) for folder in _node_locks()
     ]

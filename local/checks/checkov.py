@@ -1,7 +1,7 @@
-"""`make lint`'s look from outside: what checkov finds in the production template, and the accepted findings.
+"""Compares what checkov finds in the production template with the accepted findings, for `make lint`.
 
-checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Whatever it finds
-must stand in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
+checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Each finding
+must be in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Accepted findings: of one rule, for resources of this pattern."""
+    """The accepted findings of one rule, for resources whose names fit this pattern."""
 
     check: str
     resources: str
     because: str
 
     def covers(self, finding: Finding) -> bool:
-        """Whether this is the reason of that finding."""
+        """Return whether this reason accepts that finding."""
         return finding.check_id == self.check and fnmatchcase(finding.resource, self.resources)
 
 
@@ -62,7 +62,7 @@ def judge(findings: Sequence[Finding], reasons: Sequence[Accepted]) -> Iterator[
 
 
 def main() -> int:
-    """Synthesize the production stack, have checkov look at it, and judge what it found; the exit code."""
+    """Synthesize the production stack, run checkov on it, and judge its findings; return the exit code."""
     program = _program()
     said = list(judge(_look(program, _synthesize()), accepted()))
     for line in said:

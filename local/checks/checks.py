@@ -1,4 +1,4 @@
-"""`make test` and `make lint`: other programs, which a Ctrl-C ends at once and without a word of theirs."""
+"""Runs the programs of `make test` and `make lint`. A Ctrl-C ends them at once and in silence."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ LINT = (("ruff", "format", "--check"), ("ruff", "check"), ("mypy",), ("lint-impo
 
 
 def test() -> int:
-    """Run every test; no stack stays behind, also after a Ctrl-C."""
+    """Run every test. No stack stays behind, not even after a Ctrl-C."""
     try:
         return run(TEST)
     except KeyboardInterrupt:
@@ -36,9 +36,9 @@ def lint() -> int:
 
 
 def run(commands: Sequence[Sequence[str]]) -> int:
-    """Run programs of this environment one after the other; the exit code of the first that fails, or 0.
+    """Run programs of this environment in turn; return the exit code of the first that fails, or 0.
 
-    On a Ctrl-C they end at once, with all that they started in their session, and say nothing.
+    On a Ctrl-C they end at once, with everything that they started in their session, and print nothing more.
     """
     for name, *arguments in commands:
         program = subprocess.Popen([BIN / name, *arguments], start_new_session=True)
@@ -54,7 +54,7 @@ def run(commands: Sequence[Sequence[str]]) -> int:
 
 
 def end_abandoned_stacks() -> None:
-    """Stop the stacks of test processes that are gone."""
+    """Stop the stacks whose test processes have ended."""
     for state in STATES.glob("*"):
         if not psutil.pid_exists(int(state.name)):
             stack.down(state)

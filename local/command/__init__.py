@@ -1,1 +1,1 @@
-"""The operator's command, `parcelgate`, and the files of orders that it imports."""
+"""Provides the operator's command, `parcelgate`, and reads the files of orders that it imports."""

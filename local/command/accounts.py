@@ -1,4 +1,4 @@
-"""A carrier account that is to be stored: merged into what is there, held against what its carrier declares.
+"""Prepares a carrier account for storage: merges it with the stored one and checks it.
 
 Pure. What an account holds is declared once, by each carrier (`ACCOUNT` in its `settings`).
 """
@@ -19,11 +19,11 @@ from parcelgate.carriers.limits import Limits
 type Content = dict[str, Any]
 
 _MERGED = ("credentials", "overrides", "limits")
-"""Objects whose fields are merged one by one; every other field is replaced whole."""
+"""Objects whose fields are merged one by one; every other field is replaced as a whole."""
 
 
 def merged(stored: Content, given: Content) -> Content:
-    """What is stored, and in its place what is given; a field that is given as null goes."""
+    """Return the stored account with the given fields in it; a field given as null is removed."""
     content = stored | given
     for name in _MERGED:
         before, after = stored.get(name), given.get(name)
@@ -37,13 +37,13 @@ def _without_nulls(content: Content) -> Content:
 
 
 def faults(carrier: str, content: Content, *, allows_http: bool) -> list[str]:
-    """What is wrong with the content of an account, in words that name the field and what it looks like."""
+    """Return what is wrong with the content of an account; each text names the field and how it must look."""
     values, wrong = read_content(json.dumps(content), allows_http=allows_http)
     config = AccountConfig(
         **{"credentials": {}, **values}, tenant="any", carrier=carrier, name="any", faults=wrong
     )
     unknown = [*_unknown(carrier, content)]
-    # The same in words that may name the field, since whoever reads them has written it.
+    # The same error with the field's name: the reader has written the account, so it tells no secret.
     known = [
         fault
         for fault in Login(registry.account_fields(carrier), config).faults
@@ -74,7 +74,7 @@ def _places(carrier: str) -> Mapping[str, type[msgspec.Struct]]:
 
 
 def changes(carrier: str, before: Content, after: Content) -> list[str]:
-    """What is added, changed and removed, field by field; the value of a secret is never shown."""
+    """Return what is added, changed and removed, field by field; the value of a secret is never shown."""
     old, new = _flat(before), _flat(after)
     secrets = {f"credentials.{name}" for name in _secrets(carrier)} | {"webhook_token"}
     lines = []
@@ -115,7 +115,7 @@ def _is_declared(carrier: str, name: str) -> bool:
 
 
 def fields(carrier: str) -> Iterator[tuple[str, str, str, str]]:
-    """Every field of an account: its name, what it looks like, whether it is needed, and what it means."""
+    """Return every field of an account: its name, its form, whether it is required, and what it means."""
     own = registry.account_fields(carrier)
     limits = registry.profile(carrier).limits
     for place, kind in _places(carrier).items():
@@ -138,7 +138,7 @@ def _default(value: Any) -> str:
 
 
 def meanings_of(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """What each field of a declaration means: the text below it in the source."""
+    """Return what each field of a declaration means: the text below it in the source."""
     meanings = {}
     for base in kind.__mro__[::-1]:
         if base.__module__.partition(".")[0] in {"builtins", "msgspec"}:

@@ -1,7 +1,7 @@
-"""`parcelgate`: what an operator does with a stack, on AWS or on this machine.
+"""`parcelgate` operates a stack, on AWS or on this machine.
 
-Every command works on the stack that `make up` started, when there is one, or on the deployed stack named by
-`--stack` with the AWS credentials of the environment.
+Every command works on the stack that `make up` started, or, with `--stack`, on that stack on AWS with the AWS
+credentials of the environment.
 """
 
 import base64
@@ -42,7 +42,7 @@ from parcelgate.store.table import Table
 LOCAL_STACK = Path(".local/stack.json")
 LOCAL_NAME = "parcelgate-local"
 LOCAL_TENANT = "demo"
-"""Whose key `make up` prints."""
+"""The tenant whose key `make up` prints."""
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="Make, list and revoke API keys. A key is shown once; only its hash is stored.")
@@ -92,7 +92,7 @@ class Deployment:
 
     @classmethod
     def named(cls, stack: str | None) -> "Deployment":
-        """The deployed stack of that name; the one of `make up` when there is none."""
+        """Return the deployed stack of that name; without a name, the stack of `make up`."""
         if stack is None and not LOCAL_STACK.exists():
             fail("No stack is running here. Start one with `make up`, or name one on AWS with --stack.")
         try:
@@ -103,7 +103,7 @@ class Deployment:
 
     @classmethod
     def local(cls, file: Path) -> "Deployment":
-        """The stack on this machine that `file`, a `stack.json`, describes."""
+        """Return the stack on this machine that `file`, a `stack.json`, describes."""
         endpoint: str = json.loads(file.read_text())["aws_endpoint_url"]
         administrator = emulator.ADMINISTRATOR
         session = boto3.Session(
@@ -114,7 +114,7 @@ class Deployment:
         return cls(session, LOCAL_NAME, endpoint)
 
     def client(self, service: str) -> Any:
-        """A client for one of the stack's AWS services."""
+        """Return a client for one of the stack's AWS services."""
         return self._session.client(service, endpoint_url=self._endpoint)
 
     @property
@@ -130,7 +130,7 @@ class Deployment:
         return RetryQueues(self.client("sqs"), settings)
 
     def is_tenant(self, tenant: str) -> bool:
-        """Whether anything is kept of a tenant: a key, or an account with a carrier."""
+        """Return whether the stack knows a tenant: it has a key, or an account with a carrier."""
         if api_keys.list_keys(self.table, tenant):
             return True
         start = f"{self.outputs['SecretPrefix']}/{tenant}/"
@@ -144,7 +144,7 @@ class Deployment:
 
 
 def tenant_or_default(tenant: str, stack: str | None) -> str:
-    """The tenant that was named; on the local stack its own when none was."""
+    """Return the named tenant; without a name, the tenant of the local stack."""
     if tenant:
         try:
             tenant_prefix(tenant)
@@ -157,15 +157,15 @@ def tenant_or_default(tenant: str, stack: str | None) -> str:
 
 
 def known(deployment: Deployment, tenant: str) -> None:
-    """End the command if there is no such tenant: then nothing that is asked of it can be found."""
+    """End the command if there is no such tenant, because then nothing of it can be found."""
     if not deployment.is_tenant(tenant):
         fail(f"There is no tenant {tenant} here: it has neither a key nor a carrier account.")
 
 
 def show(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, as_json: bool = False) -> None:
-    """Print rows without cutting anything: JSON, a table, or plain lines where a table has no room.
+    """Print rows without cutting anything: JSON, a table, or plain lines if a table does not fit.
 
-    A pipe gets a line for each row, its cells divided by tabs.
+    A pipe gets a line for each row, with tabs between its cells.
     """
     if as_json:
         found = [dict(zip(headings, row, strict=True)) for row in rows]
@@ -414,7 +414,7 @@ def delete_rate_card(
 def _operator_access(
     key: str | None, url: str | None, tenant: str | None, stack: str | None
 ) -> Iterator[Callable[..., httpx.Response]]:
-    """What calls the rate card of an account, and ends the command where the API says no."""
+    """Return a function that calls the rate card of an account, and ends the command if the API refuses."""
     with _api_access(key, url, tenant, stack, scopes=("operator",), purpose="a rate card") as (
         address,
         secret,
@@ -437,7 +437,7 @@ def _operator_access(
 
 
 def _refusals(answer: httpx.Response) -> Iterator[str]:
-    """What the API says against a rate card: a line for each that is wrong."""
+    """Return what the API says against a rate card: a line of text for each wrong line of the file."""
     try:
         problem = answer.json()
         yield str(problem.get("detail") or problem.get("message") or answer.reason_phrase)
@@ -536,7 +536,7 @@ def _webhook(deployment: Deployment, tenant: str, name: str) -> InboxEntry:
 
 
 def _legible(body: bytes) -> tuple[str, str]:
-    """A body as text that does nothing to a terminal, and how that was done."""
+    """Return a body as text that cannot control a terminal, and a note on its encoding."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -612,8 +612,8 @@ def import_orders(
 ) -> None:
     """Create orders from a file, show the progress, and write the results beside the file.
 
-    Ends with 0 when every order was confirmed, with 1 when some were not. It can be interrupted: the
-    same command goes on. Run again later, it sends what is new in the file and what had failed.
+    It ends with 0 when every order was confirmed, with 1 when some were not. After an interruption, the
+    same command continues. Later it sends the orders that are new in the file and those that failed.
     """
     from local.command import importing
     from local.command.order_files import FileError, results_path
@@ -639,7 +639,7 @@ def import_orders(
 
 
 def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
-    """Print what a check has found; ends with 1 when anything is wrong."""
+    """Print the result of a check; end with 1 when anything is wrong."""
     for line in wrong:
         sys.stdout.write(f"{line}\n")
     for line in warned:
@@ -647,7 +647,7 @@ def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
     if wrong:
         things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
         fail(f"Nothing was bought. {things} wrong with {_orders(total)}.")
-    sys.stdout.write(f"{_orders(total)} {'is' if total == 1 else 'are'} good. Nothing was bought.\n")
+    sys.stdout.write(f"{_orders(total)} {'is' if total == 1 else 'are'} correct. Nothing was bought.\n")
 
 
 def _orders(count: int) -> str:
@@ -664,7 +664,7 @@ def _api_access(
     scopes: Sequence[str],
     purpose: str,
 ) -> Iterator[tuple[str, str]]:
-    """Where the API is, and a key: the given ones, the local stack's, or one made for the occasion."""
+    """Return the API's address and a key: the given ones, the local stack's, or a key made for this run."""
     if key and url:
         yield url, key
         return
@@ -678,7 +678,7 @@ def _api_access(
         yield address, key
         return
     if tenant is None:
-        fail("Say for whom: give --key, or --tenant.")
+        fail("Give --key or --tenant.")
     known(deployment, tenant)
     made = api_keys.create(deployment.table, tenant, scopes, purpose)
     try:

@@ -1,8 +1,8 @@
-"""Importing a file of orders through the API, in batches, so that it can be interrupted anywhere.
+"""Imports a file of orders through the API, in batches, so that it can be interrupted anywhere.
 
-Beside the file stands what is known of the import: `orders.csv.import.json`. It names the batches, and what
-each was asked with, before they are asked for; so the same command goes on where it was interrupted, and a
-later one sends what is new in the file and what had failed, and nothing else.
+The state of the import is beside the file: `orders.csv.import.json`. It names each batch and its content
+before the batch is sent. So the same command continues where it was interrupted, and a later one sends only
+the orders that are new in the file and those that failed.
 """
 
 import json
@@ -22,9 +22,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from local.command.order_files import Given, chunks, column_of, read, results_path, write_results
 
 AT_ONCE = 300
-"""Orders of one batch."""
+"""The largest number of orders in one batch."""
 MOST_BYTES = 4_000_000
-"""Bytes of one batch: below the contract's 5 MiB, since a function takes 6 MB with every quote escaped."""
+"""The largest batch in bytes.
+
+It is below the contract's 5 MiB: a function takes 6 MB, with quotes escaped.
+"""
 
 _POLL_SECONDS = 1.0
 _TRIES = 8
@@ -34,12 +37,12 @@ _OVER = ("confirmed", "failed", "needs_attention")
 
 
 class ImportFailedError(Exception):
-    """The import cannot go on; the message says why. What was begun goes on by itself."""
+    """The import cannot continue; the message says why. Batches that were sent are still processed."""
 
 
 @dataclass
 class Sent:
-    """One batch: the key it was asked for with, the names of its entries, and its id once that is known."""
+    """One batch: its idempotency key, the names of its entries, and its id once that is known."""
 
     key: str
     entries: list[str]
@@ -48,16 +51,16 @@ class Sent:
 
 @dataclass
 class State:
-    """What is known of the import of one file."""
+    """The state of the import of one file."""
 
     api: str
     batches: list[Sent] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    """What had failed when an import came to its end: the next one sends it again."""
+    """Orders that had failed when an import ended: the next import sends them again."""
 
     @classmethod
     def load(cls, path: Path, api: str) -> "State":
-        """What is known; nothing when there is no file, or one of another API."""
+        """Read the state; it is empty when there is no file, or when the file belongs to another API."""
         if not path.exists():
             return cls(api)
         known = json.loads(path.read_text("utf-8"))
@@ -66,13 +69,13 @@ class State:
         return cls(api, [Sent(**sent) for sent in known["batches"]], known["failed"])
 
     def save(self, path: Path) -> None:
-        """Put it into its file, all at once."""
+        """Write the state to its file, all at once."""
         partial = path.with_name(f"{path.name}.partial")
         partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
         partial.replace(path)
 
     def place(self, name: str) -> tuple[Sent, int] | None:
-        """Where an entry was last sent."""
+        """Return the batch in which an entry was last sent."""
         for sent in reversed(self.batches):
             if name in sent.entries:
                 return sent, sent.entries.index(name)
@@ -80,7 +83,7 @@ class State:
 
 
 class Api:
-    """The calls that an import makes; trouble that passes is waited out.
+    """Makes the calls of an import; repeats a call that met a passing failure.
 
     Parameters
     ----------
@@ -105,28 +108,28 @@ class Api:
         )
 
     def create(self, entries: Sequence[Any], key: str) -> str:
-        """Give a batch in; its id."""
+        """Create a batch; return its id."""
         answer = self._call(
             "POST", "/v1/orders/batch", json={"orders": list(entries)}, headers={"Idempotency-Key": key}
         )
         return str(answer["id"])
 
     def check(self, entries: Sequence[Any]) -> list[dict[str, Any]]:
-        """What is wrong with each entry; nothing is bought."""
+        """Return what is wrong with each entry; nothing is bought."""
         body = {"orders": list(entries), "validate_only": True}
         rows: list[dict[str, Any]] = self._call("POST", "/v1/orders/batch", json=body)["orders"]
         return rows
 
     def batch(self, batch_id: str) -> dict[str, Any]:
-        """How far a batch is."""
+        """Return the progress of a batch."""
         return self._call("GET", f"/v1/batches/{batch_id}")
 
     def order(self, order_id: str) -> dict[str, Any]:
-        """An order."""
+        """Return an order."""
         return self._call("GET", f"/v1/orders/{order_id}")
 
     def absolute(self, link: str | None) -> str | None:
-        """A link of an answer with this API's address before it, its path included."""
+        """Return a link of an answer with this API's address before it, its path included."""
         return f"{self.url}{link}" if link is not None and link.startswith("/") else link
 
     def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
@@ -159,15 +162,15 @@ def _said(answer: httpx.Response) -> str:
 
 
 def state_path(file: Path) -> Path:
-    """Where what is known of a file's import is kept."""
+    """Return the path of the state of a file's import."""
     return file.with_name(f"{file.name}.import.json")
 
 
 def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, list[str], list[str]]:
-    """Hold every order of a file against its carrier's limits and buy nothing.
+    """Check every order of a file against its carrier's limits and buy nothing.
 
-    Gives how many orders there are, a line for everything that is wrong, and one for each warning. Raises
-    FileError and ImportFailedError.
+    Returns how many orders there are, a line for everything that is wrong, and a line for each warning.
+    Raises FileError and ImportFailedError.
     """
     given = read(file, ignore_unknown=ignore_unknown)
     wrong: list[str] = []
@@ -179,16 +182,16 @@ def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, l
     return len(given), wrong, warned
 
 
-def _finding(one: Given, row: dict[str, Any], found: dict[str, Any], file: Path) -> str:
+def _finding(one: Given, row: dict[str, Any], fault: dict[str, Any], file: Path) -> str:
     is_json = file.suffix.lower() == ".json"
     line = f"{'Order' if is_json else 'Line'} {one.line}"
-    where = found["pointer"] if is_json else column_of(found["pointer"])
+    where = fault["pointer"] if is_json else column_of(fault["pointer"])
     place = (", " if is_json else ", column ") + where if where else ""
-    return f"{line} ({row['reference'] or 'no reference'}){place}: {found['message']}"
+    return f"{line} ({row['reference'] or 'no reference'}){place}: {fault['message']}"
 
 
 def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False) -> bool:
-    """Import a file and write its results beside it; whether every order was confirmed.
+    """Import a file and write its results beside it; return whether every order was confirmed.
 
     Raises FileError for a file that is no list of orders, and ImportFailedError.
     """
@@ -218,9 +221,9 @@ def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False)
 
 
 def _send(given: Sequence[Given], state: State, file: Path, api: Api) -> None:
-    """Give in what was not given in yet, under keys that are remembered first."""
+    """Create the batches that do not exist yet, under keys that are remembered first."""
     by_name = {one.name: one for one in given}
-    # A batch whose answer never came can be asked for again only as it was.
+    # A batch whose answer never came can only be sent again unchanged.
     state.batches = [sent for sent in state.batches if sent.id or by_name.keys() >= set(sent.entries)]
     again, state.failed = set(state.failed), []
     pending = [one for one in given if one.name in again or state.place(one.name) is None]
@@ -239,7 +242,7 @@ def _wait(
     api: Api,
     show: Callable[[dict[str, dict[str, Any]]], None],
 ) -> dict[str, dict[str, Any]]:
-    """The row of each order, by its name, once nothing more is to be expected of any."""
+    """Wait until all orders are settled; return the row of each order, by its name."""
     places = {one.name: place for one in given if (place := state.place(one.name))}
     open_batches = {sent.id for sent, _ in places.values() if sent.id}
     rows: dict[str, dict[str, Any]] = {}
@@ -258,7 +261,7 @@ def _wait(
 
 
 def _results(given: Sequence[Given], rows: dict[str, dict[str, Any]], api: Api) -> list[dict[str, Any]]:
-    """What became of each order, in the file's order."""
+    """Return the result of each order, in the file's order."""
 
     def result(one: Given) -> dict[str, Any]:
         row = rows[one.name]

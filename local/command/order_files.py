@@ -1,16 +1,16 @@
-"""Files of orders: what is imported, and what is written beside it. No network here.
+"""Reads files of orders and writes files of results. It uses no network.
 
 A JSON file holds a list of create bodies, alone or as `{"orders": [...]}`. A CSV file (UTF-8; commas,
 semicolons or tabs; Excel's `sep=;` may come first) has a line for each parcel, or for each item of one:
 
 - A column is named by the place of its value in the create body, in any case: `ship_to.postcode`,
   `options.locker`, `metadata.shop`. `parcel.` stands for the line's parcel, and `item.` for its item.
-- A line with the reference of the line before it (or none) goes on with that order: as its next parcel, or,
-  when all its `parcel.` cells are empty, as one more item of the parcel before. Its other cells are empty
-  or repeat what the first line said.
+- A line with the reference of the line before it (or none) continues that order: it is the next parcel, or,
+  when all its `parcel.` cells are empty, one more item of the parcel before. Its other cells are empty
+  or the same as in the first line.
 - Measures and money are written in one cell: `1.25 kg`, `30x20x10 cm`, `12.50 USD`.
-- Empty cells say nothing.
-- A number that a spreadsheet has shortened (`1.23E+11`) is refused wherever it stands: digits are lost.
+- An empty cell means that there is no value.
+- A number that a spreadsheet has shortened (`1.23E+11`) is refused in every column, because digits are lost.
 """
 
 import csv
@@ -28,7 +28,7 @@ from parcelgate.http.requests import tables
 from parcelgate.http.requests.orders import OrderInput
 
 type Entry = Any
-"""The create body of one order, or whatever stands in its place."""
+"""The create body of one order, or any other value in its place."""
 
 _PAIR = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]+)")
 _SIDES = re.compile(r"([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
@@ -40,7 +40,7 @@ _USUAL = {
     "WeightInput": ("1.25 kg", "kg"),
     "DimensionsInput": ("30x20x10 cm", "cm"),
 }
-"""What is written in one cell, by its model: an example, and the usual unit."""
+"""By model: an example of what one cell holds, and the usual unit."""
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 COLUMNS = (
@@ -59,27 +59,27 @@ COLUMNS = (
     "carrier_code",
     "carrier_message",
 )
-"""What is written of each order into a CSV file of results."""
+"""The columns of a CSV file of results."""
 
 
 class FileError(Exception):
-    """The file is no list of orders; the message says where."""
+    """The file is no list of orders; the message says at which place."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """One order of a file. `line` is where it begins: a line of a CSV file, a place from 1 in a JSON file."""
+    """One order of a file. `line` is where it begins: a line of CSV, a place from 1 in JSON."""
 
     line: int
     entry: Entry
     name: str
-    """The same for the same order in a later version of the file, whatever stands around it."""
+    """A name that stays the same for this order when the rest of the file changes."""
 
 
 def read(path: Path, *, ignore_unknown: bool = False) -> list[Given]:
     """Read a file of orders. Raises FileError.
 
-    With `ignore_unknown` the columns of a CSV file that are no place in a create body are passed over.
+    With `ignore_unknown`, columns of a CSV file that are no place in a create body are ignored.
     """
     text = _text(path)
     if not text.strip():
@@ -100,7 +100,7 @@ def read(path: Path, *, ignore_unknown: bool = False) -> list[Given]:
 
 
 def _text(path: Path) -> str:
-    """What a file holds. Raises FileError for one that is not there, cannot be read or is no text."""
+    """Return the text of a file. Raises FileError if it does not exist, cannot be read or is no text."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -116,7 +116,7 @@ def _text(path: Path) -> str:
 
 
 def known_columns() -> frozenset[str]:
-    """The columns that stand for a place in a create body, but for `metadata.`, which takes any name."""
+    """Return the columns that name a place in a create body, except `metadata.`, which takes any name."""
     from parcelgate.http.requests.orders import OrderInput
 
     schema = OrderInput.model_json_schema()
@@ -138,7 +138,7 @@ def known_columns() -> frozenset[str]:
 
 
 def column_of(pointer: str) -> str:
-    """The column that a JSON pointer into a create body speaks of: `/parcels/0/weight` is `parcel.weight`."""
+    """Return the column for a JSON pointer into a create body: `/parcels/0/weight` is `parcel.weight`."""
     parts = pointer.strip("/").split("/")
     if parts[:1] == ["parcels"] and len(parts) > 2:
         number, parts = int(parts[1]) + 1 if parts[1].isdigit() else parts[1], parts[2:]
@@ -149,12 +149,12 @@ def column_of(pointer: str) -> str:
 
 
 def results_path(path: Path) -> Path:
-    """Where the results of a file go: beside it, in its own form."""
+    """Return the path of a file's results: beside the file, in its own form."""
     return path.with_name(f"{path.stem}.results{'.json' if path.suffix.lower() == '.json' else '.csv'}")
 
 
 def write_results(path: Path, results: Sequence[dict[str, Any]]) -> None:
-    """Write results, in the form the path's name says; a CSV file has `COLUMNS`."""
+    """Write results in the form that the path's name says; a CSV file has `COLUMNS`."""
     if path.suffix.lower() == ".json":
         text = json.dumps(results, ensure_ascii=False, indent=2) + "\n"
     else:
@@ -188,7 +188,7 @@ def _flat(result: dict[str, Any]) -> dict[str, str]:
 
 
 def _inert(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: carriers choose some of these words."""
+    """Return a cell that no spreadsheet takes for a formula, because carriers choose some of these words."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
@@ -236,13 +236,16 @@ def _from_csv(text: str, known: frozenset[str] | None) -> list[tuple[int, Entry]
 
 
 def _column(name: str) -> str:
-    """The name of a column, in any case; what `metadata.` names is the client's own."""
+    """Return the name of a column in small letters.
+
+    A name after `metadata.` is the client's own and stays.
+    """
     first, dot, rest = name.strip().partition(".")
     return f"{first.lower()}{dot}{rest if first.lower() == 'metadata' else rest.lower()}"
 
 
 def _wrong(name: str, cell: str) -> str | None:
-    """What is wrong with a cell, in a spreadsheet's words; None when nothing is, or the API will say so."""
+    """Return what is wrong with a cell. It is None if nothing is wrong, or if the API will say it."""
     if name.startswith("metadata.") and not tables.is_shortened(cell):
         return None
     kind = _kinds().get(name)
@@ -258,7 +261,7 @@ def _wrong(name: str, cell: str) -> str | None:
 
 
 def _as_it_should_be(name: str, cell: str) -> str:
-    """How a measure or an amount is written: the cell's own as far as it can be told, else an example."""
+    """Return how to write a measure or an amount: the cell's value, or an example if it cannot be read."""
     pointed = re.sub(r"\s+", " ", _COMMA.sub(".", cell)).strip()
     example, unit = _USUAL[_kinds()[name]]
     for text in (pointed, f"{pointed} {unit}"):
@@ -269,14 +272,14 @@ def _as_it_should_be(name: str, cell: str) -> str:
 
 def _check_names(names: Sequence[str]) -> None:
     if "reference" not in names:
-        raise FileError("The first line names the columns, and one of them is `reference`.")
+        raise FileError("The first line must name the columns. One of them must be `reference`.")
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
         raise FileError(f"A column is there twice: {', '.join(sorted(twice))}.")
 
 
 def _take(row: dict[str, str], line: int, orders: list[tuple[int, Entry]]) -> None:
-    """Begin an order with a line, or go on with the last one."""
+    """Begin an order with a line, or continue the last one."""
     order = {name: cell for name, cell in row.items() if not name.startswith(("parcel.", "item."))}
     parcel = _body(row, "parcel.")
     item = _body(row, "item.")
@@ -302,11 +305,11 @@ def _agree(begun: Entry, more: Entry, line: int, place: str = "") -> None:
         if isinstance(value, dict) and isinstance(begun.get(name), dict):
             _agree(begun[name], value, line, f"{where}.")
         elif begun.get(name) != value:
-            raise FileError(f"Line {line} says something else of {where} than its order's first line.")
+            raise FileError(f"Line {line} has another value of {where} than its order's first line.")
 
 
 def _body(row: dict[str, str], start: str) -> dict[str, Any]:
-    """Make of cells named by places the object that has them there."""
+    """Return the object that has each cell at the place that its name says."""
     body: dict[str, Any] = {}
     for name, cell in row.items():
         if not name.startswith(start):
@@ -323,7 +326,7 @@ def _body(row: dict[str, str], start: str) -> dict[str, Any]:
 
 @cache
 def _kinds() -> dict[str, str]:
-    """What the API takes in each column that is more than text: the name of a model, or a JSON type."""
+    """Return what the API takes in columns that are more than text: the name of a model, or a JSON type."""
     schema = OrderInput.model_json_schema()
     kinds = {}
     left = [("", schema)]
@@ -342,7 +345,7 @@ def _kinds() -> dict[str, str]:
 
 
 def _value(name: str, cell: str) -> Any:
-    """What a cell means; one that does not look as it should is left to the API to refuse."""
+    """Return the value of a cell. A cell in a wrong form stays as it is, and the API refuses it."""
     match _kinds().get(name):
         case "boolean":
             return _TRUTHS.get(cell.lower(), cell)
@@ -359,7 +362,7 @@ def _value(name: str, cell: str) -> Any:
 
 
 def chunks(entries: Iterable[Given], *, most: int, most_bytes: int) -> list[list[Given]]:
-    """The entries in batches that are taken in one request."""
+    """Return the entries in batches that fit into one request."""
     found: list[list[Given]] = []
     room = 0
     for given in entries:

@@ -1,1 +1,1 @@
-"""`make demo`: orders of every kind, from create to label to the door, held against the carriers' books."""
+"""`make demo`: orders of every kind, from create to label to the door, compared with the carriers' books."""

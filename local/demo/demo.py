@@ -1,10 +1,10 @@
-"""The demo: parcels of every carrier, from create to label to the door, held against the carriers' own books.
+"""The demo: parcels of every carrier, from create to label to the door, compared with the carriers' books.
 
-It starts a stack of its own, posts one order of each kind (among them the orders of `events/orders`, which
-are the examples of UBI's own document), shows a live table of how they go and writes the labels to `out/`.
-Two parcels of other couriers (the example of TrackingMore's own document) are followed, as new and once more.
-Then all parcels travel, faster than in life, and each event is shown with who told it. At the end what
-Parcelgate says is compared with what the sandbox (the carriers) has in its books and knows to be true. It
+It starts a stack of its own and posts one order of each kind. Among them are the orders of `events/orders`,
+which are the examples of UBI's own document. It shows a live table of the orders and writes the labels to
+`out/`. It follows two parcels of other couriers (the example of TrackingMore's own document) twice. Then all
+parcels travel, faster than in life, and each event is shown with its source, webhook or poll. At the end it
+compares what Parcelgate says with what the sandbox (the carriers) has in its books and knows to be true. It
 exits non-zero on any difference.
 """
 
@@ -42,7 +42,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One order of the demo, and how it has to end."""
+    """One order of the demo, and how it must end."""
 
     reference: str
     story: str
@@ -55,7 +55,7 @@ class Scenario:
 
 @dataclass
 class Run:
-    """How one scenario is going."""
+    """The progress of one scenario."""
 
     scenario: Scenario
     started: float = field(default_factory=time.monotonic)
@@ -66,12 +66,12 @@ class Run:
 
     @property
     def carrier(self) -> str:
-        """Who carries it."""
+        """The carrier of the order."""
         return str(self.scenario.body["carrier"])
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to be expected of the order."""
+        """Whether the order has come to its end, its label included."""
         status = self.order.get("status")
         if status == "confirmed":
             return self.order["label"]["status"] != "pending"
@@ -123,17 +123,19 @@ def scenarios() -> list[Scenario]:
     return [
         _example(
             "ubi-one-parcel",
-            "UBI's own example; it lacks the return address of UBI's own table, and none is made up",
+            "UBI's own example; it has no return address, and Parcelgate invents none",
         ),
         _example("ubi-four-pieces", "UBI's own example of four pieces"),
         _example("lme-australia", "one parcel to Australia"),
-        _variant("lme-australia", "DEMO-SBX-ATTEMPT", "nobody in at first: delivered in the end"),
-        _variant("lme-australia", "DEMO-SBX-UNSIGNED", "pushed unsigned: believed when asked for"),
+        _variant("lme-australia", "DEMO-SBX-ATTEMPT", "nobody is at home at first; delivered in the end"),
+        _variant(
+            "lme-australia", "DEMO-SBX-UNSIGNED", "its webhooks are not signed; Parcelgate asks the carrier"
+        ),
         Scenario("DEMO-ONE-BOX", "one box", _body("DEMO-ONE-BOX", one), "confirmed", True),
         Scenario("DEMO-THREE-BOXES", "three boxes", _body("DEMO-THREE-BOXES", three), "confirmed", True),
         Scenario(
             "DEMO-SBX-FAIL",
-            "the carrier fails it later: the money comes back",
+            "the carrier fails it later; the money comes back",
             _body("DEMO-SBX-FAIL", one),
             "failed",
             False,
@@ -148,21 +150,21 @@ def scenarios() -> list[Scenario]:
         ),
         Scenario(
             "DEMO-SBX-PENDING-2",
-            "the carrier needs a while",
+            "the carrier needs some time to decide",
             _body("DEMO-SBX-PENDING-2", one),
             "confirmed",
             True,
         ),
         Scenario(
             "DEMO-SBX-LOST",
-            "the carrier's answer is lost: found again, not bought twice",
+            "the carrier's answer is lost; Parcelgate finds the order and does not buy it twice",
             _body("DEMO-SBX-LOST", one),
             "confirmed",
             True,
         ),
         Scenario(
             "DEMO-MAX-PRICE",
-            "over options.max_price: nothing is bought",
+            "the price is over options.max_price; nothing is bought",
             _body("DEMO-MAX-PRICE", one, max_price=cheap),
             "failed",
             False,
@@ -213,9 +215,9 @@ def _post(client: httpx.Client, run: Run) -> None:
 def _follow(
     client: httpx.Client, runs: Sequence[Run], tell: Callable[[str], None], parcels: travels.Travels
 ) -> None:
-    """Follow all orders to their ends, and print each line of their audit trails as it comes.
+    """Follow all orders to their ends, and print each line of their audit trails when it appears.
 
-    The parcels of those that are confirmed set off meanwhile.
+    The parcels of confirmed orders start to travel meanwhile.
     """
     deadline = time.monotonic() + DEADLINE
     while any(not run.settled for run in runs):
@@ -248,7 +250,7 @@ def _save_label(client: httpx.Client, run: Run) -> None:
 
 
 def _compare(run: Run, ledgers: Ledger) -> None:
-    """Hold what Parcelgate says of one order against its carrier's books."""
+    """Compare what Parcelgate says of one order with its carrier's books."""
     scenario, order = run.scenario, run.order
     booked = [entry for entry in ledgers[run.carrier]["orders"] if entry["reference"] == scenario.reference]
     say = run.mismatches.append
@@ -272,7 +274,7 @@ def _compare(run: Run, ledgers: Ledger) -> None:
 
 
 def _follow_others(client: httpx.Client, console: Console) -> list[Body]:
-    """Follow the parcels of the document's example, as new and again; the trackings."""
+    """Follow the parcels of the document's example twice, and return their trackings."""
     body = json.loads(FOLLOWED.read_text(encoding="utf-8"))
     first, again = (client.post("/v1/trackings", json=body) for _ in range(2))
     console.print(
@@ -282,24 +284,28 @@ def _follow_others(client: httpx.Client, console: Console) -> list[Body]:
         raise RuntimeError(f"{first.text} {again.text}")
     trackings: list[Body] = first.json()["data"]
     if [one["id"] for one in trackings] != [one["id"] for one in again.json()["data"]]:
-        raise RuntimeError("followed twice")
+        raise RuntimeError("the second call made new trackings")
     return trackings
 
 
 def _parcels(client: httpx.Client, runs: Sequence[Run]) -> list[Body]:
-    """The trackings of all orders that were confirmed."""
+    """Return the trackings of all confirmed orders."""
     confirmed = [run.order["id"] for run in runs if run.order["status"] == "confirmed"]
     answers = [client.get(f"/v1/orders/{order_id}/tracking").raise_for_status() for order_id in confirmed]
     return [tracking for answer in answers for tracking in answer.json()["data"]]
 
 
 def _arrived(console: Console, parcels: Sequence[Body], truth: Ledger) -> bool:
-    """Hold every timeline against what truly happened; whether all are true."""
+    """Compare every timeline with what truly happened; return whether all are true."""
     good = True
     for parcel in parcels:
         number = parcel["tracking_number"]
         known = [one for one in truth[parcel["carrier"]] if one["tracking_number"] == number]
-        wrong = travels.differences(parcel, known[0]) if len(known) == 1 else [f"{len(known)} of that number"]
+        wrong = (
+            travels.differences(parcel, known[0])
+            if len(known) == 1
+            else [f"the carrier has {len(known)} parcels of that number"]
+        )
         good = good and not wrong
         mark = _mark(not wrong)
         by = ", ".join(sorted({event["source"] for event in parcel["events"]}))
@@ -319,7 +325,9 @@ def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
         mark = _mark(not run.mismatches)
         console.print(mark + f"{run.scenario.reference}: {run.order['status']}, {words}", soft_wrap=True)
         for warning in run.order["warnings"]:
-            console.print(f"    told: {warning['pointer']} {warning['message']}", style="dim", markup=False)
+            console.print(
+                f"    warning: {warning['pointer']} {warning['message']}", style="dim", markup=False
+            )
     for carrier, ledger in ledgers.items():
         known = {run.scenario.reference for run in runs if run.carrier == carrier}
         money, orders, twice = ledger["money"], ledger["orders"], ledger["duplicates"]
@@ -329,13 +337,15 @@ def _summary(console: Console, runs: Sequence[Run], ledgers: Ledger) -> bool:
             f"{money['returned']} returned, {money['held']} still held."
         )
         for wrong in (*strangers, *twice):
-            console.print(_mark(good=False) + f"{carrier} has {wrong} and should not", soft_wrap=True)
+            console.print(
+                _mark(good=False) + f"{carrier} has {wrong}, which it should not have", soft_wrap=True
+            )
         good = good and not (strangers or twice or Decimal(money["held"]))
     return good and not any(run.mismatches for run in runs)
 
 
 def _carriers_clock(sandbox_url: str) -> Callable[[float], None]:
-    """What lets the sandbox's clock run for so many seconds and then stand still."""
+    """Return a function that lets the sandbox's clock run for some seconds and then stops it."""
 
     def run_on(seconds: float) -> None:
         httpx.post(f"{sandbox_url}/_sandbox/run", json={"seconds": seconds}, timeout=60).raise_for_status()
@@ -344,7 +354,7 @@ def _carriers_clock(sandbox_url: str) -> Callable[[float], None]:
 
 
 def main() -> int:
-    """Run the demo; 0 when everything ended as it should."""
+    """Run the demo; return 0 when everything ended as it should."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)

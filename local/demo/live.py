@@ -1,4 +1,4 @@
-"""A table that is shown again and again while lines are printed above it."""
+"""Shows a table that changes, while lines are printed above it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from rich.text import Text
 
 @contextmanager
 def shown(console: Console, table: Callable[[], Table]) -> Iterator[Callable[[str], None]]:
-    """Show `table` until the block ends; gives what prints a line above it.
+    """Show `table` until the block ends; yield a function that prints a line above it.
 
-    What is printed afterwards begins on a line of its own, on a terminal and in a pipe.
+    Later output begins on a line of its own, on a terminal and in a pipe.
     """
 
     def tell(line: str) -> None:
@@ -27,5 +27,5 @@ def shown(console: Console, table: Callable[[], Table]) -> Iterator[Callable[[st
 
 
 def coloured(words: str, colour: str) -> Text:
-    """A cell in colour. Markup would be shown as it is: lines are printed without, the table too."""
+    """Return a cell in colour. It uses no markup, which a pipe would show as it is."""
     return Text(words, style=colour)

@@ -1,11 +1,11 @@
-"""The demo's second half: parcels on their way, who told of each event, and whether all of it is true.
+"""The demo's second half: parcels on their way, the source of each event, and whether each event is true.
 
-They set off while other orders are still under way, so they are followed from the first order on. The sandbox
-lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
-once a minute, so this plays the scheduler: it starts the very same poll workflow again and again.
+Parcels start to travel while other orders are not settled yet, so the demo follows them from the first order
+on. The sandbox lets a day pass in forty seconds. EventBridge Scheduler cannot start anything more often than
+once a minute, so this module takes its place: it starts the same poll workflow again and again.
 
-The carriers' clock keeps step with the polls: with each round it may run on for `STEP` seconds, and then it
-stands still until the round is over. So a parcel is asked about several times on its way, however slow the
+The carriers' clock waits for the polls: with each round it may run for `STEP` seconds, and then it
+stops until the round is over. So a parcel is polled several times on its way, however slow the
 machine is.
 """
 
@@ -26,16 +26,16 @@ Body = dict[str, Any]
 
 POLL_EVERY = 3.0
 STEP = 4.0
-"""Seconds of the carriers' clock for each round; more than `POLL_EVERY`, so that it seldom stands."""
+"""Seconds of the carriers' clock for each round; more than `POLL_EVERY`, so that the clock seldom stops."""
 LOOK_EVERY = 0.5
 MOST_ROUNDS = 100
-"""At least five minutes: an aggregator that is asked too fast wants two of silence."""
+"""At least five minutes, because an aggregator that is called too fast demands a pause of two."""
 FINAL = {"delivered", "returned", "lost", "cancelled", "expired"}
 _COLOURS = {"delivered": "green", "out_for_delivery": "cyan", "exception": "red", "attempt_failed": "magenta"}
 
 
 class Rounds(Protocol):
-    """Rounds of polls, of which one runs at a time."""
+    """Rounds of polls; one runs at a time."""
 
     def start(self) -> None:
         """Start a round."""
@@ -48,7 +48,7 @@ class Rounds(Protocol):
 class Travels:
     """All parcels on their way, as Parcelgate shows them, from the first order on.
 
-    `run_on` lets the carriers' clock run for so many seconds and then stand still.
+    `run_on` lets the carriers' clock run for some seconds and then stops it.
     """
 
     rounds: Rounds
@@ -66,7 +66,7 @@ class Travels:
         return all(parcel["status"] in FINAL for parcel in self.parcels.values())
 
     def go_on(self, client: httpx.Client, tell: Callable[[str], None]) -> None:
-        """Start a round of polls and look at all parcels, each when it is time for it."""
+        """Start a round of polls, and look at all parcels, each if its time has come."""
         now = time.monotonic()
         if now - self._polled > POLL_EVERY and self.rounds.is_over():
             self.run_on(STEP)
@@ -78,7 +78,7 @@ class Travels:
             self._looked = time.monotonic()
 
     def look(self, client: httpx.Client, tell: Callable[[str], None]) -> None:
-        """Read the timelines of all parcels there are, and print each event that is new."""
+        """Read the timelines of all parcels, and print each new event."""
         for parcel in _listed(client):
             self.parcels[parcel["id"]] = parcel
             printed = self._printed.setdefault(parcel["id"], set())
@@ -96,9 +96,9 @@ class Travels:
         )
 
     def table(self) -> Table:
-        """How all parcels stand."""
+        """Return a table with the state of all parcels."""
         table = Table(title="Parcels, live", expand=False)
-        for column in ("carrier", "number", "status", "events by webhook", "by poll", "the newest"):
+        for column in ("carrier", "number", "status", "events by webhook", "by poll", "newest event"):
             table.add_column(column, overflow="fold")
         for parcel in self.parcels.values():
             by = Counter(event["source"] for event in parcel["events"])
@@ -124,16 +124,16 @@ def travel(travels: Travels, client: httpx.Client, console: Console) -> None:
                 late = [
                     one["tracking_number"] for one in travels.parcels.values() if one["status"] not in FINAL
                 ]
-                words = f"not at their ends after {MOST_ROUNDS} rounds of polls"
+                words = f"these parcels have not arrived after {MOST_ROUNDS} rounds of polls"
                 raise RuntimeError(f"{words}: {', '.join(late)}")
             travels.go_on(client, tell)
             time.sleep(LOOK_EVERY)
 
 
 def differences(parcel: Body, truth: Body) -> list[str]:
-    """Where a parcel's timeline is not what truly happened, by instant (to the second) and code.
+    """Return where a parcel's timeline differs from what truly happened, by instant (to the second) and code.
 
-    That nothing is known yet of a parcel, as an aggregator says at first, is nothing that happened to it.
+    An aggregator's first event says that nothing is known of the parcel yet. It is left out.
     """
     happened = {(_second(event["at"]), event["code"]) for event in truth["events"]}
     events = [event for event in parcel["events"] if event["status"] != "pending"]
@@ -147,15 +147,15 @@ def differences(parcel: Body, truth: Body) -> list[str]:
 
 
 def _listed(client: httpx.Client) -> list[Body]:
-    found: list[Body] = []
+    trackings: list[Body] = []
     cursor: str | None = None
     while True:
         query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
         page = client.get("/v1/trackings", params=query).raise_for_status().json()
-        found += page["data"]
+        trackings += page["data"]
         cursor = page["next_cursor"]
         if cursor is None:
-            return found
+            return trackings
 
 
 def _second(moment: str) -> datetime:

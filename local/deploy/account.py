@@ -1,4 +1,4 @@
-"""What there must be in the AWS account before a deployment. Everything is looked at, nothing is changed."""
+"""Checks what the AWS account must have before a deployment. It reads everything and changes nothing."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from infra.settings import Settings, settings_for
 from local.deploy.findings import Finding
 
 type Clients = Callable[[str], Any]
-"""Gives the boto3 client of a service."""
+"""Returns the boto3 client of a service."""
 
 BOOTSTRAP_VERSION = 6
 """The oldest bootstrap stack that the template can be deployed with."""
@@ -67,13 +67,13 @@ class Stack:
 
     @property
     def was_created(self) -> bool:
-        """Whether there is anything to be updated: its creation has once come to its end."""
+        """Whether there is anything to update: its creation has succeeded once."""
         return self.status.startswith(("CREATE_COMPLETE", "UPDATE_", "IMPORT_"))
 
 
 @dataclass
 class Look:
-    """What was seen of the account. What could not be looked at is None, and named in `not_looked_at`."""
+    """What the check saw of the account. What it could not read is None, and named in `not_looked_at`."""
 
     given: Mapping[str, int] = field(default_factory=dict)
     """The settings that the deployer gives in place of the stage's own."""
@@ -82,17 +82,17 @@ class Look:
     account: str | None = None
     region: str | None = None
     account_concurrency: int | None = None
-    """What the settings of this stage may count on: the account's limit less what others have reserved."""
+    """The concurrency that this stage may use: the account's limit less what others have reserved."""
     stack: Stack | None = None
 
     @property
     def stops(self) -> bool:
-        """Whether anything found must be mended first."""
+        """Whether anything must be corrected before a deployment."""
         return any(finding.stops for finding in self.findings)
 
 
 def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = None) -> Look:
-    """Look at everything, whatever else is missing.
+    """Check everything that can be checked, and go on if one check fails.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = No
     numbers
         Settings that the deployer gives in place of the stage's own.
     clients
-        Stands in for boto3 in tests; then the region is one that there is.
+        Takes the place of boto3 in tests; then the region is not checked.
     """
     seen = Look(numbers)
     settings = settings_for(stage, **numbers)
@@ -131,7 +131,7 @@ def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = No
             seen.not_looked_at.append(f"{name} ({_short(error)})")
             if check is _stack:
                 seen.findings.append(
-                    Finding("It cannot be seen whether the stack is there, and what a deployment would lose.")
+                    Finding("Nobody can tell whether the stack exists and what a deployment would lose.")
                 )
     return seen
 
@@ -154,7 +154,7 @@ def _clients(session: boto3.Session, region: str) -> Clients:
 
 def _region(session: boto3.Session, region: str | None) -> Iterator[Finding]:
     if region is None:
-        yield Finding("No region is named: say where the stack belongs.", "export AWS_REGION=eu-central-1")
+        yield Finding("No region is set. Name the region of the stack.", "export AWS_REGION=eu-central-1")
         return
     try:
         partition = session.get_partition_for_region(region)
@@ -169,26 +169,26 @@ def _region(session: boto3.Session, region: str | None) -> Iterator[Finding]:
     missing = [name for name in _SERVICES if region not in session.get_available_regions(name)]
     if missing:
         yield Finding(
-            f"AWS may not offer {', '.join(missing)} in {region}: see the list of services by region.",
+            f"AWS may not offer {', '.join(missing)} in {region}: look at AWS's list of services by region.",
             stops=False,
         )
 
 
 def _account(clients: Clients, findings: list[Finding]) -> str | None:
-    """The number of the account that the credentials belong to."""
+    """Return the number of the account that the credentials belong to; None when there are none that work."""
     try:
         return str(clients("sts").get_caller_identity()["Account"])
     except (NoCredentialsError, PartialCredentialsError):
         text, command = (
-            "There are no AWS credentials here.",
+            "No AWS credentials were found.",
             "aws configure sso   # or: export AWS_PROFILE=...",
         )
     except (SSOError, TokenRetrievalError):
-        text, command = "The sign-in of these AWS credentials has ended.", "aws sso login"
+        text, command = "The sign-in for these AWS credentials has expired.", "aws sso login"
     except ClientError as error:
         code = error.response["Error"]["Code"]
         text = f"AWS does not accept the credentials ({code})"
-        text += ": they are wrong or too old." if code in _REFUSED else "."
+        text += ": they are wrong or expired." if code in _REFUSED else "."
         command = "aws sts get-caller-identity"
     except BotoCoreError as error:
         text, command = f"AWS cannot be reached: {error}", "aws sts get-caller-identity"
@@ -208,7 +208,7 @@ def _bootstrap(clients: Clients, _settings: Settings, seen: Look) -> Iterator[Fi
         return
     if int(version) < BOOTSTRAP_VERSION:
         yield Finding(
-            f"The CDK's bootstrap stack has version {version}, and {BOOTSTRAP_VERSION} is needed.", command
+            f"The CDK's bootstrap stack has version {version}, but {BOOTSTRAP_VERSION} is needed.", command
         )
 
 
@@ -222,7 +222,7 @@ def _lambda(clients: Clients, settings: Settings, seen: Look) -> Iterator[Findin
     if seen.account_concurrency > limit - others:
         yield Finding(
             f"account_concurrency is given as {seen.account_concurrency}; the account has {limit - others}. "
-            "Lambda would refuse what is reserved. Leave it out: the true limit is read from the account."
+            "Lambda would refuse the reservation. Leave it out: the true limit is read from the account."
         )
     reserved = settings_for(settings.stage, account_concurrency=seen.account_concurrency).reserved_concurrency
     if not reserved:
@@ -230,8 +230,8 @@ def _lambda(clients: Clients, settings: Settings, seen: Look) -> Iterator[Findin
         taken = f", of which others have reserved {others}" if others else ""
         yield Finding(
             f"Lambda may run {limit} functions at once here{taken}. That is too few to reserve anything, so "
-            "a carrier that hangs can take the room of all others. "
-            f"Not reserved meanwhile: {', '.join(limited)}. "
+            "a carrier that hangs can delay all other work. "
+            f"Until then these functions have nothing reserved: {', '.join(limited)}. "
             f'Ask for 1000 (quota {LAMBDA_QUOTA}, "Concurrent executions") and deploy again.',
             "aws service-quotas request-service-quota-increase --service-code lambda "
             f"--quota-code {LAMBDA_QUOTA} --desired-value 1000" + _in_region(seen),
@@ -250,7 +250,7 @@ def _lambda(clients: Clients, settings: Settings, seen: Look) -> Iterator[Findin
 
 
 def _reserved_today(client: Any, settings: Settings) -> int:
-    """How much of the account's concurrency this stage's own functions have already."""
+    """Return how much of the account's concurrency this stage's own functions have reserved already."""
     reserved = 0
     for name in settings_for(settings.stage).reserved_concurrency:
         try:
@@ -280,7 +280,7 @@ def _gateway(clients: Clients, settings: Settings, _seen: Look) -> Iterator[Find
     if rate and rate < required:
         yield Finding(
             f"The gateway takes {rate:g} requests a second for the whole account in this region, and the "
-            f"settings promise {required}: clients are turned away (429) before that. Ask for more (API "
+            f"settings promise {required}: clients get 429 before that. Ask for more (API "
             'Gateway\'s quota "Throttle rate"), or lower the throttles in infra/settings.py.',
             stops=False,
         )
@@ -315,49 +315,49 @@ def _state(client: Any, name: str, stack: Stack, here: str) -> Iterator[Finding]
     watch = f"aws cloudformation describe-stack-events --stack-name {name}{here}"
     if status == "REVIEW_IN_PROGRESS":
         yield Finding(
-            f"{name} was begun and never created: nothing is in it, and the CDK begins anew.", stops=False
+            f"The creation of {name} never started. It is empty, and the CDK begins anew.", stops=False
         )
     elif status.endswith("_IN_PROGRESS"):
-        yield Finding(f"{name} is being changed at this moment ({status}). Wait until that has ended.", watch)
+        yield Finding(f"AWS is changing {name} at this moment ({status}). Wait until it has finished.", watch)
     elif status == "ROLLBACK_COMPLETE":
         yield Finding(
-            f"The first deployment of {name} failed and was undone; nothing of it is left but its name. "
-            f"{_why(client, name)}Mend that, delete the stack, and deploy again.",
+            f"The first deployment of {name} failed and was undone; only its name is left. "
+            f"{_why(client, name)}Correct that, delete the stack, and deploy again.",
             delete,
         )
     elif status in ("ROLLBACK_FAILED", "CREATE_FAILED"):
         yield Finding(
             f"The first deployment of {name} failed and could not be undone ({status}). {_why(client, name)}"
-            "Delete the stack; delete by hand what AWS says it cannot; deploy again.",
+            "Delete the stack, delete by hand what AWS cannot delete, and deploy again.",
             delete,
         )
     elif status == "DELETE_FAILED":
         yield Finding(
-            f"{name} was being deleted, and something in it could not be. {_why(client, name)}"
-            "Mend that and delete it again; then deploy.",
+            f"{name} could not be deleted completely. {_why(client, name)}"
+            "Correct that and delete it again; then deploy.",
             delete,
         )
     elif status == "UPDATE_ROLLBACK_FAILED":
         yield Finding(
-            f"The last update of {name} failed, and going back failed too. {_why(client, name)}"
-            "Let AWS go on with going back; what runs is a mixture of both until then.",
+            f"The last update of {name} failed, and undoing it failed too. {_why(client, name)}"
+            "Let AWS continue to undo it. Until then a mixture of both versions runs.",
             f"aws cloudformation continue-update-rollback --stack-name {name}{here}",
         )
     elif status == "UPDATE_FAILED":
         yield Finding(
-            f"The last update of {name} stopped in its middle. {_why(client, name)}Have it undone first.",
+            f"The last update of {name} stopped halfway. {_why(client, name)}Undo it first.",
             f"aws cloudformation rollback-stack --stack-name {name}{here}",
         )
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         yield Finding(
-            f"The last update of {name} failed, and was undone whole. {_why(client, name)}",
+            f"The last update of {name} failed, and AWS has undone all of it. {_why(client, name)}",
             watch,
             stops=False,
         )
 
 
 def _why(client: Any, name: str) -> str:
-    """The first thing that failed in the stack's last operation, in AWS's own words."""
+    """Return what failed first in the stack's last operation, in AWS's own words."""
     failed = None
     try:
         for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
@@ -373,7 +373,7 @@ def _why(client: Any, name: str) -> str:
 
 
 def _in_words(event: Mapping[str, Any]) -> str:
-    reason = event.get("ResourceStatusReason", "no reason is told")
+    reason = event.get("ResourceStatusReason", "AWS gives no reason")
     return f"What failed first: {event['LogicalResourceId']}: {reason.rstrip('.')}. "
 
 

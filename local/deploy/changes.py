@@ -1,7 +1,7 @@
-"""What a deployment would do to what is there: told from the two templates, before anything is started.
+"""Says what a deployment would do to the deployed stack, from the two templates, before anything is started.
 
-Whether a changed property means a new resource stands in AWS's own schema of the resource's type, which
-cfn-lint brings with it.
+AWS's own schema of a resource's type says whether a changed property means a new resource. cfn-lint contains
+these schemas.
 """
 
 from collections import Counter
@@ -16,19 +16,19 @@ type Template = Mapping[str, Any]
 STATEFUL: Mapping[str, str] = {
     "AWS::ApiGatewayV2::Api": "the API's address: clients and every carrier's webhooks call it",
     "AWS::DynamoDB::Table": "every order, parcel, API key and claim",
-    "AWS::Events::EventBus": "the rules that others have put on the event bus",
-    "AWS::KMS::Key": "the key: what is encrypted with it cannot be read without it",
+    "AWS::Events::EventBus": "the rules that others have added to the event bus",
+    "AWS::KMS::Key": "the key: data encrypted with it can no longer be read",
     "AWS::Logs::LogGroup": "the logs in it",
     "AWS::S3::Bucket": "the documents in it",
-    "AWS::SNS::Topic": "the subscriptions of the people whom alarms tell",
+    "AWS::SNS::Topic": "the subscriptions of the people who get the alarms",
     "AWS::SQS::Queue": "the messages that wait in it",
     "AWS::StepFunctions::StateMachine": "the executions that are running: orders on their way",
 }
-"""What would be lost with a resource of these types."""
+"""By resource type: what would be lost with the resource."""
 
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _REGION = "us-east-1"
-"""Whose schemas are asked; they are the same in every region."""
+"""The region whose schemas are read; they are the same in every region."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Change:
     kind: Literal["added", "changed", "replaced", "removed"]
     because: Sequence[str] = ()
     kept: bool = False
-    """Whether what was there stays in the account, outside the stack."""
+    """Whether the old resource stays in the account, outside the stack."""
 
     @property
     def loses(self) -> str | None:
-        """What is lost to the stack by it, if anything is."""
+        """What the stack loses by the change, if anything."""
         return STATEFUL.get(self.type) if self.kind in ("replaced", "removed") else None
 
 
 def compare(old: Template, new: Template) -> list[Change]:
-    """Return what becomes of each resource that does not stay as it is.
+    """Return the change of each resource that does not stay as it is.
 
     Parameters
     ----------
@@ -74,26 +74,28 @@ def compare(old: Template, new: Template) -> list[Change]:
 
 
 def findings(changes: Sequence[Change], *, accepted: Sequence[str] = ()) -> Iterator[Finding]:
-    """Say what would be lost, and stop there, save for the resources that the deployer has `accepted`."""
+    """Yield what would be lost. Each loss stops the deployment, unless the deployer has `accepted` it."""
     for change in changes:
         if change.loses is None:
             continue
         why = f" ({', '.join(change.because)} changes)" if change.because else ""
         stays = (
-            "What is there now stays in the account, and the stack does not use it any more."
+            "The present one stays in the account, but the stack no longer uses it."
             if change.kept
-            else "What is there now is deleted."
+            else "The present one is deleted."
         )
         yield Finding(
             f"{change.resource} ({change.type}) would be {change.kind}{why}. "
-            f"That takes away {change.loses}. {stays}",
-            None if change.resource in accepted else f"--accept-loss {change.resource}   # if you mean it",
+            f"You would lose {change.loses}. {stays}",
+            None
+            if change.resource in accepted
+            else f"--accept-loss {change.resource}   # if you accept that",
             stops=change.resource not in accepted,
         )
 
 
 def index_findings(old: Template, new: Template) -> Iterator[Finding]:
-    """Say where more than one index of a table is made or dropped at once, which CloudFormation refuses."""
+    """Yield each table of which several indexes are made or deleted at once, which CloudFormation refuses."""
     before = old.get("Resources", {})
     for name, now in new.get("Resources", {}).items():
         was = before.get(name)
@@ -108,12 +110,12 @@ def index_findings(old: Template, new: Template) -> Iterator[Finding]:
         if steps > 1:
             yield Finding(
                 f"{name} would get or lose several indexes at once; CloudFormation takes one in each update. "
-                "Deploy them one after the other. An index that changes is a new one under another name."
+                "Deploy them one after the other. To change an index, add a new one under another name."
             )
 
 
 def summary(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield a line for each kind of change, and what it is done to."""
+    """Yield a line for each kind of change, with the resources that it is done to."""
     for kind in ("added", "changed", "replaced", "removed"):
         types = Counter(change.type.removeprefix("AWS::") for change in changes if change.kind == kind)
         if types:
@@ -122,9 +124,9 @@ def summary(changes: Sequence[Change]) -> Iterator[str]:
 
 
 def _replaced(before: Template, after: Template) -> dict[str, list[str]]:
-    """The resources that would be made anew, each with the properties that cause it.
+    """Return the resources that would be made anew, each with the properties that cause it.
 
-    Who names a new resource where it cannot change is made anew as well.
+    A resource is also made anew if a property that cannot change names such a resource.
     """
     both = [name for name in before if name in after]
     replaced: dict[str, list[str]] = {}
@@ -151,7 +153,7 @@ def _replaced(before: Template, after: Template) -> dict[str, list[str]]:
 
 
 def _fixed(kind: str) -> list[str]:
-    """The properties of a type that cannot change without a new resource, by AWS's schema."""
+    """Return the properties of a type that cannot change without a new resource, by AWS's schema."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
     try:
@@ -170,7 +172,7 @@ def _value(resource: Mapping[str, Any], path: str) -> Any:
 
 
 def _names(value: Any, resources: Mapping[str, Any]) -> bool:
-    """Whether a property's value is made from one of these resources."""
+    """Return whether a property's value is made from one of these resources."""
     match value:
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             return name in resources

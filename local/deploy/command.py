@@ -1,9 +1,8 @@
 """`python -m local deploy STAGE`: what `make deploy` does.
 
-It looks at everything that could be in the way, says all of it at once, and starts nothing if something must
-be mended first. Then it deploys. The first deployment is made in two passes: while the first one runs,
-nothing holds on to the table, so that a failure leaves nothing behind; the second one switches the protection
-on.
+It checks everything that could stop a deployment, reports all of it at once, and starts nothing if something
+must be corrected first. Then it deploys. The first deployment is made in two passes. In the first pass
+nothing is protected, so that a failure leaves nothing behind. The second pass switches the protection on.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from local.toolchain import node
 
 STATE = ROOT / ".local" / "deploy"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,29}")
-"""Names of functions begin with the stage's, and AWS takes 64 characters."""
+"""The name of a function begins with the stage's name, and AWS takes 64 characters."""
 
 SETTINGS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
 """What `-c` may give."""
@@ -49,10 +48,10 @@ class DeploymentError(Exception):
 
 
 def main(*arguments: str) -> int:
-    """Look, say, and deploy if nothing is in the way; the exit code."""
+    """Check, report, and deploy if nothing stops it; return the exit code."""
     options = _parse(arguments)
     stage, numbers = options.stage, dict(options.numbers)
-    with _console.status("looking at the account"):
+    with _console.status("checking the account"):
         seen = account.look(stage, numbers)
     if seen.account_concurrency is not None:
         numbers["account_concurrency"] = seen.account_concurrency
@@ -70,7 +69,7 @@ def main(*arguments: str) -> int:
             _say("\nNothing was started.")
             return 1
         if options.check:
-            _say("\nNothing is in the way. Nothing was started.")
+            _say("\nNothing stops a deployment. Nothing was started.")
             return 0
         if not (options.yes or _agreed(first)):
             _say("\nNothing was started.")
@@ -157,7 +156,7 @@ def _synthesize(stage: str, numbers: Mapping[str, int], region: str | None) -> P
 
 
 def _compare(seen: Look, assembly: Path, accepted: Sequence[str]) -> list[changes.Change]:
-    """What becomes of each resource; what would be lost joins the findings."""
+    """Return the change of each resource, and add what would be lost to the findings."""
     (template,) = assembly.glob("*.template.json")
     new: Mapping[str, Any] = json.loads(template.read_text())
     old = seen.stack.template if seen.stack is not None else {}
@@ -169,20 +168,22 @@ def _compare(seen: Look, assembly: Path, accepted: Sequence[str]) -> list[change
 
 def _show(stage: str, seen: Look, difference: Sequence[changes.Change], *, first: bool) -> None:
     where = f"account {seen.account or 'unknown'}, region {seen.region or 'unknown'}"
-    there = "not looked at" if seen.account is None else seen.stack.status if seen.stack else "not there yet"
+    there = (
+        "not checked" if seen.account is None else seen.stack.status if seen.stack else "does not exist yet"
+    )
     _say(f"Stack parcelgate-{stage}: {there}; {where}")
     for line in changes.summary(difference):
         _say(f"  {line}")
     if not first and not difference:
         _say("  nothing changes")
-    for title, stops in (("These stop the deployment:", True), ("To be known:", False)):
+    for title, stops in (("These stop the deployment:", True), ("You should know:", False)):
         findings = [each for each in seen.findings if each.stops is stops]
         if findings:
             _say(f"\n{title}")
         for number, each in enumerate(findings, start=1):
             _say_finding(number, each)
     if seen.not_looked_at:
-        _say(f"\nNot looked at: {'; '.join(seen.not_looked_at)}.")
+        _say(f"\nNot checked: {'; '.join(seen.not_looked_at)}.")
 
 
 def _say_finding(number: int, finding: Finding) -> None:
@@ -206,12 +207,12 @@ def _deploy(assembly: Path, region: str | None, *, ask: bool) -> None:
     if subprocess.run(command, cwd=ROOT, env=_environment(region)).returncode:
         raise DeploymentError(
             "The deployment failed. AWS undoes what it had begun. Run the same command "
-            "again: it says what failed first, and goes on where this one stopped."
+            "again: it says what failed first, and continues where this one stopped."
         )
 
 
 def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool) -> int:
-    """Say where the stack is, whether all of it works, and after a first deployment what comes next."""
+    """Print where the stack is, whether all of it works, and, after a first deployment, the next steps."""
     (outputs,) = json.loads(_outputs_file(assembly).read_text()).values()
     url = outputs["ApiUrl"]
     try:
@@ -224,7 +225,7 @@ def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool
             f"{url}/v1/health does not answer as it should. See the section API failures of docs/runbook.md."
         )
         return 1
-    _say("It answers.")
+    _say("The API answers.")
     (template,) = assembly.glob("*.template.json")
     with _console.status("asking every function"):
         faults = list(smoke.ask(account.client("lambda", region), settings, _functions(template)))
@@ -236,7 +237,7 @@ def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool
     if first:
         stage = settings.stage
         _say(
-            "\nNext (docs/deploy.md tells more):\n"
+            "\nNext steps (docs/deploy.md says more):\n"
             f"  aws sns subscribe --topic-arn {outputs['AlarmTopicArn']} --protocol email "
             "--notification-endpoint you@example.com\n"
             f"  .venv/bin/parcelgate accounts put lso --tenant acme --file - --stack parcelgate-{stage}\n"
@@ -246,7 +247,7 @@ def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool
 
 
 def _functions(template: Path) -> list[str]:
-    """The functions of a template, by the names of their folders."""
+    """Return the functions of a template, by the names of their folders."""
     resources = json.loads(template.read_text())["Resources"].values()
     handlers = [
         each["Properties"]["Handler"] for each in resources if each["Type"] == "AWS::Lambda::Function"

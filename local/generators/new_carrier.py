@@ -1,4 +1,4 @@
-"""Lays out the rooms of a new carrier from `carrier_template`. `make carrier NAME=pigeon` runs it."""
+"""Lays out the folder of a new carrier from `carrier_template`. `make carrier NAME=pigeon` runs it."""
 
 import keyword
 import re
@@ -17,7 +17,7 @@ PLACES = {
     "sandbox": "sandbox/{code}",
     "tests": "tests/unit/carriers/{code}",
 }
-"""Where the files of each folder of the template go."""
+"""By folder of the template: where its files go."""
 
 SECTION = """
 ## {name} (`{code}`)
@@ -38,11 +38,11 @@ Not written yet: which facts are documented, public and assumed. What becomes of
 
 
 class RefusedNameError(Exception):
-    """No carrier can be laid out under this name; the message says why."""
+    """No carrier can be made under this name; the message says why."""
 
 
 def lay_out(code: str, root: Path = ROOT) -> list[Path]:
-    """Write the rooms, the registry line and the section of the docs; give what was written.
+    """Write the modules, the registry line and the section of the docs; return the paths that were written.
 
     Raises RefusedNameError before anything is written.
     """
@@ -79,7 +79,7 @@ def lay_out(code: str, root: Path = ROOT) -> list[Path]:
 
 
 def _tidy(paths: list[Path]) -> None:
-    """Put imports and line breaks in order, which depend on the name."""
+    """Sort imports and set line breaks, which depend on the name."""
     for command in (("check", "--select", "I,RUF022", "--fix"), ("format",)):
         subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *paths], check=True)
 
@@ -90,7 +90,7 @@ def _filled(text: str, code: str) -> str:
 
 
 def _fields() -> str:
-    """Every field of the create body, by the table of a carrier that names each of them."""
+    """Return a row for every field of the create body, from the table of a carrier that names them all."""
     known = {
         "/carrier": '(OURS, "chooses this adapter")',
         "/account": '(OURS, "chooses the login")',
@@ -100,7 +100,7 @@ def _fields() -> str:
 
 
 def main(code: str = "") -> int:
-    """Lay out the rooms of a new carrier; the exit code."""
+    """Lay out the folder of a new carrier; return the exit code."""
     try:
         written = lay_out(code)
     except RefusedNameError as error:
@@ -108,6 +108,6 @@ def main(code: str = "") -> int:
         return 2
     for path in written:
         print(path.relative_to(ROOT))
-    print(f"\nNext: .venv/bin/pytest -q tests/unit/carriers/{code} says what is missing, first things first.")
-    print("docs/adding-a-carrier.md says how each is written.")
+    print(f"\nNext: .venv/bin/pytest -q tests/unit/carriers/{code} says what is missing, step by step.")
+    print("docs/adding-a-carrier.md says how to write each part.")
     return 0

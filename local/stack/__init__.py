@@ -1,1 +1,1 @@
-"""The whole product on this machine: its programs, the emulator, and the stack that is deployed to it."""
+"""Runs the whole product on this machine: its programs, the emulator, and the stack deployed to it."""

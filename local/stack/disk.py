@@ -1,27 +1,27 @@
-"""Whether the disk has room, said in words: a full one breaks everything else, logs included."""
+"""Says whether the disk has room. A full disk breaks everything else, logs included."""
 
 import errno
 import shutil
 from pathlib import Path
 
 NEEDED = 1_000_000_000
-"""Bytes that a stack needs beside a checkout that is set up: the bundle, the emulator's functions, logs."""
+"""Bytes that a stack needs besides a checkout that is set up: the bundle, the emulator's functions, logs."""
 _FULL = 50_000_000
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoRoomError(OSError):
-    """The disk has no room for what is to be done; the message says how much is needed."""
+    """The disk has too little room; the message says how much is needed."""
 
 
 def check(folder: Path) -> None:
-    """Raise NoRoomError if the disk of *folder*, which need not be there yet, is as good as full."""
+    """Raise NoRoomError if the disk of *folder* is nearly full. The folder need not exist yet."""
     if full := shortage(folder):
         raise NoRoomError(full)
 
 
 def shortage(folder: Path) -> str | None:
-    """Say that the disk of *folder* is as good as full; None when it is not."""
+    """Return a message if the disk of *folder* is nearly full; None if it is not."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free >= _FULL:
@@ -30,7 +30,7 @@ def shortage(folder: Path) -> str | None:
 
 
 def words(error: Exception) -> str | None:
-    """Say in words what an error means that comes of a full disk; None for any other."""
+    """Return what an error means that a full disk caused; None for any other error."""
     if isinstance(error, NoRoomError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NO_ROOM:

@@ -1,4 +1,4 @@
-"""The AWS of the local stack: MiniStack, in one process, with IAM enforced."""
+"""Runs MiniStack, the AWS emulator of the local stack, in one process and with IAM enforced."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_SECONDS = 60
 STOP_SECONDS = 30
-"""MiniStack takes about 10 s to end its Lambda workers; then what is left is killed."""
+"""MiniStack takes about 10 s to end its Lambda workers; after this time the rest is killed."""
 
 ADMINISTRATOR = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -24,13 +24,13 @@ ADMINISTRATOR = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""Environment of a caller who may do everything here; MiniStack takes the key `test` for the root user."""
+"""Environment of a caller who may do everything here: for MiniStack the key `test` is the root user."""
 
 
 def start(port: int, state: Path, log: Path) -> processes.Program:
-    """Start the emulator on *port*; what it keeps on disk is under *state*.
+    """Start the emulator on *port*; it keeps its files under *state*.
 
-    The functions' processes inherit this environment, so it holds nothing of the caller's but the path.
+    The functions' processes inherit this environment, so it has only the path of the caller's environment.
     """
     temporary = state / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,6 @@ def address(port: int) -> str:
 
 
 def environment(url: str, base: Mapping[str, str]) -> dict[str, str]:
-    """Return *base* made into the environment of an AWS client of the emulator at *url*, as administrator."""
+    """Return *base* as the environment of an administrator's AWS client of the emulator at *url*."""
     clean = {name: value for name, value in base.items() if not name.startswith("AWS_")}
     return {**clean, **ADMINISTRATOR, "AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_S3": url}

@@ -1,7 +1,7 @@
-"""Programs that outlive the command that starts them, and stop with everything they started.
+"""Runs programs that outlive the command that starts them, and stops them with everything that they started.
 
-Each program leads a session of its own, so a Ctrl-C meant for the command does not reach it, and
-whatever it starts can be found by the session even when the program itself is gone.
+Each program has a session of its own. So a Ctrl-C for the command does not reach it, and the session leads to
+everything that it started even when the program itself has ended.
 """
 
 import json
@@ -19,27 +19,27 @@ import psutil
 from local.stack import disk
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
-"""What this command itself started, kept so that none is forgotten while it runs."""
+"""The programs that this command itself started, so that none is forgotten while it runs."""
 
 
 class NotReadyError(Exception):
-    """Something did not come up in time, or died while doing so."""
+    """A program was not ready in time, or died while it started."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A running program: its process id, which is also its session's, and when it was started."""
+    """A running program: its process id, which is also its session's id, and when it was started."""
 
     name: str
     pid: int
     created: float
 
     def is_alive(self) -> bool:
-        """Tell whether the program itself still runs."""
+        """Return whether the program itself still runs."""
         return any(process.pid == self.pid for process in self._session())
 
     def stop(self, grace: float) -> None:
-        """Ask the program to stop; after *grace* seconds end what is left of its session."""
+        """Ask the program to stop; after *grace* seconds, kill what is left of its session."""
         if self.is_alive():
             os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + grace
@@ -49,7 +49,7 @@ class Program:
             process.kill()
 
     def _session(self) -> list[psutil.Process]:
-        """Return the processes of this program's session, less those that only wait to be buried."""
+        """Return the living processes of this program's session, without zombies."""
         if psutil.pid_exists(self.pid) and psutil.Process(self.pid).create_time() != self.created:
             return []
         members = []
@@ -63,7 +63,7 @@ class Program:
 
 
 def start(name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Program:
-    """Start *command* in a session of its own, its words going to the file *log*."""
+    """Start *command* in a session of its own; its output goes to the file *log*."""
     disk.check(log.parent)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as words:
@@ -83,7 +83,7 @@ def start(name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, 
 def run(
     name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path, seconds: float
 ) -> None:
-    """Run *command* to its end, and stop whatever it started if it is cut short.
+    """Run *command* to its end. If it is interrupted, stop everything that it started.
 
     Raises
     ------
@@ -102,17 +102,17 @@ def run(
 
 
 def remember(programs: Sequence[Program], path: Path) -> None:
-    """Write down *programs*, so that another command can stop them."""
+    """Write the list of *programs* to a file, so that another command can stop them."""
     path.write_text(json.dumps([asdict(program) for program in programs]))
 
 
 def remembered(path: Path) -> list[Program]:
-    """Return the programs written down at *path*, running or not."""
+    """Return the programs that the file *path* lists, running or not."""
     return [Program(**fields) for fields in json.loads(path.read_text())] if path.exists() else []
 
 
 def wait_until(ready: Callable[[], bool], program: Program, seconds: float, log: Path) -> None:
-    """Poll *ready* until it holds.
+    """Call *ready* again and again until it returns true.
 
     Raises
     ------
@@ -129,12 +129,12 @@ def wait_until(ready: Callable[[], bool], program: Program, seconds: float, log:
 
 
 def port(variable: str) -> int:
-    """Return the port that the environment's *variable* names, else a free one.
+    """Return the port that the environment *variable* names, or a free one.
 
     Raises
     ------
     NotReadyError
-        When somebody else has the port that was named.
+        When another program uses the named port.
     """
     named = int(os.environ.get(variable, "0"))
     with socket.socket() as probe:
@@ -150,7 +150,7 @@ def _end_of(log: Path) -> str:
     try:
         lines = log.read_text(errors="replace").splitlines()[-20:]
     except OSError as error:
-        lines = [f"nothing: it cannot be read ({error.strerror})"]
+        lines = [f"its log cannot be read ({error.strerror})"]
     if full := disk.shortage(log.parent):
         return full
     return "\n".join((f"the end of {log}:", *lines))

@@ -1,10 +1,10 @@
-"""The whole product on this machine: emulator, carrier sandbox, and the CDK stack deployed to them.
+"""Runs the whole product on this machine: emulator, carrier sandbox, and the CDK stack deployed to them.
 
-``make up`` leaves it running until ``make down``; the demo and the tests use `running`, each with a state
+``make up`` leaves it running until ``make down``. The demo and the tests use `running`, each with a state
 folder of its own, so they never disturb one another.
 
-A state folder holds ``stack.json`` (where the stack is and a key for it), ``accounts.json`` (the made-up
-carrier credentials), ``logs/``, and what ``down`` needs to stop everything.
+A state folder holds ``stack.json`` (the stack's addresses and a key for it), ``accounts.json`` (the invented
+carrier credentials), ``logs/``, and the facts that ``down`` needs to stop everything.
 """
 
 import argparse
@@ -46,7 +46,7 @@ TENANT = "demo"
 ACCELERATION = 1440.0
 """A parcel travels a day in a minute."""
 CARRIERS = registry.trackers()
-"""Each has made-up credentials, a prefix in the sandbox, and ``PARCELGATE_<CARRIER>_URL`` to replace it."""
+"""Each has invented credentials and a prefix in the sandbox; ``PARCELGATE_<CARRIER>_URL`` replaces it."""
 
 _WAREHOUSE = {
     "name": "Jiang Yuanfei",
@@ -57,10 +57,10 @@ _WAREHOUSE = {
     "country": "CN",
     "phone": "02586707811",
 }
-"""Where the parcels of an account come from whose orders do not say."""
+"""The sender of orders that name none."""
 
 _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
-"""The bucket that ``cdk deploy`` uploads to: all of ``cdk bootstrap`` that is needed here."""
+"""The bucket to which ``cdk deploy`` uploads. Nothing else of ``cdk bootstrap`` is needed here."""
 
 _DEPLOYED_FROM = ("cdk.json", "functions", "infra", "requirements/runtime.txt", "shared")
 _NOT_CODE = {"__pycache__", "node_modules"}
@@ -74,7 +74,7 @@ _console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack, as ``stack.json`` tells it."""
+    """A running stack, as ``stack.json`` describes it."""
 
     api_url: str
     api_key: str
@@ -86,7 +86,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class _Files:
-    """What a state folder holds."""
+    """The files of a state folder."""
 
     state: Path
 
@@ -124,19 +124,19 @@ class _Files:
 
 @contextmanager
 def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stack]:
-    """Give a fresh stack whose state folder is *state*, and stop it on the way out, whatever happens.
+    """Start a fresh stack whose state folder is *state*, and stop it at the end, whatever happens.
 
     Parameters
     ----------
     state
-        A folder of this stack's own; it is made when it is not there.
+        A folder of this stack's own; it is made if it does not exist.
     acceleration
-        How many times faster than in life the sandbox's parcels travel.
+        How many times faster than real parcels the sandbox's parcels travel.
 
     Raises
     ------
     NotReadyError
-        When a part of it does not come up.
+        When a part of it does not start.
     """
     with _stopping_on_signals():
         down(state)
@@ -147,7 +147,7 @@ def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stac
 
 
 def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
-    """Start the stack in *state*, or bring the one running there up to date, and return it.
+    """Start the stack in *state*, or update the one that runs there, and return it.
 
     When anything fails, nothing is left running.
     """
@@ -169,7 +169,7 @@ def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
 
 
 def down(state: Path = STATE) -> None:
-    """Stop what runs in *state* and discard what it held; its logs stay."""
+    """Stop what runs in *state* and delete its files, except its logs."""
     files = _Files(state.resolve())
     if files.state.is_dir():
         with _one_at_a_time(files):
@@ -177,7 +177,7 @@ def down(state: Path = STATE) -> None:
 
 
 class PollRounds:
-    """Rounds of tracking polls on the stack in *state*, such as its schedule starts every minute."""
+    """Rounds of tracking polls on the stack in *state*, like those that its schedule starts every minute."""
 
     def __init__(self, state: Path) -> None:
         files = _Files(state.resolve())
@@ -192,7 +192,7 @@ class PollRounds:
         self._running = execution["executionArn"]
 
     def is_over(self) -> bool:
-        """Tell whether the round that was started last has come to its end; so it is before the first."""
+        """Return whether the round that was started last has ended; also true before the first round."""
         if self._running is None:
             return True
         return str(self._client.describe_execution(executionArn=self._running)["status"]) != "RUNNING"
@@ -264,12 +264,12 @@ def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
 
 
 def made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:
-    """Make up a login at every carrier, by carrier and account: what ``accounts.json`` holds."""
+    """Invent a login at every carrier, by carrier and account, as ``accounts.json`` holds them."""
     return {carrier: {"default": sandbox.carriers.package(carrier).new_login()} for carrier in CARRIERS}
 
 
 def carrier_url(carrier: str, sandbox_url: str, env: Mapping[str, str]) -> str:
-    """Return the server that ``PARCELGATE_<CARRIER>_URL`` names, else the sandbox."""
+    """Return the server that ``PARCELGATE_<CARRIER>_URL`` names, or the sandbox."""
     return env.get(f"PARCELGATE_{carrier.upper()}_URL") or f"{sandbox_url}/{carrier}"
 
 
@@ -293,7 +293,7 @@ def _store_accounts(files: _Files, endpoint: str, outputs: dict[str, str], sandb
 
 
 def _sends_the_sender(carrier: str) -> bool:
-    """Whether an order of this carrier needs to say where it comes from."""
+    """Return whether an order of this carrier must name its sender."""
     if carrier not in registry.CARRIERS:
         return False
     validation = import_module(f"{registry.CARRIERS[carrier]}.validation")
@@ -303,7 +303,7 @@ def _sends_the_sender(carrier: str) -> bool:
 def _enter_webhooks(
     files: _Files, endpoint: str, outputs: dict[str, str], sandbox_url: str
 ) -> dict[str, dict[str, str]]:
-    """Make the addresses at which carriers tell of parcels, and enter them with the sandbox."""
+    """Make the addresses for carriers' webhooks, and set them in the sandbox."""
     table = Table(_client("dynamodb", endpoint), outputs["TableName"])
     client = _client("secretsmanager", endpoint)
     urls = {
@@ -370,7 +370,7 @@ def _stop(files: _Files) -> None:
 
 
 def _code_hash() -> str:
-    """Return one hash of everything that the deployed stack is made from."""
+    """Return one hash over everything from which the deployed stack is made."""
     digest = hashlib.sha256()
     for name in _DEPLOYED_FROM:
         root = ROOT / name
@@ -389,14 +389,14 @@ def _one_at_a_time(files: _Files) -> Iterator[None]:
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """Take a polite request to end for a Ctrl-C, so that everything unwinds and nothing is left behind."""
+    """Treat SIGTERM like a Ctrl-C, so that everything is stopped and nothing is left behind."""
     with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hold signals back until the block has done what must not be left half done."""
+    """Hold signals back until the block has ended, because its work must not be left half done."""
     held: list[int] = []
     with _handling(lambda number, _: held.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
@@ -416,7 +416,7 @@ def _handling(handler: Callable[[int, FrameType | None], None], *numbers: signal
 
 @contextmanager
 def _phase(name: str) -> Iterator[None]:
-    """Show that *name* is going on, and then how long it took."""
+    """Show that *name* is in progress, and then how long it took."""
     started = time.monotonic()
     with _console.status(name):
         yield
@@ -442,7 +442,7 @@ def _show(stack: Stack) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what ``make up`` or ``make down`` asks for; return the exit code."""
+    """Do the work of ``make up`` or ``make down``; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local", description="The local stack.")
     parser.add_argument("command", choices=("up", "down"))
     command = parser.parse_args(arguments).command

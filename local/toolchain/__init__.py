@@ -1,1 +1,1 @@
-"""What a checkout needs before anything runs in it: the set-up, Node and the CDK, the lock files."""
+"""Prepares a checkout, before anything runs in it: the set-up, Node and the CDK, the lock files."""

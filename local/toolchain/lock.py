@@ -1,4 +1,4 @@
-"""Renews the lock files: names, versions and hashes, and no address of an index."""
+"""Renews the lock files. They hold names, versions and hashes, and no address of an index."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import tempfile
 from local import ROOT
 
 LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov", "audit")
-"""In this order: the others take the versions that `dev` settled on, save for what lives apart."""
+"""The locks, in this order. Later ones take the versions of `dev`, unless they have an own environment."""
 
 
 def lock_python(name: str) -> None:

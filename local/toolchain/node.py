@@ -1,4 +1,4 @@
-"""Where Node and the CDK command line are: both come with the set-up, nothing is taken from the machine."""
+"""Finds Node and the CDK command line. Both come with the set-up; nothing is taken from the machine."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ CDK = (str(NODE), str(ROOT / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk
 
 
 def environment() -> dict[str, str]:
-    """Return the variables under which the CDK finds this Python and this Node, and calls nobody else."""
+    """Return the variables with which the CDK finds this Python and this Node, and uses no network."""
     return {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "JSII_NODE": str(NODE),

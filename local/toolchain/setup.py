@@ -1,20 +1,20 @@
-"""Sets the checkout up, with nothing but git, make and some Python at hand.
+"""Sets the checkout up. It needs only git, make and some Python.
 
-Run by any Python from 3.8 on, so it keeps to the standard library and to old syntax.
+Any Python from 3.8 on can run it, so it uses only the standard library and old syntax.
 It finds the Python that Lambda runs, then makes
 
 - ``.venv``: everything for development, Node included, from ``requirements/dev.txt``;
 - ``.local/runtime``: AWS's Lambda runtime client alone, from ``requirements/lambda-runtime.txt``;
 - ``infra/node_modules``: the CDK command line, from ``infra/package-lock.json``.
 
-A stamp remembers what the last run installed; while that stands, a run does nothing.
+A stamp remembers what the last run installed. While that is up to date, a run does nothing.
 """
 
 # `signal` itself would take a moment to be imported, in which a Ctrl-C ends with a traceback.
 import _signal
 
 if __name__ == "__main__":
-    # While modules are imported there is nothing to be undone: a Ctrl-C ends the process at once.
+    # While modules are imported there is nothing to undo: a Ctrl-C ends the process at once.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import errno
@@ -69,9 +69,9 @@ Install one, for example with one of these, and run the command again:
 
 
 MEGABYTES_NEEDED = 1500
-"""What set-up and a first stack take: packages, Node, the CDK, the bundle."""
+"""MB that set-up and a first stack need: packages, Node, the CDK, the bundle."""
 _MEGABYTES_LEFT = 100
-"""With less than this free, a failure is the disk's."""
+"""If fewer MB than this are free, the disk is the cause of a failure."""
 _UNREACHABLE = re.compile(
     r"dns error|name resolution|could not resolve|getaddrinfo|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET"
     r"|ETIMEDOUT|ENETUNREACH|network is unreachable|connection refused|connect error|error sending request"
@@ -81,13 +81,13 @@ _UNREACHABLE = re.compile(
 
 
 class SetupError(Exception):
-    """Set-up cannot go on; the message says what to do."""
+    """Set-up cannot continue; the message says what to do."""
 
 
 def python_candidates(env: Dict[str, str]) -> Iterator[str]:
-    """Yield commands that may be a Python of the right version, likeliest first.
+    """Yield commands that may be a Python of the right version, the likeliest first.
 
-    pyenv's versions are looked for in its folder, since they need not be on the PATH.
+    pyenv's versions are searched in its folder, since they need not be on the PATH.
     """
     yield "python" + PYTHON_VERSION
     yield sys.executable
@@ -120,9 +120,9 @@ def find_python(env: Dict[str, str]) -> str:
 
 
 def fingerprint(root: Path) -> str:
-    """Return what the installed state of the checkout at *root* depends on, as one hash.
+    """Return one hash over everything on which the installed state of the checkout at *root* depends.
 
-    The folder itself counts: a virtual environment cannot be moved.
+    The folder's path is part of it, because a virtual environment cannot be moved.
     """
     digest = hashlib.sha256(("%s\0%s" % (PYTHON_VERSION, root)).encode())
     for name in _INPUTS:
@@ -131,7 +131,7 @@ def fingerprint(root: Path) -> str:
 
 
 def is_current(root: Path) -> bool:
-    """Tell whether the checkout at *root* is set up as its lock files say."""
+    """Return whether the checkout at *root* is set up as its lock files say."""
     stamp = root / ".local" / "setup.stamp"
     return (
         stamp.is_file()
@@ -141,7 +141,7 @@ def is_current(root: Path) -> bool:
 
 
 def set_up(env: Dict[str, str]) -> None:
-    """Install everything, showing each step and how long it took."""
+    """Install everything, and show each step with its time."""
     stamp = ROOT / ".local" / "setup.stamp"
     if stamp.exists():
         stamp.unlink()
@@ -181,7 +181,7 @@ def set_up(env: Dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Set the checkout up unless it is; return the exit code. Whatever stops it is told in words."""
+    """Set the checkout up unless it is up to date; return the exit code. A failure is explained in words."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _main()
@@ -199,14 +199,14 @@ def main() -> int:
 
 
 def why_failed(command: List[str], code: int, said: str, megabytes_free: int) -> str:
-    """Say why a command of the set-up failed: no room, no network, or its exit code alone."""
+    """Return why a command of the set-up failed: no room, no network, or only its exit code."""
     if megabytes_free < _MEGABYTES_LEFT or "os error 28" in said or "ENOSPC" in said:
         return _no_room()
     failed = "%s failed with exit code %d" % (" ".join(command), code)
     if _UNREACHABLE.search(said):
         return (
-            "A package index cannot be reached. Set-up needs the network the first time: look at it "
-            "and at the proxy (HTTPS_PROXY), then run the command again. (%s)" % failed
+            "A package index cannot be reached. Set-up needs the network the first time: check it "
+            "and the proxy (HTTPS_PROXY), then run the command again. (%s)" % failed
         )
     return failed
 
@@ -236,9 +236,9 @@ def _main() -> int:
 
 
 def trusting_this_machine(env: Dict[str, str]) -> Dict[str, str]:
-    """Return *env* with uv and npm told to trust the certificates that this machine trusts.
+    """Return *env* with settings that make uv and npm trust the certificates of this machine.
 
-    They bring lists of their own, which do not hold what a company's proxy signs with.
+    Their own lists lack the certificate of a company's proxy.
     """
     known = ssl.get_default_verify_paths()
     trust = {"UV_SYSTEM_CERTS": "true", "NODE_USE_SYSTEM_CA": "1"} if known.cafile or known.capath else {}
@@ -256,7 +256,7 @@ def _is_venv_of(venv: Path, python: str) -> bool:
 
 
 def _make_own_code_known() -> None:
-    """Make the checkout's packages importable in ``.venv``, and give it the command ``parcelgate``."""
+    """Make the checkout's packages importable in ``.venv``, and add the command ``parcelgate``."""
     packages = VENV / "lib" / ("python" + PYTHON_VERSION) / "site-packages"
     (packages / "parcelgate.pth").write_text("%s\n%s\n" % (ROOT, ROOT / "shared"))
     command = VENV / "bin" / "parcelgate"
@@ -290,7 +290,7 @@ def _output(command: List[str], env: Dict[str, str]) -> Optional[str]:
 
 
 def _run(command: List[str], env: Dict[str, str], cwd: Path = ROOT) -> None:
-    """Run *command*, showing what it says but for uv's line per package."""
+    """Run *command* and show its output, without uv's line for each package."""
     process = subprocess.Popen(
         command,
         cwd=str(cwd),

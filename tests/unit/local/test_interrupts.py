@@ -133,3 +133,12 @@ def test_every_target_that_runs_python_goes_this_way() -> None:
     targets = [line.partition("bin/python -m local ")[2].split()[0] for line in commands]
     assert sorted(targets) == sorted(MODULES)
     assert all(find_spec(module) for module in MODULES.values())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["dmeo"]])
+def test_who_names_no_target_is_told_which_there_are(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"Name one of these: {', '.join(MODULES)}. `make` says what each does.\n"

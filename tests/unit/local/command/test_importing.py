@@ -331,7 +331,7 @@ class TestTheCommand:
     ) -> None:
         good = command(a_file(tmp_path, "a", "odd"), "--check")
         assert good.exit_code == 0
-        assert "2 orders are good" in good.stdout
+        assert "2 orders are correct" in good.stdout
         assert "column ship_to.company" in good.stdout
         bad = command(a_file(tmp_path, "a", "bad"), "--check")
         assert bad.exit_code == 1

@@ -99,6 +99,6 @@ def test_parcels_that_never_come_are_given_up_by_rounds_and_not_by_time(
 
     with (
         httpx.Client(base_url="http://api", transport=httpx.MockTransport(machine.answer)) as client,
-        pytest.raises(RuntimeError, match="not at their ends after 100 rounds of polls: ZQ1"),
+        pytest.raises(RuntimeError, match="these parcels have not arrived after 100 rounds of polls: ZQ1"),
     ):
         travels.travel(parcels, client, Console(file=io.StringIO()))

@@ -20,7 +20,7 @@ from local.deploy.findings import Finding
 from local.toolchain import node
 
 ROOT = Path(__file__).resolve().parents[4]
-RESERVING = "Not reserved meanwhile"
+RESERVING = "these functions have nothing reserved"
 
 
 def refusal(code: str, operation: str, message: str = "") -> ClientError:
@@ -178,11 +178,11 @@ class TestStackState:
         [
             ("CREATE_IN_PROGRESS", "Wait until", "describe-stack-events"),
             ("UPDATE_ROLLBACK_IN_PROGRESS", "Wait until", "describe-stack-events"),
-            ("ROLLBACK_COMPLETE", "nothing of it is left", "delete-stack"),
+            ("ROLLBACK_COMPLETE", "only its name is left", "delete-stack"),
             ("ROLLBACK_FAILED", "could not be undone", "delete-stack"),
             ("DELETE_FAILED", "delete it again", "delete-stack"),
-            ("UPDATE_ROLLBACK_FAILED", "going back failed", "continue-update-rollback"),
-            ("UPDATE_FAILED", "in its middle", "rollback-stack"),
+            ("UPDATE_ROLLBACK_FAILED", "undoing it failed", "continue-update-rollback"),
+            ("UPDATE_FAILED", "stopped halfway", "rollback-stack"),
         ],
     )
     def test_one_that_takes_no_deployment_stops_it_with_the_next_command(
@@ -473,8 +473,8 @@ def test_without_credentials_it_says_all_that_is_missing_and_starts_nothing(tmp_
     said = re.findall(r"^  \d+\. (.*)$", done.stdout, re.MULTILINE)
     assert len(said) == 2
     assert "No region" in said[0]
-    assert "no AWS credentials" in said[1]
-    assert "Not looked at" in done.stdout
+    assert "No AWS credentials" in said[1]
+    assert "Not checked" in done.stdout
     assert done.stdout.endswith("Nothing was started.\n")
 
 
