@@ -1,10 +1,16 @@
-"""`GET /v1/orders` and what is under one order: reading."""
+"""`GET /v1/orders`, what is under one order, and manifests: reading."""
 
 from parcelgate.domain.orders import Order
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_order_query
-from parcelgate.http.resources.orders import EventList, OrderList, event_resource, order_resource
+from parcelgate.http.resources.orders import (
+    EventList,
+    OrderList,
+    event_resource,
+    manifest_resource,
+    order_resource,
+)
 from parcelgate.http.resources.trackings import TrackingList, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
@@ -41,6 +47,14 @@ def list_order_events(request: Request) -> Answer:
     reader: OrderReader = runtime.order_reader
     events = reader.events(request.tenant, request.parameters["id"])
     return answer(EventList(tuple(map(event_resource, events))))
+
+
+@api.route
+def read_manifest(request: Request) -> Answer:
+    """Give a manifest, and how its orders stand now."""
+    reader: OrderReader = runtime.order_reader
+    manifest = reader.manifest(request.tenant, request.parameters["id"])
+    return answer(manifest_resource(manifest, request.site))
 
 
 @api.route

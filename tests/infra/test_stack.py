@@ -389,6 +389,7 @@ class TestRoutes:
             "POST /v1/orders/{id}/hold",
             "POST /v1/orders/{id}/return",
             "POST /v1/manifests",
+            "GET /v1/manifests/{id}",
             "POST /v1/addresses/validate",
             "POST /v1/rates",
             "POST /v1/trackings",

@@ -582,6 +582,25 @@ class TestAManifest:
         assert shop.trail(first)[-1] == "order.closed"
         shown = [call("GET /v1/orders/{id}", id=each).json()["manifest_id"] for each in (first.id, gone.id)]
         assert shown == [manifest["id"], None]
+        read = call("GET /v1/manifests/{id}", id=manifest["id"])
+        assert (read.status, read.json()) == (200, manifest)
+        assert call("GET /v1/manifests/{id}", id=manifest["id"], tenant="other").code == "not_found"
+
+    def test_whose_answer_is_lost_is_settled_by_the_next_one(self, shop: Shop) -> None:
+        order = shop.buys("ubi", "r-1")
+        closing = {"carrier": "ubi", "order_ids": [order.id]}
+        shop.fault("ubi", "manifests", "reset_after")
+        assert call("POST /v1/manifests", body=closing).status == 503
+        assert shop.order(order.id).manifest_id is None
+
+        again = call("POST /v1/manifests", body=closing)
+
+        assert [entry["status"] for entry in again.json()["orders"]] == ["closed"]
+        closed_by = call("GET /v1/orders/{id}", id=order.id).json()["manifest_id"]
+        assert closed_by != again.json()["id"]
+        for each in (closed_by, again.json()["id"]):
+            read = call("GET /v1/manifests/{id}", id=each).json()
+            assert [entry["status"] for entry in read["orders"]] == ["closed"]
 
     def test_is_the_end_of_changes(self, shop: Shop) -> None:
         order = shop.buys("ubi", "r-1")

@@ -9,6 +9,7 @@ from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
     BadCursorError,
     EventNotFoundError,
+    ManifestNotFoundError,
     OrderNotFoundError,
     StoreUnavailableError,
     ThrottledError,
@@ -64,6 +65,8 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("not_found", "There is no such order.")
     if isinstance(error, TrackingNotFoundError):
         return ProblemError("not_found", "There is no such tracking.")
+    if isinstance(error, ManifestNotFoundError):
+        return ProblemError("not_found", "There is no such manifest.")
     if isinstance(error, EventNotFoundError):
         return ProblemError("not_found", "There is no such event, or it happened more than 30 days ago.")
     if isinstance(error, BadCursorError):

@@ -156,6 +156,10 @@ FUNCTIONS: Mapping[str, Function] = {
             "GET /v1/orders/{id}/tracking", "list_order_trackings", "Orders", scope="orders:read",
             answers={200: Response("trackings.TrackingList")},
         ),
+        Route(
+            "GET /v1/manifests/{id}", "read_manifest", "Orders", scope="orders:read",
+            answers={200: Response("orders.ManifestResource")},
+        ),
     )),
     "get_label": Function(512, 20, (
         Route(

@@ -18,6 +18,8 @@ followed parcel        T#t#FOLLOWED#<account>#<courier>#<number>       FOLLOWED 
 list of couriers       T#t#COURIERS#<account>#<language>               COURIERS   doc, compressed
 living reference       T#t#REFERENCE#<carrier>#<account>#<reference>   REFERENCE  order_id
 carrier's number       T#t#NUMBER#<carrier>#<account>#<number>         NUMBER     order_id, place in a list
+order's last manifest  T#t#ORDER#<id>                                  CLOSING    manifest_id
+manifest               T#t#MANIFEST#<id>                               MANIFEST   doc, compressed
 batch                  T#t#BATCH#<id>                                  BATCH      doc
 entry of a batch       T#t#BATCH#<id>                                  ROW#n      doc
 printout               T#t#PRINTOUT#<id>                               PRINTOUT   doc, asked_at
@@ -78,6 +80,8 @@ trackings of an order, as a list            GetItem of the order, BatchGetItem o
 parcels to be asked about                   Query due, each worker its share of the 32 shards
 who may ask about a parcel                  UpdateItem POLL, conditional
 overdue orders, batches and webhooks        Query due, every shard
+manifest by id                              GetItem, consistent
+last manifests of orders                    BatchGetItem CLOSING, GetItem
 batch progress                              Query pk, consistent
 printout by id                              GetItem, consistent
 idempotency key                             GetItem, consistent

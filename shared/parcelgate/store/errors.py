@@ -13,6 +13,10 @@ class BatchNotFoundError(StoreError):
     """The tenant has no such batch."""
 
 
+class ManifestNotFoundError(StoreError):
+    """The tenant has no such manifest."""
+
+
 class RowTakenError(StoreError):
     """The entry of the batch was given up before its order was stored; nothing was written."""
 

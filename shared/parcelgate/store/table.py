@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
     from parcelgate.store.limits import AccountLimits
+    from parcelgate.store.manifests import Manifests
     from parcelgate.store.orders import Orders
     from parcelgate.store.printouts import Printouts
     from parcelgate.store.rate_cards import RateCards
@@ -91,6 +92,13 @@ class TenantTable:
         from parcelgate.store.printouts import Printouts
 
         return Printouts(self._items, self.tenant)
+
+    @cached_property
+    def manifests(self) -> "Manifests":
+        """Manifests, and which orders were in which."""
+        from parcelgate.store.manifests import Manifests
+
+        return Manifests(self._items, self.tenant)
 
     @cached_property
     def claims(self) -> "Idempotency":

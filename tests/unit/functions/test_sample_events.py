@@ -30,6 +30,7 @@ STATUSES = {
             "change_order",
             "hold_order",
             "return_order",
+            "read_manifest",
             "put_rate_card",
             "read_rate_card",
             "read_tracking",

@@ -20,9 +20,11 @@ from parcelgate.carriers.results import Confirmed, ParcelResult
 from parcelgate.carriers.toolkit.calls import Request, Response
 from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.manifests import Manifest, ManifestEntry
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.domain.printouts import Printout, PrintRequest
+from parcelgate.domain.problems import Problem
 from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.http import routes
 from parcelgate.runtime import runtime
@@ -49,6 +51,7 @@ class Things(NamedTuple):
     batch: str
     event: str
     document: str
+    manifest: str
     number: str = f"{MARK}1CN"
     reference: str = f"{MARK}-1"
 
@@ -103,6 +106,7 @@ ROWS: dict[str, Row] = {
         each="orders",
         shows=False,
     ),
+    "GET /v1/manifests/{id}": Row(lambda its: {"id": its.manifest}),
     "POST /v1/addresses/validate": Row(
         lambda its: {"body": {"carrier": "lso", "address": order_body()["ship_to"]}}, stranger=None
     ),
@@ -256,7 +260,17 @@ def _everything(backend: Backend) -> Things:
         id="lbl_1", tenant=TENANT, request=PrintRequest(order_ids=(MARK,)), created_at=now()
     ).ready(pages=1, key=f"_documents/acme/{MARK}.pdf", sha256="cc", missing=())
     backend.tenant().printouts.put(printout)
-    return Things(order.id, ubi.id, tracking.id, batch, events[0].id, printout.id)
+    why = Problem(code="refused_by_carrier", detail=MARK)
+    manifest = Manifest(
+        id="man_1",
+        carrier="ubi",
+        account="default",
+        entries=(ManifestEntry(order_id=order.id, problem=why),),
+        created_at=NOON,
+        answered=True,
+    )
+    backend.tenant().manifests.add(manifest, [])
+    return Things(order.id, ubi.id, tracking.id, batch, events[0].id, printout.id, manifest.id)
 
 
 def _confirmed(backend: Backend, order: Order) -> Order:
@@ -326,7 +340,7 @@ def test_promise_7_a_key_without_the_scope_does_and_learns_nothing(
 ) -> None:
     """Every other scope alone, and all others together, in the owner's hand and in a stranger's."""
     others = api_keys.SCOPES - {*scopes_of(key)}
-    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "N", "R")
+    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "man_1", "N", "R")
     if not scopes_of(key):
         return
 

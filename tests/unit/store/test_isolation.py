@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import parcelgate.store
 from parcelgate import aws_clients
+from parcelgate.domain.manifests import Manifest
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.printouts import Printout, PrintRequest
 from parcelgate.domain.rate_cards import RateCard
@@ -20,7 +21,12 @@ from parcelgate.services import idempotency
 from parcelgate.services.accounts import api_keys
 from parcelgate.store import keys
 from parcelgate.store.credentials.webhook_tokens import Hook, hash_of
-from parcelgate.store.errors import KeyNotFoundError, OrderNotFoundError, TrackingNotFoundError
+from parcelgate.store.errors import (
+    KeyNotFoundError,
+    ManifestNotFoundError,
+    OrderNotFoundError,
+    TrackingNotFoundError,
+)
 from parcelgate.store.table import Table
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
@@ -65,6 +71,9 @@ def fill(table: Table, tenant: str) -> str:
     assert own.printouts.put(printout)
     own.account_names.add("ubi", "default")
     own.rate_cards.put(RateCard(carrier="ubi", account="default", rows=(), updated_at=NOON))
+    own.manifests.add(
+        Manifest(id="man_1", carrier="ubi", account="default", entries=(), created_at=NOON), [order.id]
+    )
     key = api_keys.create(table, tenant, ["orders:read"], "a key")
     api_keys.revoke(table, tenant, api_keys.create(table, tenant, ["orders:read"], "old").split("_")[1])
     kms = aws_clients.client("kms")
@@ -92,6 +101,7 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
         assert item.get("due_pk", {"S": "DUE#"})["S"].startswith("DUE#")
     assert kinds == {
         "ACCOUNTS",
+        "MANIFEST",
         "RATE_CARD",
         "ORDER",
         "TRACKING",
@@ -127,6 +137,9 @@ def test_promise_7_a_tenant_whose_name_begins_like_anothers_sees_nothing_of_it(t
         assert own.trackings.statuses(["trk_1", "trk_2"]) == {}
         assert own.trackings.polls(["trk_2"]) == {"trk_2": None}
         assert own.trackings.find("default", "dhl", "RR1CN") is None
+        assert own.manifests.last_of(["ord_1"]) == {}
+        with pytest.raises(ManifestNotFoundError):
+            own.manifests.get("man_1")
         assert own.api_keys.all() == []
         assert list(own.inbox.parked()) == []
         assert own.printouts.get("lbl_1", now=NOON) is None

@@ -29,7 +29,7 @@ from parcelgate.http.answers import Site, copied
 from parcelgate.http.problems import ProblemResource, problem_resource
 
 if TYPE_CHECKING:
-    from parcelgate.services.orders.manifests import Manifest
+    from parcelgate.domain.manifests import Manifest
 
 
 class ParcelResource(RequestedParcel, frozen=True, kw_only=True):
@@ -139,7 +139,10 @@ class ManifestOrderResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestResource(msgspec.Struct, frozen=True, kw_only=True):
-    """The orders of a manifest, in the sequence of the request."""
+    """The orders of a manifest, in the sequence of the request.
+
+    Read again, it says which of them are closed now, and why the others were not.
+    """
 
     id: str
     orders: tuple[ManifestOrderResource, ...]

@@ -178,6 +178,13 @@ def return_unknown(words: CarrierWords | None = None) -> Problem:
     )
 
 
+def closing_unknown(
+    detail: str = "It is not known whether the carrier has closed the order.",
+) -> Problem:
+    """Why an order does not count as closed, though its carrier may have closed it."""
+    return Problem(code="carrier_unavailable", detail=f"{detail} Send the same request again.")
+
+
 _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
     # The narrower kinds first.
     AccountError: ("account_unusable", "The carrier account cannot be used as it is."),

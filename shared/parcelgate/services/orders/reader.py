@@ -1,4 +1,4 @@
-"""Reading orders: one, many, and what happened to one."""
+"""Reading orders: one, many, what happened to one, and those of a manifest."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.domain.manifests import Manifest, ManifestEntry
 from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.observability.logs import bind_log_keys
+from parcelgate.services.orders.problems import closing_unknown
 from parcelgate.services.trackings import delivery_status
 from parcelgate.services.trackings.tracking_reader import Planned, TrackingReader
 from parcelgate.store.lists import Page
@@ -64,6 +66,24 @@ class OrderReader(msgspec.Struct, frozen=True):
     def events(self, tenant: str, order_id: str) -> list[OrderEvent]:
         """Read an order's audit trail, oldest first. Raises OrderNotFoundError."""
         return self.table.tenant(tenant).orders.events(order_id)
+
+    def manifest(self, tenant: str, manifest_id: str) -> Manifest:
+        """Read a manifest: which of its orders are closed now, and why the others were not.
+
+        Raises ManifestNotFoundError.
+        """
+        of_tenant = self.table.tenant(tenant)
+        manifest = of_tenant.manifests.get(manifest_id)
+        orders = of_tenant.orders.many([entry.order_id for entry in manifest.entries])
+        closed = {order.id for order in orders if order.manifest_id is not None}
+
+        def as_it_is(entry: ManifestEntry) -> ManifestEntry:
+            if entry.order_id in closed:
+                return ManifestEntry(order_id=entry.order_id)
+            # Without a problem: the function died after the carrier's answer. Asking again settles it.
+            return msgspec.structs.replace(entry, problem=entry.problem or closing_unknown())
+
+        return msgspec.structs.replace(manifest, entries=tuple(map(as_it_is, manifest.entries)))
 
     def delivery(self, tenant: str, orders: Sequence[Order]) -> dict[str, TrackingStatus]:
         """Read how the parcels of orders stand, by their tracking ids."""
