@@ -24,7 +24,6 @@ from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
 from sandbox.parcels.labels import Label as SandboxLabel
 from tests.support.api import BUCKET, TENANT, Backend, Body, Context, Reply, call
 from tests.support.clock import FakeClock
-from tests.support.faults import aws_error
 from tests.support.orders import an_event, an_order
 from tests.support.printed import barcodes, image_label, jpg_label, pdf_label
 
@@ -360,7 +359,7 @@ def test_a_worker_that_breaks_off_begins_again(
     document_id = shop.ask(shop.order(pdf_label("ONE-1"))).json()["id"]
 
     def fail(**_: Any) -> None:
-        raise aws_error("SlowDown")
+        raise ClientError({"Error": {"Code": "SlowDown"}}, operation)
 
     with monkeypatch.context() as patch:
         patch.setattr(shop.s3, operation, fail)
@@ -395,7 +394,7 @@ def test_a_request_whose_message_cannot_be_sent_leaves_nothing(shop: Shop) -> No
 
     class Down:
         def send_message(self, **_: Any) -> None:
-            raise aws_error("ServiceUnavailable")
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
 
     runtime.use(printout_desk=msgspec.structs.replace(desk, sqs=Down()))
     assert shop.ask(one).status >= 500
