@@ -13,6 +13,7 @@ READERS: dict[str, Callable[[dict[str, str]], Any]] = {
     "trackings": queries.read_tracking_query,
     "account": queries.read_account_query,
     "couriers": queries.read_courier_query,
+    "events": queries.read_event_query,
 }
 
 
