@@ -69,7 +69,6 @@ class ParcelgateStack(Stack):
             "labels": label_queue.work.dead_letters,
             "order-flow": flow.dead_letters,
             "sweep": sweep.dead_letters,
-            "nudges": polls.nudged.dead_letters,
             "tracking-polls": polls.dead_letters,
         }
         alarms.alarm_on_dead_letters(dead_letters, retries=retries.queues, batches=batches.queues)

@@ -26,10 +26,15 @@ class TrackingPolls(Construct):
     def __init__(self, scope: Construct, id: str, base: Foundation) -> None:
         super().__init__(scope, id)
         self._settings = base.settings
-        self.nudged = QueueWorker(
-            self, "Nudged", settings=base.settings, worker="poll_nudged", receives=_RECEIVES
-        )
         self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        self.nudged = QueueWorker(
+            self,
+            "Nudged",
+            settings=base.settings,
+            worker="poll_nudged",
+            receives=_RECEIVES,
+            dead_letters=self.dead_letters,
+        )
         self._ask_when_nudged(base)
         self._ask_in_rounds(base)
 
