@@ -1,11 +1,11 @@
 """The one place that puts the product together: clients, table, transport, accounts and every service.
 
-Each part is built when it is first asked for and kept for the life of the process, so all of a function's
-services share one table, one memory of carrier accounts and one set of clients. A builder imports what it
-builds: a handler loads no more than the parts it asks for. Handlers import the service that they name at
-their top, so that it is loaded while the environment starts.
+Each part is built at its first use and kept for the life of the process. So all services of a function share
+one table, one memory of carrier accounts and one set of clients. A builder imports the part that it
+builds, so a handler loads only the parts that it uses. Handlers import their service at the top of the
+module, so that it is loaded while the environment starts.
 
-Tests put other parts in their place with `runtime.use(...)` and take them away with `runtime.reset()`.
+Tests replace parts with `runtime.use(...)` and remove the replacements with `runtime.reset()`.
 """
 
 from functools import cached_property
@@ -57,17 +57,17 @@ class Runtime:
     """The parts of one process."""
 
     def use(self, **parts: object) -> None:
-        """Put other parts in the place of those that would be built, by their names here. For tests."""
+        """Replace parts by their names here. For tests."""
         unknown = [name for name in parts if not hasattr(type(self), name)]
         if unknown:
             raise AttributeError(f"the runtime has no part named {', '.join(unknown)}")
         vars(self).update(parts)
 
     def reset(self) -> None:
-        """Forget every part: each is built anew when it is next asked for. For tests."""
+        """Forget every part; each is built anew at its next use. For tests."""
         vars(self).clear()
 
-    # What everything stands on
+    # What all parts use
 
     @cached_property
     def settings(self) -> Settings:
@@ -83,7 +83,7 @@ class Runtime:
 
     @cached_property
     def events_table(self) -> "EventsTable":
-        """The table of what merchants are told."""
+        """The table of the events for merchants."""
         from parcelgate.store.merchant_events.table import EventsTable
 
         return EventsTable(client("dynamodb"), self.settings.events_table)
@@ -114,7 +114,7 @@ class Runtime:
         )
 
     def transport(self, deadline: "Deadline | None") -> "Transport":
-        """The way out to carriers, made ready; its calls end by `deadline`."""
+        """The transport to carriers, ready for use; its calls end by `deadline`."""
         from parcelgate.carriers.toolkit.transport import HttpTransport, warm
 
         warm()
@@ -124,7 +124,7 @@ class Runtime:
 
     @cached_property
     def order_intake(self) -> "Intake":
-        """Takes orders in."""
+        """Creates orders."""
         from parcelgate.services.orders.create import Intake
 
         return Intake(
@@ -182,7 +182,7 @@ class Runtime:
 
     @cached_property
     def order_reader(self) -> "OrderReader":
-        """Reads orders and what is under them."""
+        """Reads orders and what belongs to them."""
         from parcelgate.services.orders.reader import OrderReader
 
         return OrderReader(self.table)
@@ -214,7 +214,7 @@ class Runtime:
         return RetryQueues(client("sqs"), self.settings)
 
     def retrier(self, deadline: "Deadline") -> "Retrier":
-        """What works the retry queues off in one invocation: its calls end by `deadline`."""
+        """Processes the retry queues in one invocation; its calls end by `deadline`."""
         from parcelgate.services.orders.retries import Retrier
 
         return Retrier(
@@ -230,7 +230,7 @@ class Runtime:
 
     @cached_property
     def batches(self) -> "Batches":
-        """Takes batches in, and sees to those that are not finished."""
+        """Creates batches, and resumes those that are not finished."""
         from parcelgate.services.batches.batches import Batches
 
         return Batches(
@@ -241,7 +241,7 @@ class Runtime:
         )
 
     def batch_worker(self, reading: "Reading") -> "BatchWorker":
-        """What makes orders of the entries of batches, as `reading` reads them."""
+        """Creates orders of the entries of batches, as `reading` reads them."""
         from parcelgate.services.batches.batches import BatchWorker
 
         return BatchWorker(
@@ -254,7 +254,7 @@ class Runtime:
 
     @cached_property
     def batch_bodies(self) -> "Bodies":
-        """Where the bodies of batches are kept."""
+        """The bucket of the bodies of batches."""
         from parcelgate.services.batches.batches import Bodies
 
         return Bodies(client("s3"), self.settings.batch_bucket)
@@ -270,7 +270,7 @@ class Runtime:
 
     @cached_property
     def label_store(self) -> "LabelStore":
-        """Where labels are kept."""
+        """The bucket of labels."""
         from parcelgate.services.labels.documents import LabelStore
 
         return LabelStore(client("s3"), self.settings.label_bucket)
@@ -284,14 +284,14 @@ class Runtime:
 
     @cached_property
     def label_worker(self) -> "LabelWorker":
-        """What works the label queue off."""
+        """Processes the label queue."""
         from parcelgate.services.labels.fetch import LabelWorker
 
         return LabelWorker(fetcher=self.label_fetcher, settings=self.settings, sqs=client("sqs"))
 
     @cached_property
     def label_viewer(self) -> "LabelViewer":
-        """Links to labels."""
+        """Makes links to labels."""
         from parcelgate.services.labels.links import LabelViewer
 
         return LabelViewer(self.table, client("s3"), self.settings.label_bucket, lambda: self.label_fetcher)
@@ -342,7 +342,7 @@ class Runtime:
 
     @cached_property
     def catalogue(self) -> "Catalogue":
-        """The carriers' services."""
+        """Lists the carriers' services."""
         from parcelgate.services.catalogue.offers import Catalogue
 
         return Catalogue(lambda: self.carriers)
@@ -351,7 +351,7 @@ class Runtime:
 
     @cached_property
     def timelines(self) -> "Timelines":
-        """Where what is told of parcels is joined."""
+        """Joins the reports about parcels to their timelines."""
         from parcelgate.services.trackings.timeline import Timelines
 
         return Timelines(table=self.table, sqs=client("sqs"), settings=self.settings)
@@ -365,7 +365,7 @@ class Runtime:
 
     @cached_property
     def tracking_subscriptions(self) -> "TrackingSubscriptions":
-        """The parcels that are followed with aggregators."""
+        """Follows parcels with aggregators."""
         from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 
         return TrackingSubscriptions(
@@ -377,7 +377,7 @@ class Runtime:
 
     @cached_property
     def polls(self) -> "Polls":
-        """Asks carriers about parcels."""
+        """Polls parcels: asks carriers about them."""
         from parcelgate.services.trackings.polls import Polls
 
         return Polls(
@@ -392,7 +392,7 @@ class Runtime:
 
     @cached_property
     def event_reader(self) -> "EventReader":
-        """Reads what merchants were told."""
+        """Reads the events for merchants."""
         from parcelgate.services.events.reader import EventReader
 
         return EventReader(events=self.events_table)
@@ -401,14 +401,14 @@ class Runtime:
 
     @cached_property
     def webhook_receiver(self) -> "WebhookReceiver":
-        """Takes carriers' webhooks in."""
+        """Receives carriers' webhooks."""
         from parcelgate.services.webhooks.receive import WebhookReceiver
 
         return WebhookReceiver(table=self.table, accounts=lambda: self.accounts)
 
     @cached_property
     def webhook_processor(self) -> "WebhookProcessor":
-        """Does what a stored webhook is worth."""
+        """Processes a stored webhook."""
         from parcelgate.services.webhooks.process import WebhookProcessor
 
         return WebhookProcessor(
@@ -420,7 +420,7 @@ class Runtime:
         )
 
     def stream_router(self, rendering: "Rendering") -> "StreamRouter":
-        """What sends on what follows from changes of the table, shown to merchants as `rendering`."""
+        """Starts what follows from changes of the table; merchants see subjects as `rendering` makes them."""
         from parcelgate.services.events.announcer import Announcer
         from parcelgate.services.events.stream_router import StreamRouter
 
@@ -435,7 +435,7 @@ class Runtime:
 
     @cached_property
     def sweep(self) -> "Sweep":
-        """Resumes whatever is overdue."""
+        """Resumes all work that is overdue."""
         from parcelgate.services.operator.sweep import Sweep
 
         return Sweep(

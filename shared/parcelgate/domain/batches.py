@@ -25,7 +25,7 @@ _COUNTED_AS = {
 
 
 class BatchLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What one entry of a batch says of itself before anybody has checked it.
+    """The facts that can be read from one entry of a batch before it is checked.
 
     `carrier` is None for a missing or unknown carrier, `reference` for a missing or malformed one.
     """
@@ -46,7 +46,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How one entry of a batch stands.
+    """The state of one entry of a batch.
 
     `order_id` is None while no order was made of it, and stays None when none can be made. `about` is the
     order that its problem is about, if that is another order.
@@ -61,7 +61,7 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a batch has come: every entry, in order, and how many there are of each kind."""
+    """The progress of a batch: every entry, in order, and how many there are of each kind."""
 
     rows: tuple[BatchRow, ...]
     confirmed: int
@@ -76,7 +76,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def progress(batch: Batch, rows: Iterable[BatchRow]) -> Progress:
-    """How far the batch has come, given the rows there are; an entry without one has not been begun."""
+    """Return the progress of the batch from its rows; an entry without a row has not been begun."""
     begun = {row.index: row for row in rows}
     every = tuple(
         begun.get(index) or BatchRow(index=index, reference=line.reference)

@@ -1,8 +1,8 @@
-"""What is known of countries, their states and postcodes, for all carriers and for what clients send.
+"""Facts about countries, their states and postcodes, for all carriers and for the input of clients.
 
-The facts stand in `countries.json`. `local/generators/country_data.py` makes it from ISO's lists and Google's
-address data. It is read when it is first asked for, so that only who needs it pays for it. States are those
-of Australia, Canada and the US; postcodes those of every country that has one shape of them.
+The facts are in `countries.json`. `local/generators/country_data.py` makes it from ISO's lists and Google's
+address data. The file is read at its first use, so that only functions which need it pay for it. It has the
+states of Australia, Canada and the US, and the postcodes of every country whose postcodes have known forms.
 """
 
 import re
@@ -35,37 +35,37 @@ def _countries() -> dict[str, _Country]:
 
 @cache
 def _codes() -> dict[str, str]:
-    """Countries' codes by what the countries are called."""
+    """Return the countries' codes by their names."""
     return {_key(name): code for code, each in _countries().items() for name in (each.name, *each.also)}
 
 
 @cache
 def _states(country: str) -> dict[str, str]:
-    """A country's states by their codes and by what they are called; empty where they are not known."""
+    """Return a country's states by their codes and by their names; empty if they are not known."""
     each = _countries().get(country)
     states = each.states if each else {}
     return {_key(name): code for code, names in states.items() for name in (code, *names)}
 
 
 def _key(text: str) -> str:
-    """What remains when accents, capitals, dots, apostrophes and repeated blanks mean nothing."""
+    """Return a text without accents, capitals, dots, apostrophes and repeated blanks."""
     letters = normalize("NFKD", re.sub("[.'\u2019]", "", text).replace("-", " "))
     plain = "".join(letter for letter in letters if not "\u0300" <= letter <= "\u036f")
     return " ".join(plain.casefold().split())
 
 
 def is_country(code: str) -> bool:
-    """Whether these are the two capital letters of a country (ISO 3166-1, and XK for Kosovo)."""
+    """Return whether these are the two capital letters of a country (ISO 3166-1, and XK for Kosovo)."""
     return code in _countries()
 
 
 def country_name(code: str) -> str:
-    """The English name of a country, without commas and brackets; a code that is none stays as it is."""
+    """Return the English name of a country, without commas and brackets; an unknown code stays as it is."""
     return _countries()[code].name if is_country(code) else code
 
 
 def country_code(text: str) -> str | None:
-    """The two letters of a country named by them, by three letters, by a name or spelling in use.
+    """Return the two letters of a country that is named by two or three letters, or by a name in use.
 
     >>> country_code("United Kingdom"), country_code("uk"), country_code("AUS-Australia"), country_code("x")
     ('GB', 'GB', 'AU', None)
@@ -78,17 +78,17 @@ def country_code(text: str) -> str | None:
 
 
 def writes_states(country: str) -> bool:
-    """Whether an address there has a line for a state, province or county."""
+    """Return whether an address in this country has a line for a state, province or county."""
     return is_country(country) and _countries()[country].writes_states
 
 
 def has_known_states(country: str) -> bool:
-    """Whether the states of a country are known here by name."""
+    """Return whether the names of a country's states are known here."""
     return bool(_states(country))
 
 
 def state_code(country: str, state: str) -> str | None:
-    """The post's code of a US, Canadian or Australian state given as code or name; None when unknown.
+    """Return the post's code of a US, Canadian or Australian state given as code or name; None when unknown.
 
     The code may be that of ISO 3166-2. Case, accents, dots and blanks around it do not matter.
 
@@ -101,13 +101,13 @@ def state_code(country: str, state: str) -> str | None:
 
 
 def state_name(country: str, state: str) -> str | None:
-    """The full name of a US, Canadian or Australian state given as code or name; None when unknown."""
+    """Return the full name of a US, Canadian or Australian state given as code or name; None when unknown."""
     code = state_code(country, state)
     return None if code is None else _countries()[country].states[code][0]
 
 
 def likely_state(country: str, state: str) -> str | None:
-    """The full name of the state that a misspelt one is likely to be.
+    """Return the full name of the state that a misspelt text probably means.
 
     >>> likely_state("AU", "New South Whales")
     'New South Wales'
@@ -119,9 +119,9 @@ def likely_state(country: str, state: str) -> str | None:
 
 
 def postcode(country: str, text: str) -> str | None:
-    """A postcode as its country writes it; None when the country has no such.
+    """Return a postcode as its country writes it; None if the country has no such postcode.
 
-    Of a country whose postcodes are not known, every text is one.
+    If the postcodes of a country are not known, every text is accepted.
 
     >>> postcode("US", "787011234"), postcode("US", "78701 1234"), postcode("PL", "00950")
     ('78701-1234', '78701-1234', '00-950')
@@ -138,7 +138,7 @@ def postcode(country: str, text: str) -> str | None:
 
 
 def likely_postcode(country: str, text: str) -> str | None:
-    """The postcode that a spreadsheet took a leading zero from.
+    """Return the postcode from which a spreadsheet has removed the leading zero.
 
     >>> likely_postcode("AU", "800"), likely_postcode("AU", "80000")
     ('0800', None)
@@ -147,12 +147,12 @@ def likely_postcode(country: str, text: str) -> str | None:
 
 
 def postcode_examples(country: str) -> str:
-    """What postcodes of a country look like."""
+    """Return examples of a country's postcodes, as one text."""
     return " or ".join(_countries()[country].examples[:2])
 
 
 def _laid_out(letters: str, example: str) -> str | None:
-    """The letters with the blanks and hyphens of an example; None when the example has another length."""
+    """Return the letters with the blanks and hyphens of an example; None if that has another length."""
     rest = iter(letters)
     if len(letters) != sum(character not in " -" for character in example):
         return None
@@ -160,10 +160,10 @@ def _laid_out(letters: str, example: str) -> str | None:
 
 
 def clock_offset(country: str | None, state: str | None = None) -> timedelta | None:
-    """How far a place's clocks are ahead of UTC; None for a country that is in no table.
+    """Return how far a place's clocks are ahead of UTC; None for a country that is in no table.
 
-    Standard time all year round; of a country with several zones that of most of its people, and of the
-    state where its clocks are others. `country` is two letters, `state` a code or a name.
+    It is standard time all year round. A country with several zones has the zone of most of its people; a
+    state with another zone has its own. `country` is two letters, `state` a code or a name.
 
     >>> clock_offset("US", "TX")
     datetime.timedelta(days=-1, seconds=64800)

@@ -19,7 +19,7 @@ def _currencies() -> dict[str, int]:
 
 
 def decimals(code: str) -> int | None:
-    """How many decimals the amounts of a currency have; None when it is no currency in use.
+    """Return how many decimals the amounts of a currency have; None if it is no currency in use.
 
     >>> decimals("USD"), decimals("JPY"), decimals("KWD"), decimals("XXX")
     (2, 0, 3, None)

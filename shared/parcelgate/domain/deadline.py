@@ -1,4 +1,4 @@
-"""How much time is left: one type, from the invocation to the single call of a carrier."""
+"""The time that is left: one type, from the invocation down to a single call of a carrier."""
 
 import time
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import msgspec
 
 
 class WeightUnit(StrEnum):
-    """The units a weight may be given in."""
+    """The units of weight that a client may use."""
 
     G = "g"
     KG = "kg"
@@ -16,7 +16,7 @@ class WeightUnit(StrEnum):
 
 
 class LengthUnit(StrEnum):
-    """The units a length may be given in."""
+    """The units of length that a client may use."""
 
     CM = "cm"
     IN = "in"

@@ -21,7 +21,7 @@ LONGEST_REFERENCE = 80
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands with its carrier."""
+    """The status of an order with its carrier."""
 
     ACCEPTED = "accepted"
     PROCESSING = "processing"
@@ -59,7 +59,7 @@ _FOLLOWS: dict[OrderStatus, frozenset[OrderStatus]] = {
 
 
 class TransitionError(Exception):
-    """The table of transitions does not lead from the order's status to the new one."""
+    """The table of transitions does not allow the change from the order's status to the new one."""
 
     def __init__(self, order_id: str, before: OrderStatus, after: OrderStatus) -> None:
         super().__init__(f"{order_id} cannot go from {before} to {after}")
@@ -159,7 +159,7 @@ class DeliveryWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client wants of the carrier beyond the plain service."""
+    """The client's wishes beyond the plain service."""
 
     authority_to_leave: bool = False
     locker: bool = False
@@ -175,7 +175,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelStatus(StrEnum):
-    """Whether the label can be had."""
+    """Whether there is a label."""
 
     PENDING = "pending"
     READY = "ready"
@@ -220,7 +220,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceSource(StrEnum):
-    """Who told a price."""
+    """The source of a price."""
 
     CARRIER = "carrier"
     RATE_CARD = "rate_card"
@@ -274,7 +274,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
 
     def troubled(self, trouble: Trouble, *, next_attempt_at: datetime) -> Self:
-        """The same wait after another attempt that did not succeed."""
+        """Return the same wait after one more failed attempt."""
         attempts = self.attempts + 1
         return msgspec.structs.replace(
             self, attempts=attempts, last_error=trouble, next_attempt_at=next_attempt_at
@@ -282,13 +282,13 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """How the sending of the create stands. Never shown to clients.
+    """The state of the submission of the create. It is never shown to clients.
 
     `sending_at` is the mark claimed before the create is sent; while it is set, nobody sends again.
-    `sender` tells whose mark it is, where no workflow's token does; `lost` is set once a create was lost.
+    `sender` names the owner of the mark, if no workflow's token does; `lost` is set once a create was lost.
     `first_sent_at` is the time of the first create that the carrier may have taken.
     `sender_until` is the latest moment at which that sender can still be alive; `over_at` is when it
-    said itself that it would do no more and does not know what came of it. `answered` is False until
+    said itself that it will do no more and does not know the outcome. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
     sender's death, that it has no such order. `task_token` and `callback_hash` belong to the workflow
     that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
@@ -309,7 +309,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """How it stands with asking the carrier to send the order back to its sender.
+    """The state of the request that the carrier sends the order back to its sender.
 
     `asking_until` is set before the carrier is asked: the latest moment at which the request can still be on
     its way. `lost` is set once an answer was lost: the carrier may have taken that request. `taken_at` is
@@ -322,7 +322,7 @@ class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchPlace(msgspec.Struct, frozen=True):
-    """The batch an order came in, and its place there, from 0."""
+    """The batch that an order came in, and its place there, from 0."""
 
     id: str
     index: int
@@ -341,7 +341,7 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order, with everything the client said and everything that came of it.
+    """An order, with everything that the client said and everything that followed from it.
 
     `changing_until` is set while a change is on its way to the carrier: the latest moment at which its sender
     can still be alive. `held_at` says when the carrier was asked to hold the order. `manifest_id` is the
@@ -406,7 +406,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def log_keys(self) -> dict[str, str | None]:
-        """The ids that every log line of work on this order bears."""
+        """The ids that are on every log line of work on this order."""
         return {
             "order_id": self.id,
             "tenant": self.tenant,
@@ -419,11 +419,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, updated_at=at, version=self.version + 1, **changes)
 
     def move(self, to: OrderStatus, *, at: datetime, watch_at: datetime | None, **changes: Any) -> Self:
-        """The next version of this order, in status `to`.
+        """Return the next version of this order, in status `to`.
 
         `watch_at` is the time by which somebody must have dealt with it again; None only when nothing
-        is left to be done. It then waits for nothing, unless `changes` say
-        for what. Raises `TransitionError` when the table does not lead there.
+        is left to do. The new version waits for nothing, unless `changes` say for what. Raises
+        `TransitionError` when the table does not allow the change.
         """
         if to not in _FOLLOWS[self.status]:
             raise TransitionError(self.id, self.status, to)

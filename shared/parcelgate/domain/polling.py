@@ -143,7 +143,7 @@ def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float
 
 
 def _planned(tracking: Tracking, age: timedelta) -> tuple[Stage, timedelta]:
-    """Where in its journey the parcel is, and how long to wait there."""
+    """Return the parcel's stage in its journey, and how long to wait there."""
     stage = _STAGE_OF[tracking.status]
     if tracking.status in ABROAD.statuses and _is_abroad(tracking):
         stage = ABROAD

@@ -1,20 +1,20 @@
-"""What can go wrong, in the contract's words: one code, one HTTP status, one title each."""
+"""The problems of the contract. Each has one code, one HTTP status and one title."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 RETRY_SECONDS = 2
-"""How long a client is asked to wait before it asks again, unless the carrier says how long."""
+"""How many seconds a client should wait before it asks again, unless the carrier says how long."""
 
 _KINDS: dict[str, tuple[int, str]] = {
     "not_json": (400, "The body is not JSON"),
     "invalid_key": (401, "The API key is unknown or revoked"),
     "missing_scope": (403, "The API key lacks the scope for this call"),
     "not_found": (404, "There is no such resource"),
-    "label_unavailable": (404, "The carrier never gave a label"),
+    "label_unavailable": (404, "The carrier gave no label"),
     "not_acceptable": (406, "The label has another format"),
-    "reference_in_use": (409, "Another living order has this reference"),
+    "reference_in_use": (409, "Another order uses this reference"),
     "idempotency_in_progress": (409, "The first request with this key is still running"),
     "not_yet_confirmed": (409, "The carrier is still deciding"),
     "cannot_cancel": (409, "The order cannot be cancelled"),
@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[int, str]] = {
     "too_many_requests": (429, "Too many requests"),
     "internal": (500, "Something went wrong on our side"),
     "carrier_unavailable": (503, "The carrier cannot be reached"),
-    # Only ever inside an order (its `problem` or `attention`), never the answer to a call.
+    # These are only inside an order (its `problem` or `attention`), never the answer to a call.
     "outcome_unknown": (503, "Nobody can tell whether the carrier has the order"),
     "deadline_passed": (503, "The carrier did not finish in time"),
     "answer_mismatch": (503, "The carrier's answer does not fit the order"),
@@ -54,7 +54,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something that the client should know. The order goes on."""
+    """Something that the client should know. It does not stop the order."""
 
     pointer: str
     code: str
@@ -63,11 +63,11 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 MOST_FINDINGS = 100
-"""How many findings are shown. In an order of thousands of items each may have the same error."""
+"""How many findings are shown: in an order of thousands of items, each may have the same error."""
 
 
 def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
-    """The first findings, and one more that says how many others there are."""
+    """Return the first findings, and one more that says how many others there are."""
     more = len(findings) - MOST_FINDINGS
     if more <= 0:
         return tuple(findings)
@@ -77,7 +77,7 @@ def bounded[T: (FieldError, Notice)](findings: Sequence[T]) -> tuple[T, ...]:
 
 
 class CarrierWords(msgspec.Struct, frozen=True):
-    """What the carrier itself said, in its own code and words."""
+    """The carrier's own code and words."""
 
     name: str
     code: str
@@ -106,7 +106,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProblemError(Exception):
-    """Raised anywhere, turned into an answer in one place (`parcelgate.http`).
+    """A problem that any code may raise. One place (`parcelgate.http`) turns it into an answer.
 
     `order_id` is set when the problem is about an order that was stored; `retry_after` is in seconds.
     """

@@ -1,4 +1,4 @@
-"""Which IP addresses belong to the public internet: the only ones that an address from outside may lead to.
+"""Says which IP addresses belong to the public internet. An address from outside may lead only to these.
 
 Sources: IANA's registries of special-purpose addresses for IPv4 and IPv6 and of multicast addresses; the
 address of one cloud's inner services (168.63.129.16), which no registry marks.

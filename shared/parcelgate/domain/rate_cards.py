@@ -9,9 +9,9 @@ import msgspec
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 
 ANY = "*"
-"""In the place of a service or a country: all of them."""
+"""Stands for all services, or all countries."""
 MOST_ROWS = 2000
-"""Rows of one card."""
+"""The largest number of rows in one card."""
 
 
 class RateCardRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
         return any(row.service == ANY for row in self.rows)
 
     def price(self, service: str | None, country: str, weights: Iterable[Weight]) -> Money | None:
-        """What parcels of these weights cost together, each by its own row.
+        """Return what parcels of these weights cost together, each by its own row.
 
         None when a parcel has no row, or when the rows are of several currencies: nothing is converted.
         """
@@ -65,7 +65,7 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _price_of(weight: Weight, rows: Iterable[RateCardRow]) -> Money | None:
-    """The price of the narrowest row that holds a parcel.
+    """Return the price of the most specific row that fits a parcel.
 
     A row that names the service comes before one for all, then one that names the country, then the smallest
     weight.

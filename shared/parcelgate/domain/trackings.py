@@ -1,8 +1,8 @@
-"""How a parcel travels: statuses, events, and whose parcel is furthest behind.
+"""The journey of a parcel: its statuses, its events, and how they are joined to one timeline.
 
-A timeline is a set of events. Whatever is told of a parcel, in whatever order, however often, by webhook or
-by poll, is joined to that set; all else (status, times, numbers) follows from the set alone. So a late or a
-repeated delivery can change nothing that it should not.
+A timeline is a set of events. Every report about a parcel joins that set, in whatever sequence, however
+often, by webhook or by poll. Everything else (status, times, numbers) follows from the set alone. So a late
+or a repeated report can change nothing that it should not.
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ from parcelgate.domain.clock import rfc3339
 
 
 class TrackingStatus(StrEnum):
-    """The one vocabulary for a parcel's journey, whichever carrier carries it."""
+    """The one vocabulary for a parcel's journey, for all carriers."""
 
     PENDING = "pending"
     INFO_RECEIVED = "info_received"
@@ -38,7 +38,7 @@ class TrackingStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more is expected to happen to the parcel, so that nobody asks any more."""
+        """Whether nothing more is expected to happen to the parcel, so that it is no longer polled."""
         return self in _FINAL
 
 
@@ -48,19 +48,19 @@ def _statuses(words: str) -> tuple[TrackingStatus, ...]:
 
 _FINAL = frozenset(_statuses("delivered, returned, lost, cancelled, expired"))
 _BEFORE_MOVING = frozenset(_statuses("pending, info_received, exception, expired"))
-"""How a parcel may stand that nobody has carried anywhere yet."""
+"""The statuses of a parcel that nobody has carried anywhere yet."""
 _BOOKED_LATE = frozenset(_statuses("info_received, in_transit, out_for_delivery, available_for_pickup"))
-"""Scans that are often booked after the door: of a delivered parcel they say nothing new."""
+"""Statuses of scans that carriers often record after the delivery. They do not change a delivered parcel."""
 _TO_A_DOOR = frozenset(_statuses("out_for_delivery, attempt_failed, available_for_pickup"))
-"""What shows that a parcel on its way back was sent to its recipient once more."""
+"""Statuses that show that a returning parcel was sent to its recipient once more."""
 _KEPT_IN_SILENCE = frozenset(_statuses("damaged, returning, exception, available_for_pickup"))
-"""How a parcel goes on standing of which nothing is heard any more. Any other one on its way has expired."""
+"""Statuses that a parcel keeps when no news comes any more. With any other one on its way it expires."""
 _FIRST_OF_EQUAL_TIMES = _statuses(
     "delivered, returned, lost, damaged, returning, exception, attempt_failed, available_for_pickup, "
     # The contract does not name cancelled and expired: a scan shows that a parcel is neither.
     "out_for_delivery, in_transit, cancelled, info_received, expired, pending"
 )
-"""Which status counts of several at one time (contract, Trackings)."""
+"""Of several events at one time, the status that comes first in this list counts (contract, Trackings)."""
 _FURTHEST_BEHIND = _statuses(
     "lost, damaged, exception, attempt_failed, returning, returned, expired, cancelled, pending, "
     "info_received, in_transit, available_for_pickup, out_for_delivery, delivered"
@@ -68,36 +68,39 @@ _FURTHEST_BEHIND = _statuses(
 
 
 def furthest_behind(statuses: Iterable[TrackingStatus]) -> TrackingStatus:
-    """The status an order shows for its parcels: the worst of theirs; `pending` for none."""
+    """The status that an order shows for its parcels: the worst of theirs; `pending` without parcels."""
     return min(statuses, key=_FURTHEST_BEHIND.index, default=TrackingStatus.PENDING)
 
 
 class Source(StrEnum):
-    """Who told us first."""
+    """Where an event was first reported."""
 
     WEBHOOK = "webhook"
     POLL = "poll"
 
 
 SILENCE = timedelta(days=60)
-"""A parcel of which nothing is heard for so long has expired."""
+"""A parcel without any news for this long has expired."""
 SILENCE_CODE = "parcelgate.silence"
-"""The code of the event that says so. No carrier told us."""
+"""The code of the event that ends such a parcel. Parcelgate makes it, no carrier reports it."""
 CANCELLED_CODE = "parcelgate.cancelled"
-"""The code of the event that ends a parcel whose order came to nothing. No carrier told us."""
+"""The code of the event that ends a parcel whose order failed or was cancelled. Parcelgate makes it too."""
 USED_AGAIN = timedelta(days=90)
-"""So long after the end of a parcel its courier may have given its number to another one."""
+"""This long after the end of a parcel, its courier may have given its number to another parcel."""
 BEFORE_ITS_ORDER = timedelta(days=2)
-"""What happened so long before a parcel's order was created is another parcel's, of the same number.
+"""An event this long before a parcel's order was created belongs to another parcel of the same number.
 
-Not at the order's own second: carriers' clocks and zones are not always right.
+The limit is not the order's own second, because carriers' clocks and zones are not always right.
 """
 MOST_EVENTS = 800
-"""Events kept of one parcel, the newest."""
+"""The largest number of events kept of one parcel: the newest ones."""
 MOST_BYTES = 320_000
-"""Of events kept of one parcel: a stored item has its limits. Only a novel of a parcel comes near."""
+"""The largest size of the events kept of one parcel, because a stored item has a limit.
+
+Few parcels come near.
+"""
 _SURELY_FIT = 60
-"""So many events are within those bytes, however long their texts."""
+"""This number of events always fits into those bytes, however long their texts are."""
 _LONGEST = {
     "code": 100,
     "description": 500,
@@ -114,12 +117,12 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a parcel.
 
     `at` is the instant in UTC. `utc_offset` (such as `+08:00`) is the local offset where it is known;
-    `at_is_local` marks a time that came without any zone. `status` is None when the carrier's `code`
-    is in no table: it is shown, and never guessed. So it is of housekeeping (`is_housekeeping`), which says
-    nothing of how the parcel stands. `leaves`: a parcel that stands so goes on standing so. `carrier` is who
-    carried the parcel, where that was not the carrier of its tracking. Where a carrier tells the place of one
-    event in several ways it is no part of its identity (`is_known_by_place`). `id` and `source` are given
-    when the event joins a timeline.
+    `at_is_local` marks a time that came without any zone. `status` is None when the carrier's `code` is in no
+    table: it is shown, and never guessed. It is also None for housekeeping (`is_housekeeping`), which does
+    not change the parcel's status. A parcel whose status is in `leaves` keeps that status. `carrier` is the
+    carrier that carried the parcel, if that was not the carrier of its tracking. If a carrier writes the
+    place of one event in several ways, the place is not part of the event's identity (`is_known_by_place`).
+    `id` and `source` are set when the event joins a timeline.
     """
 
     at: datetime
@@ -144,16 +147,16 @@ class TrackingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OtherNumber(msgspec.Struct, frozen=True, order=True):
-    """A number under which another carrier takes the parcel on; `carrier` where it is known."""
+    """A number under which another carrier carries the parcel on; `carrier` if it is known."""
 
     number: str
     carrier: str | None = None
 
 
 class NextCarrier(msgspec.Struct, frozen=True, order=True):
-    """Who takes the parcel on, by an aggregator's name for him, under which number, since when.
+    """The courier that carries the parcel on, by an aggregator's name for it, with its number and the time.
 
-    `followed` when that courier is to be asked about the parcel from then on.
+    `followed` says that Parcelgate asks that courier about the parcel from then on.
     """
 
     at: datetime
@@ -163,14 +166,14 @@ class NextCarrier(msgspec.Struct, frozen=True, order=True):
 
 
 class Saying(msgspec.Struct, frozen=True, order=True):
-    """Something in a carrier's own words, and when it was so: the latest counts."""
+    """A fact in a carrier's own words, and its time: the latest counts."""
 
     at: datetime
     text: str
 
 
 class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of the delivery, at the carrier's own addresses, which open them until `expires_at`."""
+    """Pictures of the delivery, at the carrier's own addresses, which work until `expires_at`."""
 
     image_url: str | None = None
     address_image_url: str | None = None
@@ -178,7 +181,7 @@ class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a followed parcel is for."""
+    """The recipient of a followed parcel, as the client named it."""
 
     name: str | None = None
     email: str | None = None
@@ -188,11 +191,11 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     """One followed parcel.
 
-    `carrier_code` is the courier an aggregator follows it with; `courier_fixed` when the aggregator was told
-    not to look for another; `wrong_couriers`, in small letters, are those that the client has corrected.
-    `carrier_number` is the carrier's own number of the parcel or its order, which is not on the label. What
-    happened before `since` is the story of an earlier parcel of the same number. `replaced_by` is the
-    tracking of a later parcel of that number, which the aggregator follows in this one's place.
+    `carrier_code` is the courier that an aggregator follows the parcel with. `courier_fixed` says that the
+    aggregator must not look for another courier. `wrong_couriers`, in small letters, are those that the
+    client has corrected. `carrier_number` is the carrier's own number of the parcel or its order, which is
+    not on the label. Events before `since` belong to an earlier parcel of the same number. `replaced_by` is
+    the tracking of a later parcel of that number, which the aggregator follows in place of this one.
     """
 
     id: str
@@ -232,12 +235,12 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_event_at(self) -> datetime | None:
-        """When the newest thing happened that a carrier told us."""
+        """The time of the newest event that a carrier reported."""
         return max((event.at for event in self.events if event.code != SILENCE_CODE), default=None)
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the parcel was first delivered to its recipient; a later correction does not move that."""
+        """When the parcel was first delivered to its recipient; a later correction does not change it."""
         return _standing(self.events).delivered_at
 
     @property
@@ -252,50 +255,50 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_pushed(self) -> bool:
-        """Whether its carrier tells us of it unasked: it has done so before, and has not handed it on."""
+        """Whether its carrier sends webhooks about it: it has done so before, and has not handed it on."""
         return self.next_carrier is None and any(event.source is Source.WEBHOOK for event in self.events)
 
     def ended_at(self, now: datetime) -> datetime | None:
-        """When the parcel came to its end, by its status or in silence; None while it has not."""
+        """When the parcel came to its end, by its status or by silence; None if it has not ended."""
         if self.status.final:
             newest = _standing(self.events).event
             return newest.at if newest else self.updated_at
         return self.heard_of + SILENCE if self.is_over(now) else None
 
     def number_free_since(self, now: datetime) -> datetime | None:
-        """Since when the parcel's number may be another parcel's; None while it is this one's.
+        """The time from which the parcel's number may belong to another parcel; None before that.
 
-        That is `USED_AGAIN` after the end of the parcel, or after it was followed where it had ended before.
+        It is `USED_AGAIN` after the end of the parcel, or after it was followed if it had ended before.
         """
         ended_at = self.ended_at(now)
         free_at = None if ended_at is None else max(ended_at, self.created_at) + USED_AGAIN
         return free_at if free_at is not None and free_at < now else None
 
     def replaced(self, *, by: "Tracking") -> "Tracking":
-        """The parcel once a later one of the same number is followed in its place."""
+        """Return the parcel after a later one of the same number is followed in its place."""
         return msgspec.structs.replace(
             self, replaced_by=by.id, version=self.version + 1, updated_at=by.created_at
         )
 
     def is_over(self, now: datetime) -> bool:
-        """Whether nothing more is expected to happen to the parcel, so that nobody asks any more.
+        """Whether nothing more is expected to happen to the parcel, so that it is no longer polled.
 
-        So it is too when it stands still, and nothing was heard of it for `SILENCE`.
+        That is also the case when its status stays in silence, and no news came for `SILENCE`.
         """
         return self.status.final or (self.status in _KEPT_IN_SILENCE and self.is_silent(now))
 
     def is_silent(self, now: datetime) -> bool:
-        """Whether nothing was heard of the parcel for `SILENCE`."""
+        """Whether no news of the parcel came for `SILENCE`."""
         return now - self.heard_of >= SILENCE
 
     @property
     def heard_of(self) -> datetime:
-        """When anything was last heard of the parcel: since it is followed, at the earliest."""
+        """The time of the last news of the parcel; at the earliest, when it was followed."""
         return max(self.last_event_at or self.created_at, self.created_at)
 
 
 def number_key(number: str) -> str:
-    """What a tracking number is compared by: capitals, blanks and full-width letters make no other one.
+    """Return the form in which tracking numbers are compared: one case, no blanks, no full-width letters.
 
     >>> number_key("rp 123 456 789 au")
     'RP123456789AU'
@@ -304,12 +307,12 @@ def number_key(number: str) -> str:
 
 
 def same_number(one: str, other: str) -> bool:
-    """Whether two spellings are of one tracking number."""
+    """Return whether two spellings are of one tracking number."""
     return number_key(one) == number_key(other)
 
 
 def courier_key(carrier_code: str | None) -> str:
-    """What a courier's code is compared by; empty for none.
+    """Return the form in which courier codes are compared; empty for none.
 
     >>> courier_key("China-EMS")
     'china-ems'
@@ -329,10 +332,10 @@ def merge(
     signed_by: Saying | None = None,
     proof: ProofOfDelivery | None = None,
 ) -> Tracking:
-    """`tracking` with what was told of it joined in; the very same object when nothing of it is new.
+    """Return `tracking` with a report about it joined in; the same object if nothing in the report is new.
 
-    Joining is free of order and of repeats: the result (save `source`, `version` and `updated_at`) depends
-    on what was told and not on when, how often or by whom.
+    The sequence of reports and repeats make no difference: the result (except `source`, `version` and
+    `updated_at`) depends on what was reported, and not on when, how often or by whom.
     """
     events = tuple(events)
     known = {event.id: event for event in tracking.events}
@@ -340,18 +343,18 @@ def merge(
         entry = _entry(tracking, event, source)
         if tracking.since is None or entry.at >= tracking.since:
             known[entry.id] = _joined(known[entry.id], entry) if entry.id in known else entry
-    # Numbers and pictures bear no time of their own: they are as old as what is told along with them.
+    # Numbers and pictures have no time of their own: they are as old as the events of the same report.
     if _are_earlier(tracking, events):
         other_numbers, proof = (), None
     elif _are_earlier(tracking, [event for event in events if event.status is TrackingStatus.DELIVERED]):
         proof = None
     timeline = _kept(known.values())
-    stands = _standing(timeline)
+    standing = _standing(timeline)
     after = msgspec.structs.replace(
         tracking,
         events=timeline,
-        status=stands.status,
-        sub_status=stands.event.sub_status if stands.event else None,
+        status=standing.status,
+        sub_status=standing.event.sub_status if standing.event else None,
         other_numbers=_numbers(tracking, {*tracking.other_numbers, *other_numbers}),
         next_carrier=_latest(tracking, tracking.next_carrier, next_carrier),
         estimated_delivery=_latest(tracking, tracking.estimated_delivery, estimated_delivery),
@@ -364,13 +367,16 @@ def merge(
 
 
 def _are_earlier(tracking: Tracking, events: Sequence[TrackingEvent]) -> bool:
-    """Whether all of these things, if any, happened to an earlier parcel of the number."""
+    """Return whether there are events, and all of them happened to an earlier parcel of the number."""
     since = tracking.since
     return since is not None and bool(events) and all(event.at < since for event in events)
 
 
 def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
-    """The parcel with another courier. What the wrong one told was about another parcel."""
+    """Return the parcel with another courier.
+
+    The wrong courier's reports are removed: they were about another parcel.
+    """
     return msgspec.structs.replace(
         tracking,
         carrier_code=carrier_code,
@@ -386,15 +392,18 @@ def given_to(tracking: Tracking, carrier_code: str) -> Tracking:
 
 
 def corrected_to(tracking: Tracking, carrier_code: str) -> Tracking:
-    """The parcel with the courier that its client names. It does not go back to the wrong one by itself."""
+    """Return the parcel with the courier that its client names.
+
+    It never returns to the wrong one by itself.
+    """
     wrong = {*tracking.wrong_couriers, courier_key(tracking.carrier_code)} - {courier_key(carrier_code), ""}
     return msgspec.structs.replace(given_to(tracking, carrier_code), wrong_couriers=tuple(sorted(wrong)))
 
 
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
-    """The event that ends a parcel on its way of which nothing was heard for `SILENCE`; None otherwise.
+    """Return the event that ends a parcel on its way without news for `SILENCE`; None for any other parcel.
 
-    One that is damaged, returning, in exception or waiting for collection goes on standing so.
+    A parcel that is damaged, returning, in exception or waiting for collection keeps its status.
     """
     if tracking.status.final or tracking.status in _KEPT_IN_SILENCE or not tracking.is_silent(now):
         return None
@@ -407,9 +416,9 @@ def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
 
 
 def withdrawal(tracking: Tracking, *, at: datetime) -> TrackingEvent | None:
-    """The event that ends a parcel that never moved and whose order came to nothing, `at` that time.
+    """Return the event that ends an unmoved parcel whose order failed or was cancelled, `at` that time.
 
-    None where it stands there already.
+    None if the parcel is cancelled already.
     """
     if tracking.status is TrackingStatus.CANCELLED:
         return None
@@ -422,7 +431,7 @@ def withdrawal(tracking: Tracking, *, at: datetime) -> TrackingEvent | None:
 
 
 def _entry(tracking: Tracking, event: TrackingEvent, source: Source) -> TrackingEvent:
-    """The event as it stands in a timeline: its time in whole milliseconds, its texts of a sane length."""
+    """Return the event as a timeline holds it: times in whole milliseconds, texts cut to their limits."""
     texts = {
         name: text[:longest]
         for name, longest in _LONGEST.items()
@@ -438,9 +447,9 @@ def _entry(tracking: Tracking, event: TrackingEvent, source: Source) -> Tracking
 
 
 def _identity(tracking: Tracking, event: TrackingEvent) -> str:
-    """What makes an event the same event: carrier, number, instant, code and place.
+    """Return the identity of an event, which follows from carrier, number, instant, code and place.
 
-    The place is the carrier's own text where there is one. Capitals and spaces do not make another.
+    The place is the carrier's own text, if there is one. Capitals and spaces make no difference.
     """
     place = event.place or "|".join(
         part or "" for part in (event.city, event.state, event.postcode, event.country)
@@ -463,19 +472,19 @@ def _plain(text: str) -> str:
 
 
 def _joined(one: TrackingEvent, other: TrackingEvent) -> TrackingEvent:
-    """Two tellings of one event: everything that either tells, the fuller text of both.
+    """Join two reports of one event: the result has every fact of either, and the longer text of both.
 
-    It is told by whoever was first, hidden where either hides it, and local only while no zone is known.
-    A status goes with its own sub-status; of two, that further along. Each fact is joined by itself, so that
-    any number of tellings comes to the same in any order.
+    Its source is the first report's. It is hidden if either report hides it, and local only while no zone is
+    known. A status keeps its own sub-status; of two statuses, the one further along counts. Each fact is
+    joined by itself, so that any number of reports gives the same event in any sequence.
     """
-    stands = min(one, other, key=_by_rank)
+    further = min(one, other, key=_by_rank)
     zoned = max(one, other, key=_zoning)
     return msgspec.structs.replace(
         one,
         **{name: _fuller(getattr(one, name), getattr(other, name)) for name in _LONGEST},
-        status=stands.status,
-        sub_status=stands.sub_status,
+        status=further.status,
+        sub_status=further.sub_status,
         utc_offset=zoned.utc_offset,
         at_is_local=zoned.at_is_local,
         visible_to_recipient=one.visible_to_recipient and other.visible_to_recipient,
@@ -497,7 +506,7 @@ def _fuller(one: str | None, other: str | None) -> str | None:
 
 
 def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
-    """The timeline, oldest first: the newest events there are room for, and no silence that was none."""
+    """Return the timeline, oldest first: the newest events that fit, and only true silences."""
     ordered = _ordered(events)
     newest = [event for event in ordered if event.code != SILENCE_CODE][-MOST_EVENTS:]
     is_cut = len(newest) == MOST_EVENTS
@@ -513,19 +522,22 @@ def _kept(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
 
 
 def _was_silent(until: datetime, events: Sequence[TrackingEvent], since: datetime | None) -> bool:
-    """Whether nothing happened for so long `until` then, as far back as is known (`since`)."""
+    """Return whether nothing happened for `SILENCE` before `until`, as far back as is known (`since`)."""
     happened = any(until - SILENCE < event.at <= until for event in events)
     return not happened and (since is None or since <= until)
 
 
 def _ordered(events: Iterable[TrackingEvent]) -> list[TrackingEvent]:
-    """Oldest first, so that of equal times that one is last which counts: by the list, then by the code."""
+    """Sort events, oldest first.
+
+    Of equal times the one that counts is last: by the list, then by the code.
+    """
     by_code = sorted(events, key=lambda event: (event.code, event.id), reverse=True)
     return sorted(by_code, key=lambda event: (event.at, -_rank(event.status)))
 
 
 class _Standing(NamedTuple):
-    """How a parcel stands: by which event, and since when it is with its recipient."""
+    """The status of a parcel, the event that gave it, and the time of the delivery to its recipient."""
 
     status: TrackingStatus
     event: TrackingEvent | None
@@ -533,11 +545,11 @@ class _Standing(NamedTuple):
 
 
 def _standing(timeline: Sequence[TrackingEvent]) -> _Standing:
-    """How the parcel stands: as the newest event says that has a status and is to be heard.
+    """Return the parcel's status: that of the newest event that has a status and counts.
 
-    That nothing is known, `pending`, is no news of a parcel of which something is: an aggregator says so when
-    it begins to look, and what it finds is older. A delivery that follows a return on its way is to the
-    sender; scans on the way leave it on its way, and a new round to the recipient ends it.
+    `pending` does not count if anything is known of the parcel: an aggregator says it when it begins to look,
+    and the events that it finds are older. A delivery during a return is a delivery to the sender. Scans on
+    the way back do not end the return; a new round to the recipient does.
     """
     standing = [event for event in timeline if event.status is not None]
     known = [event for event in standing if event.status is not TrackingStatus.PENDING]
@@ -566,13 +578,13 @@ def _standing(timeline: Sequence[TrackingEvent]) -> _Standing:
 def _is_heard(
     event: TrackingEvent, newest: TrackingEvent | None, stands: TrackingStatus, delivered_at: datetime | None
 ) -> bool:
-    """Whether an event changes how a parcel stands that stood so until then."""
+    """Return whether an event changes the status `stands` that the parcel had until then."""
     if newest is None:
         return True
     if event.code == SILENCE_CODE:
         return not stands.final and stands not in _KEPT_IN_SILENCE
     if delivered_at is not None and event.status in _BOOKED_LATE:
-        # Booked after the door. But what was given up in silence since then is moved by anything real.
+        # The scan was recorded after the delivery. Yet any real event moves a parcel that expired since.
         return stands is TrackingStatus.EXPIRED
     if newest.code == CANCELLED_CODE and event.status in _BEFORE_MOVING:
         return False
@@ -580,19 +592,19 @@ def _is_heard(
 
 
 def _rank(status: TrackingStatus | None) -> int:
-    """The place in the list by which one of equal times counts; behind all of it for no status."""
+    """Return the status's place in the list that decides between equal times; None comes last."""
     return len(_FIRST_OF_EQUAL_TIMES) if status is None else _FIRST_OF_EQUAL_TIMES.index(status)
 
 
 def _latest[T: (NextCarrier, Saying)](tracking: Tracking, one: T | None, other: T | None) -> T | None:
-    """The later of two things that are told, unless it is told of an earlier parcel."""
+    """Return the later of two facts; the second one is left out if it belongs to an earlier parcel."""
     if other is not None and tracking.since is not None and other.at < tracking.since:
         other = None
     return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherNumber, ...]:
-    """The other numbers, each with its carriers, where any is known. Two spellings are one number."""
+    """Return the other numbers, each with its carriers if any is known. Two spellings are one number."""
     own = number_key(tracking.tracking_number)
     others = [other for other in numbers if number_key(other.number) not in ("", own)]
     named = {number_key(other.number) for other in others if other.carrier}
@@ -605,7 +617,7 @@ def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherN
 
 
 def secure_address(address: str | None) -> str | None:
-    """A web address that may be shown as a link: https, with a host. None for anything else."""
+    """Return a web address that may be shown as a link: https, with a host. None for anything else."""
     try:
         parts = urlsplit(address or "")
         safe = parts.scheme == "https" and bool(parts.hostname)
@@ -615,7 +627,10 @@ def secure_address(address: str | None) -> str | None:
 
 
 def _proof(one: ProofOfDelivery | None, other: ProofOfDelivery | None) -> ProofOfDelivery | None:
-    """The later of two proofs: its pictures open longer. Addresses that are no links are left out."""
+    """Return the later of two proofs, whose pictures can be opened longer.
+
+    Addresses that are no links are left out.
+    """
     proofs = [
         proof
         for each in (one, other)

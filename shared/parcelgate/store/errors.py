@@ -26,11 +26,11 @@ class TrackingNotFoundError(StoreError):
 
 
 class EventNotFoundError(StoreError):
-    """The tenant was told of no such event, or it happened too long ago."""
+    """The tenant has no such event, or it happened too long ago."""
 
 
 class AlreadyFollowedError(StoreError):
-    """The tenant follows the parcel already: `tracking_id`, where it is known."""
+    """The tenant follows the parcel already, as `tracking_id` if that is known."""
 
     def __init__(self, tracking_id: str | None) -> None:
         super().__init__("the parcel is followed already")
@@ -53,14 +53,14 @@ class VersionConflictError(StoreError):
 
 
 class ReferenceTakenError(StoreError):
-    """Another living order holds the reference.
+    """Another order that is not final holds the reference.
 
-    `order_id` is that order; None only when the two creates were still colliding after all retries, so
-    that nobody can tell yet which of them stands.
+    `order_id` is that order. It is None only when the two creates were still colliding after all retries, so
+    that nobody can tell yet which of them was stored.
     """
 
     def __init__(self, order_id: str | None) -> None:
-        super().__init__("another living order has this reference")
+        super().__init__("another order uses this reference")
         self.order_id = order_id
 
 
@@ -73,7 +73,7 @@ class CarrierNumberTakenError(StoreError):
 
 
 class ClaimTakenError(StoreError):
-    """Another request holds the idempotency key. Call `begin` again: it says how that request stands."""
+    """Another request holds the idempotency key. Call `begin` again: it returns the state of that request."""
 
 
 class BadCursorError(StoreError):

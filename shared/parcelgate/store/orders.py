@@ -1,4 +1,4 @@
-"""Orders, each change of one in one transaction with everything that must be true along with it."""
+"""Stores orders. Each change of an order is one transaction, with everything that must change with it."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,9 +25,9 @@ from parcelgate.store.idempotency import Claim
 from parcelgate.store.lists import Listing, Lists, Page
 
 HOOK_LIFE = timedelta(days=60)
-"""How long the callback token of an order is kept: much longer than callbacks may come."""
+"""How long the callback token of an order is kept: much longer than callbacks can arrive."""
 LONGEST_REFERENCE = 80
-"""Characters. No order has a longer reference, so a longer one is not looked up."""
+"""The longest reference, in characters. No order has a longer one, so longer ones are not looked up."""
 
 _orders = msgspec.json.Decoder(Order)
 _events = msgspec.json.Decoder(OrderEvent)
@@ -48,11 +48,11 @@ class Orders:
         Raises
         ------
         ClaimTakenError
-            Another request has the idempotency key; nothing was written. Wins over the next one.
+            Another request has the idempotency key; nothing was written. Raised before the next one.
         ReferenceTakenError
-            Another living order has the reference; nothing was written.
+            Another order that is not final has the reference; nothing was written.
         VersionConflictError
-            An order of this id is stored already; nothing was written. Wins over all others.
+            An order of this id is stored already; nothing was written. Raised before all others.
         RowTakenError
             The order came in a batch, whose entry was given up meanwhile; nothing was written.
         StoreUnavailableError
@@ -82,14 +82,14 @@ class Orders:
             claim.written(order.id)
 
     def get(self, order_id: str) -> Order:
-        """The order as it stands now. Raises OrderNotFoundError, also for another tenant's order."""
+        """Return the order as it is now. Raises OrderNotFoundError, also for another tenant's order."""
         item = self._items.get(self._key(order_id)) if keys.is_id(order_id) else None
         if item is None:
             raise OrderNotFoundError("the tenant has no such order")
         return _orders.decode(item["doc"])
 
     def many(self, order_ids: Sequence[str]) -> list[Order]:
-        """The orders of these ids that the tenant has, in the order they were asked for."""
+        """Return the orders of these ids that the tenant has, in the sequence of the ids."""
         return self._documents([order_id for order_id in dict.fromkeys(order_ids) if keys.is_id(order_id)])
 
     def save(
@@ -101,16 +101,16 @@ class Orders:
         trackings: Sequence[Tracking] = (),
         hook: str | None = None,
     ) -> None:
-        """Write `after` over `before`, with its event and everything that follows from the change.
+        """Replace `before` by `after`, with its event and everything that follows from the change.
 
-        In the same transaction: a final status frees the reference; a carrier order number that is new
-        is claimed for this order; new `trackings` are added; `hook`, the hash of a webhook token, lets in
-        webhooks for this order; the batch that it came in shows how it stands.
+        The same transaction does more. A final status frees the reference. A new carrier order number is
+        claimed for this order. New `trackings` are added. `hook`, the hash of a webhook token, admits
+        webhooks for this order. The batch that it came in shows its new state.
 
         Raises
         ------
         VersionConflictError
-            The stored order is not `before` any more; nothing was written.
+            The stored order is no longer `before`; nothing was written.
         CarrierNumberTakenError
             The carrier's number belongs to another order; nothing was written.
         StoreUnavailableError
@@ -124,19 +124,19 @@ class Orders:
         entries = [self._number_entry(after, number) for number in sorted(numbers - earlier)]
         gone = [self._number_entry(after, number, found=False) for number in sorted(earlier - numbers)]
         if len(writes) + len(entries) + len(gone) > MOST_WRITES:
-            # They may come too early, or stay: an order is found by the numbers that it has itself.
+            # These entries may be early or outdated: the numbers in the order itself decide.
             for part in batched(entries, MOST_WRITES, strict=False):
                 self._items.commit(part)
             entries = gone = []
         try:
             self._items.commit([*writes, *entries, *gone])
         except _NotOursError:
-            # The reference was already another order's: that claim is not ours to free, the rest stands.
+            # The reference already belonged to another order: its claim stays. The rest is written.
             writes = self._changes(before, after, event, trackings, hook, frees=False)
             self._items.commit([*writes, *entries, *gone])
 
     def postpone(self, order_id: str, until: datetime) -> None:
-        """Postpone an overdue order to `until`, without reading it: perhaps it cannot be read."""
+        """Postpone an overdue order to `until`, without reading it, because perhaps it cannot be read."""
         with suppress(ConditionFailedError):
             self._items.update(self._key(order_id), {"due_at": until}, condition="attribute_exists(due_at)")
 
@@ -156,9 +156,9 @@ class Orders:
     ) -> Page[Order]:
         """One page of the orders that pass all filters, newest first. Times are exclusive bounds.
 
-        `tracking_number` is a parcel's own or its master's, in any spelling (`number_key`). Pages are full
-        save the last one. `limit` may change from page to page, the filters may not.
-        Raises BadCursorError for a cursor that this list has not given out.
+        `tracking_number` is a parcel's own or its master's, in any spelling (`number_key`). All pages except
+        the last are full. `limit` may change from page to page, the filters may not. Raises BadCursorError
+        for a cursor that this list has not given out.
         """
         if len(reference or "") > LONGEST_REFERENCE:
             return Page([], None)
@@ -202,7 +202,7 @@ class Orders:
         )
 
     def events(self, order_id: str) -> list[OrderEvent]:
-        """The order's audit trail, oldest first. Raises OrderNotFoundError."""
+        """Return the order's audit trail, oldest first. Raises OrderNotFoundError."""
         if not keys.is_id(order_id):
             raise OrderNotFoundError("the tenant has no such order")
         items = self._items.query(
@@ -214,11 +214,11 @@ class Orders:
         return events
 
     def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
-        """The id of the order that has this number with the carrier."""
+        """Return the id of the order that has this number with the carrier."""
         return self._order_id(self._named("NUMBER", carrier, account, number_key(number)))
 
     def by_reference(self, carrier: str, account: str, reference: str) -> str | None:
-        """The id of the living order that holds this reference."""
+        """Return the id of the order that holds this reference now."""
         return self._order_id(self._named("REFERENCE", carrier, account, reference))
 
     def _changes(
@@ -237,7 +237,7 @@ class Orders:
         writes = [put(self._order_item(after), conflict, "version = :before", before=before.version)]
         earlier, number = (number_key(order.carrier_order_number or "") for order in (before, after))
         if number != earlier:
-            # Under its earlier number the order is still known to its carrier, and found no more.
+            # The carrier still knows the order by its earlier number; here that number no longer finds it.
             listed = self._place_in(after, {"reference_pk": self._list("CARRIER_NUMBER", number)})
             writes += [
                 put(
@@ -314,7 +314,7 @@ class Orders:
         return self._entry(order, f"NUMBER#{keys.digest(number)}", in_list)
 
     def _entry(self, order: Order, name: str, in_lists: Item) -> Write:
-        """An item beside the order, by which it is in more lists than its own item can be."""
+        """Return an item beside the order, which puts it into more lists than its own item can."""
         item = {"pk": self._key(order.id)["pk"], "sk": name, **self._place_in(order, in_lists)}
         return self._items.put_write(item, VersionConflictError(order.id), condition="")
 
@@ -330,14 +330,14 @@ class Orders:
         return {"pk": keys.key(self._tenant, keys.ORDER, order_id), "sk": keys.ORDER}
 
     def _named(self, kind: str, *parts: str) -> Item:
-        """Where it stands which order has a name: a reference, or the carrier's number."""
+        """Return the key of the item that leads from a reference, or a carrier's number, to its order."""
         return {"pk": keys.key(self._tenant, kind, *parts), "sk": kind}
 
     def _reference_key(self, order: Order) -> Item:
         return self._named("REFERENCE", order.carrier, order.account, order.reference)
 
     def _list(self, kind: str, *parts: str) -> str:
-        """A list of the tenant's orders that have this in common, of whatever length."""
+        """Return the key of a list of the tenant's orders that have this in common, of whatever length."""
         return keys.key(self._tenant, "ORDERS", kind, keys.digest(*parts))
 
     def _place_in(self, order: Order, in_lists: Item) -> Item:
@@ -355,7 +355,7 @@ class Orders:
 
 
 class _NotOursError(StoreError):
-    """The reference claim to be freed names another order."""
+    """The reference's claim names another order, so it must not be freed."""
 
 
 def _place(order: Order) -> str:
@@ -363,7 +363,7 @@ def _place(order: Order) -> str:
 
 
 def _numbers(order: Order) -> set[str]:
-    """The numbers on the order's labels, as they are compared."""
+    """Return the numbers on the order's labels, in the form in which they are compared."""
     masters = (parcel.master_tracking_number or "" for parcel in order.parcels)
     numbers = (*order.tracking_numbers, *order.master_tracking_numbers, *masters)
     return {number for each in numbers if (number := number_key(each))}

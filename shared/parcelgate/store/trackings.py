@@ -1,9 +1,9 @@
-"""Trackings: the parcels that are followed, and when each is to be asked about.
+"""Stores trackings: the parcels that are followed, and when each is polled.
 
-A parcel is two items. TRACKING holds what is known of it, and is written over the version it was made
-from. POLL is small and holds the next poll and who is about to make it: that is all a poll without news
-writes. A new parcel waits for its first poll in its TRACKING item, which is written along with the order;
-the first worker that finds it there makes its POLL.
+A parcel is two items. TRACKING holds what is known of it, and replaces only the version that it was made
+from. POLL is small and holds the time of the next poll and the worker that makes it. A poll without news
+writes only this item. A new parcel waits for its first poll in its TRACKING item, which is written along with
+the order; the first worker that finds it there makes its POLL.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,11 +25,11 @@ _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
 _COURIER = "COURIER"
 _ATTEMPTS = 5
-"""How often a removal is tried when it finds another courier each time."""
+"""How often a removal is tried if the parcel has another courier each time."""
 
 
 class Claim(NamedTuple):
-    """The right, of one worker and until a moment, to ask about a parcel that was due at `due_at`.
+    """The right of one worker to poll a parcel that was due at `due_at`. It ends at a fixed moment.
 
     `misses` is how many polls in a row had no answer.
     """
@@ -52,18 +52,18 @@ class Trackings:
     # What is known.
 
     def get(self, tracking_id: str) -> Tracking:
-        """The tracking as it stands now. Raises TrackingNotFoundError, also for another tenant's."""
+        """Return the tracking as it is now. Raises TrackingNotFoundError, also for another tenant's."""
         item = self._items.get(key(self._tenant, tracking_id)) if keys.is_id(tracking_id) else None
         if item is None:
             raise TrackingNotFoundError("the tenant has no such tracking")
         return _trackings.decode(item["doc"])
 
     def many(self, tracking_ids: Iterable[str]) -> list[Tracking]:
-        """The existing ones of these trackings, in the order of the ids."""
+        """Return those of these trackings that exist, in the sequence of the ids."""
         return [_trackings.decode(item["doc"]) for item in self._items.get_many(self._keys(tracking_ids))]
 
     def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
-        """How the parcels stand, by tracking id, without their timelines; those unknown are left out."""
+        """Return the parcels' states by tracking id, without their timelines; unknown ones are left out."""
         items = self._read(self._keys(tracking_ids), "status")
         return {tracking_id: TrackingStatus(item["status"]) for tracking_id, item in items.items()}
 
@@ -81,10 +81,10 @@ class Trackings:
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[Tracking]:
-        """One page of the trackings that pass all filters, newest first. Times are exclusive bounds.
+        """Return one page of the trackings that pass all filters, newest first. Times are exclusive bounds.
 
-        `among` are the ids of all trackings of the order `order_id`, which has them itself. Couriers and
-        numbers are compared by `courier_key` and `number_key`. Pages are full save the last one. `limit`
+        `among` are the ids of all trackings of the order `order_id`, from the order itself. Couriers and
+        numbers are compared by `courier_key` and `number_key`. All pages except the last are full. `limit`
         may change from page to page, the filters may not.
         Raises BadCursorError for a cursor that this list has not given out.
         """
@@ -129,12 +129,12 @@ class Trackings:
         )
 
     def find(self, account: str, carrier_code: str, number: str) -> str | None:
-        """The id under which an aggregator's account follows this parcel for us."""
+        """Return the id under which an aggregator's account follows this parcel for us."""
         item = self._items.get(self._followed(account, carrier_code, number))
         return None if item is None else item["tracking_id"]
 
     def add(self, tracking: Tracking, *, replaces: Tracking | None = None) -> None:
-        """Store a parcel that is no order's; one of the same number that it `replaces` gives the number up.
+        """Store a parcel without an order. An earlier parcel that it `replaces` gives up the number.
 
         Raises AlreadyFollowedError; nothing was written then.
         """
@@ -157,12 +157,12 @@ class Trackings:
         self._items.commit(writes)
 
     def lead_to(self, tracking_id: str, account: str, carrier_code: str, number: str) -> None:
-        """Have `find` lead to this parcel, which a courier takes on, unless another one is followed there."""
+        """Make `find` return this parcel, which a courier carries on, unless it returns another already."""
         with suppress(ConditionFailedError):
             self._items.put(self._followed(account, carrier_code, number) | {"tracking_id": tracking_id})
 
     def save(self, before: Tracking, after: Tracking) -> None:
-        """Store `after` over `before`. Its next poll stays as it is. Raises VersionConflictError."""
+        """Replace `before` by `after`. Its next poll stays as it is. Raises VersionConflictError."""
         self._must_follow(before, after)
         try:
             self._items.update(
@@ -193,7 +193,7 @@ class Trackings:
         )
 
     def remove(self, tracking: Tracking) -> None:
-        """Forget a parcel that belongs to no order, whatever its status. May be repeated.
+        """Delete a parcel that belongs to no order, whatever its status. The call may be repeated.
 
         Raises VersionConflictError when others change its courier every time.
         """
@@ -222,10 +222,10 @@ class Trackings:
             *([] if tracking.replaced_by else [self._free_number(tracking, conflict)]),
         ]
 
-    # When it is asked about.
+    # When it is polled.
 
     def polls(self, tracking_ids: Iterable[str]) -> dict[str, datetime | None]:
-        """When each parcel is asked about next. None: not any more."""
+        """Return when each parcel is polled next. None: it is not polled any more."""
         ids = [*dict.fromkeys(tracking_ids)]
         polls = self._read([self._poll(each) for each in ids], "due_at", "planned")
         planned = {tracking_id: item for tracking_id, item in polls.items() if "planned" in item}
@@ -241,14 +241,14 @@ class Trackings:
     def reschedule(self, tracking_id: str, at: datetime | None, *, now: datetime) -> None:
         """Set the parcel's next poll to `at`, unless it is due by `now`. None: no more polls.
 
-        A poll that is due stays due, because it may be due to other news than the caller's.
+        A poll that is due stays due, because it may be due for another reason than the caller's.
         """
         with suppress(ConditionFailedError):
             later = "attribute_not_exists(due_at) OR due_at > :now"
             self._replan(tracking_id, at, later, now=now)
 
     def plan(self, tracking_id: str, at: datetime | None) -> None:
-        """Give a new parcel its first poll, unless it has one already. May be repeated."""
+        """Plan the first poll of a new parcel, unless it is planned already. The call may be repeated."""
         with suppress(ConditionFailedError):
             self._replan(tracking_id, at, "attribute_not_exists(planned)")
         with suppress(ConditionFailedError):
@@ -257,7 +257,7 @@ class Trackings:
             )
 
     def claim(self, tracking_id: str, *, at: datetime, until: datetime, claimant: str) -> Claim | None:
-        """The right to ask about a parcel that is due; None when it is not, or another has that right.
+        """Claim the poll of a due parcel. Returns None if it is not due, or another worker has the claim.
 
         If the worker dies, the claim ends at `until`, and the parcel is still due.
         """
@@ -274,14 +274,14 @@ class Trackings:
         return Claim(tracking_id, claimant, until, item["due_at"], item.get("misses", 0))
 
     def settle(self, claim: Claim, next_at: datetime | None, *, at: datetime, misses: int = 0) -> None:
-        """Give a claim back, with the next poll. One that somebody set meanwhile stands instead of it."""
+        """Give a claim back, with the next poll. A next poll that somebody has set meanwhile is kept."""
         sets, removes = _next(claim.tracking_id, next_at)
         self._give_back(claim, {"polled_at": at, "misses": misses}, sets, removes)
 
     def release(self, claim: Claim, *, due: datetime | None = None) -> None:
-        """Give a claim back without having asked. The parcel stays due as it was, or from `due` on.
+        """Give a claim back without a poll. The parcel stays due as it was, or from `due` on.
 
-        One that somebody has set anew meanwhile, or has the claim of, is left alone.
+        Nothing is changed if somebody has set a new poll meanwhile, or has the claim.
         """
         self._give_back(claim, {}, *(_next(claim.tracking_id, due) if due else ({}, ())))
 
@@ -309,13 +309,14 @@ class Trackings:
         )
 
     def forget_poll(self, tracking_id: str) -> None:
-        """Stop the polls of a parcel that does not exist any more."""
+        """Stop the polls of a parcel that no longer exists."""
         self._items.delete(self._poll(tracking_id))
 
     def realtime(self, tracking_id: str, *, at: datetime, interval: timedelta) -> float:
         """Take the one realtime call that a parcel has in each `interval`.
 
-        0 when it may be made now, and is noted as made; else in how many seconds it may.
+        Returns 0 if the call may be made now; it then counts as made. Otherwise returns in how many seconds
+        it may.
         """
         try:
             self._items.update(
@@ -330,14 +331,14 @@ class Trackings:
         return 0.0
 
     def realtime_unused(self, tracking_id: str, *, at: datetime) -> None:
-        """Give back the realtime call that was taken at `at` and certainly not made."""
+        """Give back the realtime call that was taken at `at` and was certainly not made."""
         with suppress(ConditionFailedError):
             self._items.update(
                 self._poll(tracking_id), {}, ["realtime_at"], condition="realtime_at = :at", at=at
             )
 
     def _read(self, places: Sequence[Item], *attributes: str) -> dict[str, Item]:
-        """Some attributes of the items at these places that there are, by the ids of their trackings."""
+        """Return some attributes of the existing items at these keys, by the ids of their trackings."""
         items = self._items.get_many(places, attributes)
         return {name.id: item for item in items if (name := keys.parse(item["pk"])) is not None}
 
@@ -367,9 +368,9 @@ class Trackings:
         return self._items.delete_write(self._followed_as(tracking), refused, ours, tracking=tracking.id)
 
     def _courier_entries(self, tracking: Tracking, refused: VersionConflictError) -> list[Write]:
-        """The item beside a tracking that has a courier, by which it is in more lists than its own can be.
+        """Return the item beside a tracking with a courier, by which it is in more lists than its own can be.
 
-        These do not follow its status: so a poll's news are one write of one item.
+        These lists do not depend on its status, so that a poll with news writes one item only.
         """
         courier = courier_key(tracking.carrier_code)
         if not courier:
@@ -399,7 +400,7 @@ def key(tenant: str, tracking_id: str) -> Item:
 
 
 def tracking_item(tracking: Tracking) -> Item:
-    """A new tracking as it is stored: due, for its first poll to be planned."""
+    """Return a new tracking as it is stored: due, so that its first poll gets planned."""
     return {
         **key(tracking.tenant, tracking.id),
         "type": "tracking",
@@ -430,7 +431,7 @@ def _place(tracking: Tracking) -> str:
 
 
 def _list(tenant: str, kind: str, *parts: str) -> str:
-    """A list of the tenant's trackings that have this in common, of whatever length."""
+    """Return the key of a list of the tenant's trackings that have this in common, of whatever length."""
     return keys.key(tenant, _LIST, kind, keys.digest(*parts))
 
 
@@ -443,7 +444,7 @@ def _status_list(tenant: str, status: str) -> str:
 
 
 def _next(tracking_id: str, at: datetime | None) -> tuple[Item, Sequence[str]]:
-    """What of a POLL is to be set, and taken away, for a next poll at `at`; None: there is no next one."""
+    """Return the attributes of a POLL to set and to remove for a next poll at `at`; None: no next poll."""
     if at is None:
         return {}, ("due_pk", "due_at")
     return {"due_pk": keys.poll_partition(tracking_id), "due_at": at}, ()

@@ -1,8 +1,8 @@
-"""Label documents: checked, joined into one in parcel order, and stored once.
+"""Checks label documents, joins them into one in parcel order, and stores them once.
 
-What is checked is what can be told without rendering: that each document is of a kind a label comes in,
-by its first bytes, that there is one for each parcel, and that none is too large. A bad one counts as not
-ready, as the carrier may give a good one later.
+The check needs no rendering. The first bytes of each document must be those of a kind of label, there must be
+one document for each parcel, and none may be too large. A bad document counts as not ready, because the
+carrier may give a good one later.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MOST_BYTES = 10 * 1024 * 1024
-"""The largest label document."""
+"""The size of the largest label document, in bytes."""
 
 _CONTENT_TYPES = {
     "pdf": "application/pdf",
@@ -31,7 +31,7 @@ _CONTENT_TYPES = {
 
 
 def in_parcel_order(order: Order, files: list[LabelFile]) -> list[LabelFile]:
-    """The files, one for each parcel, in parcel order. Raises LabelPendingError for any that is no label."""
+    """Return the files, one for each parcel, in parcel order. Raises LabelPendingError if one is no label."""
     by_reference = {file.reference: file for file in files}
     references = [parcel.reference for parcel in order.parcels]
     if len(files) != len(references) or set(by_reference) != set(references):
@@ -45,7 +45,7 @@ def in_parcel_order(order: Order, files: list[LabelFile]) -> list[LabelFile]:
 
 
 def joined(files: list[LabelFile]) -> bytes | None:
-    """All parcels' labels in one document, in the order given; None for several images.
+    """Return all parcels' labels in one document, in the order given; None for several images.
 
     Raises LabelPendingError for a PDF that cannot be read.
     """
@@ -56,7 +56,7 @@ def joined(files: list[LabelFile]) -> bytes | None:
         return b"\n".join(file.content for file in files)
     if kind != "pdf":
         return None
-    # The one place that needs it, and only for several parcels.
+    # Only this place needs the library, and only for several parcels.
     from pypdf import PdfWriter
 
     out = io.BytesIO()
@@ -71,7 +71,7 @@ def joined(files: list[LabelFile]) -> bytes | None:
     except LabelPendingError:
         raise
     except Exception as error:
-        # Of a spoilt document it raises errors of many kinds, AssertionError and RecursionError among them.
+        # For a broken document it raises errors of many kinds, also AssertionError and RecursionError.
         raise LabelPendingError("a document that cannot be read") from error
     return out.getvalue()
 
@@ -83,10 +83,10 @@ class LabelStore(msgspec.Struct, frozen=True):
     bucket: str
 
     def keep(self, order: Order, files: list[LabelFile]) -> Label:
-        """Check, join and store the labels of an order; the order's label as it is then.
+        """Check, join and store the labels of an order; return the order's label with its documents.
 
-        Keys are made from tenant, order and content, so that keeping the same labels again changes
-        nothing and no label is ever written over another. Raises LabelPendingError for bad documents.
+        Keys are made from tenant, order and content. So storing the same labels again changes nothing, and
+        no label replaces another. Raises LabelPendingError for bad documents.
         """
         files = in_parcel_order(order, files)
         whole = joined(files)

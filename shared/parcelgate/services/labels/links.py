@@ -62,7 +62,7 @@ class LabelViewer(msgspec.Struct, frozen=True):
         A label that was not fetched yet is fetched now, as far as `deadline` allows.
 
         Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
-        cancelled, `label_unavailable` when the carrier never gave a label.
+        cancelled, `label_unavailable` when the carrier gave no label.
         """
         order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(**order.log_keys)
@@ -72,7 +72,7 @@ class LabelViewer(msgspec.Struct, frozen=True):
             detail = "The order is over, so its label is not to be used."
             raise ProblemError("order_not_live", detail, order_id=order.id)
         if order.label.status is LabelStatus.UNAVAILABLE:
-            detail = "The carrier never gave a label for this order."
+            detail = "The carrier gave no label for this order."
             raise ProblemError("label_unavailable", detail, order_id=order.id)
         if order.label.status is not LabelStatus.READY:
             return None

@@ -117,7 +117,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self.table.tenant(order.tenant).orders.add(order, event, claim)
         except ReferenceTakenError as error:
-            detail = "Another living order of this carrier account has this reference."
+            detail = "Another order of this carrier account uses this reference."
             raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None
         count("OrdersAccepted", carrier=order.carrier)
         return order

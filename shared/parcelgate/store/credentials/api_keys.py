@@ -1,7 +1,8 @@
-"""API keys: what the authorizer reads by id, and what their tenant sees of them.
+"""API keys: the items that the authorizer reads by id, and those that their tenant sees.
 
-A key is two items written together: the routing item, found by the key's id, has the tenant, the scopes,
-the hash of the secret and the time of revocation; the tenant's own item has the name besides, and no hash.
+A key is two items that are written together. The routing item, found by the key's id, has the tenant, the
+scopes, the hash of the secret and the time of revocation. The tenant's own item also has the name, and no
+hash.
 """
 
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ _SK = "KEY"
 
 
 class KeyRoute(NamedTuple):
-    """What is known of a key by its id alone."""
+    """The facts about a key that its id alone leads to."""
 
     tenant: str
     scopes: tuple[str, ...]
@@ -24,7 +25,7 @@ class KeyRoute(NamedTuple):
 
 
 class ApiKey(NamedTuple):
-    """A key as its tenant sees it. The secret is nowhere."""
+    """A key as its tenant sees it. The secret is stored nowhere."""
 
     id: str
     name: str
@@ -40,7 +41,7 @@ class KeyDirectory:
         self._items = items
 
     def find(self, key_id: str) -> KeyRoute | None:
-        """What is known of the key; None when there is no such key. A revoked key is found."""
+        """Return the key; None when there is no such key. Revoked keys are returned too."""
         item = self._items.get(_route_key(key_id)) if keys.is_id(key_id) else None
         if item is None:
             return None
@@ -77,7 +78,7 @@ class ApiKeys:
         self._items.commit([self._items.put_write(item, taken) for item in (route, own)])
 
     def revoke(self, key_id: str, now: datetime) -> None:
-        """Let the key open nothing any more; again is the same as once. Raises KeyNotFoundError."""
+        """Revoke the key, for good. The call may be repeated. Raises KeyNotFoundError."""
         missing = KeyNotFoundError("the tenant has no such key")
         key = self._items.get(self._key(key_id)) if keys.is_id(key_id) else None
         if key is None:
@@ -88,7 +89,10 @@ class ApiKeys:
             self._items.commit([route, update(self._key(key_id), sets, missing, "attribute_exists(pk)")])
 
     def all(self) -> list[ApiKey]:
-        """The tenant's keys, oldest first, revoked ones too. The newest may lag a second."""
+        """Return the tenant's keys, oldest first, revoked ones too.
+
+        The newest may be missing for a second.
+        """
         keys_of_tenant = keys.key(self._tenant, "KEYS")
         places = self._items.query("list_pk = :list", index="by_time", list=keys_of_tenant)
         items = self._items.get_many([{"pk": place["pk"], "sk": place["sk"]} for place in places])

@@ -1,8 +1,8 @@
 """A carrier platform's bearer token, shared by all environments of one carrier account.
 
-One item per account holds the token, encrypted by KMS under a context that names tenant, carrier and
-account: a ciphertext moved to another account's item cannot be read there. Who asks the platform for a
-new token holds a lease on the item meanwhile, so that only one does; the others wait for what it gets.
+One item per account holds the token, encrypted by KMS under a context that names tenant, carrier and account.
+So a ciphertext that is moved to another account's item cannot be read there. A process that asks the platform
+for a new token holds a lease on the item, so that only one process asks. The others wait for its token.
 """
 
 import math
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 USED_SHARE = 0.9
-"""Of a token's life; then a new one is asked for."""
+"""The part of a token's life after which a new token is fetched."""
 LEASE = timedelta(seconds=20)
-"""Longer than asking for a token may take."""
+"""Seconds that a lease lasts: longer than a request for a token may take."""
 WAIT = timedelta(seconds=22)
-"""Longer than the lease: whoever waits for a holder that has died comes to take its place."""
+"""Seconds to wait for a token: longer than the lease, so that a waiter can replace a holder that has died."""
 POLL = 0.25
-"""Seconds between two looks at a lease held by somebody else."""
+"""Seconds between two reads of a lease that somebody else holds."""
 
 _SK = "TOKEN"
 _LEASE = ("lease_holder", "lease_until")
 
 
 class _Held(NamedTuple):
-    """A token as it stands in the item. Times are seconds since the epoch."""
+    """A token as the item holds it. Times are seconds since the epoch."""
 
     token: str
     use_until: float
@@ -46,7 +46,7 @@ class _Held(NamedTuple):
 
 
 class PlatformTokenVault(msgspec.Struct, kw_only=True):
-    """Where one carrier account's token is kept, and remembered between calls.
+    """Stores one carrier account's token, and remembers it between calls.
 
     `context` names tenant, carrier and account; `key_id` is the key that the token is encrypted with.
     """
@@ -67,20 +67,20 @@ class PlatformTokenVault(msgspec.Struct, kw_only=True):
         return {"pk": pk, "sk": _SK}
 
     def get(self, now: datetime) -> str | None:
-        """The token, while less than 90 % of its life is over; else None, and `renew` is to be called."""
+        """Return the token while less than 90 % of its life is over; otherwise None: call `renew`."""
         if self._remembered is None or self._remembered.use_until <= now.timestamp():
             self._remembered = self._held(self.items.get(self._key))
         held = self._remembered
         return held.token if held is not None and now.timestamp() < held.use_until else None
 
     def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
-        """A token other than the `refused` one (None when none was refused, only none was left).
+        """Return a token other than `refused` (None if no token was refused, but none was left).
 
-        The item is read again first, since somebody else may have renewed it already. Otherwise `fetch`
-        asks the platform, for a token and its life in seconds, under a lease. While somebody else has the
-        lease, an old token that was not refused serves as long as it lives; without one, we wait.
+        First the item is read again, since somebody else may have renewed the token already. Otherwise
+        `fetch` asks the platform, for a token and its life in seconds, under a lease. While somebody else has
+        the lease, an old token that was not refused is used as long as it is valid; without one, we wait.
 
-        Raises TokenBusyError after waiting in vain, and whatever `fetch` raises.
+        Raises TokenBusyError if no token comes in that time, and passes on what `fetch` raises.
         """
         waited = 0.0
         while True:
@@ -107,8 +107,8 @@ class PlatformTokenVault(msgspec.Struct, kw_only=True):
             held = _Held(token, asked_at + life * USED_SHARE, asked_at + life)
             self._keep(lease, held)
         except ConditionFailedError:
-            # It took so long that somebody else took the lease; two tokens live side by side, or theirs
-            # has ended ours, which a refusal will tell.
+            # The call took so long that somebody else took the lease. Now both tokens are valid, or theirs
+            # has replaced ours; then a refusal will show it.
             pass
         except BaseException:
             self._drop_lease(lease)
@@ -137,7 +137,7 @@ class PlatformTokenVault(msgspec.Struct, kw_only=True):
         self._decrypted = (sealed, held.token)
 
     def _take_lease(self, item: Item | None, moment: float) -> str | None:
-        """The new lease; None while somebody else has it."""
+        """Take the lease; return None while somebody else has it."""
         if item is not None and item.get("lease_until", 0) > moment:
             return None
         lease = uuid4().hex
@@ -169,7 +169,7 @@ class PlatformTokenVault(msgspec.Struct, kw_only=True):
         return _Held(self._decrypted[1], float(item["use_until"]), float(item["dies_at"]))
 
     def _opened(self, sealed: bytes) -> str | None:
-        """The token in a ciphertext; None when it was made with another key or for another account."""
+        """Return the token in a ciphertext; None if it was made with another key or for another account."""
         with translated():
             try:
                 answer = self.kms.decrypt(

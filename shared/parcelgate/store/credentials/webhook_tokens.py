@@ -1,4 +1,4 @@
-"""Webhook tokens: the unguessable part of the address that a carrier calls. Stored only as a hash."""
+"""Webhook tokens: the secret part of the address that a carrier calls. Only their hashes are stored."""
 
 from datetime import datetime
 from hmac import compare_digest
@@ -9,7 +9,7 @@ from parcelgate.store.calls import Item, Items, epoch
 
 
 class Hook(NamedTuple):
-    """Whose webhooks a token lets in: of one carrier account, or (LSO) of one order."""
+    """The account whose webhooks a token admits, or (LSO) the order."""
 
     tenant: str
     carrier: str
@@ -18,12 +18,12 @@ class Hook(NamedTuple):
 
 
 def hash_of(token: str) -> str:
-    """What is stored of a token: its SHA-256 in hex."""
+    """Return the hash of a token, which is stored in its place: its SHA-256 in hex."""
     return keys.digest("webhook token", token.encode(errors="surrogateescape"))
 
 
 def item(token_hash: str, hook: Hook, *, expires_at: datetime | None = None) -> Item:
-    """The routing item of a token. It holds the way to the tenant and nothing of the tenant's."""
+    """Return the routing item of a token. It leads to the tenant and holds none of its data."""
     return {
         **_key(token_hash),
         "tenant": hook.tenant,
@@ -41,10 +41,10 @@ class WebhookTokens:
         self._items = items
 
     def find(self, carrier: str, account: str, token: str) -> Hook | None:
-        """Whose webhooks `token` lets in under this carrier and account; None for a wrong one.
+        """Return whose webhooks `token` admits under this carrier and account; None for a wrong token.
 
-        The look-up is by hash, so how long it takes says nothing of how close a guess was. It is a consistent
-        read: a carrier may call back the moment it was given the address.
+        The look-up is by hash, so its time does not show how close a guess was. The read is consistent,
+        because a carrier may call back as soon as it has the address.
         """
         route = self._items.get(_key(hash_of(token)))
         if route is None:
@@ -56,12 +56,12 @@ class WebhookTokens:
         return Hook(route["tenant"], route["carrier"], route["account"], route.get("order_id"))
 
     def put(self, token: str, hook: Hook) -> None:
-        """Let webhooks with `token` in, for a carrier account. For one order, `Orders.save` does it."""
+        """Admit webhooks with `token`, for a carrier account. For one order, `Orders.save` does it."""
         keys.tenant_prefix(hook.tenant)
         self._items.put(item(hash_of(token), hook), condition="")
 
     def remove(self, token: str) -> None:
-        """Let no more webhooks with `token` in."""
+        """Admit no more webhooks with `token`."""
         self._items.delete(_key(hash_of(token)))
 
 
