@@ -56,7 +56,7 @@ def test_an_order_waits_says_why_and_goes_on_when_the_account_is_mended(
     assert reply.status == 202, reply.text
     attention = reply.json()["attention"]
     assert attention["code"] == "carrier_unavailable"
-    assert f"The {carrier} account default is wrong: " in attention["detail"]
+    assert f"The account default of carrier {carrier} is wrong: " in attention["detail"]
     assert words in attention["detail"]
     last_error = reply.json()["waiting"]["last_error"]
     assert last_error["code"] == "account_unusable"

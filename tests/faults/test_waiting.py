@@ -184,7 +184,7 @@ def test_an_order_of_the_workflow_whose_account_is_wrong_names_the_field_and_goe
 
     attention = world.order(order).attention
     assert attention is not None
-    assert "The fake account default is wrong: credentials.app_id is missing" in attention.detail
+    assert "The account default of carrier fake is wrong: credentials.app_id is missing" in attention.detail
     ended = world.settle(order)
     assert (ended.status, ended.attention) == (OrderStatus.CONFIRMED, None)
 

@@ -7,12 +7,12 @@ The secret `<prefix>/<tenant>/<carrier>/<account>` is a JSON object, see `Accoun
      "overrides": {"paths": {"token": "/other/path"}},
      "ship_from": {address}}
 
-What `credentials` and `overrides` hold is each carrier's to say, once: `ACCOUNT` in its `settings` declares
-every field with its type, its default, what it looks like (`title`), whether it is a secret (`writeOnly`)
-and, below it, what it means. Reading, checking and every message follow from that declaration.
+Each carrier declares once what `credentials` and `overrides` hold: `ACCOUNT` in its `settings` has every
+field with its type, its default, its form (`title`), whether it is a secret (`writeOnly`) and, below the
+field, what it means. Reading, checking and every message follow from that declaration.
 
-A field that is wrong breaks nothing by itself. The others are read, an order can be examined and stored, and
-AccountError is raised where the login is used: the order waits, and goes on when the account is mended.
+A wrong field breaks nothing by itself. The other fields are read, and an order can be examined and stored.
+AccountError is raised when the login is used: the order waits, and continues when the account is corrected.
 """
 
 import re
@@ -45,7 +45,7 @@ _ADDRESS = Meta(title="an address, as in an order")
 
 
 def names_an_account(tenant: str, carrier: str, account: str) -> bool:
-    """Whether this can be the name of an account. Other texts could name another secret."""
+    """Return whether this can be the name of an account. Other texts could name another secret."""
     return all(_SEGMENT.fullmatch(part) for part in (tenant, carrier, account))
 
 
@@ -63,11 +63,11 @@ class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The content of an account's secret. The form is the same for all carriers."""
 
     credentials: dict[str, str]
-    """What the carrier knows the account by."""
+    """The account's login with the carrier."""
     base_url: Annotated[str | None, Meta(title=_URL)] = None
-    """Where the carrier is."""
+    """The carrier's address."""
     overrides: dict[str, Any] = {}
-    """The carrier's settings, where the account's differ."""
+    """The carrier's settings that are different for this account."""
     limits: dict[str, Any] = {}
     """Rate limits that replace the carrier's own."""
     ship_from: Annotated[Address | None, _ADDRESS] = None
@@ -173,7 +173,7 @@ class OfAccount(Protocol):
 
 
 class Connection(NamedTuple):
-    """What an adapter is given: an account, the way out, and what it needs besides.
+    """The arguments of an adapter: an account, a transport, and what else it needs.
 
     `reread` fetches the account afresh.
     """
@@ -223,9 +223,9 @@ class Login[C: CredentialFields, S: AccountSettings]:
 
     @property
     def base_url(self) -> str:
-        """Where the carrier is for this account, without a slash at its end. Raises AccountError.
+        """The carrier's address for this account, without a slash at its end. Raises AccountError.
 
-        The port of the scheme itself is left out, as HTTP clients do: a carrier may have the URL signed.
+        The scheme's default port is left out, as HTTP clients do, because the URL may be part of a signature.
         """
         if self.faults or self._base_url is None:
             raise AccountError(self.account.carrier, self.account.name, self.faults)
@@ -242,7 +242,7 @@ class Login[C: CredentialFields, S: AccountSettings]:
     def call[R](self, make: Callable[[], R]) -> R:
         """Make a call. If the carrier rejects the credentials and there are new ones, make it once more.
 
-        A request that was not let in has done nothing.
+        A request that the carrier rejected for its credentials has had no effect.
         """
         try:
             return make()
@@ -352,7 +352,7 @@ class Accounts:
         self._kept: dict[str, tuple[float, AccountConfig]] = {}
 
     def read(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
-        """The account's configuration. With `fresh` it is read from Secrets Manager now.
+        """Return the account's configuration. With `fresh` it is read from Secrets Manager now.
 
         Raises ProblemError (`validation_failed`, pointer `/account`) when the tenant has no such account.
         """
@@ -372,7 +372,7 @@ class Accounts:
         try:
             return self._client.get_secret_value(SecretId=name).get("SecretString", "")
         except ClientError as error:
-            # InvalidRequest: the secret is on its way to deletion.
+            # InvalidRequest: the secret is being deleted.
             if error.response["Error"]["Code"] in {"ResourceNotFoundException", "InvalidRequestException"}:
                 raise _unknown_account() from None
             raise

@@ -53,7 +53,7 @@ class AccountError(AuthenticationError):
     """The account's secret is wrong, so no call was made. `faults` names each field and quotes no value."""
 
     def __init__(self, carrier: str, account: str, faults: Sequence[str]) -> None:
-        self.detail = f"The {carrier} account {account} is wrong: {'; '.join(faults)}."
+        self.detail = f"The account {account} of carrier {carrier} is wrong: {'; '.join(faults)}."
         super().__init__(self.detail)
         self.faults = tuple(faults)
 

@@ -45,9 +45,9 @@ class CarrierProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What `/v1/carriers` shows of a carrier, with the grade of each fact.
 
     `grades` maps a call (create, cancel, label, ...), and what else is known of the carrier, to documented,
-    public or assumed; see `graded`. `confirms_later` tells what `ConfirmsLater` tells of the adapter, where
-    there is none at hand; `create_batch` what `CreatesInBatches` tells, 1 for a carrier that takes orders
-    singly; `track_batch` how many numbers one question after their journeys takes.
+    public or assumed; see `graded`. `confirms_later` says what `ConfirmsLater` says of the adapter, for code
+    that has no adapter. `create_batch` is the size that `CreatesInBatches` gives, 1 for a carrier that takes
+    one order in a call. `track_batch` is how many numbers one tracking call takes.
     """
 
     code: str
@@ -89,8 +89,8 @@ class Tracks(Protocol):
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of several parcels at once, at most `track_batch` of them.
 
-        A number that is not known comes back without events, or not at all; what the answer tells of a
-        parcel that was not asked about comes back too, so that it is counted. Raises RefusedError,
+        An unknown number comes back without events, or not at all. Journeys of parcels that were not asked
+        about come back too, so that they are counted. Raises RefusedError,
         AuthenticationError or TransientError for all of them.
         """
         ...
@@ -220,7 +220,7 @@ class Manifests(Protocol):
     def close(self, orders: Sequence[Order]) -> "list[CarrierError | None]":
         """Close the orders. For each, in the same sequence, gives None or the error.
 
-        Raises an error that applies to all of them.
+        Raises an error if it applies to all of them.
         """
         ...
 
@@ -254,9 +254,9 @@ class VerifiesWebhooks(Protocol):
 
 @runtime_checkable
 class ChecksWebhooks(Protocol):
-    """The package (not the adapter) of a carrier whose webhooks can be recognised as forged by themselves.
+    """The package (not the adapter) of a carrier whose webhooks show by themselves that they are forged.
 
-    It is asked while the carrier waits for an answer: no pydantic, no httpx, no cryptography.
+    It is called while the carrier waits for an answer, so it imports no pydantic, no httpx, no cryptography.
     """
 
     def check_webhook(self, body: bytes, account: "AccountConfig", now: datetime) -> WebhookCheck:
@@ -271,7 +271,7 @@ class ChecksWebhooks(Protocol):
 class Aggregates(Tracks, Protocol):
     """A service that follows parcels of many couriers. Results come in the sequence of the arguments.
 
-    What holds for a single parcel comes back in its place, as a CarrierError; what holds for all is raised.
+    An error of a single parcel comes back in its place, as a CarrierError; an error of all parcels is raised.
     """
 
     def follow(self, parcels: Sequence[Following]) -> "list[Followed | CarrierError]":

@@ -33,8 +33,8 @@ class UnknownCarrierError(Exception):
 class CarrierPackage(Protocol):
     """The names that a carrier's package must define. Importing it must stay cheap: no pydantic, no httpx.
 
-    It may hold besides `WEBHOOK_HEADERS`, the headers that prove something of a webhook, in lower case, and
-    what makes it a `ChecksWebhooks`.
+    It may also have `WEBHOOK_HEADERS`, the headers that prove something of a webhook, in lower case, and the
+    function of `ChecksWebhooks`.
     """
 
     __name__: str

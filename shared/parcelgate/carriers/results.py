@@ -21,7 +21,7 @@ from parcelgate.domain.trackings import (
 
 
 class Examination(msgspec.Struct, frozen=True):
-    """The check of an order against the carrier's limits, before it is submitted. Pointers into the body."""
+    """The result of checking an order against the carrier's limits. Pointers lead into the create body."""
 
     errors: tuple[FieldError, ...] = ()
     warnings: tuple[Notice, ...] = ()
@@ -57,10 +57,10 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Not decided yet, or not readable: ask again.
+    """The carrier has not decided yet, or its answer cannot be read: ask again.
 
-    `carrier_order_number` where it has become known; `words` where the carrier said something that is not
-    about the order, so that a person can read it if it never decides.
+    `carrier_order_number` is set when it is known. `words` are the carrier's words that are not about the
+    order; a person can read them if the carrier never decides.
     """
 
     reason: str
@@ -109,7 +109,7 @@ class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
 class ParcelHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The journey of one number, as the carrier reports it; `carrier_code` is an aggregator's courier.
 
-    `names` are what else the carrier calls the parcel in its answer: its own number, a reference.
+    `names` are the parcel's other names in the carrier's answer: its own number, a reference.
     """
 
     tracking_number: str
@@ -147,7 +147,7 @@ class AddressCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trust(StrEnum):
-    """What a webhook is worth."""
+    """How far a webhook can be believed."""
 
     BELIEVED = "believed"
     NUDGE = "nudge"
@@ -155,7 +155,7 @@ class Trust(StrEnum):
 
 
 class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook, read. Unless it is `believed` it only says whom to ask the carrier about.
+    """A webhook after reading. Unless it is `believed`, it only says about which parcel to ask the carrier.
 
     `reason` says in a few words why it is not believed; `reference` is the order's, if the webhook has it.
     """
@@ -169,8 +169,8 @@ class WebhookReading(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What a webhook's own proof says of it before it is stored.
 
-    `refused`: it is forged. With a `reason` it is taken, and set aside without effect. `proof` names what
-    came with this webhook and is good for no other.
+    `refused` means that it is forged. With a `reason` it is accepted, and parked without effect. `proof`
+    names the proof that came with this webhook and is valid for no other.
     """
 
     refused: bool = False
@@ -200,8 +200,8 @@ class ParcelDetails(msgspec.Struct, frozen=True, kw_only=True):
 class Following(ParcelDetails, frozen=True, kw_only=True):
     """A parcel to be followed, and what helps the aggregator to find it.
 
-    `ship_date` and `order_created_at` are handed on in the aggregator's own form. With `auto_correct` it
-    may find that another courier has the parcel.
+    `ship_date` and `order_created_at` are sent in the aggregator's own form. With `auto_correct` the
+    aggregator may find that another courier has the parcel.
     """
 
     special_destination: str | None = None
@@ -214,7 +214,7 @@ class Following(ParcelDetails, frozen=True, kw_only=True):
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """The aggregator follows the parcel; `already` when it did so before. `history` as far as it is known."""
+    """The aggregator follows the parcel; `already` if it did so before. `history` is what it knows so far."""
 
     waybill: Waybill
     already: bool = False

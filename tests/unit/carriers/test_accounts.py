@@ -152,7 +152,7 @@ def test_a_malformed_secret_is_an_operators_error_that_quotes_nothing(
 ) -> None:
     secrets.put(secret)
     account = secrets.accounts.read("acme", "lso", "default")
-    with pytest.raises(AccountError, match=f"lso account default .*{where}") as caught:
+    with pytest.raises(AccountError, match=f"account default of carrier lso .*{where}") as caught:
         lso(FakeTransport(), account=account).track(["ZQ1"])
     assert "s3cr3t" not in str(caught.value)
     assert "s3cr3t" not in repr(account)
@@ -188,7 +188,9 @@ def test_an_lso_account_that_cannot_be_meant_is_named_where_it_is_wrong(
 def test_without_tls_a_carrier_is_called_in_the_local_environment_alone(secrets: Secrets) -> None:
     secrets.put({**SECRET, "base_url": "HTTP://platform.example"})
     account = secrets.accounts.read("acme", "lso", "default")
-    with pytest.raises(AccountError, match="lso account default is wrong: base_url must be https://"):
+    with pytest.raises(
+        AccountError, match="account default of carrier lso is wrong: base_url must be https://"
+    ):
         lso(FakeTransport(), account=account).track(["ZQ1"])
     local = Accounts(secrets, "parcelgate", allows_http=True)  # type: ignore[arg-type]
     assert not local.read("acme", "lso", "default").faults

@@ -71,7 +71,7 @@ def test_who_asks_is_told_which_field_is_wrong(
 ) -> None:
     reply = call(route, **given)
     assert (reply.status, reply.code) == (503, "carrier_unavailable"), reply.text
-    assert f"The {carrier} account default is wrong: {field} is missing" in reply.json()["detail"]
+    assert f"The account default of carrier {carrier} is wrong: {field} is missing" in reply.json()["detail"]
     assert "s3cret" not in reply.text
 
 

@@ -22,6 +22,6 @@ PROFILE = CarrierProfile(
 )
 
 WEBHOOK_ANSWER = b'{"code": 200, "message": "SUCCESS"}'
-"""What LME is answered when it pushes (documented); with any other code it repeats the push 20 times."""
+"""Our answer to LME's pushes (documented); after any other code LME repeats the push 20 times."""
 WEBHOOK_HEADERS = ("appkey", "timestamp", "sign")
-"""With these a push is signed, if it is (assumed: made as for a request)."""
+"""The headers of a signed push (assumed: they are made as for a request)."""

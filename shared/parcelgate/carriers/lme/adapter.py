@@ -88,8 +88,8 @@ class Adapter:
     def create(self, order: Order, *, callback_url: str | None = None) -> Confirmed:
         """Send createOrder, once (public).
 
-        A readable refusal means that nothing was taken. Codes 200 and 500 to 599, a success without a
-        number and whatever cannot be read leave it open. A refusal because the reference is there already
+        A readable refusal means that the order was not accepted. Codes 200 and 500 to 599, a success without
+        a number and every unreadable answer leave it open. A refusal because the reference exists already
         leads to a look-up: our own order is adopted.
         """
         answer, meaning = self._settled(Call.CREATE, partial(self._body, order), safe=False)
@@ -156,9 +156,9 @@ class Adapter:
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Send cancelOrder (public). An order that is cancelled already counts as cancelled now.
 
-        LME says whether in `isTrue`; a success that leaves it out is believed (assumed). Raises
-        RefusedError (its message tells a collected parcel, an unknown order and a lack of permission
-        apart), AuthenticationError or TransientError.
+        `isTrue` says whether LME cancelled it; a success that leaves it out is believed (assumed). Raises
+        RefusedError (with different messages for a collected parcel, an unknown order and a lack of
+        permission), AuthenticationError or TransientError.
         """
         answer, meaning = self._settled(Call.CANCEL, partial(_either_number, order))
         if meaning is not None and meaning.kind is not ErrorKind.CANCELLED:
@@ -210,11 +210,11 @@ class Adapter:
         return data.order_no
 
     def label(self, order: Order) -> list[LabelFile]:
-        """The parcel's label (all of it assumed).
+        """Fetch the parcel's label (all of it assumed).
 
-        LME's word for "not ready" is not known: every refusal that is not in the account's own table
-        counts as that, and so do an empty answer, one that cannot be read and whatever is no real
-        document. Raises LabelPendingError, RefusedError or AuthenticationError.
+        LME's code for "not ready" is not known. So every refusal that is not in the account's own table
+        counts as not ready, and so do an empty or unreadable answer and every file that is no real document.
+        Raises LabelPendingError, RefusedError or AuthenticationError.
         """
         query = wire.OrderQuery(order_no=order.carrier_order_number or None)
         try:
@@ -244,7 +244,7 @@ class Adapter:
         return LabelPendingError(f"code {answer.code}")
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        """The journeys, one call each (public); a number that LME does not know has no events.
+        """Ask for the journeys, one call each (public); a number that LME does not know has no events.
 
         An event that cannot be read is left out; the others are kept. Raises RefusedError,
         AuthenticationError or TransientError.
@@ -306,7 +306,7 @@ class Adapter:
     def _settled(
         self, call: Call, body: Callable[[str], Sent], *, safe: bool = True
     ) -> tuple[wire.Answer, ErrorMeaning | None]:
-        """A readable answer, and what it means when it is no success; `body` is made for an app key.
+        """Return a readable answer, and what it means if it is no success; `body` is made for an app key.
 
         Raises AuthenticationError, TransientError, and for a call that is not `safe` UnknownOutcomeError.
         """

@@ -25,14 +25,17 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """LME's calls for one account. The HTTP status counts only where the body cannot be read (assumed)."""
+    """LME's calls for one account. The HTTP status counts only if the body cannot be read (assumed)."""
 
     login: Login[Credentials, CarrierSettings]
     send: Transport
     clock: Clock
 
     def ask(self, call: Call, body: Callable[[str], Sent], *, safe: bool) -> wire.Answer | Unread:
-        """LME's answer, opened; `body` is made for an app key. Raises AccountError and TransientError."""
+        """Return LME's decrypted answer; `body` is made for an app key.
+
+        Raises AccountError, TransientError.
+        """
         login = self.login.credentials
         ours_to_theirs = self.login.settings.fields.get(call, {})
         data = signing.seal(encoded(renamed(body(login.app_key).fields(), ours_to_theirs)), login.theirs)
@@ -51,7 +54,7 @@ class Client(msgspec.Struct, frozen=True):
         if answer is None:
             return Unread(response.status)
         if answer.code != "0":
-            # Not sealed, and of no use (public: the SDK does not open it either).
+            # It is not encrypted, and of no use (public: the SDK does not decrypt it either).
             return wire.Answer(answer.code, answer.message)
         try:
             opened = _opened(answer.data, login.ours)
@@ -62,9 +65,9 @@ class Client(msgspec.Struct, frozen=True):
 
 
 def _opened(data: Any, key: RSAPrivateKey) -> Any:
-    """`data` of a success: sealed for us, or nothing, or plain as the vendor's pages show it.
+    """Return `data` of a success. It is encrypted for us, empty, or plain as the vendor's pages show it.
 
-    Opening with the wrong key gives noise, which now and then is empty or a digit: neither counts.
+    Decryption with the wrong key gives noise, which is sometimes empty or a digit: neither counts.
     """
     if not isinstance(data, str) or not data.strip():
         return data or None

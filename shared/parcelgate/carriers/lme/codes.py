@@ -13,10 +13,10 @@ OK = "0"
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What a code of a push or a route means, and whether its recipient is to see it.
+    """What a code of a push or a route means, and whether the recipient may see it.
 
-    Without a status it is housekeeping, or another carrier's words. A parcel that stands as in `leaves` goes
-    on standing so.
+    A code without a status is housekeeping, or another carrier's words. A parcel whose status is in `leaves`
+    keeps it.
     """
 
     status: TrackingStatus | None = None
@@ -74,7 +74,7 @@ FORWARDED = frozenset({"transport_order", "transport_order_v2", "to_be_delivered
 """Events of the next carrier, in Australia alone (documented)."""
 
 NEXT_CARRIER = "australia-post"
-"""Whose number `trackNo` then is (documented: "forwarded to Australia Post"; that it is there: assumed).
+"""The courier whose number `trackNo` then is (documented: "forwarded to Australia Post"; its field: assumed).
 
 The name is the aggregator's for that courier (assumed).
 """
@@ -104,7 +104,7 @@ CODES: Mapping[str, ErrorKind] = {
     # It means success in our answer to a push. In LME's own replies its meaning is not known.
     "200": ErrorKind.UNKNOWN,
 }
-"""Codes that look like HTTP's are taken to mean the same (assumed); so is 500 to 599: unknown."""
+"""Codes that look like HTTP's are read like HTTP's (assumed); 500 to 599 mean an unknown outcome."""
 
 WORDS: Mapping[ErrorKind, tuple[str, ...]] = {
     ErrorKind.AUTHENTICATION: (
@@ -128,14 +128,14 @@ WORDS: Mapping[ErrorKind, tuple[str, ...]] = {
     ErrorKind.NOT_PERMITTED: ("not permitted", "not allowed", "no permission", "无权"),
     ErrorKind.TRANSIENT: ("too many requests", "rate limit", "system busy", "try again later", "系统繁忙"),
 }  # fmt: skip
-"""What a message says that comes under a code of no table (assumed): parts of it, in lower case.
+"""Parts of the message that decide about a code in no table (assumed), in lower case.
 
-The first kind that fits is it: "does not exist" comes before "exists".
+The first kind that fits counts: "does not exist" comes before "exists".
 """
 
 
 def meaning(code: str, message: str, table: Mapping[str, ErrorMeaning]) -> ErrorMeaning:
-    """What an error is, by the account's own `table`, then by the ones above; a refusal otherwise."""
+    """Return what an error is, by the account's own `table`, then by those above; otherwise a refusal."""
     if listed := table.get(code):
         return listed
     if kind := CODES.get(code):
@@ -162,7 +162,7 @@ FIELD_POINTERS: Mapping[str, str] = {
     "cargoDesc": "/customs/description",
     "remark": "/options/instruction",
 }
-"""Where a field of createOrder stands in our create body."""
+"""By field of createOrder: its place in our create body."""
 
 CONTACT_POINTERS: Mapping[str, str] = {
     "contact": "name",
@@ -183,13 +183,13 @@ _SIDES = {"receiver": "/ship_to", "poster": "/ship_from"}
 
 
 def pointer_in(text: str) -> str | None:
-    """Where in the create body the field is that a refusal's `text` names; None when it names none.
+    """Return the pointer to the field of the create body that a refusal's `text` names; None without one.
 
-    A field of an address without a side is the receiver's.
+    A field of an address belongs to the receiver if the text does not name a side.
     """
     for match in re.finditer(r"(?<![A-Za-z0-9_.])(?:(receiver|poster)\.)?([A-Za-z]+)(?![A-Za-z0-9_])", text):
         side, name = match.groups()
-        # A plain word of a sentence ("city", "address") is a field's name only behind its side, or in camels.
+        # A plain word ("city", "address") is a field's name only after its side, or in camel case.
         if name in CONTACT_POINTERS and (side or name != name.lower()):
             return f"{_SIDES[side or 'receiver']}/{CONTACT_POINTERS[name]}"
         if side is None and name in FIELD_POINTERS and (name != "orderNo" or "outOrderNo" not in text):

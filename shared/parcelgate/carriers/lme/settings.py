@@ -84,7 +84,7 @@ _PUBLIC = "an RSA public key, as Base64 DER or PEM"
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of an LME account. Each says what it means."""
+    """The settings of an LME account. The text below each setting says what it means."""
 
     PATHS = PATHS
 
@@ -92,8 +92,10 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     """Other names for the fields of a call, both ways: {"label": {"labelData": "fileContent"}}."""
 
     errors: dict[str, ErrorMeaning] = msgspec.field(default_factory=dict)
-    """LME's own list of error codes is on a page that we do not have: the account's table, by the code as
-    text. A code in no table goes by `codes.CODES`, then by the words of its message (`codes.WORDS`).
+    """The account's table of error codes, by the code as text.
+
+    LME's own list is on a page that we do not have. A code in no table is read by `codes.CODES`, then by the
+    words of its message (`codes.WORDS`).
     """
     cancelled_stages: tuple[str, ...] = ()
     """Values of a found order's `orderStage` that mean it was cancelled; not published."""
@@ -101,26 +103,29 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     countries: tuple[str, ...] = ("AU", "NZ", "US", "CA")
     """Where LME delivers: the countries whose postcodes it lists (documented, list of pages)."""
     deliverable_postcodes: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
-    """Those lists are on pages that we do not have, so the account's own: for each country single
+    """The account's own lists, because LME's are on pages that we do not have: for each country single
     postcodes, ranges (`2000-2234`) and beginnings (`V5*`). For a country without a list every postcode is
     accepted.
     """
 
     window_from: Annotated[str, _HOUR] = "09:00"
-    """Tomorrow's earliest delivery, where an order has no `options.delivery_window`. LME needs both times."""
+    """The start of tomorrow's delivery, if an order has no `options.delivery_window`.
+
+    LME needs both times.
+    """
     window_to: Annotated[str, _HOUR] = "18:00"
-    """Tomorrow's latest delivery; the page says that both times have no effect."""
+    """The end of tomorrow's delivery; LME's page says that both times have no effect."""
     missing_phone: str = "123456789"
-    """Sent where an address has no phone (public: createOrder's page)."""
+    """The phone number that is sent if an address has none (public: createOrder's page)."""
 
     route: Literal["v2", "v1"] = "v2"
-    """Which route is asked for: queryRouteV2 or queryRoute. Both are public."""
+    """The call for journeys: queryRouteV2 or queryRoute. Both are public."""
     label_hosts: tuple[str, ...] = ()
     """Hosts other than the account's own from which a label may be fetched, as `host` or `host:port`."""
     push_tolerance_seconds: float = 300
     """A signed push whose time differs more than this from our clock is only a nudge."""
     image_days: int = 30
-    """The pictures of a push open for so many days (documented)."""
+    """How many days the pictures of a push can be opened (documented)."""
     follow_next_carrier: bool = True
     """Whether a parcel handed to Australia Post is followed there, through the tenant's aggregator."""
 
@@ -143,13 +148,13 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
     app_key: Annotated[str, plain("the app key, a text")]
     """Names the account in every call."""
     client_private: Annotated[str, secret(_PRIVATE)]
-    """Signs what we send, and opens what LME answers."""
+    """Signs what we send, and decrypts LME's answers."""
     lme_public: Annotated[str, plain(_PUBLIC)]
-    """Seals what we send, and proves who pushed."""
+    """Encrypts what we send, and verifies LME's pushes."""
     client_public: Annotated[str, plain(_PUBLIC)] | None = None
-    """The public half of `client_private`, which LME has; not used here."""
+    """The public half of `client_private`, which LME has; it is not used here."""
     lme_private: Annotated[str, secret(_PRIVATE)] | None = None
-    """LME's own half, known of made-up logins alone; not used here."""
+    """LME's own half, known for invented logins alone; not used here."""
 
     def __post_init__(self) -> None:
         """Read both keys. Raises ValueError, which names the field and never quotes it."""

@@ -1,8 +1,8 @@
-"""How LME seals and signs what goes over its wire. Pure: keys, texts and times come in, texts go out.
+"""Encrypts and signs messages as LME does. Pure: keys, texts and times come in, texts go out.
 
 All of it is public (the vendor's Java SDK 1.0.3, seen at work): RSA with PKCS#1 v1.5 padding in blocks, the
-ciphertexts one behind the other in Base64; SHA256withRSA over the *ciphertext*; an MD5 as request id. The
-signing of pushes is assumed to be the same with the roles exchanged.
+ciphertexts joined in Base64; SHA256withRSA over the *ciphertext*; an MD5 as request id. Pushes are assumed to
+be signed in the same way with the roles exchanged.
 """
 
 import base64
@@ -37,9 +37,9 @@ class KeyFormatError(ValueError):
 
 @lru_cache(maxsize=64)
 def private_key(text: str) -> RSAPrivateKey:
-    """A private key from Base64 DER (PKCS#8, or PKCS#1) or PEM. Raises KeyFormatError.
+    """Read a private key from Base64 DER (PKCS#8, or PKCS#1) or PEM. Raises KeyFormatError.
 
-    Remembered, as checking one takes milliseconds.
+    The result is remembered, because the check of a key takes milliseconds.
     """
     load = serialization.load_pem_private_key, serialization.load_der_private_key
     key = _key(text, *(partial(one, password=None) for one in load))
@@ -50,7 +50,7 @@ def private_key(text: str) -> RSAPrivateKey:
 
 @lru_cache(maxsize=64)
 def public_key(text: str) -> RSAPublicKey:
-    """A public key from Base64 DER (SubjectPublicKeyInfo, or PKCS#1) or PEM. Raises KeyFormatError."""
+    """Read a public key from Base64 DER (SubjectPublicKeyInfo, or PKCS#1) or PEM. Raises KeyFormatError."""
     key = _key(text, serialization.load_pem_public_key, serialization.load_der_public_key)
     if not isinstance(key, RSAPublicKey):
         raise KeyFormatError("it is not an RSA key")
@@ -80,14 +80,17 @@ def _key_bytes(text: str) -> bytes:
 
 
 def seal(content: bytes, key: RSAPublicKey) -> str:
-    """`content` for the owner of `key`: blocks of key bytes - 11 (117 for 1024 bits), in Base64."""
+    """Encrypt `content` for the owner of `key`: blocks of key bytes - 11 (117 for 1024 bits), in Base64."""
     step = key.key_size // 8 - _PADDING_BYTES
     blocks = (content[at : at + step] for at in range(0, len(content), step))
     return base64.b64encode(b"".join(key.encrypt(block, padding.PKCS1v15()) for block in blocks)).decode()
 
 
 def unseal(text: str, key: RSAPrivateKey) -> bytes:
-    """What was sealed for `key`: blocks of the key's bytes (128 for 1024 bits). Raises UnreadableError."""
+    """Decrypt what was encrypted for `key`, in blocks of the key's bytes (128 for 1024 bits).
+
+    Raises UnreadableError.
+    """
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
@@ -111,18 +114,18 @@ def milliseconds(moment: datetime) -> str:
 
 
 def signed_text(app_key: str, data: str, timestamp: str) -> bytes:
-    """What is signed: fixed order, nothing encoded, the ciphertext and not the plain text."""
+    """Return the text that is signed: in fixed sequence, not encoded, with the ciphertext."""
     return f"appKey={app_key}&data={data}&timeStamp={timestamp}".encode()
 
 
 def signature(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> str:
-    """The `sign` header."""
+    """Return the `sign` header."""
     text = signed_text(app_key, data, timestamp)
     return base64.b64encode(key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
 def is_signed(sign: str, app_key: str, data: str, timestamp: str, key: RSAPublicKey) -> bool:
-    """Whether `sign` was made of exactly these by the owner of `key`."""
+    """Return whether the owner of `key` made `sign` from exactly these values."""
     try:
         content = base64.b64decode(sign, validate=True)
         key.verify(content, signed_text(app_key, data, timestamp), padding.PKCS1v15(), hashes.SHA256())
@@ -132,12 +135,12 @@ def is_signed(sign: str, app_key: str, data: str, timestamp: str, key: RSAPublic
 
 
 def request_id(app_key: str, data: str, timestamp: str) -> str:
-    """The `requestid` header: a name for the request, and no protection of any kind."""
+    """Return the `requestid` header. It names the request and protects nothing."""
     return hashlib.md5(f"{app_key}.{timestamp}.{data}".encode(), usedforsecurity=False).hexdigest()
 
 
 def headers(app_key: str, data: str, timestamp: str, key: RSAPrivateKey) -> dict[str, str]:
-    """All headers of a request whose body is `{"data": data}`."""
+    """Return all headers of a request whose body is `{"data": data}`."""
     return {
         "content-type": "application/json;charset=UTF-8",
         "accept": "*/*",
@@ -172,9 +175,10 @@ def verify_push(
 ) -> Push:
     """Decide how far a push can be believed, by the headers in `names` and its raw body.
 
-    Believed when it is sealed for us, signed by LME for our app key, and at most `tolerance` from `now`.
-    Sealed without that, or with an old signature, or plain: a nudge, as anybody may hold a public key.
-    What cannot be opened is unreadable, in the same words whatever the cause.
+    A push is believed when it is encrypted for us, signed by LME for our app key, and at most `tolerance`
+    from `now`. A push that is encrypted without such a signature, has an old one, or is plain is a nudge,
+    because anybody may have a public key. A push that cannot be decrypted is unreadable; the reason never
+    names the cause.
     """
     unreadable = Push(trust=Trust.UNREADABLE, reason="cannot be read")
     if len(body) > _LONGEST_PUSH:
@@ -203,7 +207,7 @@ def _doubt(
     now: datetime,
     tolerance: timedelta,
 ) -> str:
-    """Why a push is not believed; empty if it is believed."""
+    """Return why a push is not believed; empty if it is believed."""
     headers = {name.lower(): value.strip() for name, value in names.items()}
     sign, timestamp, key = (headers.get(name, "") for name in ("sign", "timestamp", "appkey"))
     if not (sign and timestamp and key):

@@ -1,7 +1,7 @@
 """LME's bodies, by its own names. What we send is checked strictly; what we read is read tolerantly.
 
-Requests: public (the vendor's SDK and pages), those of `update`, `validate_address` and `label` assumed.
-Decimals go as JSON numbers, absent members are left out, as the SDK does.
+Requests are public (the vendor's SDK and pages); those of `update`, `validate_address` and `label` are
+assumed. Decimals are sent as JSON numbers and absent fields are left out, as in the SDK.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -15,7 +15,7 @@ from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text, Whole
 from parcelgate.domain.trackings import secure_address
 
 LONGEST_SIDE_METRES = 2
-"""Length, width and height of a parcel each (public: createOrder's page)."""
+"""The longest length, width or height of a parcel, in metres (public: createOrder's page)."""
 
 # What we send.
 
@@ -26,7 +26,7 @@ Country = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
 
 
 class Contact(Sent):
-    """`poster` or `receiver`: country and province by their full names, the code beside them."""
+    """`poster` or `receiver`, with country and province by their full names and the country's code."""
 
     contact: Required
     mobile: Required
@@ -59,7 +59,7 @@ class OrderCreate(Sent):
 
 
 class OrderQuery(Sent):
-    """Which order is meant, by either number."""
+    """The order that a call is about, by either number."""
 
     out_order_no: Required | None = None
     channel: Required | None = None
@@ -67,7 +67,7 @@ class OrderQuery(Sent):
 
 
 class ReturnQuery(Sent):
-    """Which order is to be sent back, by both numbers (public: the vendor's SDK)."""
+    """The order to be sent back, by both numbers (public: the vendor's SDK)."""
 
     order_no: Required
     out_order_no: Required
@@ -109,7 +109,7 @@ def _flag(value: Any) -> bool | None:
 
 
 def _first_address(value: Any) -> str | None:
-    """A web address that may come alone, among several in one text, or in a list; https alone."""
+    """A web address with https. It may come alone, among several in one text, or in a list."""
     if isinstance(value, list):
         value = next((item for item in value if text(item)), None)
     word = text(value)
@@ -131,7 +131,7 @@ class Party(Read):
 
 
 class OrderData(Read):
-    """An order as create, detail and update answer it."""
+    """An order in the answers of create, detail and update."""
 
     order_no: Text = None
     out_order_no: Text = None
@@ -155,7 +155,7 @@ class AddressData(Read):
 
 
 class Suggestion(Read):
-    """The address that LME would rather have (assumed)."""
+    """The address that LME prefers (assumed)."""
 
     country: Text = None
     province: Text = None
@@ -202,7 +202,7 @@ class RouteEvent(Read):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The envelope of every answer, its `data` opened where the code is a success."""
+    """The envelope of every answer; its `data` is decrypted if the code is a success."""
 
     code: str
     message: str
@@ -217,7 +217,7 @@ class _Envelope(Read):
 
 
 def read_envelope(content: bytes) -> Answer | None:
-    """The answer in `content`, its `data` as it came; None when it is none: not JSON, or without a code."""
+    """Return the answer in `content`, its `data` as it came; None if it is not JSON or has no code."""
     try:
         document = decoded(content)
     except UnreadableError:
@@ -231,7 +231,7 @@ def read_envelope(content: bytes) -> Answer | None:
 
 
 def objects(data: Any, *names: str) -> list[dict[str, Any]] | None:
-    """The objects of a list that comes bare or under one of `names`; None when there is no list."""
+    """Return the objects of a list that comes alone or under one of `names`; None when there is no list."""
     if isinstance(data, dict):
         data = next((data[name] for name in names if isinstance(data.get(name), list)), None)
     if not isinstance(data, list):

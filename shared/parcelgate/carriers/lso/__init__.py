@@ -22,4 +22,4 @@ PROFILE = CarrierProfile(
 )
 
 WEBHOOK_ANSWER = b'{"code": 200, "msg": "success"}'
-"""What the platform is answered when it calls back (assumed: the document names no answer)."""
+"""Our answer to the platform's callback (assumed: the document names no answer)."""

@@ -58,7 +58,7 @@ class Adapter:
         return validation.examine(order, self._login.account, self._settings.currency)
 
     def rates(self, order: Order) -> list[Rate]:
-        """The fee preview: mandatory before each order (documented, ordering step 2; its body assumed).
+        """Ask for the fee preview, mandatory before each order (documented, ordering step 2; body assumed).
 
         Raises RefusedError, AuthenticationError or TransientError.
         """
@@ -71,13 +71,13 @@ class Adapter:
         return [rate]
 
     def create(self, order: Order, *, callback_url: str | None = None) -> Submitted:
-        """Send orderCommit, once (documented). Ask `rates` of the very same order first.
+        """Send orderCommit, once (documented). Ask `rates` of exactly the same order first.
 
-        A readable refusal means that nothing was taken; so does a readable 401, after which the call is
-        made once more with a new token (assumed). A refusal with an order number was taken all the same,
-        and holds money: its result will say how it failed. Code 429 means that nothing was looked at
-        (assumed). Codes 1024, 1115 and 500 to 599, success without an order number, a refusal without a
-        word and whatever cannot be read leave it open whether the order was taken.
+        A readable refusal means that the order was not accepted. So does a readable 401, after which the call
+        is made once more with a new token (assumed). A refusal with an order number was accepted all the
+        same, and holds money: its result will say how it failed. Code 429 means that the order was not read
+        (assumed). Codes 1024, 1115 and 500 to 599, success without an order number, a refusal without a word
+        and every unreadable answer leave it open whether the order was accepted.
         """
         body = mapping.order_commit(order, callback_url).fields()
         answer = self._settled(Call.ORDER_COMMIT, body, safe=False)
@@ -90,12 +90,12 @@ class Adapter:
         raise self._unsuccessful(Call.ORDER_COMMIT, answer, order, safe=False)
 
     def order_result(self, order: Order) -> OrderResult:
-        """Ask how the order stands, by its number, or by its reference while that is unknown.
+        """Ask for the state of the order, by its number, or by its reference while the number is unknown.
 
-        Documented: 1024 not finished yet, 200 finished, any other code failed. Assumed: an answer is a
-        failure only when it speaks of the order, by its number or an `errorMessage`; 404 is no such
-        order; 401 renews the token, and so does 403 that speaks of no order. Whatever else says nothing
-        about the order is Pending, with the platform's words: 1115, any other code. Raises
+        Documented: 1024 means not finished yet, 200 finished, any other code failed. Assumed: an answer is a
+        failure only when it is about the order, with its number or an `errorMessage`. 404 means no such
+        order. 401 renews the token, and so does a 403 that is about no order. Any other answer that says
+        nothing about the order is Pending, with the platform's words: 1115, any other code. Raises
         AuthenticationError, and TransientError for 429, 500 to 599, an answer that cannot be read and a call
         that did not come through.
         """
@@ -121,7 +121,7 @@ class Adapter:
         return mapping.failed(answer, order)
 
     def find_by_reference(self, order: Order) -> OrderResult:
-        """The same question as `order_result`: the platform has one look-up for both (assumed)."""
+        """Ask as `order_result` does: the platform has one look-up for both (assumed)."""
         return self.order_result(order)
 
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:
@@ -138,9 +138,9 @@ class Adapter:
         return Cancellation(refund_status=self._settings.refund_status, amount=order.price)
 
     def label(self, order: Order) -> list[LabelFile]:
-        """One document for each parcel, in parcel order.
+        """Return one document for each parcel, in parcel order.
 
-        Documented: 1115 is "ask again". The rest is assumed; whatever is not exactly one real document
+        Documented: 1115 means "ask again". The rest is assumed. Everything but exactly one real document
         for each parcel counts as not ready. Raises LabelPendingError, RefusedError, AuthenticationError, or
         TransientError when the platform could not be asked or its answer cannot be read.
         """
@@ -154,7 +154,7 @@ class Adapter:
         return [self._document(parcel, entry) for parcel, entry in zip(order.parcels, entries, strict=True)]
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
-        """The journeys of any number of parcels, asked for in as many calls as it takes (assumed).
+        """Ask for the journeys of any number of parcels, in as many calls as necessary (assumed).
 
         An event that cannot be read is left out; the others are kept. Raises RefusedError,
         AuthenticationError or TransientError.
@@ -184,9 +184,9 @@ class Adapter:
         )
 
     def _settled(self, call: Call, body: Mapping[str, Any], *, safe: bool = True) -> wire.Answer:
-        """The answer, when it is readable and is neither a refused token nor the platform's own trouble.
+        """Return the answer, if it is readable, accepts the token and reports no trouble of the platform.
 
-        Code 429 is such trouble, in which nothing was done: a TransientError for every call.
+        Code 429 is such trouble, in which nothing was done: it is a TransientError for every call.
 
         Raises AuthenticationError, TransientError, and for a call that is not `safe` UnknownOutcomeError.
         """
@@ -200,9 +200,9 @@ class Adapter:
         raise UnknownOutcomeError(f"{call}: {what}", words=words)
 
     def _authorised(self, call: Call, body: Mapping[str, Any], safe: bool) -> wire.Answer | None:
-        """The answer to a call made with a token; a refused token is renewed, and the call repeated, once.
+        """Make a call with a token; a refused token is renewed, and the call is repeated once.
 
-        `token` and `appId` are fields of the body (documented). Where the new token is refused as well,
+        `token` and `appId` are fields of the body (documented). If the new token is refused as well,
         the account is read again: its credentials may have been rotated.
         """
         refused: str | None = None
@@ -257,7 +257,7 @@ class Adapter:
         return RefusedError(what, words=words, errors=errors)
 
     def _log_in(self) -> tuple[str, float]:
-        """A new token and its life in seconds (assumed)."""
+        """Get a new token and its life in seconds (assumed)."""
         answer = self._login.call(self._ask_for_token)
         data = wire.TokenData.model_validate({} if answer is None else answer.data)
         if data.token is None:

@@ -12,14 +12,14 @@ from parcelgate.carriers.toolkit.calls import MIB, Request
 _LABEL_ANSWER_BYTES = 24 * MIB
 _ANSWER_BYTES = 2 * MIB
 COMMIT_SECONDS = 10.0
-"""A commit is not begun with less time left. If its answer is lost, a person has to look at the order."""
+"""A commit is not begun with fewer seconds left. If its answer is lost, a person must look at the order."""
 
 
 class Client:
     """The platform's calls for one account.
 
-    Documented: every call is a POST of JSON, and the answer's body says how it went. Assumed: the HTTP
-    status says nothing that a readable body does not say better.
+    Documented: every call is a POST of JSON, and the answer's body says whether it succeeded. Assumed: the
+    HTTP status adds nothing to a readable body.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from parcelgate.domain.trackings import TrackingStatus
 
 OK = 200
-"""Done (documented, lso-order-commit, ordering step 4)."""
+"""The call succeeded (documented, lso-order-commit, ordering step 4)."""
 
 TOKEN_REFUSED = 401
-"""The token is to be renewed (assumed)."""
+"""The token must be renewed (assumed)."""
 
 FORBIDDEN = 403
-"""The token is to be renewed as well, unless the answer speaks of the order (assumed)."""
+"""The token must be renewed too, unless the answer is about the order (assumed)."""
 
 TOO_MANY_REQUESTS = 429
-"""Nothing was done; to be asked again later (assumed)."""
+"""Nothing was done; ask again later (assumed)."""
 
 TRACKING_STATUSES: Mapping[str, TrackingStatus] = {
     "label created": TrackingStatus.INFO_RECEIVED,
@@ -69,12 +69,12 @@ _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
 def plain(word: str) -> str:
-    """`word` as the tables spell it: lower case, single blanks, no underscores or hyphens."""
+    """Return `word` as the tables spell it: lower case, single blanks, no underscores or hyphens."""
     return _SEPARATORS.sub(" ", word).strip().casefold()
 
 
 def tracking_status(word: str, more: Mapping[str, str] | None = None) -> TrackingStatus | None:
-    """The status of a tracking word; None if it is in no table.
+    """Return the status of a tracking word; None if it is in no table.
 
     `more` holds the account's own words, which come first.
     """
@@ -86,9 +86,9 @@ def tracking_status(word: str, more: Mapping[str, str] | None = None) -> Trackin
 
 
 def pointer_in(text: str, parcels: int) -> str | None:
-    """Where in the create body the field is that a refusal's `text` names; None when it names none.
+    """Return the pointer to the field of the create body that a refusal's `text` names; None without one.
 
-    A field of a box says which one as `orderDetails[1].packWeight`; without that, it is the only box or
+    A field of a box names the box as in `orderDetails[1].packWeight`. Without that, it is the only box or
     any of them.
     """
     named = [

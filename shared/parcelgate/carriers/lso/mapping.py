@@ -35,7 +35,7 @@ CARRIER = "lso"
 
 
 def fee_preview(order: Order) -> wire.FeePreview:
-    """The body of the fee preview: orderCommit without reference and callback address (assumed).
+    """Return the body of the fee preview: orderCommit without reference and callback address (assumed).
 
     `order` must have passed `validation.examine`.
     """
@@ -94,13 +94,13 @@ def words(answer: wire.Answer, code: str | None = None) -> CarrierWords:
 
 
 def refused_fields(answer: wire.Answer, order: Order) -> tuple[FieldError, ...]:
-    """The field of the create body that a refusal names, where its words name one."""
+    """Return the field of the create body that a refusal names, if its words name one."""
     pointer = codes.pointer_in(answer.message, len(order.parcels))
     return () if pointer is None else (FieldError(pointer, "refused_by_carrier", answer.message),)
 
 
 def rate(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Rate | None:
-    """The price of a preview; None when it holds no price."""
+    """Return the price of a preview; None when it has no price."""
     data = wire.FeeData.model_validate(answer.data)
     price, charges = _price(data, settings)
     if price is None:
@@ -110,7 +110,7 @@ def rate(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Rate |
 
 
 def submitted(answer: wire.Answer, order: Order) -> Submitted | None:
-    """A taken order's numbers; None when the answer holds no order number."""
+    """Return the numbers of an accepted order; None when the answer has no order number."""
     data = wire.CommittedData.model_validate(answer.data)
     if data.order_number is None:
         return None
@@ -125,12 +125,12 @@ def submitted(answer: wire.Answer, order: Order) -> Submitted | None:
 
 
 def order_number(answer: wire.Answer) -> str | None:
-    """The order number of a result, of whatever code."""
+    """Return the order number of a result, whatever its code is."""
     return wire.ResultData.model_validate(answer.data).order_number
 
 
 def stranger(answer: wire.Answer, order: Order) -> Mismatch | None:
-    """Whether a result names another order than the one that was asked for."""
+    """Return a mismatch if a result names another order than the one that was asked for."""
     data = wire.ResultData.model_validate(answer.data)
     known = order.carrier_order_number
     if known and data.order_number is not None and not same_number(data.order_number, known):
@@ -147,7 +147,7 @@ def failed(answer: wire.Answer, order: Order) -> Failed:
 
 
 def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> OrderResult:
-    """What code 200 means: confirmed when every box has its number, or a failure by its status word.
+    """Return what code 200 means: confirmed when every box has its number, or failed by its status word.
 
     Boxes are matched by `referenceNo1`, else by position (assumed).
     """
@@ -160,7 +160,7 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
     if not data.details or not all(box.service_number for box in data.details):
         return Pending(reason="not every box has a service number", carrier_order_number=number)
     if len(data.details) != len(order.parcels):
-        detail = f"the reply has the reply has {len(data.details)} boxes for {len(order.parcels)} parcels"
+        detail = f"the reply has {len(data.details)} boxes for {len(order.parcels)} parcels"
         return Mismatch(detail=detail, carrier_order_number=number)
     if len({number_key(box.service_number or "") for box in data.details}) != len(data.details):
         return Mismatch(detail="two boxes have the same service number", carrier_order_number=number)
@@ -187,7 +187,7 @@ def result(answer: wire.Answer, order: Order, settings: CarrierSettings) -> Orde
 
 
 def _details(answer: wire.Answer, boxes: Sequence[wire.ResultBox], *, priced: bool) -> dict[str, Any]:
-    """What has no other place: averages, which are no charges, and each box's measures, in parcel order."""
+    """Return the values without another place: averages, and each box's measures, in parcel order."""
     elsewhere = _ELSEWHERE if priced else _ELSEWHERE - {"commission"}
     details = plain_details(answer.data, elsewhere)
     measures = [plain_details(box.model_dump(by_alias=True), _ELSEWHERE_OF_A_BOX) for box in boxes]
@@ -197,7 +197,7 @@ def _details(answer: wire.Answer, boxes: Sequence[wire.ResultBox], *, priced: bo
 def _matched[T: (wire.CommittedBox, wire.ResultBox)](
     parcels: Sequence[Parcel], boxes: Sequence[T]
 ) -> list[T]:
-    """The boxes in the order of the parcels: by reference where it names one parcel, else by position."""
+    """Return the boxes in the order of the parcels: by reference if it is unique, else by position."""
     times = Counter(box.reference_no1 for box in boxes)
     by_reference = {box.reference_no1: box for box in boxes if times[box.reference_no1] == 1}
     named = [by_reference.pop(parcel.reference.strip(), None) for parcel in parcels]
@@ -207,7 +207,7 @@ def _matched[T: (wire.CommittedBox, wire.ResultBox)](
 
 
 def _price(data: wire.FeeData, settings: CarrierSettings) -> tuple[Money | None, tuple[Charge, ...]]:
-    """`prepaidPrice` + `commission`, in the account's currency (assumed), and these two as its charges."""
+    """Return `prepaidPrice` + `commission`, in the account's currency (assumed), with both as charges."""
     if data.prepaid_price is None:
         return None, ()
     charges = [Charge("freight", Money(data.prepaid_price, settings.currency))]
@@ -239,7 +239,7 @@ _ELSEWHERE = {
 
 
 def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | None:
-    """One entry for each parcel, in parcel order, by service number; None when they do not fit.
+    """Return one entry for each parcel, in parcel order, by service number; None when they do not fit.
 
     Entries that all lack a service number are taken by position.
     """
@@ -257,9 +257,9 @@ def label_entries(answer: wire.Answer, order: Order) -> list[wire.LabelEntry] | 
 def histories(
     answer: wire.Answer, numbers: Sequence[str], settings: CarrierSettings
 ) -> tuple[list[ParcelHistory], int]:
-    """One history for each of `numbers`, and how many events or tracks had to be set aside.
+    """Return one history for each of `numbers`, and how many events or tracks could not be read.
 
-    What is told of other numbers comes behind those.
+    Histories of other numbers come after those.
     """
     aside = 0
     events: dict[str, list[TrackingEvent]] = {number: [] for number in numbers}
@@ -276,7 +276,7 @@ def histories(
 
 
 def _event(event: wire.TrackEvent, settings: CarrierSettings) -> TrackingEvent | None:
-    """One event; None without a readable time. A status in no table stays None (never guessed)."""
+    """Return one event; None without a readable time. A status in no table stays None (never guessed)."""
     moment = read_moment(event.time, ZoneInfo(settings.default_time_zone))
     if moment is None:
         return None

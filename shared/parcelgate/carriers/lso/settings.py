@@ -45,7 +45,7 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of an LSO account. Each says what it means."""
+    """The settings of an LSO account. The text below each setting says what it means."""
 
     PATHS = PATHS
 
@@ -68,8 +68,8 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
     currency: Annotated[str, plain("three capital letters", pattern="^[A-Z]{3}$")] = "USD"
     """Price is prepaidPrice + commission, in this currency."""
     failure_statuses: tuple[str, ...] = ()
-    """Words of `status` that mean a failed order although the code is 200. The document has the status
-    judged by and names no values.
+    """Words of `status` that mean a failed order although the code is 200. The document says that the status
+    decides, and names no values.
     """
     refund_status: Literal["requested", "confirmed"] = "requested"
     """The status of a refund that the platform accepted (code 200). The platform never confirms a refund."""

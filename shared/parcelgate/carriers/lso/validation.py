@@ -22,7 +22,7 @@ COUNTRY = "US"
 MAX_PARCELS = 50
 """The contract's own limit; the document gives none."""
 _PO_BOX = re.compile(r"\b(P\.?\s*O\.?\s*B(ox)?|Post\s+Office\s+Box)\.?\s*(#|No\.?)?\s*\d", re.IGNORECASE)
-"""A box at a post office, whose number follows. Nobody has written down whether LSO takes one (assumed)."""
+"""Matches a box at a post office with its number. No source says whether LSO takes one (assumed)."""
 
 SHIP_FROM = "/ship_from"
 

@@ -70,7 +70,7 @@ def _decimal(value: Any) -> Decimal | None:
         number = Decimal(digits)
     except InvalidOperation:
         return None
-    # Money and weights lie well inside; an exponent beyond would only blow up on writing.
+    # Money and weights are far below this limit. A larger exponent would only fail when it is written.
     return number if number.is_finite() and -20 <= number.adjusted() <= 15 else None
 
 
@@ -195,17 +195,17 @@ class Answer(Read):
 
     @property
     def message(self) -> str:
-        """The platform's own words, the most precise there are."""
+        """The platform's own words, the most precise ones."""
         return text(self.data.get("errorMessage")) or self.err or self.msg or ""
 
     @property
     def speaks_of_order(self) -> bool:
-        """Whether the answer is about an order, as the documented failure is: by its number or its reason."""
+        """Whether the answer is about an order, as the documented failure is: it has a number or a reason."""
         return any(text(self.data.get(name)) for name in ("orderNumber", "errorMessage"))
 
 
 def read(content: bytes, names: Mapping[str, str] | None = None) -> Answer | None:
-    """The answer in `content`; None when it is none: not JSON, not an object, without a code.
+    """Return the answer in `content`; None when it is not JSON, not an object, or has no code.
 
     `names` maps an account's other field names back to those used here.
     """

@@ -1,1 +1,1 @@
-"""What adapters share: transport, bodies, fields, documents, times."""
+"""The code that adapters share: transport, bodies, fields, documents, times."""

@@ -15,23 +15,23 @@ import msgspec
 
 
 class UnreadableError(ValueError):
-    """A body, or a part of one, does not have the form that the carrier documents."""
+    """A body, or a part of a body, does not have the form that the carrier documents."""
 
 
 _ESCAPE = re.compile(
     rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
-"""An escape in a text, as far as it matters here: whole pairs of surrogates, and as a group half of one."""
+"""Matches an escape in a text: a whole pair of surrogates, or, as a group, half a pair."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def encoded(body: Any) -> bytes:
-    """`body` as JSON, decimals as numbers with the digits they have."""
+    """Return `body` as JSON, decimals as numbers with all their digits."""
     return _encoder.encode(body)
 
 
 def decoded(content: bytes) -> Any:
-    """JSON from outside, with its decimals digit by digit. Raises UnreadableError."""
+    """Read JSON from outside, decimals with all their digits. Raises UnreadableError."""
     try:
         return json.loads(_mended(content), parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, ArithmeticError, RecursionError):
@@ -39,7 +39,7 @@ def decoded(content: bytes) -> Any:
 
 
 def decoded_as[T](kind: type[T], content: bytes) -> T:
-    """JSON from outside in the form of a type that msgspec knows. Raises UnreadableError."""
+    """Read JSON from outside as a type that msgspec knows. Raises UnreadableError."""
     try:
         return msgspec.json.decode(_mended(content), type=kind)
     except (msgspec.DecodeError, RecursionError):
@@ -47,9 +47,9 @@ def decoded_as[T](kind: type[T], content: bytes) -> T:
 
 
 def _mended(content: bytes) -> bytes:
-    """JSON in which a replacement character stands for every half of one: in UTF-8, or of a surrogate pair.
+    """Return JSON in which a replacement character stands for every half character, in UTF-8 or in escapes.
 
-    What is right stays as it is, and what is no JSON does not become any. A byte order mark is left out.
+    Correct text stays as it is, and text that is no JSON does not become JSON. A byte order mark is removed.
     """
     content = content.removeprefix(BOM_UTF8)
     if b"\\ud" in content or b"\\uD" in content:
@@ -62,7 +62,7 @@ def _no_number(name: str) -> Any:
 
 
 def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """`value` with the keys of its objects, at every level, by their other `names`."""
+    """Return `value` with the keys of its objects, at every level, replaced by their other `names`."""
     if isinstance(value, Mapping):
         return {names.get(key, key): renamed(item, names) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -71,17 +71,17 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 
 LONGEST_TEXT = 2_000
-"""Characters of a text that is kept: an order, with what its carrier says of it, is one item of 400 KB."""
+"""The longest text that is kept, in characters: an order with its carrier's words is one item of 400 KB."""
 
 
 def text(value: Any) -> str | None:
-    """A string, also when a number came; None for a blank one and for anything else. A long one is cut."""
-    found = whole_text(value)
-    return found and found[:LONGEST_TEXT]
+    """Return a string, also for a number; None for a blank string and anything else. A long one is cut."""
+    whole = whole_text(value)
+    return whole and whole[:LONGEST_TEXT]
 
 
 def whole_text(value: Any) -> str | None:
-    """A string of any length, also when a number came; None for a blank one and for anything else."""
+    """Return a string of any length, also for a number; None for a blank string and anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     try:
@@ -92,5 +92,5 @@ def whole_text(value: Any) -> str | None:
 
 
 def an_object(value: Any) -> Any:
-    """An object; an empty one for anything else."""
+    """Return an object; an empty one for anything else."""
     return value if isinstance(value, dict) else {}

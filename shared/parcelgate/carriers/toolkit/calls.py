@@ -14,12 +14,12 @@ import msgspec
 KIB = 1024
 MIB = 1024 * KIB
 UNSAFE_SECONDS = 3.0
-"""Seconds. A call that may buy or change something is not begun with less time left for its answer."""
+"""A call that may buy or change something is not begun with fewer seconds left for its answer."""
 _LONGEST_RETRY_AFTER = 3600.0
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. Header names are in lower case."""
+    """The answer to a call. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = {}
@@ -30,24 +30,24 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One outward call.
+    """One call to a carrier.
 
     Parameters
     ----------
     call
-        What the call is named in errors, logs and by wrappers, such as `lso.orderCommit`.
+        The call's name in errors, logs and wrappers, such as `lso.orderCommit`.
     safe
         True for a question that can be asked again; False for anything that may buy or change something.
     read_seconds
-        How long to wait for each piece of the answer; less when less time is left.
+        How many seconds to wait for each piece of the answer; less when less time is left.
     max_bytes
-        The longest body that is read; a longer one is no answer.
+        The longest body that is read; a longer one counts as no answer.
     least_seconds
         An unsafe call is not begun with less time left, and never with less than `UNSAFE_SECONDS`.
     public_only
-        Connect only to an address of the public internet, and to the very address that was checked.
+        Connect only to an address of the public internet, and exactly to the address that was checked.
     lane
-        Which of the account's narrower limits the call falls under besides, see `port.Limits.lanes`.
+        Which of the account's narrower limits also applies to the call, see `limits.Limits.lanes`.
     verdict
         Reads the status that counts out of an answer, for a carrier whose HTTP status means nothing: 429
         and 500 to 599 as in HTTP.
@@ -71,7 +71,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transport(Protocol):
-    """Anything that can carry a request out: the real one, a fake, or one that dies at the n-th call."""
+    """Anything that can send a request: the real transport, a fake, or one that dies at the n-th call."""
 
     def send(self, request: Request) -> Response:
         """Send once. Raises TransientError or UnknownOutcomeError, never anything of the HTTP library."""
@@ -79,7 +79,7 @@ class Transport(Protocol):
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds from a Retry-After header, which may be a number or a date; None when it is neither."""
+    """Return the seconds of a Retry-After header, from a number or a date; None when it is neither."""
     if value is None:
         return None
     if value.strip().isdecimal():

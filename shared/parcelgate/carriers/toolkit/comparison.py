@@ -20,7 +20,7 @@ def bare(text: str) -> str:
 
 
 def plain_details(answer: Mapping[str, Any], elsewhere: Collection[str]) -> dict[str, Any]:
-    """What a carrier answered beyond the members kept `elsewhere`: plain values, decimals as text."""
+    """Return the fields of an answer that are not kept `elsewhere`: plain values, decimals as text."""
     return {
         name: str(value)[:_LONGEST_DETAIL] if isinstance(value, str | Decimal) else value
         for name, value in answer.items()
@@ -29,7 +29,7 @@ def plain_details(answer: Mapping[str, Any], elsewhere: Collection[str]) -> dict
 
 
 def as_it_was(order: Order) -> Confirmed | None:
-    """The order's own numbers, after a change whose answer brought none; None when it lacks one."""
+    """Return the order's own numbers, after a change whose answer has none; None when it lacks one."""
     if order.carrier_order_number is None or not all(parcel.tracking_number for parcel in order.parcels):
         return None
     return Confirmed(

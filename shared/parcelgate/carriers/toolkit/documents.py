@@ -29,7 +29,7 @@ def document_format(content: bytes) -> str | None:
 
 
 def from_base64(text: str | None) -> bytes | None:
-    """A document in Base64, broken into lines or not, or as a `data:` URL; None when it cannot be read."""
+    """Return a document from Base64, with line breaks or not, or from a `data:` URL; None if unreadable."""
     text = text or ""
     if text.startswith("data:"):
         text = text.partition(",")[2]
@@ -40,7 +40,7 @@ def from_base64(text: str | None) -> bytes | None:
 
 
 def label_file(reference: str, content: bytes | None) -> LabelFile | None:
-    """The label of a parcel, checked by its first bytes and its size; None when it is no label."""
+    """Return the label of a parcel, checked by its first bytes and its size; None when it is no label."""
     form = document_format(content or b"")
     if content is None or form is None or len(content) > MAX_LABEL_BYTES:
         return None
@@ -57,9 +57,9 @@ def read_label(
     base_url: str,
     hosts: Collection[str],
 ) -> LabelFile:
-    """The label of a parcel, from the answer's own Base64 or from an address; see `fetch_label`.
+    """Return the label of a parcel, from the answer's own Base64 or from an address; see `fetch_label`.
 
-    Raises LabelPendingError for whatever is no real document.
+    Raises LabelPendingError for everything that is no real document.
     """
     content = from_base64(data)
     try:
@@ -76,11 +76,11 @@ def read_label(
 def fetch_label(
     send: Transport, call: str, url: str, *, base_url: str, hosts: Collection[str]
 ) -> bytes | None:
-    """The document at `url`; None when that address is not one to be trusted, or has no document.
+    """Return the document at `url`; None when the address is not trusted, or has no document.
 
-    Trusted is the account's own host (that of `base_url`), and those that the account names, each as
-    `host` or `host:port`; over https, unless the base URL is http. A host other than the account's own must
-    lie on the public internet. Redirects are never followed, and at most 10 MB are read. Raises what the
+    Trusted are the account's own host (that of `base_url`) and the hosts that the account names, each as
+    `host` or `host:port`, over https unless the base URL is http. A host other than the account's own must
+    be on the public internet. Redirects are never followed, and at most 10 MB are read. Raises what the
     transport raises.
     """
     try:

@@ -56,7 +56,7 @@ def given(order: Order, account: Defaults, fields: Fields, place: Place) -> Iter
 
 
 def _values(node: Any, pointer: str, path: list[str]) -> Iterator[tuple[str, Any]]:
-    """Find every value that a pattern leads to and that differs from the field's own default."""
+    """Find every value at the place of a pattern that differs from the field's own default."""
     if node is None:
         return
     head, *rest = path
@@ -76,7 +76,7 @@ def _struct_default(node: Any, name: str) -> Any:
 
 
 def _filled_in(pattern: str, order: Order, account: Defaults) -> tuple[Any, ...]:
-    """The values that the contract itself gives a field that the client left out."""
+    """The values that a field has by the contract when the client leaves it out."""
     match pattern.split("/")[1:]:
         case ["ship_from" | "return_to" as side, *rest]:
             node: Any = getattr(account, side)

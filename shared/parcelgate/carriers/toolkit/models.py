@@ -1,6 +1,6 @@
 """The base classes of all wire models. What we send is checked strictly; what we read is read tolerantly.
 
-A number may come as a string and a string as a number, anything may be null or missing, and what is of a
+A number may come as a string and a string as a number, and anything may be null or missing. A value of a
 wrong type counts as missing, so that one wrong field never hides the others.
 """
 
@@ -23,21 +23,21 @@ class Sent(BaseModel):
     )
 
     def fields(self) -> dict[str, Any]:
-        """The members that are sent, by the carrier's names; absent ones are left out."""
+        """Return the fields that are sent, by the carrier's names; absent ones are left out."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class Read(BaseModel):
-    """A body, or a part of one, that a carrier sent. Members nobody knows are kept in `model_extra`."""
+    """A body, or a part of one, that a carrier sent. Unknown fields are kept in `model_extra`."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
 
 
 Required = Annotated[str, StringConstraints(strict=True, min_length=1)]
-"""A text that is sent and is not empty."""
+"""A text that we send; it is not empty."""
 
 Text = Annotated[str | None, BeforeValidator(text)]
-"""A text that is read, if it can be."""
+"""A text that we read, if it is readable."""
 
 WholeText = Annotated[str | None, BeforeValidator(whole_text)]
-"""A text that is read in its whole length: a document, or where one lies."""
+"""A text that we read in its whole length: a document, or the address of one."""

@@ -18,7 +18,7 @@ _MOMENT = re.compile(
 
 
 class Moment(NamedTuple):
-    """An instant in UTC, with the local offset where it is known, or marked as read in no known zone."""
+    """An instant in UTC, with the local offset if it is known, or with a mark that its zone is not known."""
 
     at: datetime
     utc_offset: str | None
@@ -26,7 +26,10 @@ class Moment(NamedTuple):
 
 
 def read_moment(text: str | None, default: tzinfo) -> Moment | None:
-    """An event's time; one without a zone is read in the `default` one and marked. None: see `read_time`."""
+    """Read an event's time; without a zone it is read in the `default` zone and marked.
+
+    None: see `read_time`.
+    """
     moment = read_time(text)
     if moment is None:
         return None
@@ -37,11 +40,11 @@ def read_moment(text: str | None, default: tzinfo) -> Moment | None:
 
 
 def read_time(text: str | None) -> datetime | None:
-    """A time as carriers write it; None when it cannot be read or cannot be meant.
+    """Read a time as carriers write it; None when it cannot be read or cannot be meant.
 
-    Year first, with dashes, slashes or dots, padded or not, with a blank or a `T`, with any number of
-    digits of a second (.NET has seven), morning and afternoon, `Z` or an offset behind it; digits alone
-    as a date (`20181001`), or as seconds or milliseconds since 1970. Without a readable zone it has none.
+    The year comes first, with dashes, slashes or dots, padded or not, then a blank or a `T`. A second may
+    have any number of digits (.NET has seven). AM and PM, `Z` or an offset may follow. Digits alone are a
+    date (`20181001`), or seconds or milliseconds since 1970. Without a readable zone the time has no zone.
     """
     word = (text or "").strip()
     try:
@@ -70,7 +73,7 @@ def _moment(match: re.Match[str]) -> datetime:
 
 
 def read_zone(text: str | None) -> tzinfo | None:
-    """The zone named `UTC+10`, `GMT+08:00` or `Australia/Sydney`; None when it cannot be read."""
+    """Return the zone named `UTC+10`, `GMT+08:00` or `Australia/Sydney`; None when it cannot be read."""
     word = (text or "").strip()
     if word.upper() in {"UTC", "GMT", "Z"}:
         return UTC
@@ -88,13 +91,16 @@ def read_zone(text: str | None) -> tzinfo | None:
 
 
 def nearest(local: datetime, in_utc: datetime | None) -> datetime:
-    """A time in a zone; of an hour that the zone has twice, the one nearer to `in_utc` if it is known."""
+    """Put a time into a zone.
+
+    If the zone has the hour twice, the one nearer to `in_utc` is taken, if known.
+    """
     if in_utc is None:
         return local
     return min((local, local.replace(fold=1)), key=lambda time: abs(time.astimezone(UTC) - in_utc))
 
 
 def offset_text(away: timedelta) -> str:
-    """An offset as the contract writes it: `+10:00`."""
+    """Write an offset as the contract does: `+10:00`."""
     minutes = round(away.total_seconds() / 60)
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -13,14 +13,14 @@ class TokenVault(Protocol):
     """
 
     def get(self, now: datetime) -> str | None:
-        """The token, or None when there is none or, at `now`, 90 % of its life are over."""
+        """Return the token; None when there is none or when, at `now`, 90 % of its life are over."""
         ...
 
     def renew(self, refused: str | None, fetch: Callable[[], tuple[str, float]]) -> str:
-        """A token that is not `refused` (None: there was none to be used).
+        """Return a token that is not `refused` (None: there was none that could be used).
 
-        Somebody else may have renewed it meanwhile: then theirs is returned and `fetch` is not called.
-        `fetch` asks the carrier and returns the new token and its whole life in seconds. What `fetch`
-        raises is passed on, and the next one may try.
+        If somebody else has renewed it meanwhile, theirs is returned and `fetch` is not called.
+        `fetch` asks the carrier and returns the new token and its whole life in seconds. An error of `fetch`
+        is passed on, and the next caller may try.
         """
         ...

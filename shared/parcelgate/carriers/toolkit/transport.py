@@ -1,9 +1,8 @@
 """The only HTTP transport to carriers: `calls.Transport` over httpx. It classifies every error.
 
-A call that failed
-before its first byte was written is a TransientError whatever it was; after that, a safe call is still
-a TransientError, and any other an UnknownOutcomeError: the carrier may have acted on it. Nothing is
-retried here, redirects are not followed, and no message names more than the call and the kind of trouble.
+Every call that failed before its first byte was written is a TransientError. After that, a safe call is still
+a TransientError, and any other call is an UnknownOutcomeError, because the carrier may have acted on it.
+Nothing is retried here and redirects are not followed. A message names only the call and the kind of trouble.
 """
 
 import logging
@@ -36,14 +35,14 @@ for _name in ("httpx", "httpcore"):
 class HttpTransport:
     """The real `calls.Transport`: a connection of its own for each call.
 
-    No connection is kept: the other side may have closed a kept one unseen, and a commit written into
-    it would have an unknown outcome.
+    No connection is kept. The other side could close a kept one without our knowledge, and a commit that is
+    written into it would have an unknown outcome.
 
     Parameters
     ----------
     deadline
-        By when a call must be over, answer read: the end of the invocation less what its caller needs
-        afterwards. None: no limit but the calls' own time-outs.
+        The moment by which a call must be over and its answer read: the end of the invocation less the time
+        that its caller needs afterwards. None: only the calls' own time-outs apply.
     client
         Another httpx client, for tests.
     resolve
@@ -151,7 +150,7 @@ class _Attempt:
             self._wind()
 
     def _wind(self) -> None:
-        # Every step may take what is left of the whole; 10 ms, as 0 would mean not waiting at all.
+        # Every step may take all the time that is left; at least 10 ms, because 0 would mean no wait at all.
         left = float("inf") if self._ends_at is None else max(self._ends_at - time.monotonic(), 0.01)
         self._timeouts |= {
             "connect": min(_CONNECT_SECONDS, left),
@@ -167,13 +166,13 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 def warm() -> None:
-    """Build what the first call would wait for: it takes longer than some carriers leave between calls."""
+    """Build now what the first call would wait for: it takes longer than the pause of some carriers."""
     _shared_client()
 
 
 @cache
 def _shared_client() -> httpx.Client:
-    """One client for all invocations of an environment: building its TLS context is what is dear."""
+    """Return the one client for all invocations of an environment: its TLS context is expensive to build."""
     return httpx.Client(
         limits=httpx.Limits(max_keepalive_connections=0),
         follow_redirects=False,

@@ -40,9 +40,9 @@ WEBHOOK_ANSWER: bytes | None = b"{}"
 
 
 def check_webhook(body: bytes, account: AccountConfig, now: datetime) -> WebhookCheck:
-    """Hold a webhook's signature against the account; see `signing`.
+    """Check a webhook's signature against the account; see `signing`.
 
-    A wrong one is forged. Nothing may come of one that is missing, or of whose time is far from `now`.
+    A wrong signature is forged. A webhook without one, or with a time far from `now`, has no effect.
     """
     from parcelgate.carriers.accounts import Login
     from parcelgate.carriers.trackingmore import settings, signing

@@ -57,9 +57,9 @@ class Adapter:
     def follow(self, parcels: Sequence[Following]) -> list[Followed | CarrierError]:
         """Follow one parcel with `post`, several with `batch` (documented).
 
-        A parcel that is followed already, code 4016, is no error, so that a call whose answer was lost is
-        simply made again. With `auto_correct` the answer may name another courier. A parcel that stands in
-        neither list of the answer is an error of its own.
+        A parcel that is followed already, code 4016, is no error, so a call whose answer was lost can be
+        repeated. With `auto_correct` the answer may name another courier. A parcel that is in
+        neither list of the answer gets an error of its own.
         """
         by_waybill = _at_most({parcel.waybill: parcel for parcel in parcels})
         results: dict[Waybill, Followed | CarrierError] = {}
@@ -93,8 +93,8 @@ class Adapter:
         """Ask the list for any number of parcels, 40 in a call, page by page (public).
 
         A number that is not followed does not come back; one that several couriers have comes several times.
-        What is told of another number comes under that.
-        Raises AuthenticationError also for an account that is not served until somebody pays.
+        A journey of another number comes back under that number.
+        Raises AuthenticationError also for an account that TrackingMore serves only after a payment.
         """
         histories: list[ParcelHistory] = []
         for numbers in batched(dict.fromkeys(tracking_numbers), MAX_PARCELS, strict=False):
@@ -105,13 +105,13 @@ class Adapter:
         return histories
 
     def _listed(self, numbers: Sequence[str]) -> list[wire.Item]:
-        """Everything that the list has of these numbers, over as many pages as it takes."""
+        """Return everything that the list has of these numbers, from as many pages as necessary."""
         listed: dict[tuple[str | None, str | None], wire.Item] = {}
         size = self._settings.page_size
         for number in range(1, _MOST_PAGES + 1):
             query: dict[str, str | int] = {"numbers": ",".join(numbers), "page": number, "limit": size}
             answer = self._client.call(Call.GET, query=query)
-            # 404 would say that there is no list, and not that it is empty.
+            # 404 would mean that there is no list, and not that the list is empty.
             if codes.kind(answer.code) is Kind.NOT_FOLLOWED and answer.code != "404":
                 break
             if answer.code in codes.UNPAID:
@@ -179,8 +179,8 @@ class Adapter:
     def correct(self, waybill: Waybill, carrier_code: str) -> None:
         """Follow the parcel with another courier (public).
 
-        Asked again after a lost answer, TrackingMore knows the parcel no more as it was: then it is looked
-        for as it should be.
+        If an answer was lost, TrackingMore may no longer know the parcel with the old courier. Then the
+        parcel is looked up with the new one.
         """
         change = wire.CourierChange(**waybill._asdict(), update_carrier_code=carrier_code)
         answer = self._client.call(Call.UPDATE, change)
@@ -253,9 +253,9 @@ class Adapter:
         return mapping.couriers(_data(self._client.call(Call.CARRIERS, headers=headers)))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookReading:
-        """What a webhook is worth: whom to ask about, if its signature is good and its time is near.
+        """Read a webhook: it names a parcel to ask about, if its signature is good and its time is near.
 
-        Never more, since the signature is that of the time alone; see `signing`.
+        It proves nothing more, since only the time is signed; see `signing`.
         """
         proof = signing.verify_proof(body, webhook_key(self._client.login.account))
         if isinstance(proof, signing.Flaw):
@@ -299,7 +299,7 @@ def _data(answer: wire.Answer) -> Any:
 
 
 def _pushed(body: bytes) -> Waybill | None:
-    """Of which parcel a webhook speaks."""
+    """Return the parcel that a webhook is about."""
     try:
         items = wire.items(decoded(body)["data"])
     except (UnreadableError, LookupError, TypeError):

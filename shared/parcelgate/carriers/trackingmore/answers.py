@@ -28,7 +28,7 @@ _COUNTS = ("change", "changed", "update", "updated", "delete", "deleted", "added
 
 
 def error(code: str, message: str) -> CarrierError:
-    """The error that a code is, of a whole answer or of one parcel; pointers into one parcel's body."""
+    """Return the error for a code, of an answer or of one parcel; pointers lead into one parcel's body."""
     words = CarrierWords(CARRIER, code, message)
     match codes.kind(code):
         case Kind.AUTHENTICATION:
@@ -58,10 +58,10 @@ def not_mentioned() -> CarrierError:
 
 
 def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill, Item | CarrierError | None]:
-    """What became of each parcel that was to be followed: an item, an error, or None: it was followed before.
+    """Return the result of each parcel to follow: an item, an error, or None if it was followed before.
 
-    `corrected` tells for each parcel whether TrackingMore may find that another courier has it. Raises the
-    error of a refusal that is about all of several.
+    `corrected` says for each parcel whether TrackingMore may find that another courier has it. Raises the
+    error of a refusal that is about all parcels.
     """
     kind = codes.kind(answer.code)
     if len(corrected) == 1 and kind is Kind.FOLLOWED:
@@ -86,11 +86,11 @@ def followed(corrected: Mapping[Waybill, bool], answer: Answer) -> dict[Waybill,
 def changed(
     waybills: Collection[Waybill], answer: Answer, *, forgotten: bool = False
 ) -> dict[Waybill, CarrierError | None]:
-    """What became of each parcel that was to be changed: an error, or None.
+    """Return the result of each parcel to change: an error, or None.
 
-    With `forgotten` one that is not followed is none. An answer without lists speaks of all alike (the reply
-    to a deletion is assumed), and so does one that counts all of them and lists none. Raises the error of a
-    refusal that is about all of several.
+    With `forgotten`, a parcel that is not followed is no error. An answer without lists counts for all
+    parcels (the reply to a deletion is assumed), and so does one that counts all of them and lists none.
+    Raises the error of a refusal that is about all parcels.
     """
     if not done(answer):
         trouble = _trouble(answer.code, answer.message, forgotten)
@@ -126,10 +126,10 @@ def _count(data: Mapping[str, Any]) -> int | None:
 
 
 def matched(waybills: Mapping[Waybill, bool], entries: Iterable[Item]) -> dict[Waybill, Item]:
-    """Which item is about which parcel, by number and courier.
+    """Return which item is about which parcel, by number and courier.
 
-    What is left is matched by the number, where that is one parcel's alone, and the item names no courier,
-    or may name another (True in `waybills`). How either is spelt does not matter.
+    The rest is matched by the number, if only one parcel has it and the item names no courier, or may name
+    another one (True in `waybills`). The spelling of number and courier makes no difference.
     """
     by_waybill: dict[Waybill, Item] = {}
     rest = []

@@ -46,10 +46,10 @@ class Client:
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> wire.Answer:
-        """Make a call; `waybill` is the parcel on whose own path it is made.
+        """Make a call; `waybill` is the parcel whose own path is called.
 
         Raises AuthenticationError, TooManyRequestsError or TransientError, also for an answer that cannot be
-        read; any other answer is given back for its caller to judge.
+        read. Any other answer is returned, and the caller decides what it means.
         """
         return self.login.call(lambda: self._once(call, body, waybill, query or {}, headers or {}))
 
@@ -100,7 +100,10 @@ def verdict(response: Response) -> int:
 
 
 def _segment(value: str, pointer: str) -> str:
-    """A part of a path; what would lead elsewhere is refused as TrackingMore itself would."""
+    """Return a part of a path.
+
+    A value that would change the path is refused, as TrackingMore itself would.
+    """
     if value.strip(". ") == "":
         error = FieldError(pointer, "refused_by_carrier", "TrackingMore does not accept this value.")
         raise RefusedError("TrackingMore does not accept a value of the request", errors=[error])

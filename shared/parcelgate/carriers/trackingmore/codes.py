@@ -34,7 +34,7 @@ UNPAID = frozenset({"402", "4019", "4021"})
 _KINDS: Mapping[str, Kind] = {
     "200": Kind.DONE,
     "201": Kind.DONE,
-    # Taken, but beyond a limit: what became of each parcel is in the lists, if there are any.
+    # The call was accepted, but beyond a limit: the lists say what became of each parcel, if there are any.
     "202": Kind.PARTLY,
     "401": Kind.AUTHENTICATION,
     "403": Kind.AUTHENTICATION,
@@ -49,7 +49,7 @@ _KINDS: Mapping[str, Kind] = {
 
 
 def kind(code: str) -> Kind:
-    """The kind of a code, of a whole answer or of one parcel in it; 500 to 599 pass."""
+    """Return the kind of a code, of a whole answer or of one parcel in it; 500 to 599 are transient."""
     if re.fullmatch(r"5\d\d", code, re.ASCII):
         return Kind.TRANSIENT
     return _KINDS.get(code, Kind.REFUSED)
@@ -96,7 +96,7 @@ STATUSES: Mapping[str, Meaning] = {
     "pending": Meaning(_S.PENDING),
     "notfound": Meaning(_S.PENDING),
     "transit": Meaning(_S.IN_TRANSIT),
-    # Mind: out for delivery, or ready to be collected; see `meaning`.
+    # Careful: out for delivery, or ready to be collected; see `meaning`.
     "pickup": Meaning(_S.OUT_FOR_DELIVERY),
     "delivered": Meaning(_S.DELIVERED),
     "undelivered": Meaning(_S.ATTEMPT_FAILED),
@@ -159,10 +159,10 @@ _LOST = re.compile(r"\blost\b|\bmissing\b|遗失|丢失", re.IGNORECASE)
 
 
 def meaning(status: str | None, sub_status: str | None = None, text: str = "") -> Meaning:
-    """What a status means, with its sub-status, and with what is written beside it.
+    """Return what a status means, with its sub-status and the text beside it.
 
-    A sub-status counts when it belongs to the status, or when there is no status; it may also stand in the
-    status' place. `pickup` means ready to be collected when the sub-status or the text says so, and
+    A sub-status counts when it belongs to the status, or when there is no status; it may also be in the
+    place of the status. `pickup` means ready to be collected when the sub-status or the text says so, and
     `exception007` damaged or lost when the text says which (assumed: the words that are looked for).
     """
     word, sub = plain(status), plain(sub_status)
@@ -181,10 +181,10 @@ def meaning(status: str | None, sub_status: str | None = None, text: str = "") -
 
 
 def plain(word: str | None) -> str:
-    """A word as the tables spell it: `not found001` is `notfound001`."""
+    """Return a word as the tables spell it: `not found001` becomes `notfound001`."""
     return re.sub(r"[\s_-]+", "", word or "").casefold()
 
 
 def family(word: str | None) -> str:
-    """The status to which a word belongs: `transit` for `transit004`."""
+    """Return the status to which a word belongs: `transit` for `transit004`."""
     return re.sub(r"\d{3}$", "", plain(word), flags=re.ASCII)

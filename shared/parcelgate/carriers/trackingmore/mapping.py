@@ -36,7 +36,7 @@ _NOTHING_YET = frozenset({TrackingStatus.PENDING, TrackingStatus.INFO_RECEIVED})
 
 
 def new_tracking(parcel: Following, settings: CarrierSettings) -> wire.NewTracking:
-    """A parcel to be followed, in the document's own forms; absent things are left out."""
+    """Return a parcel to follow, in the document's own forms; absent values are left out."""
     more = {
         "order_create_time": parcel.order_created_at and order_time(parcel.order_created_at, settings),
         "tracking_ship_date": parcel.ship_date and f"{parcel.ship_date:%Y%m%d}",
@@ -44,7 +44,7 @@ def new_tracking(parcel: Following, settings: CarrierSettings) -> wire.NewTracki
         "tracking_account_number": parcel.account_number,
         "special_destination": parcel.special_destination,
         "lang": parcel.lang,
-        # The word says the contrary of what 1 does (documented).
+        # The field's name says the opposite of what 1 does (documented).
         "auto_correct": not parcel.auto_correct and 1,
     }
     return wire.NewTracking(**parcel.waybill._asdict(), **_given(_details(parcel) | more))
@@ -82,14 +82,14 @@ def _given(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def route_question(route: Route) -> wire.RouteQuestion:
-    """The question about a route, for `costtime`."""
+    """Return the body of `costtime` for a route."""
     return wire.RouteQuestion(
         original=route.origin, destination=route.destination, carrier_code=route.carrier_code
     )
 
 
 def area_question(area: Area) -> wire.AreaQuestion:
-    """The question about a place, for `remote`."""
+    """Return the body of `remote` for a place."""
     return wire.AreaQuestion(country=area.country, postcode=area.postcode, company=area.company or None)
 
 
@@ -106,10 +106,10 @@ class _Step(NamedTuple):
 def history(
     item: wire.Item, settings: CarrierSettings, *, number: str | None = None
 ) -> tuple[ParcelHistory, int]:
-    """The journey of a parcel, and how many of its checkpoints cannot be read.
+    """Return the journey of a parcel, and how many of its checkpoints cannot be read.
 
-    The lists of both countries are one journey. How the parcel stands is an event of its own where the
-    checkpoints do not say it. `number` is how we spell the parcel's number.
+    The lists of both countries are one journey. The parcel's status becomes an event of its own if the
+    checkpoints do not give it. `number` is our spelling of the parcel's number.
     """
     checkpoints = [*item.origin_info.trackinfo, *item.destination_info.trackinfo]
     read = [_step(entry, settings) for entry in checkpoints]
@@ -129,7 +129,7 @@ def history(
 
 
 def _signed_by(item: wire.Item, events: Iterable[TrackingEvent]) -> Saying | None:
-    """Who signed for the parcel, as known with its newest event (public: `singed_by`, spelt so)."""
+    """Return who signed for the parcel, dated as its newest event (public: `singed_by`, spelt so)."""
     at = max((event.at for event in events), default=None)
     return Saying(at, item.signed_by) if at is not None and item.signed_by else None
 
@@ -167,9 +167,9 @@ def _event(
 
 
 def _standing(item: wire.Item, steps: Sequence[_Step], settings: CarrierSettings) -> TrackingEvent | None:
-    """How the parcel stands, as an event; None where its newest checkpoint says so already.
+    """Return the parcel's status as an event; None if its newest checkpoint gives the same status.
 
-    Every poll dates it alike, so that several polls give one event.
+    Every poll gives it the same time, so that several polls give one event.
     """
     if item.status is None and item.sub_status is None:
         return None
@@ -187,7 +187,7 @@ def _standing(item: wire.Item, steps: Sequence[_Step], settings: CarrierSettings
 
 
 def _newest(steps: Sequence[_Step]) -> _Step | None:
-    """The checkpoint by which the parcel would stand, were there nothing else."""
+    """Return the checkpoint that gives the status if there is nothing else."""
     known = [step for step in steps if step.event.status is not None]
     if not known:
         return None
@@ -201,9 +201,9 @@ def _newest(steps: Sequence[_Step]) -> _Step | None:
 
 
 def _differs(item: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
-    """Whether the parcel stands otherwise than by its newest checkpoint."""
+    """Return whether the parcel's status differs from that of its newest checkpoint."""
     if meaning.status is TrackingStatus.PENDING:
-        # That nothing is known is no news of a parcel of which something is.
+        # `pending` is no news of a parcel if anything is known of it.
         return False
     if item.sub_status is None and codes.family(item.status) == codes.family(last.word):
         # The checkpoint may say more than the status to which it belongs.
@@ -214,11 +214,11 @@ def _differs(item: wire.Item, meaning: codes.Meaning, last: _Step) -> bool:
 def _stands_since(
     item: wire.Item, meaning: codes.Meaning, steps: Sequence[_Step], settings: CarrierSettings
 ) -> Moment | None:
-    """Since when the parcel stands so: right after the newest checkpoint, unless the answer has a later time.
+    """Return the time of the status: right after the newest checkpoint, or later if the answer says so.
 
-    Nothing is later than `lastUpdateTime`, which is the newest checkpoint's. `updated_at` moves with
-    every look of TrackingMore's, and so is taken only for what is not seen to begin: that a parcel has
-    expired, and a journey without any checkpoint.
+    Nothing is later than `lastUpdateTime`, which is the newest checkpoint's. `updated_at` changes whenever
+    TrackingMore asks the courier. So it is used only if no other time exists: for an expired parcel, and for
+    a journey without any checkpoint.
     """
     created, updated, changed = (
         read_moment(text, settings.zone) for text in (item.created_at, item.updated_at, item.last_update_time)
@@ -235,7 +235,7 @@ def _stands_since(
 
 
 def _other_numbers(item: wire.Item) -> tuple[OtherNumber, ...]:
-    """The numbers under which other couriers have the parcel, where they are given."""
+    """Return the numbers under which other couriers have the parcel, if they are given."""
     places = (item, item.origin_info, item.destination_info)
     there = item.destination_info.carrier_code
     numbers = [OtherNumber(place.destination_number, there) for place in places if place.destination_number]
@@ -249,7 +249,7 @@ def _other_numbers(item: wire.Item) -> tuple[OtherNumber, ...]:
 
 
 def transit_times(routes: Sequence[Route], data: Any) -> list[TransitTimes]:
-    """How long parcels take on each route; of a route that the answer leaves out nothing is known."""
+    """Return how long parcels take on each route; a route that the answer leaves out has no values."""
     ranges = [wire.Range.model_validate(entry) for entry in wire.objects(data, "items")]
     by_route = {_route_key(one.original, one.destination, one.carrier_code): one for one in ranges}
     keys = [_route_key(route.origin, route.destination, route.carrier_code) for route in routes]
@@ -270,14 +270,14 @@ def _transit_times(times: wire.Range) -> TransitTimes:
 
 
 def couriers(data: Any) -> list[Courier]:
-    """The couriers of a list; one without a code is left out."""
+    """Return the couriers of a list; one without a code is left out."""
     read = [wire.CourierEntry.model_validate(entry) for entry in wire.objects(data, "items")]
     known = [entry.model_dump(include=set(Courier.__struct_fields__)) for entry in read if entry.code]
     return [Courier(**{**entry, "name": entry["name"] or entry["code"]}) for entry in known]
 
 
 def counts(data: Any) -> dict[str, int]:
-    """How many parcels stand how, by our statuses; what is no status is left out."""
+    """Return how many parcels have each of our statuses; unknown words are left out."""
     totals: dict[str, int] = {}
     for word, value in data.items() if isinstance(data, dict) else ():
         status = codes.meaning(word).status
@@ -291,9 +291,9 @@ _OF_THE_HOLDER = frozenset({"email", "phone"})
 
 
 def usage(data: Any) -> dict[str, Any]:
-    """The account's quota, in TrackingMore's own words.
+    """Return the account's quota, in TrackingMore's own words.
 
-    Not its holder's e-mail address and phone: the address is the key of the webhooks' signature.
+    The holder's e-mail address and phone are left out: the address is the key of the webhooks' signature.
     """
     fields = data if isinstance(data, dict) else {}
     return {name: value for name, value in fields.items() if name not in _OF_THE_HOLDER}

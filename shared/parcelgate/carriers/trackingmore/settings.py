@@ -25,11 +25,11 @@ from parcelgate.carriers.accounts import (
 from parcelgate.carriers.errors import AccountError
 
 BASE_URL = "https://api.trackingmore.com"
-"""Where TrackingMore is (public); the version's prefix comes behind it."""
+"""TrackingMore's address (public); the version's prefix follows it."""
 
 
 class Call(StrEnum):
-    """TrackingMore's calls, by the last word of their paths, or by what they do on a parcel's own."""
+    """TrackingMore's calls, named by the last word of their paths, or by what they do with one parcel."""
 
     POST = "post"
     GET_ONE = "get_one"
@@ -76,13 +76,13 @@ PATHS = {
 
 
 class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a TrackingMore account. Each says what it means."""
+    """The settings of a TrackingMore account. The text below each setting says what it means."""
 
     PATHS = PATHS
 
     version: str = "v2"
-    """The prefix of all paths (public). Nothing is put before them when it is empty, or when the base URL
-    ends with it already.
+    """The prefix of all paths (public). It is not added when it is empty, or when the base URL ends with it
+    already.
     """
     key_header: Annotated[str, plain("the name of a header", pattern=r"^-*[A-Za-z0-9][A-Za-z0-9-]*$")] = (
         "Trackingmore-Api-Key"
@@ -95,7 +95,7 @@ class CarrierSettings(AccountSettings, frozen=True, kw_only=True, forbid_unknown
 
     @property
     def webhook_tolerance(self) -> timedelta:
-        """How far a webhook's time may differ from our clock."""
+        """The largest difference between a webhook's time and our clock."""
         return timedelta(seconds=self.webhook_tolerance_seconds)
 
 
@@ -112,7 +112,10 @@ ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
 
 
 def prefix(login: Login[Credentials, CarrierSettings]) -> str:
-    """What every path comes behind: host and version, without a slash at its end. Raises AccountError."""
+    """Return host and version, to which every path is added, without a slash at the end.
+
+    Raises AccountError.
+    """
     version = login.settings.version.strip("/")
     if not version or login.base_url.endswith(f"/{version}"):
         return login.base_url
@@ -120,7 +123,7 @@ def prefix(login: Login[Credentials, CarrierSettings]) -> str:
 
 
 def webhook_key(account: AccountConfig) -> str:
-    """What signs webhooks. Raises AccountError for an account that has no e-mail address."""
+    """Return the key that signs webhooks. Raises AccountError for an account that has no e-mail address."""
     email = account.credentials.get("email")
     if not email:
         missing = "credentials.email is missing: store the account's e-mail address, which signs webhooks"

@@ -1,10 +1,10 @@
-"""The signature of TrackingMore's webhooks. Pure, and cheap to import: it runs before a webhook is answered.
+"""Verifies the signature of TrackingMore's webhooks. Pure, and cheap to import: it runs before the answer.
 
-A webhook carries `verifyInfo {timeStr, signature}`, at its top or inside `data`; the signature is the
+A webhook carries `verifyInfo {timeStr, signature}`, at its top or inside `data`. The signature is the
 lower-case hex HMAC-SHA256 of `timeStr` under the account's e-mail address (public). **The body is not
-signed**: whoever has seen one pair can put it on any body. So a webhook proves nothing of what it says, and
-is at most a reason to ask; and a pair that was seen before on another body is to be refused by whoever
-remembers the pairs, by `Proof.digest`.
+signed**: anybody who has seen one pair can put it on any body. So a webhook proves nothing of what it says,
+and is only a reason to ask. A pair that came before with another body must be refused; the code that
+remembers the pairs does so, by `Proof.digest`.
 
 >>> match verify_proof(body, email):
 ...     case Flaw.MALFORMED: ...         # park it with its reason; answer 200
@@ -31,21 +31,21 @@ class Proof(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """What the pair is remembered by."""
+        """The name under which the pair is remembered."""
         return sha256(f"{self.time}\0{self.signature}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Flaw(StrEnum):
-    """Why a webhook is not let in, in a few words."""
+    """Why a webhook is not accepted, in a few words."""
 
     MALFORMED = "not a JSON object"
     WRONG_SIGNATURE = "its signature is missing or wrong"
 
 
 def verify_proof(body: bytes, email: str) -> Proof | Flaw:
-    """The webhook's proof if it is a good one, however old; else what is wrong.
+    """Return the webhook's proof if it is valid, however old; otherwise return what is wrong.
 
-    A JSON object without any proof, or with half of one, has no good signature.
+    A JSON object without a proof, or with half of one, has no valid signature.
     """
     content = _content(body)
     if content is None:
@@ -55,13 +55,13 @@ def verify_proof(body: bytes, email: str) -> Proof | Flaw:
 
 
 def read_proof(body: bytes) -> Proof | None:
-    """What the webhook offers as proof, good or not; None when there is none."""
+    """Return the proof that the webhook carries, valid or not; None when there is none."""
     content = _content(body)
     return None if content is None else _proof(content)
 
 
 def is_signed(proof: Proof, email: str) -> bool:
-    """Whether the signature is that of the time, for the account of this e-mail address; in constant time."""
+    """Return whether the signature is that of the time, under this e-mail address; in constant time."""
     if not email:
         return False
     expected = hmac.new(email.encode(), proof.time.encode("utf-8", "surrogatepass"), sha256).hexdigest()
@@ -69,7 +69,7 @@ def is_signed(proof: Proof, email: str) -> bool:
 
 
 def is_fresh(proof: Proof, now: datetime, tolerance: timedelta) -> bool:
-    """Whether the time (seconds or milliseconds since 1970, or a date in UTC) is that near to `now`."""
+    """Return whether the time (seconds or milliseconds since 1970, or a date in UTC) is near to `now`."""
     time = read_time(proof.time)
     if time is None:
         return False
@@ -95,7 +95,7 @@ def _proof(content: dict[str, Any]) -> Proof | None:
 
 
 def _text(value: Any) -> str | None:
-    """A time as it is signed: a text to the letter, a number by its digits."""
+    """Return a time as it is signed: a text unchanged, a number as its digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | Decimal) and not isinstance(value, bool):

@@ -1,7 +1,8 @@
 """TrackingMore's bodies, by its own names. What we send is checked strictly; what we read is read tolerantly.
 
-Requests: documented (trackingmore-v2-trackings: creating), the rest public (the vendor's pages). Answers:
-that to creating several documented, the rest public. Items of v4, which names many things anew, are read too.
+Requests to create are documented (trackingmore-v2-trackings), the others are public (the vendor's pages). The
+answer to creating several is documented, the others are public. Items of v4, which renames many fields, are
+read too.
 """
 
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from parcelgate.carriers.toolkit.bodies import UnreadableError, an_object, decod
 from parcelgate.carriers.toolkit.models import Read, Required, Sent, Text
 
 MAX_PARCELS = 40
-"""Parcels in one call (public; the text of code 4020 says 200)."""
+"""The largest number of parcels in one call (public; the text of code 4020 says 200)."""
 
 # What we send.
 
@@ -26,14 +27,14 @@ class _Ours(Sent):
 
 
 class Pair(_Ours):
-    """Which parcel is meant."""
+    """The parcel that a call is about."""
 
     tracking_number: Required
     carrier_code: Required
 
 
 class Details(_Ours):
-    """What is kept of a parcel. `comment` is documented for a new one alone."""
+    """The values that TrackingMore stores with a parcel. `comment` is documented for a new parcel alone."""
 
     destination_code: _CountryCode | None = None
     title: Required | None = None
@@ -58,23 +59,23 @@ class NewTracking(Details, Pair):
 
 
 class Changes(Details):
-    """What is changed of a parcel."""
+    """The changes of a parcel."""
 
     archived: Literal["true", "false"] | None = None
 
 
 class ChangedTracking(Changes, Pair):
-    """The same with the parcel that is meant."""
+    """The changes, with the parcel that they are about."""
 
 
 class CourierChange(Pair):
-    """A parcel, and who really carries it."""
+    """A parcel, and the courier that really carries it."""
 
     update_carrier_code: Required
 
 
 class RouteQuestion(_Ours):
-    """From which country to which, with whom."""
+    """A route: two countries and a courier."""
 
     original: _CountryCode
     destination: _CountryCode
@@ -108,14 +109,14 @@ class NumberQuestion(_Ours):
 
 
 def _list(value: Any) -> list[Any]:
-    """The entries of a list; of an object too, as PHP writes a list with gaps."""
+    """Return the entries of a list, or of an object, because PHP writes a list with gaps as an object."""
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
 
 
 def number(value: Any) -> int | None:
-    """A whole number, also when it came as text; None for anything else."""
+    """Return a whole number, also when it came as text; None for anything else."""
     word = text(value)
     return int(word) if word is not None and word.isascii() and word.isdecimal() and len(word) < 16 else None
 
@@ -139,7 +140,7 @@ class Checkpoint(_Theirs):
 
 
 class Leg(_Theirs):
-    """What the courier of one country knows; the entries of `trackinfo` are read one by one."""
+    """The journey as the courier of one country knows it; the entries of `trackinfo` are read one by one."""
 
     carrier_code: Text = _named("carrier_code", "courier_code")
     destination_number: Text = _named("destination_track_number")

@@ -27,4 +27,4 @@ PROFILE = CarrierProfile(
 )
 
 WEBHOOK_ANSWER: bytes | None = None
-"""UBI pushes nothing to shippers that we know of."""
+"""As far as we know, UBI sends shippers no webhooks."""

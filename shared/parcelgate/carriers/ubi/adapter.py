@@ -115,7 +115,7 @@ class Adapter:
         return wire_order(self._ready(order), self._settings, update=update)
 
     def _ready(self, order: Order) -> Order:
-        """The order as it is sent, and as the carrier returns it."""
+        """Return the order as it is sent, and as the carrier returns it."""
         return prepared(order, self._settings).order
 
     def _looked_up(
@@ -163,7 +163,7 @@ class Adapter:
         return NotFound() if found is None else answers.result_of_found(self._ready(order), found)
 
     def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
-        """The orders that stand under these references; those the carrier does not know are left out.
+        """Return the orders under these references; those that the carrier does not know are left out.
 
         Raises TransientError when the answer does not say so clearly.
         """
@@ -205,7 +205,7 @@ class Adapter:
         return journeys
 
     def label(self, order: Order) -> list[LabelFile]:
-        """One label per parcel, in parcel order, in the order's format, size and resolution (public)."""
+        """Fetch one label per parcel, in parcel order, in the wanted format, size and resolution (public)."""
         numbers = _label_numbers(order)
         envelope = self._client.call(Call.LABELS, encode(label_request(order, numbers)))
         entries = read_each(LabelAnswer, envelope.data)
@@ -219,8 +219,8 @@ class Adapter:
     def cancel(self, order: Order, *, at: datetime) -> Cancellation:
         """Delete the order, several pieces through their master (public).
 
-        Where the carrier refused the master and took pieces, each piece is deleted by itself. An order
-        that the carrier does not know is already deleted.
+        If the carrier refused the master and accepted pieces, each piece is deleted by itself. An order
+        that the carrier does not know counts as deleted.
         """
         pieces = [parcel.carrier_parcel_number for parcel in order.parcels if parcel.carrier_parcel_number]
         for number in (
@@ -283,9 +283,9 @@ class Adapter:
 def _nothing_named(
     orders: Sequence[Order], envelope: Envelope, entries: Sequence[OrderAnswer]
 ) -> CarrierError:
-    """The meaning of a reply to a create that names none of the orders.
+    """Return the meaning of a reply to a create that names none of the orders.
 
-    A refusal without a reference is that of the only order, if it is one; of many, it is raised.
+    A refusal without a reference belongs to the order, if there is only one; for many orders it is raised.
     """
     nameless = [entry for entry in entries if entry.reference_no is None]
     if len(orders) > 1:
@@ -343,7 +343,7 @@ def _troubles(envelope: Envelope, entries: Iterable[Entry]) -> list[Trouble]:
 
 
 def _by_number(entries: Iterable[object]) -> dict[str, Entry]:
-    """The entries of a manifest by each of their numbers; a bare one is of an order now closed."""
+    """Return the entries of a manifest by each of their numbers; an entry without more is a closed order."""
     by_number: dict[str, Entry] = {}
     for entry in reversed(read_each(Entry, entries)):
         names = (entry.order_id, entry.reference_no, entry.tracking_no)

@@ -1,4 +1,4 @@
-"""What an answer about an order means: its numbers, or the errors of the port, classed once. Pure.
+"""Reads what an answer about an order means: its numbers, or the errors of the port. Pure.
 
 Every piece is matched by its `referenceNo`, never by its place in the answer.
 """
@@ -57,9 +57,9 @@ def gone(order: FoundOrder) -> bool:
 
 
 def classify(code: str | None) -> ErrorClass:
-    """The class of an error code. A readable refusal without a code is still a refusal.
+    """Return the class of an error code. A readable refusal without a code is still a refusal.
 
-    An HTTP-like 5xx is none of the carrier's codes: what stands behind it is anybody's guess.
+    A code like HTTP's 5xx is none of the carrier's codes, so its cause and its effect are unknown.
     """
     if code is not None and len(code) == 3 and code.startswith("5"):
         return ErrorClass.UNKNOWN
@@ -75,9 +75,9 @@ def words(trouble: Trouble | None) -> CarrierWords:
 
 
 def field_error(order: Order, trouble: Trouble, place: int | None) -> FieldError | None:
-    """The error with a pointer into our body; None when its code names no field.
+    """Return the error with a pointer into our body; None when its code names no field.
 
-    `place` is the piece the error came with, None when it came with the whole order.
+    `place` is the piece that the error belongs to, None for the whole order.
     """
     template = POINTERS.get(trouble.code or "")
     if template is None:
@@ -99,14 +99,14 @@ def field_error(order: Order, trouble: Trouble, place: int | None) -> FieldError
 
 
 def error(order: Order | None, troubles: Sequence[PlacedTrouble]) -> CarrierError:
-    """One error for everything the carrier said.
+    """Return one error for everything that the carrier said.
 
-    Of several classes one decides: a wrong key says nothing of the order, a duplicate may mean that the order
-    is there already, and a refusal stays one however often it is asked again. Without an order, as in a
-    question about many, there are no pointers.
+    Of several classes one decides. A wrong key says nothing about the order, a duplicate may mean that the
+    order exists already, and a refusal stays a refusal when it is repeated. Without an order, as in a call
+    about many, there are no pointers.
     """
     by_class = {classify(trouble.code): trouble for _, trouble in reversed(troubles)}
-    # The members of the class stand in this order.
+    # The members of the class are in this sequence.
     deciding = next((kind for kind in ErrorClass if kind in by_class), ErrorClass.REFUSED)
     carrier_words = words(by_class.get(deciding))
     match deciding:
@@ -135,17 +135,18 @@ def _field_errors(order: Order, troubles: Sequence[PlacedTrouble]) -> tuple[Fiel
 
 
 def whole(troubles: Iterable[Trouble], order: Order | None = None) -> CarrierError:
-    """The error for what the carrier said of the order, or of the call, as a whole."""
+    """Return the error for what the carrier said about the order, or the call, as a whole."""
     return error(order, [(None, trouble) for trouble in troubles])
 
 
 def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed | CarrierError:
-    """What became of one order of a create, its pieces looked at one by one.
+    """Return the result of one order of a create; its pieces are read one by one.
 
-    Warnings at the top of the answer, in `envelope`, are each of its orders' too.
+    Warnings at the top of the answer, in `envelope`, belong to each of its orders too.
 
-    PartlyRefusedError when the carrier took any part of it and refused another. UnknownOutcomeError when
-    it took the order and the numbers are not all there: the look-up will tell.
+    The result is PartlyRefusedError when the carrier accepted one part of the order and refused another. It
+    is UnknownOutcomeError when the carrier accepted the order and numbers are missing: a look-up must find
+    them.
     """
     places = {parcel.reference: place for place, parcel in enumerate(order.parcels)}
     ours = sorted(
@@ -197,9 +198,9 @@ def created(order: Order, answer: OrderAnswer, envelope: Envelope) -> Confirmed 
 
 
 def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
-    """What an answer without errors makes of an order; a parcel alone has the order's own numbers.
+    """Return the result of an answer without errors; a single parcel has the order's own numbers.
 
-    Mismatch when the pieces are not the order's; Pending while a number is missing.
+    It is Mismatch when the pieces are not the order's, and Pending while a number is missing.
     """
     if answer.order_id is None:
         return Pending(reason="UBI has not given an order number yet")
@@ -240,7 +241,7 @@ def result(order: Order, answer: OrderAnswer) -> Confirmed | Pending | Mismatch:
 
 
 def with_warnings(confirmed: Confirmed, envelope: Envelope) -> Confirmed:
-    """The confirmation with the warnings at the top of the answer it came in."""
+    """Return the confirmation with the warnings at the top of its answer."""
     warnings = (*_notices("", envelope.warnings), *confirmed.warnings)
     return msgspec.structs.replace(confirmed, warnings=tuple(dict.fromkeys(warnings)))
 
@@ -250,7 +251,7 @@ def _notices(pointer: str, warnings: Iterable[Trouble]) -> list[Notice]:
 
 
 def _details(answer: OrderAnswer) -> dict[str, Any]:
-    """What else the carrier answered, by its own names; nothing that is empty."""
+    """Return what else the carrier answered, by its own names, without empty values."""
     details: dict[str, Any] = {
         "connoteId": answer.connote_id,
         "extraProperty": {name: value for name, value in answer.extra_property.items() if value is not None},
@@ -264,7 +265,7 @@ def _details(answer: OrderAnswer) -> dict[str, Any]:
 
 
 def unwrapped(entry: Any) -> Any:
-    """The order inside an entry of `queryorders`, wherever clients have seen it: `order`, `data.order`."""
+    """Return the order inside an entry of `queryorders`, at the places where clients have seen it."""
     if not isinstance(entry, Mapping):
         return entry
     inner = entry.get("order")
@@ -278,7 +279,7 @@ def unwrapped(entry: Any) -> Any:
 
 
 def result_of_found(order: Order, found: FoundOrder) -> OrderResult:
-    """What an order that was found under our reference makes of ours: only our own is adopted."""
+    """Return the result of an order that was found under our reference: only our own is adopted."""
     if not is_ours(order, found):
         return Mismatch(
             detail="another order stands under this reference", carrier_order_number=found.order_id
@@ -287,10 +288,10 @@ def result_of_found(order: Order, found: FoundOrder) -> OrderResult:
 
 
 def is_ours(order: Order, found: FoundOrder) -> bool:
-    """Whether service and address of a found order are those of ours (assumed to be enough).
+    """Return whether service and address of a found order are those of ours (assumed to be enough).
 
-    Compared by letters and digits alone, as the carrier removes special characters; a field that the
-    carrier does not tell is passed over, save the service and the first line.
+    Only letters and digits are compared, because the carrier removes special characters. A field that the
+    carrier leaves out does not count, except the service and the first line.
     """
     if found.service_code is None or found.address_line1 is None:
         return False

@@ -43,7 +43,7 @@ class Client:
     def _once(self, call: Call, body: bytes | None, number: str) -> Envelope:
         credentials = self.login.credentials
         method = _METHODS.get(call, "POST")
-        # What is signed is what is called, to the letter.
+        # The signed URL is exactly the URL that is called.
         url = self.login.base_url + self.login.settings.path(call).replace("{id}", quote(number, safe=""))
         headers = {
             **signed_headers(credentials.token, credentials.secret, method, url, self._clock()),
@@ -84,7 +84,7 @@ def _passing(request: Request, what: str) -> CarrierError:
 
 
 def http_date(moment: datetime) -> str:
-    """`moment` as RFC 1123 wants it, always in GMT.
+    """Return `moment` in the form of RFC 1123, always in GMT.
 
     >>> http_date(datetime(2021, 11, 4, 3, 39, 28, tzinfo=UTC))
     'Thu, 04 Nov 2021 03:39:28 GMT'
@@ -93,13 +93,13 @@ def http_date(moment: datetime) -> str:
 
 
 def signature(secret: str, method: str, date: str, url: str) -> str:
-    """The signature of one request in standard Base64; `url` exactly as it is called."""
+    """Return the signature of one request in standard Base64; `url` is exactly as it is called."""
     text = f"{method}\n{date}\n{url}"
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
 
 
 def signed_headers(token: str, secret: str, method: str, url: str, at: datetime) -> dict[str, str]:
-    """The headers that sign a request made at `at`."""
+    """Return the headers that sign a request made at `at`."""
     date = http_date(at)
     return {
         "Authorization": f"WallTech {token}:{signature(secret, method, date, url)}",

@@ -111,7 +111,7 @@ POINTERS: dict[str, str] = _spread({
     "400001-400003": "/parcels",
     "400004": "/parcels/0/reference",
 })  # fmt: skip
-"""Where in our body the field is that an error code names (public, LB_UBICarrierAPI)."""
+"""By error code: the pointer to the field of our body that it names (public, LB_UBICarrierAPI)."""
 
 SERVICES_LISTED = "GET /v1/carriers/ubi/services lists the account's services."
 
@@ -141,11 +141,11 @@ MEANINGS = {
     NOT_DELETABLE: "UBI has closed the order, so it can no longer be cancelled",
     NOT_PERMITTED: "UBI does not permit this account to act on the order",
 }
-"""What the refusals of a later change mean, for those who cannot read the carrier's own words (public)."""
+"""What refusals of a later change mean, in our words, because the carrier's own are hard to read (public)."""
 
 REASONS = {
     UNKNOWN_ORDER: Refusal.UNKNOWN_ORDER,
     NOT_DELETABLE: Refusal.ALREADY_CLOSED,
     NOT_PERMITTED: Refusal.NOT_PERMITTED,
 }
-"""The same refusals in the words that carriers share. What cannot be deleted has been closed (public)."""
+"""The same refusals as reasons that carriers share. An order that cannot be deleted is closed (public)."""

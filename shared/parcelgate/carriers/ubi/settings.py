@@ -44,7 +44,7 @@ PATHS = {
 
 
 class Overrides(AccountSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a UBI account. Each says what it means."""
+    """The settings of a UBI account. The text below each setting says what it means."""
 
     # `{id}` in a path is the order's number.
     PATHS = PATHS
@@ -60,11 +60,11 @@ class Overrides(AccountSettings, frozen=True, kw_only=True, forbid_unknown_field
     list is not given).
     """
     update_as_list: bool = True
-    """Whether an update is sent as a list of one order, as a create is, or as the bare order."""
+    """Whether an update is sent as a list of one order, as a create is, or as the order alone."""
 
 
 class CarrierSettings(Overrides, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The same with the account's own addresses, for orders that name none.
+    """Return the same settings with the account's own addresses, for orders that name none.
 
     Without a return address none is sent, although the given table calls it mandatory: the given samples
     leave it out too (assumed).

@@ -23,9 +23,9 @@ MAX_ORDERS = 300
 MAX_TRACKED = 30
 """Numbers in one tracking call (public: error 950003)."""
 WAREHOUSE_NUMBER_LENGTH = 50
-"""The carrier cuts a longer one (given table); so do we, and say so."""
+"""The carrier cuts a longer number (given table); so do we, with a warning."""
 SMALLEST_VOLUME = Decimal("0.01")
-"""In cubic metres (given table)."""
+"""The smallest volume, in cubic metres (given table)."""
 
 
 # Sent.
@@ -123,7 +123,7 @@ SHARED: tuple[Row, ...] = (
     Row("returnOption", "/options/return_option", longest=100),
     *_TAX_NUMBERS,
 )
-"""What an order and each of its pieces say alike: service, options, customs and addresses."""
+"""The fields that an order and each of its pieces share: service, options, customs and addresses."""
 
 RETURN: tuple[Row, ...] = (
     Row("returnName", "/return_to/name", True, 50),
@@ -157,7 +157,7 @@ PARCEL: tuple[Row, ...] = (
     Row("invoiceCurrency", "{value}", True, 3, copied=False),
     Row("sku", "{parcel}/sku_on_label", longest=128),
 )
-"""What each piece has of its own. The table gives an order and its pieces the same fields."""
+"""The fields that each piece has of its own. The table gives an order and its pieces the same fields."""
 
 ITEM: tuple[Row, ...] = (
     Row("itemNo", "{item}/number", True, 128),
@@ -195,7 +195,7 @@ class HoldRequest(Sent):
 
 
 def encode(body: Sent | Mapping[str, Any] | Iterable[Mapping[str, Any] | str]) -> bytes:
-    """The JSON of a body, its decimals as numbers digit by digit."""
+    """Return the JSON of a body, decimals as numbers with all their digits."""
     if isinstance(body, Sent):
         body = body.fields()
     return encoded(body if isinstance(body, Mapping) else [*body])
@@ -228,14 +228,14 @@ Troubles = Annotated[tuple[Trouble, ...], BeforeValidator(_troubles)]
 
 
 class Answer(Read):
-    """What every answer, and every entry of one, says of itself."""
+    """The fields that every answer, and every entry of one, has."""
 
     status: Text = None
     errors: Troubles = ()
 
 
 class Entry(Answer):
-    """An entry of `data` that names its order; that of a manifest, a hold or a deletion says no more."""
+    """An entry of `data` that names its order; in a manifest, a hold or a deletion it has nothing else."""
 
     order_id: Text = None
     reference_no: Text = None
@@ -243,7 +243,7 @@ class Entry(Answer):
 
 
 class OrderAnswer(Entry):
-    """What became of one order or one piece."""
+    """The result of one order or one piece."""
 
     warnings: Troubles = ()
     connote_id: Text = None
@@ -252,7 +252,7 @@ class OrderAnswer(Entry):
 
 
 class FoundOrder(OrderAnswer):
-    """An order as `queryorders` tells it (assumed: the fields of the create, and the numbers)."""
+    """An order in the answer of `queryorders` (assumed: the fields of the create, and the numbers)."""
 
     service_code: Text = None
     recipient_name: Text = None
@@ -299,16 +299,16 @@ class ServiceAnswer(Read):
 
 
 class Envelope(Answer):
-    """The outside of every answer. The entries of `data` are read one by one."""
+    """The envelope of every answer. The entries of `data` are read one by one."""
 
     warnings: Troubles = ()
     data: Annotated[tuple[Any, ...], BeforeValidator(_list)] = ()
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """The outside of an answer; a bare list (the older calls) counts as its `data`.
+    """Return the envelope of an answer; a list alone (the older calls) counts as its `data`.
 
-    Raises UnreadableError for everything that is not eTower's, an answer of half its length included.
+    Raises UnreadableError for everything that is not eTower's answer, also for half an answer.
     """
     try:
         content: Any = decoded(body)
@@ -323,7 +323,7 @@ def read_envelope(body: bytes) -> Envelope:
 
 
 def read_each[T: BaseModel](model: type[T], entries: Iterable[Any]) -> list[T]:
-    """The entries that can be read as `model`; the others are left out."""
+    """Return the entries that can be read as `model`; the others are left out."""
     read = []
     for entry in entries:
         try:

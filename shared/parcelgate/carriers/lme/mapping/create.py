@@ -24,7 +24,7 @@ def create(
     now: datetime,
     is_update: bool = False,
 ) -> wire.OrderCreate:
-    """The order as createOrder wants it. `order` has passed `validation.examine` on this account.
+    """Return the order in the form of createOrder. `order` has passed `validation.examine` on this account.
 
     A changed order has the same fields, and LME's number (assumed).
     """
@@ -52,13 +52,13 @@ def create(
 
 
 def cargo(order: Order) -> str | None:
-    """What is in the parcel: the customs description, else the parcel's own (assumed)."""
+    """Return what is in the parcel: the customs description, else the parcel's own (assumed)."""
     described = order.customs.description if order.customs else None
     return described or order.parcels[0].description or None
 
 
 def window(order: Order, settings: CarrierSettings, now: datetime) -> tuple[str, str]:
-    """`preTimeStart` and `preTimeEnd` in the account's zone; tomorrow's usual hours when none is given."""
+    """Return `preTimeStart` and `preTimeEnd` in the account's zone; by default tomorrow's usual hours."""
     given = order.options.delivery_window
     if given is not None:
         begins, ends = given.from_.astimezone(settings.zone), given.to.astimezone(settings.zone)

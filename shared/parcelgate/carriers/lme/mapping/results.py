@@ -58,7 +58,10 @@ def confirmed(order: Order, data: wire.OrderData) -> Confirmed | Mismatch | Pend
 
 
 def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> OrderResult:
-    """What LME has under our reference. Only our own order is adopted, and only a live one."""
+    """Return what LME has under our reference.
+
+    Only our own order is adopted, and only if it is not cancelled.
+    """
     result = confirmed(order, data)
     if not isinstance(result, Confirmed):
         return result
@@ -74,7 +77,7 @@ def found(order: Order, data: wire.OrderData, settings: CarrierSettings) -> Orde
 
 
 def _is_ours(order: Order, receiver: wire.Party) -> bool:
-    """Whether the receiver is ours: what LME does not tell, or masks, is passed over (assumed)."""
+    """Return whether the receiver is ours; fields that LME leaves out or masks do not count (assumed)."""
     to = order.ship_to
     pairs = ((receiver.contact, to.name), (receiver.address, lines(to)), (receiver.post_code, to.postcode))
     return all(
@@ -89,6 +92,6 @@ _ELSEWHERE = {
 
 
 def _rest(data: wire.OrderData) -> dict[str, Any]:
-    """What LME added, by its own names: plain values alone, decimals as text."""
+    """Return what LME added, by its own names: only plain values, decimals as text."""
     fields = {**data.model_dump(by_alias=True, exclude={"receiver"}), **(data.model_extra or {})}
     return plain_details(fields, _ELSEWHERE)

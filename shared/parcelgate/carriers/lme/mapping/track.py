@@ -22,9 +22,9 @@ from parcelgate.domain.trackings import (
 
 
 def histories(number: str, answer: wire.Answer, settings: CarrierSettings) -> tuple[list[ParcelHistory], int]:
-    """The journey in a route of either version, and how many of its events cannot be read.
+    """Return the journey in a route of either version, and how many of its events cannot be read.
 
-    Behind it come the journeys of other orders, if the route tells any.
+    After it come the journeys of other orders, if the route has any.
     """
     routes = wire.objects(answer.data, "orderRoutes", "orderRouteList", "routes", "list") or []
     entries: dict[str, list[wire.RouteEvent]] = {number_key(number): []}
@@ -48,7 +48,7 @@ def pushed(fields: Mapping[str, Any], settings: CarrierSettings) -> tuple[Parcel
 
 
 def channel(fields: Mapping[str, Any]) -> str | None:
-    """Whose orders a push is about, in small letters: the app key (public: "same as appkey")."""
+    """Return the app key whose orders a push is about, in small letters (public: "same as appkey")."""
     app_key = wire.RouteEvent.model_validate(fields).channel
     return app_key.casefold() if app_key else None
 
@@ -109,19 +109,19 @@ def _proof(
 
 
 def _code(route: wire.RouteEvent) -> str:
-    """The code by which an event is understood: `eventCode`, else an `action` that is known."""
+    """Return the code that says what an event means: `eventCode`, else an `action` that is known."""
     names = [name for name in (route.event_code, route.action) if name]
     known = next((name for name in names if codes.action(name)), None)
     return (known or (names[0] if names else "")).strip().casefold()
 
 
 def event(route: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | None:
-    """One event; None without a readable time. A code in no table has no status (never guessed).
+    """Return one event; None without a readable time. A code in no table has no status (never guessed).
 
     The newer names win: `eventCode` over `action`, `eventTime` over `operatorTime`, `event` over
-    `routingDescription` (public: the old ones are marked so). An `action` that is known tells what an
-    `eventCode` means that is not. One event may come with `orderLocation`, with city and state, or with
-    neither, so the place is no part of what it is known by.
+    `routingDescription` (public: the old ones are marked so). A known `action` says what an unknown
+    `eventCode` means. One event may come with `orderLocation`, with city and state, or with neither, so the
+    place is not part of its identity.
     """
     moment = read_moment(route, settings)
     if moment is None:
@@ -152,11 +152,11 @@ def event(route: wire.RouteEvent, settings: CarrierSettings) -> TrackingEvent | 
 
 
 def read_moment(route: wire.RouteEvent, settings: CarrierSettings) -> Moment | None:
-    """When an event happened: its time in `timeZone`; without a readable zone by `utcOperatorTime`.
+    """Return when an event happened: its time in `timeZone`; without a readable zone by `utcOperatorTime`.
 
-    Of an hour that its zone has twice, the one that `utcOperatorTime` is nearer to. Where nothing tells the
-    zone, the time is taken for the account's and marked as local. `updateTime` stands in where an event has
-    no other time.
+    If its zone has the hour twice, the one nearer to `utcOperatorTime` counts. If nothing names the zone, the
+    time is read in the account's zone and marked as local. `updateTime` is used if an event has no other
+    time.
     """
     texts = (route.event_time, route.operator_time, route.update_time, route.updated_time)
     local = next((time for text in texts[:2] if (time := read_time(text))), None)
@@ -180,7 +180,7 @@ def read_moment(route: wire.RouteEvent, settings: CarrierSettings) -> Moment | N
 
 
 def _between(local: datetime, in_utc: datetime) -> tzinfo | None:
-    """The zone that makes of the local time the one in UTC, where that is a zone there can be."""
+    """Return the offset between the local time and the time in UTC, if there can be such a zone."""
     away = local - in_utc.replace(tzinfo=None)
     whole = away % timedelta(minutes=15) == timedelta(0)
     return timezone(away) if whole and abs(away) <= timedelta(hours=14) else None

@@ -38,7 +38,7 @@ _VERBATIM = frozenset(
 _OF_FEW_LETTERS = frozenset(row.source for row in (*SHARED, *ITEM) if row.letters is not Letters.ANY)
 _FRENCH = frozenset("àâäæçéèêëîïôöœùûüÿÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸ")
 
-# Format and control characters, and what the pictures on a phone's keyboard are made of.
+# Format and control characters, and the characters of emoji.
 _PICTURE = re.compile(
     "["
     "\U0001f000-\U0001faff\U000e0000-\U000e007f\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff"
@@ -68,16 +68,18 @@ def unprintables(text: str) -> list[str]:
 
 
 def readable(character: str) -> bool:
-    """English and French letters, digits, and everything that is no letter at all."""
+    """Return whether these are English or French letters, digits, or no letters at all."""
     if character.isascii() or character in _FRENCH:
         return True
     return unicodedata.category(character)[0] not in "LM" and not character.isdecimal()
 
 
 def transliterated(text: str) -> str:
-    """The text in English and French letters, if it can be: `Łucja` is `Lucja`. Other scripts stay.
+    """Return the text in English and French letters, if possible: `Łucja` becomes `Lucja`.
 
-    A reader of the label must know the name again, so that only Latin letters are written by others.
+    Other scripts stay.
+
+    A reader of the label must recognise the name, so only Latin letters are replaced.
     """
     if all(readable(character) for character in text):
         return text
@@ -105,10 +107,10 @@ def _spelt(character: str) -> str:
 
 
 def prepared(order: Order, settings: CarrierSettings) -> Prepared:
-    """The order with the account's addresses filled in and every text made printable.
+    """Return the order with the account's addresses filled in and every text made printable.
 
-    Where UBI takes few letters (table), others are written in those. A country without states gets the city
-    as its state, since UBI wants one (table), and a volume is no less than UBI's smallest.
+    If UBI takes few letters (table), others are replaced by those. A country without states gets the city
+    as its state, since UBI requires one (table), and a volume is at least UBI's smallest.
     """
     writer = _Writer()
     ship_from = order.ship_from or settings.ship_from
@@ -201,7 +203,7 @@ class Sourced[T](NamedTuple):
 
 
 def _ways(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """Of the rows whose value goes out as it is: the name on the wire and the attributes that lead to it."""
+    """For the rows whose value goes out as it is: the name on the wire and the attributes that lead to it."""
     return [(row.name, row.source.split("/")[1:]) for row in rows if row.copied]
 
 
@@ -214,10 +216,12 @@ _OF_ORDER, _OF_EXTEND, _OF_PARCEL, _OF_ITEM = (
 
 
 def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False) -> dict[str, Any]:
-    """The body for an order that was `prepared`. Total: what is missing is left out, `validation` says so.
+    """Return the body for an order that was `prepared`.
+
+    Missing values are left out; `validation` reports them.
 
     One parcel goes out as a plain order. Several are `pieces` under a master, which carries the order's
-    reference, all items and the sums, or repeats the first piece where the account wants it so. An
+    reference, all items and the sums, or repeats the first piece if the account says so. An
     update names the order and its pieces by the carrier's numbers.
     """
     shared = _shared(order)
@@ -235,7 +239,7 @@ def wire_order(order: Order, settings: CarrierSettings, *, update: bool = False)
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that say anything: a zero does, a false or an empty text does not."""
+    """Return the fields that have a value: a zero is one, a false or an empty text is none."""
     return {
         name: value
         for name, value in members.items()
@@ -297,7 +301,7 @@ def _sums(parcels: Sequence[Parcel]) -> dict[str, Any]:
 
 
 def _weighed(weight: Weight) -> dict[str, Any]:
-    """Weight in the unit it came in; ounces, which eTower has not, as pounds."""
+    """Return the weight in the unit it came in; ounces, which eTower does not have, as pounds."""
     if weight.unit is WeightUnit.OZ:
         # Divided by 16 and not converted to grams, because an ounce is exactly 0.0625 lb.
         weight = Weight(weight.value / 16, WeightUnit.LB)
@@ -330,16 +334,16 @@ def _declared(order: Order, place: int | None = None) -> dict[str, Any]:
 
 
 def description(order: Order, place: int | None = None) -> Sourced[str]:
-    """The description of the order, or of the piece at `place`.
+    """Return the description of the order, or of the piece at `place`.
 
-    The order's own is the customs declaration's, else its first item's; a piece's is the parcel's own,
-    else its first item's. What one lacks it takes from the other.
+    The order's description is the customs declaration's, else its first item's. A piece's is the parcel's
+    own, else its first item's. If one of them has none, it takes the other's.
     """
     return _described(order, place, "description")
 
 
 def native_description(order: Order, place: int | None = None) -> Sourced[str]:
-    """The same for the description in the sender's language."""
+    """Return the same for the description in the sender's language."""
     return _described(order, place, "native_description")
 
 
@@ -365,7 +369,7 @@ def _described(order: Order, place: int | None, field: str) -> Sourced[str]:
 
 
 def parcel_value(order: Order, place: int) -> Sourced[Money]:
-    """What a parcel is worth: the sum of its items; without items, its declared value."""
+    """Return the value of a parcel: the sum of its items; without items, its declared value."""
     parcel = order.parcels[place]
     if not parcel.items:
         return Sourced(parcel.declared_value, f"/parcels/{place}/declared_value")
@@ -375,7 +379,7 @@ def parcel_value(order: Order, place: int) -> Sourced[Money]:
 
 
 def order_value(order: Order) -> Sourced[Money]:
-    """What the whole order is worth: the customs value, else the sum of its parcels."""
+    """Return the value of the whole order: the customs value, else the sum of its parcels."""
     parts = [parcel_value(order, place) for place in range(len(order.parcels))]
     known = [part.value for part in parts if part.value is not None]
     total = Money(sum((value.amount for value in known), Decimal(0)), known[0].currency) if known else None
@@ -388,7 +392,7 @@ def order_value(order: Order) -> Sourced[Money]:
 
 
 def sender_tax_id(order: Order) -> Sourced[str]:
-    """The customs declaration's, else the sender's own."""
+    """Return the tax number of the customs declaration, else the sender's own."""
     if order.customs is not None and order.customs.sender_tax_id:
         return Sourced(order.customs.sender_tax_id, "/customs/sender_tax_id")
     if order.ship_from is not None and order.ship_from.tax_id:

@@ -15,11 +15,11 @@ from parcelgate.domain.trackings import TrackingEvent, number_key
 def histories(
     asked: Sequence[str], answers: Sequence[TrackAnswer], settings: CarrierSettings
 ) -> tuple[list[ParcelHistory], int]:
-    """The journey of every number asked about, oldest event first, and how many events had to be set aside.
+    """Return the journey of each number asked about, oldest event first, and how many events are unreadable.
 
-    An answer speaks of a parcel by its number, its reference or the `orderId`, whichever it carries (public:
-    `orderId` alone). What is of none of the numbers asked about comes behind those, under all its names: the
-    caller knows the parcels by more names than by their numbers.
+    An answer names a parcel by its number, its reference or the `orderId` (public: `orderId` alone). Journeys
+    of other names come after those, under all their names, because the caller knows more names of its
+    parcels.
     """
     spelt = {number_key(number): number for number in asked}
     events: dict[str, list[TrackingEvent]] = {number: [] for number in asked}
@@ -49,9 +49,9 @@ def histories(
 
 
 def _dated(entries: Sequence[EventAnswer]) -> list[EventAnswer]:
-    """The entries, each that has no time with that of its neighbour: so every poll dates it alike.
+    """Return the entries; one without a time gets its neighbour's, so that every poll gives it the same time.
 
-    Preferred is the one that stands behind it: the newest event comes first (inferred).
+    The neighbour after it is preferred, because the newest event comes first (inferred).
     """
     dated = [*entries]
     nearest: dict[str | None, EventAnswer] = {}
@@ -66,7 +66,7 @@ def _dated(entries: Sequence[EventAnswer]) -> list[EventAnswer]:
 
 
 def event(answer: EventAnswer, settings: CarrierSettings) -> TrackingEvent | None:
-    """One event, its time read in its own zone; None when it has no readable time."""
+    """Return one event, its time read in its own zone; None when it has no readable time."""
     moment = read_time(answer.event_time)
     if moment is None:
         return None
