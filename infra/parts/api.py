@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
-from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.constructs.access import Access, acknowledge
+from infra.constructs.access import Access, acknowledge, allow
 from infra.constructs.functions import LambdaFunctions
 from infra.parts.batches import Batches
 from infra.parts.foundation import Foundation
@@ -130,15 +131,9 @@ class HttpApi(Construct):
             identity_source=["$request.header.Authorization"],
             results_cache_ttl=Duration.seconds(30),
         )
-        behind = {
-            name: integrations.HttpLambdaIntegration(
-                # One permission for each function, and not one for each of its routes.
-                f"To-{name}",
-                self._functions.by_name[name],
-                scope_permission_to_route=False,
-            )
-            for name in dict.fromkeys(function_of(route.key) for route in self._routes)
-        }
+        names = list(dict.fromkeys(function_of(route.key) for route in self._routes))
+        role = self._make_role([self._functions.by_name[name] for name in names])
+        behind = {name: _Integration(f"To-{name}", self._functions.by_name[name], role) for name in names}
         if self._settings.local:
             # The emulator's addresses have a path prefix that is not in the request.
             for name in behind:
@@ -156,6 +151,19 @@ class HttpApi(Construct):
             if route.open:
                 acknowledge(added[0], "Open by contract, and throttled.", "AwsSolutions-APIG4")
         return routes
+
+    def _make_role(self, functions: Sequence[lambda_.Function]) -> iam.Role:
+        """Let the gateway call these functions: one role in place of a permission on each function."""
+        statement = allow("lambda:InvokeFunction", on=[function.function_arn for function in functions])
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "apigateway.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            ),
+            inline_policies={"invoke": iam.PolicyDocument(statements=[statement])},
+        )
 
     def _add_stage(self, routes: Sequence[apigateway.HttpRoute]) -> None:
         settings = self._settings
@@ -190,6 +198,31 @@ class HttpApi(Construct):
     def _throttle(self, route: Route) -> Throttle:
         limit: Throttle = getattr(self._settings, f"{route.throttle}_throttle")
         return limit
+
+
+class _Integration(apigateway.HttpRouteIntegration):
+    """A function behind routes, which the gateway calls in a role of its own.
+
+    CDK's integration of a function has no role: it adds a permission to the function.
+    """
+
+    def __init__(self, id: str, function: lambda_.Function, role: iam.Role) -> None:
+        super().__init__(id)
+        self._function = function
+        self._credentials = apigateway.IntegrationCredentials.from_role(role)
+
+    def bind(
+        self,
+        *,
+        route: apigateway.IHttpRoute,  # noqa: ARG002 - CDK gives it
+        scope: Construct,  # noqa: ARG002 - CDK gives it
+    ) -> apigateway.HttpRouteIntegrationConfig:
+        return apigateway.HttpRouteIntegrationConfig(
+            type=apigateway.HttpIntegrationType.AWS_PROXY,
+            payload_format_version=apigateway.PayloadFormatVersion.VERSION_2_0,
+            uri=self._function.function_arn,
+            credentials=self._credentials,
+        )
 
 
 def _limits(throttle: Throttle) -> dict[str, int]:

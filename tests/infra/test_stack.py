@@ -21,7 +21,29 @@ def test_the_stack_has_room_to_grow(aws: Template) -> None:
     assert len(aws.json["Resources"]) < 300
 
 
-def test_a_function_is_let_in_once_and_not_for_each_of_its_routes(aws: Template) -> None:
+def test_the_gateway_calls_the_functions_of_its_routes_in_a_role_that_may_do_nothing_else(
+    aws: Template,
+) -> None:
+    (role,) = [
+        each
+        for each in aws.properties("IAM::Role")
+        if "apigateway.amazonaws.com" in written(each["AssumeRolePolicyDocument"])
+    ]
+    (policy,) = role["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    behind = [each["IntegrationUri"] for each in aws.properties("ApiGatewayV2::Integration")]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert sorted(map(written, statement["Resource"])) == sorted(map(written, behind))
+    assert {written(each["CredentialsArn"]) for each in aws.properties("ApiGatewayV2::Integration")} == {
+        written({"Fn::GetAtt": [name, "Arn"]})
+        for name, each in aws.json["Resources"].items()
+        if each.get("Properties") == role
+    }
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_only_the_authorizer_and_the_backstop_are_let_in_by_a_permission(aws: Template) -> None:
     permissions = aws.properties("Lambda::Permission")
     let_in = [written(each["FunctionName"]) for each in permissions]
     assert len(let_in) == len(set(let_in))
