@@ -13,14 +13,15 @@ from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
 from parcelgate.http.pages import docs_page, problem_page
 from parcelgate.http.resources.catalogue import CarrierList, Health
+from parcelgate.runtime import runtime
 
 api = Api("describe_service")
 
 
 @api.route
 def read_health(request: Request) -> Answer:  # noqa: ARG001 - a route's form
-    """Give a sign of life."""
-    return answer(Health("ok", parcelgate.__version__))
+    """Give a sign of life, and say which carriers are down."""
+    return answer(Health("ok", parcelgate.__version__, runtime.carrier_health.states()))
 
 
 @api.route

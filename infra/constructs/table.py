@@ -92,6 +92,15 @@ class ProtectedTable(dynamodb.Table):
             )
         return access(*statements, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.table_name})
 
+    def partition_access(self, operation: str, *, partition: str, variable: str) -> Access:
+        """One operation on the items of one partition, and on no others."""
+        read = iam.PolicyStatement(
+            actions=[f"dynamodb:{operation}"],
+            resources=[self.table_arn],
+            conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}},
+        )
+        return access(read, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.table_name})
+
     def stream_access(self) -> Access:
         """Reading the table's stream."""
         reads = ("DescribeStream", "GetRecords", "GetShardIterator")

@@ -86,7 +86,7 @@ def add_api_functions(
         "ask_aggregator": [settles, accounts],
         "read_trackings": [table("GetItem", "BatchGetItem", query=LISTS)],
         "read_events": [base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS)],
-        "describe_service": [],
+        "describe_service": [base.store.circuits_access()],
         "ingest_webhook": [changes, accounts],
     }
     for name, accesses in given.items():

@@ -10,6 +10,7 @@ from constructs import Construct
 from infra.constructs.access import Access, access, allow
 from infra.constructs.table import ProtectedTable
 from infra.settings import Settings
+from parcelgate.store.limits import DOWN
 from parcelgate.store.lists import EVENT_PARTITIONS, PARTITIONS
 
 LISTS = tuple(PARTITIONS)
@@ -62,6 +63,10 @@ class Store(Construct):
     def access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the main table itself, such as `GetItem`, and queries of these indexes."""
         return self.table.access(*operations, query=query, variable="TABLE")
+
+    def circuits_access(self) -> Access:
+        """Reading which carriers are down, and nothing else of the main table."""
+        return self.table.partition_access("Query", partition=DOWN, variable="TABLE")
 
     def events_access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the events table, and queries of these indexes."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.links import LabelViewer
     from parcelgate.services.labels.printing import PrintoutWorker
     from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
+    from parcelgate.services.operator.health import CarrierHealth
     from parcelgate.services.operator.sweep import Sweep
     from parcelgate.services.orders.cancel import Canceller
     from parcelgate.services.orders.change import OrderChanger, OrderHolder
@@ -432,6 +433,13 @@ class Runtime:
             rendering=rendering,
         )
         return StreamRouter(sqs=client("sqs"), announcer=announcer, settings=self.settings)
+
+    @cached_property
+    def carrier_health(self) -> "CarrierHealth":
+        """Says which carriers are down."""
+        from parcelgate.services.operator.health import CarrierHealth
+
+        return CarrierHealth(self.table)
 
     @cached_property
     def sweep(self) -> "Sweep":

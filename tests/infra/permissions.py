@@ -93,7 +93,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "events table by_subject": {"dynamodb:Query"},
         "events table by_tracking_type": {"dynamodb:Query"},
     },
-    "describe_service": {},
+    "describe_service": {"table": {"dynamodb:Query"}},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
     "process_webhook": {
         "table": CHANGE | {"dynamodb:BatchGetItem"},

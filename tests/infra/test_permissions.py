@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers import registry
+from parcelgate.store.limits import DOWN
 from tests.infra.conftest import Template, written
 from tests.infra.permissions import (
     ASKED_BY_LAMBDA,
@@ -161,15 +162,22 @@ def test_a_round_of_polls_may_be_started_by_the_scheduler_and_calls_its_worker_a
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
+def test_who_is_asked_by_everybody_reads_nothing_but_which_carriers_are_down(aws: Template) -> None:
+    (statement,) = [each for each in aws.statements("describe_service") if each["Action"] == "dynamodb:Query"]
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [DOWN]}}
+
+
 def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str, set[str]]:
     """Actions by resource; nothing may be denied, conditioned or said in another way.
 
-    The one condition is that a key is used through DynamoDB.
+    The conditions are that a key is used through DynamoDB, and that a table is read in one partition alone.
     """
     allowed: dict[str, set[str]] = defaultdict(set)
     for statement in statements:
         through = ""
-        if "Condition" in statement:
+        if "ForAllValues:StringEquals" in statement.get("Condition", {}):
+            assert set(statement["Condition"]["ForAllValues:StringEquals"]) == {"dynamodb:LeadingKeys"}
+        elif "Condition" in statement:
             ((operator, (condition,)),) = (
                 (name, given.items()) for name, given in statement["Condition"].items()
             )

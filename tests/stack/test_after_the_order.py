@@ -45,6 +45,8 @@ def test_orders_are_held_and_closed_and_stay_as_they_are_then(shop: Shop) -> Non
 
     assert closed.status_code == 201, closed.text
     assert [entry["status"] for entry in closed.json()["orders"]] == ["closed", "closed"]
+    manifest = shop.http.get(f"/v1/manifests/{closed.json()['id']}")
+    assert (manifest.status_code, manifest.json()) == (200, closed.json())
     change = shop.http.patch(f"/v1/orders/{first}", json={"ship_to": {"city": "Dandenong"}})
     assert (change.status_code, change.json()["code"]) == (409, "cannot_change")
     cancel = shop.http.post(f"/v1/orders/{first}/cancel")

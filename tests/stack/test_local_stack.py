@@ -6,7 +6,9 @@ from local.stack.stack import Stack
 def test_the_api_and_the_carriers_answer(stack: Stack) -> None:
     key = {"Authorization": f"Bearer {stack.api_key}"}
 
-    assert httpx.get(f"{stack.api_url}/v1/health").is_success
+    health = httpx.get(f"{stack.api_url}/v1/health").json()
+    assert health["status"] == "ok"
+    assert "unknown" not in health["carriers"].values(), "its function may read which carriers are down"
     assert httpx.get(f"{stack.api_url}/v1/carriers", headers=key).is_success
     assert httpx.get(f"{stack.sandbox_url}/_sandbox/ledger").is_success
 

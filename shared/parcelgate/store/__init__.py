@@ -1,8 +1,8 @@
 """The store: one DynamoDB table, and every way in which it is read.
 
 Keys are `pk` and `sk`. Every `pk` begins with the tenant, `T#<tenant>#`, save the routing items `KEY#`
-and `HOOK#`, which hold no more than the way to a tenant, and the partitions of the due index. Nothing is
-ever scanned.
+and `HOOK#`, which hold no more than the way to a tenant, `DOWN`, which names carriers alone, and the
+partitions of the due index. Nothing is ever scanned.
 
 =====================  ==============================================  =========  ====================
 item                   pk                                              sk         what else is in it
@@ -34,6 +34,7 @@ proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF    
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
+open circuit           DOWN                                            c#hash     until when it is shown
 =====================  ==============================================  =========  ====================
 
 Four sparse indexes. The lists' indexes project `carrier` and no documents, so that a change of an order
@@ -91,6 +92,7 @@ a webhook; whose a proof is                 GetItem; the failed condition of a p
 parked webhooks                             Query by_time (T#t#PARKED), BatchGetItem
 platform token of an account                GetItem, consistent
 limits of an account                        UpdateItem, conditional
+carriers that are down                      Query pk DOWN, consistent
 ==========================================  ===================================================
 
 An item has one place in each index. What is in more lists of an index has an entry for each, a small item in

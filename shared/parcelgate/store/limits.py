@@ -15,8 +15,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from parcelgate.store import keys
-from parcelgate.store.calls import ConditionFailedError, Items
+from parcelgate.store.calls import ConditionFailedError, Items, epoch
 
+DOWN = "DOWN"
+"""The partition of the circuits that are open, of all tenants. Its items name the carrier alone."""
 _SK = "LIMITS"
 _LOOKS = 6
 _OPEN = "attribute_not_exists(down_until) AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
@@ -54,6 +56,7 @@ class AccountLimits:
         self._account = tenant, carrier, account
         sort_key = _SK if lane is None else f"LANE#{lane}"
         self._key = {"pk": keys.key(tenant, _SK, carrier, account), "sk": sort_key}
+        self._shown = {"pk": DOWN, "sk": f"{carrier}#{keys.digest(tenant, account)}"}
 
     def lane(self, name: str) -> "AccountLimits":
         """The bucket of the account's calls of one kind."""
@@ -131,6 +134,14 @@ class AccountLimits:
         """The probe was not made. Another call may try."""
         self._items.update(self._key, {}, ["probe_until"])
 
+    def show_down(self, until: datetime) -> None:
+        """Let everybody know that the carrier is down for this account, until then or `show_up`."""
+        self._items.update(self._shown, {"until": _ms(until), "expires_at": epoch(until)})
+
+    def show_up(self) -> None:
+        """Let everybody know that the carrier answers this account again."""
+        self._items.update(self._shown, {"until": 0})
+
     def rest(self, at: datetime, duration: timedelta) -> None:
         """The carrier asked for a pause of that length."""
         until = {"rest_until": _ms(at) + _ms_of(duration)}
@@ -151,6 +162,18 @@ class AccountLimits:
         except ConditionFailedError as error:
             return _Tried(False, error.item or {})
         return _Tried(True, item)
+
+
+class OpenCircuits:
+    """Which carriers are down for one account at least. Nobody's account can be told from it."""
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def carriers(self, at: datetime) -> set[str]:
+        """The codes of the carriers that are down. Raises StoreError."""
+        shown = self._items.query("pk = :pk", pk=DOWN)
+        return {item["sk"].partition("#")[0] for item in shown if item["until"] > _ms(at)}
 
 
 class _Tried(NamedTuple):

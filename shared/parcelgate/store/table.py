@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
-    from parcelgate.store.limits import AccountLimits
+    from parcelgate.store.limits import AccountLimits, OpenCircuits
     from parcelgate.store.manifests import Manifests
     from parcelgate.store.orders import Orders
     from parcelgate.store.printouts import Printouts
@@ -55,6 +55,13 @@ class Table:
         from parcelgate.store.credentials.webhook_tokens import WebhookTokens
 
         return WebhookTokens(self._items)
+
+    @cached_property
+    def open_circuits(self) -> "OpenCircuits":
+        """Which carriers are down, over all tenants."""
+        from parcelgate.store.limits import OpenCircuits
+
+        return OpenCircuits(self._items)
 
     @cached_property
     def due(self) -> "DueIndex":

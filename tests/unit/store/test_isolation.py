@@ -33,6 +33,7 @@ from tests.support.table import all_items
 from tests.support.trackings import a_followed, a_tracking, seen
 
 ROUTING = {
+    "DOWN": {"pk", "sk", "until", "expires_at"},
     "KEY#": {"pk", "sk", "tenant", "scopes", "secret_hash", "mark", "revoked_at"},
     "HOOK#": {"pk", "sk", "tenant", "carrier", "account", "order_id", "expires_at"},
 }
@@ -70,6 +71,7 @@ def fill(table: Table, tenant: str) -> str:
     printout = Printout(id="lbl_1", tenant=tenant, request=PrintRequest(order_ids=("o",)), created_at=NOON)
     assert own.printouts.put(printout)
     own.account_names.add("ubi", "default")
+    own.limits("ubi", "default").show_down(NOON)
     own.rate_cards.put(RateCard(carrier="ubi", account="default", rows=(), updated_at=NOON))
     own.manifests.add(
         Manifest(id="man_1", carrier="ubi", account="default", entries=(), created_at=NOON), [order.id]
@@ -115,6 +117,7 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
         "PRINTOUT",
         "KEY",
         "HOOK",
+        "DOWN",
     }
 
 
@@ -248,4 +251,5 @@ def test_nothing_is_ever_scanned() -> None:
         "keys_by_id",
         "webhook_tokens",
         "due",
+        "open_circuits",
     }

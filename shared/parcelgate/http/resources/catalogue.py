@@ -83,10 +83,15 @@ class AddressCheckResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The state of this API."""
+    """The state of this API, and of each carrier as we see it.
+
+    A carrier is `down` when calls of one account at least fail in a row, so that they are held back for a
+    while.
+    """
 
     status: str
     version: str
+    carriers: dict[str, Literal["up", "down", "unknown"]]
 
 
 def rate_list(quotes: "Iterable[Quote]", skipped: "Iterable[Skipped]" = ()) -> RateList:

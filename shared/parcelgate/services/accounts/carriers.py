@@ -45,6 +45,8 @@ PATIENCE = 2.0
 """How many seconds a call waits for its turn before it is held back."""
 PROBE_LIFE = timedelta(seconds=60)
 """How long a call may take that tries whether a carrier is back. After that another call may try."""
+SHOWN_DOWN = timedelta(minutes=10)
+"""How long a carrier is shown as down after it could have been tried again and nobody did."""
 LANE_USE = 0.9
 """The share of a lane that is used: calls arrive at the carrier less evenly than they leave here."""
 
@@ -279,6 +281,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
     def _passed(self, entry: Entry) -> None:
         if entry.probe or entry.troubled:
             self._note(lambda: self.account.succeeded(probe=entry.probe))
+        if entry.probe:
+            self._note(self.account.show_up)
 
     def _failed(self, request: Request, entry: Entry, what: str) -> None:
         limits = self.limits
@@ -297,6 +301,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                     extra={"carrier": self.carrier, "call": request.call, "last": what},
                 )
                 count_overall("CarrierDown", carrier=self.carrier)
+                self.account.show_down(self.clock() + timedelta(seconds=limits.cool_down) + SHOWN_DOWN)
 
         self._note(note)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from parcelgate.carriers import registry
 from parcelgate.domain.problems import CODES
 from parcelgate.http.openapi import document, main
 from parcelgate.http.pages import explanations
-from tests.support.api import DOMAIN, ROUTES, call
+from parcelgate.runtime import runtime
+from parcelgate.services.operator.health import REMEMBERED, CarrierHealth
+from parcelgate.store.table import Table
+from tests.support.api import DOMAIN, ROUTES, TENANT, Backend, call
+from tests.support.clock import FakeClock
+from tests.support.faults import Fault, Faults, aws_error, unavailable
+from tests.support.table import TABLE_NAME
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +34,34 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handler.description.cache_clear()
 
 
-def test_it_lives() -> None:
+def test_it_lives_and_says_which_carriers_are_down(backend: Backend) -> None:
+    clock = FakeClock()
+    runtime.use(carrier_health=CarrierHealth(backend.table, clock=clock))
+    everybody = dict.fromkeys(registry.trackers(), "up")
+
+    reply = call("GET /v1/health", tenant=None)
+    assert (reply.status, reply.json()["status"], reply.json()["carriers"]) == (200, "ok", everybody)
+
+    backend.tenant().limits("lme", "north").show_down(clock.now + timedelta(minutes=1))
+    clock.sleep(REMEMBERED.total_seconds() - 1)
+    assert call("GET /v1/health", tenant=None).json()["carriers"] == everybody, "it is remembered for a while"
+    clock.sleep(1)
+    reply = call("GET /v1/health", tenant=None)
+    assert reply.json()["carriers"] == everybody | {"lme": "down"}
+    assert "north" not in reply.text
+    assert TENANT not in reply.text
+
+
+@pytest.mark.parametrize("trouble", [unavailable(), aws_error("AccessDeniedException")])
+def test_it_lives_while_the_store_does_not(backend: Backend, trouble: Fault) -> None:
+    faults = Faults().on("query", trouble, times=9)
+    table = Table(faults.wrap(backend.dynamodb, "dynamodb"), TABLE_NAME)
+    runtime.use(carrier_health=CarrierHealth(table, clock=FakeClock()))
+
     reply = call("GET /v1/health", tenant=None)
 
     assert (reply.status, reply.json()["status"]) == (200, "ok")
+    assert set(reply.json()["carriers"].values()) == {"unknown"}
 
 
 def test_the_description_is_valid_openapi_and_names_its_own_address() -> None:

@@ -22,6 +22,7 @@ from parcelgate.services.accounts.carriers import (
     LANE_USE,
     PATIENCE,
     PROBE_LIFE,
+    SHOWN_DOWN,
     RateLimitedTransport,
 )
 from parcelgate.store.calls import Items
@@ -29,7 +30,7 @@ from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
 from tests.support.faults import Faults, Killed, unavailable
-from tests.support.table import TABLE_NAME, dynamodb, table  # noqa: F401 - fixtures
+from tests.support.table import TABLE_NAME, all_items, dynamodb, table  # noqa: F401 - fixtures
 
 CALL = Request(call="ubi.orders", method="POST", url="https://carrier.example/orders")
 LIMITS = Limits(rate=10, burst=4, failures=5, window=60, cool_down=30)
@@ -56,7 +57,7 @@ class Setup:
 
     def __init__(self, store: Table) -> None:
         self.clock, self.carrier = FakeClock(), Carrier()
-        self._table = store
+        self._table = self.store = store
 
     def environment(self, account: str = "default", tenant: str = "acme", **how: Any) -> RateLimitedTransport:
         return RateLimitedTransport(
@@ -69,10 +70,16 @@ class Setup:
             **how,
         )
 
-    def go_down(self) -> None:
+    def go_down(self, **whose: str) -> None:
         self.carrier.answer = DOWN
         for _ in range(LIMITS.failures):
-            self.fail(self.environment())
+            self.fail(self.environment(**whose))
+
+    def fail_once(self) -> None:
+        self.carrier.answer = DOWN
+        self.fail(self.environment())
+        self.carrier.answer = OK
+        self.environment().send(CALL)
 
     def fail(self, transport: RateLimitedTransport) -> None:
         with pytest.raises(UnknownOutcomeError):
@@ -440,6 +447,57 @@ def test_nobody_waits_long_for_a_turn(setup: Setup) -> None:
 
     assert held_back(transport).retry_after == pytest.approx(10.0, abs=0.01)
     assert setup.clock.now - begun < timedelta(seconds=PATIENCE)
+
+
+# What everybody is shown
+
+
+class TestWhoIsDown:
+    def down(self, setup: Setup) -> set[str]:
+        return setup.store.open_circuits.carriers(setup.clock.now)
+
+    def test_is_a_carrier_whose_calls_are_held_back(self, setup: Setup) -> None:
+        setup.fail_once()
+        assert self.down(setup) == set()
+
+        setup.go_down()
+
+        assert self.down(setup) == {"ubi"}
+
+    def test_is_shown_until_a_call_that_tries_succeeds(self, setup: Setup) -> None:
+        setup.go_down()
+        setup.clock.sleep(LIMITS.cool_down)
+        setup.fail(setup.environment())
+        assert self.down(setup) == {"ubi"}
+        setup.clock.sleep(LIMITS.cool_down)
+        setup.carrier.answer = OK
+
+        setup.environment().send(CALL)
+
+        assert self.down(setup) == set()
+
+    def test_is_not_said_for_ever_of_an_account_that_nobody_uses(self, setup: Setup) -> None:
+        setup.go_down()
+        setup.clock.sleep(LIMITS.cool_down + SHOWN_DOWN.total_seconds() - 1)
+        assert self.down(setup) == {"ubi"}
+        setup.clock.sleep(1)
+        assert self.down(setup) == set()
+
+    def test_is_down_while_one_account_of_many_is(self, setup: Setup) -> None:
+        setup.go_down()
+        setup.go_down(tenant="other")
+        setup.clock.sleep(LIMITS.cool_down)
+        setup.carrier.answer = OK
+
+        setup.environment().send(CALL)
+
+        assert self.down(setup) == {"ubi"}
+
+    def test_names_nobody(self, setup: Setup, dynamodb: Any) -> None:  # noqa: F811
+        setup.go_down()
+        (item,) = [item for item in all_items(dynamodb) if item["pk"]["S"] == "DOWN"]
+        assert "acme" not in str(item)
+        assert "default" not in str(item)
 
 
 # When the count itself is in trouble
