@@ -85,9 +85,9 @@ class _Dynamo:
         return {"Items": page, **more}
 
     def BatchGetItem(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        ((table, wanted),) = body["RequestItems"].items()
-        found = [self._items[key["pk"]["S"]] for key in wanted["Keys"]]
-        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+        ((table, request),) = body["RequestItems"].items()
+        items = [self._items[key["pk"]["S"]] for key in request["Keys"]]
+        return {"Responses": {table: items}, "UnprocessedKeys": {}}
 
     def UpdateItem(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self.writes += 1
@@ -101,12 +101,12 @@ class _Carrier:
 
     def track(self, numbers: Sequence[str]) -> list[ParcelHistory]:
         time.sleep(CARRIER_SECONDS)
-        told = [*_events()]
+        events = [*_events()]
         news = TrackingEvent(at=now(), code="NEW", description="Arrived", status=TrackingStatus.IN_TRANSIT)
         return [
             ParcelHistory(
                 tracking_number=number,
-                events=(*told, news) if next(self._numbers) % NEWS_IN == 0 else tuple(told),
+                events=(*events, news) if next(self._numbers) % NEWS_IN == 0 else tuple(events),
             )
             for number in numbers
         ]

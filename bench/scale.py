@@ -231,8 +231,8 @@ def ask(life: Life, tally: Tally, chance: random.Random) -> None:
 
 def _as_known(life: Life, known: int) -> Tracking:
     event = life.events[known - 1]
-    told = msgspec.structs.replace(event, source=Source.WEBHOOK if life.pushed else Source.POLL)
-    return msgspec.structs.replace(life.parcel, status=event.status or S.PENDING, events=(told,))
+    report = msgspec.structs.replace(event, source=Source.WEBHOOK if life.pushed else Source.POLL)
+    return msgspec.structs.replace(life.parcel, status=event.status or S.PENDING, events=(report,))
 
 
 class Speed(NamedTuple):
@@ -245,8 +245,8 @@ class Speed(NamedTuple):
 def measure() -> Speed:
     """Measure in a process of its own, by the clock, the worker's waiting for answers included."""
     command = [sys.executable, "-m", "bench.poll_speed"]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
-    return Speed(told["parcels"] / told["wall"], told["item_bytes"])
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
+    return Speed(result["parcels"] / result["wall"], result["item_bytes"])
 
 
 def lag(buckets: Sequence[float], a_second: float) -> float:

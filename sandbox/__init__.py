@@ -1,9 +1,9 @@
 """The carrier sandbox: the carriers as they behave on the wire, in one process on one port.
 
-It stands for the carriers **as they are documented or, where nobody has written it down, as
-they are assumed**; each carrier's package says which of its facts are which. Each carrier lives
-under a prefix of its own (`/lso`). It is strict in what it accepts, true in what it answers,
-and keeps a ledger of what was bought, what was paid and what was called.
+It replaces the carriers **as they are documented or, where no source says it, as they are
+assumed**; each carrier's package says which of its facts are which. Each carrier has a prefix
+of its own (`/lso`). The sandbox is strict in what it accepts and true in what it answers, and it
+keeps a ledger of what was bought, what was paid and what was called.
 
 Start it on its own::
 
@@ -16,8 +16,8 @@ or inside a test::
     with serve(Settings(callback_interval=0.2)) as url:
         httpx.get(f"{url}/_sandbox/ledger").json()
 
-**Steering.** Words anywhere in an order's reference choose what happens to it, and combine; for a parcel
-that TrackingMore follows they stand in its order_id, its title or its number.
+**Steering.** Words anywhere in an order's reference choose what happens to it, and can be combined. For a
+parcel that TrackingMore follows, they are in its order_id, its title or its number.
 `sandbox.parcels.steering.WORDS` is the table; `python -m sandbox --help` prints it.
 
 **Controls**
@@ -26,27 +26,27 @@ that TrackingMore follows they stand in its order_id, its title or its number.
 `GET  /_sandbox/health`           ``{"status": "ok", "carriers": [...]}``
 `GET  /_sandbox/ledger`           what was ordered, paid, called and called back, per carrier
                                   (`sandbox.controls.ledger`)
-`POST /_sandbox/reset`            forgets everything, time moved and tokens given included
+`POST /_sandbox/reset`            forgets everything, also moved time and given tokens
 `POST /_sandbox/advance`          ``{"seconds": n}`` moves the sandbox's clock forward
-`POST /_sandbox/run`              ``{"seconds": n}`` lets the clock run for so long and then stand still;
-                                  ``{"seconds": null}`` lets it run on
+`POST /_sandbox/run`              ``{"seconds": n}`` lets the clock run for n seconds and then stops it;
+                                  ``{"seconds": null}`` lets it run without end
 `POST /_sandbox/faults`           injects faults on the next calls (`sandbox.controls.faults`); `GET` shows
                                   those that are left, `DELETE` drops them
-`POST /_sandbox/webhooks`         where accounts are told of their parcels (`sandbox.controls.webhooks`);
-                                  `GET` shows it, `DELETE` drops it, a reset does not
-`POST /_sandbox/parcels`          lets accounts have followed parcels before: ``{"trackingmore": {"default":
+`POST /_sandbox/webhooks`         sets the addresses for webhooks about parcels (`sandbox.controls.webhooks`);
+                                  `GET` shows them, `DELETE` deletes them, a reset does not
+`POST /_sandbox/parcels`          makes accounts follow parcels since before: ``{"trackingmore": {"default":
                                   [{"tracking_number", "carrier_code"}]}}``
 `GET  /_sandbox/truth`            what really happened to every parcel so far, per carrier
 ================================  ================================================================
 
-**Journeys.** A parcel is picked up, sorted and delivered, unless a word has it otherwise
-(`sandbox.parcels.routes`): attempts, customs, losses, returns. The same number always travels alike.
+**Journeys.** A parcel is picked up, sorted and delivered, unless a word chooses another journey
+(`sandbox.parcels.routes`): attempts, customs, losses, returns. The same number always has the same journey.
 
-**Time.** Everything reads one clock. Parcels move `acceleration` times faster than in life;
-tokens, processing and callbacks keep ordinary time, scaled by their own settings.
+**Time.** Everything reads one clock. Parcels move `acceleration` times faster than real parcels;
+tokens, processing and callbacks take ordinary time, as their own settings say.
 
-**A carrier more** is a class with the attributes of `sandbox.wire.calls.Carrier`, in a package of its
-own beside `lso`: `sandbox.carriers` finds it, and says what the package must hold.
+**A new carrier** is a class with the attributes of `sandbox.wire.calls.Carrier`, in a package of its
+own beside `lso`. `sandbox.carriers` finds it, and says what the package must hold.
 """
 
 from sandbox.server import serve

@@ -24,17 +24,18 @@ CONTROLS = {
     "GET /_sandbox/ledger": "what was ordered, paid, called and called back, per carrier",
     "GET /_sandbox/truth": "what really happened to every parcel",
     "POST /_sandbox/advance": '{"seconds": n} moves the clock forward',
-    "POST /_sandbox/run": '{"seconds": n} stops the clock after so long; null lets it run on',
+    "POST /_sandbox/run": '{"seconds": n} stops the clock after n seconds; null lets it run without end',
     "POST /_sandbox/faults": (
         '[{"carrier", "call", "kind": "timeout | reset_after | status_500 | 429 | code | ...", "times"}] '
-        "spoils the next calls; GET shows what is left, DELETE drops it"
+        "makes the next calls fail; GET shows what is left, DELETE deletes it"
     ),
     "POST /_sandbox/webhooks": (
-        '{"<carrier>": {"<account>": url}} says where accounts are told of their parcels; GET shows it, '
-        "DELETE drops it"
+        '{"<carrier>": {"<account>": url}} sets the addresses for webhooks about parcels; '
+        "GET shows them, DELETE deletes them"
     ),
     "POST /_sandbox/parcels": (
-        '{"trackingmore": {"<account>": [{"tracking_number", "carrier_code"}]}} has parcels followed before'
+        '{"trackingmore": {"<account>": [{"tracking_number", "carrier_code"}]}} '
+        "makes accounts follow parcels since before"
     ),
     "POST /_sandbox/reset": "deletes everything except the webhook addresses, and resets the clock",
 }

@@ -1,4 +1,4 @@
-"""Which carriers the sandbox stands for: every folder beside this module that has a `carrier.py`."""
+"""Finds the carriers that the sandbox replaces: every folder beside this module that has a `carrier.py`."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -16,15 +16,15 @@ class CarrierPackage(Protocol):
     CARRIER: "Callable[[World], Carrier]"
     """Makes the carrier of one sandbox."""
     DEFAULT_LOGIN: Mapping[str, Any] | None
-    """The login that is let in when none is named; None for a carrier whose logins are keys."""
+    """The login that is accepted when none is named; None for a carrier whose logins are keys."""
 
     def new_login(self) -> dict[str, str]:
-        """Make up a login that nobody else has: credentials by the names in the account's secret."""
+        """Invent a new login: credentials by the names in the account's secret."""
         ...
 
 
 def names() -> list[str]:
-    """Give the names of all carriers, in the order of the alphabet: they are the prefixes of their paths."""
+    """Return the names of all carriers, in alphabetical order: they are the prefixes of their paths."""
     return sorted(module.parent.name for module in Path(__file__).parent.glob("*/carrier.py"))
 
 

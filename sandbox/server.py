@@ -1,4 +1,4 @@
-"""Running the application: in this process for tests, or until it is told to stop."""
+"""Runs the application: in this process for tests, or until it gets the signal to stop."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     OSError
-        The address is taken or is not this machine's.
+        The address is in use, or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -31,7 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(listening: socket.socket) -> str:
-    """Give the base URL of what listens here."""
+    """Return the base URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -59,14 +59,14 @@ def serve(settings: Settings | None = None, *, host: str = "127.0.0.1", port: in
     Parameters
     ----------
     settings
-        How it behaves; those of `Settings` when left out.
+        The sandbox's settings; the defaults of `Settings` when left out.
     host, port
-        Where it listens; port the port; 0 chooses a free one.
+        The address on which it listens; port 0 chooses a free one.
 
     Raises
     ------
     OSError
-        The address is taken.
+        The address is in use.
 
     Examples
     --------

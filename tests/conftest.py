@@ -160,8 +160,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what roles allow that no test uses, and what functions ask that no role allows."""
-    found = config.stash.get(_DIFFERENCES, [])
-    if found:
+    differences = config.stash.get(_DIFFERENCES, [])
+    if differences:
         terminalreporter.section("what roles allow and what functions do (tests/infra/test_permissions.py)")
-        for line in found:
+        for line in differences:
             terminalreporter.write_line(line)

@@ -72,14 +72,14 @@ def python_faults(name: str) -> list[str] | None:
     lock = ROOT / "requirements" / f"{name}.txt"
     options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
     done = _run([TOOLS / "bin" / "pip-audit", *options, "-r", lock])
-    found = _json(done.stdout)
-    if not isinstance(found, dict):
+    report = _json(done.stdout)
+    if not isinstance(report, dict):
         print(f"audit: requirements/{name}.txt: no index could be reached ({_last_line(done.stderr)})")
         return None
     return [
         f"requirements/{name}.txt: {package['name']} {package['version']}: {fault['id']}"
         f" (corrected in {', '.join(fault['fix_versions']) or 'no version'})"
-        for package in found.get("dependencies", ())
+        for package in report.get("dependencies", ())
         for fault in package.get("vulns", ())
     ]
 
@@ -90,13 +90,13 @@ def node_faults(folder: str) -> list[str] | None:
         ["npm", "audit", "--json", "--package-lock-only", "--fetch-timeout=20000", "--fetch-retries=0"],
         ROOT / folder,
     )
-    found = _json(done.stdout)
-    if not isinstance(found, dict) or "vulnerabilities" not in found:
+    report = _json(done.stdout)
+    if not isinstance(report, dict) or "vulnerabilities" not in report:
         print(f"audit: {folder}/package-lock.json: no index could be reached ({_last_line(done.stderr)})")
         return None
     return [
         f"{folder}/package-lock.json: {name}: {fault['severity']}"
-        for name, fault in found["vulnerabilities"].items()
+        for name, fault in report["vulnerabilities"].items()
     ]
 
 

@@ -168,8 +168,8 @@ def show(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, as_json: boo
     A pipe gets a line for each row, with tabs between its cells.
     """
     if as_json:
-        found = [dict(zip(headings, row, strict=True)) for row in rows]
-        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        objects = [dict(zip(headings, row, strict=True)) for row in rows]
+        sys.stdout.write(json.dumps(objects, ensure_ascii=False, indent=2) + "\n")
         return
     grid = Grid(*headings)
     for row in rows:

@@ -91,12 +91,12 @@ def read(path: Path, *, ignore_unknown: bool = False) -> list[Given]:
     if not entries:
         raise FileError(f"{path} holds no orders.")
     seen: dict[str, int] = {}
-    found = []
+    orders = []
     for line, entry in entries:
         digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:32]
         seen[digest] = seen.get(digest, 0) + 1
-        found.append(Given(line, entry, f"{digest}-{seen[digest]}"))
-    return found
+        orders.append(Given(line, entry, f"{digest}-{seen[digest]}"))
+    return orders
 
 
 def _text(path: Path) -> str:
@@ -120,21 +120,21 @@ def known_columns() -> frozenset[str]:
     from parcelgate.http.requests.orders import OrderInput
 
     schema = OrderInput.model_json_schema()
-    found: set[str] = set()
+    columns: set[str] = set()
 
     def walk(part: dict[str, Any], place: str) -> None:
         for name, inner in part.get("properties", {}).items():
             start = {"parcels": "parcel", "items": "item"}.get(name)
             where = start or f"{place}{name}"
             if start is None:
-                found.add(where)
+                columns.add(where)
             for form in (inner, *inner.get("anyOf", ()), inner.get("items", {})):
                 target = form.get("items", form).get("$ref", form.get("$ref", ""))
                 if target:
                     walk(schema["$defs"][target.rpartition("/")[2]], f"{where}.")
 
     walk(schema, "")
-    return frozenset(found)
+    return frozenset(columns)
 
 
 def column_of(pointer: str) -> str:
@@ -363,13 +363,13 @@ def _value(name: str, cell: str) -> Any:
 
 def chunks(entries: Iterable[Given], *, most: int, most_bytes: int) -> list[list[Given]]:
     """Return the entries in batches that fit into one request."""
-    found: list[list[Given]] = []
+    batches: list[list[Given]] = []
     room = 0
     for given in entries:
         size = len(json.dumps(given.entry, ensure_ascii=False).encode()) + 2
-        if not found or len(found[-1]) == most or size > room:
-            found.append([])
+        if not batches or len(batches[-1]) == most or size > room:
+            batches.append([])
             room = most_bytes
-        found[-1].append(given)
+        batches[-1].append(given)
         room -= size
-    return found
+    return batches

@@ -61,7 +61,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     order: Body = field(default_factory=dict)
     took: float | None = None
-    told: int = 0
+    printed: int = 0
     mismatches: list[str] = field(default_factory=list)
 
     @property
@@ -229,11 +229,11 @@ def _follow(
                 path = f"/v1/orders/{run.order['id']}"
                 run.order = client.get(path).raise_for_status().json()
                 trail = client.get(f"{path}/events").raise_for_status().json()["data"]
-                for event in trail[run.told :]:
+                for event in trail[run.printed :]:
                     words = event["detail"] or (event["carrier"] or {}).get("message") or ""
                     at = f"{time.monotonic() - parcels.began:5.1f} s"
                     tell(f"{at}  {run.scenario.reference:20} {event['type']:24} by {event['actor']}  {words}")
-                run.told = len(trail)
+                run.printed = len(trail)
                 if run.settled:
                     run.took = time.monotonic() - run.started
         parcels.go_on(client, tell)

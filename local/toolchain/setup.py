@@ -98,9 +98,9 @@ def python_candidates(env: Dict[str, str]) -> Iterator[str]:
     for root in filter(None, roots):
         pattern = os.path.join(root, "versions", PYTHON_VERSION + "*", "bin", "python" + PYTHON_VERSION)
         yield from sorted(glob.glob(pattern), key=_patch_number, reverse=True)
-    found = _output(["uv", "python", "find", "--no-project", "--system", PYTHON_VERSION], env)
-    if found:
-        yield found
+    path = _output(["uv", "python", "find", "--no-project", "--system", PYTHON_VERSION], env)
+    if path:
+        yield path
 
 
 def find_python(env: Dict[str, str]) -> str:

@@ -1,1 +1,1 @@
-"""What a test reads and sets under `/_sandbox`: the clock, faults, the ledger and webhook addresses."""
+"""The controls that a test uses under `/_sandbox`: the clock, faults, the ledger and webhook addresses."""

@@ -1,4 +1,4 @@
-"""The sandbox's clock: ordinary time that can be moved forward, and made to stand still."""
+"""The sandbox's clock: ordinary time that can be moved forward, and stopped."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Seconds since the epoch, plus whatever it was advanced by, less the time that it stood still."""
+    """Seconds since the epoch, plus the time that it was advanced, less the time that it was stopped."""
 
     def __init__(self) -> None:
         self._epoch = time.time() - time.monotonic()
@@ -22,7 +22,7 @@ class Clock:
         return self.unstopped() - self._stood - self._standing()
 
     def unstopped(self) -> float:
-        """Give the same as if it had never stood still: what counts calls within a second counts so."""
+        """Return the same as if it had never been stopped. Limits that count calls within a second use it."""
         return self._epoch + time.monotonic() + self._advanced
 
     def now(self) -> datetime:
@@ -30,12 +30,12 @@ class Clock:
         return datetime.fromtimestamp(self.time(), UTC)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward and wake everybody whose time has come."""
+        """Move the clock forward and wake everything whose time has come."""
         self._advanced += seconds
         self._wake()
 
     def run(self, seconds: float | None) -> None:
-        """Let the clock run for so many seconds from now on and then stand still; None lets it run."""
+        """Let the clock run for this many seconds from now and then stop it; None lets it run without end."""
         self._stood += self._standing()
         self._stands_from = None if seconds is None else time.monotonic() + seconds
         self._wake()
@@ -47,14 +47,14 @@ class Clock:
         self._wake()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock, advanced or not, shows so many seconds more."""
+        """Wait until the clock, advanced or not, shows this many seconds more."""
         until = self.time() + seconds
         while (left := until - self.time()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), None if self._standing() else left)
 
     def _standing(self) -> float:
-        """How long it has stood still by now; 0 while it runs."""
+        """Return how long it has been stopped by now; 0 while it runs."""
         return 0.0 if self._stands_from is None else max(0.0, time.monotonic() - self._stands_from)
 
     def _wake(self) -> None:

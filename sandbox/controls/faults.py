@@ -1,15 +1,15 @@
-"""Faults that a test asks for on the next calls, whatever carrier they go to.
+"""Faults that a test sets for the next calls to any carrier.
 
 `POST /_sandbox/faults` takes a list of::
 
     {"carrier": "lso", "call": "orderCommit", "kind": "reset_after",
      "times": 1, "reference": "shop-17", "code": 1777, "retry_after": 2, "seconds": 30}
 
-`carrier`, `call` (``*`` for any) and `kind` are required; `times` is 1 when left out; with
-`reference` only calls about that order count (LSO: orderCommit and orderResult say it, the
-others are traced to it by order or service number). The first fault that fits a call is used up
-first. The answer is `{"faults": [...]}`, those that are left. The kinds, and whether the carrier
-carries the call out:
+`carrier`, `call` (``*`` for any) and `kind` are required; `times` is 1 when left out. With
+`reference` only calls about that order count (LSO: orderCommit and orderResult name it, the
+others are traced to it by order or service number). The first fault that fits a call is used
+first. The answer is `{"faults": [...]}` with the remaining faults. These are the kinds, and whether the
+carrier still carries the call out:
 
 =============  ======================================================================  =======
 reset_before   the connection is reset                                                 no
@@ -65,7 +65,7 @@ class FaultError(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One fault and how many calls it still has to spoil."""
+    """One fault and how many calls it still makes fail."""
 
     carrier: str
     call: str
@@ -77,7 +77,7 @@ class Fault:
     seconds: float = 30.0
 
     def fits(self, carrier: str, call: str, references: Collection[str]) -> bool:
-        """Say whether a call, about orders of these references, meets this fault."""
+        """Return whether this fault applies to a call about orders of these references."""
         return (
             self.times > 0
             and self.carrier == carrier
@@ -92,10 +92,10 @@ def read_faults(body: Any, calls: Mapping[str, Collection[str]]) -> list[Fault]:
     Raises
     ------
     FaultError
-        Not a list of faults, or one of them names what is not there.
+        It is not a list of faults, or one of them names a carrier or call that does not exist.
     """
     if not isinstance(body, list):
-        raise FaultError("a list of faults is wanted")
+        raise FaultError("the body must be a list of faults")
     return [_read_fault(item, calls) for item in body]
 
 
@@ -117,17 +117,17 @@ def _read_fault(item: Any, calls: Mapping[str, Collection[str]]) -> Fault:
 
 
 class Faults:
-    """The faults that are left, oldest first."""
+    """The remaining faults, oldest first."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, faults: list[Fault]) -> None:
-        """Put faults behind those that are there."""
+        """Add faults after the existing ones."""
         self._faults += faults
 
     def take(self, carrier: str, call: str, references: Collection[str]) -> Fault | None:
-        """Find the fault a call meets and use it up by one; None when it meets none."""
+        """Find the fault that applies to a call and count it as used once; None when there is none."""
         for fault in self._faults:
             if fault.fits(carrier, call, references):
                 fault.times -= 1
@@ -135,9 +135,9 @@ class Faults:
         return None
 
     def left(self) -> list[dict[str, Any]]:
-        """Show the faults that still have calls to spoil."""
+        """Return the faults that still apply to further calls."""
         return [asdict(fault) for fault in self._faults if fault.times > 0]
 
     def reset(self) -> None:
-        """Drop them all."""
+        """Delete them all."""
         self._faults.clear()

@@ -1,4 +1,4 @@
-"""What was bought, paid, called and called back: the sandbox's witness.
+"""The sandbox's record of what was bought, paid, called and called back.
 
 `GET /_sandbox/ledger` answers one object per carrier::
 
@@ -14,13 +14,12 @@
                      "answer", "accepted"}],
       "duplicates": {"<reference>": ["<order number>", ...]}}}
 
-Amounts are strings of two decimals, times ISO 8601 in UTC. `account` is the login the order was
-made with (LSO: the appId). Money is `held` from the commit until the order completes (then
-`charged`) or is refunded (then `returned`); a failed order's money stays held until the refund.
-`calls` counts every call received, refused and faulted ones too, and `calls_by_reference` those
-that can be traced to an order's reference. `duplicates` lists references with more than one order,
-living or not. A carrier that names no price (LME) has amounts of 0.00, and an order that was cancelled there
-counts as refunded.
+Amounts are strings of two decimals, times are ISO 8601 in UTC. `account` is the login with which the order
+was made (LSO: the appId). Money is `held` from the commit until the order completes (then `charged`) or is
+refunded (then `returned`); a failed order's money stays held until the refund. `calls` counts every call
+received, also refused and faulted ones, and `calls_by_reference` those that can be traced to an order's
+reference. `duplicates` lists references with more than one order, ended or not. A carrier that names no price
+(LME) has amounts of 0.00, and an order that was cancelled there counts as refunded.
 """
 
 from collections import Counter, defaultdict
@@ -33,7 +32,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """How far an order has come, a refund aside."""
+    """The state of an order; a refund does not count."""
 
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -42,7 +41,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A parcel's numbers; a parcel alone may be its own master."""
+    """A parcel's numbers; a single parcel may be its own master."""
 
     tracking_number: str
     master_tracking_number: str
@@ -67,7 +66,7 @@ class Entry:
 
     @property
     def living(self) -> bool:
-        """Whether its reference is taken."""
+        """Whether the order still holds its reference."""
         return self.status is not Status.FAILED and self.refunded_at is None
 
     @property
@@ -88,24 +87,24 @@ class Entry:
         return self.price if self.refunded_at else Decimal(0)
 
     def complete(self, at: datetime) -> None:
-        """Finish well."""
+        """Finish the order with success."""
         self.status, self.finished_at = Status.COMPLETED, at
 
     def fail(self, error: str, at: datetime) -> None:
-        """Finish badly, with the words the carrier has for it."""
+        """Finish the order with a failure, in the carrier's words."""
         self.status, self.error, self.finished_at = Status.FAILED, error, at
 
     def refund(self, at: datetime) -> None:
-        """Give the money back, once however often it is asked."""
+        """Give the money back. Repeated calls give it back only once."""
         if self.refunded_at is None:
             self.refunded_at = at
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackAttempt:
-    """One try to tell a client something; `status` is None when no answer came.
+    """One attempt to send a client a webhook; `status` is None when no answer came.
 
-    `about` is the carrier's code of the event that was told, and empty for the outcome of an order.
+    `about` is the carrier's code of the event in the webhook. It is empty for the outcome of an order.
     """
 
     order_number: str
@@ -121,7 +120,7 @@ class CallbackAttempt:
 
 @dataclass(slots=True)
 class Book:
-    """One carrier's pages of the ledger."""
+    """One carrier's part of the ledger."""
 
     orders: list[Entry] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
@@ -135,7 +134,7 @@ class Book:
             self.calls_by_reference[reference][call] += 1
 
     def shown(self) -> dict[str, Any]:
-        """Give these pages as the module describes them."""
+        """Return this part as the module describes it."""
         by_reference: defaultdict[str, list[str]] = defaultdict(list)
         for entry in self.orders:
             by_reference[entry.reference].append(entry.order_number)
@@ -154,17 +153,17 @@ class Book:
 
 
 class Ledger:
-    """A book per carrier."""
+    """The ledger: a part for each carrier."""
 
     def __init__(self) -> None:
         self._books: defaultdict[str, Book] = defaultdict(Book)
 
     def book(self, carrier: str) -> Book:
-        """Open a carrier's pages."""
+        """Start a carrier's part."""
         return self._books[carrier]
 
     def reset(self) -> None:
-        """Tear them all out."""
+        """Delete all parts."""
         self._books.clear()
 
 

@@ -1,10 +1,10 @@
-"""Where a carrier tells an account of its parcels: what clients enter in the carrier's portal.
+"""The addresses for webhooks about an account's parcels, which clients enter in the carrier's portal.
 
 `POST /_sandbox/webhooks` takes, per carrier and account of the accounts file, an address::
 
     {"trackingmore": {"default": "https://..."}, "lme": {"default": "https://..."}}
 
-Those not named keep what they have. The answer is what then stands.
+Accounts that are not named keep their address. The answer has all addresses.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +17,7 @@ def read_webhooks(body: Any, accounts: Mapping[str, Collection[str]]) -> dict[st
     Raises
     ------
     ValueError
-        Not addresses by carrier and account, or one of an account that is not there.
+        They are not addresses by carrier and account, or one of them names an account that does not exist.
     """
     if not isinstance(body, dict) or not all(isinstance(urls, dict) for urls in body.values()):
         raise ValueError('{"<carrier>": {"<account>": "<address>"}} is wanted')

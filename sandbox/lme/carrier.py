@@ -57,7 +57,7 @@ class Lme:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what really happened to every parcel."""
+        """Return what really happened to every parcel."""
         return [
             story(number, order.entry.reference, tracking.happened(order, self._time()))
             for number, order in self._by_number.items()
@@ -68,7 +68,7 @@ class Lme:
         self._by_reference: dict[tuple[str, str], Order] = {}
 
     def refusal(self, code: int, message: str) -> Response:
-        """Say no, with nothing sealed."""
+        """Return a refusal, not encrypted."""
         return JSONResponse(self._outside(code, message, None))
 
     def unauthorized(self) -> Response:
@@ -107,7 +107,7 @@ class Lme:
         return Call(name, "POST", f"/server/gateway/{path}", handle, self._references, outage)
 
     async def _opened(self, request: Request) -> tuple[Login, JsonObject]:
-        """Open a request, once: who is counted in the ledger must be known before it is answered."""
+        """Decrypt a request, once: the ledger must know the caller before the request is answered."""
         if not hasattr(request.state, "lme"):
             try:
                 request.state.lme = envelope.opened(request.headers, await request.body(), self._logins)
@@ -147,21 +147,21 @@ class Lme:
         order = self._enter(login, wanted, words)
         return await created(words, self._world.clock, self._ok(login, order.data()))
 
-    def _enter(self, login: Login, wanted: wire.OrderRequest, words: Steering) -> Order:
-        number, now = wanted.number or self._numbers.order(), self._world.clock.now()
+    def _enter(self, login: Login, request: wire.OrderRequest, words: Steering) -> Order:
+        number, now = request.number or self._numbers.order(), self._world.clock.now()
         entry = Entry(
             order_number=number,
-            reference=wanted.reference,
+            reference=request.reference,
             account=login.app_key,
             price=Decimal(0),
-            parcels=(Parcel(number, number, wanted.reference),),
+            parcels=(Parcel(number, number, request.reference),),
             committed_at=now,
         )
         entry.complete(now)
-        order = Order(entry, wanted, words)
+        order = Order(entry, request, words)
         self._world.ledger.book(self.name).orders.append(entry)
         self._by_number[number] = order
-        self._by_reference[login.app_key, wanted.reference] = order
+        self._by_reference[login.app_key, request.reference] = order
         self._push(login, order)
         return order
 
@@ -178,7 +178,7 @@ class Lme:
         return self._ok(login, order.data())
 
     def _steered(self, answer: str) -> Response:
-        """Give the answer that SBX-RESULT wants in place of the true one."""
+        """Return the answer that SBX-RESULT asks for in place of the true one."""
         if answer == "HTML":
             return bad_gateway()
         refusal = self._refused(RefusedError(int(answer), f"steered by SBX-RESULT-{answer}"))
@@ -278,7 +278,7 @@ class Lme:
         return Response(_document(order), media_type="application/pdf")
 
     def _named(self, login: Login, body: JsonObject) -> Order:
-        """The caller's order, by its number or by its own reference."""
+        """Return the caller's order, by its number or by its own reference."""
         if wire.optional(body, "channel") not in {"", login.app_key}:
             raise RefusedError(Code.BAD_FIELD, "channel must be the appkey")
         number, reference = wire.optional(body, "orderNo"), wire.optional(body, "outOrderNo")

@@ -1,4 +1,4 @@
-"""LME's end of the envelope: written apart from the gateway's, from the same public facts."""
+"""LME's side of the envelope. It shares no code with Parcelgate's side, only the same public facts."""
 
 import base64
 import binascii
@@ -31,7 +31,7 @@ CLOCK_WINDOW = 300.0
 
 
 def new_login(app_key: str | None = None, bits: int = 1024) -> dict[str, str]:
-    """Make up an account: an app key and both key pairs, as `accounts.json` has them."""
+    """Invent an account: an app key and both key pairs, as `accounts.json` has them."""
     client, lme = (generate_private_key(65537, bits) for _ in range(2))
     return {
         "app_key": app_key or f"APP{secrets.token_hex(8).upper()}",
@@ -73,9 +73,9 @@ class Login:
 def opened(
     headers: Mapping[str, str], content: bytes, logins: Mapping[str, Login]
 ) -> tuple[Login, JsonObject]:
-    """Who calls, and what is asked: every header and the seal checked.
+    """Return the caller and the content of a request, after a check of every header and of the encryption.
 
-    The time is held against real time, however far the sandbox's own clock was moved.
+    The time is compared with real time, however far the sandbox's own clock was moved.
     """
     body = _json(content, "请求体不是JSON: the body is not JSON")
     data = body.get("data")
@@ -124,7 +124,7 @@ def _json(content: bytes, complaint: str) -> JsonObject:
 
 
 def sealed(value: Any, key: RSAPublicKey) -> str:
-    """JSON for the owner of a key."""
+    """Encrypt JSON for the owner of a key."""
     content, size = json.dumps(value, ensure_ascii=False).encode(), key.key_size // 8 - 11
     parts = [key.encrypt(content[at : at + size], PKCS1v15()) for at in range(0, len(content), size)]
     return base64.b64encode(b"".join(parts)).decode()

@@ -1,4 +1,4 @@
-"""LME's orders: their numbers, and what is said about them."""
+"""LME's orders: their numbers, their label and their fields in answers."""
 
 import itertools
 import re
@@ -34,7 +34,7 @@ _POSTCODES = {
 
 
 class Numbers:
-    """Order numbers that no earlier run of a sandbox has given either."""
+    """Makes order numbers that no earlier run of a sandbox has given."""
 
     def __init__(self) -> None:
         self._counter: Iterator[int] = itertools.count(time.time_ns() // 100_000)
@@ -46,7 +46,10 @@ class Numbers:
 
 @dataclass(slots=True)
 class Order:
-    """An order, and who may ask for it. `sent_back_at`: when its sender had it turned round."""
+    """An order, and the account that may ask for it.
+
+    `sent_back_at` is when its sender asked for its return.
+    """
 
     entry: Entry
     request: OrderRequest
@@ -105,7 +108,7 @@ def warehouse(to: Contact) -> Place:
 
 
 def _plain(value: Any) -> Any:
-    """Give a value that JSON can hold: what was read has decimals in it."""
+    """Return a value that JSON can hold, because values that were read have decimals."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""LME's pushes: every event of a parcel, once LME knows of it, until the client has taken it."""
+"""LME's pushes: each event of a parcel is pushed when LME knows it, until the client has accepted it."""
 
 import json
 from typing import Any
@@ -14,14 +14,14 @@ from sandbox.world import World
 
 _CARRIER = "lme"
 _ATTEMPTS = 1 + 20
-"""The first, and 20 repeats at a fixed interval (documented)."""
+"""The attempts: the first one, and 20 repeats at a fixed interval (documented)."""
 
 
 async def push(world: World, order: Order, login: Login, account: str) -> None:
     """Push one order's events as they become known, to the address that the account has at the time.
 
-    An event's first attempt comes before the next event's; a cancelled order has no more of them, and one
-    that is sent back goes on with those of its way back.
+    An event's first attempt comes before the next event's. A cancelled order has no more events, and an order
+    that is sent back continues with the events of its way back.
     """
     sent_back_at = order.sent_back_at
     for event in tracking.pushes(order, world.settings.acceleration):

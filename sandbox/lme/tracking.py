@@ -1,4 +1,4 @@
-"""The way of LME's parcels, and how its routes and pushes tell of it."""
+"""The journeys of LME's parcels, and their events in routes and pushes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ _POST_HUBS: Mapping[str, tuple[str, str, str]] = {
     "Tasmania": ("Hobart", "Tasmania", "7000"),
     "Northern Territory": ("Darwin", "Northern Territory", "0800"),
 }
-"""Where in Australia LME hands its parcels to Australia Post."""
+"""The states of Australia in which LME hands its parcels to Australia Post."""
 
 _Step = Stage | tuple[Stage, Leg]
 _ARRIVED = "Parcel arrived at warehouse {city}"
@@ -102,7 +102,7 @@ _OTHER_WORDS: Mapping[Kind, Mapping[_Step, tuple[str, str]]] = {
     },
 }
 _BACK_AT_THE_SENDER = {Stage.RETURNED: _SIGNED}
-"""How a return ends that the sender asked for (assumed)."""
+"""The end of a return that the sender asked for (assumed)."""
 _AWAY = frozenset({Stage.FORWARDED, Stage.OUT_FOR_DELIVERY, Stage.LOST, Stage.DELIVERED})
 _OVER = frozenset({Stage.LOST, Stage.DELIVERED, Stage.COLLECTED, Stage.RETURNED})
 
@@ -111,7 +111,7 @@ Time = tuple[datetime, float]
 
 
 def route(order: Order, time: Time, *, version: int) -> list[JsonObject]:
-    """Answer a route of either version: what is known of the parcel, as the steering words want it."""
+    """Return the answer to a route of either version: the known events, as the steering words say."""
     now, acceleration = time
     events, until = _journey(order, acceleration), _until(order, now)
     if order.words.has("DISORDER"):
@@ -121,31 +121,33 @@ def route(order: Order, time: Time, *, version: int) -> list[JsonObject]:
 
 
 def pushes(order: Order, acceleration: float) -> list[Event]:
-    """Foretell what is pushed and, by `seen_at`, when."""
+    """Return the events that will be pushed, each at its `seen_at`."""
     events = _journey(order, acceleration)
-    told = repeated(belated(events)) if order.words.has("DISORDER") else [*events]
-    # What was known before the parcel turned round was pushed on its way out.
-    return [event for event in told if order.sent_back_at is None or event.seen_at > order.sent_back_at]
+    pushed_events = repeated(belated(events)) if order.words.has("DISORDER") else [*events]
+    # Events that were known before the return began were pushed on the way out.
+    return [
+        event for event in pushed_events if order.sent_back_at is None or event.seen_at > order.sent_back_at
+    ]
 
 
 def pushed(order: Order, event: Event) -> JsonObject:
-    """Tell an event as a push does, in the version that the steering words want."""
+    """Return an event as a push has it, in the version that the steering words ask for."""
     if order.words.has("PUSHV1"):
-        told = _told_v1(order, event)
+        body = _told_v1(order, event)
         names = ("orderNo", "action", "operatorTime", "utcOperatorTime", "timeZone", "routingDescription")
-        fields = {name: told[name] for name in names}
-        more = {"channel": order.entry.account, "occurLocation": told["orderLocation"]}
-        return fields | more | {"updatedTime": told["updatedTime"]}
-    told = _told_v2(order, event)
+        fields = {name: body[name] for name in names}
+        more = {"channel": order.entry.account, "occurLocation": body["orderLocation"]}
+        return fields | more | {"updatedTime": body["updatedTime"]}
+    body = _told_v2(order, event)
     return {
         name: value
-        for name, value in told.items()
+        for name, value in body.items()
         if value is not None and name not in {"utcOperatorTime", "driverPrivacyMobile"}
     }
 
 
 def happened(order: Order, time: Time) -> list[tuple[Event, str]]:
-    """Give what has truly happened to the parcel by now, and LME's code for it."""
+    """Return what has truly happened to the parcel by now, with LME's codes."""
     now, acceleration = time
     events = so_far(_journey(order, acceleration), _until(order, now))
     return [(event, code_of(order, event)) for event in events]
@@ -157,28 +159,28 @@ def code_of(order: Order, event: Event) -> str:
 
 
 def is_away(order: Order, time: Time) -> bool:
-    """Say whether it is too late to cancel or to change the order."""
+    """Return whether it is too late to cancel or to change the order."""
     return order.words.has("COLLECTED") or any(event.stage in _AWAY for event, _ in happened(order, time))
 
 
 def is_over(order: Order, time: Time) -> bool:
-    """Say whether the parcel's way has ended."""
+    """Return whether the parcel's journey has ended."""
     return any(event.stage in _OVER for event, _ in happened(order, time))
 
 
 def is_with_post(order: Order, time: Time) -> bool:
-    """Say whether the parcel was handed to Australia Post."""
+    """Return whether the parcel was handed to Australia Post."""
     return any(event.stage is Stage.FORWARDED for event, _ in happened(order, time))
 
 
 def comes_back(order: Order, time: Time) -> bool:
-    """Say whether the parcel is on its way back, or is to be."""
+    """Return whether the parcel is on its way back, or will be."""
     turned = any(event.stage is Stage.RETURNING for event, _ in happened(order, time))
     return turned or order.sent_back_at is not None
 
 
 def _until(order: Order, now: datetime) -> datetime:
-    """Until when it travels: the parcel of a cancelled order stops."""
+    """Return until when it travels: the parcel of a cancelled order stops."""
     return min(now, order.entry.refunded_at or now)
 
 
@@ -189,7 +191,7 @@ def _kind(order: Order) -> Kind:
 
 
 def _journey(order: Order, acceleration: float) -> Sequence[Event]:
-    """Foretell what LME will tell; what it has no words for is not there."""
+    """Return all events that LME will report; steps for which LME has no code are left out."""
     to, kind = order.request.receiver, _kind(order)
     origin = warehouse(to)
     country = origin.country
@@ -207,17 +209,17 @@ def _journey(order: Order, acceleration: float) -> Sequence[Event]:
         hub=_place(country, *hub),
     )
     words = _words(order)
-    told = [event for event in events if _step(words, event) in words]
+    reported = [event for event in events if _step(words, event) in words]
     if order.words.has("HANDEDON"):
-        handed_on = [place for place, event in enumerate(told) if event.stage is Stage.FORWARDED]
-        told = told[: handed_on[0] + 1] if handed_on else told
+        handed_on = [place for place, event in enumerate(reported) if event.stage is Stage.FORWARDED]
+        reported = reported[: handed_on[0] + 1] if handed_on else reported
     if order.sent_back_at is not None:
-        return sent_back(told, order.sent_back_at, origin, acceleration)
-    return told
+        return sent_back(reported, order.sent_back_at, origin, acceleration)
+    return reported
 
 
 def _words(order: Order) -> Mapping[_Step, tuple[str, str]]:
-    """Choose the words; those of Australia Post are told in Australia alone."""
+    """Choose the words of an event; those of Australia Post exist in Australia alone."""
     kind = _kind(order)
     back = {} if order.sent_back_at is None else _BACK_AT_THE_SENDER
     if kind is Kind.COLLECT_POINT and order.request.receiver.zone_code != "AU":
@@ -284,7 +286,7 @@ def _said(order: Order, event: Event) -> tuple[str, str]:
 
 
 def _pictures(order: Order, code: str) -> dict[str, str | None]:
-    """Say where the pictures of a parcel are that was left at the door."""
+    """Return the addresses of the pictures of a parcel that was left at the door."""
     url = f"https://pictures.example/{order.number}" if code == "sign_image" else None
     return {
         "imageUrl": url and f"{url}/parcel.jpg",

@@ -1,4 +1,4 @@
-"""What LME reads: requests checked field by field."""
+"""Reads requests to LME and checks them field by field."""
 
 import re
 import time
@@ -17,7 +17,7 @@ _FURTHEST_ZONE = timedelta(hours=14)
 
 
 class Code(IntEnum):
-    """LME's codes; all but 0 are of our choosing."""
+    """LME's codes; all but 0 are our own choice."""
 
     OK = 0
     UNAUTHORIZED = 401
@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 
 class RefusedError(Exception):
-    """LME says no: a code and words."""
+    """A refusal of LME: a code and words."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -58,7 +58,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order as it was asked for: metres and kilograms. `body` is what came, unknown fields too."""
+    """An order as the client sent it, in metres and kilograms.
+
+    `body` is the whole request, unknown fields too.
+    """
 
     reference: str
     number: str
@@ -80,7 +83,7 @@ def read_order(body: JsonObject, app_key: str) -> OrderRequest:
     if number and not _ORDER_NUMBER.fullmatch(number):
         raise _wrong("orderNo", "must be a vendor code and 14 digits")
     begins, ends = _time(body, "preTimeStart"), _time(body, "preTimeEnd")
-    # Its zone is not said: it is in the future when it is so anywhere.
+    # The zone is not given, so the time counts as future if it is future in any zone.
     if begins <= datetime.fromtimestamp(time.time(), UTC).replace(tzinfo=None) - _FURTHEST_ZONE:
         raise _wrong("preTimeStart", "must be later than now")
     if ends <= begins:

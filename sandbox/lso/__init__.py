@@ -22,5 +22,5 @@ __all__ = ["CARRIER", "DEFAULT_LOGIN", "Lso", "new_login"]
 
 
 def new_login() -> dict[str, str]:
-    """Make up an account of the platform."""
+    """Invent an account of the platform."""
     return {"app_id": f"app_{secrets.token_hex(6)}", "app_secret": secrets.token_hex(24)}

@@ -29,7 +29,7 @@ _PASSING_RESULTS = frozenset({"HTML", "401", "404", "1024"})
 
 @dataclass(frozen=True, slots=True)
 class _Caller:
-    """Who has proven to be calling, and by which address."""
+    """The caller that has proven its identity, and the address that it called."""
 
     app_id: str
     token: str
@@ -84,7 +84,7 @@ class Lso:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what really happened to every parcel."""
+        """Return what really happened to every parcel."""
         return [
             story(
                 number, order.entry.parcels[index].reference, tracking.happened(order, number, self._time())
@@ -100,7 +100,7 @@ class Lso:
         self._by_service: dict[str, tuple[Order, int]] = {}
 
     def refusal(self, code: int, message: str) -> Response:
-        """Say no in the platform's envelope."""
+        """Return a refusal in the platform's envelope."""
         return JSONResponse({"code": code, "data": None, "err": message, "msg": message})
 
     def unauthorized(self) -> Response:
@@ -239,24 +239,24 @@ class Lso:
         numbers = wire.read_service_numbers(body)
         return _ok({"tracks": [self._track(caller.app_id, number) for number in numbers]})
 
-    # What the calls rest on.
+    # What the calls use.
 
     def _owned(self, app_id: str, number: str) -> Order:
         return _known(self._by_number.get(number), app_id, number)
 
-    def _enter(self, app_id: str, wanted: wire.OrderRequest, words: Steering) -> Order:
+    def _enter(self, app_id: str, request: wire.OrderRequest, words: Steering) -> Order:
         """Commit: give the order its numbers and hold the money."""
-        price = Price.of(wanted.shipment)
+        price = Price.of(request.shipment)
         entry = Entry(
             order_number=self._numbers.order(),
-            reference=wanted.reference,
+            reference=request.reference,
             account=app_id,
             price=price.total,
-            parcels=self._numbers.parcels(wanted.shipment.boxes),
+            parcels=self._numbers.parcels(request.shipment.boxes),
             committed_at=self._world.clock.now(),
-            callback_url=wanted.callback_url,
+            callback_url=request.callback_url,
         )
-        order = Order(entry, wanted, price, words, words.number("PENDING"))
+        order = Order(entry, request, price, words, words.number("PENDING"))
         self._world.ledger.book(self.name).orders.append(entry)
         self._by_number[entry.order_number] = order
         self._by_reference[app_id, entry.reference] = order
@@ -301,11 +301,11 @@ class Lso:
         )
 
     def _steered_result(self, order: Order, token: str) -> Response | None:
-        """Give the answer that SBX-RESULT wants in place of the true one."""
-        wanted = order.words.result()
-        if wanted is None or not _passing(wanted[0]):
+        """Return the answer that SBX-RESULT asks for in place of the true one."""
+        steered = order.words.result()
+        if steered is None or not _passing(steered[0]):
             return None
-        answer, times = wanted
+        answer, times = steered
         reference = order.entry.reference
         if not self._world.tally.among_first(times, self.name, "RESULT", reference):
             return None
@@ -344,7 +344,7 @@ def _document(order: Order, index: int) -> bytes:
 
 
 def _passing(result: str) -> bool:
-    """Whether this answer says nothing about the order itself."""
+    """Return whether this answer says nothing about the order itself."""
     return result in _PASSING_RESULTS or (len(result) == 3 and result.startswith("5"))
 
 

@@ -1,4 +1,4 @@
-"""Orders of the platform: their numbers, their price and what is said about them."""
+"""Orders of the platform: their numbers, their prices, their labels and their fields in answers."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ _LABEL_INCHES = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a shipment costs, from its weights alone; dollars."""
+    """The price of a shipment in dollars, from its weights alone."""
 
     prepaid: Decimal
     commission: Decimal
@@ -54,7 +54,7 @@ class Price:
 
 
 class Numbers:
-    """Order and service numbers that no earlier run of a sandbox has given either."""
+    """Makes order and service numbers that no earlier run of a sandbox has given."""
 
     def __init__(self) -> None:
         self._counter: Iterator[int] = itertools.count(int(time.time() * 1000))
@@ -64,7 +64,7 @@ class Numbers:
         return f"SYCO{next(self._counter)}"
 
     def parcels(self, boxes: tuple[Box, ...]) -> tuple[Parcel, ...]:
-        """Give each box its numbers; a box alone is its own master, others share one by twos."""
+        """Give each box its numbers; a single box is its own master, others share a master by twos."""
         services = [self._service("ZQ") for _ in boxes]
         masters = services if len(boxes) == 1 else [self._service("ZM") for _ in boxes[::_BOXES_PER_MASTER]]
         return tuple(
@@ -78,7 +78,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class Order:
-    """A committed order, and how far the steering words have let it come."""
+    """A committed order, and its progress under the steering words."""
 
     entry: Entry
     request: OrderRequest
@@ -89,7 +89,7 @@ class Order:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def asked(self) -> bool:
-        """Count a question after the result and say whether SBX-PENDING wants it put off."""
+        """Count a request for the result and return whether SBX-PENDING delays it."""
         if not self.pending:
             return False
         self.pending -= 1
@@ -124,7 +124,7 @@ class Order:
         return {"code": self.failure_code, "data": data, "err": "", "msg": "下单失败"}
 
     def success(self) -> JsonObject:
-        """Give the body that says the order succeeded, whether or not it did."""
+        """Return the body that says that the order succeeded, even if it did not."""
         shipment, price, parcels = self.request.shipment, self.price, self.entry.parcels
         weight = sum((box.weight for box in shipment.boxes), Decimal(0))
         kilograms = (price.pounds * _KG_PER_POUND).quantize(_CENT, ROUND_HALF_UP)

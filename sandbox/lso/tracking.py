@@ -1,4 +1,4 @@
-"""Where the platform's parcels are, and its words for it."""
+"""The journeys of the platform's parcels, in its words."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ Time = tuple[datetime, float]
 
 
 def told(order: Order, number: str, time: Time) -> list[JsonObject]:
-    """Tell what is known of one of the order's parcels, as the steering words want it."""
+    """Return what is known of one of the order's parcels, as the steering words ask for it."""
     now, acceleration = time
     events, until = _journey(order, number, acceleration), _until(order, now)
     if order.words.has("DISORDER"):
@@ -45,14 +45,14 @@ def told(order: Order, number: str, time: Time) -> list[JsonObject]:
 
 
 def happened(order: Order, number: str, time: Time) -> list[tuple[Event, str]]:
-    """Give what has truly happened to a parcel by now, and the platform's word for it."""
+    """Return what has truly happened to a parcel by now, with the platform's words."""
     now, acceleration = time
     events = so_far(_journey(order, number, acceleration), _until(order, now))
     return [(event, _WORDS[event.stage][0]) for event in events]
 
 
 def _until(order: Order, now: datetime) -> datetime:
-    """Until when it travels: a refunded parcel stops."""
+    """Return until when it travels: a refunded parcel stops."""
     return min(now, order.entry.refunded_at or now)
 
 

@@ -1,4 +1,4 @@
-"""What the platform reads: requests checked field by field, as strictly as documented."""
+"""Reads requests to the platform and checks them field by field, as strictly as documented."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 JsonObject = dict[str, Any]
 
 MAX_SERVICE_NUMBERS = 30
-"""Numbers in one tracking call (assumed)."""
+"""The largest number of numbers in one tracking call (assumed)."""
 
 _STATE = re.compile(
     "A[AEKLPRSZ]|C[AOT]|D[CE]|FL|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEINOPST]|N[CDEHJMVY]|O[HKR]|P[AR]|"
@@ -22,7 +22,7 @@ _DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,2})?")
 
 
 class Code(IntEnum):
-    """The platform's codes; those marked so are of our choosing."""
+    """The platform's codes; those that are marked are our own choice."""
 
     OK = 200
     UNAUTHORIZED = 401  # assumed
@@ -38,7 +38,7 @@ class Code(IntEnum):
 
 
 class RefusedError(Exception):
-    """The platform says no: a code and words."""
+    """A refusal of the platform: a code and words."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -61,9 +61,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What is priced and bought: everything of an order but whose it is and whom to tell.
+    """What is priced and bought: all of an order except its account, its reference and its callback address.
 
-    Two equal shipments are "the same content" to the rule that an order must be previewed.
+    Two equal shipments are "the same content" for the rule that an order must be previewed.
     """
 
     receiver: str
@@ -80,7 +80,7 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order as it was asked for."""
+    """An order as the client sent it."""
 
     reference: str
     callback_url: str | None
@@ -88,7 +88,7 @@ class OrderRequest:
 
 
 def read_json(content: bytes) -> JsonObject:
-    """Read a request's JSON object, its numbers kept digit by digit."""
+    """Read a request's JSON object; numbers keep all their digits."""
     try:
         body = json.loads(content, parse_float=Decimal)
     except ValueError as error:
@@ -108,7 +108,7 @@ def read_order(body: JsonObject) -> OrderRequest:
 
 
 def read_shipment(body: JsonObject) -> Shipment:
-    """Read the part that orderCommit and feePreview share; fields nobody knows are passed over."""
+    """Read the part that orderCommit and feePreview share; unknown fields are ignored."""
     if required(body, "nationCode") != "US":
         raise _wrong("nationCode", "must be US")
     if required(body, "lsoServiceType") != "GroundBasic":
@@ -157,7 +157,7 @@ def _read_box(detail: Any, where: str, body: JsonObject) -> Box:
 
 
 def read_service_numbers(body: JsonObject) -> list[str]:
-    """Read the numbers a tracking call asks about."""
+    """Read the numbers that a tracking call asks about."""
     numbers = body.get("serviceNumbers")
     if not isinstance(numbers, list) or not all(isinstance(number, str) for number in numbers):
         raise _wrong("serviceNumbers", "must be a list of strings")

@@ -1,1 +1,1 @@
-"""What happens to a parcel and what is printed for it, whatever carrier brings it."""
+"""The journeys and the labels of parcels, for all carriers."""

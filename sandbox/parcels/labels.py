@@ -16,7 +16,7 @@ _THICKEST_BAR = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is printed.
+    """The content of a label.
 
     `height` is how much of the page is used, in inches from the top: LSO's own label is 4x5 and
     is padded to 4x6 (documented, lso-order-commit, note 3).
@@ -30,7 +30,7 @@ class Label:
     height: float = 6.0
 
     def pdf(self) -> bytes:
-        """Print it."""
+        """Print the label."""
         buffer = BytesIO()
         canvas = Canvas(buffer, pagesize=(_WIDTH, _HEIGHT), pageCompression=1)
         canvas.setTitle(f"{self.carrier} {self.tracking_number}")
@@ -65,7 +65,7 @@ class Label:
 
 
 def _line(canvas: Canvas, y: float, text: str, size: float, font: str = "Helvetica") -> None:
-    """Print a line, smaller when it would not fit; the printer knows Latin letters only."""
+    """Print a line, smaller if it does not fit; the printer knows Latin letters only."""
     printable = text.encode("latin-1", "replace").decode("latin-1")
     width = stringWidth(printable, font, size)
     canvas.setFont(font, min(size, size * _TEXT_WIDTH / width) if width else size)

@@ -1,4 +1,4 @@
-"""How far the clocks of a place are ahead of UTC, summer time aside."""
+"""Says how far the clocks of a place are ahead of UTC, without summer time."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The way of a parcel, for carriers to tell in their own words."""
+"""The journey of a parcel, which carriers report in their own words."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ class Stage(StrEnum):
     CUSTOMS_HELD = "customs_held"
     CUSTOMS_CLEARED = "customs_cleared"
     FORWARDED = "forwarded"
-    """To another carrier, which brings it to the door."""
+    """The parcel was handed to another carrier, which brings it to the door."""
     OUT_FOR_DELIVERY = "out_for_delivery"
     ATTEMPTED = "attempted"
     REFUSED = "refused"
     REDELIVERY = "redelivery"
-    """Back at the depot, to go out again."""
+    """The parcel is back at the depot and will go out again."""
     CARDED = "carded"
     """Nobody was there, and a card was left."""
     READY_TO_COLLECT = "ready_to_collect"
@@ -39,7 +39,7 @@ class Stage(StrEnum):
 
 
 class Leg(StrEnum):
-    """Where on its way a parcel is."""
+    """The part of the journey at which a parcel is."""
 
     ORIGIN = "origin"
     HUB = "hub"
@@ -47,7 +47,7 @@ class Leg(StrEnum):
 
 
 class Kind(StrEnum):
-    """The journeys there are."""
+    """All journeys."""
 
     ORDINARY = "ordinary"
     FORWARDED = "forwarded"
@@ -92,7 +92,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step of the way, at a whole second; `seen_at` is when the carrier gets to know of it."""
+    """A step of the journey, at a whole second; `seen_at` is when the carrier learns of it."""
 
     stage: Stage
     at: datetime
@@ -170,10 +170,11 @@ def journey(
     hub: Place | None = None,
     abroad: bool = False,
 ) -> tuple[Event, ...]:
-    """Foretell all that will happen to a parcel, oldest first and at least a second apart.
+    """Return all that will happen to a parcel, oldest first and at least a second apart.
 
-    The same number always travels alike; another one is up to a fifth slower or faster. Without a hub it
-    goes straight to where it is going; one that goes abroad is cleared by the customs on its way in.
+    The same number always has the same journey; another number is up to a fifth slower or faster. Without a
+    hub the parcel goes straight to its destination; one that goes abroad passes the customs of its
+    destination.
     """
     pace = _chance(number).uniform(1 - _SPREAD, 1 + _SPREAD) / acceleration
     halfway = hub or (origin if kind is Kind.LOST else destination)
@@ -196,7 +197,7 @@ def _steps(kind: Kind, *, abroad: bool, straight: bool) -> list[_Step]:
 
 
 def sent_back(events: Sequence[Event], asked_at: datetime, origin: Place, acceleration: float) -> list[Event]:
-    """Turn a parcel round: what has not happened when its sender asks for it never does."""
+    """Send a parcel back: steps that have not happened when its sender asks for the return never happen."""
     way = so_far(events, asked_at)
     turns_at = way[-1].place if way else origin
     for stage, hours, place in ((Stage.RETURNING, 2.0, turns_at), (Stage.RETURNED, 20.0, origin)):
@@ -208,7 +209,7 @@ def sent_back(events: Sequence[Event], asked_at: datetime, origin: Place, accele
 
 
 def so_far(events: Sequence[Event], until: datetime) -> list[Event]:
-    """Leave out what has not happened by then, whoever knows of it."""
+    """Leave out what has not happened by then, whether or not the carrier knows of it."""
     return [event for event in events if event.at <= until]
 
 
@@ -218,7 +219,7 @@ def known(events: Sequence[Event], until: datetime) -> list[Event]:
 
 
 def disordered(events: Sequence[Event], seed: str) -> list[Event]:
-    """Tell the same events in a sequence of no meaning, some of them twice."""
+    """Return the same events in a random sequence, some of them twice."""
     mixed = [*events, *events[::2]]
     _chance(seed).shuffle(mixed)
     return mixed
@@ -235,7 +236,7 @@ def belated(events: Sequence[Event]) -> list[Event]:
 
 
 def repeated(events: Sequence[Event]) -> list[Event]:
-    """Let every second event become known once more when all is over; in the order of being known."""
+    """Let every second event become known once more at the end; sorted by when they become known."""
     over = events[-1].at
     again = [
         replace(event, seen_at=over + number * _SHORTEST_STEP)
@@ -245,7 +246,7 @@ def repeated(events: Sequence[Event]) -> list[Event]:
 
 
 def story(number: str, reference: str, events: Iterable[tuple[Event, str | None]]) -> dict[str, Any]:
-    """Write a parcel as `GET /_sandbox/truth` has it: events and their codes, but those that have none."""
+    """Write a parcel as `GET /_sandbox/truth` has it: the events that have codes, with their codes."""
     return {
         "tracking_number": number,
         "reference": reference,
@@ -262,5 +263,5 @@ def story(number: str, reference: str, events: Iterable[tuple[Event, str | None]
 
 
 def _chance(seed: str) -> random.Random:
-    """Roll dice that fall alike for the same seed."""
+    """Return a random generator that gives the same values for the same seed."""
     return random.Random(seed)  # noqa: S311 - repeatable on purpose, and no secret

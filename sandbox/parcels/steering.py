@@ -57,7 +57,7 @@ _PATTERNS = {word.partition("-")[0]: _pattern(word) for word in WORDS}
 
 
 class Steering:
-    """What one reference asks for.
+    """The steering words of one reference.
 
     >>> words = Steering("shop-17 SBX-FAIL SBX-PENDING-3")
     >>> words.has("FAIL"), words.number("PENDING"), words.number("NOLABEL")
@@ -71,18 +71,18 @@ class Steering:
         return _PATTERNS[word].search(self._reference)
 
     def has(self, word: str) -> bool:
-        """Say whether a word of the table is there."""
+        """Return whether a word of the table is there."""
         return self._find(word) is not None
 
     def number(self, word: str) -> int:
-        """Give a word's n: 0 when the word is not there, 1 when it stands without a number."""
-        found = self._find(word)
-        return int(found[1] or 1) if found else 0
+        """Return a word's n: 0 when the word is not there, 1 when it has no number."""
+        match = self._find(word)
+        return int(match[1] or 1) if match else 0
 
     def result(self) -> tuple[str, int] | None:
-        """Give the answer that RESULT asks for and how many times, or None."""
-        found = self._find("RESULT")
-        return (found[1], int(found[2] or 1)) if found else None
+        """Return the answer that RESULT asks for and how many times, or None."""
+        match = self._find("RESULT")
+        return (match[1], int(match[2] or 1)) if match else None
 
 
 class Tally:
@@ -92,10 +92,10 @@ class Tally:
         self._seen: Counter[tuple[str, ...]] = Counter()
 
     def among_first(self, n: int, *what: str) -> bool:
-        """Count `what` and say whether it is among the first n times."""
+        """Count `what` and return whether it is among the first n times."""
         self._seen[what] += 1
         return self._seen[what] <= n
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Start to count from 0."""
         self._seen.clear()

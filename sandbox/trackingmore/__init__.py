@@ -1,4 +1,4 @@
-"""TrackingMore v2, under `/trackingmore/v2`, and `/trackingmore` too: it follows anybody's parcels.
+"""TrackingMore v2, under `/trackingmore/v2`, and `/trackingmore` too: it follows parcels of any courier.
 
 **Documented** (trackingmore-v2-trackings): the sixteen calls, their header, the fields of a parcel to be
 followed, the array that `batch` reads, its two answers, and that `auto_correct` 1 means that the courier is
@@ -41,5 +41,5 @@ __all__ = ["CARRIER", "DEFAULT_LOGIN", "TrackingMore", "new_login", "signature"]
 
 
 def new_login() -> dict[str, str]:
-    """Make up an account: its key, and the e-mail address by which webhooks are signed."""
+    """Invent an account: its key, and the e-mail address with which webhooks are signed."""
     return {"api_key": secrets.token_hex(18), "email": f"{secrets.token_hex(4)}@shop.example"}

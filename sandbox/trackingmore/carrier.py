@@ -20,7 +20,7 @@ from sandbox.wire.calls import Call, created
 from sandbox.world import World
 
 _PREFIXES = ("/v2", "")
-"""What every path begins with: the version's, as in life, or nothing for whoever calls that the host's."""
+"""The beginnings of all paths: the version's prefix, as in reality, or nothing."""
 _USUAL_QUOTA = 1_000_000
 _LISTED, _MOST_LISTED = 100, 2000
 _LISTS_A_SECOND, _REALTIMES_A_SECOND = 1, 3
@@ -29,7 +29,7 @@ _BETWEEN_REALTIMES = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account: its name in the settings, and what it shows and signs with."""
+    """An account: its name in the settings, its key, and the e-mail address that signs webhooks."""
 
     name: str
     api_key: str
@@ -96,7 +96,7 @@ class TrackingMore:
         self._spent: Counter[str] = Counter()
 
     def refusal(self, code: int, message: str) -> Response:
-        """Say no."""
+        """Return a refusal."""
         return answer([], code, message)
 
     def unauthorized(self) -> Response:
@@ -104,17 +104,17 @@ class TrackingMore:
         return answer([], Code.BAD_KEY)
 
     def truth(self) -> list[JsonObject]:
-        """Tell of every parcel that is followed."""
+        """Return what really happened to every parcel that is followed."""
         now = self._world.clock.now()
         return [parcel.truth(now) for parcels in self._parcels.values() for parcel in parcels]
 
     def enter(self, account: str, parcels: Any) -> None:
-        """Let an account have followed parcels before anybody calls.
+        """Make an account follow parcels before any call.
 
         Raises
         ------
         ValueError
-            There is no such account, or no array of parcels that could be followed.
+            There is no such account, or the body is no array of parcels that can be followed.
         """
         if account not in self._accounts or not isinstance(parcels, list):
             raise ValueError(f"parcels of an account of {self.name} are wanted, {account!r} is none")
@@ -142,7 +142,7 @@ class TrackingMore:
         return self._logins.get(request.headers.get("trackingmore-api-key", ""))
 
     async def _references(self, request: Request) -> frozenset[str]:
-        """Find the parcels of a request: their numbers, their orders and titles that steer."""
+        """Find the parcels of a request: their numbers, and the orders and titles with steering words."""
         login = self._login(request)
         found: set[str] = set()
         for fields in [dict(request.path_params), *await _bodies(request), *_queried(request)]:
@@ -157,27 +157,27 @@ class TrackingMore:
 
     # Following.
 
-    def _follow(self, login: Login, wanted: Wanted) -> Parcel:
+    def _follow(self, login: Login, request: Wanted) -> Parcel:
         """Follow a parcel, unless it is followed already or cannot be."""
         now = self._world.clock.now()
-        if self._followed(login, wanted.number, wanted.courier, now):
+        if self._followed(login, request.number, request.courier, now):
             raise RefusedError(Code.EXISTS)
-        if steering(wanted.number, wanted.fields).has("REJECT"):
+        if steering(request.number, request.fields).has("REJECT"):
             raise RefusedError(Code.BAD_NUMBER)
         if self._spent[login.name] >= login.quota:
             raise RefusedError(Code.NO_QUOTA)
         self._spent[login.name] += 1
-        began = self._began.setdefault(wanted.number, now)
+        began = self._began.setdefault(request.number, now)
         settings = self._world.settings
         moment = timedelta(seconds=settings.processing_seconds)
-        parcel = Parcel.of(wanted, login.name, began, now, moment, settings.acceleration)
+        parcel = Parcel.of(request, login.name, began, now, moment, settings.acceleration)
         self._parcels[login.name].append(parcel)
         self._by_number[login.name, parcel.number].append(parcel)
         self._world.tasks.spawn(self._pushes.follow(parcel))
         return parcel
 
     def _followed(self, login: Login, number: str, courier: Courier, now: datetime) -> Parcel | None:
-        """Find a parcel by its number and a courier: the one it was entered with will do, too, here."""
+        """Find a parcel by its number and a courier, or the courier with which it was entered."""
         return next(
             (
                 parcel
@@ -223,7 +223,7 @@ class TrackingMore:
     # Asking.
 
     def _served(self, login: Login) -> None:
-        """Refuse an account whose quota is used up: it may let parcels go, and asks about none."""
+        """Refuse an account whose quota is used up: it may delete parcels, but not ask about them."""
         if self._spent[login.name] >= login.quota:
             raise RefusedError(Code.NO_QUOTA)
 
@@ -253,7 +253,7 @@ class TrackingMore:
         ]
         items = [parcel.item(now) for parcel in found[(page - 1) * limit : page * limit]]
         data = {"page": page, "limit": limit, "total": str(len(found)), "count": len(items), "items": items}
-        # An account that never followed anything is told so: post first, then get (4031, public).
+        # An account that never followed anything gets an error: post first, then get (4031, public).
         return answer(data) if self._spent[login.name] else answer(data, Code.EMPTY)
 
     def _listed(
@@ -330,7 +330,7 @@ class TrackingMore:
         return parcel.amended(self._world.clock.now())
 
     async def _update(self, login: Login, request: Request) -> Response:
-        """Follow a parcel with another courier; it goes on as it does."""
+        """Follow a parcel with another courier; its journey does not change."""
         fields = await wire.object_of(request)
         parcel = self._known(login, fields)
         now = self._world.clock.now()
@@ -394,7 +394,7 @@ class TrackingMore:
 
 
 def _each(several: list[JsonObject], counted: str, act: Callable[[JsonObject], JsonObject]) -> Response:
-    """Do something to each of several parcels, and tell what became of each."""
+    """Do something to each of several parcels, and return the result of each."""
     done: list[JsonObject] = []
     errors: list[JsonObject] = []
     for fields in several:
@@ -429,7 +429,7 @@ def _ordered_at(parcel: Parcel) -> datetime | None:
 
 
 async def _bodies(request: Request) -> list[JsonObject]:
-    """Read whatever objects a request has, before anybody checks them."""
+    """Read all objects of a request, before they are checked."""
     try:
         body = await wire.body_of(request)
     except RefusedError:

@@ -1,4 +1,4 @@
-"""The couriers whose parcels are followed, and what their numbers look like."""
+"""The couriers whose parcels are followed, and the forms of their numbers."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from sandbox.parcels.routes import Place
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """Somebody who carries parcels; `form` is what its numbers look like, where that can be said."""
+    """A company that carries parcels; `form` is the form of its numbers, if it has one."""
 
     code: str
     name: str
@@ -28,15 +28,15 @@ class Courier:
 
     @property
     def patience(self) -> timedelta:
-        """How long nothing may be heard of a parcel before it has expired."""
+        """How long a parcel may be without news before it has expired."""
         return timedelta(days=60 if self.post else 30)
 
     def may_own(self, number: str) -> bool:
-        """Say whether a number looks like one of its own."""
+        """Return whether a number has the form of its own numbers."""
         return self.form is not None and re.fullmatch(self.form, number) is not None
 
     def told(self) -> dict[str, Any]:
-        """Give it as GET /carriers lists it."""
+        """Return the courier as GET /carriers lists it."""
         return {
             "name": self.name,
             "code": self.code,
@@ -113,7 +113,7 @@ _TABLE = (
 COURIERS: Mapping[str, Courier] = {courier.code: courier for courier in _TABLE}
 
 REMOTE_COMPANIES = ("dhl", "ups", "fedex", "tnt")
-"""The only ones that are known to call places remote."""
+"""The only couriers that are known to call places remote."""
 
 COUNTRIES: Mapping[str, str] = {
     "AE": "United Arab Emirates", "AU": "Australia", "BE": "Belgium", "BR": "Brazil", "CA": "Canada",
@@ -135,11 +135,11 @@ _TOWNS: Mapping[str, tuple[str, str, str]] = {
     "SG": ("Singapore", "Singapore", "Singapore"),
     "US": ("Louisville", "Chicago", "Austin"),
 }
-"""Where parcels start, where they are sorted and where they are delivered."""
+"""The towns in which parcels start, are sorted and are delivered."""
 
 
 def places(origin: str, destination: str) -> tuple[Place, Place, Place]:
-    """Name the towns of a parcel's way from a country to a country: the first, the hub and the last."""
+    """Return the towns of a journey from a country to a country: the first, the hub and the last."""
     here = _TOWNS.get(origin) or (_named(origin),) * 3
     there = _TOWNS.get(destination) or (_named(destination),) * 3
     return _place(here[0], origin), _place(there[1], destination), _place(there[2], destination)
@@ -154,14 +154,14 @@ def _place(town: str, country: str) -> Place:
 
 
 def detected(number: str) -> list[Courier]:
-    """Tell whose number it may be, the likeliest first."""
+    """Return the couriers that a number may belong to, the likeliest first."""
     return [courier for courier in _TABLE if courier.may_own(number)]
 
 
 def corrected(courier: Courier, number: str) -> Courier:
     """Find the courier that truly has a parcel.
 
-    It is another one only when the number cannot be the named courier's and is unmistakably somebody's.
+    It is another courier only if the number cannot be the named courier's and clearly belongs to one courier.
     """
     if courier.form is None or courier.may_own(number):
         return courier

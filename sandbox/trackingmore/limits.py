@@ -1,9 +1,9 @@
-"""How often an account may call."""
+"""Limits how often an account may call."""
 
 from collections import defaultdict, deque
 
 _JITTER = 0.1
-"""Seconds that two calls may come closer together than they were sent."""
+"""The seconds by which two calls may arrive closer together than they were sent."""
 
 
 class Limits:
@@ -13,7 +13,7 @@ class Limits:
         self._made: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
     def allows(self, account: str, call: str, a_second: int, now: float) -> bool:
-        """Say whether this call is within its limit, and count it if it is."""
+        """Return whether this call is within its limit, and count it if it is."""
         made = self._made[account, call]
         while made and now - made[0] >= 1 - _JITTER:
             made.popleft()

@@ -1,4 +1,4 @@
-"""Questions that are about no followed parcel: remote areas, transit times, air waybills."""
+"""Answers calls that are not about a followed parcel: remote areas, transit times, air waybills."""
 
 import random
 import re
@@ -16,12 +16,12 @@ _FLIGHT = (
     (25, "Notified for delivery", "LAX"),
     (30, "Delivered", "LAX"),
 )
-"""Hours, event and airport."""
+"""The steps of a flight: hours, event and airport."""
 
 
 def remote(areas: list[JsonObject]) -> JsonObject:
     """Sort places into remote ones, one entry for each company that calls them so, and the others."""
-    found: list[JsonObject] = []
+    places: list[JsonObject] = []
     other: list[JsonObject] = []
     for area in areas:
         country, postcode = _required(area, "country"), _required(area, "postcode")
@@ -31,7 +31,7 @@ def remote(areas: list[JsonObject]) -> JsonObject:
         letters = country.upper() if len(country) == 2 else _LETTERS.get(country.casefold(), "")
         asked = (str(company).casefold(),) if company else REMOTE_COMPANIES
         of_it = [one for one in asked if _dice(letters, postcode, one).random() < 0.5]
-        found += [
+        places += [
             {
                 "far_express_company": one,
                 "two_code": letters,
@@ -42,11 +42,11 @@ def remote(areas: list[JsonObject]) -> JsonObject:
         ]
         if not of_it:
             other.append({"country": country, "postcode": postcode})
-    return {"submitted": len(areas), "other": other, "remote": found}
+    return {"submitted": len(areas), "other": other, "remote": places}
 
 
 def cost_time(route: JsonObject) -> JsonObject:
-    """Say how long parcels take on a route: the same for the same route."""
+    """Return how long parcels take on a route: the same for the same route."""
     code = _required(route, "carrier_code")
     if code not in COURIERS:
         raise RefusedError(Code.BAD_CARRIER)
@@ -77,7 +77,7 @@ def air_waybills(numbers: object) -> list[str]:
 
 
 def flown(number: str, began: datetime, now: datetime, acceleration: float) -> JsonObject:
-    """Tell how an air waybill travels, which begins when it is first asked for."""
+    """Return the journey of an air waybill, which begins when it is first asked for."""
     dice = _dice(number)
     pieces, weight = dice.randrange(1, 40), dice.randrange(20, 900)
     rows = []

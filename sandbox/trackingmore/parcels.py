@@ -1,4 +1,4 @@
-"""Followed parcels: how they travel, and what is said of them at a moment."""
+"""Followed parcels: their journeys, and their fields in answers at a moment."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ _NODES = (
     "DestinationArrived",
 )
 _BLURRED = 60
-"""How much faster than in life parcels may move for a time to the minute to tell their steps apart."""
+"""The largest acceleration at which times to the minute still separate the steps of a parcel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is said of a step: status, sub-status where there is one, text, and the milestone it is."""
+    """The report of a step: status, sub-status if there is one, text, and the milestone that it is."""
 
     status: str
     sub_status: str | None
@@ -80,7 +80,8 @@ _DISPATCHED = Words("transit", "transit001", "Dispatched from origin", "ItemDisp
 class Parcel:
     """One parcel that an account follows.
 
-    The courier that was named counts until the first look, at `looked_at`; then the one that has it.
+    The named courier counts until the first look-up, at `looked_at`; then the courier that really has the
+    parcel.
     """
 
     account: str
@@ -103,7 +104,7 @@ class Parcel:
     @classmethod
     def of(
         cls,
-        wanted: Wanted,
+        request: Wanted,
         account: str,
         began: datetime,
         now: datetime,
@@ -111,12 +112,12 @@ class Parcel:
         acceleration: float,
     ) -> "Parcel":
         """Follow a parcel whose way began earlier or begins now, to be looked at in a moment."""
-        owner = corrected(wanted.courier, wanted.number) if wanted.auto_correct else wanted.courier
-        words = steering(wanted.number, wanted.fields)
-        country = wanted.destination or owner.country
+        owner = corrected(request.courier, request.number) if request.auto_correct else request.courier
+        words = steering(request.number, request.fields)
+        country = request.destination or owner.country
         first, hub, last = places(owner.country, country)
         way = journey(
-            wanted.number,
+            request.number,
             began,
             first,
             last,
@@ -127,10 +128,10 @@ class Parcel:
         )
         return cls(
             account=account,
-            number=wanted.number,
-            named=wanted.courier,
+            number=request.number,
+            named=request.courier,
             owner=owner,
-            fields=wanted.fields,
+            fields=request.fields,
             words=words,
             events=way,
             abroad=country != owner.country,
@@ -141,7 +142,7 @@ class Parcel:
 
     @property
     def reference(self) -> str:
-        """The client's own word for it, else its number."""
+        """The client's own name for the parcel, else its number."""
         return self.fields.get("order_id") or self.number
 
     def courier(self, now: datetime) -> Courier:
@@ -150,7 +151,7 @@ class Parcel:
 
     @property
     def told_events(self) -> Sequence[Event]:
-        """The steps as they become known: late where SBX-DISORDER wants it."""
+        """The steps as they become known; SBX-DISORDER makes some of them late."""
         return belated(self.events) if self.words.has("DISORDER") else self.events
 
     def known(self, now: datetime) -> list[Event]:
@@ -159,13 +160,13 @@ class Parcel:
         return known(self.told_events, until) if until >= self.looked_at else []
 
     def _until(self, now: datetime) -> datetime:
-        """Give the time up to which one knows: nothing is added after updates were stopped."""
+        """Return the time up to which steps are known: nothing is added after updates were stopped."""
         return min(now, self.stopped_at or now)
 
     def moments(self) -> list[tuple[datetime, datetime]]:
-        """Foretell when it is to be told of, and as of when: after every change.
+        """Return when webhooks about it are sent, and the time that each describes: after every change.
 
-        With SBX-DISORDER every second change is told only after the next one, and the others twice.
+        With SBX-DISORDER every second change is sent only after the next one, and the others twice.
         """
         changes = {max(event.seen_at, self.looked_at) for event in self.told_events}
         if self.events[-1].stage not in _ENDS:
@@ -190,7 +191,7 @@ class Parcel:
         return max([*known_at, self.looked_at]) if known_at else None
 
     def standing(self, now: datetime) -> tuple[str, str | None]:
-        """Give status and sub-status as they are told."""
+        """Return status and sub-status as an answer has them."""
         if self.by_hand:
             return self.by_hand, None
         until = self._until(now)
@@ -218,10 +219,10 @@ class Parcel:
         return WORDS[event.stage]
 
     def set_by_hand(self, status: int) -> None:
-        """Let the client say how it stands: 4 delivered, 7 exception, 8 as it was."""
+        """Set the status that the client gives: 4 delivered, 7 exception, 8 as it was."""
         self.by_hand = _SET_BY_HAND.get(status)
 
-    # What is said of it.
+    # Answers about it.
 
     def entered(self, now: datetime) -> JsonObject:
         """Give what post and batch answer."""
@@ -243,7 +244,7 @@ class Parcel:
         }
 
     def posted(self, now: datetime) -> JsonObject:
-        """Give what post answers: of what may be said of a parcel, only what was said."""
+        """Return the answer of post: only those fields of the parcel that were given."""
         optional = {"order_create_time", "customer_email", "customer_name", "customer_phone", "order_id"}
         optional |= {"comment", "title", "logistics_channel"}
         return {
@@ -262,7 +263,7 @@ class Parcel:
         }
 
     def item(self, now: datetime) -> JsonObject:
-        """Give all that is known of it, as `get` answers it."""
+        """Return all that is known of it, as `get` answers."""
         events, fields = self.known(now), self.fields
         status, sub_status = self.standing(now)
         here = [event for event in events if not self.abroad or event.leg is Leg.ORIGIN]
@@ -309,20 +310,20 @@ class Parcel:
         return f"{self._words(last).text},{last.place.city},{self._date(last.at)}" if last else ""
 
     def _info(self, events: Sequence[Event], now: datetime, courier: Courier | None) -> JsonObject:
-        """Tell one country's part of the way, the newest step first; all is null where there is none."""
+        """Return one country's part of the journey, the newest step first; all is null if there is none."""
         nodes: JsonObject = dict.fromkeys(("ReferenceNumber", *_NODES))
         for event in events:
             if (node := self._words(event).node) and nodes[node] is None:
                 nodes[node] = self._date(event.at)
-        told = sorted(events, key=lambda event: event.at, reverse=True)
+        shown = sorted(events, key=lambda event: event.at, reverse=True)
         if self.words.has("DISORDER"):
-            told = disordered(told, f"{self.number} {now}")
+            shown = disordered(shown, f"{self.number} {now}")
         return {
             **nodes,
             "weblink": courier.homepage if courier else None,
             "phone": (courier.phone or None) if courier else None,
             "carrier_code": courier.code if courier else None,
-            "trackinfo": [self._row(event) for event in told] or None,
+            "trackinfo": [self._row(event) for event in shown] or None,
         }
 
     def _row(self, event: Event) -> JsonObject:
@@ -346,9 +347,9 @@ class Parcel:
         return self._spelt(words.sub_status) or words.status
 
     def _date(self, at: datetime) -> str:
-        """Tell a time without a zone: posts to the minute, express couriers to the second.
+        """Write a time without a zone: posts to the minute, express couriers to the second.
 
-        Where life is so fast that a minute holds several steps, all tell it to the second.
+        If parcels are so fast that a minute holds several steps, all write it to the second.
         """
         to_the_minute = self.owner.post and self.acceleration <= _BLURRED
         return (
@@ -358,10 +359,10 @@ class Parcel:
         )
 
     def truth(self, now: datetime) -> JsonObject:
-        """Tell what has happened to it, whatever is known of it."""
+        """Return what has really happened to it, whatever is known of it."""
         happened = so_far(self.events, now)
-        told = story(self.number, self.reference, [(event, self._code(event)) for event in happened])
-        return {**told, "carrier_code": self.owner.code, "status": self._standing(happened, now)[0]}
+        journey = story(self.number, self.reference, [(event, self._code(event)) for event in happened])
+        return {**journey, "carrier_code": self.owner.code, "status": self._standing(happened, now)[0]}
 
 
 def steering(number: str, fields: Mapping[str, Any]) -> Steering:

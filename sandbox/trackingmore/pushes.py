@@ -1,4 +1,4 @@
-"""Telling an account of its parcels unasked: the body of a webhook and its signature."""
+"""Sends webhooks about an account's parcels: their body and their signature."""
 
 import hashlib
 import hmac
@@ -16,21 +16,21 @@ from sandbox.world import World
 
 _ATTEMPTS = 1 + 14
 _SECONDS_OF_LIFE = 300
-"""What the callback interval is in life: the pauses between attempts are in proportion to it."""
+"""The callback interval in reality: the pauses between attempts are in proportion to it."""
 
 
 class Pushes:
-    """Tells accounts of every change of their parcels."""
+    """Sends accounts a webhook for every change of their parcels."""
 
     def __init__(self, world: World, carrier: str, emails: dict[str, str]) -> None:
         self._world = world
         self._carrier = carrier
         self._emails = emails
-        # Receivers are known that read it at the top level, and others that read it in the data.
+        # Some known receivers read it at the top level, others read it in the data.
         self._inside = itertools.cycle((False, True))
 
     async def follow(self, parcel: Parcel) -> None:
-        """Tell of a parcel whenever something has changed, until it is followed no more."""
+        """Send a webhook whenever a parcel has changed, until it is no longer followed."""
         clock = self._world.clock
         shown: datetime | None = None
         content = b""
@@ -48,7 +48,7 @@ class Pushes:
             await self._send(parcel, url, content)
 
     async def _send(self, parcel: Parcel, url: str, content: bytes) -> None:
-        """Send it once, so that the next one comes after it, and again later if it was not taken."""
+        """Send it once, so that the next one comes after it, and again later if it was not accepted."""
         callback = Callback(
             carrier=self._carrier,
             order_number=parcel.number,
@@ -63,7 +63,7 @@ class Pushes:
             self._world.tasks.spawn(self._world.callbacks.deliver(callback, start=2))
 
     def _body(self, item: JsonObject, email: str) -> bytes:
-        """Sign it with the time that it truly is, however far the sandbox's own clock was moved."""
+        """Sign it with the real time, however far the sandbox's own clock was moved."""
         stamp = int(time.time())
         inside = next(self._inside)
         verify = {"timeStr": str(stamp) if inside else stamp, "signature": signature(email, str(stamp))}

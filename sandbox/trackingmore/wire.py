@@ -1,4 +1,7 @@
-"""What TrackingMore reads, and its codes: every answer is `meta`, which alone counts, and `data`."""
+"""Reads requests to TrackingMore, and lists its codes.
+
+An answer is `meta`, which alone counts, and `data`.
+"""
 
 import json
 import re
@@ -16,7 +19,7 @@ from sandbox.trackingmore.couriers import COURIERS, Courier
 JsonObject = dict[str, Any]
 
 MOST = 40
-"""Parcels in one call."""
+"""The largest number of parcels in one call."""
 _NUMBER = re.compile(r"[A-Za-z0-9-]{5,50}")
 _TEXTS = (
     "title",
@@ -46,7 +49,7 @@ STATUSES = (
     "exception",
     "expired",
 )
-"""Where a parcel can stand, in the service's own words: `pickup` is out for delivery."""
+"""The statuses of a parcel, in the service's own words: `pickup` is out for delivery."""
 
 
 class Code(IntEnum):
@@ -90,7 +93,7 @@ _META: Mapping[int, tuple[str, str]] = {
 
 
 class RefusedError(Exception):
-    """TrackingMore says no: a code, and its message unless it needs another one."""
+    """A refusal of TrackingMore: a code, with its own message or another one."""
 
     def __init__(self, code: int, message: str | None = None) -> None:
         super().__init__(message)
@@ -99,7 +102,7 @@ class RefusedError(Exception):
 
 
 def meta(code: int, message: str | None = None) -> JsonObject:
-    """Give the part of an answer that counts."""
+    """Return the part of an answer that counts."""
     kind, usual = _META.get(code, ("Bad Request", ""))
     return {"code": int(code), "type": kind, "message": message or usual}
 
@@ -111,7 +114,7 @@ def answer(data: Any, code: int = Code.SUCCESS, message: str | None = None) -> R
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A parcel to be followed: what is kept of it, by the names of its fields."""
+    """A parcel to follow: the values that are stored with it, by the names of its fields."""
 
     number: str
     courier: Courier
@@ -120,7 +123,7 @@ class Wanted:
 
     @property
     def destination(self) -> str | None:
-        """Where it goes, as two capital letters."""
+        """The destination country, as two capital letters."""
         return self.fields.get("destination_code")
 
 
@@ -143,7 +146,7 @@ async def object_of(request: Request) -> JsonObject:
 
 
 async def changes_of(request: Request) -> JsonObject:
-    """Read the body of a PUT. None at all changes nothing: a public client sends none."""
+    """Read the body of a PUT. Without a body nothing is changed: a public client sends none."""
     return await object_of(request) if await request.body() else {}
 
 
@@ -158,7 +161,7 @@ async def objects_of(request: Request, most: int = MOST) -> list[JsonObject]:
 
 
 def read_number(fields: Mapping[str, Any]) -> str:
-    """Read a number, which must be there; whether it can be one is not asked."""
+    """Read a number, which must be there; its form is not checked."""
     number = fields.get("tracking_number")
     if number is None or number == "":
         raise RefusedError(Code.NUMBER_REQUIRED)
@@ -166,7 +169,7 @@ def read_number(fields: Mapping[str, Any]) -> str:
 
 
 def read_waybill(fields: JsonObject) -> tuple[str, Courier]:
-    """Read a number and a courier, both of which must be there and such as there are."""
+    """Read a number and a courier; both must be there, and must be possible."""
     read_number(fields)
     number, code = fields["tracking_number"], fields.get("carrier_code")
     if not isinstance(number, str) or not _NUMBER.fullmatch(number):
@@ -193,7 +196,7 @@ def read_wanted(fields: JsonObject) -> Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Amended:
-    """What is changed of a parcel; `status` is 4, 7, 8 or None."""
+    """The changes of a parcel; `status` is 4, 7, 8 or None."""
 
     fields: JsonObject
     archived: bool | None
@@ -201,10 +204,10 @@ class Amended:
 
 
 def read_amended(fields: JsonObject) -> Amended:
-    """Read what is changed; what is not there stays as it is.
+    """Read the changes; fields that are not there stay as they are.
 
-    A whole item is taken as `get` gives it: with a list of e-mail addresses, a boolean `archived` and its
-    status as a word, which changes nothing. What cannot be changed is passed over.
+    A whole item is accepted as `get` gives it: with a list of e-mail addresses, a boolean `archived` and its
+    status as a word, which changes nothing. Fields that cannot be changed are ignored.
     """
     email = fields.get("customer_email")
     if isinstance(email, list):
@@ -253,13 +256,13 @@ def _dated(fields: JsonObject, name: str, form: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span of time, open where it has no end."""
+    """A span of time; a missing end leaves it open."""
 
     since: datetime | None
     until: datetime | None
 
     def has(self, at: datetime | None) -> bool:
-        """Say whether an instant lies in it; none does, unless it is open on both sides."""
+        """Return whether it contains an instant; None is contained only if both sides are open."""
         if at is None:
             return self.since is None and self.until is None
         return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)

@@ -29,5 +29,5 @@ __all__ = ["CARRIER", "DEFAULT_LOGIN", "Ubi", "new_login"]
 
 
 def new_login() -> dict[str, str]:
-    """Make up an account of eTower's."""
+    """Invent an account of eTower."""
     return {"token": secrets.token_hex(16), "secret": secrets.token_hex(24)}

@@ -63,7 +63,7 @@ class Ubi:
         self._forget()
 
     def truth(self) -> list[JsonObject]:
-        """Tell what really happened to every parcel."""
+        """Return what really happened to every parcel."""
         parcels = {
             piece.tracking_number: (order, piece)
             for order, _ in self._found.values()
@@ -82,7 +82,7 @@ class Ubi:
         return JSONResponse(_envelope([], "Failed", [Wrong(code, message)]))
 
     def unauthorized(self) -> Response:
-        """Answer a signature that is wrong, or a clock that is."""
+        """Answer a wrong signature, or a wrong clock."""
         errors = [Wrong(wire.UNAUTHORIZED, "authentication failed")]
         return JSONResponse(_envelope([], "Failed", errors), 401)
 
@@ -114,7 +114,7 @@ class Ubi:
         made = base64.b64encode(hmac.digest(self._secrets[token].encode(), text, "sha1")).decode()
         if not hmac.compare_digest(made.encode(), signature.encode()):
             return None
-        # The client's clock is the world's, not the one that a test moves.
+        # The client uses real time, not the clock that a test moves.
         try:
             skew = abs(datetime.now(UTC) - parsedate_to_datetime(date))
         except ValueError:
@@ -290,40 +290,40 @@ class Ubi:
         ]
         return JSONResponse(_envelope(data, "Success"))
 
-    # What the calls rest on.
+    # What the calls use.
 
-    def _enter(self, token: str, wanted: Any) -> JsonObject:
-        """Take one order, or as many of its pieces as can be taken."""
-        reference = wire.reference_of(wanted)
+    def _enter(self, token: str, entry: Any) -> JsonObject:
+        """Accept one order, or those of its pieces that can be accepted."""
+        reference = wire.reference_of(entry)
         words = Steering(reference)
-        wrongs = wire.wrongs_of_order(wanted)
+        wrongs = wire.wrongs_of_order(entry)
         if words.has("REJECT"):
             wrongs.append(Wrong(120023, "国家与服务类型不匹配: the service does not go to this country"))
         if not wrongs and self._taken(token, reference):
             wrongs.append(Wrong(wire.DUPLICATE, f"referenceNo {reference} is a duplicate"))
         if wrongs:
             return {**refused(reference, [wrong.told() for wrong in wrongs]), "piecesResult": []}
-        wanted_pieces = wanted.get("pieces") or []
+        wanted_pieces = entry.get("pieces") or []
         seen = {reference}
         results = []
         for one in wanted_pieces:
-            wrongs = self._wrongs_of_piece(token, one, wanted, seen)
+            wrongs = self._wrongs_of_piece(token, one, entry, seen)
             seen.add(wire.reference_of(one))
             results.append((one, [wrong.told() for wrong in wrongs]))
         good = [one for one, errors in results if not errors]
         if wanted_pieces and not good:
             pieces = [refused(wire.reference_of(one), errors) for one, errors in results]
             return {**refused(reference, []), "piecesResult": pieces}
-        order = self._take(token, wanted, good, words)
-        told = order.created()
+        order = self._take(token, entry, good, words)
+        answer = order.created()
         if len(good) < len(wanted_pieces):
-            taken = {one["referenceNo"]: one for one in told["piecesResult"]}
-            told["piecesResult"] = [
+            taken = {one["referenceNo"]: one for one in answer["piecesResult"]}
+            answer["piecesResult"] = [
                 refused(wire.reference_of(one), errors) if errors else taken[wire.reference_of(one)]
                 for one, errors in results
             ]
-            told["status"] = "Partial Success"
-        return told
+            answer["status"] = "Partial Success"
+        return answer
 
     def _wrongs_of_piece(self, token: str, piece: Any, master: JsonObject, seen: set[str]) -> list[Wrong]:
         wrongs = wire.wrongs_of_order(piece)
@@ -344,9 +344,9 @@ class Ubi:
         order, _ = self._found.get((token, reference), (None, None))
         return order is not None and order.living
 
-    def _take(self, token: str, wanted: JsonObject, pieces: Sequence[JsonObject], words: Steering) -> Order:
+    def _take(self, token: str, asked: JsonObject, pieces: Sequence[JsonObject], words: Steering) -> Order:
         now = self._world.clock.now()
-        master = self._number(wanted)
+        master = self._number(asked)
         parts = [self._number(piece) for piece in pieces]
         entry = Entry(
             order_number=master.order_id,
@@ -373,7 +373,7 @@ class Ubi:
         return Piece(self._numbers.order_id(), number, fields)
 
     def _handled(self, order: Order) -> bool:
-        """Whether it has an operation history, and cannot be held."""
+        """Return whether it has an operation history, so that it cannot be held."""
         return any(
             event.stage is not Stage.LABEL_CREATED
             for piece in order.parcels
@@ -385,14 +385,14 @@ class Ubi:
 
 
 def _called(request: Request) -> str:
-    """Spell the address as the client called it: what it signed."""
+    """Return the address exactly as the client called and signed it."""
     path = request.scope.get("raw_path", request.url.path.encode()).decode("ascii").partition("?")[0]
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{request.url.scheme}://{request.headers['host']}{path}{query}"
 
 
 def _printed(order: Order, piece: Piece) -> list[Piece]:
-    """Choose whose labels a number stands for: a master's are those of its pieces."""
+    """Return the parcels whose labels a number stands for: a master stands for its pieces."""
     return order.parcels if piece is order.master else [piece]
 
 
@@ -435,7 +435,7 @@ def _object(value: Any) -> JsonObject:
 
 
 def _status(data: Sequence[JsonObject]) -> str:
-    """Sum the entries up in the given document's three words."""
+    """Summarize the entries in one of the three words of the given document."""
     words = {entry["status"] for entry in data}
     if words == {"Success"}:
         return "Success"

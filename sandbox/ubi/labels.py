@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is printed for one parcel."""
+    """The content of one parcel's label."""
 
     service: str
     tracking_number: str
@@ -93,7 +93,7 @@ class Label:
         for line in self._lines():
             font = _font(round(line.size * scale))
             drawing.text((_MARGIN * scale, line.y * scale), line.text, font=font, fill=0, anchor="ls")
-        # Whole pixels for each module, or the bars would blur into each other.
+        # Each module gets whole pixels, otherwise the bars would blur.
         widths = _modules(self.tracking_number)
         modules = sum(abs(one) for one in widths)
         pixels = max(int(min(1.6, _TEXT_WIDTH / modules) * scale), 1)

@@ -1,4 +1,4 @@
-"""Orders that UBI has taken: their numbers, their state and the way of their parcels."""
+"""Orders that UBI has accepted: their numbers, their state and the journeys of their parcels."""
 
 import itertools
 import secrets
@@ -17,7 +17,7 @@ from sandbox.ubi.wire import JsonObject
 
 
 class State(StrEnum):
-    """Where an order stands (assumed words, as `queryorders` tells them)."""
+    """The state of an order (assumed words, as `queryorders` gives them)."""
 
     CREATED = "Created"
     HELD = "Held"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Piece:
-    """One parcel: what was ordered and under which numbers it goes."""
+    """One parcel: what was ordered, and its numbers."""
 
     order_id: str
     tracking_number: str
@@ -62,7 +62,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Order:
-    """An order: a parcel alone, or a master with its pieces."""
+    """An order: a single parcel, or a master with its pieces."""
 
     entry: Entry
     master: Piece
@@ -73,7 +73,7 @@ class Order:
 
     @property
     def parcels(self) -> list[Piece]:
-        """What travels: the pieces, or the order itself."""
+        """The parcels of the order: the pieces, or the order itself."""
         return self.pieces or [self.master]
 
     @property
@@ -82,12 +82,12 @@ class Order:
         return self.state is not State.DELETED
 
     def created(self) -> JsonObject:
-        """Tell what the create, and an update, answer."""
-        told = _numbers(self.master)
-        return {**told, "piecesResult": [_numbers(piece) for piece in self.pieces], "extraProperty": {}}
+        """Return the answer of a create or an update."""
+        answer = _numbers(self.master)
+        return {**answer, "piecesResult": [_numbers(piece) for piece in self.pieces], "extraProperty": {}}
 
     def told(self) -> JsonObject:
-        """Tell what `queryorders` answers."""
+        """Return the answer of `queryorders`."""
         pieces = [
             {**_plain(piece.fields), "orderId": piece.order_id, "trackingNo": piece.tracking_number}
             for piece in self.pieces
@@ -102,7 +102,7 @@ class Order:
 
 
 def _plain(value: Any) -> Any:
-    """Give the fields of an order back as JSON has them, decimals as numbers."""
+    """Return the fields of an order as JSON has them, decimals as numbers."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -123,7 +123,7 @@ def _numbers(piece: Piece) -> JsonObject:
 
 
 def refused(reference: str, errors: Sequence[JsonObject]) -> JsonObject:
-    """Tell of an order or a piece that was not taken."""
+    """Return the entry of an order or a piece that was not accepted."""
     return {
         "status": "Failed",
         "errors": [*errors],
@@ -137,7 +137,7 @@ def refused(reference: str, errors: Sequence[JsonObject]) -> JsonObject:
 
 @dataclass(slots=True)
 class Numbers:
-    """Order ids and tracking numbers that no earlier run of a sandbox has given either."""
+    """Makes order ids and tracking numbers that no earlier run of a sandbox has given."""
 
     _counter: Iterator[int] = field(default_factory=lambda: itertools.count(int(time.time() * 1000)))
 

@@ -74,8 +74,8 @@ def _journey(order: Order, piece: Piece, time: Time) -> Sequence[Event]:
         hub=airport,
         abroad=country != _ORIGIN.country,
     )
-    told = [event for event in events if _key(event) in _WORDS]
-    return told[:1] if order.state is State.HELD else told
+    reported = [event for event in events if _key(event) in _WORDS]
+    return reported[:1] if order.state is State.HELD else reported
 
 
 def _key(event: Event) -> Stage | tuple[Stage, Leg]:

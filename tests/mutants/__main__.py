@@ -88,10 +88,10 @@ def judged(guard: Guard, tree: Path) -> Verdict:
     seconds = time.monotonic() - began
     if code == 0:
         return Verdict(guard, None, "no test noticed", seconds)
-    found = _FAILED.search(printed)
-    if code != 1 or found is None:
+    failed = _FAILED.search(printed)
+    if code != 1 or failed is None:
         return Verdict(guard, None, f"pytest ended with {code}: {printed.strip()[-200:]}", seconds)
-    by = found[1]
+    by = failed[1]
     code, _ = tried(tree, (by,))
     if code != 0:
         return Verdict(guard, None, f"{by} fails with the guard too", seconds)

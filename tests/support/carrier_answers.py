@@ -119,10 +119,10 @@ RUBBISH = (
 def places(value: Json, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a document but its root."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    found: list[tuple[Any, ...]] = []
+    paths: list[tuple[Any, ...]] = []
     for key, part in inner:
-        found += [(*here, key), *places(part, (*here, key))]
-    return found
+        paths += [(*here, key), *places(part, (*here, key))]
+    return paths
 
 
 @st.composite

@@ -37,13 +37,13 @@ class FastDynamoDB:
         return getattr(self._client, name)
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:  # noqa: N803
-        found = self._backend.get_item(TableName, Key)
-        return {} if found is None else {"Item": _out(found)}
+        item = self._backend.get_item(TableName, Key)
+        return {} if item is None else {"Item": _out(item)}
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Item:  # noqa: N803
-        ((table, wanted),) = RequestItems.items()
-        found = [self._backend.get_item(table, key) for key in wanted["Keys"]]
-        answer = [_out(item) for item in found if item is not None]
+        ((table, request),) = RequestItems.items()
+        items = [self._backend.get_item(table, key) for key in request["Keys"]]
+        answer = [_out(item) for item in items if item is not None]
         return {"Responses": {table: answer}, "UnprocessedKeys": {}}
 
     def put_item(
@@ -117,8 +117,8 @@ class FastDynamoDB:
             )
         reasons = [self._reason(each) for _, each in writes]
         if any(reason["Code"] != "None" for reason in reasons):
-            told = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
-            raise ClientError(told | {"CancellationReasons": reasons}, "TransactWriteItems")
+            response = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
+            raise ClientError(response | {"CancellationReasons": reasons}, "TransactWriteItems")
         for kind, each in writes:
             if kind == "Put":
                 self._backend.put_item(each["TableName"], each["Item"])
@@ -160,8 +160,8 @@ def _refused(error: DynamodbException, operation: str) -> ClientError:
     if not isinstance(error, ConditionalCheckFailed):
         return ClientError({"Error": {"Code": type(error).__name__, "Message": ""}}, operation)
     item = json.loads(error.description).get("Item")
-    told = {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}
-    return ClientError(told | ({"Item": _read(item)} if item else {}), operation)
+    response = {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}
+    return ClientError(response | ({"Item": _read(item)} if item else {}), operation)
 
 
 def _out(item: Any) -> Item:

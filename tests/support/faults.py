@@ -231,16 +231,21 @@ class _Wrapped:
         self.__dict__.update(_thing=thing, _name=name, _faults=faults)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._thing, name)
+        attribute = getattr(self._thing, name)
         if name == "get_paginator":
             raise AssertionError("a paginator's calls cannot be counted: page by hand")
-        if not callable(found) or isinstance(found, type) or name.startswith("_") or not self._outward(name):
-            return found
+        if (
+            not callable(attribute)
+            or isinstance(attribute, type)
+            or name.startswith("_")
+            or not self._outward(name)
+        ):
+            return attribute
 
         def call(*positional: Any, **named: Any) -> Any:
             arguments = named | ({"args": positional} if positional else {})
             made = Call(self._name, name, arguments)
-            return self._faults.make(made, lambda: found(*positional, **named))
+            return self._faults.make(made, lambda: attribute(*positional, **named))
 
         return call
 

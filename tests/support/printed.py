@@ -54,13 +54,13 @@ def barcodes(pdf: bytes) -> list[list[Read]]:
 
 
 def _scanned(image: Image.Image) -> list[Read]:
-    found = []
+    codes = []
     for code in zxingcpp.read_barcodes(image):
         corners = [getattr(code.position, name) for name in ("top_left", "bottom_right")]
         x, y = (sum(getattr(corner, axis) for corner in corners) / 2 / SCALE for axis in "xy")
-        found.append(Read(code.text, code.orientation, x, y))
+        codes.append(Read(code.text, code.orientation, x, y))
     return sorted(
-        found, key=lambda each: (each.y > image.height / SCALE / 2, each.x > image.width / SCALE / 2)
+        codes, key=lambda each: (each.y > image.height / SCALE / 2, each.x > image.width / SCALE / 2)
     )
 
 

@@ -90,9 +90,9 @@ class StepFunctions:
     # What functions call
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: N803
-        found = self.executions.get(name)
-        if found is not None:
-            if found.status == "RUNNING" and found.input == input:
+        earlier = self.executions.get(name)
+        if earlier is not None:
+            if earlier.status == "RUNNING" and earlier.input == input:
                 return {"executionArn": self._arn(name)}
             raise _error("ExecutionAlreadyExists", "StartExecution")
         execution = Execution(name, input, self._clock.now)

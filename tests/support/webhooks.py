@@ -52,8 +52,8 @@ def address(world: World, carrier: str, *, account: str = "default", token: str 
 def entries(world: World) -> list[InboxEntry]:
     """Every webhook in the inbox."""
     names = [item["pk"]["S"].split("#", 3)[3] for item in world.items() if item["sk"]["S"] == "ENTRY"]
-    found = [world.table.tenant(TENANT).inbox.get(name) for name in names]
-    return [entry for entry in found if entry is not None]
+    stored = [world.table.tenant(TENANT).inbox.get(name) for name in names]
+    return [entry for entry in stored if entry is not None]
 
 
 def pass_time(world: World, *, hours: float = 1) -> None:

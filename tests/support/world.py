@@ -246,10 +246,10 @@ class World:
             assert order.label.status is not LabelStatus.PENDING
             assert (order.label.status is LabelStatus.READY) != (order.attention is not None)
         assert order.watch_at is None, "nobody is to look after a settled order"
-        told = [event["type"] for event in self.told(order.tenant, order_id=order.id)]
-        assert told.count(f"order.{order.status}") == 1, f"told as {told}"
+        types = [event["type"] for event in self.told(order.tenant, order_id=order.id)]
+        assert types.count(f"order.{order.status}") == 1, f"told as {types}"
         if order.status is OrderStatus.CONFIRMED:
-            assert told.count(f"label.{order.label.status}") == 1, f"told as {told}"
+            assert types.count(f"label.{order.label.status}") == 1, f"told as {types}"
         holder = self.table.tenant(order.tenant).orders.by_reference(
             order.carrier, order.account, order.reference
         )
@@ -419,12 +419,12 @@ class World:
     def told(self, tenant: str = TENANT, **filters: Any) -> list[Body]:
         """What the tenant was told so far, as webhooks and the event log have it, oldest first."""
         log = self._events_table.tenant(tenant).log
-        found, cursor = [], None
+        events, cursor = [], None
         while True:
             page = log.page(at=self.clock.now, limit=100, cursor=cursor, **filters)
-            found += [json.loads(event.body) for event in page.data]
+            events += [json.loads(event.body) for event in page.data]
             if (cursor := page.next_cursor) is None:
-                return found[::-1]
+                return events[::-1]
 
     # Accounts, AWS and the carriers' side
 
@@ -659,7 +659,7 @@ def order_flow() -> dict[str, Any]:
 def _services() -> list[tuple[ModuleType, type, frozenset[str]]]:
     """Every class that the runtime may build, where it builds it from, and the names of its parameters."""
     names = [module.name for module in pkgutil.walk_packages(services.__path__, f"{services.__name__}.")]
-    found = []
+    parts = []
     for module in map(import_module, names):
         for thing in list(vars(module).values()):
             if inspect.isclass(thing) and thing.__module__ == module.__name__:
@@ -667,8 +667,8 @@ def _services() -> list[tuple[ModuleType, type, frozenset[str]]]:
                 fields = getattr(thing, "__struct_fields__", None)
                 parameters = frozenset(fields or getattr(thing.__init__, "__kwdefaults__", None) or ())
                 if parameters & {"clock", "sleep", "roll", "workers", "threads"}:
-                    found.append((module, thing, parameters))
-    return found
+                    parts.append((module, thing, parameters))
+    return parts
 
 
 @contextmanager

@@ -60,8 +60,8 @@ class Shop:
         self.dead = sqs.create_queue(QueueName="dead-pigeon")["QueueUrl"]
 
     def flights(self) -> list[Body]:
-        found: list[Body] = self.control.get("/ledger").json()["pigeon"]["orders"]
-        return found
+        flights: list[Body] = self.control.get("/ledger").json()["pigeon"]["orders"]
+        return flights
 
     def stream(self) -> None:
         """The router reads every order as it stands."""
@@ -120,11 +120,11 @@ def shop(backend: Backend, pigeon_sandbox: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(registry.CARRIERS, "pigeon", "tests.toy_carrier.pigeon")
     for remembered in ("profile", "adapter"):
         monkeypatch.setattr(registry, remembered, getattr(registry, remembered).__wrapped__)
-    found = Shop(backend, pigeon_sandbox)
+    toy_shop = Shop(backend, pigeon_sandbox)
     for name, value in {
-        "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"pigeon": found.retries}),
-        "PARCELGATE_RETRY_DEAD_LETTER_URLS": json.dumps({"pigeon": found.dead}),
-        "PARCELGATE_LABEL_QUEUE_URL": found.labels,
+        "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"pigeon": toy_shop.retries}),
+        "PARCELGATE_RETRY_DEAD_LETTER_URLS": json.dumps({"pigeon": toy_shop.dead}),
+        "PARCELGATE_LABEL_QUEUE_URL": toy_shop.labels,
         "PARCELGATE_EVENT_BUS": "default",
         "POWERTOOLS_SERVICE_NAME": "test",
     }.items():
@@ -138,7 +138,7 @@ def shop(backend: Backend, pigeon_sandbox: str, monkeypatch: pytest.MonkeyPatch)
     except secrets.exceptions.ResourceExistsException:
         pass
     runtime.reset()
-    return found
+    return toy_shop
 
 
 def test_the_carrier_is_shown(shop: Shop) -> None:

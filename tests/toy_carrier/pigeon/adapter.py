@@ -56,10 +56,10 @@ class Adapter:
 
     def _adopted(self, order: Order, answer: wire.Answer) -> Confirmed:
         """The post has the reference already: ours, or somebody else's?"""
-        found = self.find_by_reference(order)
-        if isinstance(found, Confirmed):
-            return found
-        if isinstance(found, Pending):
+        result = self.find_by_reference(order)
+        if isinstance(result, Confirmed):
+            return result
+        if isinstance(result, Pending):
             raise UnknownOutcomeError("create: the reference is taken, and the look-up failed")
         raise RefusedError("create: the reference is taken", words=mapping.words(answer))
 
@@ -88,10 +88,10 @@ class Adapter:
             raise LabelPendingError(str(error)) from None
         labels = {ring.bag_ref: documents.from_base64(ring.label) for ring in answer.rings}
         files = [documents.label_file(ref, labels.get(ref)) for ref in (p.reference for p in order.parcels)]
-        found = [file for file in files if file is not None]
-        if len(found) < len(files):
+        readable = [file for file in files if file is not None]
+        if len(readable) < len(files):
             raise LabelPendingError("not a label for every bag")
-        return found
+        return readable
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """The pigeons' journeys, one call each (documented)."""

@@ -61,7 +61,7 @@ class Answer(Read):
 def read(content: bytes) -> Answer | None:
     """The answer in `content`; None when it is none."""
     try:
-        found = decoded(content)
+        value = decoded(content)
     except UnreadableError:
         return None
-    return Answer.model_validate(found) if isinstance(found, dict) else None
+    return Answer.model_validate(value) if isinstance(value, dict) else None

@@ -127,14 +127,14 @@ class Adapter:
         if not duplicates:
             return [*results]
         try:
-            found = self._query([order.reference for order in duplicates])
+            by_reference = self._query([order.reference for order in duplicates])
         except CarrierError as error:
             asked = UnknownOutcomeError(
                 f"UBI already has an order with this reference, and did not say which: {error}"
             )
             return [asked if isinstance(result, DuplicateError) else result for result in results]
         return [
-            self._adopted(self._ready(order), found.get(order.reference), result)
+            self._adopted(self._ready(order), by_reference.get(order.reference), result)
             if isinstance(result, DuplicateError)
             else result
             for order, result in pairs
@@ -142,15 +142,15 @@ class Adapter:
 
     @staticmethod
     def _adopted(
-        order: Order, found: FoundOrder | None, duplicate: DuplicateError
+        order: Order, stored: FoundOrder | None, duplicate: DuplicateError
     ) -> Confirmed | CarrierError:
-        if found is None or not answers.is_ours(order, found):
+        if stored is None or not answers.is_ours(order, stored):
             return RefusedError(
                 "UBI already has another order with this reference",
                 words=duplicate.words,
                 errors=duplicate.errors,
             )
-        result = answers.result_of_found(order, found)
+        result = answers.result_of_found(order, stored)
         if isinstance(result, Confirmed):
             return result
         return UnknownOutcomeError(
@@ -159,8 +159,8 @@ class Adapter:
 
     def find_by_reference(self, order: Order) -> OrderResult:
         """Ask `queryorders` for the reference (assumed); adopted only with our service and address."""
-        found = self._query([order.reference]).get(order.reference)
-        return NotFound() if found is None else answers.result_of_found(self._ready(order), found)
+        stored = self._query([order.reference]).get(order.reference)
+        return NotFound() if stored is None else answers.result_of_found(self._ready(order), stored)
 
     def _query(self, references: Sequence[str]) -> dict[str, FoundOrder]:
         """Return the orders under these references; those that the carrier does not know are left out.
@@ -168,24 +168,24 @@ class Adapter:
         Raises TransientError when the answer does not say so clearly.
         """
         envelope = self._client.call(Call.QUERY_ORDERS, encode(references))
-        found: dict[str, FoundOrder] = {}
+        by_reference: dict[str, FoundOrder] = {}
         unread = 0
         for entry in envelope.data:
             (order,) = read_each(FoundOrder, [answers.unwrapped(entry)]) or [FoundOrder()]
             if order.reference_no in references and order.order_id:
                 if not answers.gone(order):
-                    found[order.reference_no or ""] = order
+                    by_reference[order.reference_no or ""] = order
             elif not _says_unknown(entry):
                 unread += 1
-        if len(found) == len(references):
-            return found
+        if len(by_reference) == len(references):
+            return by_reference
         troubles = envelope.errors
         if troubles and not all(trouble.code == UNKNOWN_ORDER for trouble in troubles):
             error = answers.whole(envelope.errors)
             raise error if not isinstance(error, UnknownOutcomeError) else TransientError(str(error))
         if unread or (answers.refused(envelope) and not troubles and not envelope.data):
             raise TransientError("UBI's reply does not say whether it has the order")
-        return found
+        return by_reference
 
     def track(self, tracking_numbers: Sequence[str]) -> list[ParcelHistory]:
         """Ask for the journeys of any number of parcels, 30 in a call (public).

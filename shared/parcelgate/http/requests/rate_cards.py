@@ -51,7 +51,7 @@ def read_rate_card(content: bytes) -> tuple[RateCardRow, ...]:
         raise _invalid(errors)
     rows: dict[tuple[str, str, Decimal], int] = {}
     priced_in: dict[tuple[str, str], str] = {}
-    found: list[RateCardRow] = []
+    card_rows: list[RateCardRow] = []
     for line, cells in lines:
         if line <= heading[0] or not any(map(str.strip, cells)):
             continue
@@ -66,16 +66,16 @@ def read_rate_card(content: bytes) -> tuple[RateCardRow, ...]:
             elif currency != row.price.currency:
                 message = f"The other prices of this service and country are in {currency}."
                 wrong.append(FieldError(_pointer(line, "currency"), "format", message))
-            found.append(row)
+            card_rows.append(row)
         errors += wrong
-    if len(found) > MOST_ROWS:
+    if len(card_rows) > MOST_ROWS:
         errors.insert(0, FieldError("", "too_many", f"Must have at most {MOST_ROWS} rows."))
-    if not found and not errors:
+    if not card_rows and not errors:
         message = "The table has no rows below its heading. DELETE takes a rate card away."
         errors = [FieldError("", "missing", message)]
     if errors:
         raise _invalid(errors)
-    return tuple(found)
+    return tuple(card_rows)
 
 
 def _columns(line: int, cells: Sequence[str]) -> tuple[list[str], WeightUnit | None, list[FieldError]]:

@@ -113,11 +113,11 @@ class Quoter(msgspec.Struct, frozen=True):
         ]
         quotes: list[Quote] = []
         skipped: list[Skipped] = []
-        for found in _side_by_side(tasks, deadline):
-            if isinstance(found, Quote):
-                quotes.append(found)
+        for outcome in _side_by_side(tasks, deadline):
+            if isinstance(outcome, Quote):
+                quotes.append(outcome)
             else:
-                skipped.append(found)
+                skipped.append(outcome)
         if question.carrier is not None and not quotes and not skipped:
             self.carriers.account(order.tenant, question.carrier, usual)
         if question.carrier is not None and not quotes and {each.code for each in skipped} == {_NOT_OFFERED}:
@@ -220,11 +220,11 @@ def _side_by_side(tasks: Iterable[_Task], deadline: Deadline) -> Iterator[Quote 
             done, _ = wait(running, left, return_when=FIRST_COMPLETED)
             for future in done:
                 del running[future]
-                for found in future.result():
-                    if isinstance(found, _Task):
-                        begin(found)
+                for outcome in future.result():
+                    if isinstance(outcome, _Task):
+                        begin(outcome)
                     else:
-                        yield found
+                        yield outcome
         for task in running.values():
             yield _skipped(task, "carrier_unavailable", "The carrier has not answered in time.")
     finally:

@@ -204,17 +204,17 @@ def _png(content: bytes) -> _Image:
 
 def _chunks(content: bytes) -> dict[bytes, bytes]:
     """The chunks by their names, all IDAT as one. Raises UnreadableLabelError for a damaged one."""
-    found: dict[bytes, list[bytes]] = {}
+    chunks: dict[bytes, list[bytes]] = {}
     place = len(_PNG)
-    while b"IEND" not in found:
+    while b"IEND" not in chunks:
         length, name = struct.unpack_from(">I4s", content, place)
         body = content[place + 8 : place + 8 + length]
         (checksum,) = struct.unpack_from(">I", content, place + 8 + length)
         if zlib.crc32(body, zlib.crc32(name)) != checksum:
             raise UnreadableLabelError("a damaged PNG")
-        found.setdefault(name, []).append(body)
+        chunks.setdefault(name, []).append(body)
         place += 12 + length
-    return {name: b"".join(parts) for name, parts in found.items()}
+    return {name: b"".join(parts) for name, parts in chunks.items()}
 
 
 def _palette(colours: bytes, see_through: bytes) -> bytes:

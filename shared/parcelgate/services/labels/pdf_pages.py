@@ -291,8 +291,8 @@ class _Copy:
             raise UnreadableLabelError("too many objects, or too deep")
         try:
             if isinstance(thing, IndirectObject):
-                found = thing.get_object()
-                return b"null" if _is_nothing(found) else self._numbered(_key(thing), found)
+                original = thing.get_object()
+                return b"null" if _is_nothing(original) else self._numbered(_key(thing), original)
             if isinstance(thing, StreamObject):
                 raise UnreadableLabelError("a stream that is no object")
             if isinstance(thing, DictionaryObject):
