@@ -476,6 +476,28 @@ class TestAHold:
         assert held_at
         assert shop.trail(order)[-1] == "order.held"
 
+    def test_leaves_the_order_to_be_changed_and_cancelled(self, shop: Shop) -> None:
+        order = shop.buys("ubi", "r-1")
+        held_at = call("POST /v1/orders/{id}/hold", id=order.id).json()["held_at"]
+
+        changed = shop.change(order, {"ship_to": {"city": "Dandenong"}})
+        cancelled = call("POST /v1/orders/{id}/cancel", id=order.id)
+
+        assert (changed.status, changed.json()["ship_to"]["city"]) == (200, "Dandenong"), changed.text
+        assert (cancelled.status, cancelled.json()["status"]) == (200, "cancelled")
+        assert [reply.json()["held_at"] for reply in (changed, cancelled)] == [held_at] * 2
+        late = call("POST /v1/orders/{id}/hold", id=order.id)
+        assert (late.status, late.code) == (409, "order_not_live")
+
+    def test_whose_answer_is_lost_may_be_asked_for_again(self, shop: Shop) -> None:
+        order = shop.buys("ubi", "r-1")
+        shop.fault("ubi", "hold", "reset_after")
+        lost = call("POST /v1/orders/{id}/hold", id=order.id)
+        assert (lost.status, lost.code) == (503, "carrier_unavailable")
+        assert shop.order(order.id).held_at is None
+
+        assert call("POST /v1/orders/{id}/hold", id=order.id).json()["held_at"]
+
     def test_is_refused_once_the_parcel_is_on_its_way(self, shop: Shop) -> None:
         order = shop.buys("ubi", "r-1")
         shop.control.post("/advance", json={"seconds": 86_400})

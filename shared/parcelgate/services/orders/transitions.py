@@ -177,7 +177,7 @@ def waiting(order: Order, for_: WaitingFor, *, at: datetime) -> Waiting:
 def held_up(
     order: Order, error: object, *, at: datetime, next_attempt_at: datetime, actor: Actor, **facts: Any
 ) -> Change:
-    """The order after an attempt that met `error`. Trouble of another kind gets a line in the audit trail."""
+    """The order after an attempt that met `error`, with a line for that attempt in its audit trail."""
     if order.status is OrderStatus.CONFIRMED:
         for_ = WaitingFor.LABEL
     elif order.carrier_order_number and order.status in OPEN and not order.submission.compensating_since:
@@ -186,8 +186,6 @@ def held_up(
         for_ = WaitingFor.CARRIER
     wait, trouble = waiting(order, for_, at=at), problems.trouble(error)
     facts["waiting"] = wait.troubled(trouble, next_attempt_at=next_attempt_at)
-    if wait.last_error is not None and wait.last_error.code == trouble.code:
-        return Change(after=order.changed(at=at, **facts))
     words = getattr(error, "words", None)
     return noted(order, at, "order.waiting", actor, detail=trouble.code, words=words, **facts)
 
