@@ -14,6 +14,7 @@ from infra.parts.alarms import Alarms
 from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
 from infra.parts.dashboards import Dashboards
+from infra.parts.dead_letters import DeadLetters
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue, Labels, PrintQueue
@@ -53,25 +54,38 @@ class ParcelgateStack(Stack):
         batches = Batches(self, "Batches", base, retries=retries)
         polls = TrackingPolls(self, "TrackingPolls", base)
         inbox = Inbox(self, "Webhooks", base, polls=polls, retries=retries)
-        add_api_functions(base, labels=labels, prints=prints, retries=retries, batches=batches, polls=polls)
-        api = HttpApi(self, "Api", settings=settings, functions=functions, routes=tuple(ROUTES.values()))
+        api = HttpApi(self, "Api", settings=settings, functions=functions)
         flow = OrderFlow(self, "OrderFlow", base, labels=labels, webhook_base_url=api.url)
         router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue, public_url=api.url)
         sweep = Sweep(self, "Sweep", base, inbox=inbox, retries=retries, batches=batches)
+
+        dead_letters = DeadLetters(
+            workers={"inbox": inbox.work, "labels": label_queue.work},
+            sharing={"label-documents": ("labels", prints.work), "nudges": ("tracking-polls", polls.nudged)},
+            others={
+                "changes": router.dead_letters,
+                "order-flow": flow.dead_letters,
+                "sweep": sweep.dead_letters,
+                "tracking-polls": polls.dead_letters,
+            },
+            of_carriers={"retries": retries.queues, "batches": batches.queues},
+        )
+        add_api_functions(
+            base,
+            labels=labels,
+            prints=prints,
+            retries=retries,
+            batches=batches,
+            polls=polls,
+            dead_letters=dead_letters,
+        )
+        api.serve(tuple(ROUTES.values()))
 
         queues = [each for each in self.node.find_all() if isinstance(each, sqs.Queue)]
         QueuePolicy(self, "Queues", settings=settings, queues=queues, also=[flow.may_give_up()])
 
         alarms = Alarms(self, "Alarms", settings=settings, key=store.key)
-        dead_letters = {
-            "inbox": inbox.work.dead_letters,
-            "changes": router.dead_letters,
-            "labels": label_queue.work.dead_letters,
-            "order-flow": flow.dead_letters,
-            "sweep": sweep.dead_letters,
-            "tracking-polls": polls.dead_letters,
-        }
-        alarms.alarm_on_dead_letters(dead_letters, retries=retries.queues, batches=batches.queues)
+        alarms.alarm_on_dead_letters(dead_letters.single, retries=retries.queues, batches=batches.queues)
         alarms.alarm_on_queues(
             inbox=inbox.work,
             labels=label_queue.work,
@@ -90,19 +104,8 @@ class ParcelgateStack(Stack):
         alarms.alarm_on_budget()
         alarms.alarm_on_polls(polls.function)
 
-        of_carriers = {
-            f"{kind}-{carrier}": worker
-            for kind, queues_of in (("retries", retries.queues), ("batches", batches.queues))
-            for carrier, worker in queues_of.items()
-        }
         if not settings.local and settings.dashboards:
-            workers = {
-                "inbox": inbox.work,
-                "labels": label_queue.work,
-                "label-documents": prints.work,
-                "nudges": polls.nudged,
-                **of_carriers,
-            }
+            workers = dead_letters.sources
             dashboards = Dashboards(
                 self, "Dashboards", settings=settings, functions=functions, access_log=api.access_log
             )
@@ -112,8 +115,7 @@ class ParcelgateStack(Stack):
                 table=store.table,
                 machine=flow.machine,
                 queues={name: worker.queue for name, worker in workers.items()},
-                dead_letters=dead_letters
-                | {name: worker.dead_letters for name, worker in of_carriers.items()},
+                dead_letters=dead_letters.all,
                 alarms=alarms.all,
             )
             dashboards.save_queries()

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.constructs.access import Access, acknowledge, allow
 from infra.constructs.functions import LambdaFunctions
 from infra.parts.batches import Batches
+from infra.parts.dead_letters import DeadLetters
 from infra.parts.foundation import Foundation
 from infra.parts.labels import Labels, PrintQueue
 from infra.parts.retries import RetryQueues
@@ -47,6 +48,7 @@ def add_api_functions(
     retries: RetryQueues,
     batches: Batches,
     polls: TrackingPolls,
+    dead_letters: DeadLetters,
 ) -> None:
     """Make the functions behind the API, each with what it may use."""
     table, accounts, timings = base.store.access, base.account_access(), base.timings()
@@ -77,6 +79,11 @@ def add_api_functions(
         "cancel_order": [joins, *carrier, retries.send_access()],
         "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
         "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
+        "operate": [
+            table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", query=("by_time",)),
+            retries.send_access(),
+            dead_letters.operator_access(),
+        ],
         "change_order": [joins, *carrier],
         "close_manifest": [joins, *carrier],
         "validate_address": [settles, *carrier],
@@ -103,15 +110,18 @@ class HttpApi(Construct):
         *,
         settings: Settings,
         functions: LambdaFunctions,
-        routes: Sequence[Route],
     ) -> None:
         super().__init__(scope, id)
         self._settings = settings
         self._functions = functions
-        self._routes = routes
+        self._routes: Sequence[Route] = ()
         self.http = apigateway.HttpApi(
             self, "Http", api_name=settings.name("api"), create_default_stage=False
         )
+
+    def serve(self, routes: Sequence[Route]) -> None:
+        """Have the functions answer these routes. Parts that need the API's address are made before."""
+        self._routes = routes
         self._add_stage(self._add_routes())
 
     @property

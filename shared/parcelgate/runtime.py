@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.links import LabelViewer
     from parcelgate.services.labels.printing import PrintoutWorker
     from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
+    from parcelgate.services.operator.attention import AttentionList
+    from parcelgate.services.operator.dead_letters import DeadLetters
     from parcelgate.services.operator.health import CarrierHealth
     from parcelgate.services.operator.sweep import Sweep
     from parcelgate.services.orders.cancel import Canceller
@@ -433,6 +435,22 @@ class Runtime:
             rendering=rendering,
         )
         return StreamRouter(sqs=client("sqs"), announcer=announcer, settings=self.settings)
+
+    # The operator
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        """The dead-letter queues of the stack."""
+        from parcelgate.services.operator.dead_letters import DeadLetters
+
+        return DeadLetters(client("sqs"), self.settings)
+
+    @cached_property
+    def attention_list(self) -> "AttentionList":
+        """What needs a person."""
+        from parcelgate.services.operator.attention import AttentionList
+
+        return AttentionList(self.table, self.dead_letters)
 
     @cached_property
     def carrier_health(self) -> "CarrierHealth":

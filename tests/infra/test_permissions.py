@@ -35,6 +35,10 @@ def names(aws: Template) -> dict[str, str]:
             "nudge queue": "TrackingPollsNudgedQueue",
             "order flow dead letters": "OrderFlowDeadLetters",
             "changes dead letters": "EventsDeadLetters",
+            "sweep dead letters": "SweepDeadLetters",
+            "poll dead letters": "TrackingPollsDeadLetters",
+            "inbox dead letters": "WebhooksInboxDeadLetters",
+            "label dead letters": "LabelQueueLabelsDeadLetters",
         },
         "S3::Bucket": {"labels": "Labels", "batch bodies": "Batches"},
     }
@@ -43,6 +47,7 @@ def names(aws: Template) -> dict[str, str]:
             f"retry queue {carrier}": f"Retries{carrier}Queue",
             f"retry dead letters {carrier}": f"Retries{carrier}DeadLetters",
             f"batch queue {carrier}": f"Batches{carrier}Queue",
+            f"batch dead letters {carrier}": f"Batches{carrier}DeadLetters",
         }
     called = {}
     for kind, wanted in things.items():
@@ -195,7 +200,7 @@ def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str
 
 def every(thing: str) -> list[str]:
     """Of what each carrier has one of, all of them."""
-    per_carrier = thing in {"retry queue", "retry dead letters", "batch queue"}
+    per_carrier = thing in {"retry queue", "retry dead letters", "batch queue", "batch dead letters"}
     return [f"{thing} {carrier.capitalize()}" for carrier in registry.names()] if per_carrier else [thing]
 
 

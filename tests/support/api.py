@@ -48,6 +48,16 @@ TENANT = "acme"
 BUCKET = "labels-test"
 BODIES = "bodies-test"
 FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
+REDRIVEN = {
+    "inbox": "inbox",
+    "labels": "labels",
+    **{f"retries-{carrier}": f"retry-{carrier}" for carrier in registry.names()},
+    **{f"batches-{carrier}": f"batch-{carrier}" for carrier in registry.names()},
+}
+"""The queue that each dead-letter queue's messages came from."""
+NOT_REDRIVEN = ("changes", "order-flow", "sweep")
+SHARED = ("tracking-polls",)
+"""With messages of a queue, and others that came from none."""
 ROUTES = {key: function_of(key) for key, route in routes.ROUTES.items() if route.tag}
 """The routes that clients use, and the function of each."""
 
@@ -231,19 +241,19 @@ class Backend:
 
     def retry_messages(self) -> list[Body]:
         """What lies in LSO's retry queue, also what is not to be seen yet."""
-        return [json.loads(message.body) for message in _messages()]
+        return [json.loads(message.body) for message in messages()]
 
     def nudges(self) -> list[Body]:
         """What lies in the queue of nudged parcels."""
-        return [json.loads(message.body) for message in _messages("nudges")]
+        return [json.loads(message.body) for message in messages("nudges")]
 
     def batch_messages(self) -> list[Body]:
         """What lies in the carriers' batch queues."""
-        return [json.loads(one.body) for carrier in registry.names() for one in _messages(f"batch-{carrier}")]
+        return [json.loads(one.body) for carrier in registry.names() for one in messages(f"batch-{carrier}")]
 
     def print_messages(self) -> list[str]:
         """What lies in the queue of label documents."""
-        return [str(message.body) for message in _messages("prints")]
+        return [str(message.body) for message in messages("prints")]
 
     def bodies(self) -> dict[str, bytes]:
         """The bodies of batches that are kept, by their keys."""
@@ -258,8 +268,13 @@ class Backend:
         for table in (TABLE_NAME, EVENTS_TABLE_NAME):
             for item in all_items(self.dynamodb, table):
                 self.dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
-        for queue in ("retry-lso", "nudges", "prints", *(f"batch-{carrier}" for carrier in registry.names())):
-            _messages(queue).clear()
+        for queue in (
+            *REDRIVEN.values(),
+            "prints",
+            "nudges",
+            *(f"letters-{name}" for name in (*REDRIVEN, *NOT_REDRIVEN, *SHARED)),
+        ):
+            messages(queue).clear()
         for key in self.bodies():
             self._made["s3"].delete_object(Bucket=BODIES, Key=key)
         self._earlier |= set(self.executions())
@@ -298,6 +313,14 @@ def shared_backend() -> Iterator[Backend]:
         batches_of = {
             name: made["sqs"].create_queue(QueueName=f"batch-{name}")["QueueUrl"] for name in registry.names()
         }
+        letters = {name: f"letters-{name}" for name in (*REDRIVEN, *NOT_REDRIVEN, *SHARED)}
+        urls = {
+            name: made["sqs"].create_queue(QueueName=queue)["QueueUrl"] for name, queue in letters.items()
+        }
+        for name in ("inbox", "labels"):
+            made["sqs"].create_queue(QueueName=name)
+        for name in registry.names():
+            made["sqs"].create_queue(QueueName=f"retry-{name}")
         made["s3"].create_bucket(
             Bucket=BODIES, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
@@ -312,6 +335,9 @@ def shared_backend() -> Iterator[Backend]:
             "PARCELGATE_RETRY_QUEUE_URLS": json.dumps({"lso": queue}),
             "PARCELGATE_PRINT_QUEUE_URL": prints,
             "PARCELGATE_POLL_QUEUE_URL": nudges,
+            "PARCELGATE_DEAD_LETTER_QUEUES": json.dumps(letters),
+            "PARCELGATE_REDRIVE_QUEUES": json.dumps(REDRIVEN | dict.fromkeys(SHARED, "")),
+            "PARCELGATE_INBOX_DEAD_LETTER_URL": urls["inbox"],
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
         }
@@ -339,7 +365,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         handler.setStream(before)
 
 
-def _messages(queue: str = "retry-lso") -> list[Any]:
+def messages(queue: str = "retry-lso") -> list[Any]:
     """The messages in a queue: moto's own list, as only one purge a minute is allowed."""
     messages: list[Any] = sqs_backends["123456789012"][REGION].queues[queue]._messages
     return messages

@@ -30,6 +30,14 @@ _SERVICES = {
 }
 """IAM's names of services, by the clients' and the tests'."""
 _QUEUES = (
+    ("letters-inbox", "inbox dead letters"),
+    ("letters-labels", "label dead letters"),
+    ("letters-batches", "batch dead letters"),
+    ("letters-retries", "retry dead letters"),
+    ("letters-changes", "changes dead letters"),
+    ("letters-order-flow", "order flow dead letters"),
+    ("letters-sweep", "sweep dead letters"),
+    ("letters-tracking-polls", "poll dead letters"),
     ("labels", "label queue"),
     ("prints", "print queue"),
     ("inbox", "inbox queue"),

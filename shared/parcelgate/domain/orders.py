@@ -281,6 +281,19 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Concern(StrEnum):
+    """Why an order needs a person, the worst first."""
+
+    REFUND_GIVEN_UP = "refund_given_up"
+    """The carrier holds money that it did not give back in time."""
+    NEEDS_ATTENTION = "needs_attention"
+    """The order cannot go on by itself."""
+    ATTENTION = "attention"
+    """The order has trouble that leaves its status alone."""
+    REFUND_OUTSTANDING = "refund_outstanding"
+    """The carrier has taken the refund, and nobody has said that the money came."""
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the submission of the create. It is never shown to clients.
 
@@ -403,6 +416,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """All trackings of the parcels, also those of their earlier numbers."""
         now = (parcel.tracking_id for parcel in self.parcels if parcel.tracking_id)
         return (*now, *self.earlier_tracking_ids)
+
+    @property
+    def concern(self) -> Concern | None:
+        """Why the order needs a person; None if it does not. Of several reasons, the worst."""
+        if self.status is OrderStatus.NEEDS_ATTENTION:
+            refund = self.problem is not None and self.problem.code == "refund_failed"
+            return Concern.REFUND_GIVEN_UP if refund else Concern.NEEDS_ATTENTION
+        if self.attention is not None:
+            return Concern.ATTENTION
+        return Concern.REFUND_OUTSTANDING if self.refund.status in ("requested", "rejected") else None
 
     @property
     def log_keys(self) -> dict[str, str | None]:

@@ -57,7 +57,7 @@ class Route(msgspec.Struct, frozen=True):
     """The media type of a body that is not JSON."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may also be, or must be, a list of `body`."""
-    query: Literal["orders", "trackings", "account", "couriers", "events"] | None = None
+    query: Literal["orders", "trackings", "account", "couriers", "events", "page"] | None = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
 
@@ -235,6 +235,36 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "DELETE /v1/carrier-accounts/{carrier}/{account}/rate-card", "delete_rate_card", "Rates",
             scope="operator", answers={204: Response()},
+        ),
+    )),
+    "operate": Function(512, 25, (
+        Route(
+            "GET /v1/attention", "list_attention", "Operator", scope="operator", query="page",
+            answers={200: Response("operator.AttentionPage")},
+        ),
+        Route(
+            "POST /v1/orders/{id}/resolve", "resolve_order", "Operator", scope="operator",
+            body="operator.ResolveInput", answers=_ORDER,
+        ),
+        Route(
+            "GET /v1/inbox", "list_inbox", "Operator", scope="operator", query="page",
+            answers={200: Response("operator.InboxPage")},
+        ),
+        Route(
+            "GET /v1/inbox/{id}", "read_inbox", "Operator", scope="operator",
+            answers={200: Response("operator.WebhookResource")},
+        ),
+        Route(
+            "POST /v1/inbox/{id}/replay", "replay_inbox", "Operator", scope="operator",
+            answers={202: Response("operator.WebhookResource")},
+        ),
+        Route(
+            "GET /v1/dead-letters", "list_dead_letters", "Operator", scope="operator",
+            answers={200: Response("operator.DeadLetterList")},
+        ),
+        Route(
+            "POST /v1/dead-letters/{queue}/redrive", "redrive_dead_letters", "Operator", scope="operator",
+            answers={202: Response("operator.RedriveResource")}, problems=(404,),
         ),
     )),
     "follow_parcels": Function(1024, 28, (

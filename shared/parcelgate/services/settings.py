@@ -46,6 +46,15 @@ class Settings:
     """Each carrier's queue of entries of batches."""
     changes_dead_letter_url: str
     """Where the router sets aside a change of the table that it cannot read."""
+    dead_letter_queues: dict[str, str]
+    """The name of each dead-letter queue, by what alarms and runbook call it."""
+    redrive_queues: dict[str, str]
+    """For each dead-letter queue with messages of queues: the one to which those go back that name none.
+
+    Empty where such messages came from no queue.
+    """
+    inbox_dead_letter_url: str
+    """The address of one dead-letter queue, whose beginning all have."""
     label_queue_url: str
     """The queue of orders whose labels are to be fetched."""
     print_queue_url: str

@@ -10,6 +10,7 @@ item                   pk                                              sk       
 order                  T#t#ORDER#<id>                                  ORDER      doc, version, status
 event of an order      T#t#ORDER#<id>                                  EVENT#n    doc
 entry of its account   T#t#ORDER#<id>                                  ACCOUNT    places in lists
+entry of its trouble   T#t#ORDER#<id>                                  CONCERN    place in a list
 entry of a number      T#t#ORDER#<id>                                  NUMBER#h   place in a list
 tracking               T#t#TRACKING#<id>                               TRACKING   doc, version, status
 next poll              T#t#TRACKING#<id>                               POLL       claim, misses, realtime call
@@ -62,6 +63,7 @@ orders by time, within times                Query by_time, BatchGetItem
 orders by status                            Query by_status, BatchGetItem
 orders by reference                         Query by_reference, BatchGetItem
 orders by account                           Query by_reference, with a status by_status, BatchGetItem
+orders that need a person                   Query by_time, oldest first, BatchGetItem
 orders by a parcel's or carrier's number    Query by_reference, BatchGetItem
 orders of a carrier                         any of them, filtered, until the page is full
 couriers of an aggregator                   GetItem, consistent

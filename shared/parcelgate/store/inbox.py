@@ -9,22 +9,27 @@ webhook can be stored with it.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import batched
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parcelgate.store import keys
 from parcelgate.store.calls import NEW, CollisionError, ConditionFailedError, Item, Items, epoch
 from parcelgate.store.errors import ProofTakenError, StoreError
+
+if TYPE_CHECKING:
+    from parcelgate.store.lists import Lists, Page
 
 DUE_AFTER = timedelta(minutes=5)
 KEPT = timedelta(days=30)
 MOST_BYTES = 256 * 1024
 """The longest webhook that is kept whole. A longer one is parked with its size and hash only."""
 _NOT_KEPT = b"not kept: "
+_NUMBER = re.compile(rb"\d{1,12}")
 
 RECEIVED = "received"
 PROCESSED = "processed"
@@ -49,6 +54,13 @@ def was_kept(body: bytes) -> bool:
     return not body.startswith(_NOT_KEPT)
 
 
+def size_of(body: bytes) -> int:
+    """The size of a webhook as it came, by what is kept of it, in bytes."""
+    number = body[len(_NOT_KEPT) :].partition(b" ")[0]
+    # A short webhook may imitate the words.
+    return int(number) if not was_kept(body) and _NUMBER.fullmatch(number) else len(body)
+
+
 class InboxEntry(NamedTuple):
     """One webhook. `body` is what came, byte for byte; `state` is received, processed or parked.
 
@@ -68,6 +80,29 @@ class InboxEntry(NamedTuple):
     closed_at: datetime | None = None
     is_new: bool = False
     correlation_id: str | None = None
+
+
+class ParkedWebhook(NamedTuple):
+    """What is known of a parked webhook without its body. `size` is that of the whole body, in bytes."""
+
+    id: str
+    carrier: str
+    account: str
+    order_id: str | None
+    received_at: datetime
+    reason: str
+    parked_at: datetime | None
+    size: int | None
+
+    @property
+    def name(self) -> str:
+        """Its id as clients use it, which needs no escapes in an address; see `id_of`."""
+        return name_of(self.id)
+
+    @property
+    def place(self) -> str:
+        """Where it is in the list of what is parked."""
+        return _place(self.received_at, self.id)
 
 
 class Inbox:
@@ -165,6 +200,62 @@ class Inbox:
                 if entry.state == PARKED:
                     yield entry
 
+    @property
+    def _lists(self) -> "Lists":
+        # Not at the top: who takes webhooks in reads no list, and should load no more than it needs.
+        from parcelgate.store.lists import Lists
+
+        return Lists(self._items)
+
+    def page(self, *, limit: int, cursor: str | None) -> "Page[ParkedWebhook]":
+        """One page of what is parked, the newest webhook first, without the bodies. Raises BadCursorError."""
+        from parcelgate.store.lists import Listing, fingerprint
+
+        return self._lists.page(
+            Listing("by_time", self._list),
+            fingerprint("parked", self._tenant),
+            limit=limit,
+            cursor=cursor,
+            read=self._parked_ones,
+            place=lambda webhook: webhook.place,
+        )
+
+    def longest_parked(self, *, until: datetime, after: str | None, limit: int) -> list[ParkedWebhook]:
+        """Up to `limit` parked webhooks that came by `until`, oldest first, behind the place `after`.
+
+        Fewer than `limit` are the last ones.
+        """
+        found: list[ParkedWebhook] = []
+        while len(found) < limit:
+            most = limit - len(found)
+            places = self._lists.oldest(self._list, after=after, until=until, limit=most)
+            found += self._parked_ones([place.partition("#")[2] for place in places])
+            if len(places) < most:
+                break
+            after = places[-1]
+        return found
+
+    def _parked_ones(self, names: Sequence[str]) -> list[ParkedWebhook]:
+        """Those of these (by the names in places) that are parked, without their bodies."""
+        items = self._items.get_many(
+            [self._key(id_of(name)) for name in names],
+            ("carrier", "account", "order_id", "received_at", "entry_state", "reason", "closed_at", "size"),
+        )
+        return [
+            ParkedWebhook(
+                id=_id(item),
+                carrier=item["carrier"],
+                account=item["account"],
+                order_id=item.get("order_id"),
+                received_at=_moment(item["received_at"]),
+                reason=item.get("reason", ""),
+                parked_at=_moment(item["closed_at"]) if "closed_at" in item else None,
+                size=item.get("size"),
+            )
+            for item in items
+            if item["entry_state"] == PARKED
+        ]
+
     def processed(self, entry_id: str, now: datetime) -> None:
         """Mark the entry as processed: it is not due any more. May be repeated."""
         closed = {"entry_state": PROCESSED, "closed_at": now}
@@ -201,7 +292,8 @@ class Inbox:
         return {"pk": keys.key(self._tenant, keys.INBOX, carrier, digest), "sk": _SK}
 
     def _parked(self, entry: InboxEntry, reason: str, at: datetime) -> Item:
-        return {"reason": reason, "closed_at": at, "list_pk": self._list, "list_sk": entry.received_at}
+        place = _place(entry.received_at, entry.id)
+        return {"reason": reason, "closed_at": at, "list_pk": self._list, "list_sk": place}
 
     def _item(self, entry: InboxEntry) -> Item:
         state = (
@@ -215,6 +307,7 @@ class Inbox:
             "carrier": entry.carrier,
             "account": entry.account,
             "body": entry.body,
+            "size": size_of(entry.body),
             "headers": entry.headers,
             "received_at": entry.received_at,
             "entry_state": entry.state,
@@ -225,9 +318,8 @@ class Inbox:
         }
 
     def _entry(self, item: Item) -> InboxEntry:
-        name = keys.parse(item["pk"])
         return InboxEntry(
-            id=name.id if name else "",
+            id=_id(item),
             tenant=self._tenant,
             carrier=item["carrier"],
             account=item["account"],
@@ -248,6 +340,26 @@ class _RepeatError(StoreError):
     def __init__(self, item: Item | None) -> None:
         super().__init__("the webhook was stored before")
         self.item = item
+
+
+def _id(item: Item) -> str:
+    name = keys.parse(item["pk"])
+    return name.id if name else ""
+
+
+def name_of(entry_id: str) -> str:
+    """The id of an entry as clients use it."""
+    return entry_id.replace("#", "-")
+
+
+def id_of(name: str) -> str:
+    """The id of the entry that clients know by `name`."""
+    carrier, _, digest = name.rpartition("-")
+    return f"{carrier}#{digest}"
+
+
+def _place(received_at: datetime, entry_id: str) -> str:
+    return keys.list_position(received_at, name_of(entry_id))
 
 
 def _moment(text: str) -> datetime:

@@ -103,6 +103,22 @@ class Lists:
         # Few of very many items fit: return a short page. The next one goes on behind the items read so far.
         return Page(things, reached and _cursor(reached, filters))
 
+    def oldest(self, partition: str, *, after: str | None, until: datetime, limit: int) -> list[str]:
+        """Up to `limit` places of a list by time, oldest first: behind `after`, none later than `until`."""
+        low = LOWEST if after is None else f"{after}!"
+        high = f"{rfc3339(until)}{HIGHEST}"
+        if low > high:
+            return []
+        items, _ = self._items.query_page(
+            "list_pk = :list AND list_sk BETWEEN :low AND :high",
+            index="by_time",
+            limit=limit,
+            list=partition,
+            low=low,
+            high=high,
+        )
+        return [item["list_sk"] for item in items]
+
     def _positions(self, listing: Listing, low: str, high: str, most: int) -> tuple[list[str], str | None]:
         """Places between `low` and `high`, newest first, and the last one looked at if there are more."""
         if listing.places is not None:
@@ -124,6 +140,16 @@ class Lists:
         if len(positions) > most:
             return positions[:most], positions[most - 1]
         return positions, last["list_sk"]["S"] if last else None
+
+
+def id_at(place: str) -> str:
+    """The id of what is at a place."""
+    return place.partition("#")[2]
+
+
+def moment_at(place: str) -> datetime:
+    """The time of a place."""
+    return datetime.fromisoformat(place.partition("#")[0])
 
 
 def after(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from itertools import batched
 
 import msgspec
 
-from parcelgate.domain.orders import Order, OrderEvent, OrderStatus
+from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import batches, keys, lists
 from parcelgate.store import trackings as trackings_store
@@ -70,6 +70,8 @@ class Orders:
             self._account_entry(order),
             *(self._number_entry(order, number) for number in sorted(_numbers(order))),
         ]
+        if order.concern is not None:
+            writes.append(self._concern_entry(order))
         if order.batch is not None:
             writes.append(put(batches.row_item(order), RowTakenError("the entry of the batch was given up")))
         try:
@@ -201,6 +203,28 @@ class Orders:
             place=_place,
         )
 
+    def concerning(
+        self, concern: Concern, *, until: datetime, after: str | None, limit: int
+    ) -> list[tuple[str, Order]]:
+        """Up to `limit` orders that need a person for this reason since `until` or earlier, oldest first.
+
+        Each comes with its place. The next ones are `after` the place of the last one. Fewer than `limit`
+        are the last ones.
+        """
+        found: list[tuple[str, Order]] = []
+        while len(found) < limit:
+            most = limit - len(found)
+            places = self._lists.oldest(self._concern_list(concern), after=after, until=until, limit=most)
+            orders = {order.id: order for order in self._documents([lists.id_at(place) for place in places])}
+            for place in places:
+                order = orders.get(lists.id_at(place))
+                if order is not None and order.concern is concern:
+                    found.append((place, order))
+            if len(places) < most:
+                break
+            after = places[-1]
+        return found
+
     def events(self, order_id: str) -> list[OrderEvent]:
         """Return the order's audit trail, oldest first. Raises OrderNotFoundError."""
         if not keys.is_id(order_id):
@@ -253,6 +277,8 @@ class Orders:
             writes.append(self._event_write(after, event))
         if after.status is not before.status:
             writes.append(self._account_entry(after))
+        if after.concern is not before.concern:
+            writes.append(self._concern_entry(after))
         if after.status.final and not before.status.final and frees:
             key = self._reference_key(before)
             writes.append(
@@ -309,6 +335,14 @@ class Orders:
         }
         return self._entry(order, "ACCOUNT", in_lists)
 
+    def _concern_entry(self, order: Order) -> Write:
+        """In the list of what needs a person for the same reason, by the time since when; or in none."""
+        item = {"pk": self._key(order.id)["pk"], "sk": "CONCERN", "carrier": order.carrier}
+        if order.concern is not None:
+            item["list_pk"] = self._concern_list(order.concern)
+            item["list_sk"] = keys.list_position(order.updated_at, order.id)
+        return self._items.put_write(item, VersionConflictError(order.id), condition="")
+
     def _number_entry(self, order: Order, number: str, *, found: bool = True) -> Write:
         in_list = {"reference_pk": self._list("NUMBER", number)} if found else {}
         return self._entry(order, f"NUMBER#{keys.digest(number)}", in_list)
@@ -345,6 +379,9 @@ class Orders:
 
     def _status_list(self, status: str) -> str:
         return keys.key(self._tenant, "ORDERS", "STATUS", status)
+
+    def _concern_list(self, concern: Concern) -> str:
+        return keys.key(self._tenant, "ORDERS", "CONCERN", concern)
 
     def _reference_list(self, reference: str) -> str:
         return keys.key(self._tenant, "ORDERS", "REF", reference)

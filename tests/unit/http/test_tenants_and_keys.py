@@ -30,6 +30,7 @@ from parcelgate.http import routes
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
 from parcelgate.services.orders import transitions
+from parcelgate.store.inbox import name_of
 from tests.support.aggregator import FakeAggregator
 from tests.support.api import TENANT, Backend, Body, Reply, api_event, call, order_body, send
 from tests.support.events import an_event_showing
@@ -52,6 +53,8 @@ class Things(NamedTuple):
     event: str
     document: str
     manifest: str
+    troubled: str
+    webhook: str
     number: str = f"{MARK}1CN"
     reference: str = f"{MARK}-1"
 
@@ -116,6 +119,15 @@ ROWS: dict[str, Row] = {
         f"{method} {RATE_CARD}": Row(lambda its: {"carrier": "ubi", "account": "default"}, stranger=None)
         for method in ("PUT", "DELETE")
     },
+    "GET /v1/attention": Row(lambda its: {}, stranger=200),
+    "POST /v1/orders/{id}/resolve": Row(
+        lambda its: {"id": its.troubled, "body": {"outcome": "not_at_carrier"}}, shows=False
+    ),
+    "GET /v1/inbox": Row(lambda its: {}, stranger=200),
+    "GET /v1/inbox/{id}": Row(lambda its: {"id": its.webhook}),
+    "POST /v1/inbox/{id}/replay": Row(lambda its: {"id": its.webhook}, shows=False),
+    "GET /v1/dead-letters": Row(lambda its: {}, stranger=None),
+    "POST /v1/dead-letters/{queue}/redrive": Row(lambda its: {"queue": "retries-lso"}, stranger=None),
     "POST /v1/trackings": Row(
         lambda its: {"body": {"carrier_code": "china-ems", "tracking_number": its.number}}, stranger=None
     ),
@@ -270,7 +282,14 @@ def _everything(backend: Backend) -> Things:
         answered=True,
     )
     backend.tenant().manifests.add(manifest, [])
-    return Things(order.id, ubi.id, tracking.id, batch, events[0].id, printout.id, manifest.id)
+    trouble = Problem(code="outcome_unknown", detail=MARK)
+    troubled = an_order(reference=f"{MARK}-9", status=OrderStatus.NEEDS_ATTENTION, problem=trouble)
+    backend.put(troubled, an_event(detail=MARK))
+    webhook = backend.tenant().inbox.put(
+        carrier="lme", account="default", body=MARK.encode(), now=now(), parked=f"not like {MARK}"
+    )
+    more = (events[0].id, printout.id, manifest.id, troubled.id, name_of(webhook.id))
+    return Things(order.id, ubi.id, tracking.id, batch, *more)
 
 
 def _confirmed(backend: Backend, order: Order) -> Order:
@@ -340,7 +359,9 @@ def test_promise_7_a_key_without_the_scope_does_and_learns_nothing(
 ) -> None:
     """Every other scope alone, and all others together, in the owner's hand and in a stranger's."""
     others = api_keys.SCOPES - {*scopes_of(key)}
-    nothing = Things("ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "man_1", "N", "R")
+    nothing = Things(
+        "ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "man_1", "ord_1", "lme-1", "N", "R"
+    )
     if not scopes_of(key):
         return
 

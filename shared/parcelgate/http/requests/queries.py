@@ -51,6 +51,12 @@ def read_event_query(query: Mapping[str, str]) -> ListQuery[EventFilter]:
     return ListQuery(EventFilter(**values), limit, cursor)
 
 
+def read_page_query(query: Mapping[str, str]) -> tuple[int, str | None]:
+    """Read the size of a page of a list without filters, and where it begins. Raises ProblemError."""
+    values = _read("page", query)
+    return values["limit"] or DEFAULT, values["cursor"]
+
+
 def read_account_query(query: Mapping[str, str]) -> str | None:
     """Read which of the tenant's accounts with a carrier is meant. Raises ProblemError."""
     account: str | None = _read("account", query)["account"]
@@ -199,6 +205,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "limit": _PAGE["limit"],
         "cursor": _PAGE["cursor"],
     },
+    "page": {name: _PAGE[name] for name in ("limit", "cursor")},
     "account": {"account": _ACCOUNT},
     "couriers": {
         "account": _ACCOUNT,
