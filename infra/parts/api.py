@@ -84,6 +84,7 @@ def add_api_functions(
             retries.send_access(),
             dead_letters.operator_access(),
         ],
+        "manage_settings": [table("GetItem", "PutItem")],
         "change_order": [joins, *carrier],
         "close_manifest": [joins, *carrier],
         "validate_address": [settles, *carrier],

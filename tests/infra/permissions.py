@@ -86,6 +86,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "batch dead letters": LOOK | {"sqs:DeleteMessage"},
         "retry dead letters": LOOK | {"sqs:DeleteMessage"},
     },
+    "manage_settings": {"table": WRITE},
     "change_order": {"table": JOIN, **CALL_CARRIER},
     "close_manifest": {"table": JOIN, **CALL_CARRIER},
     "validate_address": {"table": SETTLE, **CALL_CARRIER},

@@ -434,6 +434,8 @@ class TestRoutes:
             "GET /v1/trackings/summary",
             "GET /v1/events",
             "GET /v1/events/{id}",
+            "GET /v1/settings",
+            "PUT /v1/settings",
             "GET /v1/attention",
             "POST /v1/orders/{id}/resolve",
             "GET /v1/inbox",

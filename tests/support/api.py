@@ -43,7 +43,9 @@ type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 REQUEST_ID = "JKJaXmPLvHcESHA="
 DOMAIN = "abc123.execute-api.eu-central-1.amazonaws.com"
-EVERY_SCOPE = "orders:read orders:write trackings:read trackings:write webhooks:manage operator"
+EVERY_SCOPE = (
+    "orders:read orders:write trackings:read trackings:write webhooks:manage settings:manage operator"
+)
 TENANT = "acme"
 BUCKET = "labels-test"
 BODIES = "bodies-test"

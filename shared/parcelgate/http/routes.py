@@ -94,7 +94,7 @@ class Route(msgspec.Struct, frozen=True):
         statuses |= set() if self.open else {401, 500}
         statuses |= {403} if self.scopes else set()
         statuses |= {400, 409, 413, 415, 422} if self.idempotent else set()
-        statuses |= {400, 413, 415, 422} if self.media else set()
+        statuses |= {400, 413, 415, 422} if self.media or self.body else set()
         statuses |= {404} if "{id}" in self.path else set()
         statuses |= {422} if self.query else set()
         return tuple(sorted(statuses))
@@ -111,6 +111,7 @@ class Function(NamedTuple):
 _ORDER = {200: Response("orders.OrderResource")}
 _TRACKING = {200: Response("trackings.TrackingResource")}
 _RATE_CARD = {200: Response("catalogue.RateCardResource")}
+_SETTINGS = {200: Response("settings.SettingsResource")}
 _EACH = {207: Response("trackings.TrackingResults")}
 _PAGE = {200: Response(media="text/html")}
 _READS = ("orders:read", "trackings:read")
@@ -265,6 +266,13 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "POST /v1/dead-letters/{queue}/redrive", "redrive_dead_letters", "Operator", scope="operator",
             answers={202: Response("operator.RedriveResource")}, problems=(404,),
+        ),
+    )),
+    "manage_settings": Function(512, 10, (
+        Route("GET /v1/settings", "read_settings", "Settings", scope="settings:manage", answers=_SETTINGS),
+        Route(
+            "PUT /v1/settings", "put_settings", "Settings", scope="settings:manage",
+            body="settings.SettingsInput", answers=_SETTINGS,
         ),
     )),
     "follow_parcels": Function(1024, 28, (

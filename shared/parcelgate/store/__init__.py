@@ -27,6 +27,7 @@ printout               T#t#PRINTOUT#<id>                               PRINTOUT 
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 rate card              T#t#RATE_CARD#<carrier>#<account>               RATE_CARD  doc, compressed
+tenant's settings      T#t#SETTINGS                                    SETTINGS   doc
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.printouts import Printouts
     from parcelgate.store.rate_cards import RateCards
+    from parcelgate.store.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
@@ -161,6 +162,13 @@ class TenantTable:
         from parcelgate.store.account_names import AccountNames
 
         return AccountNames(self._items, self.tenant)
+
+    @cached_property
+    def settings(self) -> "SettingsItem":
+        """What the tenant has set."""
+        from parcelgate.store.tenant_settings import SettingsItem
+
+        return SettingsItem(self._items, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":

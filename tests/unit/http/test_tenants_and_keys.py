@@ -119,6 +119,8 @@ ROWS: dict[str, Row] = {
         f"{method} {RATE_CARD}": Row(lambda its: {"carrier": "ubi", "account": "default"}, stranger=None)
         for method in ("PUT", "DELETE")
     },
+    "GET /v1/settings": Row(lambda its: {}, stranger=None),
+    "PUT /v1/settings": Row(lambda its: {"body": {"brand": {"name": MARK}}}, stranger=None),
     "GET /v1/attention": Row(lambda its: {}, stranger=200),
     "POST /v1/orders/{id}/resolve": Row(
         lambda its: {"id": its.troubled, "body": {"outcome": "not_at_carrier"}}, shows=False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parcelgate.store.table import Table
 
 SHOP_SCOPES = frozenset(
-    {"orders:read", "orders:write", "trackings:read", "trackings:write", "webhooks:manage"}
+    {"orders:read", "orders:write", "trackings:read", "trackings:write", "webhooks:manage", "settings:manage"}
 )
 """What a shop's key may have without being asked for by name."""
 SCOPES = SHOP_SCOPES | {"operator"}
