@@ -1,1 +1,1 @@
-"""Figures that stand in docs/performance.md, made by `make bench`."""
+"""`make bench` makes the figures of docs/performance.md."""

@@ -67,9 +67,9 @@ _SHARES: Mapping[str, int] = MappingProxyType(
 """Of each thousand executions that the account may run at once, what these functions have for themselves, and
 what they may take at most.
 
-A carrier that hangs holds whoever calls it for seconds. So creates and the order flow leave room for all the
+A carrier that hangs blocks its callers for seconds. So creates and the order flow leave room for all the
 others, and who must answer at once (authorizer, webhooks, the stream's router) never has to wait for them.
-The state machine calls again whoever was turned away.
+The state machine calls again a function that was throttled.
 """
 _UNRESERVED = 100
 """Lambda keeps this much of an account's concurrency for functions that reserve nothing."""

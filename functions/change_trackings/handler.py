@@ -1,4 +1,4 @@
-"""What is under one tracking, or done to several: changing, pausing, asking anew, forgetting."""
+"""The calls that change one tracking or several: change, pause, refresh, delete."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""`GET /v1/batches/{id}`: how far a batch has come."""
+"""`GET /v1/batches/{id}`: returns the progress of a batch."""
 
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request

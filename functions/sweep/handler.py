@@ -1,4 +1,4 @@
-"""Every few minutes: resumes whatever is overdue, or raises it to a person."""
+"""Runs every few minutes: resumes all work that is overdue, or shows it to a person."""
 
 from typing import Any
 

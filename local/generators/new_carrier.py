@@ -22,7 +22,7 @@ PLACES = {
 SECTION = """
 ## {name} (`{code}`)
 
-Not written yet: which facts are documented, public and assumed. What becomes of each field stands in
+Not written yet: which facts are documented, public and assumed. What is done with each field is in
 `shared/parcelgate/carriers/{code}/validation.py`.
 
 | call | grade |

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 2.0
 """Seconds."""
 READ_TIMEOUT = 2.0
-"""Seconds. Every call here is answered in milliseconds; whoever waits longer waits in vain."""
+"""The time-out in seconds. Every call here is answered in milliseconds; a longer wait would not help."""
 S3_READ_TIMEOUT = 5.0
 """Seconds. S3 answers a whole document, or takes one."""
 EMULATOR_READ_TIMEOUT = 30.0
@@ -71,7 +71,7 @@ def put(service: str, fake: Any) -> None:
 
 
 def forget() -> None:
-    """Make every client anew when it is next asked for. For tests."""
+    """Forget all clients; each is made anew at its next use. For tests."""
     global _session
     _made.clear()
     _session = None

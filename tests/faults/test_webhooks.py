@@ -647,7 +647,7 @@ class TestNothingIsLost:
 
         pass_time(world, hours=60)
 
-        assert states(world) == [(PARKED, "its account was not mended within a day")]
+        assert states(world) == [(PARKED, "its account was not corrected within a day")]
         assert not world.sqs.messages.get(f"{INBOX}-dead")
 
     def test_one_bad_webhook_spoils_no_other(self, world: World) -> None:

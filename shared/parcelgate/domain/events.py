@@ -1,4 +1,4 @@
-"""What a merchant is told of: the kinds of events, and one of them."""
+"""The events for merchants: their kinds, and one event."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

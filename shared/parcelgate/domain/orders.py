@@ -1,4 +1,4 @@
-"""An order: what the client buys from a carrier, and how far it has come.
+"""An order: what the client buys from a carrier, and its progress.
 
 An order's status changes through `Order.move` alone, which knows the transition table. Everything is
 frozen: a change makes a new order, and the store writes it only over the version it was made from.

@@ -1,6 +1,6 @@
-"""Which carrier accounts a tenant has, by name. What an account holds stands in Secrets Manager alone.
+"""The names of a tenant's carrier accounts. Their content is in Secrets Manager alone.
 
-Secrets Manager lists secrets only to whoever may list all of them, so the names stand here too.
+In Secrets Manager a function can list all secrets or none, so the names are stored here too.
 """
 
 from parcelgate.store import keys

@@ -82,7 +82,7 @@ class _CancelledError(StoreError):
 
 
 type Refusal = StoreError | Callable[[Item | None], StoreError]
-"""The error of a write whose condition fails, or how to make it of the item that stands there, if known."""
+"""The error of a write whose condition fails, or a function that makes it from the stored item, if known."""
 
 
 class Write(NamedTuple):
@@ -92,7 +92,7 @@ class Write(NamedTuple):
     refused: Refusal
 
     def refusal(self, item: Item | None) -> StoreError:
-        """The error when `item` stands there, or one that is not known."""
+        """Return the error if `item` is stored there; None means that the stored item is not known."""
         return self.refused if isinstance(self.refused, StoreError) else self.refused(item)
 
 
@@ -345,7 +345,7 @@ def _named(values: Item) -> TypedItem:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn whatever the AWS client raises into an error of the store."""
+    """Turn every error of the AWS client into an error of the store."""
     try:
         yield
     except ClientError as error:

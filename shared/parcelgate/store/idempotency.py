@@ -29,7 +29,7 @@ _FREE = (
     "attribute_not_exists(pk) OR expires_at <= :now OR holder = :holder OR "
     "(lease_until <= :now AND attribute_not_exists(order_id) AND attribute_not_exists(answer_status))"
 )
-"""Nobody else holds the key: a lapsed claim that has an order is taken over, and not claimed anew."""
+"""Nobody else holds the key. An expired claim that has an order is taken over, not claimed anew."""
 _UNANSWERED = "holder = :holder AND attribute_not_exists(answer_status)"
 
 
@@ -174,7 +174,7 @@ class Idempotency:
         return Standing(claim, Answer(item["answer_status"], headers, body))
 
     def take_over(self, lapsed: Claim, *, now: datetime, lease: timedelta) -> Claim:
-        """Hold a lapsed claim anew. Raises ClaimTakenError when another request was faster."""
+        """Take over an expired claim. Raises ClaimTakenError when another request was faster."""
         claim = self.fresh(lapsed.key_hash, lapsed.body_hash, now=now, lease=lease)
         claim.written(lapsed.order_id)
         try:

@@ -63,7 +63,7 @@ FIELD_POINTERS: Mapping[str, str] = {
     "referenceNo2": "/parcels/*/secondary_reference",
     "lsoDeclaredValue": "/parcels/*/declared_value",
 }
-"""Where a field of orderCommit, by its name or its words in the document, stands in our create body."""
+"""By field of orderCommit, by its name or its words in the document: its place in our create body."""
 
 _SEPARATORS = re.compile(r"[\s_\-]+")
 

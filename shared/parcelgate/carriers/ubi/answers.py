@@ -281,9 +281,7 @@ def unwrapped(entry: Any) -> Any:
 def result_of_found(order: Order, found: FoundOrder) -> OrderResult:
     """Return the result of an order that was found under our reference: only our own is adopted."""
     if not is_ours(order, found):
-        return Mismatch(
-            detail="another order stands under this reference", carrier_order_number=found.order_id
-        )
+        return Mismatch(detail="another order has this reference", carrier_order_number=found.order_id)
     return result(order, found.model_copy(update={"pieces_result": found.pieces or found.pieces_result}))
 
 

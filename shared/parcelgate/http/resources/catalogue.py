@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RateResource(msgspec.Struct, frozen=True, kw_only=True):
-    """A price preview, and who told it: the carrier, or the rate card of the account."""
+    """A price preview, and its source: the carrier, or the rate card of the account."""
 
     carrier: str
     account: str

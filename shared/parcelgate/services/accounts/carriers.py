@@ -103,7 +103,7 @@ class Carriers:
         self._vaults: dict[AccountName, TokenVault] = {}
 
     def of(self, subject: OfAccount, deadline: Deadline | None = None) -> Carrier:
-        """The carrier of an order, or of whatever else belongs to an account; its calls end by `deadline`.
+        """Return the carrier of an order, or of anything else of an account; its calls end by `deadline`.
 
         Raises ProblemError (`validation_failed`) for an unknown carrier or account. An account that is
         wrong is noticed by its first call, which raises AccountError.

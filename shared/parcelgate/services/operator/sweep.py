@@ -1,4 +1,4 @@
-"""The sweep: whatever is overdue is resumed, or shown to a person.
+"""The sweep: it resumes all work that is overdue, or shows it to a person.
 
 The sweep reads the due index until nothing is due or its time is over. It takes the longest overdue first.
 It reads every item again before it does anything. An item that fails is postponed, so that it does not keep
@@ -83,7 +83,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = now
 
     def run(self, deadline: Deadline) -> int:
-        """Deal with whatever is overdue, as far as `deadline` allows. Returns the number of items.
+        """Process all overdue items, as far as `deadline` allows. Returns the number of items.
 
         Orders, webhooks and batches take turns, so that many of one kind do not keep the others waiting.
         """

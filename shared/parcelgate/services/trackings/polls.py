@@ -430,7 +430,7 @@ class _Run:
             owner = next((owners[name] for name in names if name in owners), None)
             if owner is None:
                 log.warning(
-                    "the carrier told of a parcel that it was not asked about",
+                    "the carrier reported a parcel that it was not asked about",
                     extra={**account._asdict(), "names": [name[:64] for name in names]},
                 )
                 with self._lock:

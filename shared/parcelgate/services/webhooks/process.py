@@ -112,13 +112,13 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
             log.warning(
                 "the account of a webhook cannot be used; the webhook waits", extra={"faults": error.faults}
             )
-            self._put_off(entry, "its account was not mended within a day")
+            self._put_off(entry, "its account was not corrected within a day")
             return
         except ProblemError:
             log.warning(
                 "the account of a webhook does not exist; the webhook waits", extra={"account": entry.account}
             )
-            self._put_off(entry, "its account was not mended within a day")
+            self._put_off(entry, "its account was not corrected within a day")
             return
         at = self.clock()
         inbox.processed(entry_id, at)

@@ -375,7 +375,7 @@ class TestWhatIsTold:
         world.poll()
         assert world.tracking_status(parcel) is TrackingStatus.PENDING
         assert '"HistoriesUnmatched":[1' in capsys.readouterr().out.replace(" ", "")
-        words = "the carrier told of a parcel that it was not asked about"
+        words = "the carrier reported a parcel that it was not asked about"
         (line,) = [line for line in logged().splitlines() if words in line]
         assert "STRANGER" in line
         assert "WARNING" in line
