@@ -104,7 +104,8 @@ def _row(
     """The row that a line holds, or what is wrong with it."""
     by_name = dict(zip(names, map(str.strip, cells), strict=False))
     errors = []
-    if any(cell.strip() for name, cell in zip([*names, *[""] * len(cells)], cells, strict=False) if not name):
+    nameless = (cell for place, cell in enumerate(cells) if place >= len(names) or not names[place])
+    if any(map(str.strip, nameless)):
         errors.append(FieldError(_pointer(line), "too_many", "There are more cells than columns."))
     values: dict[str, object] = {}
     for name, read in (

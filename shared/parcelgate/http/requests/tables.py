@@ -65,7 +65,7 @@ def is_shortened(cell: str) -> bool:
 def _separator(lines: io.StringIO) -> tuple[str, int]:
     """What divides the cells, and how many lines are no part of the table: Excel's `sep=;` is one."""
     heading = lines.readline()
-    separator = re.fullmatch(r'"?sep=(.)"?', heading.strip(" \r\n"), re.IGNORECASE)
+    separator = re.fullmatch(r'"?sep=([^"])"?', heading.strip(" \r\n"), re.IGNORECASE)
     if separator:
         return separator[1], 1
     if heading.strip("\r\n").lower() == "sep=\t":

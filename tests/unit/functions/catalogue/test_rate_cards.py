@@ -1,6 +1,7 @@
 """Rate cards: a merchant's own price list, put as CSV."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from parcelgate import aws_clients
 from parcelgate.domain.rate_cards import MOST_ROWS
+from parcelgate.http.requests import rate_cards
 from tests.support.api import Backend, Reply, call
 
 HEADING = "service,destination_country,weight_up_to,price,currency"
@@ -225,3 +227,23 @@ def test_another_tenant_has_cards_of_its_own() -> None:
     assert send("GET", tenant="other").code == "not_found"
     assert send("DELETE", tenant="other").status == 204
     assert send("GET").status == 200
+
+
+def test_a_quote_divides_no_cells() -> None:
+    errors = told(put(f'sep="\n{TABLE}'))
+    assert "/lines/1/sep" in errors
+
+
+def test_a_row_costs_its_own_cells_and_not_all_columns() -> None:
+    looked_at: list[str] = []
+
+    class Names(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            for name in super().__iter__():
+                looked_at.append(name)
+                yield name
+
+    row, errors = rate_cards._row(2, Names([*rate_cards.COLUMNS, *[""] * 1000]), ["POST"], None)
+    assert row is None
+    assert len(errors) == len(rate_cards.COLUMNS) - 1
+    assert len(looked_at) < 10
