@@ -14,6 +14,10 @@ from aws_lambda_powertools import Logger
 
 log = Logger(utc=True, use_rfc3339=True, log_uncaught_exceptions=False)
 
+# What it warns of it quotes, and labels are full of names and addresses. A logger that merely does not
+# propagate would still write to stderr, which is the function's log.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+
 
 def _count_errors(record: logging.LogRecord) -> bool:
     """Add the metric `UnexpectedErrors` to the line of an error, in embedded metric format.

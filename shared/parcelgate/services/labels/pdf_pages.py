@@ -6,7 +6,6 @@ an annotation or the document has them.
 """
 
 import io
-import logging
 import math
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,9 +23,6 @@ from pypdf.generic import (
 
 from parcelgate.services.labels.pages import Matrix, Page, UnreadableLabelError, scaled
 from parcelgate.services.labels.pdf_file import PdfFile, reals, stream
-
-# What it warns of it quotes, and labels are full of names and addresses.
-logging.getLogger("pypdf").propagate = False
 
 MOST_PAGES = 200
 """Of one document: four for each parcel of the largest order."""

@@ -11,7 +11,9 @@ from parcelgate.carriers.results import LabelFile
 from parcelgate.carriers.toolkit.documents import document_format
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, Parcel
+from parcelgate.domain.printouts import Layout
 from parcelgate.services.labels.documents import MOST_BYTES, LabelStore
+from parcelgate.services.labels.sheets import Sheets
 from tests.support.aws import FakeS3
 from tests.support.orders import an_order
 
@@ -122,3 +124,14 @@ def test_zpl_of_several_parcels_is_one_document_and_images_are_not(s3: FakeS3) -
     images = keep(s3, order, file("a", b"\xff\xd8\xff1"), file("b", b"\xff\xd8\xff2"))
     assert images.document is None
     assert len(images.parcels) == 2
+
+
+def test_nothing_of_a_spoilt_label_is_written_anywhere(
+    s3: FakeS3, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    phone = "512-555-0142"
+    spoilt = pdf().replace(b"/Resources", b"/Rotate %s /Resources" % phone.encode())
+    assert phone.encode() in spoilt
+    keep(s3, an_order_of("a", "b"), file("a", spoilt), file("b", spoilt))
+    Sheets(io.BytesIO(), Layout.AS_IS).add([spoilt], "4x6")
+    assert phone not in caplog.text + "".join(capfd.readouterr())
