@@ -45,6 +45,7 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
         "retry_order": Size(512, 60),
         "label_order": Size(1024, 60),
         "print_labels": Size(1024, 120),
+        "deliver_event": Size(512, 30),
         "poll_trackings": Size(1769, 60),
         "poll_nudged": Size(1024, 60),
     }
@@ -117,6 +118,11 @@ class Settings:
     """How many times faster than in reality parcels travel here."""
     poll_concurrency: int = 5
     """How many functions poll nudged parcels at the same time."""
+
+    delivery_concurrency: int = 50
+    """How many events are sent to merchants' endpoints at the same time."""
+    delivery_plan: str = ""
+    """Seconds between the attempts of a delivery, with commas. Empty: about three days in all."""
 
     queue_concurrency: int = 20
     carrier_concurrency: int = 5
@@ -217,6 +223,8 @@ def _local() -> Settings:
         queue_concurrency=2,
         carrier_concurrency=2,
         label_concurrency=2,
+        delivery_concurrency=4,
+        delivery_plan="0,1,2,3,5,8,13,21,34,55",
         stream_retries=10,
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),

@@ -15,6 +15,7 @@ from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
 from infra.parts.dashboards import Dashboards
 from infra.parts.dead_letters import DeadLetters
+from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue, Labels, PrintQueue
@@ -54,13 +55,22 @@ class ParcelgateStack(Stack):
         batches = Batches(self, "Batches", base, retries=retries)
         polls = TrackingPolls(self, "TrackingPolls", base)
         inbox = Inbox(self, "Webhooks", base, polls=polls, retries=retries)
+        deliveries = Deliveries(self, "Deliveries", base)
         api = HttpApi(self, "Api", settings=settings, functions=functions)
         flow = OrderFlow(self, "OrderFlow", base, labels=labels, webhook_base_url=api.url)
-        router = StreamRouter(self, "Events", base, inbox=inbox, label_queue=label_queue, public_url=api.url)
+        router = StreamRouter(
+            self,
+            "Events",
+            base,
+            inbox=inbox,
+            label_queue=label_queue,
+            deliveries=deliveries,
+            public_url=api.url,
+        )
         sweep = Sweep(self, "Sweep", base, inbox=inbox, retries=retries, batches=batches)
 
         dead_letters = DeadLetters(
-            workers={"inbox": inbox.work, "labels": label_queue.work},
+            workers={"inbox": inbox.work, "labels": label_queue.work, "deliveries": deliveries.work},
             sharing={"label-documents": ("labels", prints.work), "nudges": ("tracking-polls", polls.nudged)},
             others={
                 "changes": router.dead_letters,
@@ -77,6 +87,7 @@ class ParcelgateStack(Stack):
             retries=retries,
             batches=batches,
             polls=polls,
+            deliveries=deliveries,
             dead_letters=dead_letters,
         )
         api.serve(tuple(ROUTES.values()))
@@ -91,6 +102,7 @@ class ParcelgateStack(Stack):
             labels=label_queue.work,
             prints=prints.work,
             nudges=polls.nudged,
+            deliveries=deliveries.work,
             retries=retries.queues,
             batches=batches.queues,
         )

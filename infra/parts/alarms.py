@@ -32,6 +32,7 @@ AUTHORIZER = "authorize"
 RAISES = ("check_order", "fetch_label", "compensate_order")
 """Functions that raise as part of their work. Lambda counts that as errors: deaths are read in their logs."""
 IN_THE_BACKGROUND = (
+    "deliver_event",
     "escalate_order",
     "label_order",
     "poll_nudged",
@@ -74,6 +75,8 @@ _OLDEST = {
     "labels": Duration.hours(1),
     "label-documents": Duration.minutes(10),
     "nudges": Duration.minutes(30),
+    # A delivery waits for its endpoint up to half an hour each time; SQS counts the first two times.
+    "deliveries": Duration.hours(2),
     "retries": Duration.hours(2),
     "batches": Duration.hours(1),
 }
@@ -183,6 +186,7 @@ class Alarms(Construct):
         labels: QueueWorker,
         prints: QueueWorker,
         nudges: QueueWorker,
+        deliveries: QueueWorker,
         retries: Mapping[str, QueueWorker],
         batches: Mapping[str, QueueWorker],
     ) -> None:
@@ -196,6 +200,7 @@ class Alarms(Construct):
             "labels": (labels, _OLDEST["labels"]),
             "label-documents": (prints, _OLDEST["label-documents"]),
             "nudges": (nudges, _OLDEST["nudges"]),
+            "deliveries": (deliveries, _OLDEST["deliveries"]),
             **{f"retries-{carrier}": (worker, _OLDEST["retries"]) for carrier, worker in retries.items()},
             **{f"batches-{carrier}": (worker, _OLDEST["batches"]) for carrier, worker in batches.items()},
         }

@@ -14,6 +14,7 @@ from infra.constructs.access import Access, acknowledge, allow
 from infra.constructs.functions import LambdaFunctions
 from infra.parts.batches import Batches
 from infra.parts.dead_letters import DeadLetters
+from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
 from infra.parts.labels import Labels, PrintQueue
 from infra.parts.retries import RetryQueues
@@ -49,6 +50,7 @@ def add_api_functions(
     batches: Batches,
     polls: TrackingPolls,
     dead_letters: DeadLetters,
+    deliveries: Deliveries,
 ) -> None:
     """Make the functions behind the API, each with what it may use."""
     table, accounts, timings = base.store.access, base.account_access(), base.timings()
@@ -94,6 +96,15 @@ def add_api_functions(
         "ask_aggregator": [settles, accounts],
         "read_trackings": [table("GetItem", "BatchGetItem", query=LISTS)],
         "read_events": [base.store.events_access("GetItem", "BatchGetItem", query=EVENT_LISTS)],
+        "manage_endpoints": [
+            settles,
+            base.store.events_access(
+                "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", query=["by_time"]
+            ),
+            base.store.key_access(),
+            deliveries.send_access(),
+            deliveries.anywhere(),
+        ],
         "describe_service": [base.store.circuits_access()],
         "ingest_webhook": [changes, accounts],
     }

@@ -76,6 +76,7 @@ class Store(Construct):
         """Reading the main table's stream."""
         return self.table.stream_access()
 
-    def key_access(self) -> Access:
-        """Encrypting and decrypting what is kept encrypted inside an item."""
-        return access(allow("kms:Encrypt", "kms:Decrypt", on=self.key.key_arn), KMS_KEY=self.key.key_arn)
+    def key_access(self, *operations: str) -> Access:
+        """Encrypting and decrypting what is kept encrypted inside an item, or only the one that is named."""
+        actions = (f"kms:{name}" for name in operations or ("Encrypt", "Decrypt"))
+        return access(allow(*actions, on=self.key.key_arn), KMS_KEY=self.key.key_arn)

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.constructs.access import access, allow, allow_batches
 from infra.constructs.queue_worker import DeadLetterQueue
+from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue
@@ -51,6 +52,7 @@ class StreamRouter(Construct):
         *,
         inbox: Inbox,
         label_queue: LabelQueue,
+        deliveries: Deliveries,
         public_url: str,
     ) -> None:
         super().__init__(scope, id)
@@ -64,7 +66,8 @@ class StreamRouter(Construct):
             "route_changes",
             base.store.stream_access(),
             base.store.access("BatchGetItem", "Query"),
-            base.store.events_access("PutItem"),
+            base.store.events_access("PutItem", "Query"),
+            deliveries.send_access(),
             access(PUBLIC_URL=public_url),
             inbox.send_access(),
             label_queue.send_access(),

@@ -4,8 +4,9 @@ It starts a stack of its own and posts one order of each kind. Among them are th
 which are the examples of UBI's own document. It shows a live table of the orders and writes the labels to
 `out/`. It follows two parcels of other couriers (the example of TrackingMore's own document) twice. Then all
 parcels travel, faster than in life, and each event is shown with its source, webhook or poll. At the end it
-compares what Parcelgate says with what the sandbox (the carriers) has in its books and knows to be true. It
-exits non-zero on any difference.
+compares what Parcelgate says with what the sandbox (the carriers) has in its books and knows to be true, and
+what a small merchant's endpoint has heard by webhooks with the event log. It exits non-zero on any
+difference.
 """
 
 import json
@@ -25,6 +26,7 @@ from rich.text import Text
 
 from local.demo import travels
 from local.demo.live import coloured, shown
+from local.demo.merchant import hear_out, listen, open_shop
 from local.stack import stack
 
 OUT = Path("out")
@@ -360,10 +362,11 @@ def main() -> int:
         console = Console(width=140)
     began = time.monotonic()
     OUT.mkdir(exist_ok=True)
-    with stack.running(STATE, acceleration=ACCELERATION) as running:
+    with stack.running(STATE, acceleration=ACCELERATION) as running, open_shop() as merchant:
         ready = time.monotonic()
         headers = {"Authorization": f"Bearer {running.api_key}"}
         with httpx.Client(base_url=running.api_url, headers=headers, timeout=60) as client:
+            listen(client, merchant)
             runs = [Run(scenario) for scenario in scenarios()]
             run_on = _carriers_clock(running.sandbox_url)
             on_their_way = travels.Travels(stack.PollRounds(STATE), run_on)
@@ -379,6 +382,7 @@ def main() -> int:
             for parcel in (*_parcels(client, runs), *_follow_others(client, console)):
                 on_their_way.parcels.setdefault(parcel["id"], parcel)
             travels.travel(on_their_way, client, console)
+            unheard = hear_out(client, merchant)
         truth = httpx.get(f"{running.sandbox_url}/_sandbox/truth").raise_for_status().json()
         ledgers = httpx.get(f"{running.sandbox_url}/_sandbox/ledger").raise_for_status().json()
         for run in runs:
@@ -386,6 +390,9 @@ def main() -> int:
         done = time.monotonic()
         good = _summary(console, runs, ledgers)
         good = _arrived(console, [*on_their_way.parcels.values()], truth) and good
+        words = "; ".join(unheard) or f"{merchant.summary()}, as the event log has it"
+        console.print(_mark(not unheard) + f"the merchant's endpoint heard {words}", soft_wrap=True)
+        good = good and not unheard
     console.print(
         f"Stack ready after {ready - began:.1f} s; {len(runs)} orders in {labelled - ready:.1f} s, their "
         f"labels in {OUT}/; {len(on_their_way.parcels)} parcels at their ends {done - labelled:.1f} s later."

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from parcelgate.services.catalogue.offers import Catalogue
     from parcelgate.services.catalogue.rate_cards import RateCardKeeper
     from parcelgate.services.catalogue.rates import Quoter
+    from parcelgate.services.endpoints.calls import EndpointCaller
+    from parcelgate.services.endpoints.deliver import EventDeliverer
+    from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
+    from parcelgate.services.endpoints.keeper import EndpointKeeper, EndpointRendering
+    from parcelgate.services.endpoints.secrets import SecretBox
     from parcelgate.services.events.announcer import Rendering
     from parcelgate.services.events.reader import EventReader
     from parcelgate.services.events.stream_router import StreamRouter
@@ -400,6 +405,59 @@ class Runtime:
 
         return EventReader(events=self.events_table)
 
+    # Merchants' endpoints
+
+    @cached_property
+    def delivery_queue(self) -> "DeliveryQueue":
+        """The queue of events on their way to endpoints."""
+        from parcelgate.services.endpoints.fan_out import DeliveryQueue
+
+        return DeliveryQueue(sqs=client("sqs"), url=self.settings.delivery_queue_url)
+
+    @cached_property
+    def fan_out(self) -> "EventFanOut":
+        """Makes the deliveries of events."""
+        from parcelgate.services.endpoints.fan_out import EventFanOut
+
+        return EventFanOut(events=self.events_table, queue=self.delivery_queue)
+
+    @cached_property
+    def secret_box(self) -> "SecretBox":
+        """Seals and opens the secrets of endpoints."""
+        from parcelgate.services.endpoints.secrets import SecretBox
+
+        return SecretBox(kms=client("kms"), key_id=self.settings.kms_key)
+
+    @cached_property
+    def endpoint_keeper(self) -> "EndpointKeeper":
+        """Keeps endpoints."""
+        from parcelgate.services.endpoints.keeper import EndpointKeeper
+
+        return EndpointKeeper(
+            events=self.events_table, box=self.secret_box, queue=lambda: self.delivery_queue
+        )
+
+    def event_deliverer(self, rendering: "EndpointRendering") -> "EventDeliverer":
+        """What delivers events to endpoints, which are shown to merchants as `rendering`."""
+        from parcelgate.services.endpoints.deliver import EventDeliverer
+
+        return EventDeliverer(
+            events=self.events_table,
+            sqs=client("sqs"),
+            box=self.secret_box,
+            fan_out=self.fan_out,
+            caller=self.endpoint_caller,
+            settings=self.settings,
+            rendering=rendering,
+        )
+
+    @cached_property
+    def endpoint_caller(self) -> "EndpointCaller":
+        """Calls endpoints."""
+        from parcelgate.services.endpoints.calls import EndpointCaller
+
+        return EndpointCaller(anywhere=self.settings.endpoints_anywhere)
+
     # Carriers' webhooks, the stream, the sweep
 
     @cached_property
@@ -433,6 +491,7 @@ class Runtime:
             bus=client("events"),
             settings=self.settings,
             rendering=rendering,
+            fan_out=self.fan_out,
         )
         return StreamRouter(sqs=client("sqs"), announcer=announcer, settings=self.settings)
 

@@ -15,7 +15,14 @@ READ_ACCOUNT = {"accounts": {"secretsmanager:GetSecretValue"}}
 """Enough for an aggregator, which has no token to be kept."""
 CALL_CARRIER = {**READ_ACCOUNT, "key": {"kms:Encrypt", "kms:Decrypt"}}
 SEND = {"sqs:SendMessage"}
-BATCHES = {"route_changes", "sweep", "create_batch", "work_batch"}
+BATCHES = {
+    "route_changes",
+    "sweep",
+    "create_batch",
+    "work_batch",
+    "manage_endpoints",
+    "deliver_event",
+}
 """Those who send many messages in one call."""
 LOOK = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 """Counting dead letters, and looking at some of them."""
@@ -75,8 +82,10 @@ MAY: dict[str, dict[str, set[str]]] = {
         "label queue": SEND,
         "print queue": SEND,
         "nudge queue": SEND,
+        "delivery queue": SEND,
         "batch queue": SEND,
         "retry queue": SEND,
+        "delivery dead letters": LOOK | {"sqs:DeleteMessage"},
         "changes dead letters": LOOK,
         "order flow dead letters": LOOK,
         "sweep dead letters": LOOK,
@@ -114,6 +123,18 @@ MAY: dict[str, dict[str, set[str]]] = {
         "events table by_subject": {"dynamodb:Query"},
         "events table by_tracking_type": {"dynamodb:Query"},
     },
+    "manage_endpoints": {
+        "table": SETTLE,
+        "events table": JOIN | {"dynamodb:Query"},
+        "events table by_time": {"dynamodb:Query"},
+        "key": {"kms:Encrypt", "kms:Decrypt"},
+        "delivery queue": SEND,
+    },
+    "deliver_event": {
+        "events table": CHANGE | {"dynamodb:Query"},
+        "key": {"kms:Decrypt"},
+        "delivery queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
+    },
     "describe_service": {"table": {"dynamodb:Query"}},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
     "process_webhook": {
@@ -145,7 +166,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "inbox queue": SEND,
         "label queue": SEND,
         "table": {"dynamodb:BatchGetItem", "dynamodb:Query"},
-        "events table": {"dynamodb:PutItem"},
+        "events table": {"dynamodb:PutItem", "dynamodb:Query"},
+        "delivery queue": SEND,
         "event bus": {"events:PutEvents"},
         "changes dead letters": SEND,
     },

@@ -35,6 +35,7 @@ MAY_LOAD = {
         "close_manifest",
         "create_order",
         "follow_parcels",
+        "manage_endpoints",
         "manage_settings",
         "operate",
         "quote_rates",

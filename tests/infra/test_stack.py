@@ -443,6 +443,15 @@ class TestRoutes:
             "POST /v1/inbox/{id}/replay",
             "GET /v1/dead-letters",
             "POST /v1/dead-letters/{queue}/redrive",
+            "POST /v1/webhook-endpoints",
+            "GET /v1/webhook-endpoints",
+            "GET /v1/webhook-endpoints/{id}",
+            "PATCH /v1/webhook-endpoints/{id}",
+            "DELETE /v1/webhook-endpoints/{id}",
+            "POST /v1/webhook-endpoints/{id}/rotate-secret",
+            "POST /v1/webhook-endpoints/{id}/test",
+            "GET /v1/webhook-endpoints/{id}/deliveries",
+            "POST /v1/webhook-deliveries/{id}/replay",
             "GET /v1/carriers",
             "GET /v1/carriers/{carrier}/services",
             "PUT /v1/carrier-accounts/{carrier}/{account}/rate-card",
@@ -531,6 +540,8 @@ def test_carriers_are_called_without_tls_in_the_local_environment_alone(
     for template in (aws, local):
         for name, function in template.functions.items():
             variables = set(function["Environment"]["Variables"])
+            may_be_anywhere = "PARCELGATE_ENDPOINTS_ANYWHERE" in variables
+            assert may_be_anywhere == (template is local and name in ("manage_endpoints", "deliver_event"))
             reads_accounts = template is local and "PARCELGATE_SECRET_PREFIX" in variables
             assert ("PARCELGATE_CARRIERS_OVER_HTTP" in variables) == reads_accounts, name
 

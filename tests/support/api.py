@@ -53,6 +53,7 @@ FLOW = f"arn:aws:states:{REGION}:123456789012:stateMachine:order-flow"
 REDRIVEN = {
     "inbox": "inbox",
     "labels": "labels",
+    "deliveries": "deliveries",
     **{f"retries-{carrier}": f"retry-{carrier}" for carrier in registry.names()},
     **{f"batches-{carrier}": f"batch-{carrier}" for carrier in registry.names()},
 }
@@ -257,6 +258,10 @@ class Backend:
         """What lies in the queue of label documents."""
         return [str(message.body) for message in messages("prints")]
 
+    def delivery_messages(self) -> list[Body]:
+        """What lies in the queue of events on their way to endpoints."""
+        return [json.loads(message.body) for message in messages("deliveries")]
+
     def bodies(self) -> dict[str, bytes]:
         """The bodies of batches that are kept, by their keys."""
         listed = self._made["s3"].list_objects_v2(Bucket=BODIES).get("Contents", [])
@@ -312,6 +317,7 @@ def shared_backend() -> Iterator[Backend]:
         )
         queue = made["sqs"].create_queue(QueueName="retry-lso")["QueueUrl"]
         nudges = made["sqs"].create_queue(QueueName="nudges")["QueueUrl"]
+        deliveries = made["sqs"].create_queue(QueueName="deliveries")["QueueUrl"]
         batches_of = {
             name: made["sqs"].create_queue(QueueName=f"batch-{name}")["QueueUrl"] for name in registry.names()
         }
@@ -340,6 +346,7 @@ def shared_backend() -> Iterator[Backend]:
             "PARCELGATE_DEAD_LETTER_QUEUES": json.dumps(letters),
             "PARCELGATE_REDRIVE_QUEUES": json.dumps(REDRIVEN | dict.fromkeys(SHARED, "")),
             "PARCELGATE_INBOX_DEAD_LETTER_URL": urls["inbox"],
+            "PARCELGATE_DELIVERY_QUEUE_URL": deliveries,
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
         }

@@ -33,6 +33,7 @@ class FakeSqs:
         MessageBody: str,  # noqa: N803
         DelaySeconds: float = 0,  # noqa: N803
         MessageAttributes: dict[str, Any] | None = None,  # noqa: N803
+        MessageGroupId: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         message = {"id": str(next(self._ids)), "body": MessageBody, "receives": 0}
         message["attributes"] = MessageAttributes or {}

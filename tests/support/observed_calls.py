@@ -30,6 +30,7 @@ _SERVICES = {
 }
 """IAM's names of services, by the clients' and the tests'."""
 _QUEUES = (
+    ("letters-deliveries", "delivery dead letters"),
     ("letters-inbox", "inbox dead letters"),
     ("letters-labels", "label dead letters"),
     ("letters-batches", "batch dead letters"),
@@ -45,6 +46,7 @@ _QUEUES = (
     ("nudges", "nudge queue"),
     ("batch", "batch queue"),
     ("retry", "retry queue"),
+    ("deliveries", "delivery queue"),
     ("dead-changes", "changes dead letters"),
     ("dead", "retry dead letters"),
 )
@@ -98,9 +100,12 @@ def _calling_function() -> str | None:
 
 def _actions(service: str, name: str, arguments: Mapping[str, Any]) -> set[tuple[str, str]]:
     if name == "TransactWriteItems":
-        kinds = {kind for entry in arguments["TransactItems"] for kind in entry}
-        names = {f"{kind}Item" if kind != "ConditionCheck" else "ConditionCheckItem" for kind in kinds}
-        return {("table", f"dynamodb:{each}") for each in names}
+        writes = {
+            (kind, _subject(service, name, write))
+            for entry in arguments["TransactItems"]
+            for kind, write in entry.items()
+        }
+        return {(subject, f"dynamodb:{kind}Item") for kind, subject in writes}
     name = {"SendMessageBatch": "SendMessage"}.get(name, name)
     return {(_subject(service, name, arguments), f"{service}:{name}")}
 

@@ -58,6 +58,7 @@ from tests.support import observed_calls
 from tests.support.api import ROUTES, TENANT, Body, Context, Reply, api_event, send
 from tests.support.aws import FakeEvents, FakeS3, FakeSecrets, FakeSqs
 from tests.support.clock import FakeClock
+from tests.support.endpoints import FakeEndpoints
 from tests.support.fake_carriers import FakeCarrier, FakeTracker
 from tests.support.fast_dynamodb import FastDynamoDB, OneAtATime
 from tests.support.faults import Faults, Killed
@@ -93,6 +94,7 @@ ENVIRONMENT = {
     "PARCELGATE_PRINT_QUEUE_URL": queue("prints"),
     "PARCELGATE_INBOX_QUEUE_URL": queue("inbox"),
     "PARCELGATE_POLL_QUEUE_URL": queue("polls"),
+    "PARCELGATE_DELIVERY_QUEUE_URL": queue("deliveries"),
     "PARCELGATE_BATCH_QUEUE_URLS": _of_each_carrier("batch"),
     "PARCELGATE_RETRY_QUEUE_URLS": _of_each_carrier("retry"),
     "PARCELGATE_RETRY_DEAD_LETTER_URLS": _of_each_carrier("dead"),
@@ -152,6 +154,8 @@ class World:
         self._events_table = EventsTable(dynamodb, events_name(table_name))
         self.sqs, self.events, self.s3 = FakeSqs(self.clock), FakeEvents(), FakeS3()
         self.secrets = FakeSecrets()
+        self.endpoints = FakeEndpoints(self.clock)
+        """The merchants' servers."""
         self.carrier: Any = carrier(self) if carrier else FakeCarrier(self)
         self.trackers: dict[AccountName, Any] = {}
         """The carriers in memory that answer where parcels are. An exception in place of one is raised."""
@@ -488,6 +492,7 @@ class World:
             given = {name: own[name] for name in own.keys() & parameters}
             patch.setattr(module, service.__name__, partial(service, **given))
         runtime.reset()
+        runtime.use(endpoint_caller=self.faults.wrap(self.endpoints, "endpoint"))
         if self._sandbox is None:
             runtime.use(carriers=_CarriersInMemory(self))
         else:
@@ -499,7 +504,7 @@ class World:
             runtime.use(transport=self._transport)
 
     def _start_workers(self) -> None:
-        workers = {"inbox": "process_webhook", "labels": "label_order"}
+        workers = {"inbox": "process_webhook", "labels": "label_order", "deliveries": "deliver_event"}
         for carrier in _CARRIERS:
             workers |= {f"retry-{carrier}": "retry_order", f"batch-{carrier}": "work_batch"}
             self.sqs.hidden[queue(f"batch-{carrier}")] = BATCH_HIDDEN_SECONDS

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.ids import fixed_id
 
 KEPT = timedelta(days=30)
@@ -17,11 +18,13 @@ class Topic(StrEnum):
     ORDERS = "orders"
     """Orders, their labels, and batches of them."""
     TRACKINGS = "trackings"
+    WEBHOOKS = "webhooks"
+    """The merchant's own webhook endpoints."""
 
     @property
     def scope(self) -> str:
         """The scope that a key must have to be shown this."""
-        return f"{self}:read"
+        return "webhooks:manage" if self is Topic.WEBHOOKS else f"{self}:read"
 
 
 class EventType(StrEnum):
@@ -42,15 +45,19 @@ class EventType(StrEnum):
     TRACKING_DELIVERED = "tracking.delivered"
     TRACKING_EXCEPTION = "tracking.exception"
     TRACKING_RETURNED = "tracking.returned"
+    ENDPOINT_DISABLED = "endpoint.disabled"
+    PING = "ping"
 
     @property
     def topic(self) -> Topic:
         """What it is about."""
+        if self in (EventType.ENDPOINT_DISABLED, EventType.PING):
+            return Topic.WEBHOOKS
         return Topic.TRACKINGS if self.startswith("tracking.") else Topic.ORDERS
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened to an order, a batch or a parcel.
+    """One thing that happened to an order, a batch, a parcel or an endpoint.
 
     `at` is the time of the change, `sequence` the version of the subject that it made. `body` is what the
     merchant is shown and sent, as JSON. `order_id` is the order that it is about, or whose parcel.
@@ -64,6 +71,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     order_id: str | None = None
     tracking_id: str | None = None
+
+
+def envelope(own_id: str, kind: EventType, *, at: datetime, sequence: int, data: bytes) -> bytes:
+    """The body of an event, as JSON. `data` is the subject, as JSON too."""
+    body = {
+        "id": own_id,
+        "type": kind,
+        "timestamp": rfc3339(at),
+        "sequence": sequence,
+        "data": msgspec.Raw(data),
+    }
+    return msgspec.json.encode(body)
 
 
 def event_id(tenant: str, subject_id: str, sequence: int, kind: EventType, *, at: datetime) -> str:

@@ -8,6 +8,8 @@ from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.store.errors import (
     BadCursorError,
+    DeliveryNotFoundError,
+    EndpointNotFoundError,
     EventNotFoundError,
     ManifestNotFoundError,
     OrderNotFoundError,
@@ -69,6 +71,12 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("not_found", "There is no such manifest.")
     if isinstance(error, EventNotFoundError):
         return ProblemError("not_found", "There is no such event, or it happened more than 30 days ago.")
+    if isinstance(error, EndpointNotFoundError):
+        return ProblemError("not_found", "There is no such webhook endpoint.")
+    if isinstance(error, DeliveryNotFoundError):
+        return ProblemError(
+            "not_found", "There is no such delivery, or its event happened more than 30 days ago."
+        )
     if isinstance(error, BadCursorError):
         return invalid(
             [

@@ -114,7 +114,9 @@ _RATE_CARD = {200: Response("catalogue.RateCardResource")}
 _SETTINGS = {200: Response("settings.SettingsResource")}
 _EACH = {207: Response("trackings.TrackingResults")}
 _PAGE = {200: Response(media="text/html")}
-_READS = ("orders:read", "trackings:read")
+_READS = ("orders:read", "trackings:read", "webhooks:manage")
+_ENDPOINT = {200: Response("endpoints.EndpointResource")}
+_DELIVERY = {202: Response("endpoints.DeliveryResource")}
 _TAKEN = ("Location", "Retry-After")
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -365,6 +367,45 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "GET /v1/events/{id}", "read_event", "Events", either_scope=_READS,
             answers={200: Response("events.MerchantEvent")},
+        ),
+    )),
+    "manage_endpoints": Function(512, 15, (
+        Route(
+            "POST /v1/webhook-endpoints", "create_endpoint", "Webhooks", scope="webhooks:manage",
+            body="endpoints.EndpointInput",
+            answers={201: Response("endpoints.NewSecretResource", ("Location",))},
+        ),
+        Route(
+            "GET /v1/webhook-endpoints", "list_endpoints", "Webhooks", scope="webhooks:manage",
+            answers={200: Response("endpoints.EndpointList")},
+        ),
+        Route(
+            "GET /v1/webhook-endpoints/{id}", "read_endpoint_by_id", "Webhooks", scope="webhooks:manage",
+            answers=_ENDPOINT,
+        ),
+        Route(
+            "PATCH /v1/webhook-endpoints/{id}", "change_endpoint", "Webhooks", scope="webhooks:manage",
+            body="endpoints.EndpointPatch", answers=_ENDPOINT,
+        ),
+        Route(
+            "DELETE /v1/webhook-endpoints/{id}", "delete_endpoint", "Webhooks", scope="webhooks:manage",
+            answers={204: Response()},
+        ),
+        Route(
+            "POST /v1/webhook-endpoints/{id}/rotate-secret", "rotate_secret", "Webhooks",
+            scope="webhooks:manage", answers={200: Response("endpoints.NewSecretResource")},
+        ),
+        Route(
+            "POST /v1/webhook-endpoints/{id}/test", "test_endpoint", "Webhooks", scope="webhooks:manage",
+            answers=_DELIVERY,
+        ),
+        Route(
+            "GET /v1/webhook-endpoints/{id}/deliveries", "list_deliveries", "Webhooks",
+            scope="webhooks:manage", query="page", answers={200: Response("endpoints.DeliveryPage")},
+        ),
+        Route(
+            "POST /v1/webhook-deliveries/{id}/replay", "replay_delivery", "Webhooks",
+            scope="webhooks:manage", answers=_DELIVERY,
         ),
     )),
     "list_services": Function(512, 25, (

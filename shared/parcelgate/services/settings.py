@@ -69,6 +69,15 @@ class Settings:
     """The bus on which domain events are published."""
     kms_key: str
     """The key under which platform tokens are encrypted."""
+    delivery_queue_url: str
+    """The queue of events on their way to merchants' endpoints."""
+    delivery_plan: tuple[timedelta, ...] = tuple(
+        timedelta(seconds=pause)
+        for pause in (0, 5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+    )
+    """How long after the one before each attempt of a delivery is made; after the last it has failed."""
+    endpoints_anywhere: bool = False
+    """Whether a merchant's endpoint may be private and without TLS: in the local environment alone."""
     public_url: str = ""
     """The address under which `/v1` begins, for links in what merchants are told."""
     webhook_base_url: str
@@ -114,6 +123,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     str: lambda value: value.rstrip("/"),
     float: float,
     bool: lambda value: value == "yes",
+    tuple[timedelta, ...]: lambda value: tuple(timedelta(seconds=float(each)) for each in value.split(",")),
     timedelta: lambda value: timedelta(seconds=float(value)),
     dict[str, str]: lambda value: msgspec.json.decode(value, type=dict[str, str]),
 }

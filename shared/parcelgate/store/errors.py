@@ -29,6 +29,18 @@ class EventNotFoundError(StoreError):
     """The tenant has no such event, or it happened too long ago."""
 
 
+class EndpointNotFoundError(StoreError):
+    """The tenant has no such webhook endpoint."""
+
+
+class TooManyEndpointsError(StoreError):
+    """The tenant has as many webhook endpoints as it may have; nothing was written."""
+
+
+class DeliveryNotFoundError(StoreError):
+    """The tenant has no such delivery, or its event happened too long ago."""
+
+
 class AlreadyFollowedError(StoreError):
     """The tenant follows the parcel already, as `tracking_id` if that is known."""
 

@@ -89,7 +89,8 @@ def test_a_key_is_shown_what_it_may_read(told: list[Event]) -> None:
         ("trackings:read", {"type": "batch.finished"}),
         ("trackings:read", {"type": "label.ready"}),
         ("trackings:read", {"order_id": "ord_1"}),
-        ("orders:write webhooks:manage", {}),
+        ("orders:write operator", {}),
+        ("orders:read trackings:read", {"type": "ping"}),
     ],
 )
 def test_a_filter_for_what_the_key_may_not_read_is_refused(

@@ -14,6 +14,7 @@ READERS: dict[str, Callable[[dict[str, str]], Any]] = {
     "account": queries.read_account_query,
     "couriers": queries.read_courier_query,
     "events": queries.read_event_query,
+    "page": queries.read_page_query,
 }
 
 

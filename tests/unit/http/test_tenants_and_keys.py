@@ -55,6 +55,8 @@ class Things(NamedTuple):
     manifest: str
     troubled: str
     webhook: str
+    endpoint: str
+    delivery: str
     number: str = f"{MARK}1CN"
     reference: str = f"{MARK}-1"
 
@@ -62,6 +64,7 @@ class Things(NamedTuple):
 type Given = dict[str, Any]
 
 
+ENDPOINTS = "/v1/webhook-endpoints"
 RATE_CARD = "/v1/carrier-accounts/{carrier}/{account}/rate-card"
 
 
@@ -83,6 +86,10 @@ def _order(things: Things) -> Given:
 
 def _tracking(things: Things) -> Given:
     return {"id": things.tracking}
+
+
+def _endpoint(things: Things) -> Given:
+    return {"id": things.endpoint}
 
 
 ROWS: dict[str, Row] = {
@@ -159,6 +166,15 @@ ROWS: dict[str, Row] = {
     "GET /v1/trackings/summary": Row(lambda its: {}, stranger=None),
     "GET /v1/events": Row(lambda its: {"query": {"type": "order.confirmed"}}, stranger=200),
     "GET /v1/events/{id}": Row(lambda its: {"id": its.event}),
+    f"POST {ENDPOINTS}": Row(lambda its: {"body": {"url": "https://shop.example/"}}, stranger=None),
+    f"GET {ENDPOINTS}": Row(lambda its: {}, stranger=200),
+    f"GET {ENDPOINTS}/{{id}}": Row(_endpoint),
+    f"PATCH {ENDPOINTS}/{{id}}": Row(lambda its: {"id": its.endpoint, "body": {"events": ["*"]}}),
+    f"DELETE {ENDPOINTS}/{{id}}": Row(_endpoint, shows=False),
+    f"POST {ENDPOINTS}/{{id}}/rotate-secret": Row(_endpoint),
+    f"POST {ENDPOINTS}/{{id}}/test": Row(_endpoint, shows=False),
+    f"GET {ENDPOINTS}/{{id}}/deliveries": Row(_endpoint, shows=False),
+    "POST /v1/webhook-deliveries/{id}/replay": Row(lambda its: {"id": its.delivery}, shows=False),
     "GET /v1/carriers/{carrier}/services": Row(lambda its: {"carrier": "lso"}, stranger=None),
     "GET /v1/carriers": Row(lambda its: {}, stranger=None),
 }
@@ -290,7 +306,11 @@ def _everything(backend: Backend) -> Things:
     webhook = backend.tenant().inbox.put(
         carrier="lme", account="default", body=MARK.encode(), now=now(), parked=f"not like {MARK}"
     )
-    more = (events[0].id, printout.id, manifest.id, troubled.id, name_of(webhook.id))
+    endpoint = call(
+        f"POST {ENDPOINTS}", body={"url": f"https://{MARK.lower()}.example/", "description": MARK}
+    ).json()["id"]
+    delivery = call(f"POST {ENDPOINTS}/{{id}}/test", id=endpoint).json()["id"]
+    more = (events[0].id, printout.id, manifest.id, troubled.id, name_of(webhook.id), endpoint, delivery)
     return Things(order.id, ubi.id, tracking.id, batch, *more)
 
 
@@ -362,7 +382,19 @@ def test_promise_7_a_key_without_the_scope_does_and_learns_nothing(
     """Every other scope alone, and all others together, in the owner's hand and in a stranger's."""
     others = api_keys.SCOPES - {*scopes_of(key)}
     nothing = Things(
-        "ord_1", "ord_1", "trk_1", "bat_1", "evt_1", "lbl_1", "man_1", "ord_1", "lme-1", "N", "R"
+        "ord_1",
+        "ord_1",
+        "trk_1",
+        "bat_1",
+        "evt_1",
+        "lbl_1",
+        "man_1",
+        "ord_1",
+        "lme-1",
+        "whe_1",
+        "whd_1",
+        "N",
+        "R",
     )
     if not scopes_of(key):
         return
@@ -401,7 +433,15 @@ def test_promise_7_nobody_is_let_in_without_a_key(key: str, standing: Things, wi
 @pytest.mark.parametrize("key", [key for key in NAMING if "{id}" in key])
 def test_the_id_of_a_thing_of_another_kind_is_not_found(key: str, standing: Things, witness: Witness) -> None:
     own = ROWS[key].given(standing)["id"]
-    every = (standing.order, standing.tracking, standing.batch, standing.event, standing.document)
+    every = (
+        standing.order,
+        standing.tracking,
+        standing.batch,
+        standing.event,
+        standing.document,
+        standing.endpoint,
+        standing.delivery,
+    )
     others = [one for one in every if one[:4] != own[:4]]
 
     for one in [*others, f"{STRANGER}#ORDER#{own}", f"{own}#", "..", "#"]:

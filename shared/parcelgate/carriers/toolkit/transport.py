@@ -6,9 +6,7 @@ Nothing is retried here and redirects are not followed. A message names only the
 """
 
 import logging
-import socket
 import time
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,8 +20,8 @@ from parcelgate.carriers.errors import (
     UnknownOutcomeError,
 )
 from parcelgate.carriers.toolkit.calls import UNSAFE_SECONDS, Request, Response, retry_after
+from parcelgate.carriers.toolkit.public_hosts import NotPublicError, Resolve, addresses, public_address
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.public_addresses import is_public
 
 _CONNECT_SECONDS = 5.0
 
@@ -54,11 +52,11 @@ class HttpTransport:
         deadline: Deadline | None = None,
         *,
         client: httpx.Client | None = None,
-        resolve: Callable[[str, int], list[str]] | None = None,
+        resolve: Resolve = addresses,
     ) -> None:
         self._deadline = deadline
         self._client = client
-        self._resolve = resolve or _addresses
+        self._resolve = resolve
 
     def send(self, request: Request) -> Response:
         """Send once; see `calls.Transport.send`."""
@@ -113,11 +111,10 @@ class HttpTransport:
 
     def _public_address(self, request: Request, url: httpx.URL) -> str:
         port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = self._resolve(url.host, port)
-        # All addresses are checked, because a host name may also resolve to an internal address.
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise HeldBackError(f"{request.call}: the host has an address that is not on the public internet")
-        return addresses[0]
+        try:
+            return public_address(url.host, port, self._resolve)
+        except NotPublicError as error:
+            raise HeldBackError(f"{request.call}: {error}") from None
 
 
 class _Attempt:
@@ -158,11 +155,6 @@ class _Attempt:
             "write": min(self._request.read_seconds, left),
             "read": min(self._request.read_seconds, left),
         }
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in entries]
 
 
 def warm() -> None:

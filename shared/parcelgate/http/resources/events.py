@@ -17,13 +17,14 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import ProofOfDelivery, Tracking, TrackingStatus
 from parcelgate.http.answers import Site, encode
 from parcelgate.http.resources.batches import BatchResource, batch_resource
+from parcelgate.http.resources.endpoints import EndpointResource
 from parcelgate.http.resources.orders import OrderResource, order_resource
 from parcelgate.http.resources.trackings import TrackingResource, tracking_resource
 from parcelgate.services.events.announcer import Rendering
 
 
 class EventEnvelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event has: `sequence` grows within one order, batch or tracking."""
+    """What every event has: `sequence` grows within one order, batch, tracking or endpoint."""
 
     id: str
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -63,6 +64,11 @@ WORDS: Mapping[EventType, tuple[type[msgspec.Struct], str]] = MappingProxyType(
             "The parcel is in trouble; `status` says whether it is an exception, lost or damaged.",
         ),
         EventType.TRACKING_RETURNED: (_TRACKING, "The parcel is back at its sender."),
+        EventType.ENDPOINT_DISABLED: (
+            EndpointResource,
+            "An endpoint gets no more events; `disabled_reason` says why. It goes to your other endpoints.",
+        ),
+        EventType.PING: (EndpointResource, "The test of an endpoint, sent to it alone."),
     }
 )
 """What each type shows as its `data`, and what it means."""

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from parcelgate.domain.batches import Batch, Progress, progress
-from parcelgate.domain.clock import Clock, now, rfc3339
-from parcelgate.domain.events import Event, EventType, event_id
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.events import Event, EventType, envelope, event_id
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
+from parcelgate.services.endpoints.fan_out import EventFanOut
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings import delivery_status
 from parcelgate.store.errors import BatchNotFoundError, ItemTooLargeError, StoreError
@@ -115,6 +116,7 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
     bus: "EventBridgeClient"
     settings: Settings
     rendering: Rendering
+    fan_out: EventFanOut
     clock: Clock = now
 
     def announce(self, changes: Sequence[Change]) -> Outcome:
@@ -134,6 +136,7 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
             for change in theirs:
                 told += self._prepared(change, facts, outcome)
         logged = self._written(told, outcome)
+        self._deliver(logged, outcome)
         for batch in batched(logged, _AT_ONCE, strict=False):
             outcome.failed.extend(each.change.sequence for each in self._refused_by_bus(batch))
         return outcome
@@ -231,6 +234,19 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
                 break
         return written
 
+    def _deliver(self, logged: Sequence[_Told], outcome: Outcome) -> None:
+        """Have what is in the log delivered to the merchants' endpoints."""
+        of_tenant: dict[str, list[_Told]] = defaultdict(list)
+        for each in logged:
+            of_tenant[each.event.tenant].append(each)
+        for tenant, theirs in of_tenant.items():
+            try:
+                refused = self.fan_out.fan_out(tenant, [each.event for each in theirs])
+            except Exception as error:
+                log.warning(_AGAIN, extra=safe_error_fields(error))
+                refused = {each.event.id for each in theirs}
+            outcome.failed.extend(each.change.sequence for each in theirs if each.event.id in refused)
+
     def _refused_by_bus(self, batch: Sequence[_Told]) -> list[_Told]:
         """Put events on the bus; those that it did not take."""
         try:
@@ -263,20 +279,13 @@ def _told(
     detail: Mapping[str, str],
 ) -> _Told:
     tenant = change.subject.tenant
-    body = {
-        "id": own_id,
-        "type": kind,
-        "timestamp": rfc3339(at),
-        "sequence": sequence,
-        "data": msgspec.Raw(data),
-    }
     event = Event(
         id=own_id,
         tenant=tenant,
         type=kind,
         at=at,
         sequence=sequence,
-        body=msgspec.json.encode(body),
+        body=envelope(own_id, kind, at=at, sequence=sequence, data=data),
         order_id=ids.order_id,
         tracking_id=ids.tracking_id,
     )

@@ -1,12 +1,15 @@
 """What merchants are told, in a table of its own: who delivers it has no right to orders.
 
 Keys are `pk` and `sk`, and every `pk` and every list begins with the tenant, `T#<tenant>#`. Nothing is ever
-scanned, and nothing is written a second time.
+scanned, and an event is never written a second time.
 
 =====================  ==============================================  =========  ====================
 item                   pk                                              sk         what else is in it
 =====================  ==============================================  =========  ====================
 event                  T#t#EVENT#<id>                                  EVENT      doc (compressed), event_type
+webhook endpoint       T#t#ENDPOINTS                                   <id>       doc, sealed secrets, calls
+how many were added    T#t#ENDPOINTS                                   REGISTER   version
+delivery               T#t#DELIVERY#<id>                               DELIVERY   doc, version
 =====================  ==============================================  =========  ====================
 
 Each list has an index of its own, of keys alone: an event is written once, so that an index costs one write
@@ -16,7 +19,7 @@ the time of the event and its id. They may lag a second.
 ==================  ==================  ======================================================
 index               partition           what is in a list
 ==================  ==================  ======================================================
-by_time             list_pk             all events
+by_time             list_pk             all events; the deliveries of an endpoint
 by_topic            topic_pk            all of orders, or all of trackings
 by_type             type_pk             all of one type
 by_order            order_pk            those of an order and of its parcels
@@ -30,10 +33,14 @@ access pattern                              how
 ==========================================  ===================================================
 event by id                                 GetItem, consistent
 events, by what their reader may see        Query by_time or by_topic, BatchGetItem
+webhook endpoints of a tenant               Query pk, consistent; the router, for each batch of changes
+who may call an endpoint                    UpdateItem, conditional
+deliveries of an endpoint                   Query by_time, BatchGetItem
+whose attempt it is                         PutItem over the version that was read
 events of a type, an order, a tracking      Query of the index of just these, BatchGetItem
 events of an order and one tracking         as of the tracking: its order never changes
 ==========================================  ===================================================
 
-`expires_at` lets DynamoDB delete an event 30 days after it happened, hours late at times: it counts as gone
-before.
+`expires_at` lets DynamoDB delete an event, and its deliveries, 30 days after it happened, hours late at
+times: it counts as gone before.
 """

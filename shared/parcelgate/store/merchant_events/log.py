@@ -67,7 +67,9 @@ class EventLog:
             items = self._items.get_many([self._key(event_id) for event_id in event_ids])
             events = [self._event(item) for item in items]
             # A tracking's events are its order's all together, or none of them is.
-            return [event for event in events if order_id in (None, event.order_id)]
+            return [
+                event for event in events if order_id in (None, event.order_id) and event.type.topic in topics
+            ]
 
         first = at - KEPT
         return self._lists.page(
@@ -88,7 +90,7 @@ class EventLog:
         order_id: str | None,
         tracking_id: str | None,
     ) -> Listing | None:
-        """The list that has all of these and nothing else; None where there can be no such event."""
+        """The list that has all of these and little else; None where there can be no such event."""
         if not topics or (kind is not None and kind.topic not in topics):
             return None
         if order_id is not None and (Topic.ORDERS not in topics or not keys.is_id(order_id)):
@@ -102,12 +104,13 @@ class EventLog:
                 self._list("TRACKING", tracking_id, *of_type),
             )
         if order_id is not None:
-            whole = "by_order" if len(topics) == len(Topic) else "by_subject"
+            whole = "by_order" if Topic.TRACKINGS in topics else "by_subject"
             return Listing("by_order_type" if of_type else whole, self._list("ORDER", order_id, *of_type))
         if of_type:
             return Listing("by_type", self._list("TYPE", *of_type))
-        if len(topics) < len(Topic):
+        if len(topics) == 1:
             return Listing("by_topic", self._list("TOPIC", *topics))
+        # Of several topics few events are not of these.
         return Listing("by_time", self._list())
 
     def _item(self, event: Event) -> Item:

@@ -9,6 +9,8 @@ from parcelgate.store.calls import Items
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from parcelgate.store.merchant_events.deliveries import Deliveries
+    from parcelgate.store.merchant_events.endpoints import Endpoints
     from parcelgate.store.merchant_events.log import EventLog
 
 
@@ -41,3 +43,17 @@ class TenantEvents:
         from parcelgate.store.merchant_events.log import EventLog
 
         return EventLog(self._items, self.tenant)
+
+    @cached_property
+    def endpoints(self) -> "Endpoints":
+        """The webhook endpoints."""
+        from parcelgate.store.merchant_events.endpoints import Endpoints
+
+        return Endpoints(self._items, self.tenant)
+
+    @cached_property
+    def deliveries(self) -> "Deliveries":
+        """The events on their way to endpoints."""
+        from parcelgate.store.merchant_events.deliveries import Deliveries
+
+        return Deliveries(self._items, self.tenant)

@@ -14,13 +14,15 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import ProofOfDelivery, Tracking
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
+from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
 from parcelgate.services.events.announcer import Announcer, Change, SettledEntry
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ItemTooLargeError, StoreUnavailableError, ThrottledError
 from parcelgate.store.merchant_events.log import EventLog
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
-from tests.support.aws import FakeEvents
+from tests.support.aws import FakeEvents, FakeSqs
+from tests.support.clock import FakeClock
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking
 from tests.support.world import ENVIRONMENT
@@ -42,6 +44,11 @@ def announcer(table: Table, events_table: EventsTable, bus: FakeEvents) -> Annou
         bus=bus,  # type: ignore[arg-type]
         settings=Settings(ENVIRONMENT),
         rendering=rendering(SITE),
+        fan_out=EventFanOut(
+            events=events_table,
+            queue=DeliveryQueue(sqs=FakeSqs(FakeClock()), url="https://sqs.test/deliveries"),  # type: ignore[arg-type]
+            clock=lambda: NOON,
+        ),
         clock=lambda: NOON,
     )
 

@@ -15,6 +15,7 @@ from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, merge
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import log
+from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
 from parcelgate.services.events.announcer import Announcer
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
@@ -62,6 +63,10 @@ def router(queues: Queues, bus: FakeEvents, table: Table, events_table: EventsTa
         bus=bus,  # type: ignore[arg-type]
         settings=settings,
         rendering=rendering(Site.at("https://api.test")),
+        fan_out=EventFanOut(
+            events=events_table,
+            queue=DeliveryQueue(sqs=queues, url="https://sqs.test/deliveries"),  # type: ignore[arg-type]
+        ),
     )
     return StreamRouter(sqs=queues, announcer=announcer, settings=settings)  # type: ignore[arg-type]
 

@@ -1,0 +1,1 @@
+"""Webhook endpoints of merchants: kept, and given the events that they ask for."""

@@ -1,0 +1,443 @@
+"""Promise 11: each event reaches every endpoint that asked for it, or is shown as failed."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from parcelgate import aws_clients
+from parcelgate.domain.endpoints import Delivery, DeliveryState
+from parcelgate.domain.events import Event, EventType
+from parcelgate.runtime import runtime
+from parcelgate.services.endpoints.deliver import DELETED, DISABLED
+from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER
+from tests.support.api import TENANT, api_event
+from tests.support.endpoints import DOWN, SLOW, refused
+from tests.support.events import an_event_of
+from tests.support.faults import Faults, at_every_call, die, time_out
+from tests.support.world import World, queue
+
+URL = "https://shop.example/hook"
+OTHER = "https://other.example/hook"
+DELIVERIES = queue("deliveries")
+
+
+@pytest.fixture
+def worlds(new_world: Callable[..., World]) -> Iterator[Callable[[], World]]:
+    key = aws_clients.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return lambda: new_world(environment={"PARCELGATE_KMS_KEY": key})
+
+
+@pytest.fixture
+def world(worlds: Callable[[], World]) -> World:
+    return worlds()
+
+
+def endpoint(world: World, url: str = URL, *events: str) -> Any:
+    """A new endpoint, as its create shows it."""
+    body = {"url": url, "events": list(events)}
+    reply = world._request(api_event("POST /v1/webhook-endpoints", body=body))
+    assert reply.status == 201, reply.text
+    return reply.json()
+
+
+def tell(world: World, number: int = 1) -> list[Event]:
+    """So many events happen, and are given to the endpoints as the router does."""
+    events = [an_event_of(f"ord_{place}", at=world.clock.now) for place in range(number)]
+    for event in events:
+        world._events_table.tenant(TENANT).log.add(event)
+    assert runtime.fan_out.fan_out(TENANT, events) == set()
+    return events
+
+
+def deliveries(world: World, endpoint_id: str) -> list[Delivery]:
+    """What was delivered, oldest first."""
+    own = world._events_table.tenant(TENANT).deliveries
+    return own.page(endpoint_id, at=world.clock.now, limit=100).data[::-1]
+
+
+def only(world: World, endpoint_id: str) -> Delivery:
+    (delivery,) = deliveries(world, endpoint_id)
+    return delivery
+
+
+def shown(world: World, endpoint_id: str) -> Any:
+    return world._request(api_event("GET /v1/webhook-endpoints/{id}", id=endpoint_id)).json()
+
+
+def run(world: World, hours: float = 100) -> None:
+    world.clock.run(until=lambda: not world.sqs.messages.get(DELIVERIES), hours=hours)
+
+
+def test_what_an_order_means_reaches_the_endpoint_signed_and_word_for_word(world: World) -> None:
+    made = endpoint(world, URL, "order.*", "label.ready")
+    world.settle(world.start_order())
+    run(world)
+
+    told = world.told()
+    assert {event["type"] for event in told} == {"order.confirmed", "label.ready"}
+    received = world.endpoints.of(URL)
+    assert sorted(each.id for each in received) == sorted(event["id"] for event in told)
+    for each in received:
+        stored = world._events_table.tenant(TENANT).log.get(each.id, at=world.clock.now)
+        assert each.body == stored.body
+        assert each.signed_by(made["secret"])
+        assert "," in each.headers["webhook-signature"]
+        assert " " not in each.headers["webhook-signature"]
+
+
+def test_an_endpoint_hears_of_what_it_asked_for_alone(world: World) -> None:
+    endpoint(world, URL, "label.ready")
+    endpoint(world, OTHER, "order.failed", "batch.*")
+    world.settle(world.start_order())
+    run(world)
+    assert [json.loads(each.body)["type"] for each in world.endpoints.received] == ["label.ready"]
+
+
+def test_down_for_six_attempts_then_slow_then_right(world: World) -> None:
+    made = endpoint(world)
+    (event,) = tell(world)
+    world.endpoints.script(URL, [DOWN] * 6 + [SLOW])
+    run(world)
+
+    assert world.endpoints.ids(URL) == [event.id] * 8
+    delivery = only(world, made["id"])
+    assert delivery.state is DeliveryState.DELIVERED
+    assert [(each.status, each.error) for each in delivery.attempts] == [
+        *[(None, DOWN.error)] * 6,
+        (None, SLOW.error),
+        (200, None),
+    ]
+    assert [each.at for each in delivery.attempts] == [each.at for each in world.endpoints.of(URL)]
+    pauses = [
+        (later.at - earlier.at).total_seconds()
+        for earlier, later in zip(delivery.attempts, delivery.attempts[1:], strict=False)
+    ]
+    planned = [5, 300, 1800, 7200, 18_000, 36_000, 50_400]
+    for pause, plan in zip(pauses, planned, strict=True):
+        assert plan <= pause <= plan * 1.11 + 1
+    assert all(each.signed_by(made["secret"]) for each in world.endpoints.of(URL))
+
+
+def test_many_events_to_an_endpoint_that_is_down_and_slow_at_first_are_all_heard(world: World) -> None:
+    """The ledger of what was to be sent and what was received is equal, and so is that of the attempts."""
+    made = endpoint(world)
+    events = tell(world, 30)
+    world.endpoints.script(URL, [DOWN] * 6 + [SLOW] * 10)
+    run(world)
+
+    assert set(world.endpoints.ids(URL)) == {event.id for event in events}
+    every = deliveries(world, made["id"])
+    assert {each.state for each in every} == {DeliveryState.DELIVERED}
+    attempts = [(each.event_id, attempt.at) for each in every for attempt in each.attempts]
+    assert sorted(attempts) == sorted((each.id, each.at) for each in world.endpoints.of(URL))
+    assert len(attempts) == 30 + 16
+
+
+def test_after_ten_attempts_it_has_failed_and_can_be_replayed(world: World) -> None:
+    made = endpoint(world)
+    (event,) = tell(world)
+    world.endpoints.script(URL, [], then=refused(500))
+    run(world)
+    delivery = only(world, made["id"])
+    assert (delivery.state, len(delivery.attempts), delivery.next_attempt_at) == ("failed", 10, None)
+    hours = (delivery.attempts[-1].at - delivery.attempts[0].at).total_seconds() / 3600
+    assert 75 <= hours <= 84
+
+    world.endpoints.script(URL, [])
+    reply = world._request(api_event("POST /v1/webhook-deliveries/{id}/replay", id=delivery.id))
+    assert (reply.status, reply.json()["state"]) == (202, "pending")
+    run(world)
+    again = only(world, made["id"])
+    assert (again.state, len(again.attempts), again.id) == ("delivered", 11, delivery.id)
+    assert world.endpoints.ids(URL) == [event.id] * 11
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 307, 308, 400, 404, 429, 500, 503])
+def test_whatever_is_not_2xx_is_a_failure(world: World, status: int) -> None:
+    made = endpoint(world)
+    tell(world)
+    world.endpoints.script(URL, [refused(status)])
+    run(world)
+    assert [each.status for each in only(world, made["id"]).attempts] == [status, 200]
+
+
+@pytest.mark.parametrize(("wait", "least"), [(3600, 3600), (100 * 3600, 24 * 3600), (1, 5)])
+def test_retry_after_is_kept_for_a_day_at_most_and_never_shortens_the_plan(
+    world: World, wait: float, least: float
+) -> None:
+    endpoint(world)
+    tell(world)
+    bounded = min(wait, 24 * 3600)
+    world.endpoints.script(URL, [refused(503, retry_after=bounded)])
+    run(world)
+    first, second = world.endpoints.of(URL)
+    assert least <= (second.at - first.at).total_seconds() <= least * 1.2 + 1
+
+
+def test_410_disables_at_once_and_the_other_endpoints_are_told(world: World) -> None:
+    made, other = endpoint(world), endpoint(world, OTHER)
+    first, second = tell(world, 2)
+    world.endpoints.script(URL, [refused(410)])
+    run(world)
+
+    seen = shown(world, made["id"])
+    assert (seen["enabled"], seen["disabled_reason"]) == (False, "gone")
+    assert seen["disabled_at"]
+    assert world.endpoints.ids(URL) == [first.id], "what waited is not sent"
+    states = [(each.state, each.reason) for each in deliveries(world, made["id"])]
+    assert {*states} == {("failed", None), ("failed", DISABLED)}
+    (told,) = world.told(type=EventType.ENDPOINT_DISABLED)
+    assert told["data"]["id"] == made["id"]
+    assert set(world.endpoints.ids(OTHER)) == {first.id, second.id, told["id"]}
+    assert len(deliveries(world, other["id"])) == 3
+
+    tell(world)
+    run(world)
+    assert len(world.endpoints.of(URL)) == 1
+
+
+def test_an_endpoint_that_fails_for_five_days_is_disabled(world: World) -> None:
+    made = endpoint(world)
+    endpoint(world, OTHER, "endpoint.disabled")
+    world.endpoints.script(URL, [], then=refused(500))
+    for _ in range(3):
+        tell(world)
+        run(world)
+        if not shown(world, made["id"])["enabled"]:
+            break
+        world.clock.now += timedelta(hours=1)
+    seen = shown(world, made["id"])
+    assert (seen["enabled"], seen["disabled_reason"]) == (False, "failing")
+    failing = world.endpoints.of(URL)
+    assert failing[-1].at - failing[0].at >= timedelta(days=5)
+    assert failing[-2].at - failing[0].at < timedelta(days=5)
+    (told,) = world.told(type=EventType.ENDPOINT_DISABLED)
+    assert world.endpoints.ids(OTHER) == [told["id"]]
+
+    world._request(api_event("PATCH /v1/webhook-endpoints/{id}", id=made["id"], body={"enabled": True}))
+    world.endpoints.script(URL, [])
+    (event,) = tell(world)
+    run(world)
+    assert world.endpoints.ids(URL)[-1] == event.id
+
+
+def test_a_success_ends_the_five_days(world: World) -> None:
+    made = endpoint(world)
+    for _ in range(4):
+        world.endpoints.script(URL, [refused(500)] * 9)
+        tell(world)
+        run(world)
+    assert shown(world, made["id"])["enabled"]
+
+
+def test_an_endpoint_that_hangs_delays_no_other(world: World) -> None:
+    """During every call of the slow one, which takes its 15 s, all others are served."""
+    endpoint(world)
+    endpoint(world, OTHER)
+    began = world.clock.now
+    world.endpoints.script(URL, [], then=SLOW)
+    events = tell(world, 60)
+    run(world, hours=0.1)
+    assert sorted(world.endpoints.ids(OTHER)) == sorted(event.id for event in events)
+    assert all(each.at - began <= timedelta(seconds=1) for each in world.endpoints.of(OTHER))
+    # The circuit is open: of sixty events only a few make calls.
+    assert len(world.endpoints.of(URL)) <= TRIPS_AFTER + 10
+
+
+def test_no_more_calls_than_a_few_are_under_way_at_once(world: World) -> None:
+    endpoint(world)
+    events = tell(world, 12)
+    depth, deepest = 0, 0
+
+    def meanwhile() -> None:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        if depth <= IN_FLIGHT + 3:
+            world.sqs.deliver_now(DELIVERIES)
+        depth -= 1
+
+    world.endpoints.during(URL, meanwhile)
+    run(world)
+    assert deepest == IN_FLIGHT
+    assert sorted(world.endpoints.ids(URL)) == sorted(event.id for event in events)
+
+
+def test_while_the_circuit_is_open_one_at_a_time_tries(world: World) -> None:
+    endpoint(world)
+    world.endpoints.script(URL, [], then=DOWN)
+    tell(world, 20)
+    run(world, hours=0.01)
+    assert len(world.endpoints.of(URL)) == TRIPS_AFTER
+    under_way = 0
+
+    def meanwhile() -> None:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1
+        world.sqs.deliver_now(DELIVERIES)
+        under_way -= 1
+
+    world.endpoints.during(URL, meanwhile)
+    world.clock.now += timedelta(minutes=2)
+    world.sqs.deliver_now(DELIVERIES)
+    assert len(world.endpoints.of(URL)) == TRIPS_AFTER + 1
+
+
+def test_a_record_that_comes_again_and_a_message_that_comes_twice_send_nothing_twice(world: World) -> None:
+    made = endpoint(world)
+    (event,) = tell(world)
+    assert runtime.fan_out.fan_out(TENANT, [event]) == set()
+    assert len(world.sqs.bodies(DELIVERIES)) == 2
+    world.endpoints.during(URL, lambda: world.sqs.deliver_now(DELIVERIES))
+    run(world)
+    assert world.endpoints.ids(URL) == [event.id]
+    assert len(only(world, made["id"]).attempts) == 1
+
+    assert runtime.fan_out.fan_out(TENANT, [event]) == set()
+    assert world.sqs.bodies(DELIVERIES) == [], "what was begun is not put on the queue again"
+
+
+def test_whatever_dies_at_whatever_call_the_event_arrives(worlds: Callable[[], World]) -> None:
+    def story(call: int) -> Faults:
+        world = worlds()
+        made = endpoint(world)
+        endpoint(world, OTHER, "endpoint.disabled")
+        (event,) = tell(world)
+        world.endpoints.script(URL, [refused(500)])
+        world.faults.calls.clear()
+        world.faults.at(call, die())
+        run(world)
+        assert only(world, made["id"]).state is DeliveryState.DELIVERED
+        assert set(world.endpoints.ids(URL)) == {event.id}
+        assert len(only(world, made["id"]).attempts) >= 2
+        return world.faults
+
+    at_every_call(story, least=12)
+
+
+def test_whatever_dies_while_an_endpoint_is_disabled_the_others_hear_of_it_once(
+    worlds: Callable[[], World],
+) -> None:
+    def story(call: int) -> Faults:
+        world = worlds()
+        made = endpoint(world)
+        other = endpoint(world, OTHER, "endpoint.disabled")
+        tell(world)
+        world.endpoints.script(URL, [], then=refused(410))
+        world.faults.calls.clear()
+        world.faults.at(call, die())
+        run(world)
+        assert only(world, made["id"]).state is DeliveryState.FAILED
+        (told,) = world.told(type=EventType.ENDPOINT_DISABLED)
+        assert only(world, other["id"]).event_id == told["id"]
+        assert world.endpoints.ids(OTHER)
+        assert set(world.endpoints.ids(OTHER)) == {told["id"]}
+        return world.faults
+
+    at_every_call(story, least=12)
+
+
+def test_an_attempt_whose_function_died_is_shown_and_made_again(world: World) -> None:
+    made = endpoint(world)
+    tell(world)
+    world.faults.on("post", die(after=True), target="endpoint")
+    run(world)
+    cut_off, made_again = only(world, made["id"]).attempts
+    assert (cut_off.status, made_again.status) == (None, 200)
+    assert "cut off" in str(cut_off.error)
+    assert len(world.endpoints.of(URL)) == 2
+
+
+def test_a_write_that_is_not_answered_makes_no_second_attempt(world: World) -> None:
+    made = endpoint(world)
+    tell(world)
+    world.faults.on("change_message_visibility", time_out())
+    world.endpoints.script(URL, [DOWN])
+    run(world)
+    assert [each.status for each in only(world, made["id"]).attempts] == [None, 200]
+
+
+def test_what_the_queue_does_not_take_comes_again(world: World) -> None:
+    endpoint(world)
+    world.faults.when(
+        lambda call: call.method == "send_message_batch" and call.arguments["QueueUrl"] == DELIVERIES,
+        time_out(),
+    )
+    world.settle(world.start_order())
+    run(world)
+    assert set(world.endpoints.ids(URL)) == {event["id"] for event in world.told()}
+
+
+def test_rotation_signs_with_both_secrets_for_a_day(world: World) -> None:
+    made = endpoint(world)
+    reply = world._request(api_event("POST /v1/webhook-endpoints/{id}/rotate-secret", id=made["id"]))
+    new, old = reply.json()["secret"], made["secret"]
+    assert new != old
+    tell(world)
+    run(world)
+    world.clock.now += timedelta(hours=24, seconds=1)
+    tell(world)
+    run(world)
+    first, second = world.endpoints.of(URL)
+    assert (first.signed_by(new), first.signed_by(old)) == (True, True)
+    assert (second.signed_by(new), second.signed_by(old)) == (True, False)
+
+
+def test_deleting_an_endpoint_ends_what_is_on_its_way(world: World) -> None:
+    made = endpoint(world)
+    tell(world)
+    world.endpoints.script(URL, [], then=DOWN)
+    run(world, hours=1)
+    before = deliveries(world, made["id"])
+    world._request(api_event("DELETE /v1/webhook-endpoints/{id}", id=made["id"]))
+    calls = len(world.endpoints.of(URL))
+    run(world)
+    (after,) = deliveries(world, made["id"])
+    assert (before[0].state, after.state, after.reason) == ("pending", "failed", DELETED)
+    assert len(world.endpoints.of(URL)) == calls
+
+
+def test_a_ping_goes_the_same_way_and_to_a_disabled_endpoint_too(world: World) -> None:
+    made, _ = endpoint(world), endpoint(world, OTHER)
+    world._request(api_event("PATCH /v1/webhook-endpoints/{id}", id=made["id"], body={"enabled": False}))
+    reply = world._request(api_event("POST /v1/webhook-endpoints/{id}/test", id=made["id"]))
+    run(world)
+    (received,) = world.endpoints.received
+    body = json.loads(received.body)
+    assert (body["type"], body["data"]["id"], received.url) == ("ping", made["id"], URL)
+    assert received.signed_by(made["secret"])
+    assert reply.json()["event_id"] == received.id == only(world, made["id"]).event_id
+
+
+def test_a_message_of_no_delivery_is_dropped_and_one_that_came_too_often_is_replaced(world: World) -> None:
+    body = json.dumps({"tenant": TENANT, "delivery_id": "whd_none"})
+    world.sqs.send_message(QueueUrl=DELIVERIES, MessageBody=body)
+    run(world)
+    assert world.sqs.bodies(DELIVERIES) == []
+
+    endpoint(world)
+    tell(world)
+    world.endpoints.script(URL, [DOWN] * 3)
+    (message,) = world.sqs.messages[DELIVERIES]
+    message["receives"] = 499
+    run(world)
+    assert len(world.endpoints.of(URL)) == 4
+
+
+def test_nothing_of_the_address_the_secret_or_the_body_is_logged(
+    world: World, logged: Callable[[], str]
+) -> None:
+    url = f"{URL}/TOKEN-IN-PATH?key=TOKEN-IN-QUERY"
+    made = endpoint(world, url)
+    tell(world)
+    world.endpoints.script(url, [refused(500), refused(410)])
+    run(world)
+    text = logged()
+    assert "an event was sent to an endpoint" in text
+    for secret in ("TOKEN-IN", made["secret"], "order.confirmed", "shop.example"):
+        assert secret not in text
+    assert '"WebhooksFailed"' in text
