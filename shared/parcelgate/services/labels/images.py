@@ -19,6 +19,8 @@ _SIZES = {"4x6": (288.0, 432.0), "4x4": (288.0, 288.0), "a4": (595.276, 841.89)}
 _MOST_PIXELS = 100_000_000
 _MOST_INTERLACED = 5_000_000
 """These are put into order pixel by pixel."""
+_LONGEST_ROW = 1024 * 1024
+"""Bytes: a row is held whole."""
 
 _TURNS = {
     1: (1, 0, 0, 1, 0, 0),
@@ -171,7 +173,7 @@ def _png(content: bytes) -> _Image:
         raise UnreadableLabelError("a PNG of no kind that there is")
     orientation = _orientation(chunks.get(b"eXIf", b""))
     if interlaced:
-        return _png(_in_order(content, width * height))._replace(orientation=orientation)
+        return _png(_in_order(content, width * height, chunks[b"IDAT"]))._replace(orientation=orientation)
     coloured = kind & 2
     colours = b"/DeviceRGB" if coloured else b"/DeviceGray"
     see_through = chunks.get(b"tRNS", b"")
@@ -183,6 +185,8 @@ def _png(content: bytes) -> _Image:
         values = struct.unpack(f">{len(see_through) // 2}H", see_through)
         more = b" /Mask [ %s ]" % b" ".join(b"%d %d" % (value, value) for value in values)
     row = (width * bits * _CHANNELS[kind] + 7) // 8
+    if row > _LONGEST_ROW:
+        raise UnreadableLabelError("too wide")
     entries = _entries(width, height, colours, bits, b"")  # holds the size to its bounds, too
     rows = _rows(chunks[b"IDAT"], row + 1, height)
     if kind in (4, 6):
@@ -275,10 +279,15 @@ def _parted(rows: Iterator[bytes], colours: int, size: int) -> tuple[bytes, byte
     return b"".join([*colour_data, colour.flush()]), b"".join([*mask_data, mask.flush()])
 
 
-def _in_order(content: bytes, pixels: int) -> bytes:
-    """The same PNG, not interlaced."""
+def _in_order(content: bytes, pixels: int, data: bytes) -> bytes:
+    """The same PNG, not interlaced; `data` are its rows, which its reader would inflate whole."""
     if pixels > _MOST_INTERLACED:
         raise UnreadableLabelError("too large for an interlaced PNG")
+    inflate = zlib.decompressobj()
+    # A pixel has at most 8 bytes; each row one for its filter and one that is not full, and at least a pixel.
+    inflate.decompress(data, 10 * pixels + 1)
+    if inflate.unconsumed_tail:
+        raise UnreadableLabelError("more rows than the PNG has")
     # Rare, so that nobody else loads it.
     import png  # type: ignore[import-untyped]
 

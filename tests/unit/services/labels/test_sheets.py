@@ -215,6 +215,14 @@ def test_an_interlaced_png_is_put_into_order_up_to_a_size(monkeypatch: pytest.Mo
         printed(_interlaced(Image.new("L", (10, 11))))
 
 
+@pytest.mark.parametrize(("width", "size", "interlaced"), [(1, 100_000, 1), (1_048_577, 1_048_578, 0)])
+def test_a_png_that_needs_far_more_memory_than_its_label_is_not_read(
+    width: int, size: int, interlaced: int
+) -> None:
+    with pytest.raises(UnreadableLabelError):
+        printed(_png_of(width, 1, zlib.compress(bytes(size)), interlaced=interlaced))
+
+
 def _interlaced(image: Image.Image) -> bytes:
     """A PNG as Adam7 has it; Pillow writes none."""
     import png
