@@ -82,9 +82,15 @@ def add_api_functions(
         "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
         "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
         "operate": [
-            table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", query=("by_time",)),
+            table(
+                "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", query=("by_time",)
+            ),
             retries.send_access(),
             dead_letters.operator_access(),
+        ],
+        "check_accounts": [
+            table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            *carrier,
         ],
         "manage_settings": [table("GetItem", "PutItem")],
         "change_order": [joins, *carrier],

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from parcelgate.services.labels.links import LabelViewer
     from parcelgate.services.labels.printing import PrintoutWorker
     from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
+    from parcelgate.services.operator.accounts import AccountDesk
     from parcelgate.services.operator.attention import AttentionList
     from parcelgate.services.operator.dead_letters import DeadLetters
     from parcelgate.services.operator.health import CarrierHealth
@@ -510,6 +511,13 @@ class Runtime:
         from parcelgate.services.operator.attention import AttentionList
 
         return AttentionList(self.table, self.dead_letters)
+
+    @cached_property
+    def account_desk(self) -> "AccountDesk":
+        """A tenant's carrier accounts, and whether their logins work."""
+        from parcelgate.services.operator.accounts import AccountDesk
+
+        return AccountDesk(self.table, lambda: self.carriers)
 
     @cached_property
     def carrier_health(self) -> "CarrierHealth":

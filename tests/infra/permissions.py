@@ -75,8 +75,9 @@ MAY: dict[str, dict[str, set[str]]] = {
         "table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},
         **READ_ACCOUNT,
     },
+    "check_accounts": {"table": SETTLE | {"dynamodb:Query"}, **CALL_CARRIER},
     "operate": {
-        "table": JOIN,
+        "table": JOIN | {"dynamodb:Query"},
         "table by_time": {"dynamodb:Query"},
         "inbox queue": SEND,
         "label queue": SEND,

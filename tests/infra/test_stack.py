@@ -434,6 +434,8 @@ class TestRoutes:
             "GET /v1/trackings/summary",
             "GET /v1/events",
             "GET /v1/events/{id}",
+            "GET /v1/carrier-accounts",
+            "POST /v1/carrier-accounts/{carrier}/{account}/check",
             "GET /v1/settings",
             "PUT /v1/settings",
             "GET /v1/attention",

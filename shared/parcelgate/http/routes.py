@@ -270,6 +270,16 @@ FUNCTIONS: Mapping[str, Function] = {
             answers={202: Response("operator.RedriveResource")}, problems=(404,),
         ),
     )),
+    "check_accounts": Function(1024, 25, (
+        Route(
+            "GET /v1/carrier-accounts", "list_accounts", "Operator", scope="operator",
+            answers={200: Response("accounts.AccountList")},
+        ),
+        Route(
+            "POST /v1/carrier-accounts/{carrier}/{account}/check", "check_account", "Operator",
+            scope="operator", answers={200: Response("accounts.CarrierAccountResource")}, problems=(404,),
+        ),
+    )),
     "manage_settings": Function(512, 10, (
         Route("GET /v1/settings", "read_settings", "Settings", scope="settings:manage", answers=_SETTINGS),
         Route(

@@ -2,15 +2,16 @@
 
 A lane, the narrower limit of some of its calls, is a bucket in another item beside it.
 
-The item holds three things. The token bucket is the moment at which it would be full again, so that a call is
+The item holds four things. The token bucket is the moment at which it would be full again, so that a call is
 one conditional update. The pause is a moment before which the carrier asked not to be called. The circuit
 breaker has the number of failed calls in a row, the end of the time without calls, and the lease of the probe
-that tries whether the carrier is back.
+that tries whether the carrier is back. For people it says how things went: when a call was last made and last
+failed and how, how many calls were held back since the carrier is down, and since when its login is refused.
 """
 
 import math
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -46,6 +47,19 @@ class Entry(NamedTuple):
     troubled: bool = False
 
 
+class AccountRecord(NamedTuple):
+    """How the calls of one carrier account went. `failing_since` and `held` are of the present failures."""
+
+    called_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: str | None = None
+    failing_since: datetime | None = None
+    down_until: datetime | None = None
+    rest_until: datetime | None = None
+    refused_at: datetime | None = None
+    held: int = 0
+
+
 class AccountLimits:
     """One carrier account's item. All times given are the caller's."""
 
@@ -68,7 +82,7 @@ class AccountLimits:
         slack = math.floor((burst - 1) * interval)
         for _ in range(_LOOKS):
             item = self._try(
-                {"full_at": math.ceil(now + interval)},
+                {"full_at": math.ceil(now + interval), "called_at": now},
                 f"(attribute_not_exists(full_at) OR full_at <= :now) AND {_OPEN}",
                 now=now,
             )
@@ -82,7 +96,7 @@ class AccountLimits:
                 if busy_until > now:
                     return Entry(Reason.DOWN, (busy_until - now) / 1000)
                 item = self._try(
-                    {"probe_until": now + _ms_of(probe_life)},
+                    {"probe_until": now + _ms_of(probe_life), "called_at": now},
                     "down_until <= :now AND (attribute_not_exists(probe_until) OR probe_until <= :now)",
                     now=now,
                 )
@@ -93,7 +107,7 @@ class AccountLimits:
             if full > now + slack:
                 return Entry(Reason.BUSY, (full - slack - now) / 1000)
             item = self._try(
-                {},
+                {"called_at": now},
                 f"full_at > :now AND full_at <= :latest AND {_OPEN}",
                 adds={"full_at": math.ceil(interval)},
                 now=now,
@@ -105,18 +119,26 @@ class AccountLimits:
         return Entry(Reason.BUSY, interval / 1000)
 
     def failed(
-        self, at: datetime, *, probe: bool, failures: int, window: timedelta, cool_down: timedelta
+        self,
+        at: datetime,
+        *,
+        probe: bool,
+        failures: int,
+        window: timedelta,
+        cool_down: timedelta,
+        what: str = "",
     ) -> bool:
-        """Count a failed call. Returns whether the carrier counts as down from now on."""
+        """Count a failed call, of which `what` says how. Returns whether the carrier is down from now on."""
         now = _ms(at)
-        down = {"down_until": now + _ms_of(cool_down)}
+        last: dict[str, int | str] = {"failed_at": now, "failure": what}
+        down: dict[str, int | str] = {"down_until": now + _ms_of(cool_down), **last}
         if probe:
             self._items.update(self._key, down, ["probe_until"])
             return True
         horizon = now - _ms_of(window)
-        item = self._try({}, "failing_since > :horizon", adds={"failures": 1}, horizon=horizon)
+        item = self._try(last, "failing_since > :horizon", adds={"failures": 1}, horizon=horizon)
         if not item.admitted:
-            self._items.update(self._key, {"failures": 1, "failing_since": now})
+            self._items.update(self._key, {"failures": 1, "failing_since": now, **last})
         in_a_row = item.numbers.get("failures", 1) if item.admitted else 1
         if in_a_row < failures:
             return False
@@ -124,11 +146,37 @@ class AccountLimits:
 
     def succeeded(self, *, probe: bool) -> None:
         """A call succeeded. Earlier failures do not count any more. After a probe all may call again."""
-        failures = ("failures", "failing_since")
+        failures = ("failures", "failing_since", "refused_at")
         if probe:
-            self._items.update(self._key, {}, (*failures, "down_until", "probe_until"))
+            self._items.update(self._key, {}, (*failures, "down_until", "probe_until", "held"))
         else:
             self._try({}, "attribute_not_exists(down_until)", failures)
+
+    def held(self) -> None:
+        """A call was held back because the carrier is down."""
+        self._try({}, "attribute_exists(down_until)", adds={"held": 1})
+
+    def refused(self, at: datetime) -> None:
+        """The carrier does not accept the account's login. The next call that succeeds takes this back."""
+        self._try({"refused_at": _ms(at)}, "attribute_not_exists(refused_at)")
+
+    def record(self) -> "AccountRecord":
+        """How the account's calls went."""
+        item = self._items.get(self._key) or {}
+
+        def moment(name: str) -> datetime | None:
+            return datetime.fromtimestamp(item[name] / 1000, UTC) if name in item else None
+
+        return AccountRecord(
+            called_at=moment("called_at"),
+            failed_at=moment("failed_at"),
+            failure=item.get("failure") or None,
+            failing_since=moment("failing_since"),
+            down_until=moment("down_until"),
+            rest_until=moment("rest_until"),
+            refused_at=moment("refused_at"),
+            held=item.get("held", 0),
+        )
 
     def let_go(self) -> None:
         """The probe was not made. Another call may try."""
@@ -149,7 +197,7 @@ class AccountLimits:
 
     def _try(
         self,
-        sets: dict[str, int],
+        sets: Mapping[str, int | str],
         condition: str,
         removes: Sequence[str] = (),
         adds: dict[str, int] | None = None,
@@ -157,7 +205,7 @@ class AccountLimits:
     ) -> "_Tried":
         try:
             item = self._items.update(
-                self._key, sets, removes, adds=adds, condition=condition, returning=True, **values
+                self._key, {**sets}, removes, adds=adds, condition=condition, returning=True, **values
             )
         except ConditionFailedError as error:
             return _Tried(False, error.item or {})
@@ -183,7 +231,7 @@ class _Tried(NamedTuple):
     numbers: dict[str, int]
 
     def entry(self) -> Entry:
-        return Entry(troubled="failures" in self.numbers)
+        return Entry(troubled="failures" in self.numbers or "refused_at" in self.numbers)
 
 
 def _ms(moment: datetime) -> int:

@@ -37,6 +37,8 @@ class NoLimits:
 
     def succeeded(self, *, probe: bool) -> None: ...
 
+    def refused(self, at: Any) -> None: ...
+
 
 class Tables:
     """As much of the table as is asked for: a vault for each account."""

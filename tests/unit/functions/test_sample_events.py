@@ -34,6 +34,7 @@ STATUSES = {
             "return_order",
             "read_manifest",
             "resolve_order",
+            "check_account",
             "read_inbox",
             "replay_inbox",
             "put_rate_card",

@@ -126,6 +126,10 @@ ROWS: dict[str, Row] = {
         f"{method} {RATE_CARD}": Row(lambda its: {"carrier": "ubi", "account": "default"}, stranger=None)
         for method in ("PUT", "DELETE")
     },
+    "GET /v1/carrier-accounts": Row(lambda its: {}, stranger=200, shows=False),
+    "POST /v1/carrier-accounts/{carrier}/{account}/check": Row(
+        lambda its: {"carrier": "ubi", "account": "default"}, stranger=None
+    ),
     "GET /v1/settings": Row(lambda its: {}, stranger=None),
     "PUT /v1/settings": Row(lambda its: {"body": {"brand": {"name": MARK}}}, stranger=None),
     "GET /v1/attention": Row(lambda its: {}, stranger=200),

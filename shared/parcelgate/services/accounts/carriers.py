@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from parcelgate.store.table import Table
 
+_REFUSALS = (401, 403)
+"""The carrier is there, and does not let the account in."""
 _TOKEN_WAIT = timedelta(seconds=8)
 """How long a call waits for a token that another function is getting; after that it is tried again later."""
 PATIENCE = 2.0
@@ -140,13 +142,21 @@ class Carriers:
             send=transport,
             tokens=_VaultOnDemand(lambda: self._vault(name)),
             clock=clock or self._clock,
-            reread=lambda: self.account(*name, fresh=True),
+            reread=lambda: self._reread(name),
         )
         return registry.adapter(name.carrier)(connection)
 
     def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; see `Accounts.read`."""
         return self._accounts().read(tenant, carrier, account, fresh=fresh)
+
+    def _reread(self, name: AccountName) -> AccountConfig:
+        """Read an account again, because the carrier does not accept its login."""
+        try:
+            self._table.tenant(name.tenant).limits(name.carrier, name.account).refused(self._clock())
+        except StoreError as error:
+            log.warning("a refused login could not be noted", extra={"error": type(error).__name__})
+        return self.account(*name, fresh=True)
 
     def _vault(self, name: AccountName) -> TokenVault:
         if name not in self._vaults:
@@ -230,7 +240,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
             seconds = retry_after(response.headers.get("retry-after"))
             if seconds is not None:
                 self._rest(seconds)
-        else:
+        elif status not in _REFUSALS or entry.probe:
             self._passed(entry)
         return response
 
@@ -262,6 +272,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                 left = min(left, self.deadline.remaining() / 2)
             if entry.reason is not Reason.BUSY or wait > left:
                 count("CallsHeldBack", carrier=self.carrier, reason=entry.reason.name.lower())
+                if entry.reason is Reason.DOWN:
+                    self._note(self.account.held)
                 kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError
                 raise kind(f"{request.call}: {entry.reason}", retry_after=wait)
             self.sleep(wait)
@@ -294,6 +306,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                 failures=limits.failures,
                 window=timedelta(seconds=limits.window),
                 cool_down=timedelta(seconds=limits.cool_down),
+                what=f"{request.call}: {what}",
             )
             if down:
                 log.warning(

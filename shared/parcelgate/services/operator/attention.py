@@ -94,6 +94,7 @@ class AttentionList(msgspec.Struct, frozen=True):
         own = self.table.tenant(tenant)
         at = self.clock()
         return [
+            lambda after, limit: _behind(_accounts(own), after, limit),
             partial(_orders, own, Concern.REFUND_GIVEN_UP, at),
             partial(_orders, own, Concern.NEEDS_ATTENTION, at),
             partial(_orders, own, Concern.ATTENTION, at),
@@ -115,6 +116,27 @@ class AttentionList(msgspec.Struct, frozen=True):
                     actions=("redrive",) if queue.redrivable else (),
                 )
                 yield _Placed(queue.queue, entry)
+
+
+def _accounts(own: "TenantTable") -> Iterable[_Placed]:
+    for carrier, account in own.account_names.all():
+        record = own.limits(carrier, account).record()
+        if record.down_until is not None:
+            since = record.failing_since
+            problem = AttentionProblem(
+                "carrier_down", f"No calls are made. The last error: {record.failure}."
+            )
+        elif record.refused_at is not None:
+            since = record.refused_at
+            detail = "The carrier does not accept the account's login."
+            problem = AttentionProblem("credentials_refused", detail)
+        else:
+            continue
+        name = f"{carrier}/{account}"
+        entry = AttentionEntry(
+            kind="account", id=name, since=since, carrier=carrier, problem=problem, actions=("check",)
+        )
+        yield _Placed(name, entry)
 
 
 def _orders(

@@ -1,0 +1,164 @@
+"""A tenant's carrier accounts: how their calls go, and whether their logins work. No secret is shown."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountConfig, AccountName, Login
+from parcelgate.carriers.errors import (
+    AccountError,
+    AuthenticationError,
+    CarrierError,
+    HeldBackError,
+    RefusedError,
+)
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.problems import ProblemError
+from parcelgate.observability.logs import bind_log_keys
+from parcelgate.store.limits import AccountRecord
+
+if TYPE_CHECKING:
+    from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.store.table import Table
+
+type LoginState = Literal["works", "refused", "wrong", "missing", "unknown"]
+
+_NOBODYS = "PARCELGATE-CHECK"
+"""A tracking number that no carrier has given out."""
+
+
+class LastError(msgspec.Struct, frozen=True):
+    """The last call that failed: when, and how. A refused login is no failure of the carrier."""
+
+    at: datetime
+    message: str
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What came of asking the carrier now. `not_asked`: its circuit or its rate did not allow the call."""
+
+    at: datetime
+    result: Literal["works", "refused", "wrong", "unreachable", "not_asked"]
+    message: str
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    """One carrier account.
+
+    `circuit` is `open` while no calls are made because the carrier is down, and `half_open` when the next
+    call tries whether it is back. `held_calls` counts the calls that were not made since. `login` says what
+    the carrier last thought of it: `wrong` is an account whose secret has faults, `missing` one without.
+    """
+
+    carrier: str
+    account: str
+    circuit: Literal["closed", "open", "half_open"]
+    down_since: datetime | None
+    rests_until: datetime | None
+    last_called_at: datetime | None
+    last_error: LastError | None
+    held_calls: int
+    login: LoginState
+    faults: tuple[str, ...]
+    check: Check | None = None
+
+
+class AccountDesk(msgspec.Struct, frozen=True):
+    """Shows a tenant's accounts, and checks one."""
+
+    table: "Table"
+    carriers: Callable[[], "Carriers"]
+    clock: Clock = now
+
+    def all(self, tenant: str) -> list[AccountState]:
+        """Every account of the tenant, by carrier and name."""
+        own = self.table.tenant(tenant)
+        return [
+            self._state(AccountName(tenant, carrier, account))
+            for carrier, account in own.account_names.all()
+            if carrier in registry.trackers()
+        ]
+
+    def check(self, tenant: str, carrier: str, account: str, deadline: Deadline) -> AccountState:
+        """Ask the carrier something that changes nothing and needs the login, and say how that went.
+
+        Raises ProblemError: `not_found` for an unknown carrier or account.
+        """
+        bind_log_keys(tenant=tenant, carrier=carrier)
+        name = AccountName(tenant, carrier, account)
+        if carrier not in registry.trackers() or self._config(name, fresh=True) is None:
+            raise ProblemError("not_found", "There is no such carrier account.")
+        result = self._asked(name, deadline)
+        self.table.tenant(tenant).account_names.add(carrier, account)
+        return msgspec.structs.replace(self._state(name), check=result)
+
+    def _asked(self, name: AccountName, deadline: Deadline) -> Check:
+        at = self.clock()
+        carriers = self.carriers()
+        try:
+            if name.carrier in registry.AGGREGATORS:
+                carriers.aggregator(name, deadline).usage()
+            else:
+                carriers.of(name, deadline).track([_NOBODYS])
+        except AccountError as error:
+            return Check(at, "wrong", error.detail)
+        except AuthenticationError as error:
+            return Check(at, "refused", _words(error, "The carrier does not accept the account's login."))
+        except RefusedError:
+            # It was let in, and does not know the number.
+            pass
+        except HeldBackError:
+            detail = (
+                "The carrier was not asked: it is down, or the account's rate is used up. Try again later."
+            )
+            return Check(at, "not_asked", detail)
+        except CarrierError as error:
+            return Check(at, "unreachable", _words(error, "The carrier did not answer, or not as it should."))
+        return Check(at, "works", "The carrier accepts the account's login.")
+
+    def _config(self, name: AccountName, *, fresh: bool = False) -> AccountConfig | None:
+        try:
+            return self.carriers().account(*name, fresh=fresh)
+        except ProblemError:
+            return None
+
+    def _state(self, name: AccountName) -> AccountState:
+        record = self.table.tenant(name.tenant).limits(name.carrier, name.account).record()
+        config = self._config(name)
+        faults = Login(registry.account_fields(name.carrier), config).faults if config else []
+        failed = record.failed_at
+        return AccountState(
+            carrier=name.carrier,
+            account=name.account,
+            circuit=self._circuit(record),
+            down_since=record.failing_since if record.down_until else None,
+            rests_until=record.rest_until if record.rest_until and record.rest_until > self.clock() else None,
+            last_called_at=record.called_at,
+            last_error=LastError(failed, record.failure or "") if failed else None,
+            held_calls=record.held,
+            login=_login(config, faults, record),
+            faults=tuple(faults),
+        )
+
+    def _circuit(self, record: AccountRecord) -> Literal["closed", "open", "half_open"]:
+        if record.down_until is None:
+            return "closed"
+        return "open" if record.down_until > self.clock() else "half_open"
+
+
+def _login(config: AccountConfig | None, faults: list[str], record: AccountRecord) -> LoginState:
+    if config is None:
+        return "missing"
+    if faults:
+        return "wrong"
+    if record.refused_at:
+        return "refused"
+    return "works" if record.called_at and not record.failing_since else "unknown"
+
+
+def _words(error: CarrierError, otherwise: str) -> str:
+    return error.words.message if error.words and error.words.message else otherwise
