@@ -441,3 +441,14 @@ def test_nothing_of_the_address_the_secret_or_the_body_is_logged(
     for secret in ("TOKEN-IN", made["secret"], "order.confirmed", "shop.example"):
         assert secret not in text
     assert '"WebhooksFailed"' in text
+
+
+def test_two_workers_that_read_a_delivery_at_once_make_one_attempt(world: World) -> None:
+    made = endpoint(world)
+    (event,) = tell(world)
+    assert runtime.fan_out.fan_out(TENANT, [event]) == set()
+    # Just before the one begins its attempt, the other does.
+    world.faults.before("put_item", lambda: world.sqs.deliver_now(DELIVERIES), target="dynamodb")
+    run(world)
+    assert world.endpoints.ids(URL) == [event.id]
+    assert len(only(world, made["id"]).attempts) == 1
