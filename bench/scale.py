@@ -24,7 +24,7 @@ import msgspec
 
 from infra.settings import settings_for
 from parcelgate.carriers import registry
-from parcelgate.domain import countries
+from parcelgate.domain.places import countries
 from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import SILENCE, Source, Tracking, TrackingEvent, TrackingStatus
 from parcelgate.services.accounts.carriers import LANE_USE

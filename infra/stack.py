@@ -10,10 +10,8 @@ from constructs import Construct
 from infra.bundle import Bundle
 from infra.constructs.functions import LambdaFunctions
 from infra.constructs.queue_worker import QueuePolicy
-from infra.parts.alarms import Alarms
 from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
-from infra.parts.dashboards import Dashboards
 from infra.parts.dead_letters import DeadLetters
 from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
@@ -26,6 +24,8 @@ from infra.parts.stream_router import StreamRouter
 from infra.parts.sweep import Sweep
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings
+from infra.watching.alarms import Alarms
+from infra.watching.dashboards import Dashboards
 from parcelgate.carriers import registry
 from parcelgate.http.routes import ROUTES
 

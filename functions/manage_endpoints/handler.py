@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from parcelgate.domain.endpoints import MOST_ENDPOINTS, Endpoint
+from parcelgate.domain.merchants.endpoints import MOST_ENDPOINTS, Endpoint
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Answer, answer, copied, fitting
 from parcelgate.http.api import Api, Request, do_once

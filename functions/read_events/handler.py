@@ -2,7 +2,7 @@
 
 import msgspec
 
-from parcelgate.domain.events import Event, Topic
+from parcelgate.domain.merchants.events import Event, Topic
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_event_query

@@ -165,7 +165,7 @@ def currencies() -> dict[str, int]:
 
 def main() -> None:
     """Write both files."""
-    for name, content in (("countries.json", countries()), ("currencies.json", currencies())):
+    for name, content in (("places/countries.json", countries()), ("currencies.json", currencies())):
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
         (DOMAIN / name).write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.authorize.handler import handler as authorize
-from parcelgate.domain.addresses import Address
+from parcelgate.domain.places.addresses import Address
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys

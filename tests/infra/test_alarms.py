@@ -13,8 +13,8 @@ from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_kms as kms
 
 from infra.bundle import ROOT
-from infra.parts.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES, Alarms
 from infra.settings import settings_for
+from infra.watching.alarms import AUTHORIZER, IN_THE_BACKGROUND, RAISES, TROUBLES, Alarms
 from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
 from parcelgate.observability.logs import UnexpectedError, instrumented, log

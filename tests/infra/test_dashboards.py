@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from infra.parts.dashboards import BUSINESS, QUERIES
 from infra.settings import settings_for
+from infra.watching.dashboards import BUSINESS, QUERIES
 from tests.infra.conftest import Template, written
 from tests.infra.test_alarms import AWS_METRICS, calls_of_metrics
 

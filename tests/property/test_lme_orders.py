@@ -18,10 +18,10 @@ from parcelgate.carriers.lme.validation import FIELDS
 from parcelgate.carriers.results import Confirmed
 from parcelgate.carriers.toolkit.bodies import encoded
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import country_name
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Item, Options, Order, Parcel
+from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.places.countries import country_name
 from parcelgate.domain.trackings import TrackingEvent
 from tests.support.adapters import NOON
 from tests.unit.carriers.lme.orders import APP_KEY, CLIENT_PRIVATE, NUMBER, adapter, order_of, sender

@@ -16,9 +16,9 @@ from parcelgate.carriers.lso.settings import CarrierSettings
 from parcelgate.carriers.lso.validation import FIELDS, examine
 from parcelgate.carriers.results import Confirmed, Failed, Mismatch, NotFound, Pending
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Item, Options, Order, Parcel
+from parcelgate.domain.places.addresses import Address
 from tests.support.adapters import NOON, FakeTransport, lso, lso_account
 
 REQUEST_TABLE: dict[str, tuple[type, bool]] = {

@@ -11,7 +11,7 @@ import pytest
 from functions.quote_rates import handler
 from parcelgate import aws_clients
 from parcelgate.domain.measures import Money, Weight, WeightUnit
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from sandbox import Settings, serve
 from sandbox.lme import new_login
 from tests.sandbox_wire.test_after_the_order import SENDER

@@ -13,9 +13,9 @@ from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.lso.adapter import Adapter as Lso
 from parcelgate.carriers.toolkit.calls import Request, Response, Transport
 from parcelgate.carriers.toolkit.transport import HttpTransport
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel
+from parcelgate.domain.places.addresses import Address
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

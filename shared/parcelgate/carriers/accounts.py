@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from parcelgate.carriers.errors import AccountError, AuthenticationError
 from parcelgate.carriers.limits import Limits
-from parcelgate.domain.addresses import Address
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError, ProblemError
 
 if TYPE_CHECKING:

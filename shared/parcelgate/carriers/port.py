@@ -33,8 +33,8 @@ from parcelgate.carriers.results import (
     WebhookCheck,
     WebhookReading,
 )
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Order
+from parcelgate.domain.places.addresses import Address
 
 if TYPE_CHECKING:
     from parcelgate.carriers.accounts import AccountConfig

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import Charge
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import CarrierWords, FieldError, Notice
 from parcelgate.domain.trackings import (
     Customer,

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, Money, Weight
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import CarrierWords, Notice, Problem
 
 LONGEST_REFERENCE = 80

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zlib import crc32
 
-from parcelgate.domain import countries
+from parcelgate.domain.places import countries
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 
 

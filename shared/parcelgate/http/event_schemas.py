@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.http.openapi import Json, output_schemas
 from parcelgate.http.resources.events import EVENTS
 

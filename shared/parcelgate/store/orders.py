@@ -9,7 +9,7 @@ import msgspec
 
 from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
-from parcelgate.store import batches, keys, lists
+from parcelgate.store import keys, lists
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write
 from parcelgate.store.credentials import webhook_tokens
@@ -22,6 +22,7 @@ from parcelgate.store.errors import (
     VersionConflictError,
 )
 from parcelgate.store.idempotency import Claim
+from parcelgate.store.jobs import batches
 from parcelgate.store.lists import Listing, Lists, Page
 
 HOOK_LIFE = timedelta(days=60)

@@ -9,8 +9,6 @@ from parcelgate.store.calls import Items
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from parcelgate.store.account_names import AccountNames
-    from parcelgate.store.batches import Batches
     from parcelgate.store.couriers import CourierLists
     from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
     from parcelgate.store.credentials.platform_tokens import PlatformTokenVault
@@ -18,12 +16,14 @@ if TYPE_CHECKING:
     from parcelgate.store.due import DueIndex
     from parcelgate.store.idempotency import Idempotency
     from parcelgate.store.inbox import Inbox
+    from parcelgate.store.jobs.batches import Batches
+    from parcelgate.store.jobs.manifests import Manifests
+    from parcelgate.store.jobs.printouts import Printouts
     from parcelgate.store.limits import AccountLimits, OpenCircuits
-    from parcelgate.store.manifests import Manifests
     from parcelgate.store.orders import Orders
-    from parcelgate.store.printouts import Printouts
-    from parcelgate.store.rate_cards import RateCards
-    from parcelgate.store.tenant_settings import SettingsItem
+    from parcelgate.store.tenants.account_names import AccountNames
+    from parcelgate.store.tenants.rate_cards import RateCards
+    from parcelgate.store.tenants.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
@@ -90,21 +90,21 @@ class TenantTable:
     @cached_property
     def batches(self) -> "Batches":
         """Batches of orders, and how far they have come."""
-        from parcelgate.store.batches import Batches
+        from parcelgate.store.jobs.batches import Batches
 
         return Batches(self._items, self.tenant)
 
     @cached_property
     def printouts(self) -> "Printouts":
         """The labels of many orders in one PDF."""
-        from parcelgate.store.printouts import Printouts
+        from parcelgate.store.jobs.printouts import Printouts
 
         return Printouts(self._items, self.tenant)
 
     @cached_property
     def manifests(self) -> "Manifests":
         """Manifests, and which orders were in which."""
-        from parcelgate.store.manifests import Manifests
+        from parcelgate.store.jobs.manifests import Manifests
 
         return Manifests(self._items, self.tenant)
 
@@ -152,21 +152,21 @@ class TenantTable:
     @cached_property
     def rate_cards(self) -> "RateCards":
         """The price lists of the tenant's carrier accounts."""
-        from parcelgate.store.rate_cards import RateCards
+        from parcelgate.store.tenants.rate_cards import RateCards
 
         return RateCards(self._items, self.tenant)
 
     @cached_property
     def account_names(self) -> "AccountNames":
         """Which carrier accounts the tenant has."""
-        from parcelgate.store.account_names import AccountNames
+        from parcelgate.store.tenants.account_names import AccountNames
 
         return AccountNames(self._items, self.tenant)
 
     @cached_property
     def settings(self) -> "SettingsItem":
         """What the tenant has set."""
-        from parcelgate.store.tenant_settings import SettingsItem
+        from parcelgate.store.tenants.tenant_settings import SettingsItem
 
         return SettingsItem(self._items, self.tenant)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parcelgate.domain import countries, currencies
+from parcelgate.domain import currencies
+from parcelgate.domain.places import countries
 
-CODES = list(json.loads(files("parcelgate.domain").joinpath("countries.json").read_text("utf-8")))
+CODES = list(json.loads(files("parcelgate.domain.places").joinpath("countries.json").read_text("utf-8")))
 
 
 def test_every_country_is_found_by_its_name_and_three_letters() -> None:
@@ -104,7 +105,7 @@ def test_a_postcode_is_written_as_its_country_has_it(country: str, text: str, wr
 
 
 def test_what_is_known_of_countries_stands_in_one_place() -> None:
-    shared = Path(countries.__file__).parents[1]
+    shared = Path(countries.__file__).parents[2]
     words = ("Queensland", "Texas", "Qu\u00e9bec", "Quebec", "Nunavut", "Tasmania", "Ohio")
     modules = [path for path in shared.rglob("*.py") if path.name != "countries.py"]
     assert len(modules) > 100

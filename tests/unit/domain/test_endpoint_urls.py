@@ -2,7 +2,7 @@
 
 import pytest
 
-from parcelgate.domain.endpoint_urls import LONGEST_URL, wrong_url
+from parcelgate.domain.merchants.endpoint_urls import LONGEST_URL, wrong_url
 
 BAD = [
     "",

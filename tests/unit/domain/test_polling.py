@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.domain import countries, polling
+from parcelgate.domain import polling
 from parcelgate.domain.ids import new_id
+from parcelgate.domain.places import countries
 from parcelgate.domain.polling import STAGES, Stage, Step, next_poll
 from parcelgate.domain.trackings import SILENCE, NextCarrier, Source, Tracking, TrackingEvent, TrackingStatus
 

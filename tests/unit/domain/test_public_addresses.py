@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from parcelgate.domain.public_addresses import is_public
+from parcelgate.domain.merchants.public_addresses import is_public
 
 SPECIAL = [
     "0.0.0.0/8",

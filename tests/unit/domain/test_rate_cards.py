@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from parcelgate.domain.measures import Money, Weight, WeightUnit
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from tests.support.orders import NOON
 
 

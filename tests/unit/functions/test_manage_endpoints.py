@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.clock import now
-from parcelgate.domain.endpoints import MOST_ENDPOINTS
+from parcelgate.domain.merchants.endpoints import MOST_ENDPOINTS
 from parcelgate.runtime import runtime
 from tests.support.api import TENANT, Backend, Reply, call
 from tests.support.events import an_event_of

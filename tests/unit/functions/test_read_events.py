@@ -10,7 +10,7 @@ import pytest
 
 from infra.bundle import ROOT
 from parcelgate.domain.clock import now
-from parcelgate.domain.events import KEPT, Event
+from parcelgate.domain.merchants.events import KEPT, Event
 from parcelgate.domain.orders import OrderStatus
 from tests.support.api import Backend, Reply, call
 from tests.support.events import an_event_showing

@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from infra.bundle import ROOT
-from parcelgate.domain.events import EventType, Topic
+from parcelgate.domain.merchants.events import EventType, Topic
 from parcelgate.http.event_schemas import text
 from parcelgate.http.resources.events import WORDS
 

@@ -22,10 +22,10 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.manifests import Manifest, ManifestEntry
 from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.orders import Label, LabelDocument, LabelStatus, Order, OrderStatus
 from parcelgate.domain.printouts import Printout, PrintRequest
 from parcelgate.domain.problems import Problem
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.http import routes
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parcelgate.domain.events import KEPT, Event, EventType, Topic
+from parcelgate.domain.merchants.events import KEPT, Event, EventType, Topic
 from parcelgate.store.errors import BadCursorError, EventNotFoundError, ItemTooLargeError
 from parcelgate.store.merchant_events.log import EventLog
 from parcelgate.store.merchant_events.table import EventsTable

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import parcelgate.store
 from parcelgate import aws_clients
 from parcelgate.domain.manifests import Manifest
+from parcelgate.domain.merchants.rate_cards import RateCard
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.printouts import Printout, PrintRequest
-from parcelgate.domain.rate_cards import RateCard
 from parcelgate.domain.trackings import Source, merge
 from parcelgate.services import idempotency
 from parcelgate.services.accounts import api_keys

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from parcelgate.domain.measures import Money, Weight, WeightUnit
-from parcelgate.domain.rate_cards import MOST_ROWS, RateCard, RateCardRow
+from parcelgate.domain.merchants.rate_cards import MOST_ROWS, RateCard, RateCardRow
 from parcelgate.store.table import Table
 from tests.support.orders import NOON
 from tests.support.table import all_items

@@ -38,8 +38,8 @@ from parcelgate.carriers.results import (
 from parcelgate.carriers.toolkit.comparison import as_it_was
 from parcelgate.carriers.toolkit.documents import read_label
 from parcelgate.carriers.toolkit.models import Sent
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Order
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import CarrierWords, FieldError
 from parcelgate.domain.trackings import same_number
 

@@ -11,10 +11,10 @@ from parcelgate.carriers.lme.wire import LONGEST_SIDE_METRES
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import has_known_states, is_country, state_code
 from parcelgate.domain.measures import LengthUnit
 from parcelgate.domain.orders import Order
+from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.places.countries import has_known_states, is_country, state_code
 from parcelgate.domain.problems import FieldError, Notice
 
 SERVICE = "STANDARD"

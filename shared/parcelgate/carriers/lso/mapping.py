@@ -22,9 +22,9 @@ from parcelgate.carriers.results import (
 )
 from parcelgate.carriers.toolkit.comparison import plain_details
 from parcelgate.carriers.toolkit.times import read_moment
-from parcelgate.domain.countries import state_code
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit, rounded
 from parcelgate.domain.orders import Charge, Order, Parcel
+from parcelgate.domain.places.countries import state_code
 from parcelgate.domain.problems import CarrierWords, FieldError
 from parcelgate.domain.trackings import TrackingEvent, number_key, same_number
 

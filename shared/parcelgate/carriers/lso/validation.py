@@ -7,9 +7,9 @@ from parcelgate.carriers.accounts import AccountConfig
 from parcelgate.carriers.results import Examination
 from parcelgate.carriers.toolkit import fields
 from parcelgate.carriers.toolkit.fields import Place
-from parcelgate.domain.countries import postcode, state_code
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order
+from parcelgate.domain.places.countries import postcode, state_code
 from parcelgate.domain.problems import FieldError, Notice
 
 SERVICE = "GroundBasic"

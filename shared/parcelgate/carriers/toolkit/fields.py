@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Battery, Item, Order, default_parcel_reference
+from parcelgate.domain.places.addresses import Address
 
 NO_BATTERY = "No Battery"
 """The battery type that means no battery."""

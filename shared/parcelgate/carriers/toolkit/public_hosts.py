@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from threading import Thread
 
-from parcelgate.domain.public_addresses import is_public
+from parcelgate.domain.merchants.public_addresses import is_public
 
 type Resolve = Callable[[str, int], list[str]]
 """Looks up the IP addresses of a host. Raises OSError or UnicodeError."""

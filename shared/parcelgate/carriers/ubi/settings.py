@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from parcelgate.carriers.accounts import AccountFields, AccountSettings, CredentialFields, secret
-from parcelgate.domain.addresses import Address
+from parcelgate.domain.places.addresses import Address
 
 
 class Call(StrEnum):

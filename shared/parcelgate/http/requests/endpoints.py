@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from parcelgate.domain.endpoint_urls import LONGEST_URL, wrong_url
-from parcelgate.domain.endpoints import MOST_FILTERS, unknown_filters
+from parcelgate.domain.merchants.endpoint_urls import LONGEST_URL, wrong_url
+from parcelgate.domain.merchants.endpoints import MOST_FILTERS, unknown_filters
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.requests import reading
 from parcelgate.http.requests.orders import Input, Short, checked

@@ -6,8 +6,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.batches import MOST_ORDERS
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError, Notice, invalid
 from parcelgate.http.requests.orders import (
     Account,

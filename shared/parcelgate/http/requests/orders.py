@@ -41,8 +41,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from parcelgate.carriers import registry
-from parcelgate.domain import addresses, countries, currencies, orders
+from parcelgate.domain import currencies, orders
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
+from parcelgate.domain.places import addresses, countries
 from parcelgate.domain.problems import FieldError, Notice, invalid
 from parcelgate.http.requests import reading
 from parcelgate.http.requests.reading import WrongValueError, at_pointer, is_absent, pointer

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from parcelgate.carriers import registry
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus

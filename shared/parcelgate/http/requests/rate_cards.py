@@ -21,8 +21,8 @@ from decimal import Decimal
 
 from parcelgate.domain import currencies
 from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import ANY, MOST_ROWS, RateCardRow
 from parcelgate.domain.problems import FieldError, Problem, ProblemError, bounded
-from parcelgate.domain.rate_cards import ANY, MOST_ROWS, RateCardRow
 from parcelgate.http.requests import reading, tables
 from parcelgate.http.requests.reading import WrongValueError
 

@@ -14,7 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, NoReturn
 from unicodedata import normalize
 
-from parcelgate.domain import countries, currencies
+from parcelgate.domain import currencies
+from parcelgate.domain.places import countries
 from parcelgate.domain.problems import ProblemError
 
 JSON = "application/json"

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from parcelgate.domain.tenant_settings import Brand, TenantSettings, TrackingPage
+from parcelgate.domain.merchants.tenant_settings import Brand, TenantSettings, TrackingPage
 from parcelgate.http.requests.orders import Input, read
 from parcelgate.http.requests.reading import WrongValueError, line
 

@@ -7,11 +7,11 @@ import msgspec
 
 from parcelgate.carriers.port import CarrierProfile
 from parcelgate.carriers.results import Service
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
+from parcelgate.domain.merchants.rate_cards import RateCardRow
 from parcelgate.domain.orders import Charge, PriceSource
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError
-from parcelgate.domain.rate_cards import RateCardRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from parcelgate.domain.endpoints import Attempt, Delivery, DeliveryState, DisabledReason, Endpoint
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.endpoints import Attempt, Delivery, DeliveryState, DisabledReason, Endpoint
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.http.answers import copied, encode
 
 

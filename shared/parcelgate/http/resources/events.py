@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union
 import msgspec
 
 from parcelgate.domain.batches import Batch, Progress
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import ProofOfDelivery, Tracking, TrackingStatus
 from parcelgate.http.answers import Site, encode

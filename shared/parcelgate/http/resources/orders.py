@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Money, Weight
 from parcelgate.domain.orders import (
     Actor,
@@ -23,6 +22,7 @@ from parcelgate.domain.orders import (
     RequestedParcel,
     Waiting,
 )
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import Notice, Problem
 from parcelgate.domain.trackings import TrackingStatus, furthest_behind
 from parcelgate.http.answers import Site, copied

@@ -1,6 +1,6 @@
 """A tenant's settings, as clients see them: the domain's own."""
 
-from parcelgate.domain.tenant_settings import TenantSettings
+from parcelgate.domain.merchants.tenant_settings import TenantSettings
 
 
 class SettingsResource(TenantSettings, frozen=True, kw_only=True):

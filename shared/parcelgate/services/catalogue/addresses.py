@@ -9,10 +9,10 @@ import msgspec
 from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import Carrier, ValidatesAddresses
 from parcelgate.carriers.results import AddressCheck
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import Order, Parcel
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services import carrier_problems

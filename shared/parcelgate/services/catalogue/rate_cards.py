@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.problems import ProblemError
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.services.catalogue import sellers
 

@@ -12,9 +12,9 @@ from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.port import QuotesRates
 from parcelgate.carriers.results import Rate
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.merchants.rate_cards import RateCard
 from parcelgate.domain.orders import Charge, Order, PriceSource
 from parcelgate.domain.problems import Problem, ProblemError, invalid
-from parcelgate.domain.rate_cards import RateCard
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.services import carrier_problems
 from parcelgate.services.orders.create import Draft, examined

@@ -15,7 +15,7 @@ import msgspec
 
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.endpoints import (
+from parcelgate.domain.merchants.endpoints import (
     FAILS_FOR,
     Attempt,
     Delivery,
@@ -23,7 +23,7 @@ from parcelgate.domain.endpoints import (
     DisabledReason,
     Endpoint,
 )
-from parcelgate.domain.events import Event, EventType
+from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.endpoints.calls import SECONDS, EndpointCaller, Result

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.endpoints import Delivery, Endpoint, delivery_id
-from parcelgate.domain.events import Event
+from parcelgate.domain.merchants.endpoints import Delivery, Endpoint, delivery_id
+from parcelgate.domain.merchants.events import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

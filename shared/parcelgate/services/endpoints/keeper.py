@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.endpoints import (
+from parcelgate.domain.ids import new_id
+from parcelgate.domain.merchants.endpoints import (
     SECRET_OVERLAP,
     Delivery,
     DeliveryState,
     DisabledReason,
     Endpoint,
 )
-from parcelgate.domain.events import Event, EventType, envelope, event_id
-from parcelgate.domain.ids import new_id
+from parcelgate.domain.merchants.events import Event, EventType, envelope, event_id
 from parcelgate.services.endpoints.fan_out import DeliveryQueue, new_delivery
 from parcelgate.services.endpoints.secrets import SecretBox, new_secret
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parcelgate.domain.events import Event
+from parcelgate.domain.merchants.events import Event
 from parcelgate.store.calls import translated
 from parcelgate.store.merchant_events.endpoints import SealedSecret
 

@@ -18,7 +18,7 @@ import msgspec
 
 from parcelgate.domain.batches import Batch, Progress, progress
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.events import Event, EventType, envelope, event_id
+from parcelgate.domain.merchants.events import Event, EventType, envelope, event_id
 from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields

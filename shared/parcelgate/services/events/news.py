@@ -19,7 +19,7 @@ Whatever leaves all of this alone is no news: a poll that brings nothing, a note
 from collections.abc import Iterator
 
 from parcelgate.domain.batches import BatchRow
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 

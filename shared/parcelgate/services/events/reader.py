@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
-from parcelgate.domain.events import Event, EventType, Topic
+from parcelgate.domain.merchants.events import Event, EventType, Topic
 from parcelgate.store.lists import Page
 
 if TYPE_CHECKING:

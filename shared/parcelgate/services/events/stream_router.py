@@ -22,7 +22,7 @@ import msgspec
 
 from parcelgate.carriers import registry
 from parcelgate.domain.batches import BatchRow
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.trackings import Tracking
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields

@@ -20,6 +20,7 @@ from parcelgate.carriers.errors import CarrierError, OverLimitError, PartlyRefus
 from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Money
+from parcelgate.domain.merchants.rate_cards import RateCard
 from parcelgate.domain.orders import (
     Actor,
     Charge,
@@ -37,7 +38,6 @@ from parcelgate.domain.orders import (
     WaitingFor,
 )
 from parcelgate.domain.problems import CarrierWords, Problem
-from parcelgate.domain.rate_cards import RateCard
 from parcelgate.domain.trackings import BEFORE_ITS_ORDER, Tracking
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count

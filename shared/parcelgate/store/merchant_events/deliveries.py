@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import msgspec
 
-from parcelgate.domain.endpoints import Attempt, Delivery, DeliveryState
-from parcelgate.domain.events import KEPT
+from parcelgate.domain.merchants.endpoints import Attempt, Delivery, DeliveryState
+from parcelgate.domain.merchants.events import KEPT
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 from parcelgate.store.errors import DeliveryNotFoundError, VersionConflictError

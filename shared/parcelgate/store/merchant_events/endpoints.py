@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.domain.endpoints import MOST_ENDPOINTS, Endpoint
+from parcelgate.domain.merchants.endpoints import MOST_ENDPOINTS, Endpoint
 from parcelgate.store import keys
 from parcelgate.store.calls import ConditionFailedError, Item, Items
 from parcelgate.store.errors import EndpointNotFoundError, TooManyEndpointsError, VersionConflictError

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from parcelgate.domain.events import KEPT, Event, EventType, Topic
+from parcelgate.domain.merchants.events import KEPT, Event, EventType, Topic
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 from parcelgate.store.errors import EventNotFoundError

@@ -13,9 +13,9 @@ from parcelgate.carriers.accounts import AccountConfig, Connection
 from parcelgate.carriers.lme import signing
 from parcelgate.carriers.lme.adapter import Adapter as Lme
 from parcelgate.carriers.toolkit.calls import Transport
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Customs, DeliveryWindow, Options, Order, Parcel
+from parcelgate.domain.places.addresses import Address
 from tests.support.adapters import NOON, FakeTransport, FakeVault
 
 VECTORS: dict[str, Any] = json.loads(

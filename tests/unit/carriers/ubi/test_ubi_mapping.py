@@ -18,7 +18,7 @@ from parcelgate.carriers.ubi.mapping.track import event as tracking_event
 from parcelgate.carriers.ubi.mapping.track import histories
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EventAnswer, FoundOrder, LabelAnswer, OrderAnswer, TrackAnswer
-from parcelgate.domain.addresses import Address
+from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import Notice
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.requests.orders import read_order

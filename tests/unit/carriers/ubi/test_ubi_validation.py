@@ -14,8 +14,8 @@ from parcelgate.carriers.ubi import validation
 from parcelgate.carriers.ubi.mapping.create import prepared, wire_order
 from parcelgate.carriers.ubi.settings import CarrierSettings
 from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED
-from parcelgate.domain.addresses import Address
 from parcelgate.domain.orders import Customs, Options, Parcel
+from parcelgate.domain.places.addresses import Address
 from tests.unit.carriers.ubi.orders import Body, body, full_body, item, order_of, parcel
 
 USD = {"currency": "USD"}

@@ -20,9 +20,9 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.results import Examination, Rate, Service
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.orders import Charge, Order
 from parcelgate.domain.problems import CarrierWords, FieldError, ProblemError
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.runtime import runtime
 from parcelgate.services.catalogue import rates
 from parcelgate.services.catalogue.offers import Catalogue, Catalogued

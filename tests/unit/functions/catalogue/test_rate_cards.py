@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parcelgate import aws_clients
-from parcelgate.domain.rate_cards import MOST_ROWS
+from parcelgate.domain.merchants.rate_cards import MOST_ROWS
 from parcelgate.http.requests import rate_cards
 from tests.support.api import Backend, Reply, call
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from parcelgate import aws_clients
-from parcelgate.domain.endpoints import Delivery, DeliveryState
-from parcelgate.domain.events import Event, EventType
+from parcelgate.domain.merchants.endpoints import Delivery, DeliveryState
+from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.runtime import runtime
 from parcelgate.services.endpoints.deliver import DELETED, DISABLED
 from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from parcelgate.domain.batches import Batch, BatchLine, BatchRow
-from parcelgate.domain.events import EventType
+from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import ProofOfDelivery, Tracking
 from parcelgate.http.answers import Site

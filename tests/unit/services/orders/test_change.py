@@ -18,9 +18,9 @@ from parcelgate.carriers.errors import (
 from parcelgate.carriers.results import Confirmed, Examination, ParcelResult
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.orders import Charge, Label, LabelStatus, Order, OrderStatus, PriceSource
 from parcelgate.domain.problems import CarrierWords, FieldError, Problem, ProblemError
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.change import LONGEST_CHANGE, Amendment, OrderChanger
 from parcelgate.services.orders.create import Draft

@@ -10,8 +10,8 @@ import pytest
 
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.orders import Charge, Order, OrderStatus, Parcel, PriceSource, Submission
-from parcelgate.domain.rate_cards import RateCard, RateCardRow
 from parcelgate.services.orders.submission import NotSettledError
 from tests.support.fake_carriers import FakeCarrier
 from tests.support.faults import Call, fails_with, unavailable

@@ -9,8 +9,8 @@ from parcelgate.carriers.results import (
     AddressCheck,
 )
 from parcelgate.carriers.toolkit.comparison import bare
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import country_code, country_name, state_code, state_name
+from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.places.countries import country_code, country_name, state_code, state_name
 from parcelgate.domain.problems import FieldError
 
 

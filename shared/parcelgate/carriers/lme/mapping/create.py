@@ -9,10 +9,10 @@ from decimal import Decimal
 from parcelgate.carriers.lme import wire
 from parcelgate.carriers.lme.mapping.address import lines, province
 from parcelgate.carriers.lme.settings import CarrierSettings
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import country_name
 from parcelgate.domain.measures import LengthUnit, WeightUnit, rounded
 from parcelgate.domain.orders import Order
+from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.places.countries import country_name
 
 
 def create(

@@ -10,7 +10,7 @@ from parcelgate.carriers.results import (
     ParcelHistory,
 )
 from parcelgate.carriers.toolkit.times import Moment, nearest, offset_text, read_time, read_zone
-from parcelgate.domain.countries import country_code
+from parcelgate.domain.places.countries import country_code
 from parcelgate.domain.trackings import (
     NextCarrier,
     OtherNumber,

@@ -25,10 +25,10 @@ from parcelgate.carriers.ubi.wire import (
     Letters,
     Row,
 )
-from parcelgate.domain.addresses import Address
-from parcelgate.domain.countries import state_name, writes_states
 from parcelgate.domain.measures import LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.orders import Item, Order, Parcel
+from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.places.countries import state_name, writes_states
 from parcelgate.domain.problems import Notice
 
 _VERBATIM = frozenset(

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from parcelgate.domain.tenant_settings import TenantSettings
+from parcelgate.domain.merchants.tenant_settings import TenantSettings
 from parcelgate.store import keys
 from parcelgate.store.calls import Item, Items
 

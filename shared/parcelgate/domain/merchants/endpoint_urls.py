@@ -4,7 +4,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from parcelgate.domain.public_addresses import is_public
+from parcelgate.domain.merchants.public_addresses import is_public
 
 LONGEST_URL = 2048
 PORTS = (443, 8443)

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from parcelgate.domain.events import EventType
 from parcelgate.domain.ids import fixed_id
+from parcelgate.domain.merchants.events import EventType
 
 MOST_ENDPOINTS = 30
 """How many endpoints a tenant may have."""

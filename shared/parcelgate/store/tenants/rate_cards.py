@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from parcelgate.domain.rate_cards import RateCard
+from parcelgate.domain.merchants.rate_cards import RateCard
 from parcelgate.store import keys
 from parcelgate.store.calls import Item, Items
 

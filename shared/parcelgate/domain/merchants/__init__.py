@@ -1,0 +1,1 @@
+"""What a merchant sets up and is told: endpoints, events, price lists, settings."""

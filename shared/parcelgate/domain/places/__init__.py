@@ -1,0 +1,1 @@
+"""Addresses, and what is known of countries."""

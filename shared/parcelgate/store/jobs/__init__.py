@@ -1,0 +1,1 @@
+"""Work on many orders at once: batches, manifests, label documents."""

@@ -1,0 +1,1 @@
+"""What a tenant has set: the names of its accounts, its price lists, its settings."""
