@@ -150,13 +150,18 @@ def test_a_late_callback_is_not_lost_whoever_dies(after: bool) -> None:
             world.faults.at(made + n, die(after=after))
 
             world.call_back(world.carrier.urls[0])
-            world.clock.run(until=lambda: confirmed_with_label(world, order), hours=3)
+            world.clock.run(until=lambda: confirmed_with_label(world, order) and told(world, order), hours=3)
 
             assert confirmed_with_label(world, order), world.faults.names[made:]
             world.assert_promises(order)
             return world.faults
 
         at_every_call(story, least=10)
+
+
+def told(world: World, order: Order) -> bool:
+    types = {each["type"] for each in world.told(order.tenant, order_id=order.id)}
+    return {"order.confirmed", "label.ready"} <= types
 
 
 def confirmed_with_label(world: World, order: Order) -> bool:
