@@ -237,7 +237,7 @@ FUNCTIONS: Mapping[str, Function] = {
         ),
         Route(
             "DELETE /v1/carrier-accounts/{carrier}/{account}/rate-card", "delete_rate_card", "Rates",
-            scope="operator", answers={204: Response()},
+            scope="operator", answers={204: Response()}, problems=(404,),
         ),
     )),
     "operate": Function(512, 25, (

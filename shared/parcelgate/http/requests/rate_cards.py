@@ -12,7 +12,7 @@ currency             ISO 4217, such as AUD
 ==================== ======================================================================
 
 Headings are read in any case, with blanks, dashes or brackets in the place of underscores. Every line that is
-wrong is named: a pointer such as `/lines/7/price` is the cell of line 7 under `price`.
+wrong is found: a pointer such as `/lines/7/price` is the cell of line 7 under `price`.
 """
 
 import re
@@ -32,12 +32,14 @@ _UNITS = {unit.value: unit for unit in WeightUnit}
 _WEIGHT = re.compile(r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 _HEAVIEST_GRAMS = Decimal(1_000_000)
 _LONGEST_SERVICE = 100
+_MOST_NAMED = 20
+"""Ranges of wrong lines in the sentence that says so."""
 
 type _Cells = dict[str, str]
 
 
 def read_rate_card(content: bytes) -> tuple[RateCardRow, ...]:
-    """The rows of a rate card. Raises ProblemError (`validation_failed`) that names every wrong line."""
+    """The rows of a rate card. Raises ProblemError (`validation_failed`), which says what is wrong where."""
     try:
         lines = list(tables.read_lines(tables.decoded(content, "The table")))
     except tables.TableError as error:
@@ -180,19 +182,29 @@ def _pointer(line: int, column: str | None = None) -> str:
 
 
 def _invalid(errors: Sequence[FieldError]) -> ProblemError:
-    """The problem, which names every wrong line, also where there are more errors than are shown."""
+    """The problem, which names wrong lines also where there are more errors than are shown."""
     lines = sorted({int(place.split("/")[2]) for each in errors if (place := each.pointer)})
     detail = "The rate card is not valid; see errors."
     if lines:
-        detail = f"Not valid: line{'s' if len(lines) > 1 else ''} {', '.join(_ranges(lines))}; see errors."
+        detail = f"Not valid: line{'s' if len(lines) > 1 else ''} {_named(lines)}; see errors."
     return ProblemError.of(Problem(code="validation_failed", detail=detail, errors=bounded(errors)))
 
 
-def _ranges(lines: Sequence[int]) -> Iterator[str]:
-    """Numbers in ascending order, those that follow each other as one: `2, 5 to 9`."""
+def _named(lines: Sequence[int]) -> str:
+    """Numbers in ascending order, those that follow each other as one: `2, 5 to 9 and 30 more`."""
+    ranges = list(_ranges(lines))
+    named = ", ".join(
+        str(first) if first == last else f"{first} to {last}" for first, last in ranges[:_MOST_NAMED]
+    )
+    more = sum(last - first + 1 for first, last in ranges[_MOST_NAMED:])
+    return f"{named} and {more} more" if more else named
+
+
+def _ranges(lines: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of the numbers that follow each other."""
     first = last = lines[0]
     for line in (*lines[1:], 0):
         if line != last + 1:
-            yield str(first) if first == last else f"{first} to {last}"
+            yield first, last
             first = line
         last = line

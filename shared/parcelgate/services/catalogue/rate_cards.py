@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.carriers.accounts import names_an_account
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.merchants.rate_cards import RateCard, RateCardRow
 from parcelgate.domain.problems import ProblemError
@@ -42,14 +43,25 @@ class RateCardKeeper(msgspec.Struct, frozen=True):
 
     def get(self, tenant: str, carrier: str, account: str) -> RateCard:
         """The rate card of an account. Raises ProblemError: `not_found`."""
+        _must_be_a_name(tenant, carrier, account)
         card = self.table.tenant(tenant).rate_cards.get(carrier, account)
         if card is None:
             raise ProblemError("not_found", "The account has no rate card.")
         return card
 
     def delete(self, tenant: str, carrier: str, account: str) -> None:
-        """Delete the rate card of an account, if there is one."""
+        """Delete the rate card of an account, if there is one.
+
+        Raises ProblemError: `not_found` for what can be no account.
+        """
+        _must_be_a_name(tenant, carrier, account)
         self.table.tenant(tenant).rate_cards.delete(carrier, account)
+
+
+def _must_be_a_name(tenant: str, carrier: str, account: str) -> None:
+    """Refuse what can be no account before it is part of a key, which has a bound."""
+    if not names_an_account(tenant, carrier, account):
+        raise ProblemError("not_found", "There is no such account.")
 
 
 def _must_need_one(carrier: str) -> None:

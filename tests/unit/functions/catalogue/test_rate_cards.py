@@ -160,6 +160,20 @@ def test_a_thousand_bad_lines_are_all_named_and_a_hundred_explained() -> None:
     assert "lines 2 to 1001;" in reply.json()["detail"]
 
 
+def test_the_detail_stays_short_however_many_lines_apart_are_bad() -> None:
+    lines = [f"S{place},AU,1 kg,{place if place % 2 else 'no'},AUD" for place in range(20_000)]
+    detail = put("\n".join([HEADING, *lines])[: 256 * 1024]).json()["detail"]
+    assert "lines 2, 4, 6, " in detail
+    assert ", 40 and 5" in detail
+    assert " more; see errors." in detail
+    assert len(detail) < 300
+
+    twenty = put("\n".join([HEADING, *lines[:40]])).json()["detail"]
+    assert ", 38, 40; see errors." in twenty
+    one_more = put("\n".join([HEADING, *lines[:41]])).json()["detail"]
+    assert ", 38, 40 and 1 more; see errors." in one_more
+
+
 @pytest.mark.parametrize(
     ("table", "errors"),
     [
@@ -213,6 +227,14 @@ def test_whom_a_card_can_be_for() -> None:
     assert put(TABLE, account="a b").code == "not_found"
     assert put(TABLE, carrier="trackingmore").code == "not_supported_by_carrier"
     assert put(TABLE, carrier="lso").code == "not_supported_by_carrier"
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+@pytest.mark.parametrize("account", ["a b", "x" * 65, "x" * 2100, "a#b", "-"])
+def test_what_can_be_no_account_has_no_card(method: str, account: str) -> None:
+    more: Any = {"body": TABLE, "headers": {"content-type": "text/csv"}} if method == "PUT" else {}
+    reply = send(method, account=account, **more)
+    assert (reply.status, reply.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
