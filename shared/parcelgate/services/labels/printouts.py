@@ -43,7 +43,7 @@ class LinkedPrintout(msgspec.Struct, frozen=True):
 
 
 class PrintoutDesk(msgspec.Struct, frozen=True, kw_only=True):
-    """Takes requests for printouts."""
+    """Takes requests for printouts. Each tenant is a group of its own, so that queueing is fair."""
 
     table: "Table"
     sqs: "SQSClient"
@@ -66,7 +66,9 @@ class PrintoutDesk(msgspec.Struct, frozen=True, kw_only=True):
             created_at=at,
             correlation_id=bound_correlation_id(),
         )
-        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=msgspec.json.encode(printout).decode())
+        self.sqs.send_message(
+            QueueUrl=self.queue_url, MessageBody=msgspec.json.encode(printout).decode(), MessageGroupId=tenant
+        )
         printouts.put(printout)
         return printout
 

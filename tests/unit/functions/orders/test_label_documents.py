@@ -22,7 +22,7 @@ from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.printing import PrintoutWorker
 from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
 from sandbox.parcels.labels import Label as SandboxLabel
-from tests.support.api import BUCKET, TENANT, Backend, Body, Context, Reply, call
+from tests.support.api import BUCKET, TENANT, Backend, Body, Context, Reply, call, messages
 from tests.support.clock import FakeClock
 from tests.support.orders import an_event, an_order
 from tests.support.printed import barcodes, image_label, jpg_label, pdf_label
@@ -287,6 +287,13 @@ def test_documents_of_tenants_are_apart(shop: Shop) -> None:
     assert f"/_documents/{STRANGER}/" in document["url"]
 
 
+def test_a_tenant_that_asks_for_much_lets_the_others_through(shop: Shop) -> None:
+    """The queue is fair between its groups: each tenant is one."""
+    shop.ask(shop.order(pdf_label("MINE-1")))
+    shop.ask(shop.order(pdf_label("THEIRS-1"), tenant=STRANGER), tenant=STRANGER)
+    assert [message.group_id for message in messages("prints")] == [TENANT, STRANGER]
+
+
 def test_a_link_ends_within_15_minutes_and_the_document_after_a_day(shop: Shop) -> None:
     document = shop.printed(shop.order(pdf_label("ONE-1")))
 
@@ -378,7 +385,7 @@ def test_a_worker_may_be_done_before_the_request_is(shop: Shop) -> None:
     sent: list[str] = []
 
     class Quick:
-        def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+        def send_message(self, *, QueueUrl: str, MessageBody: str, **_: Any) -> None:  # noqa: N803
             assert QueueUrl.startswith("http")
             sent.append(MessageBody)
             assert shop.work(messages=[MessageBody]) == []
