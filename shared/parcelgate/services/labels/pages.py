@@ -11,6 +11,10 @@ class UnreadableLabelError(Exception):
     """A label cannot be printed: it is damaged, encrypted, or of a kind that nobody can draw."""
 
 
+class OutOfTimeError(Exception):
+    """The time is over before all pages are made."""
+
+
 class Matrix(NamedTuple):
     """A transformation as PDF writes it (ISO 32000-1, 8.3.3): x' = ax + cy + e, y' = bx + dy + f."""
 

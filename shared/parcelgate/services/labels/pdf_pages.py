@@ -74,10 +74,10 @@ _HIDDEN, _PRINTED = 2, 4
 """Flags of an annotation (ISO 32000-1, table 165)."""
 
 
-def pdf_pages(content: bytes, file: PdfFile) -> list[Page]:
-    """The pages of a PDF, written into `file`. Raises UnreadableLabelError."""
+def pdf_pages(content: bytes, file: PdfFile) -> Iterator[Page]:
+    """The pages of a PDF, each written into `file` when it is asked for. Raises UnreadableLabelError."""
     try:
-        return list(_pages(content, file))
+        yield from _pages(content, file)
     except UnreadableLabelError:
         raise
     except Exception as error:

@@ -16,7 +16,7 @@ from parcelgate.domain.orders import LabelDocument, LabelStatus, Order, OrderSta
 from parcelgate.domain.printouts import Failure, MissingLabel, Printout, PrintoutStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys
 from parcelgate.observability.metrics import count
-from parcelgate.services.labels.pages import UnreadableLabelError
+from parcelgate.services.labels.pages import OutOfTimeError, UnreadableLabelError
 from parcelgate.services.labels.printouts import FOLDER, LONGEST, TOOK_TOO_LONG
 from parcelgate.services.labels.sheets import Sheets
 
@@ -81,7 +81,10 @@ class PrintoutWorker(msgspec.Struct, frozen=True, kw_only=True):
             if sheets.size > MOST_BYTES:
                 return printout.failed(_TOO_LARGE)
             if order is not None and code is None:
-                code = self._print(order, sheets)
+                try:
+                    code = self._print(order, sheets, deadline)
+                except OutOfTimeError:
+                    return printout.failed(TOOK_TOO_LONG)
             if code is not None:
                 missing.append(MissingLabel(order_id, code))
         pages = sheets.finish()
@@ -106,12 +109,12 @@ class PrintoutWorker(msgspec.Struct, frozen=True, kw_only=True):
                 yield order_id, order, "repeated" if order_id in seen else _obstacle(order)
                 seen.add(order_id)
 
-    def _print(self, order: Order, sheets: Sheets) -> str | None:
-        """Put an order's label on paper; why it is not there."""
+    def _print(self, order: Order, sheets: Sheets, deadline: Deadline) -> str | None:
+        """Put an order's label on paper; why it is not there. Raises OutOfTimeError."""
         label = order.label
         stored = (label.document,) if label.document is not None else label.parcels
         try:
-            sheets.add([self._content(document) for document in stored], label.size)
+            sheets.add([self._content(document) for document in stored], label.size, deadline)
         except UnreadableLabelError as error:
             log.warning("a label cannot be printed", extra={"order_id": order.id, "error": str(error)})
             return "label_unreadable"

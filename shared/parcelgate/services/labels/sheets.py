@@ -4,13 +4,14 @@
 right and then down, each upright and whole in the middle of its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from parcelgate.carriers.toolkit.documents import document_format
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.printouts import PLACES, Layout
 from parcelgate.services.labels.images import image_page
-from parcelgate.services.labels.pages import Page, UnreadableLabelError, moved, scaled
+from parcelgate.services.labels.pages import OutOfTimeError, Page, UnreadableLabelError, moved, scaled
 from parcelgate.services.labels.pdf_file import PdfFile, reals
 from parcelgate.services.labels.pdf_pages import pdf_pages
 
@@ -40,15 +41,21 @@ class Sheets:
         """How many bytes the PDF has so far."""
         return self._file.size
 
-    def add(self, documents: Sequence[bytes], size: str) -> None:
+    def add(self, documents: Sequence[bytes], size: str, deadline: Deadline | None = None) -> None:
         """Put the documents of one order on paper; images as large as a label of `size`.
 
-        Raises UnreadableLabelError; nothing of the order is on any sheet then.
+        Raises UnreadableLabelError, and OutOfTimeError where `deadline` passes between two pages; nothing of
+        the order is on any sheet then.
         """
         mark = self._file.mark()
+        pages = []
         try:
-            pages = [page for document in documents for page in self._pages(document, size)]
-        except UnreadableLabelError:
+            for document in documents:
+                for page in self._pages(document, size):
+                    if deadline is not None and deadline.passed:
+                        raise OutOfTimeError
+                    pages.append(page)
+        except (UnreadableLabelError, OutOfTimeError):
             self._file.go_back(mark)
             raise
         for page in pages:
@@ -66,13 +73,14 @@ class Sheets:
         self._file.finish()
         return self._file.pages
 
-    def _pages(self, document: bytes, size: str) -> list[Page]:
+    def _pages(self, document: bytes, size: str) -> Iterator[Page]:
         match document_format(document):
             case "pdf":
-                return pdf_pages(document, self._file)
+                yield from pdf_pages(document, self._file)
             case "jpg" | "png":
-                return [image_page(document, size, self._file)]
-        raise UnreadableLabelError("no document that can be printed here")
+                yield image_page(document, size, self._file)
+            case _:
+                raise UnreadableLabelError("no document that can be printed here")
 
     def _draw_alone(self, page: Page) -> None:
         scale = min(1.0, _LARGEST / page.width, _LARGEST / page.height)

@@ -338,6 +338,22 @@ def test_work_that_exceeds_the_functions_time_has_failed_with_its_reason(shop: S
     assert shop.read(document_id)["failure"]["code"] == "took_too_long"
 
 
+@pytest.mark.parametrize("make", [pdf_label, image_label])
+def test_the_functions_time_is_looked_at_for_each_page(shop: Shop, make: Callable[[str], bytes]) -> None:
+    class Slow(Invocation):
+        def get_remaining_time_in_millis(self) -> int:
+            self.left -= 20_000
+            return self.left
+
+    document_id = shop.ask(shop.order(*(make(f"PAGE-{n}") for n in range(9)))).json()["id"]
+    invocation = Slow()
+
+    assert shop.work(invocation) == []
+
+    assert shop.read(document_id)["failure"]["code"] == "took_too_long"
+    assert invocation.left >= 0, "nothing is begun that nobody waits for"
+
+
 def test_a_document_that_would_be_too_large_has_failed_with_its_reason(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
