@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented, log, safe_error_fields
 from parcelgate.runtime import runtime
+from parcelgate.services.labels.memory import limit_memory
 from parcelgate.services.labels.printing import PrintoutWorker
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -18,6 +19,7 @@ _SAVE_SECONDS = 20.0
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Make the document that a message asks for; one that made trouble comes again."""
+    limit_memory()
     worker: PrintoutWorker = runtime.printout_worker
     deadline = Deadline.of(context).minus(_SAVE_SECONDS)
 

@@ -59,6 +59,9 @@ def joined(files: list[LabelFile]) -> bytes | None:
     # Only this place needs the library, and only for several parcels.
     from pypdf import PdfWriter
 
+    from parcelgate.services.labels.memory import limit_memory
+
+    limit_memory()
     out = io.BytesIO()
     try:
         with PdfWriter() as writer:

@@ -28,6 +28,11 @@ MOST_PAGES = 200
 """Of one document: four for each parcel of the largest order."""
 _MOST_OBJECTS = 20_000
 _MOST_CONTENT = 64 * 1024 * 1024
+"""Bytes that one page draws, decoded. Carriers' labels have at most 3 MB a page."""
+_MOST_DECODED = 192 * 1024 * 1024
+"""The same of all pages together."""
+_MOST_COPIED = 64 * 1024 * 1024
+"""Bytes of streams that are taken from one document, which itself has at most 10 MB."""
 _DEEPEST = 60
 _TAIL = 2048
 """Within so many bytes of its end a file that was not cut off says that it ends; the standard has 1024."""
@@ -88,16 +93,17 @@ def pdf_pages(content: bytes, file: PdfFile) -> Iterator[Page]:
 def _pages(content: bytes, file: PdfFile) -> Iterator[Page]:
     if b"%%EOF" not in content[-_TAIL:]:
         raise UnreadableLabelError("cut off")
-    reader = PdfReader(io.BytesIO(content))
-    if reader.is_encrypted:
-        raise UnreadableLabelError("encrypted")
-    if not 0 < len(reader.pages) <= MOST_PAGES:
-        raise UnreadableLabelError("no pages, or too many")
-    if _has_hidden_layers(reader):
-        raise UnreadableLabelError("layers that are switched off")
-    copy = _Copy(file)
-    for page in reader.pages:
-        yield _page(page, copy)
+    # At its end it lets go of all that it has read, which leads round in circles.
+    with PdfReader(io.BytesIO(content)) as reader:
+        if reader.is_encrypted:
+            raise UnreadableLabelError("encrypted")
+        if not 0 < len(reader.pages) <= MOST_PAGES:
+            raise UnreadableLabelError("no pages, or too many")
+        if _has_hidden_layers(reader):
+            raise UnreadableLabelError("layers that are switched off")
+        copy = _Copy(file)
+        for page in reader.pages:
+            yield _page(page, copy)
 
 
 def _page(page: DictionaryObject, copy: "_Copy") -> Page:
@@ -165,29 +171,19 @@ def _contents(page: DictionaryObject, copy: "_Copy") -> tuple[bytes, bytes]:
     contents = _at(page, "/Contents")
     if isinstance(contents, StreamObject):
         # Decoded although it is copied as it is: what cannot be decoded would be a page without its label.
-        _decoded(contents)
-        return copy.encoding(contents), contents._data
+        copy.decoded(contents, _MOST_CONTENT)
+        return copy.encoding(contents), copy.taken(contents._data)
     if not isinstance(contents, ArrayObject):
         raise UnreadableLabelError("a page without its contents")
-    parts, size = [], 0
+    parts, left = [], _MOST_CONTENT
     for each in contents:
         part = each.get_object()
         if not isinstance(part, StreamObject):
             raise UnreadableLabelError("a page without its contents")
-        parts.append(_decoded(part))
-        size += len(parts[-1])
-        if size > _MOST_CONTENT:
-            raise UnreadableLabelError("too much to draw")
+        parts.append(copy.decoded(part, left))
+        left -= len(parts[-1])
     # A token never runs on from one stream into the next (ISO 32000-1, 7.8.2).
-    return b" /Filter /FlateDecode", zlib.compress(b"\n".join(parts))
-
-
-def _decoded(part: StreamObject) -> bytes:
-    _refuse_outside(part)
-    data = part.get_data()
-    if len(part._data) and not data:
-        raise UnreadableLabelError("contents that cannot be decoded")
-    return data
+    return b" /Filter /FlateDecode", copy.taken(zlib.compress(b"\n".join(parts)))
 
 
 def _stamps(page: DictionaryObject, copy: "_Copy") -> Iterator[tuple[int, Matrix]]:
@@ -266,6 +262,7 @@ class _Copy:
         self._open: dict[tuple[int, int], int | None] = {}
         """What is being written: its number, where something in it leads back to it."""
         self._left = _MOST_OBJECTS
+        self._to_decode, self._to_copy = _MOST_DECODED, _MOST_COPIED
         self._depth = 0
         self._resources: tuple[tuple[int, int], Any] | None = None
 
@@ -299,6 +296,25 @@ class _Copy:
         finally:
             self._depth -= 1
 
+    def decoded(self, part: StreamObject, most: int) -> bytes:
+        """What a stream draws, of at most so many bytes."""
+        _refuse_outside(part)
+        data = part.get_data()
+        part.decoded_self = None  # or pypdf keeps it
+        if len(part._data) and not data:
+            raise UnreadableLabelError("contents that cannot be decoded")
+        self._to_decode -= len(data)
+        if len(data) > most or self._to_decode < 0:
+            raise UnreadableLabelError("too much to draw")
+        return data
+
+    def taken(self, data: bytes) -> bytes:
+        """The data of a stream, which are counted each time they are copied."""
+        self._to_copy -= len(data)
+        if self._to_copy < 0:
+            raise UnreadableLabelError("too much to draw")
+        return data
+
     def form(self, look: StreamObject) -> int:
         """A form XObject that is not reached through resources."""
         return self.file.add(self._stream(look))
@@ -330,7 +346,7 @@ class _Copy:
         entries = self._entries(thing, but=_LEFT_BEHIND | {"/Length"})
         if kind == "/Form" and "/Resources" not in thing and self._resources is not None:
             entries += b" /Resources " + self._numbered(*self._resources)
-        return stream(entries, thing._data)
+        return stream(entries, self.taken(thing._data))
 
     def _dictionary(self, thing: DictionaryObject) -> bytes:
         if _at(thing, "/Type") in _NO_DRAWING or _at(thing, "/S") in _ACTIONS:

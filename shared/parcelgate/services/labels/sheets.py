@@ -55,6 +55,9 @@ class Sheets:
                     if deadline is not None and deadline.passed:
                         raise OutOfTimeError
                     pages.append(page)
+        except MemoryError as error:
+            self._file.go_back(mark)
+            raise UnreadableLabelError(type(error).__name__) from error
         except (UnreadableLabelError, OutOfTimeError):
             self._file.go_back(mark)
             raise
