@@ -161,7 +161,7 @@ def garbage(number: int, lme: str, trackingmore: str, at: datetime) -> tuple[Pus
         (Push(lme, b"[%d]" % number), "not an object"),
         (Push(lme, b'{"data": "%d"}' % number), "cannot be read"),
         (Push(lme, sealed([number])), "cannot be read"),
-        (Push(lme, sealed({"hello": number})), "cannot be read"),
+        (Push(lme, sealed({"hello": number})), "its content cannot be read"),
         (Push(lme, json.dumps({"data": noise(number)}).encode()), "cannot be read"),
         (Push(lme, json.dumps(stranger).encode()), "no such parcel"),
         (known(lme, stranger, at), "no such parcel"),

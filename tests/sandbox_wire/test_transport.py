@@ -135,7 +135,7 @@ def test_nobody_listening_means_nothing_was_sent() -> None:
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
-    with pytest.raises(TransientError, match="before anything was sent"):
+    with pytest.raises(TransientError, match="before the first byte was written"):
         HttpTransport().send(request(f"http://127.0.0.1:{port}"))
 
 
@@ -144,14 +144,14 @@ def test_nobody_listening_means_nothing_was_sent() -> None:
     ["http://no-such-host.invalid/", "ftp://127.0.0.1/", "http://[bad/", "no url", f"http://{'x' * 70}/"],
 )
 def test_an_address_that_leads_nowhere_means_nothing_was_sent(url: str) -> None:
-    with pytest.raises(TransientError, match="before anything was sent"):
+    with pytest.raises(TransientError, match="before the first byte was written"):
         HttpTransport().send(request(url))
 
 
 def test_a_tls_handshake_that_fails_means_nothing_was_sent() -> None:
     with (
         server(answers(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as (url, _),
-        pytest.raises(TransientError, match="before anything was sent"),
+        pytest.raises(TransientError, match="before the first byte was written"),
     ):
         HttpTransport().send(request(url.replace("http", "https")))
 
