@@ -190,7 +190,7 @@ def test_errors_of_the_server_are_answers() -> None:
 
 def test_without_time_left_nothing_is_sent() -> None:
     with server(answers(OK)) as (url, seen):
-        with pytest.raises(TransientError, match="no time left"):
+        with pytest.raises(TransientError, match="not enough time is left"):
             HttpTransport(Deadline(lambda: 0)).send(request(url))
         assert seen == []
 
