@@ -217,8 +217,53 @@ ASKED_BY_LAMBDA = {
     "sqs:ReceiveMessage",
 }
 """What the service does in a function's name to bring it its messages."""
-NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {}
-"""Why a permission stays though no test uses it: function, thing, action."""
+_TOKEN = (
+    "Whoever calls a carrier renews its token when it is due and keeps it encrypted. In process a test has a "
+    "valid token at hand; on the stack it depends on who comes first."
+)
+_ACCOUNT = "In process these tests hand the accounts in. On the stack each call reads the secret."
+_CLAIM = (
+    "An idempotency key or a claim of the carrier's rate is taken and let go in the frame, for each function."
+)
+_HELD_BELOW = "The part below is tested by itself, with its own table or queue."
+
+
+def _excused(reason: str, functions: str, *what: tuple[str, str]) -> dict[tuple[str, str, str], str]:
+    return {(name, thing, action): reason for name in functions.split() for thing, action in what}
+
+
+_DECRYPT, _ENCRYPT = ("key", "kms:Decrypt"), ("key", "kms:Encrypt")
+_WORKFLOW = "check_order fetch_label compensate_order poll_trackings poll_nudged"
+NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {
+    **_excused(
+        _TOKEN,
+        f"get_label cancel_order change_order close_manifest validate_address list_services label_order "
+        f"retry_order {_WORKFLOW}",
+        _DECRYPT,
+        _ENCRYPT,
+    ),
+    **_excused(_TOKEN, "quote_rates check_accounts submit_order", _DECRYPT),
+    **_excused(_ACCOUNT, f"submit_order {_WORKFLOW}", ("accounts", "secretsmanager:GetSecretValue")),
+    **_excused(
+        _CLAIM,
+        "create_batch serve_label_documents check_accounts validate_address ask_aggregator poll_trackings",
+        ("table", "dynamodb:DeleteItem"),
+    ),
+    **_excused(_CLAIM, "serve_label_documents manage_endpoints", ("table", "dynamodb:UpdateItem")),
+    **_excused(
+        _TOKEN,
+        "list_services poll_trackings poll_nudged",
+        ("table", "dynamodb:GetItem"),
+        ("table", "dynamodb:PutItem"),
+    ),
+    **_excused(_HELD_BELOW, "work_batch", ("retry queue", "sqs:SendMessage")),
+    **_excused(_HELD_BELOW, "read_events", ("events table by_tracking_type", "dynamodb:Query")),
+    **_excused(_HELD_BELOW, "deliver_event", _DECRYPT),
+    **_excused(_HELD_BELOW, "close_order_flow", ("order flow dead letters", "sqs:SendMessage")),
+    **_excused(_HELD_BELOW, "route_changes", ("changes dead letters", "sqs:SendMessage")),
+    **_excused(_HELD_BELOW, "poll_nudged", ("nudge queue", "sqs:ChangeMessageVisibility")),
+}
+"""Why a permission stays though no test in process uses it: function, thing, action."""
 
 
 def differences(calls: Mapping[str, set[tuple[str, str]]]) -> list[str]:
