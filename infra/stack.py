@@ -12,7 +12,6 @@ from infra.constructs.functions import LambdaFunctions
 from infra.constructs.queue_worker import QueuePolicy
 from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
-from infra.parts.dead_letters import DeadLetters
 from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
@@ -26,6 +25,7 @@ from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings
 from infra.watching.alarms import Alarms
 from infra.watching.dashboards import Dashboards
+from infra.watching.dead_letters import DeadLetters
 from parcelgate.carriers import registry
 from parcelgate.http.routes import ROUTES
 

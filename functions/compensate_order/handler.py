@@ -5,8 +5,8 @@ from typing import Any
 from parcelgate.domain.deadline import Deadline, Invocation
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.orders import workflow
-from parcelgate.services.orders.workflow import TaskInput
+from parcelgate.services.orders.order_flow import workflow
+from parcelgate.services.orders.order_flow.workflow import TaskInput
 
 
 @instrumented(expected=workflow.EXPECTED)

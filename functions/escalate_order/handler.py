@@ -4,7 +4,7 @@ from typing import Any
 
 from parcelgate.observability.logs import instrumented
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.workflow import TaskInput
+from parcelgate.services.orders.order_flow.workflow import TaskInput
 
 
 @instrumented()

@@ -3,7 +3,7 @@
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.accept import document_wanted
+from parcelgate.http.requests.formats.accept import document_wanted
 from parcelgate.http.resources.labels import LabelResource, ParcelLabelResource, PendingLabel
 from parcelgate.runtime import runtime
 from parcelgate.services.labels.links import LinkedLabel

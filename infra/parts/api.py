@@ -13,7 +13,6 @@ from constructs import Construct
 from infra.constructs.access import Access, acknowledge, allow
 from infra.constructs.functions import LambdaFunctions
 from infra.parts.batches import Batches
-from infra.parts.dead_letters import DeadLetters
 from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
 from infra.parts.labels import Labels, PrintQueue
@@ -21,6 +20,7 @@ from infra.parts.retries import RetryQueues
 from infra.parts.store import EVENT_LISTS, LISTS
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
+from infra.watching.dead_letters import DeadLetters
 from parcelgate.http.routes import Route, function_of
 
 _ACCESS_LOG = {

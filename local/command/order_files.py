@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from parcelgate.http.requests import tables
+from parcelgate.http.requests.formats import tables
 from parcelgate.http.requests.orders import OrderInput
 
 type Entry = Any

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.change import OrderChanger, OrderHolder
     from parcelgate.services.orders.create import Intake
     from parcelgate.services.orders.manifests import ManifestMaker
+    from parcelgate.services.orders.order_flow.workflow import OrderFlow
     from parcelgate.services.orders.reader import OrderReader
     from parcelgate.services.orders.retries import Retrier
     from parcelgate.services.orders.retry_queues import RetryQueues
     from parcelgate.services.orders.returns import OrderReturner
     from parcelgate.services.orders.submission import OrderSubmitter
-    from parcelgate.services.orders.workflow import OrderFlow
     from parcelgate.services.trackings.polls import Polls
     from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
     from parcelgate.services.trackings.timeline import Timelines
@@ -206,7 +206,7 @@ class Runtime:
     @cached_property
     def order_flow(self) -> "OrderFlow":
         """The states of the order workflow."""
-        from parcelgate.services.orders.workflow import OrderFlow
+        from parcelgate.services.orders.order_flow.workflow import OrderFlow
 
         return OrderFlow(
             submitter=self.order_submitter,

@@ -83,7 +83,7 @@ GUARDS = (
     Guard(
         3,
         "a refund is tried until its own deadline",
-        f"{S}/services/orders/workflow.py",
+        f"{S}/services/orders/order_flow/workflow.py",
         "if since is None or self.clock() < since + settings.refund_deadline:",
         "if since is None:",
         ("tests/faults/test_flow.py",),

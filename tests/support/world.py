@@ -43,7 +43,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.http.requests.batches import read_batch
-from parcelgate.http.requests.reading import read_json
+from parcelgate.http.requests.formats.reading import read_json
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.orders.submission import OrderSubmitter

@@ -27,7 +27,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, ProblemError, invalid
 from parcelgate.http.answers import Answer, Site
 from parcelgate.http.problems import problem_answer
-from parcelgate.http.requests.reading import (
+from parcelgate.http.requests.formats.reading import (
     CSV,
     JSON,
     MERGE_PATCH,

@@ -25,9 +25,9 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import CODES, FieldError, Problem
 from parcelgate.http.answers import Site, encode
 from parcelgate.http.problems import MEDIA_TYPE, ProblemResource, problem_resource
+from parcelgate.http.requests.formats.reading import JSON, MERGE_PATCH
 from parcelgate.http.requests.orders import Input, read_order
 from parcelgate.http.requests.queries import PARAMETERS
-from parcelgate.http.requests.reading import JSON, MERGE_PATCH
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.http.routes import MOST_PARCELS, ROUTES, Response, Route
 

@@ -3,7 +3,7 @@
 import pytest
 
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.requests.accept import document_wanted
+from parcelgate.http.requests.formats.accept import document_wanted
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from parcelgate.carriers.ubi.wire import EXTEND, ITEM, PARCEL, RETURN, SHARED, R
 from parcelgate.domain.measures import LengthUnit, Money, WeightUnit
 from parcelgate.domain.orders import Order
 from parcelgate.http.openapi import document, example, sample
+from parcelgate.http.requests.formats.reading import read_json
 from parcelgate.http.requests.orders import OrderInput, read_order
-from parcelgate.http.requests.reading import read_json
 from parcelgate.http.routes import ROUTES, Route
 from parcelgate.services.orders.create import Draft
 from tests.support.api import a_box, order_body

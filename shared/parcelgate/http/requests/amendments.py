@@ -8,8 +8,8 @@ from typing import Any
 from parcelgate.domain.orders import Order
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Site, encode
+from parcelgate.http.requests.formats.reading import pointer
 from parcelgate.http.requests.orders import OrderInput, ParcelInput, customs_of_items, read_order
-from parcelgate.http.requests.reading import pointer
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.services.orders.change import Amendment
 from parcelgate.services.orders.create import Draft

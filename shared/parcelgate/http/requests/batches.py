@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from parcelgate.domain.batches import MOST_ORDERS, BatchLine
 from parcelgate.domain.problems import FieldError, invalid
-from parcelgate.http.requests.reading import is_absent, lower, pointer, read_json
+from parcelgate.http.requests.formats.reading import is_absent, lower, pointer, read_json
 
 _LONGEST_REFERENCE = 80
 _LONGEST_ACCOUNT = 64

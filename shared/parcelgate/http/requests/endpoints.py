@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, Field
 from parcelgate.domain.merchants.endpoint_urls import LONGEST_URL, wrong_url
 from parcelgate.domain.merchants.endpoints import MOST_FILTERS, unknown_filters
 from parcelgate.domain.problems import FieldError, invalid
-from parcelgate.http.requests import reading
+from parcelgate.http.requests.formats import reading
+from parcelgate.http.requests.formats.reading import is_absent
 from parcelgate.http.requests.orders import Input, Short, checked
-from parcelgate.http.requests.reading import is_absent
 
 _Url = Annotated[
     str,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from parcelgate.domain.batches import MOST_ORDERS
 from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError, Notice, invalid
+from parcelgate.http.requests.formats.reading import WrongValueError, is_absent, lower
 from parcelgate.http.requests.orders import (
     Account,
     CarrierCode,
@@ -23,7 +24,6 @@ from parcelgate.http.requests.orders import (
     read,
     read_order,
 )
-from parcelgate.http.requests.reading import WrongValueError, is_absent, lower
 from parcelgate.services.catalogue.rates import RateQuestion
 from parcelgate.services.orders.manifests import ManifestRequest
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from parcelgate.domain.printouts import MOST_ORDERS, PLACES, Layout, PrintRequest
+from parcelgate.http.requests.formats.reading import WrongValueError, line, whole
 from parcelgate.http.requests.orders import Input, read
-from parcelgate.http.requests.reading import WrongValueError, line, whole
 
 _LONGEST_ID = 80
 

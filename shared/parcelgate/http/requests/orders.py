@@ -45,8 +45,8 @@ from parcelgate.domain import currencies, orders
 from parcelgate.domain.measures import Dimensions, LengthUnit, Money, Weight, WeightUnit
 from parcelgate.domain.places import addresses, countries
 from parcelgate.domain.problems import FieldError, Notice, invalid
-from parcelgate.http.requests import reading
-from parcelgate.http.requests.reading import WrongValueError, at_pointer, is_absent, pointer
+from parcelgate.http.requests.formats import reading
+from parcelgate.http.requests.formats.reading import WrongValueError, at_pointer, is_absent, pointer
 from parcelgate.services.orders.create import Draft
 
 _QUANTITY = re.compile(r"(?P<number>\d+([.,]\d+)?)\s*(?P<unit>[A-Za-z]+)", re.ASCII)

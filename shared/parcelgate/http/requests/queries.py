@@ -11,7 +11,14 @@ from parcelgate.domain.merchants.events import EventType
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.http.requests.reading import WrongValueError, is_absent, lower, pointer, time, tracking_number
+from parcelgate.http.requests.formats.reading import (
+    WrongValueError,
+    is_absent,
+    lower,
+    pointer,
+    time,
+    tracking_number,
+)
 from parcelgate.services.events.reader import EventFilter
 from parcelgate.services.orders.reader import OrderFilter
 from parcelgate.services.trackings.tracking_reader import TrackingFilter

@@ -23,8 +23,8 @@ from parcelgate.domain import currencies
 from parcelgate.domain.measures import Money, Weight, WeightUnit
 from parcelgate.domain.merchants.rate_cards import ANY, MOST_ROWS, RateCardRow
 from parcelgate.domain.problems import FieldError, Problem, ProblemError, bounded
-from parcelgate.http.requests import reading, tables
-from parcelgate.http.requests.reading import WrongValueError
+from parcelgate.http.requests.formats import reading, tables
+from parcelgate.http.requests.formats.reading import WrongValueError
 
 COLUMNS = ("service", "destination_country", "weight_up_to", "price", "currency")
 _ALSO = {"country": "destination_country", "destination": "destination_country", "weight": "weight_up_to"}

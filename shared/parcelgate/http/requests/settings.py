@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from parcelgate.domain.merchants.tenant_settings import Brand, TenantSettings, TrackingPage
+from parcelgate.http.requests.formats.reading import WrongValueError, line
 from parcelgate.http.requests.orders import Input, read
-from parcelgate.http.requests.reading import WrongValueError, line
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII | re.IGNORECASE)
 _NOT_IN_ADDRESSES = re.compile(r"[\s\"'<>\\^`{|}]|[^\x21-\x7e]")

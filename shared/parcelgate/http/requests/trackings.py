@@ -22,7 +22,8 @@ from pydantic import (
 from parcelgate.carriers.results import Area, Following, Route, Waybill
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.domain.trackings import Customer, Tracking
-from parcelgate.http.requests import reading
+from parcelgate.http.requests.formats import reading
+from parcelgate.http.requests.formats.reading import WrongValueError, is_absent, pointer
 from parcelgate.http.requests.orders import (
     Account,
     Country,
@@ -37,7 +38,6 @@ from parcelgate.http.requests.orders import (
     Time,
     checked,
 )
-from parcelgate.http.requests.reading import WrongValueError, is_absent, pointer
 from parcelgate.http.routes import MOST_PARCELS
 from parcelgate.services.trackings.subscriptions import Change, Subscription
 

@@ -30,7 +30,8 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import transitions, workflow
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.order_flow import workflow
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings

@@ -17,7 +17,8 @@ from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus, Wait
 from parcelgate.domain.problems import FieldError, ProblemError, bounded, invalid
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
-from parcelgate.services.orders import transitions, workflow
+from parcelgate.services.orders import transitions
+from parcelgate.services.orders.order_flow import workflow
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ReferenceTakenError
 

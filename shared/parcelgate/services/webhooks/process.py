@@ -243,7 +243,7 @@ class WebhookProcessor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the order's workflow was waiting for this."""
         from botocore.exceptions import ClientError
 
-        from parcelgate.services.orders.task_tokens import is_gone
+        from parcelgate.services.orders.order_flow.task_tokens import is_gone
 
         if order.submission.task_token is None:
             return False

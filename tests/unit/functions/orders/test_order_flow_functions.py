@@ -12,7 +12,7 @@ import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.observability.logs import log
-from parcelgate.services.orders.workflow import DeadlinePassed, OrderPending
+from parcelgate.services.orders.order_flow.workflow import DeadlinePassed, OrderPending
 from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order

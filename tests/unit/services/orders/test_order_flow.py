@@ -12,7 +12,12 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, Sub
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
 from parcelgate.services.labels import fetch
-from parcelgate.services.orders.workflow import LabelPending, OrderPending, RefundPending, TaskInput
+from parcelgate.services.orders.order_flow.workflow import (
+    LabelPending,
+    OrderPending,
+    RefundPending,
+    TaskInput,
+)
 from tests.support.fake_carriers import Behaviour
 from tests.support.faults import fails_with
 from tests.support.orders import an_event, an_order

@@ -20,14 +20,14 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.submission import NotSettledError
-from parcelgate.services.orders.workflow import (
+from parcelgate.services.orders.order_flow.workflow import (
     DeadlinePassed,
     NotSubmitted,
     OrderFailed,
     OrderPending,
     TaskInput,
 )
+from parcelgate.services.orders.submission import NotSettledError
 from tests.support.fake_carriers import Behaviour
 from tests.support.orders import an_event, an_order
 from tests.support.world import World

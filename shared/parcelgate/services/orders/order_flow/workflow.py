@@ -48,6 +48,7 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import problems, transitions
+from parcelgate.services.orders.order_flow.task_tokens import is_gone
 from parcelgate.services.orders.submission import (
     AWS_TROUBLE,
     Callback,
@@ -57,7 +58,6 @@ from parcelgate.services.orders.submission import (
     OrderSubmitter,
     name_of,
 )
-from parcelgate.services.orders.task_tokens import is_gone
 from parcelgate.services.orders.transitions import OPEN, RETRY_LIFE
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings

@@ -1,0 +1,1 @@
+"""How texts, numbers, tables and headers of a request are read."""

@@ -1,0 +1,1 @@
+"""The steps of the workflow of a carrier that confirms later."""
