@@ -110,6 +110,7 @@ def add_api_functions(
             base.store.key_access(),
             deliveries.send_access(),
             deliveries.anywhere(),
+            base.bus_access(),
         ],
         "describe_service": [base.store.circuits_access()],
         "ingest_webhook": [changes, accounts],

@@ -36,6 +36,7 @@ class Deliveries(Construct):
             access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), **plan),
             self.send_access(),
             self.anywhere(),
+            base.bus_access(),
             base.store.events_access("GetItem", "PutItem", "UpdateItem", "Query"),
             base.store.key_access("Decrypt"),
         )

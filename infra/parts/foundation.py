@@ -46,6 +46,12 @@ class Foundation:
             DEADLINE_MARGIN=str(settings.deadline_margin),
         )
 
+    def bus_access(self) -> Access:
+        """Permission to announce events on the bus, by its fixed name: whoever announces comes before it."""
+        name = self.settings.name("events")
+        arn = account_arn(self.functions, "events", f"event-bus/{name}")
+        return access(allow("events:PutEvents", on=arn), EVENT_BUS=name)
+
     def order_flow_arn(self) -> str:
         """The order flow's ARN by its fixed name: its own functions must know it before it exists."""
         return account_arn(self.functions, "states", f"stateMachine:{self.settings.name('order-flow')}")

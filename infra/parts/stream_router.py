@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
-from infra.constructs.access import access, allow, allow_batches
+from infra.constructs.access import access, allow_batches
 from infra.constructs.queue_worker import DeadLetterQueue
 from infra.parts.deliveries import Deliveries
 from infra.parts.foundation import Foundation
@@ -71,7 +71,7 @@ class StreamRouter(Construct):
             access(PUBLIC_URL=public_url),
             inbox.send_access(),
             label_queue.send_access(),
-            access(allow("events:PutEvents", on=self.bus.event_bus_arn), EVENT_BUS=self.bus.event_bus_name),
+            base.bus_access(),
             access(
                 allow_batches(self.dead_letters.queue_arn, settings=settings),
                 CHANGES_DEAD_LETTER_URL=self.dead_letters.queue_url,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
     from parcelgate.services.endpoints.keeper import EndpointKeeper, EndpointRendering
     from parcelgate.services.endpoints.secrets import SecretBox
+    from parcelgate.services.event_bus import EventBus
     from parcelgate.services.events.announcer import Rendering
     from parcelgate.services.events.reader import EventReader
     from parcelgate.services.events.stream_router import StreamRouter
@@ -416,6 +417,13 @@ class Runtime:
         return DeliveryQueue(sqs=client("sqs"), url=self.settings.delivery_queue_url)
 
     @cached_property
+    def event_bus(self) -> "EventBus":
+        """The bus on which every event is announced."""
+        from parcelgate.services.event_bus import EventBus
+
+        return EventBus(client=client("events"), name=self.settings.event_bus)
+
+    @cached_property
     def fan_out(self) -> "EventFanOut":
         """Makes the deliveries of events."""
         from parcelgate.services.endpoints.fan_out import EventFanOut
@@ -435,7 +443,10 @@ class Runtime:
         from parcelgate.services.endpoints.keeper import EndpointKeeper
 
         return EndpointKeeper(
-            events=self.events_table, box=self.secret_box, queue=lambda: self.delivery_queue
+            events=self.events_table,
+            box=self.secret_box,
+            queue=lambda: self.delivery_queue,
+            bus=lambda: self.event_bus,
         )
 
     def event_deliverer(self, rendering: "EndpointRendering") -> "EventDeliverer":
@@ -447,6 +458,7 @@ class Runtime:
             sqs=client("sqs"),
             box=self.secret_box,
             fan_out=self.fan_out,
+            bus=self.event_bus,
             caller=self.endpoint_caller,
             settings=self.settings,
             rendering=rendering,
@@ -489,8 +501,7 @@ class Runtime:
         announcer = Announcer(
             table=self.table,
             events=self.events_table,
-            bus=client("events"),
-            settings=self.settings,
+            bus=self.event_bus,
             rendering=rendering,
             fan_out=self.fan_out,
         )

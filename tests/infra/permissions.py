@@ -130,11 +130,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "events table by_time": {"dynamodb:Query"},
         "key": {"kms:Encrypt", "kms:Decrypt"},
         "delivery queue": SEND,
+        "event bus": {"events:PutEvents"},
     },
     "deliver_event": {
         "events table": CHANGE | {"dynamodb:Query"},
         "key": {"kms:Decrypt"},
         "delivery queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
+        "event bus": {"events:PutEvents"},
     },
     "describe_service": {"table": {"dynamodb:Query"}},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},

@@ -27,7 +27,6 @@ def names(aws: Template) -> dict[str, str]:
     things = {
         "DynamoDB::Table": {"table": "StoreTable", "events table": "StoreEvents"},
         "KMS::Key": {"key": "Store"},
-        "Events::EventBus": {"event bus": "Events"},
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",
             "label queue": "LabelQueueLabelsQueue",
@@ -70,6 +69,7 @@ def names(aws: Template) -> dict[str, str]:
         f"arn:<AWS::Partition>:states:{account}:stateMachine:parcelgate-production-order-flow": "order flow",
         f"arn:<AWS::Partition>:states:{account}:execution:parcelgate-production-order-flow:*": "executions",
         f"arn:<AWS::Partition>:secretsmanager:{account}:secret:parcelgate/production/*": "accounts",
+        f"arn:<AWS::Partition>:events:{account}:event-bus/parcelgate-production-events": "event bus",
         "*": "*",
     }
     return called

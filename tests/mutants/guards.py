@@ -229,7 +229,7 @@ GUARDS = (
     Guard(
         11,
         "an event that the bus refused is sent again",
-        f"{S}/services/events/announcer.py",
+        f"{S}/services/event_bus.py",
         'if "ErrorCode" in result]',
         'if "NoError" in result]',
         (f"{U}/services/events/test_announcer.py", f"{U}/services/events/test_stream_router.py"),

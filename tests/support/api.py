@@ -294,7 +294,7 @@ def shared_backend() -> Iterator[Backend]:
     with aws(), pytest.MonkeyPatch.context() as patch:
         made = {
             name: aws_clients.client(name)  # type: ignore[call-overload]
-            for name in ("dynamodb", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
+            for name in ("dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
         }
         create_table(made["dynamodb"])
         create_events_table(made["dynamodb"])
@@ -317,6 +317,7 @@ def shared_backend() -> Iterator[Backend]:
         )
         queue = made["sqs"].create_queue(QueueName="retry-lso")["QueueUrl"]
         nudges = made["sqs"].create_queue(QueueName="nudges")["QueueUrl"]
+        made["events"].create_event_bus(Name="events")
         deliveries = made["sqs"].create_queue(QueueName="deliveries")["QueueUrl"]
         batches_of = {
             name: made["sqs"].create_queue(QueueName=f"batch-{name}")["QueueUrl"] for name in registry.names()
@@ -347,6 +348,7 @@ def shared_backend() -> Iterator[Backend]:
             "PARCELGATE_REDRIVE_QUEUES": json.dumps(REDRIVEN | dict.fromkeys(SHARED, "")),
             "PARCELGATE_INBOX_DEAD_LETTER_URL": urls["inbox"],
             "PARCELGATE_DELIVERY_QUEUE_URL": deliveries,
+            "PARCELGATE_EVENT_BUS": "events",
             "PARCELGATE_KMS_KEY": made["kms"].create_key()["KeyMetadata"]["Arn"],
             "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
         }

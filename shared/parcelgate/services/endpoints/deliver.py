@@ -28,8 +28,9 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.endpoints.calls import SECONDS, EndpointCaller, Result
 from parcelgate.services.endpoints.fan_out import DeliveryJob, EventFanOut
-from parcelgate.services.endpoints.keeper import EndpointRendering, endpoint_event
+from parcelgate.services.endpoints.keeper import EndpointRendering, announce, endpoint_event
 from parcelgate.services.endpoints.secrets import SecretBox
+from parcelgate.services.event_bus import EventBus
 from parcelgate.services.redelivery import LONGEST_STEP, ReceivedMessage, backoff, come_again
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import (
@@ -74,6 +75,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
     sqs: "SQSClient"
     box: SecretBox
     fan_out: EventFanOut
+    bus: EventBus
     caller: EndpointCaller
     settings: Settings
     rendering: EndpointRendering
@@ -205,6 +207,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         own.log.add(event)
         if self.fan_out.fan_out(own.tenant, [event], but=endpoint.id):
             raise StoreUnavailableError("the queue did not take an event")
+        announce(self.bus, endpoint, event)
         own.endpoints.told(endpoint.id)
         log.warning("an endpoint was disabled", extra={"endpoint_id": endpoint.id})
         count("WebhooksFailed", kind="endpoint")

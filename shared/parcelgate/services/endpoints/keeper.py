@@ -17,6 +17,7 @@ from parcelgate.domain.merchants.endpoints import (
 from parcelgate.domain.merchants.events import Event, EventType, envelope, event_id
 from parcelgate.services.endpoints.fan_out import DeliveryQueue, new_delivery
 from parcelgate.services.endpoints.secrets import SecretBox, new_secret
+from parcelgate.services.event_bus import Announcement, EventBus
 from parcelgate.store.errors import StoreUnavailableError, VersionConflictError
 from parcelgate.store.lists import Page
 from parcelgate.store.merchant_events.endpoints import SealedSecret, StoredEndpoint
@@ -38,6 +39,7 @@ class EndpointKeeper(msgspec.Struct, frozen=True, kw_only=True):
     events: "EventsTable"
     box: SecretBox
     queue: Callable[[], DeliveryQueue]
+    bus: Callable[[], EventBus]
     clock: Clock = now
 
     def create(
@@ -113,6 +115,7 @@ class EndpointKeeper(msgspec.Struct, frozen=True, kw_only=True):
         sequence = own.endpoints.next_sequence(endpoint_id)
         event = endpoint_event(endpoint, EventType.PING, sequence, rendering(endpoint), self.clock)
         own.log.add(event)
+        announce(self.bus(), endpoint, event)
         delivery = new_delivery(endpoint, event, self.clock)
         own.deliveries.add(delivery)
         self._send(delivery)
@@ -176,3 +179,10 @@ def endpoint_event(endpoint: Endpoint, kind: EventType, sequence: int, data: byt
         sequence=sequence,
         body=envelope(own_id, kind, at=moment, sequence=sequence, data=data),
     )
+
+
+def announce(bus: EventBus, endpoint: Endpoint, event: Event) -> None:
+    """Put an event about an endpoint on the bus. Raises StoreUnavailableError if the bus does not take it."""
+    refused, trouble = bus.put([Announcement(event, {"endpoint_id": endpoint.id})])
+    if refused:
+        raise StoreUnavailableError("the bus did not take an event") from trouble

@@ -11,7 +11,6 @@ The log has what a merchant is shown, by the very code that answers API calls, w
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -23,20 +22,14 @@ from parcelgate.domain.orders import Order
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.services.endpoints.fan_out import EventFanOut
-from parcelgate.services.settings import Settings
+from parcelgate.services.event_bus import Announcement, EventBus
 from parcelgate.services.trackings import delivery_status
 from parcelgate.store.errors import BatchNotFoundError, ItemTooLargeError, StoreError
 
 if TYPE_CHECKING:
-    from mypy_boto3_events import EventBridgeClient
-
     from parcelgate.store.merchant_events.table import EventsTable
     from parcelgate.store.table import Table
 
-SOURCE = "parcelgate"
-"""The `source` of every event on the bus."""
-_AT_ONCE = 10
-"""What PutEvents takes in one call."""
 _AGAIN = "events were not announced; the stream brings their changes again"
 _ASIDE = "an event cannot be written; its change is set aside"
 _FINISHED = 1
@@ -90,7 +83,7 @@ class _Told(NamedTuple):
 
     change: Change
     event: Event
-    detail: dict[str, Any]
+    detail: dict[str, str]
 
 
 class _Ids(NamedTuple):
@@ -113,8 +106,7 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
 
     table: "Table"
     events: "EventsTable"
-    bus: "EventBridgeClient"
-    settings: Settings
+    bus: EventBus
     rendering: Rendering
     fan_out: EventFanOut
     clock: Clock = now
@@ -137,8 +129,10 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
                 told += self._prepared(change, facts, outcome)
         logged = self._written(told, outcome)
         self._deliver(logged, outcome)
-        for batch in batched(logged, _AT_ONCE, strict=False):
-            outcome.failed.extend(each.change.sequence for each in self._refused_by_bus(batch))
+        refused, trouble = self.bus.put([Announcement(each.event, each.detail) for each in logged])
+        if trouble is not None:
+            log.warning(_AGAIN, extra=safe_error_fields(trouble))
+        outcome.failed.extend(logged[place].change.sequence for place in refused)
         return outcome
 
     def _facts(self, tenant: str, changes: Iterable[Change]) -> _Facts:
@@ -247,25 +241,6 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
                 refused = {each.event.id for each in theirs}
             outcome.failed.extend(each.change.sequence for each in theirs if each.event.id in refused)
 
-    def _refused_by_bus(self, batch: Sequence[_Told]) -> list[_Told]:
-        """Put events on the bus; those that it did not take."""
-        try:
-            answer = self.bus.put_events(Entries=[self._entry(each) for each in batch])  # type: ignore[misc]
-        except Exception as error:
-            log.warning(_AGAIN, extra=safe_error_fields(error))
-            return list(batch)
-        results = answer["Entries"]
-        return [each for each, result in zip(batch, results, strict=True) if "ErrorCode" in result]
-
-    def _entry(self, told: _Told) -> dict[str, Any]:
-        return {
-            "Source": SOURCE,
-            "DetailType": told.event.type,
-            "Detail": msgspec.json.encode(told.detail).decode(),
-            "Time": told.event.at,
-            "EventBusName": self.settings.event_bus,
-        }
-
 
 def _told(
     change: Change,
@@ -290,7 +265,7 @@ def _told(
         tracking_id=ids.tracking_id,
     )
     named = {name: value for name, value in ids._asdict().items() if value is not None}
-    return _Told(change, event, {"id": own_id, "tenant": tenant, **named, "sequence": sequence, **detail})
+    return _Told(change, event, {**named, **detail})
 
 
 def _once_for_each_batch(changes: Sequence[Change]) -> list[Change]:

@@ -67,6 +67,12 @@ def shown(world: World, endpoint_id: str) -> Any:
     return world._request(api_event("GET /v1/webhook-endpoints/{id}", id=endpoint_id)).json()
 
 
+def announced(world: World, kind: str) -> set[str]:
+    """The ids of the events of a type that were put on the bus."""
+    entries = [each for each in world.events.entries if each["DetailType"] == kind]
+    return {json.loads(each["Detail"])["id"] for each in entries}
+
+
 def run(world: World, hours: float = 100) -> None:
     world.clock.run(until=lambda: not world.sqs.messages.get(DELIVERIES), hours=hours)
 
@@ -336,6 +342,7 @@ def test_whatever_dies_while_an_endpoint_is_disabled_the_others_hear_of_it_once(
         assert only(world, other["id"]).event_id == told["id"]
         assert world.endpoints.ids(OTHER)
         assert set(world.endpoints.ids(OTHER)) == {told["id"]}
+        assert announced(world, "endpoint.disabled") == {told["id"]}
         return world.faults
 
     at_every_call(story, least=12)
@@ -411,6 +418,7 @@ def test_a_ping_goes_the_same_way_and_to_a_disabled_endpoint_too(world: World) -
     assert (body["type"], body["data"]["id"], received.url) == ("ping", made["id"], URL)
     assert received.signed_by(made["secret"])
     assert reply.json()["event_id"] == received.id == only(world, made["id"]).event_id
+    assert announced(world, "ping") == {received.id}
 
 
 def test_a_message_of_no_delivery_is_dropped_and_one_that_came_too_often_is_replaced(world: World) -> None:

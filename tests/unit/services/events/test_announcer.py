@@ -15,8 +15,8 @@ from parcelgate.domain.trackings import ProofOfDelivery, Tracking
 from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
 from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
+from parcelgate.services.event_bus import EventBus
 from parcelgate.services.events.announcer import Announcer, Change, SettledEntry
-from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ItemTooLargeError, StoreUnavailableError, ThrottledError
 from parcelgate.store.merchant_events.log import EventLog
 from parcelgate.store.merchant_events.table import EventsTable
@@ -25,7 +25,6 @@ from tests.support.aws import FakeEvents, FakeSqs
 from tests.support.clock import FakeClock
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking
-from tests.support.world import ENVIRONMENT
 
 SITE = Site(base="https://api.test")
 LATER = NOON + timedelta(hours=1)
@@ -41,8 +40,7 @@ def announcer(table: Table, events_table: EventsTable, bus: FakeEvents) -> Annou
     return Announcer(
         table=table,
         events=events_table,
-        bus=bus,  # type: ignore[arg-type]
-        settings=Settings(ENVIRONMENT),
+        bus=EventBus(client=bus, name="events-bus"),  # type: ignore[arg-type]
         rendering=rendering(SITE),
         fan_out=EventFanOut(
             events=events_table,

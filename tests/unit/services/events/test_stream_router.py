@@ -16,6 +16,7 @@ from parcelgate.http.answers import Site
 from parcelgate.http.resources.events import rendering
 from parcelgate.observability.logs import log
 from parcelgate.services.endpoints.fan_out import DeliveryQueue, EventFanOut
+from parcelgate.services.event_bus import EventBus
 from parcelgate.services.events.announcer import Announcer
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
@@ -60,8 +61,7 @@ def router(queues: Queues, bus: FakeEvents, table: Table, events_table: EventsTa
     announcer = Announcer(
         table=table,
         events=events_table,
-        bus=bus,  # type: ignore[arg-type]
-        settings=settings,
+        bus=EventBus(client=bus, name=settings.event_bus),  # type: ignore[arg-type]
         rendering=rendering(Site.at("https://api.test")),
         fan_out=EventFanOut(
             events=events_table,
