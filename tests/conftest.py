@@ -143,13 +143,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneStac
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand this process's calls on; after a run of the whole suite compare them with what roles allow.
 
-    The differences are listed at the end. They do not fail the run.
+    The differences are listed at the end, and fail the run.
     """
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["calls"] = {name: sorted(calls) for name, calls in observed_calls.calls.items()}
     elif _is_whole(config) and session.exitstatus == pytest.ExitCode.OK:
         config.stash[_DIFFERENCES] = differences(observed_calls.calls)
+        if config.stash[_DIFFERENCES]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_testnodedown(node: Any) -> None:

@@ -51,6 +51,8 @@ _QUEUES = (
     ("dead", "retry dead letters"),
 )
 """What queues are called in `tests/infra/test_permissions.py`, by how their names begin in tests."""
+_LOOKS = re.compile(r"tests/support/table\.py$")
+"""A test's own look at the whole table, which it may take while a function runs."""
 _HANDLER = re.compile(r"functions/(\w+)/handler\.py$")
 _running: list[str] = []
 
@@ -87,15 +89,16 @@ def note_call_of_botocore(model: Any, params: Mapping[str, Any], **_: Any) -> No
 
 
 def _calling_function() -> str | None:
-    if _running:
-        return _running[-1]
+    """The innermost handler that is being run; in a thread of its own, what `running` says."""
     frame = sys._getframe(2)
     while frame is not None:
+        if _LOOKS.search(frame.f_code.co_filename):
+            return None
         match = _HANDLER.search(frame.f_code.co_filename)
         if match:
             return match[1]
         frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return _running[-1] if _running else None
 
 
 def _actions(service: str, name: str, arguments: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -55,7 +55,7 @@ class Shop:
         self.control = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False)
         self.control.post("/reset").raise_for_status()
         sqs = aws_clients.client("sqs")
-        self.labels = sqs.create_queue(QueueName="pigeon-labels")["QueueUrl"]
+        self.labels = sqs.create_queue(QueueName="labels-pigeon")["QueueUrl"]
         self.retries = sqs.create_queue(QueueName="retry-pigeon")["QueueUrl"]
         self.dead = sqs.create_queue(QueueName="dead-pigeon")["QueueUrl"]
 
