@@ -44,7 +44,7 @@ GUARDS = (
         f"{S}/services/orders/submission.py",
         "            return self._needs_attention(order, problems.not_taken_back(order))\n        try:",
         "            return order\n        try:",
-        (f"{U}/services/orders/test_order_flow.py", "tests/faults/test_flow.py"),
+        (f"{U}/services/orders/test_submission.py", "tests/faults/test_flow.py"),
     ),
     Guard(
         2,
@@ -53,7 +53,7 @@ GUARDS = (
         "            if order.submission.sending_at is not None:\n                return None\n"
         "            at = self.clock()\n            until",
         "            at = self.clock()\n            until",
-        ("tests/faults/test_sending.py",),
+        (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
     ),
     Guard(
         2,

@@ -187,3 +187,56 @@ def test_wrong_credentials_are_shown_while_the_workflow_waits(new_world: Callabl
     after = world.order(order)
     assert after.attention is not None
     assert (after.attention.code, after.attention.carrier) == ("carrier_unavailable", WORDS)
+
+
+def test_promise_2_of_two_senders_that_read_an_order_at_once_one_sends_it(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    order = stored(world)
+
+    by_the_request(world, order)
+    by_the_request(world, order)
+
+    assert world.carrier.commits == [order.reference]
+
+
+def test_promise_2_nobody_asks_for_an_order_while_its_sender_may_be_alive(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    at = world.clock.now
+    order = stored(
+        world,
+        status=OrderStatus.PROCESSING,
+        submission=Submission(sending_at=at, sender="snd_1", sender_until=at + timedelta(seconds=30)),
+    )
+
+    with pytest.raises(NotSettledError):
+        world.submitter.resume(order, Deadline.after(60))
+    assert world.carrier.asked == 0
+
+    world.clock.sleep(31)
+    with suppress(NotSettledError):
+        world.submitter.resume(world.order(order), Deadline.after(60))
+    assert world.carrier.asked == 1
+
+
+def test_promise_3_what_cannot_be_named_cannot_be_refunded_and_goes_to_a_person(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    at = world.clock.now
+    order = stored(
+        world,
+        status=OrderStatus.PROCESSING,
+        submission=Submission(sending_at=at, sender="snd_1", sender_until=at, compensating_since=at),
+    )
+
+    with suppress(NotSettledError):
+        world.submitter.resume(order, Deadline.after(60))
+
+    after = world.order(order)
+    assert after.status is OrderStatus.NEEDS_ATTENTION
+    assert after.problem is not None
+    assert after.problem.code == "refund_failed"
