@@ -265,7 +265,10 @@ NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {
     **_excused(_HELD_BELOW, "route_changes", ("changes dead letters", "sqs:SendMessage")),
     **_excused(_HELD_BELOW, "poll_nudged", ("nudge queue", "sqs:ChangeMessageVisibility")),
 }
-"""Why a permission stays though no test in process uses it: function, thing, action."""
+"""Why a permission stays though a run may pass without using it: function, thing, action.
+
+Some are used by chance (whose token is due, who runs out of time), so that a run that uses one is no fault.
+"""
 
 
 def differences(calls: Mapping[str, set[tuple[str, str]]]) -> list[str]:
@@ -284,6 +287,5 @@ def differences(calls: Mapping[str, set[tuple[str, str]]]) -> list[str]:
         seen = calls.get(function, set())
         lines += [f"{function} may {a} on {t}: no test uses it" for t, a in sorted(allowed - excused - seen)]
         lines += [f"{function} used {a} on {t}: it may not" for t, a in sorted(seen - may)]
-        lines += [f"{function} uses {a} on {t}: it needs no excuse" for t, a in sorted(excused & seen)]
         lines += [f"{function} may not {a} on {t}: no excuse needed" for t, a in sorted(excused - allowed)]
     return lines
