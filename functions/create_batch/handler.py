@@ -48,7 +48,8 @@ def checked(request: Request, body: object) -> Answer:
         )
         for entry in entries
     )
-    return answer(checked_batch_resource(lines, checks.check(drafts, runtime.carriers)))
+    table = runtime.batches.table.tenant(request.tenant)
+    return answer(checked_batch_resource(lines, checks.check(drafts, runtime.carriers, table)))
 
 
 def taken(batch: Batch) -> Answer:

@@ -68,7 +68,7 @@ def add_api_functions(
             timings,
         ],
         "create_batch": [
-            table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
             accounts,
             batches.body_access("PutObject"),
             batches.send_access(),

@@ -37,7 +37,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "retry queue": SEND,
     },
     "create_batch": {
-        "table": SETTLE | {"dynamodb:Query"},
+        "table": JOIN | {"dynamodb:Query"},
         "batch bodies": {"s3:PutObject"},
         **READ_ACCOUNT,
         "batch queue": SEND,

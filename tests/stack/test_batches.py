@@ -84,6 +84,11 @@ def test_three_hundred_orders_with_ten_bad_ones(
     assert again.headers["idempotent-replayed"] == "true"
     assert again.json() == taken.json()
 
+    check = {"orders": [entries[0], entries[0] | {"reference": "stack-batch-new"}], "validate_only": True}
+    held, free = shop.http.post("/v1/orders/batch", json=check).raise_for_status().json()["orders"]
+    assert [error["code"] for error in held["errors"]] == ["reference_in_use"]
+    assert free["errors"] == []
+
 
 def test_orders_of_several_carriers_go_their_own_ways(stack: Stack) -> None:
     shop = Shop(stack)

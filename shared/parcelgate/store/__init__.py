@@ -63,6 +63,7 @@ order by id                                 GetItem, consistent
 orders by time, within times                Query by_time, BatchGetItem
 orders by status                            Query by_status, BatchGetItem
 orders by reference                         Query by_reference, BatchGetItem
+orders that hold these references now       BatchGetItem of the references, a hundred at once
 orders by account                           Query by_reference, with a status by_status, BatchGetItem
 orders that need a person                   Query by_time, oldest first, BatchGetItem
 orders by a parcel's or carrier's number    Query by_reference, BatchGetItem

@@ -246,6 +246,15 @@ class Orders:
         """Return the id of the order that holds this reference now."""
         return self._order_id(self._named("REFERENCE", carrier, account, reference))
 
+    def by_references(self, names: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+        """Return the ids of the orders that hold these references now.
+
+        Each name is a carrier, an account and a reference, and stands in `names` once.
+        """
+        wanted = {self._named("REFERENCE", *name)["pk"]: name for name in names}
+        items = self._items.get_many([self._named("REFERENCE", *name) for name in names])
+        return {wanted[item["pk"]]: item["order_id"] for item in items}
+
     def _changes(
         self,
         before: Order,

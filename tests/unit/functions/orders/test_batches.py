@@ -253,6 +253,45 @@ class TestACheck:
         (entry,) = create_checked(order_body("shop-1", account="west")).json()["orders"]
         assert [error["pointer"] for error in entry["errors"]] == ["/account"]
 
+    def test_says_which_references_living_orders_hold(self, backend: Backend) -> None:
+        made = call("POST /v1/orders", body=order_body("shop-2")).json()
+        elsewhere = order_body("shop-2", carrier="ubi")
+
+        held, free, other = create_checked(order_body("shop-2"), order_body("shop-1"), elsewhere).json()[
+            "orders"
+        ]
+
+        assert [(error["pointer"], error["code"]) for error in held["errors"]] == [
+            ("/reference", "reference_in_use")
+        ]
+        assert made["id"] in held["errors"][0]["message"]
+        assert (held["valid"], free["valid"], free["errors"]) == (False, True, [])
+        assert "reference_in_use" not in {error["code"] for error in other["errors"]}
+
+    def test_tells_nothing_of_another_tenant_s_references(self, backend: Backend) -> None:
+        call("POST /v1/orders", body=order_body("shop-1"), tenant="other")
+        (entry,) = create_checked(order_body("shop-1")).json()["orders"]
+        assert entry["errors"] == []
+
+    def test_looks_an_account_that_there_is_not_up_once(self, backend: Backend) -> None:
+        secrets = Faults()
+        aws_clients.put(
+            "secretsmanager", secrets.wrap(aws_clients.client("secretsmanager"), "secretsmanager")
+        )
+        runtime.reset()
+
+        rows = create_checked(*(order_body(f"shop-{n}", account="west") for n in range(300))).json()["orders"]
+
+        assert all([error["code"] for error in row["errors"]] == ["unknown_account"] for row in rows)
+        assert secrets.names.count("secretsmanager.get_secret_value") == 1
+
+    def test_leaves_its_idempotency_key_free(self, backend: Backend) -> None:
+        body = {"orders": [order_body("shop-1")], "validate_only": True}
+        for _ in range(2):
+            reply = call(CREATE, body=body, headers=keyed())
+            assert (reply.status, reply.headers.get("idempotent-replayed")) == (200, None)
+        assert create(order_body("shop-1"), headers=keyed()).status == 202
+
     @pytest.mark.parametrize("word", ["yes", 1, []])
     def test_is_asked_for_by_true_alone(self, backend: Backend, word: object) -> None:
         reply = call(CREATE, body={"orders": [order_body("shop-1")], "validate_only": word})
