@@ -1,11 +1,12 @@
-"""What an operator does: see what needs a person, resolve orders, replay webhooks, redrive dead letters."""
+"""What an operator does: see what needs a person and the figures, resolve orders, replay and redrive."""
 
-from parcelgate.domain.problems import ProblemError
-from parcelgate.http.answers import Answer, answer, copied
+from parcelgate.domain.clock import now
+from parcelgate.domain.problems import FieldError, ProblemError, invalid
+from parcelgate.http.answers import LARGEST_PAGE, Answer, answer, copied
 from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.operator import ResolveInput
 from parcelgate.http.requests.orders import read
-from parcelgate.http.requests.queries import read_page_query
+from parcelgate.http.requests.queries import read_page_query, read_stats_query
 from parcelgate.http.resources.operator import (
     AttentionPage,
     DeadLetterList,
@@ -15,11 +16,13 @@ from parcelgate.http.resources.operator import (
     webhook_resource,
 )
 from parcelgate.http.resources.orders import order_resource
+from parcelgate.http.resources.stats import stats_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import operations
 from parcelgate.services.operator.attention import AttentionList
 from parcelgate.services.operator.dead_letters import DeadLetters
 from parcelgate.services.operator.operations import Outcome
+from parcelgate.services.stats.reports import StatsReader
 from parcelgate.services.trackings import delivery_status
 from parcelgate.store.inbox import InboxEntry, id_of
 from parcelgate.store.keys import is_id
@@ -108,6 +111,19 @@ def redrive_dead_letters(request: Request) -> Answer:
         return answer(copied(RedriveResource, done), 202)
 
     return do_once(request, runtime.table.tenant(request.tenant), redrive)
+
+
+@api.route
+def read_stats(request: Request) -> Answer:
+    """Give figures over some days."""
+    stats: StatsReader = runtime.stats_reader
+    query = read_stats_query(request.query, today=now().date())
+    report = stats.report(request.tenant, query.first, query.last, query.by)
+    shown = answer(stats_resource(report, query.first, query.last, query.by))
+    if len(shown.body) > LARGEST_PAGE:
+        message = "The answer is too large. Ask for fewer days, or tell less apart."
+        raise invalid([FieldError("/by", "too_large", message)])
+    return shown
 
 
 def _webhook(request: Request) -> InboxEntry:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.retry_queues import RetryQueues
     from parcelgate.services.orders.returns import OrderReturner
     from parcelgate.services.orders.submission import OrderSubmitter
+    from parcelgate.services.stats.reports import StatsReader
     from parcelgate.services.trackings.polls import Polls
     from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
     from parcelgate.services.trackings.timeline import Timelines
@@ -522,6 +523,13 @@ class Runtime:
         from parcelgate.services.operator.attention import AttentionList
 
         return AttentionList(self.table, self.dead_letters)
+
+    @cached_property
+    def stats_reader(self) -> "StatsReader":
+        """Reads figures over what a tenant bought and followed."""
+        from parcelgate.services.stats.reports import StatsReader
+
+        return StatsReader(self.table)
 
     @cached_property
     def account_desk(self) -> "AccountDesk":

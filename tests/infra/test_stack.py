@@ -445,6 +445,7 @@ class TestRoutes:
             "POST /v1/inbox/{id}/replay",
             "GET /v1/dead-letters",
             "POST /v1/dead-letters/{queue}/redrive",
+            "GET /v1/stats",
             "POST /v1/webhook-endpoints",
             "GET /v1/webhook-endpoints",
             "GET /v1/webhook-endpoints/{id}",

@@ -195,7 +195,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     `document` holds all parcels in parcel order (None for images of several parcels); `parcels` has one
     document for each parcel, in parcel order, once the label is ready. `revision` counts how often the
     order was changed since: a label that was fetched for an earlier revision is not used. `last_try` is set
-    when the time for the label is over and it is fetched one last time.
+    when the time for the label is over and it is fetched one last time. `first_ready_at` is when the order
+    first had a label; a label that is fetched again does not move it.
     """
 
     status: LabelStatus = LabelStatus.PENDING
@@ -206,6 +207,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     parcels: tuple[LabelDocument, ...] = ()
     revision: int = 0
     last_try: bool = False
+    first_ready_at: datetime | None = None
 
     def thrown_away(self) -> Self:
         """The label to be fetched again, of the same format and size."""

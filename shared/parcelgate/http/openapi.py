@@ -8,8 +8,9 @@ the samples in `events/requests`, which the tests send too.
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,9 @@ from parcelgate.http.requests.formats.reading import JSON, MERGE_PATCH
 from parcelgate.http.requests.orders import Input, read_order
 from parcelgate.http.requests.queries import PARAMETERS
 from parcelgate.http.resources.orders import order_resource
+from parcelgate.http.resources.stats import stats_resource
 from parcelgate.http.routes import MOST_PARCELS, ROUTES, Response, Route
+from parcelgate.services.stats.reports import Dimension, Group, Report
 
 type Json = dict[str, Any]
 
@@ -90,6 +93,22 @@ def sample(route: Route) -> Json:
 def example() -> Json:
     """Make the example of an order, with the code that makes the API's answers."""
     plain: Json = json.loads(encode(order_resource(_order(), Site(base="https://api.example.com"))))
+    return plain
+
+
+def stats_example() -> Json:
+    """Make the example of figures, with the code that makes the API's answers."""
+    figures = Counter({
+        "orders_confirmed": 9, "orders_cancelled": 1, "spend_carrier_USD": 116_000_000,
+        "refund_requested_USD": 11_600_000, "label_ready": 10, "label_timed": 10, "label_seconds": 480,
+        "label_within_1": 8, "label_within_5": 2, "parcels_delivered": 8, "parcels_in_transit": 2,
+        "parcels_cancelled": 1, "delivery_timed": 8, "delivery_seconds": 1_555_200, "delivery_days_1": 3,
+        "delivery_days_2": 5, "poll_calls": 31, "poll_parcels": 140, "webhooks": 12,
+    })  # fmt: skip
+    day = date(2026, 11, 27)
+    report = Report(figures, {Group(day, "lso", None): figures})
+    shown = stats_resource(report, day, day, (Dimension.DAY, Dimension.CARRIER))
+    plain: Json = json.loads(encode(shown))
     return plain
 
 
@@ -180,12 +199,18 @@ def _answer(answer: Response, route: Route, description: str) -> Json:
         if answer.several is not None:
             schema = {"anyOf": [schema, _reference(answer.several)]}
         described["content"] = {JSON: {"schema": schema}}
-        if answer.model == "orders.OrderResource":
-            described["content"][JSON]["example"] = example()
+        if answer.model in _EXAMPLES:
+            described["content"][JSON]["example"] = _EXAMPLES[answer.model]()
     elif answer.media is not None:
         schema = {"type": "object" if answer.media == JSON else "string"}
         described["content"] = {answer.media: {"schema": schema}}
     return described
+
+
+_EXAMPLES: Mapping[str, Callable[[], Json]] = {
+    "orders.OrderResource": example,
+    "stats.StatsResource": stats_example,
+}
 
 
 def _statuses() -> dict[int, list[str]]:

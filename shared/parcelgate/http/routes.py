@@ -57,7 +57,7 @@ class Route(msgspec.Struct, frozen=True):
     """The media type of a body that is not JSON."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may also be, or must be, a list of `body`."""
-    query: Literal["orders", "trackings", "account", "couriers", "events", "page"] | None = None
+    query: Literal["orders", "trackings", "account", "couriers", "events", "page", "stats"] | None = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
 
@@ -268,6 +268,10 @@ FUNCTIONS: Mapping[str, Function] = {
         Route(
             "POST /v1/dead-letters/{queue}/redrive", "redrive_dead_letters", "Operator", scope="operator",
             answers={202: Response("operator.RedriveResource")}, problems=(404,),
+        ),
+        Route(
+            "GET /v1/stats", "read_stats", "Operator", scope="operator", query="stats",
+            answers={200: Response("stats.StatsResource")},
         ),
     )),
     "check_accounts": Function(1024, 25, (

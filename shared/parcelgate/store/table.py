@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.tenants.account_names import AccountNames
     from parcelgate.store.tenants.rate_cards import RateCards
+    from parcelgate.store.tenants.stats import Stats
     from parcelgate.store.tenants.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
 
@@ -162,6 +163,13 @@ class TenantTable:
         from parcelgate.store.tenants.account_names import AccountNames
 
         return AccountNames(self._items, self.tenant)
+
+    @cached_property
+    def stats(self) -> "Stats":
+        """The tenant's figures, by day, carrier and service."""
+        from parcelgate.store.tenants.stats import Stats
+
+        return Stats(self._items, self.tenant)
 
     @cached_property
     def settings(self) -> "SettingsItem":

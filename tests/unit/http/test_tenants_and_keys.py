@@ -141,6 +141,7 @@ ROWS: dict[str, Row] = {
     "POST /v1/inbox/{id}/replay": Row(lambda its: {"id": its.webhook}, shows=False),
     "GET /v1/dead-letters": Row(lambda its: {}, stranger=None),
     "POST /v1/dead-letters/{queue}/redrive": Row(lambda its: {"queue": "retries-lso"}, stranger=None),
+    "GET /v1/stats": Row(lambda its: {}, stranger=None),
     "POST /v1/trackings": Row(
         lambda its: {"body": {"carrier_code": "china-ems", "tracking_number": its.number}}, stranger=None
     ),

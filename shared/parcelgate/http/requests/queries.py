@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -21,12 +21,14 @@ from parcelgate.http.requests.formats.reading import (
 )
 from parcelgate.services.events.reader import EventFilter
 from parcelgate.services.orders.reader import OrderFilter
+from parcelgate.services.stats.reports import MOST_DAYS, Dimension
 from parcelgate.services.trackings.tracking_reader import TrackingFilter
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z]{2,4})?", re.ASCII)
 MOST = 100
 DEFAULT = 20
+_USUAL_DAYS = 30
 
 
 class ListQuery[F](NamedTuple):
@@ -35,6 +37,14 @@ class ListQuery[F](NamedTuple):
     filter: F
     limit: int
     cursor: str | None
+
+
+class StatsQuery(NamedTuple):
+    """Which days figures are asked for, both included, and what they are told apart by."""
+
+    first: date
+    last: date
+    by: tuple[Dimension, ...]
 
 
 def read_order_query(query: Mapping[str, str]) -> ListQuery[OrderFilter]:
@@ -76,6 +86,21 @@ def read_courier_query(query: Mapping[str, str]) -> tuple[str, str]:
     return values["account"] or "default", values["lang"] or ""
 
 
+def read_stats_query(query: Mapping[str, str], *, today: date) -> StatsQuery:
+    """Read the query of the figures; by default they are of the last 30 days. Raises ProblemError."""
+    values = _read("stats", query)
+    last: date = values["to"] or today
+    first: date = values["from"] or date.fromordinal(max(last.toordinal() - _USUAL_DAYS + 1, 1))
+    if first > last:
+        end = "`to`" if values["to"] else "today, where `to` is not given"
+        raise invalid([FieldError("/from", "out_of_range", f"Must not be later than {end}.")])
+    days = (last - first).days + 1
+    if days > MOST_DAYS:
+        message = f"Must be less than {MOST_DAYS} days before `to`: {days} days are asked for."
+        raise invalid([FieldError("/from", "out_of_range", message)])
+    return StatsQuery(first, last, values["by"] or ())
+
+
 def _read(kind: str, query: Mapping[str, str]) -> dict[str, Any]:
     """Read every parameter of this kind of query; None if it is absent."""
     parameters = PARAMETERS[kind]
@@ -112,6 +137,24 @@ def _time(text: str) -> datetime:
         text = f"{text.strip()}T00:00:00Z"
     # A plus sign that was not percent-encoded arrives as a blank.
     return time(text.replace(" ", "+"))
+
+
+def _day(text: str) -> date:
+    try:
+        # `fromisoformat` alone reads weeks, too.
+        if _DATE.fullmatch(text.strip()):
+            return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    raise WrongValueError("format", "Must be a day such as 2026-11-27.")
+
+
+def _dimensions(text: str) -> tuple[Dimension, ...]:
+    """Read what figures are told apart by, in the contract's sequence."""
+    named = [_one_of(Dimension)(part.strip()) for part in text.split(",")]
+    if len({*named}) < len(named):
+        raise WrongValueError("repeated", "Must name each of them once.")
+    return tuple(each for each in Dimension if each in named)
 
 
 def _language(text: str) -> str:
@@ -167,6 +210,8 @@ _NUMBER = Parameter(
 )
 _INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
+_DAY = {"type": "string", "format": "date"}
+_BY = {"type": "string", "maxLength": 255, "examples": ["day", "carrier,service"]}
 _ACCOUNT = Parameter(str, _TEXT, "The account that is used. Default: `default`.")
 _PAGE = {
     "created_after": Parameter(
@@ -213,6 +258,20 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "cursor": _PAGE["cursor"],
     },
     "page": {name: _PAGE[name] for name in ("limit", "cursor")},
+    "stats": {
+        "from": Parameter(_day, _DAY, "The first day, in UTC. Default: 29 days before `to`."),
+        "to": Parameter(
+            _day,
+            _DAY,
+            f"The last day, in UTC. Default: today. At most {MOST_DAYS} days in all, both included.",
+        ),
+        "by": Parameter(
+            _dimensions,
+            _BY,
+            "What the figures are told apart by: `day`, `carrier`, `service`, or several of them with commas "
+            "between. Default: nothing, so that only `total` is given.",
+        ),
+    },
     "account": {"account": _ACCOUNT},
     "couriers": {
         "account": _ACCOUNT,

@@ -594,6 +594,7 @@ def attention(
 def label_ready(order: Order, label: Label, *, at: datetime) -> Change:
     """The label is stored. The order needs no deadline any more."""
     trouble = trouble_left(order, "label_unavailable")
+    label = msgspec.structs.replace(label, first_ready_at=order.label.first_ready_at or at)
     return noted(
         order,
         at,

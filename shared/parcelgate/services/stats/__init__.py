@@ -1,0 +1,1 @@
+"""Figures over what a tenant bought and followed, which equal the books."""
