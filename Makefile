@@ -49,5 +49,5 @@ deploy: setup ## Check your AWS account, then deploy to it (STAGE=production OPT
 carrier: setup ## Create the files of a new carrier (NAME=pigeon)
 	@$(VENV)/bin/python -m local carrier "$(NAME)"
 
-lock: setup ## Update the lock files from requirements/*.in and infra/package.json
+lock: setup ## Update the lock files from requirements/*.in and each package.json
 	@$(VENV)/bin/python -m local lock

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from local import ROOT
-from local.toolchain.setup import trusting_this_machine
+from local.toolchain.setup import NODE_FOLDERS, trusting_this_machine
 
 TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
 PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit")
-NODE_LOCKS = ("infra", "console")
-"""Folders with a lock file of npm; the second exists only if there are pages."""
 SECONDS = 300
 
 
@@ -110,17 +108,13 @@ def write_lists() -> list[Path]:
         options = ["--output-reproducible", "--of", "JSON", "-o", target]
         done = _run([TOOLS / "bin" / "cyclonedx-py", "requirements", lock, *options])
         written += [target] if done.returncode == 0 else []
-    for folder in _node_locks():
+    for folder in NODE_FOLDERS:
         done = _run(["npm", "sbom", "--sbom-format", "cyclonedx", "--package-lock-only"], ROOT / folder)
         if done.returncode == 0:
-            target = LISTS / f"{folder}.cdx.json"
+            target = LISTS / f"{folder.replace('/', '-')}.cdx.json"
             target.write_text(done.stdout, "utf-8")
             written.append(target)
     return written
-
-
-def _node_locks() -> list[str]:
-    return [folder for folder in NODE_LOCKS if (ROOT / folder / "package-lock.json").exists()]
 
 
 def _last_line(text: str) -> str:
@@ -135,9 +129,8 @@ def main() -> int:
         return 0
     for path in write_lists():
         print(f"audit: {path.relative_to(ROOT)} lists the packages of its lock")
-    answers = [python_faults(name) for name in PYTHON_LOCKS] + [
-        node_faults(folder) for folder in _node_locks()
-    ]
+    answers = [python_faults(name) for name in PYTHON_LOCKS]
+    answers += [node_faults(folder) for folder in NODE_FOLDERS]
     faults = [fault for answer in answers for fault in answer or ()]
     for fault in faults:
         print(f"audit: {fault}")

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 
 from local import ROOT
+from local.toolchain.setup import NODE_FOLDERS
 
 LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov", "audit")
 """The locks, in this order. Later ones take the versions of `dev`, unless they have an own environment."""
@@ -24,8 +25,8 @@ def lock_python(name: str) -> None:
     subprocess.run(command, cwd=ROOT / "requirements", env=env, check=True)
 
 
-def lock_node() -> None:
-    """Resolve ``infra/package.json``."""
+def lock_node(folder: str) -> None:
+    """Resolve ``<folder>/package.json``."""
     command = [
         "npm",
         "install",
@@ -39,7 +40,7 @@ def lock_node() -> None:
         settings.write("omit-lockfile-registry-resolved=true\n")
         settings.flush()
         env = {**os.environ, "NPM_CONFIG_USERCONFIG": settings.name}
-        subprocess.run(command, cwd=ROOT / "infra", env=env, check=True)
+        subprocess.run(command, cwd=ROOT / folder, env=env, check=True)
 
 
 def main() -> None:
@@ -47,5 +48,6 @@ def main() -> None:
     for name in LOCKS:
         print(f"requirements/{name}.txt", flush=True)
         lock_python(name)
-    print("infra/package-lock.json", flush=True)
-    lock_node()
+    for folder in NODE_FOLDERS:
+        print(f"{folder}/package-lock.json", flush=True)
+        lock_node(folder)

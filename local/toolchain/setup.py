@@ -5,7 +5,7 @@ It finds the Python that Lambda runs, then makes
 
 - ``.venv``: everything for development, Node included, from ``requirements/dev.txt``;
 - ``.local/runtime``: AWS's Lambda runtime client alone, from ``requirements/lambda-runtime.txt``;
-- ``infra/node_modules``: the CDK command line, from ``infra/package-lock.json``.
+- ``node_modules`` in each folder of `NODE_FOLDERS`, from the ``package-lock.json`` beside it.
 
 A stamp remembers what the last run installed. While that is up to date, a run does nothing.
 """
@@ -39,12 +39,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 RUNTIME_VENV = ROOT / ".local" / "runtime"
 
+NODE_FOLDERS = {"infra": "the CDK command line", "tests/browser": "the browser of the tests"}
+"""The folders with a lock file of npm, and what is installed there."""
+
 _INPUTS = (
     "local/toolchain/setup.py",
     "requirements/dev.txt",
     "requirements/lambda-runtime.txt",
     "requirements/uv.txt",
-    "infra/package-lock.json",
+    *("%s/package-lock.json" % folder for folder in NODE_FOLDERS),
 )
 _OUTPUTS = (
     ".venv/bin/python",
@@ -52,6 +55,7 @@ _OUTPUTS = (
     ".venv/bin/parcelgate",
     ".local/runtime/bin/python",
     "infra/node_modules/.bin/cdk",
+    "tests/browser/node_modules/@sparticuz/chromium",
 )
 _COMMAND = """\
 #!/bin/sh
@@ -68,8 +72,8 @@ Install one, for example with one of these, and run the command again:
 """
 
 
-MEGABYTES_NEEDED = 1500
-"""MB that set-up and a first stack need: packages, Node, the CDK, the bundle."""
+MEGABYTES_NEEDED = 2000
+"""MB that set-up, a first stack and the tests need: packages, Node, the CDK, the bundle, a browser."""
 _MEGABYTES_LEFT = 100
 """If fewer MB than this are free, the disk is the cause of a failure."""
 _UNREACHABLE = re.compile(
@@ -164,7 +168,6 @@ def set_up(env: Dict[str, str]) -> None:
         _run([str(uv), "venv", "--quiet", "--clear", "--python", python, str(RUNTIME_VENV)], env)
     _uv_sync(uv, RUNTIME_VENV, "lambda-runtime.txt", env)
 
-    _say("installing the CDK command line")
     path = str(VENV / "bin") + os.pathsep + env.get("PATH", "")
     npm = [
         str(VENV / "bin" / "npm"),
@@ -174,7 +177,9 @@ def set_up(env: Dict[str, str]) -> None:
         "--no-update-notifier",
         "--loglevel=error",
     ]
-    _run(npm, dict(env, PATH=path), cwd=ROOT / "infra")
+    for folder, what in NODE_FOLDERS.items():
+        _say("installing %s" % what)
+        _run(npm, dict(env, PATH=path), cwd=ROOT / folder)
 
     stamp.write_text(fingerprint(ROOT))
     _say("done in %.0f s" % (time.monotonic() - started))

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from local.toolchain.setup import NODE_FOLDERS
 from tests.mutants.guards import GUARDS, Guard
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def copied(to: Path) -> None:
         if source.is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, to / name)
-    for name in (".venv", "infra/node_modules"):
+    for name in (".venv", *(f"{folder}/node_modules" for folder in NODE_FOLDERS)):
         if (ROOT / name).exists():
             (to / name).symlink_to(ROOT / name)
 
