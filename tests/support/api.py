@@ -166,6 +166,11 @@ def send(event: Mapping[str, Any], call: Callable[[Body], Body] | None = None) -
             given = handler(json.loads(json.dumps(event)), Context())
     else:
         given = call(dict(event))
+    return held_to_contract(route, given)
+
+
+def held_to_contract(route: str, given: Body) -> Reply:
+    """Hold what the function of a route gave to the contract; the answer as the client has it."""
     json.dumps(given)
     assert given["isBase64Encoded"] is False
     reply = Reply(given["statusCode"], given["headers"], given["body"])
@@ -383,22 +388,23 @@ def messages(queue: str = "retry-lso") -> list[Any]:
 
 
 @cache
-def _document() -> Body:
+def openapi_document() -> Body:
+    """The OpenAPI document, made once."""
     return document()
 
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator({**json.loads(schema), "components": _document()["components"]})
+    return Draft202012Validator({**json.loads(schema), "components": openapi_document()["components"]})
 
 
 def _hold_to_contract(route: str, reply: Reply) -> None:
     method, _, path = route.partition(" ")
-    described = _document()["paths"][path][method.lower()]["responses"]
+    described = openapi_document()["paths"][path][method.lower()]["responses"]
     assert str(reply.status) in described, f"{route} does not say that it answers {reply.status}"
     answer = described[str(reply.status)]
     if "$ref" in answer:
-        answer = _document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        answer = openapi_document()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
     if "content" not in answer:
         return
     kind = reply.headers["content-type"].partition(";")[0]

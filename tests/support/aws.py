@@ -25,6 +25,8 @@ class FakeSqs:
         self._visible_after: dict[str, float] = {}
         self.hidden: dict[str, float] = {}
         """How long a queue hides a message that is being worked on, where not the usual time."""
+        self.dead_letters: dict[str, str] = {}
+        """Where a queue's messages go that were received too often, where not `<queue>-dead`."""
 
     def send_message(
         self,
@@ -35,7 +37,7 @@ class FakeSqs:
         MessageAttributes: dict[str, Any] | None = None,  # noqa: N803
         MessageGroupId: str | None = None,  # noqa: N803
     ) -> dict[str, Any]:
-        message = {"id": str(next(self._ids)), "body": MessageBody, "receives": 0}
+        message = {"id": str(next(self._ids)), "body": MessageBody, "receives": 0, "sent": self._clock.now}
         message["attributes"] = MessageAttributes or {}
         self.messages.setdefault(QueueUrl, []).append(message)
         if QueueUrl in self.workers:
@@ -61,6 +63,31 @@ class FakeSqs:
         assert 0 <= VisibilityTimeout <= 43200
         self._visible_after[ReceiptHandle] = VisibilityTimeout
 
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages.get(QueueUrl, ())))}}
+
+    def receive_message(self, *, QueueUrl: str, MaxNumberOfMessages: int, **more: Any) -> dict[str, Any]:  # noqa: N803
+        """The first messages of a queue without a worker. They are not hidden."""
+        assert QueueUrl not in self.workers
+        given = []
+        for message in self.messages.get(QueueUrl, [])[:MaxNumberOfMessages]:
+            attributes = {"SentTimestamp": str(int(message["sent"].timestamp() * 1000))}
+            if "came_from" in message:
+                attributes["DeadLetterQueueSourceArn"] = message["came_from"]
+            given.append(
+                {
+                    "MessageId": message["id"],
+                    "ReceiptHandle": message["id"],
+                    "Body": message["body"],
+                    "Attributes": attributes,
+                    "MessageAttributes": message["attributes"],
+                }
+            )
+        return {"Messages": given}
+
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
+        self.messages[QueueUrl] = [each for each in self.messages[QueueUrl] if each["id"] != ReceiptHandle]
+
     def bodies(self, queue: str) -> list[str]:
         return [message["body"] for message in self.messages.get(queue, [])]
 
@@ -79,7 +106,8 @@ class FakeSqs:
         message["receives"] += 1
         if message["receives"] > self.most_receives.get(queue, 1000):
             self.messages[queue].remove(message)
-            self.messages.setdefault(f"{queue}-dead", []).append(message)
+            dead_letters = self.dead_letters.get(queue, f"{queue}-dead")
+            self.messages.setdefault(dead_letters, []).append(message | {"came_from": _arn(queue)})
             return
         record = {
             "messageId": message["id"],
@@ -88,7 +116,7 @@ class FakeSqs:
             "attributes": {"ApproximateReceiveCount": str(message["receives"])},
             "messageAttributes": {},
             "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:eu-central-1:000000000000:{queue.rpartition('/')[2]}",
+            "eventSourceARN": _arn(queue),
         }
         try:
             answer = self.workers[queue]({"Records": [record]})
@@ -101,6 +129,10 @@ class FakeSqs:
             self._clock.after(after, lambda: self._deliver(queue, message))
         else:
             self.messages[queue].remove(message)
+
+
+def _arn(queue: str) -> str:
+    return f"arn:aws:sqs:eu-central-1:000000000000:{queue.rpartition('/')[2]}"
 
 
 class FakeEvents:
@@ -123,14 +155,23 @@ class FakeS3:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}
+        """The content type of each object, by its key."""
+        self.url = "https://s3.test"
+        """What links to objects begin with."""
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
         assert Bucket in ("labels", "bodies")
         assert (ContentType == "application/json") == (Bucket == "bodies")
         self.objects[Key] = Body
+        self.types[Key] = ContentType
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
+
+    def generate_presigned_url(self, operation: str, *, Params: dict[str, str], ExpiresIn: int) -> str:  # noqa: N803
+        assert operation == "get_object"
+        return f"{self.url}/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"
 
 
 class FakeSecrets:

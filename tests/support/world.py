@@ -504,7 +504,12 @@ class World:
             runtime.use(transport=self._transport)
 
     def _start_workers(self) -> None:
-        workers = {"inbox": "process_webhook", "labels": "label_order", "deliveries": "deliver_event"}
+        workers = {
+            "inbox": "process_webhook",
+            "labels": "label_order",
+            "deliveries": "deliver_event",
+            "prints": "print_labels",
+        }
         for carrier in _CARRIERS:
             workers |= {f"retry-{carrier}": "retry_order", f"batch-{carrier}": "work_batch"}
             self.sqs.hidden[queue(f"batch-{carrier}")] = BATCH_HIDDEN_SECONDS
