@@ -20,17 +20,7 @@ from local.stack import stack
 RUNS = 5
 ORDERS = 10
 FLOOR = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
-FUNCTIONS = (
-    "authorize",
-    "ingest_webhook",
-    "process_webhook",
-    "poll_trackings",
-    "read_orders",
-    "read_trackings",
-    "get_label",
-    "follow_parcels",
-    "create_order",
-)
+FUNCTIONS = tuple(sorted(each.parent.name for each in Path("functions").glob("*/handler.py")))
 STATE = Path(".local/bench")
 
 BODY = {

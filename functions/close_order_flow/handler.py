@@ -5,7 +5,7 @@ from typing import Any
 from parcelgate.observability.logs import bind_log_keys, instrumented, log
 from parcelgate.observability.metrics import count
 from parcelgate.runtime import runtime
-from parcelgate.services.orders.order_flow.workflow import execution_input
+from parcelgate.services.orders.order_flow.executions import execution_input
 
 
 @instrumented()

@@ -47,6 +47,12 @@ MAY_LOAD = {
 
 Carriers, and httpx with them, are loaded when one is called.
 """
+IDS = {"importlib.metadata", "ulid"}
+"""What making an id takes: the library of ULIDs asks for its own version, and that loads e-mail and zip."""
+MAKE_NO_IDS = ("authorize", "get_label", "ingest_webhook", "read_events", "read_orders", "read_trackings")
+"""These answer at once, and make no id, or not at each request."""
+ORDER_BODIES = ("follow_parcels", "operate", "quote_rates", "validate_address")
+"""These check a body of an order or a part of it, and neither send an order nor take a step of its flow."""
 LIGHT = ("authorize",)
 """Called before everything else: not even Powertools."""
 
@@ -189,6 +195,9 @@ def test_another_line_makes_another_bundle(tmp_path: Path) -> None:
 def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundle, function: str) -> None:
     loaded = modules_loaded_by(function, local_bundle)
     assert loaded & set(HEAVY) <= MAY_LOAD.get(function, set())
+    assert not (function in MAKE_NO_IDS and loaded & IDS)
+    if function in ORDER_BODIES:
+        assert not [name for name in loaded if name.endswith((".order_flow.workflow", ".orders.submission"))]
     if function in LIGHT:
         assert not loaded & {"aws_lambda_powertools", "botocore"}
 

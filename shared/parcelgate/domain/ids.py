@@ -1,4 +1,7 @@
-"""The one maker of identifiers: a prefix that says what it is, and a ULID, which sorts by time."""
+"""The one maker of identifiers: a prefix that says what it is, and a ULID, which sorts by time.
+
+The library of ULIDs loads much of Python's own. So who only sometimes makes an id imports this when it does.
+"""
 
 from datetime import datetime
 from hashlib import sha256

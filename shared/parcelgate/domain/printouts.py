@@ -5,8 +5,6 @@ from enum import StrEnum
 
 import msgspec
 
-from parcelgate.domain.ids import fixed_id
-
 MOST_ORDERS = 300
 """Orders in one printout."""
 PLACES = 4
@@ -41,6 +39,8 @@ class PrintRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def id_for(self, tenant: str) -> str:
         """The id of the printout of this request: the same request has the same printout."""
+        from parcelgate.domain.ids import fixed_id
+
         return fixed_id("lbl", _NO_TIME, tenant, self.layout, self.start_at, *self.order_ids)
 
 

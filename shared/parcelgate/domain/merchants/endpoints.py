@@ -10,7 +10,6 @@ from enum import StrEnum
 
 import msgspec
 
-from parcelgate.domain.ids import fixed_id
 from parcelgate.domain.merchants.events import EventType
 
 MOST_ENDPOINTS = 30
@@ -143,4 +142,6 @@ def unknown_filters(patterns: Iterable[str]) -> list[int]:
 
 def delivery_id(endpoint_id: str, event_id: str, *, at: datetime) -> str:
     """The id of the delivery of an event of the time `at`: the same one, however often it is made."""
+    from parcelgate.domain.ids import fixed_id
+
     return fixed_id("whd", at, endpoint_id, event_id)

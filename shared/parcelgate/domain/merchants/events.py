@@ -6,7 +6,6 @@ from enum import StrEnum
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
-from parcelgate.domain.ids import fixed_id
 
 KEPT = timedelta(days=30)
 """How long an event can be read after it happened."""
@@ -90,4 +89,6 @@ def event_id(tenant: str, subject_id: str, sequence: int, kind: EventType, *, at
 
     `at` is the time of the change, which is as fixed as its `sequence`: newer ids come later in the alphabet.
     """
+    from parcelgate.domain.ids import fixed_id
+
     return fixed_id("evt", at, tenant, subject_id, sequence, kind)

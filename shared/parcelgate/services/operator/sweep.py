@@ -31,7 +31,7 @@ from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.order_flow import workflow
+from parcelgate.services.orders.order_flow import executions
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
@@ -197,8 +197,8 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     def _runs(self, order: Order) -> bool:
         """Start the order's workflow unless it was started before. Returns whether it runs now."""
         machine = self.settings.order_flow_arn
-        started = workflow.start(self.stepfunctions, machine, order)
-        return started or workflow.runs(self.stepfunctions, machine, order)
+        started = executions.start(self.stepfunctions, machine, order)
+        return started or executions.runs(self.stepfunctions, machine, order)
 
     def _set_deadline(self, order: Order, until: datetime | None, **facts: Label) -> None:
         """Set the order's next deadline. Nothing changes for the client, so `updated_at` stays."""

@@ -18,7 +18,7 @@ from parcelgate.domain.problems import FieldError, ProblemError, bounded, invali
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import transitions
-from parcelgate.services.orders.order_flow import workflow
+from parcelgate.services.orders.order_flow import executions
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import ReferenceTakenError
 
@@ -141,7 +141,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
         When it cannot be started now, the order stays stored, and the sweep starts the workflow.
         """
         try:
-            workflow.start(self.stepfunctions(), self.settings.order_flow_arn, order)
+            executions.start(self.stepfunctions(), self.settings.order_flow_arn, order)
         except (BotoCoreError, ClientError) as error:
             log.error(
                 "the workflow could not be started; the sweep starts it later", extra=safe_error_fields(error)

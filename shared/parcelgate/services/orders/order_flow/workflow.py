@@ -26,7 +26,7 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count
 from parcelgate.services.orders import problems, transitions
+from parcelgate.services.orders.order_flow.executions import ExecutionInput
 from parcelgate.services.orders.order_flow.task_tokens import is_gone
 from parcelgate.services.orders.submission import (
     AWS_TROUBLE,
@@ -107,19 +108,6 @@ EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted
 """The errors that are part of the states' work."""
 
 
-class ExecutionInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What an execution of the order flow begins with: ids only."""
-
-    tenant: str
-    order_id: str
-    correlation_id: str | None = None
-
-    @property
-    def log_keys(self) -> dict[str, str | None]:
-        """The ids that every log line of the execution bears."""
-        return {"tenant": self.tenant, "order_id": self.order_id, "correlation_id": self.correlation_id}
-
-
 class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
     """What the state machine gives each of its functions: ids and times only."""
 
@@ -136,34 +124,6 @@ class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
         names = task.execution or ExecutionInput(tenant=task.tenant, order_id=task.order_id)
         bind_log_keys(**names.log_keys)
         return task
-
-
-def execution_input(detail: Mapping[str, Any]) -> ExecutionInput:
-    """The input of the execution that a status change is about. Raises KeyError or DecodeError."""
-    return msgspec.json.decode(detail["input"], type=ExecutionInput)
-
-
-def start(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
-    """Start the order's workflow, named after the order's id, so that it can be started only once.
-
-    Returns False when it was started before. Raises the AWS client's other errors.
-    """
-    names = ExecutionInput(tenant=order.tenant, order_id=order.id, correlation_id=order.correlation_id)
-    try:
-        stepfunctions.start_execution(
-            stateMachineArn=machine, name=order.id, input=msgspec.json.encode(names).decode()
-        )
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ExecutionAlreadyExists":
-            raise
-        return False
-    return True
-
-
-def runs(stepfunctions: SFNClient, machine: str, order: Order) -> bool:
-    """Whether the workflow that was started for the order still runs."""
-    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{order.id}"
-    return stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING"
 
 
 class _Ending(msgspec.Struct, frozen=True):
