@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra.pages import SOURCES, build_pages
+
 type Target = Literal["aws", "local"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +37,8 @@ PYTHON_VERSION = (3, 13)
 
 _AWS_PLATFORM = "aarch64-manylinux2014"
 _KEPT = 12
+_PAGES = "serve_pages"
+"""The function whose zip holds the pages."""
 _NAME = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -184,7 +188,17 @@ def _plan(target: Target, root: Path, home: Path) -> Bundle:
     # A local function starts from a path that holds the layer's hash, so it changes with the layer.
     base = (libraries, layer_hash if target == "local" else "")
     folders = sorted(path.parent for path in (root / "functions").glob("*/handler.py"))
-    return Bundle(target, home, layer_hash, {path.name: _digest(*base, *_contents(path)) for path in folders})
+    hashes = {path.name: _digest(*base, *_contents(path)) for path in folders}
+    if _PAGES in hashes:
+        hashes[_PAGES] = _digest(
+            hashes[_PAGES], (root / "infra" / "pages.py").read_bytes(), *_page_sources(root)
+        )
+    return Bundle(target, home, layer_hash, hashes)
+
+
+def _page_sources(root: Path) -> list[bytes]:
+    """All that pages are made from; of the installed libraries the lock file stands for all."""
+    return _contents(root / SOURCES, but="node_modules")
 
 
 def _libraries_key(target: Target, root: Path) -> str:
@@ -218,6 +232,8 @@ def _make_functions(bundle: Bundle, folder: Path, root: Path) -> None:
         task = folder / name
         (task / "functions").mkdir(parents=True)
         (staged / "functions" / name).rename(task / "functions" / name)
+        if name == _PAGES:
+            build_pages(task / "functions" / name / "pages", root)
         if bundle.target == "local":
             python = root / ".local" / "runtime" / "bin" / "python"
             bootstrap = task / "bootstrap"
@@ -326,9 +342,9 @@ def _prune(home: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _contents(folder: Path) -> list[bytes]:
-    """Name and content of every file under `folder`, wherever that lies."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+def _contents(folder: Path, *, but: str = "__pycache__") -> list[bytes]:
+    """Name and content of every file under `folder`, wherever that lies, save in folders named `but`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and but not in path.parts)
     return [part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())]
 
 

@@ -135,6 +135,8 @@ class Settings:
 
     default_throttle: Throttle = Throttle(rate=100, burst=200)
     open_throttle: Throttle = Throttle(rate=20, burst=40)
+    pages_throttle: Throttle = Throttle(rate=50, burst=200)
+    """A page asks for a dozen files at once, and each browser only once for each release."""
     webhook_throttle: Throttle = Throttle(rate=200, burst=400)
 
     def size(self, function: str) -> Size:
@@ -228,5 +230,6 @@ def _local() -> Settings:
         stream_retries=10,
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),
+        pages_throttle=Throttle(rate=1000, burst=2000),
         webhook_throttle=Throttle(rate=1000, burst=2000),
     )

@@ -113,6 +113,7 @@ def add_api_functions(
             base.bus_access(),
         ],
         "describe_service": [base.store.circuits_access()],
+        "serve_pages": [],
         "ingest_webhook": [changes, accounts],
     }
     for name, accesses in given.items():

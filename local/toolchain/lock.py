@@ -31,6 +31,7 @@ def lock_node(folder: str) -> None:
         "npm",
         "install",
         "--package-lock-only",
+        "--ignore-scripts",
         "--no-audit",
         "--no-fund",
         "--no-update-notifier",

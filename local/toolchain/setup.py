@@ -39,7 +39,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 RUNTIME_VENV = ROOT / ".local" / "runtime"
 
-NODE_FOLDERS = {"infra": "the CDK command line", "tests/browser": "the browser of the tests"}
+NODE_FOLDERS = {
+    "infra": "the CDK command line",
+    "console": "the libraries of the pages",
+    "tests/browser": "the browser of the tests",
+}
 """The folders with a lock file of npm, and what is installed there."""
 
 _INPUTS = (
@@ -55,6 +59,7 @@ _OUTPUTS = (
     ".venv/bin/parcelgate",
     ".local/runtime/bin/python",
     "infra/node_modules/.bin/cdk",
+    "console/node_modules/htm",
     "tests/browser/node_modules/@sparticuz/chromium",
 )
 _COMMAND = """\
@@ -172,6 +177,7 @@ def set_up(env: Dict[str, str]) -> None:
     npm = [
         str(VENV / "bin" / "npm"),
         "ci",
+        "--ignore-scripts",
         "--no-audit",
         "--no-fund",
         "--no-update-notifier",

@@ -139,6 +139,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "event bus": {"events:PutEvents"},
     },
     "describe_service": {"table": {"dynamodb:Query"}},
+    "serve_pages": {},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
     "process_webhook": {
         "table": CHANGE | {"dynamodb:BatchGetItem"},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -189,6 +190,38 @@ def test_another_line_makes_another_bundle(tmp_path: Path) -> None:
     assert str(after.layer) in (after.function("greet") / "bootstrap").read_text()
     assert before.function_hashes != after.function_hashes
     assert before.layer.is_dir()
+
+
+def test_the_pages_lie_beside_the_function_that_sends_them_and_nowhere_else(aws_bundle: Bundle) -> None:
+    with zipfile.ZipFile(aws_bundle.function_zip("serve_pages")) as function:
+        names = function.namelist()
+    assert "functions/serve_pages/pages/console/index.html.gz" in names
+    assert any(
+        re.fullmatch(r"functions/serve_pages/pages/console/[0-9a-f]{16}/app\.js\.gz", name) for name in names
+    )
+    for name in set(FUNCTIONS) - {"serve_pages"}:
+        assert not (aws_bundle.function(name) / "functions" / name / "pages").exists()
+
+
+def test_another_line_in_a_page_makes_another_folder_and_another_function(tmp_path: Path) -> None:
+    write(tmp_path / "requirements" / "runtime.txt", "")
+    write(tmp_path / "shared" / "parcelgate" / "__init__.py", "")
+    write(tmp_path / "functions" / "serve_pages" / "handler.py", "def handler(event, context): ...\n")
+    for name in ("console/package-lock.json", "infra/pages.py"):
+        write(tmp_path / name, (ROOT / name).read_text())
+    (tmp_path / "console" / "node_modules").symlink_to(ROOT / "console" / "node_modules")
+    write(tmp_path / "console" / "index.html", "<script type=module src=console/HASH/app.js></script>")
+    write(tmp_path / "console" / "app.js", "1;")
+    before = build("local", root=tmp_path)
+    write(tmp_path / "console" / "app.js", "2;")
+    after = build("local", root=tmp_path)
+
+    def folders(bundle: Bundle) -> set[str]:
+        site = bundle.function("serve_pages") / "functions" / "serve_pages" / "pages" / "console"
+        return {path.name for path in site.iterdir() if path.is_dir()}
+
+    assert before.function_hashes != after.function_hashes
+    assert len(folders(before) | folders(after)) == 2
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

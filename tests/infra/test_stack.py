@@ -392,6 +392,8 @@ class TestRoutes:
             "GET /v1/health",
             "GET /v1/openapi.json",
             "GET /docs",
+            "GET /console",
+            "GET /console/{path+}",
             "GET /problems/{code}",
             "POST /webhooks/{carrier}/{account}/{token}",
         }

@@ -23,6 +23,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     body: str = ""
     headers: dict[str, str] = {}
+    in_base64: bool = False
+    """Whether `body` is bytes in base64, which the gateway sends as bytes."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

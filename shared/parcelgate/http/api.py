@@ -288,4 +288,9 @@ def _refuse_fields(body: object) -> None:
 
 def _proxy(answer: Answer) -> dict[str, Any]:
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff", **answer.headers}
-    return {"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": False}
+    return {
+        "statusCode": answer.status,
+        "headers": headers,
+        "body": answer.body,
+        "isBase64Encoded": answer.in_base64,
+    }

@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True):
     """In place of `scope`: scopes of which the API key must have one. What is shown depends on which."""
     open: bool = False
     """Whether it is answered without a key."""
-    throttle: Literal["default", "open", "webhook"] = "default"
+    throttle: Literal["default", "open", "pages", "webhook"] = "default"
     """Which of the environment's rate limits it has."""
     body: str | None = None
     """The model of the request's body; None: a POST takes no body, or `{}`."""
@@ -446,6 +446,11 @@ FUNCTIONS: Mapping[str, Function] = {
             "GET /problems/{code}", "read_problem", "Service", open=True, throttle="open", answers=_PAGE,
             problems=(404,),
         ),
+    )),
+    "serve_pages": Function(512, 10, (
+        # For people: they are no part of the API that the document describes.
+        Route("GET /console", "show_console", open=True, throttle="pages"),
+        Route("GET /console/{path+}", "send_console_file", open=True, throttle="pages"),
     )),
     "ingest_webhook": Function(512, 10, (
         # Only carriers call it, and each carrier has its own format.

@@ -1,0 +1,26 @@
+// Preact and htm from one place, with the one hook that the standalone build lacks.
+
+import { useState } from "../vendor/preact.js";
+
+export {
+  createContext,
+  html,
+  render,
+  useCallback,
+  useContext,
+  useEffect,
+  useErrorBoundary,
+  useLayoutEffect,
+  useMemo,
+  useReducer,
+  useRef,
+  useState,
+} from "../vendor/preact.js";
+
+let ids = 0;
+
+/** An id that no other element has. */
+export function useId() {
+  const [id] = useState(() => `f${(ids += 1)}`);
+  return id;
+}

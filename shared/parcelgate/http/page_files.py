@@ -1,0 +1,88 @@
+"""The files of the pages, with the headers that each is sent with.
+
+The bundle holds them compressed (see `infra.pages`): HTML under the name that its address has, and all else
+in one folder for each site, named by a hash of what is in it.
+"""
+
+import base64
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+from parcelgate.http.answers import Answer
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""A page loads scripts and styles from this address alone, calls this API alone, and no page may frame it.
+Images may stand in a style itself (`data:`): Pico draws its arrows and ticks in this way."""
+
+_MEDIA: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+}
+_HTML = {
+    "cache-control": "no-cache",
+    "content-security-policy": POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
+_COMPRESSED = ".gz"
+
+
+class PageFiles:
+    """What lies in `folder`: one folder for each site. Nothing outside of it can be asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = {
+            path.relative_to(folder).as_posix().removesuffix(_COMPRESSED): path
+            for path in folder.rglob(f"*{_COMPRESSED}")
+        }
+
+    def answer(self, site: str, path: str, *, accepts: str) -> Answer | None:
+        """Answer with one file.
+
+        Parameters
+        ----------
+        site
+            The site's name, which its addresses begin with.
+        path
+            The rest of the address.
+        accepts
+            The request's `Accept-Encoding`. A client that does not take gzip gets the file as it is.
+
+        Returns
+        -------
+        Answer | None
+            None if there is no such file.
+        """
+        file = self._paths.get(f"{site}/{path}")
+        if file is None:
+            return None
+        media = _MEDIA[Path(path).suffix]
+        headers = {
+            "content-type": media,
+            "cross-origin-resource-policy": "same-origin",
+            "referrer-policy": "no-referrer",
+            "vary": "accept-encoding",
+            **(_HTML if path.endswith(".html") else _FOR_GOOD),
+        }
+        data = file.read_bytes()
+        if _takes_gzip(accepts):
+            headers["content-encoding"] = "gzip"
+        else:
+            data = gzip.decompress(data)
+        return Answer(body=base64.b64encode(data).decode(), headers=headers, in_base64=True)
+
+
+def _takes_gzip(accepts: str) -> bool:
+    for part in accepts.lower().split(","):
+        coding, _, parameters = part.partition(";")
+        if coding.strip() == "gzip":
+            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
