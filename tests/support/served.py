@@ -16,6 +16,7 @@ on AWS.
 import base64
 import json
 import re
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,12 +25,16 @@ from datetime import timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
+from infra.pages import build_pages
+from local import ROOT
 from parcelgate import aws_clients
+from parcelgate.http.page_files import PageFiles
 from parcelgate.http.routes import ROUTES, function_of
 from parcelgate.services.accounts import api_keys
 from tests.support.api import (
@@ -141,6 +146,7 @@ class ServedWorld:
             with pytest.MonkeyPatch.context() as patch:
                 # The bundle holds the document as a file.
                 patch.setattr(handler, "description", openapi_document)
+                patch.setattr(import_module("functions.serve_pages.handler"), "_files", built_pages)
                 yield self
         finally:
             self._server.shutdown()
@@ -267,6 +273,14 @@ def served_sandbox_world(new_sandbox_world: "Callable[..., World]") -> Iterator[
     """A world over HTTP whose adapters call the sandbox."""
     with ServedWorld().running(new_sandbox_world) as served:
         yield served
+
+
+@cache
+def built_pages() -> PageFiles:
+    """The pages of this checkout, as the bundle has them; built once for each process."""
+    with tempfile.TemporaryDirectory() as folder:
+        build_pages(Path(folder), ROOT)
+        return PageFiles(Path(folder))
 
 
 def _gateways(status: int, message: str) -> tuple[int, dict[str, str], bytes]:

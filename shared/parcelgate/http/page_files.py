@@ -39,8 +39,8 @@ class PageFiles:
     """What lies in `folder`: one folder for each site. Nothing outside of it can be asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self._paths = {
-            path.relative_to(folder).as_posix().removesuffix(_COMPRESSED): path
+        self._files = {
+            path.relative_to(folder).as_posix().removesuffix(_COMPRESSED): path.read_bytes()
             for path in folder.rglob(f"*{_COMPRESSED}")
         }
 
@@ -61,8 +61,8 @@ class PageFiles:
         Answer | None
             None if there is no such file.
         """
-        file = self._paths.get(f"{site}/{path}")
-        if file is None:
+        data = self._files.get(f"{site}/{path}")
+        if data is None:
             return None
         media = _MEDIA[Path(path).suffix]
         headers = {
@@ -72,7 +72,6 @@ class PageFiles:
             "vary": "accept-encoding",
             **(_HTML if path.endswith(".html") else _FOR_GOOD),
         }
-        data = file.read_bytes()
         if _takes_gzip(accepts):
             headers["content-encoding"] = "gzip"
         else:
