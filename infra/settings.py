@@ -95,7 +95,8 @@ class Settings:
     """Two dashboards and the saved queries. The first three dashboards of an AWS account are free."""
     monthly_budget: int = 0
     """Dollars a month for the whole AWS account, of which the alarm topic tells; 0 for no budget."""
-    label_retention_days: int = 400
+    retention_days: int = 400
+    """How long orders, parcels and labels are kept after their creation. Figures are kept for good."""
     batch_retention_days: int = 30
 
     callback_wait: int = 20

@@ -123,7 +123,7 @@ def _is_whole(config: pytest.Config) -> bool:
         or option.keyword
         or option.markexpr
         or option.deselect
-        or option.lf
+        or getattr(option, "lf", False)
         or option.collectonly
     )
 

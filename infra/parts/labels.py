@@ -29,7 +29,7 @@ class Labels(Construct):
             self,
             "Bucket",
             settings=settings,
-            kept_days=settings.label_retention_days,
+            kept_days=settings.retention_days,
             undo_days=_UNDO_DAYS,
             no_access_log_because="Who fetched a label stands in our own logs, without the link; a second "
             "bucket of access logs would hold the signed links themselves.",

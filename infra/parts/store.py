@@ -1,6 +1,7 @@
 """The tables, and the key that everything of ours is encrypted with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -29,6 +30,7 @@ class Store(Construct):
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
+        self._retention_days = settings.retention_days
         self.key = kms.Key(
             self,
             "Key",
@@ -62,7 +64,9 @@ class Store(Construct):
 
     def access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the main table itself, such as `GetItem`, and queries of these indexes."""
-        return self.table.access(*operations, query=query, variable="TABLE")
+        given = self.table.access(*operations, query=query, variable="TABLE")
+        kept = access(RETENTION=str(self._retention_days * 86_400))
+        return replace(given, environment={**given.environment, **kept.environment})
 
     def circuits_access(self) -> Access:
         """Reading which carriers are down, and nothing else of the main table."""

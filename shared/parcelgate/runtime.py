@@ -90,7 +90,7 @@ class Runtime:
         """The one table."""
         from parcelgate.store.table import Table
 
-        return Table(client("dynamodb"), self.settings.table)
+        return Table(client("dynamodb"), self.settings.table, self.settings.retention)
 
     @cached_property
     def events_table(self) -> "EventsTable":

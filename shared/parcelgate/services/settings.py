@@ -86,6 +86,8 @@ class Settings:
     """What the names of the carrier accounts' secrets begin with."""
     carriers_over_http: bool = False
     """Whether a carrier may be called without TLS: in the local environment alone."""
+    retention: timedelta = timedelta(days=400)
+    """How long orders and parcels are kept."""
     order_deadline: timedelta = timedelta(minutes=30)
     """How long an order's workflow may take."""
     not_found_interval: timedelta = timedelta(seconds=60)

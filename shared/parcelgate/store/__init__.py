@@ -109,5 +109,6 @@ An order is written whole, as JSON in `doc`, only over the version it was made f
 with all that must hold along with it. A tracking is written over the version it was made from, too; a poll
 without news writes its POLL alone, from which nothing follows. `expires_at` (seconds since the epoch) lets
 DynamoDB delete what has had its time, hours late at times: an idempotency key or a webhook that has expired
-counts as gone before.
+counts as gone before. An order, its parcels and all that belongs to them are deleted a fixed time after the
+order was created (`retention`), but no order while it has a deadline or needs a person.
 """

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -44,6 +44,8 @@ MOST_WRITES = 100
 """How many writes DynamoDB takes in one transaction."""
 _READ_AT_ONCE = 100
 """How many items DynamoDB takes in one BatchGetItem."""
+KEPT = timedelta(days=400)
+"""How long orders and parcels are kept after their creation, unless the environment says otherwise."""
 FIRST_PAUSE = 0.025
 """Seconds at most before the second attempt; the bound doubles each time (full jitter)."""
 
@@ -101,11 +103,18 @@ class Items:
 
     Keys and items are plain values (`Item`). `values` of a condition are named in it with a colon. Reads are
     consistent, save those of an index. All methods raise ThrottledError and StoreUnavailableError.
+
+    `kept` is how long an item with `until_forgotten` is kept.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, kept: timedelta = KEPT) -> None:
         self._client = client
         self._table = table
+        self._kept = kept
+
+    def until_forgotten(self, created_at: datetime) -> Item:
+        """Return the attribute by which DynamoDB deletes an item when the time that it is kept has passed."""
+        return {"expires_at": epoch(created_at + self._kept)}
 
     def get(self, key: Item) -> Item | None:
         """The item as it stands now."""

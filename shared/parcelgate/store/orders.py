@@ -11,7 +11,7 @@ from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import keys, lists
 from parcelgate.store import trackings as trackings_store
-from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write
+from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write, epoch
 from parcelgate.store.credentials import webhook_tokens
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
@@ -27,6 +27,8 @@ from parcelgate.store.lists import Listing, Lists, Page
 
 HOOK_LIFE = timedelta(days=60)
 """How long the callback token of an order is kept: much longer than callbacks can arrive."""
+_AFTER_LATE_END = timedelta(days=30)
+"""How long an order is kept at least after its last change, however old it is."""
 LONGEST_REFERENCE = 80
 """The longest reference, in characters. No order has a longer one, so longer ones are not looked up."""
 
@@ -64,7 +66,11 @@ class Orders:
         writes = [put(self._order_item(order), VersionConflictError(order.id))]
         if claim is not None:
             writes.append(claim.write(order.id))
-        reference = {**self._reference_key(order), "order_id": order.id}
+        reference = {
+            **self._reference_key(order),
+            "order_id": order.id,
+            **self._items.until_forgotten(order.created_at),
+        }
         writes += [
             put(reference, lambda item: ReferenceTakenError(item["order_id"] if item else None)),
             self._event_write(order, event),
@@ -275,7 +281,9 @@ class Orders:
             listed = self._place_in(after, {"reference_pk": self._list("CARRIER_NUMBER", number)})
             writes += [
                 put(
-                    self._named("NUMBER", after.carrier, after.account, each) | {"order_id": after.id} | more,
+                    self._named("NUMBER", after.carrier, after.account, each)
+                    | {"order_id": after.id, **self._items.until_forgotten(after.created_at)}
+                    | more,
                     lambda item: CarrierNumberTakenError(item["order_id"]) if item else conflict,
                     ours,
                     order=after.id,
@@ -296,7 +304,9 @@ class Orders:
                     key, lambda item: _NotOursError() if item else conflict, ours, order=after.id
                 )
             )
-        writes += [put(trackings_store.tracking_item(tracking), conflict) for tracking in trackings]
+        for tracking in trackings:
+            known = trackings_store.tracking_item(tracking)
+            writes.append(put(known | self._items.until_forgotten(tracking.created_at), conflict))
         if after.batch and (after.status, after.problem) != (before.status, before.problem):
             writes.append(put(batches.row_item(after), conflict, condition=""))
         if hook is not None:
@@ -326,6 +336,7 @@ class Orders:
             ),
             "due_pk": keys.due(keys.ORDER, keys.shard_of(order.id)) if is_due else None,
             "due_at": order.watch_at,
+            **self._until_forgotten(order),
         }
 
     def _event_write(self, order: Order, event: OrderEvent) -> Write:
@@ -334,6 +345,7 @@ class Orders:
             "sk": f"EVENT#{order.version:010d}",
             "type": "event",
             "doc": _encoder.encode(event).decode(),
+            **self._items.until_forgotten(order.created_at),
         }
         conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
         return self._items.put_write(item, conflict)
@@ -359,8 +371,20 @@ class Orders:
 
     def _entry(self, order: Order, name: str, in_lists: Item) -> Write:
         """Return an item beside the order, which puts it into more lists than its own item can."""
-        item = {"pk": self._key(order.id)["pk"], "sk": name, **self._place_in(order, in_lists)}
+        item = {
+            "pk": self._key(order.id)["pk"],
+            "sk": name,
+            **self._place_in(order, in_lists),
+            **self._items.until_forgotten(order.created_at),
+        }
         return self._items.put_write(item, VersionConflictError(order.id), condition="")
+
+    def _until_forgotten(self, order: Order) -> Item:
+        """Return when DynamoDB deletes the order itself: never while somebody must deal with it."""
+        if order.watch_at is not None or order.concern is not None:
+            return {}
+        ends = self._items.until_forgotten(order.created_at)
+        return {"expires_at": max(ends["expires_at"], epoch(order.updated_at + _AFTER_LATE_END))}
 
     def _documents(self, order_ids: Sequence[str]) -> list[Order]:
         items = self._items.get_many([self._key(order_id) for order_id in order_ids])

@@ -1,10 +1,11 @@
 """The two ways into the table: `Table` for routing, `TenantTable` for everything that belongs to a tenant."""
 
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from parcelgate.store import keys
-from parcelgate.store.calls import Items
+from parcelgate.store.calls import KEPT, Items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,8 +38,8 @@ class Table:
     >>> order = table.tenant("acme").orders.get("ord_01JD...")  # doctest: +SKIP
     """
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._items = Items(client, name)
+    def __init__(self, client: "DynamoDBClient", name: str, kept: timedelta = KEPT) -> None:
+        self._items = Items(client, name, kept)
 
     def tenant(self, tenant: str) -> "TenantTable":
         """The handle to one tenant's data. Raises ValueError for a name that no tenant can have."""

@@ -140,7 +140,9 @@ class Trackings:
         """
         self._owned(tracking)
         writes = [
-            self._items.put_write(tracking_item(tracking), VersionConflictError(tracking.id)),
+            self._items.put_write(
+                tracking_item(tracking) | self._ends(tracking), VersionConflictError(tracking.id)
+            ),
             *self._courier_entries(tracking, VersionConflictError(tracking.id)),
             self._claim_number(tracking, replaces),
         ]
@@ -156,10 +158,11 @@ class Trackings:
             )
         self._items.commit(writes)
 
-    def lead_to(self, tracking_id: str, account: str, carrier_code: str, number: str) -> None:
+    def lead_to(self, tracking: Tracking, account: str, carrier_code: str, number: str) -> None:
         """Make `find` return this parcel, which a courier carries on, unless it returns another already."""
         with suppress(ConditionFailedError):
-            self._items.put(self._followed(account, carrier_code, number) | {"tracking_id": tracking_id})
+            leads = {"tracking_id": tracking.id, **self._ends(tracking)}
+            self._items.put(self._followed(account, carrier_code, number) | leads)
 
     def save(self, before: Tracking, after: Tracking) -> None:
         """Replace `before` by `after`. Its next poll stays as it is. Raises VersionConflictError."""
@@ -167,7 +170,7 @@ class Trackings:
         try:
             self._items.update(
                 key(self._tenant, after.id),
-                _facts(after),
+                _facts(after) | self._ends(after),
                 condition="version = :before",
                 before=before.version,
             )
@@ -184,7 +187,10 @@ class Trackings:
         self._items.commit(
             [
                 self._items.put_write(
-                    tracking_item(after), conflict, "version = :before", before=before.version
+                    tracking_item(after) | self._ends(after),
+                    conflict,
+                    "version = :before",
+                    before=before.version,
                 ),
                 *self._courier_entries(after, conflict),
                 self._claim_number(after),
@@ -276,7 +282,8 @@ class Trackings:
     def settle(self, claim: Claim, next_at: datetime | None, *, at: datetime, misses: int = 0) -> None:
         """Give a claim back, with the next poll. A next poll that somebody has set meanwhile is kept."""
         sets, removes = _next(claim.tracking_id, next_at)
-        self._give_back(claim, {"polled_at": at, "misses": misses}, sets, removes)
+        polled = {"polled_at": at, "misses": misses, **self._items.until_forgotten(at)}
+        self._give_back(claim, polled, sets, removes)
 
     def release(self, claim: Claim, *, due: datetime | None = None) -> None:
         """Give a claim back without a poll. The parcel stays due as it was, or from `due` on.
@@ -304,8 +311,9 @@ class Trackings:
 
     def _replan(self, tracking_id: str, at: datetime | None, condition: str = "", **values: Any) -> None:
         sets, removes = _next(tracking_id, at)
+        ends = self._items.until_forgotten(at) if at else {}
         self._items.update(
-            self._poll(tracking_id), sets | {"planned": True}, removes, condition=condition, **values
+            self._poll(tracking_id), sets | ends | {"planned": True}, removes, condition=condition, **values
         )
 
     def forget_poll(self, tracking_id: str) -> None:
@@ -357,7 +365,7 @@ class Trackings:
 
     def _claim_number(self, tracking: Tracking, replaces: Tracking | None = None) -> Write:
         return self._items.put_write(
-            self._followed_as(tracking) | {"tracking_id": tracking.id},
+            self._followed_as(tracking) | {"tracking_id": tracking.id, **self._ends(tracking)},
             lambda other: AlreadyFollowedError(other["tracking_id"] if other else None),
             f"{NEW} OR tracking_id = :former",
             former=(replaces or tracking).id,
@@ -381,8 +389,12 @@ class Trackings:
             "list_sk": _place(tracking),
             "reference_pk": _number_list(tracking),
             "status_pk": _list(self._tenant, _COURIER, courier),
+            **self._ends(tracking),
         }
         return [self._items.put_write(item, refused, condition="")]
+
+    def _ends(self, tracking: Tracking) -> Item:
+        return self._items.until_forgotten(tracking.created_at)
 
     def _must_follow(self, before: Tracking, after: Tracking) -> None:
         self._owned(before, after)

@@ -507,7 +507,7 @@ class _Run:
                 if isinstance(followed, CarrierError):
                     raise followed
                 trackings = self._table.tenant(tracking.tenant).trackings
-                trackings.lead_to(tracking.id, account.account, *waybill)
+                trackings.lead_to(tracking, account.account, *waybill)
                 history = followed.history
         except ProblemError:
             return tracking

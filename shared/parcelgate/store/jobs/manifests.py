@@ -32,7 +32,8 @@ class Manifests:
         never = StoreError("a write without a condition was refused")
         writes = [self._items.put_write(self._item(manifest), never, condition="")]
         for order_id in to_close:
-            named = {**self._closing_key(order_id), "manifest_id": manifest.id}
+            ends = self._items.until_forgotten(manifest.created_at)
+            named = {**self._closing_key(order_id), "manifest_id": manifest.id, **ends}
             writes.append(self._items.put_write(named, never, condition=""))
         for part in batched(writes, MOST_WRITES, strict=False):
             self._items.commit(part)
@@ -59,7 +60,12 @@ class Manifests:
         return {order_id: manifests[each] for order_id, each in by_order.items() if each is not None}
 
     def _item(self, manifest: Manifest) -> Item:
-        return {**self._key(manifest.id), "type": "manifest", "doc": zlib.compress(_encode(manifest))}
+        return {
+            **self._key(manifest.id),
+            "type": "manifest",
+            "doc": zlib.compress(_encode(manifest)),
+            **self._items.until_forgotten(manifest.created_at),
+        }
 
     def _key(self, manifest_id: str) -> Item:
         return {"pk": keys.key(self._tenant, _SK, manifest_id), "sk": _SK}
