@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.checks.checks import STATES, end_abandoned_stacks
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from local.stack import stack as local_stack
 from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted

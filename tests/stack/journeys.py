@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from tests.stack.shop import RECEIVER, Body, Shop, buy, until
 
 POLL_EVERY = 3.0

@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from sandbox import Settings, serve
 from tests.stack.shop import Body, Shop
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from local.stack.stack import Stack
 from parcelgate.services.accounts import api_keys
 from tests.stack.shop import Body, Shop, order_body, until

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from typer.testing import CliRunner
 
-from local.command import cli
+from local.command.cli import app
 from local.stack.stack import Stack
 from tests.stack.shop import Body, Shop, order_body, until
 from tests.unit.carriers.ubi.orders import body as ubi_body
@@ -121,7 +121,7 @@ def test_a_file_is_imported_and_its_results_stand_beside_it(stack: Stack, tmp_pa
     file.write_text(EXAMPLE.read_text().replace("web-100", "stack-import-") + "stack-import-bad,ubi\n")
     command = ["orders", "import", str(file), "--url", stack.api_url, "--key", stack.api_key]
 
-    done = CliRunner().invoke(cli.app, command)
+    done = CliRunner().invoke(app, command)
 
     assert done.exit_code == 1, done.output
     rows = list(csv.DictReader((tmp_path / "orders.results.csv").read_text("utf-8-sig").splitlines()))
@@ -129,6 +129,6 @@ def test_a_file_is_imported_and_its_results_stand_beside_it(stack: Stack, tmp_pa
     assert [len(row["tracking_numbers"].split()) for row in rows] == [1, 2, 1, 0]
     assert "/parcels" in rows[3]["errors"]
     file.write_text(file.read_text().replace("stack-import-bad,ubi\n", ""))
-    assert CliRunner().invoke(cli.app, command).exit_code == 0
+    assert CliRunner().invoke(app, command).exit_code == 0
     shop = Shop(stack)
     assert set((bought(shop, "ubi", "stack-import") + bought(shop, "lso", "stack-import")).values()) == {1}

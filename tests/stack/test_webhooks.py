@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from local.stack.stack import TENANT, Stack
 from parcelgate.services.operator import operations
 from parcelgate.store import keys

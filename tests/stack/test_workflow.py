@@ -1,6 +1,6 @@
 """What the order flow costs, counted from the executions' own histories."""
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from tests.stack.shop import Shop
 
 BILLED = 4

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
@@ -160,10 +160,10 @@ class FakeS3:
         self.url = "https://s3.test"
         """What links to objects begin with."""
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes | BinaryIO, ContentType: str) -> None:  # noqa: N803
         assert Bucket in ("labels", "bodies")
         assert (ContentType == "application/json") == (Bucket == "bodies")
-        self.objects[Key] = Body
+        self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
         self.types[Key] = ContentType
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803

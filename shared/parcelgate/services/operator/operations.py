@@ -1,8 +1,8 @@
 """What an operator does with an order or a webhook that could not be settled automatically.
 
 Nothing here sends an order again. `reread` asks the carrier for the state of the order. `close` ends an order
-that the carrier certainly does not have. `refunded` notes that the money came back. `find_webhook` finds a
-parked webhook, and `replay` has it processed again.
+that the carrier certainly does not have. `refunded` notes that the money came back. `replay` has a
+webhook processed again.
 """
 
 from enum import StrEnum
@@ -18,7 +18,6 @@ from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 
 if TYPE_CHECKING:
-    from parcelgate.store.inbox import InboxEntry
     from parcelgate.store.table import Table
 
 _AWAITED = ("requested", "rejected")
@@ -43,14 +42,6 @@ class NotForThisOrderError(Exception):
     def __init__(self, order: Order) -> None:
         super().__init__(f"the order is {order.status}")
         self.order = order
-
-
-class NoSuchWebhookError(Exception):
-    """A name fits no webhook, or, if `several`, more than one."""
-
-    def __init__(self, several: bool) -> None:
-        super().__init__("several webhooks" if several else "no webhook")
-        self.several = several
 
 
 def reread(table: "Table", queues: RetryQueues, tenant: str, order_id: str, *, clock: Clock = now) -> Order:
@@ -122,18 +113,6 @@ def _settled(order: Order, detail: str) -> Problem:
     """The problem of an order that a person has closed: it keeps the code and the carrier's words."""
     code = order.problem.code if order.problem else "outcome_unknown"
     return Problem(code=code, detail=detail, carrier=order.problem.carrier if order.problem else None)
-
-
-def find_webhook(table: "Table", tenant: str, name: str) -> "InboxEntry":
-    """The webhook of that id, or the parked one whose id begins so. Raises NoSuchWebhookError."""
-    inbox = table.tenant(tenant).inbox
-    entry = inbox.get(name)
-    if entry is not None:
-        return entry
-    matches = [entry for entry in inbox.parked() if entry.id.startswith(name)]
-    if len(matches) != 1:
-        raise NoSuchWebhookError(several=bool(matches))
-    return matches[0]
 
 
 def replay(table: "Table", tenant: str, entry_id: str, *, clock: Clock = now) -> None:

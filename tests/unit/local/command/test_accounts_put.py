@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import sandbox.carriers
-from local.command import accounts, cli
+from local.command import accounts
+from local.command.cli import app
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import looks_like
 from tests.support.world import World
@@ -161,7 +162,7 @@ def test_without_tls_a_carrier_is_called_in_the_local_environment_alone(world: W
 
 @pytest.mark.parametrize("carrier", registry.trackers())
 def test_every_field_says_what_it_looks_like_and_what_it_means(carrier: str) -> None:
-    listed = json.loads(CliRunner().invoke(cli.app, ["accounts", "fields", carrier, "--json"]).stdout)
+    listed = json.loads(CliRunner().invoke(app, ["accounts", "fields", carrier, "--json"]).stdout)
     for field in listed:
         assert field["looks like"], f"not written yet: what {field['field']} of {carrier} looks like"
         assert field["meaning"], f"not written yet: what {field['field']} of {carrier} means, below it"

@@ -13,7 +13,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from local.command import cli, importing
+from local.command import importing
+from local.command.cli import app
+from local.command.deployment import Deployment
 from local.command.importing import Api, ImportFailedError, check, run, state_path
 from local.command.order_files import FileError, results_path
 from parcelgate.services.accounts import api_keys
@@ -305,7 +307,7 @@ class TestTheCommand:
     def command(self, monkeypatch: pytest.MonkeyPatch, api: FakeApi) -> Callable[..., Any]:
         monkeypatch.setattr(importing, "Api", lambda url, key: api.client(url))
         where = ["--url", "https://api.test", "--key", "pg_k_s"]
-        return lambda file, *more: CliRunner().invoke(cli.app, ["orders", "import", str(file), *where, *more])
+        return lambda file, *more: CliRunner().invoke(app, ["orders", "import", str(file), *where, *more])
 
     @pytest.mark.parametrize(("references", "code"), [(["a"], 0), (["a", "bad"], 1)])
     def test_tells_by_its_code_whether_all_is_well(
@@ -359,7 +361,7 @@ class TestTheCommand:
         deployment = SimpleNamespace(
             table=table, outputs={"ApiUrl": "https://api.test"}, is_tenant="acme".__eq__
         )
-        monkeypatch.setattr(cli.Deployment, "named", lambda stack: deployment)
+        monkeypatch.setattr(Deployment, "named", lambda stack: deployment)
         used: list[str] = []
 
         def client(url: str, key: str) -> Api:
@@ -370,17 +372,13 @@ class TestTheCommand:
 
         monkeypatch.setattr(importing, "Api", client)
         file = a_file(tmp_path, "a")
-        done = CliRunner().invoke(
-            cli.app, ["orders", "import", str(file), "--stack", "P", "--tenant", "acme"]
-        )
+        done = CliRunner().invoke(app, ["orders", "import", str(file), "--stack", "P", "--tenant", "acme"])
         assert done.exit_code == 0, done.output
         (key,) = api_keys.list_keys(table, "acme")
         assert used[0].split("_")[1] == key.id
         assert key.revoked_at is not None
 
-        other = CliRunner().invoke(
-            cli.app, ["orders", "import", str(file), "--stack", "P", "--tenant", "amce"]
-        )
+        other = CliRunner().invoke(app, ["orders", "import", str(file), "--stack", "P", "--tenant", "amce"])
         assert other.exit_code == 1
         assert "There is no tenant amce here" in other.stderr
         assert api_keys.list_keys(table, "amce") == []

@@ -1,0 +1,177 @@
+"""Which API a command calls, and with which key; and the form that commands have in common.
+
+In this order: `--url` and `--key`; a profile; a stack on AWS with `--tenant`, for which a key is made for
+this run; the profile that `parcelgate profiles use` has chosen; the stack of `make up`.
+"""
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from local.command import deployment, profiles
+from local.command.api import Api, ApiError
+from local.command.deployment import Deployment, known, tenant_or_default
+from local.command.rendering import WRONG_USE, fail
+
+_PANEL = "Which stack"
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        envvar="PARCELGATE_PROFILE",
+        rich_help_panel=_PANEL,
+        help="A stack that `parcelgate login` has stored; `local` is the one of `make up`.",
+    ),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", envvar="PARCELGATE_KEY", rich_help_panel=_PANEL, help="An API key."),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url", envvar="PARCELGATE_URL", rich_help_panel=_PANEL, help="The API's address, without /v1."
+    ),
+]
+AnyTenantOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        rich_help_panel=_PANEL,
+        help="The tenant, in place of a key. One is made for this run, with your AWS credentials.",
+    ),
+]
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        rich_help_panel=_PANEL,
+        help="The CloudFormation stack on AWS. Default: the stack of `make up`.",
+    ),
+]
+TenantOption = Annotated[
+    str,
+    typer.Option(
+        "--tenant", rich_help_panel=_PANEL, help="The tenant. Default on the stack of `make up`: `demo`."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+transport: httpx.BaseTransport | None = None
+sleep: Callable[[float], None] = time.sleep
+"""What calls go through, and how a command waits; tests set both."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whose API a command shall call: the values of its options."""
+
+    profile: str | None = None
+    url: str | None = None
+    key: str | None = None
+    tenant: str | None = None
+    stack: str | None = None
+
+    @contextmanager
+    def credentials(self, scopes: Sequence[str], purpose: str) -> Iterator[tuple[str, str]]:
+        """Give the API's address and a key. A key that is made here is revoked at the end."""
+        if self.url and self.key:
+            yield self.url, self.key
+        elif (stored := self._stored()) is not None:
+            yield self.url or stored.url, self.key or stored.key
+        else:
+            yield from self._of_deployment(scopes, purpose)
+
+    def _stored(self) -> "profiles.Profile | None":
+        if self.profile is None and (self.tenant is not None or self.stack is not None):
+            return None
+        if self.profile is not None and (self.tenant is not None or self.stack is not None):
+            fail("Give --profile, or --tenant with --stack, but not both.", code=WRONG_USE)
+        name = self.profile or profiles.chosen()
+        if name != profiles.LOCAL:
+            return profiles.load(name)
+        if not deployment.LOCAL_STACK.exists():
+            return None
+        here = json.loads(deployment.LOCAL_STACK.read_text())
+        return profiles.Profile(here["api_url"], here["api_key"])
+
+    def _of_deployment(self, scopes: Sequence[str], purpose: str) -> Iterator[tuple[str, str]]:
+        from parcelgate.services.accounts import api_keys
+
+        if self.tenant is not None:
+            tenant_or_default(self.tenant, self.stack)
+        stack = Deployment.named(self.stack)
+        address = self.url or stack.outputs["ApiUrl"]
+        if self.key is not None:
+            yield address, self.key
+            return
+        if self.tenant is None:
+            fail("Give --key or --tenant.", code=WRONG_USE)
+        known(stack, self.tenant)
+        made = api_keys.create(stack.table, self.tenant, scopes, purpose)
+        try:
+            yield address, made
+        finally:
+            api_keys.revoke(stack.table, self.tenant, made.split("_")[1])
+
+
+def example(*lines: str) -> str:
+    """Return the examples below a command's help."""
+    return "\n\n".join(("Example:" if len(lines) == 1 else "Examples:", *lines))
+
+
+_OPTIONS = {
+    "profile": ProfileOption,
+    "url": UrlOption,
+    "key": KeyOption,
+    "tenant": AnyTenantOption,
+    "stack": StackOption,
+}
+
+
+def api_command(
+    group: typer.Typer, name: str, *examples: str, scopes: Sequence[str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command that calls the API: its first parameter is an `Api`.
+
+    The options that say which API it is come to its own; `scopes` are those of a key made for the run. What
+    the API refuses ends the command in its words.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        def command(**given: Any) -> None:
+            access = Access(**{option: given.pop(option) for option in _OPTIONS})
+            with reported(), access.credentials(scopes, f"parcelgate {name}") as (url, key):
+                function(Api(url, key, transport=transport, sleep=lambda seconds: sleep(seconds)), **given)
+
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        options = [
+            inspect.Parameter(option, keyword, default=None, annotation=kind)
+            for option, kind in _OPTIONS.items()
+        ]
+        parameters = [each.replace(kind=keyword) for each in own]
+        command.__signature__ = inspect.Signature([*parameters, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {}
+        command.__doc__ = function.__doc__
+        group.command(name, epilog=example(*examples))(command)
+        return function
+
+    return register
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the command in the API's words if a call does not succeed."""
+    try:
+        yield
+    except ApiError as error:
+        fail(str(error), code=error.exit_code)

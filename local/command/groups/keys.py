@@ -1,0 +1,67 @@
+"""`parcelgate keys`: API keys of a tenant."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from local.command.access import JsonOption, StackOption, TenantOption, example
+from local.command.deployment import Deployment, known, tenant_or_default
+from local.command.rendering import fail, note, say, show, text
+from parcelgate.services.accounts import api_keys
+from parcelgate.store.errors import KeyNotFoundError
+
+group = typer.Typer(help="Make, list and revoke API keys. A key is shown once; only its hash is stored.")
+
+
+@group.command("create", epilog=example("parcelgate keys create --tenant acme --name shop"))
+def create_key(
+    tenant: TenantOption = "",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="A scope of the key; may be given several times. Default: all but operator."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="A name that says what the key is for.")] = "",
+    stack: StackOption = None,
+) -> None:
+    """Make a key. Standard output has the key and nothing else."""
+    tenant = tenant_or_default(tenant, stack)
+    try:
+        key = api_keys.create(
+            Deployment.named(stack).table, tenant, scope or sorted(api_keys.SHOP_SCOPES), name
+        )
+    except ValueError as error:
+        fail(str(error))
+    note("Store it now: it cannot be shown again.")
+    sys.stdout.write(key + "\n")
+
+
+@group.command("list", epilog=example("parcelgate keys list --tenant acme"))
+def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
+    """List a tenant's keys, without their secrets."""
+    tenant = tenant_or_default(tenant, stack)
+    deployment = Deployment.named(stack)
+    rows = [
+        (key.id, key.name, " ".join(key.scopes), text(key.created_at), text(key.revoked_at))
+        for key in api_keys.list_keys(deployment.table, tenant)
+    ]
+    if not rows:
+        known(deployment, tenant)
+    show(("key id", "name", "scopes", "created", "revoked"), rows, as_json=as_json)
+
+
+@group.command("revoke", epilog=example("parcelgate keys revoke 01M7ZRKR --tenant acme"))
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The part between pg_ and the next underscore.")],
+    tenant: TenantOption = "",
+    stack: StackOption = None,
+) -> None:
+    """Revoke a key. It stops working within 60 seconds."""
+    tenant = tenant_or_default(tenant, stack)
+    deployment = Deployment.named(stack)
+    try:
+        api_keys.revoke(deployment.table, tenant, key_id)
+    except KeyNotFoundError:
+        known(deployment, tenant)
+        fail(f"{tenant} has no key {key_id}; see `parcelgate keys list --tenant {tenant}`.")
+    say(f"{key_id} is revoked; it stops working within 60 seconds.")

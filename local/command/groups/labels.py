@@ -1,0 +1,109 @@
+"""`parcelgate label`: the labels of orders, as files."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from local.command.access import JsonOption, api_command
+from local.command.api import Api
+from local.command.rendering import FAILED, WRONG_USE, err, fail, note, say, show_json
+
+group = typer.Typer(help="Print the labels of orders.")
+
+_POLL_SECONDS = 1.0
+
+
+@api_command(
+    group,
+    "print",
+    "parcelgate label print ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ --layout a4_4 -o labels.pdf",
+    "cat ids.txt | parcelgate label print - -o labels.pdf",
+    scopes=("orders:read",),
+)
+def print_labels(
+    api: Api,
+    orders: Annotated[
+        list[str],
+        typer.Argument(metavar="ORDER_ID", help="Up to 300 orders; - reads them from standard input."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PDF file.", dir_okay=False)] = Path(
+        "labels.pdf"
+    ),
+    layout: Annotated[
+        Literal["as_is", "a4_4"],
+        typer.Option(help="`as_is`: a page for each label. `a4_4`: four on each A4 page."),
+    ] = "as_is",
+    start_at: Annotated[
+        int, typer.Option(min=1, max=4, help="For a half-used sheet of a4_4: the first free place.")
+    ] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the labels of many orders into one PDF, in the order that you give.
+
+    It ends with 0 when every label is in it, and with 1 when one is missing; each missing one is named.
+    """
+    ids = [*_ids(orders)]
+    body = {"order_ids": ids, "layout": layout} | ({"start_at": start_at} if start_at > 1 else {})
+    taken = api.post("/v1/label-documents", body)
+    document = _made(api, taken["id"], len(ids))
+    if document["status"] == "ready":
+        save(output, api.download(document["url"]))
+    if as_json:
+        show_json(document)
+    for one in document["missing"]:
+        note(f"{one['order_id']} is not in it: {_MISSING.get(one['code'], one['code'])}")
+    if document["status"] != "ready":
+        failure = document["failure"] or {}
+        fail(f"There is no document: {failure.get('message') or 'no label is there.'}")
+    if not as_json:
+        printed = len(ids) - len(document["missing"])
+        tell = note if str(output) == "-" else say
+        tell(f"{output}: {printed} of {len(ids)} orders on {document['pages']} pages")
+    if document["missing"]:
+        raise typer.Exit(FAILED)
+
+
+_MISSING = {
+    "not_found": "there is no such order.",
+    "order_not_live": "the order failed or was cancelled, so its label must not be used.",
+    "label_pending": "the label is not there yet. Ask again later.",
+    "label_unavailable": "the carrier never gave a label, or it is kept no longer.",
+    "label_unreadable": "the carrier's file cannot be read.",
+    "format_left_out": "the label is ZPL, which only a label printer can draw.",
+    "repeated": "it was named more than once; its label is there once, at its first place.",
+}
+
+
+def _ids(words: Iterable[str]) -> Iterable[str]:
+    for word in words:
+        if word == "-":
+            yield from sys.stdin.read().split()
+        else:
+            yield word
+
+
+def _made(api: Api, name: str, count: int) -> dict[str, Any]:
+    """Wait until a document is made or has failed, which it has after 15 minutes at the latest."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        progress.add_task(f"{count} {'order' if count == 1 else 'orders'}")
+        while True:
+            document: dict[str, Any] = api.get(f"/v1/label-documents/{name}")
+            if document["status"] != "processing":
+                return document
+            api.sleep(_POLL_SECONDS)
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file, or standard output for `-`; end the command if that cannot be."""
+    if str(path) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}.", code=WRONG_USE)
