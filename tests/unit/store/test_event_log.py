@@ -36,7 +36,7 @@ def events(log: EventLog) -> list[Event]:
             told.append(an_event_of(parcel, kind, minutes=10 + round_, sequence=round_ + 2, order_id=order))
     for event in told:
         log.add(event)
-    return sorted(told, key=lambda event: (event.at, event.id), reverse=True)
+    return sorted(told, key=lambda event: (event.at, event.sequence, event.id), reverse=True)
 
 
 def every_page(log: EventLog, limit: int, **filters: Any) -> Iterator[list[Event]]:
@@ -95,6 +95,34 @@ def test_every_filter_and_every_two_of_them_give_full_pages(log: EventLog, event
         pages = list(every_page(log, 4, **filters))
         assert [event for page in pages for event in page] == expected, filters
         assert all(len(page) == 4 for page in pages[:-1]), filters
+
+
+@pytest.mark.parametrize("limit", [1, 3, 20])
+def test_events_of_one_moment_are_listed_by_their_sequence(log: EventLog, limit: int) -> None:
+    sequences = [*range(1, 13), 100_000]
+    for sequence in sequences:
+        log.add(an_event_of("trk_1", "tracking.updated", sequence=sequence, order_id="ord_1"))
+    for filters in (
+        {},
+        {"order_id": "ord_1"},
+        {"tracking_id": "trk_1"},
+        {"type": EventType.TRACKING_UPDATED},
+    ):
+        listed = [event.sequence for page in every_page(log, limit, **filters) for event in page]
+        assert listed == sequences[::-1], filters
+
+
+def test_events_that_an_earlier_release_wrote_stay_in_their_lists(log: EventLog, dynamodb: Any) -> None:
+    """Their places have no sequence."""
+    told = [an_event_of("ord_1", sequence=sequence) for sequence in range(1, 8)]
+    for event in told:
+        log.add(event)
+    for item in all_items(dynamodb, EVENTS_TABLE_NAME):
+        moment, _, place = item["list_sk"]["S"].partition("#")
+        item["list_sk"] = {"S": f"{moment}#{place.rpartition('.')[2]}"}
+        dynamodb.put_item(TableName=EVENTS_TABLE_NAME, Item=item)
+    listed = [event.id for page in every_page(log, 2) for event in page]
+    assert listed == sorted((event.id for event in told), reverse=True)
 
 
 def test_times_are_exclusive_bounds(log: EventLog, events: list[Event]) -> None:

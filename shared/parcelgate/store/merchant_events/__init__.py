@@ -14,7 +14,7 @@ delivery               T#t#DELIVERY#<id>                               DELIVERY 
 
 Each list has an index of its own, of keys alone: an event is written once, so that an index costs one write
 for each event, as an entry of its own would, and cannot be ahead of its event. All are sorted by `list_sk`,
-the time of the event and its id. They may lag a second.
+the time of the event, its sequence and its id (deliveries: by their time and id). They may lag a second.
 
 ==================  ==================  ======================================================
 index               partition           what is in a list

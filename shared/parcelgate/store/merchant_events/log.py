@@ -13,6 +13,8 @@ from parcelgate.store.lists import Listing, Lists, Page
 
 EVENT = "EVENT"
 _LIST = "EVENTS"
+_DIGITS = 10
+"""Of a sequence in a place, so that texts are sorted as numbers are."""
 
 
 class EventLog:
@@ -63,9 +65,16 @@ class EventLog:
         if listing is None:
             return Page([], None)
 
-        def read(event_ids: Sequence[str]) -> list[Event]:
+        places: dict[str, str] = {}
+
+        def read(named: Sequence[str]) -> list[Event]:
+            # Before the id stands the sequence, or nothing in places that an earlier release wrote.
+            event_ids = [name.rpartition(".")[2] for name in named]
             items = self._items.get_many([self._key(event_id) for event_id in event_ids])
             events = [self._event(item) for item in items]
+            places.update(
+                zip((event.id for event in events), (item["list_sk"] for item in items), strict=True)
+            )
             # A tracking's events are its order's all together, or none of them is.
             return [
                 event for event in events if order_id in (None, event.order_id) and event.type.topic in topics
@@ -80,7 +89,7 @@ class EventLog:
             limit=limit,
             cursor=cursor,
             read=read,
-            place=_place,
+            place=lambda event: places[event.id],
         )
 
     def _listing(
@@ -166,4 +175,5 @@ class EventLog:
 
 
 def _place(event: Event) -> str:
-    return keys.list_position(event.at, event.id)
+    """Where an event is in every list: by its time, and events of one moment by their sequence."""
+    return keys.list_position(event.at, f"{event.sequence:0{_DIGITS}d}.{event.id}")
