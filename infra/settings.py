@@ -226,7 +226,8 @@ def _local() -> Settings:
         queue_concurrency=2,
         carrier_concurrency=2,
         label_concurrency=2,
-        delivery_concurrency=4,
+        # More than one endpoint may have under way, or one that hangs would hold up all others.
+        delivery_concurrency=8,
         delivery_plan="0,1,2,3,5,8,13,21,34,55",
         stream_retries=10,
         default_throttle=Throttle(rate=1000, burst=2000),

@@ -9,6 +9,7 @@ from infra.bundle import ROOT
 from infra.settings import settings_for
 from parcelgate.carriers import registry
 from parcelgate.http.routes import FUNCTIONS
+from parcelgate.store.merchant_events.endpoints import IN_FLIGHT
 from tests.infra.conftest import Synthesis, Template, written
 from tests.support.table import EVENTS_INDEXES, INDEXES
 
@@ -299,6 +300,11 @@ def test_every_carrier_has_a_batch_queue_with_a_concurrency_of_its_own(aws: Temp
     assert len(sources) == len(registry.names())
     assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
     assert {source["BatchSize"] for source in sources} == {1}
+
+
+@pytest.mark.parametrize("stage", ["local", "production"])
+def test_an_endpoint_that_hangs_leaves_workers_to_the_others(stage: str) -> None:
+    assert settings_for(stage).delivery_concurrency > IN_FLIGHT
 
 
 def test_a_batch_spoils_nobody(aws: Template) -> None:
