@@ -11,6 +11,7 @@ from parcelgate import aws_clients
 from parcelgate.domain.merchants.endpoints import Delivery, DeliveryState
 from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.runtime import runtime
+from parcelgate.services.endpoints.calls import SECONDS
 from parcelgate.services.endpoints.deliver import DELETED, DISABLED
 from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER
 from tests.support.api import TENANT, api_event
@@ -56,6 +57,16 @@ def deliveries(world: World, endpoint_id: str) -> list[Delivery]:
     """What was delivered, oldest first."""
     own = world._events_table.tenant(TENANT).deliveries
     return own.page(endpoint_id, at=world.clock.now, limit=100).data[::-1]
+
+
+def all_deliveries(world: World, endpoint_id: str) -> list[Delivery]:
+    """All that there are, of several pages."""
+    own, found, cursor = world._events_table.tenant(TENANT).deliveries, [], None
+    while True:
+        page = own.page(endpoint_id, at=world.clock.now, limit=100, cursor=cursor)
+        found += page.data
+        if (cursor := page.next_cursor) is None:
+            return found
 
 
 def only(world: World, endpoint_id: str) -> Delivery:
@@ -251,6 +262,58 @@ def test_an_endpoint_that_hangs_delays_no_other(world: World) -> None:
     assert all(each.at - began <= timedelta(seconds=1) for each in world.endpoints.of(OTHER))
     # The circuit is open: of sixty events only a few make calls.
     assert len(world.endpoints.of(URL)) <= TRIPS_AFTER + 10
+
+
+def test_of_a_thousand_orders_the_others_hear_in_seconds_while_one_endpoint_hangs(world: World) -> None:
+    """Each call of the one that hangs takes its 15 s, in which all that is due then happens."""
+    made = endpoint(world)
+    endpoint(world, OTHER)
+    began, under_way, most = world.clock.now, 0, 0
+    held = timedelta(0)
+
+    def hang() -> None:
+        nonlocal under_way, most, held
+        under_way += 1
+        most = max(most, under_way)
+        start = world.clock.now
+        world.clock.run(until=lambda: False, hours=SECONDS / 3600)
+        world.clock.now = max(world.clock.now, start + timedelta(seconds=SECONDS))
+        held += world.clock.now - start
+        under_way -= 1
+
+    world.endpoints.script(URL, [], then=SLOW)
+    world.endpoints.during(URL, hang)
+    events = tell(world, 1000)
+    world.clock.run(until=lambda: False, hours=1 / 60)
+
+    assert sorted(world.endpoints.ids(OTHER)) == sorted(event.id for event in events)
+    assert max(each.at for each in world.endpoints.of(OTHER)) - began <= timedelta(seconds=2)
+    assert most == IN_FLIGHT == 5
+    waiting = world.sqs.messages[DELIVERIES]
+    assert len(waiting) == 1000, "one message each, however often they came"
+    assert max(message["receives"] for message in waiting) <= 20
+    calls = world.endpoints.of(URL)
+    assert TRIPS_AFTER <= len(calls) <= TRIPS_AFTER + 10
+    assert held <= len(calls) * timedelta(seconds=SECONDS + 1)
+    attempts = [attempt for each in all_deliveries(world, made["id"]) for attempt in each.attempts]
+    assert len(attempts) == len(calls)
+
+
+@pytest.mark.parametrize("down", [30, 200])
+def test_what_waits_while_an_endpoint_is_down_keeps_its_attempts(world: World, down: float) -> None:
+    """One at a time tries the endpoint, so the attempts of each are further apart than planned."""
+    made = endpoint(world)
+    tell(world, 14)
+    world.endpoints.script(URL, [], then=DOWN)
+    run(world, hours=down)
+    world.endpoints.script(URL, [])
+    run(world)
+
+    every = deliveries(world, made["id"])
+    for each in every:
+        ten = (len(each.attempts), each.reason) == (10, None)
+        assert each.state is DeliveryState.DELIVERED or ten or each.reason == DISABLED
+    assert {each.state for each in every} == {DeliveryState.DELIVERED if down == 30 else DeliveryState.FAILED}
 
 
 def test_no_more_calls_than_a_few_are_under_way_at_once(world: World) -> None:
