@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from local.checks.checks import STATES, end_abandoned_stacks
 from local.command.deployment import Deployment
 from local.stack import stack as local_stack
+from parcelgate.http.routes import ROUTES
 from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.journeys import Journeys, begun
@@ -21,18 +24,56 @@ _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
 _TAKE_THEIR_TIME = {"orders", "journeys"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
+_LAST, _LAST_TURN = "every_call", 2
+"""The fixture of the test that looks back on all the others."""
+_PATTERNS = [
+    (key, route.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", route.path.replace(".", r"\."))))
+    for key, route in ROUTES.items()
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests that wait come last of this folder."""
+    """Let the tests that wait come last of this folder, and then the one that looks back on all of it.
+
+    That one is left out where the folder is not run as a whole.
+    """
     of_the_stack = [item for item in items if _FOLDER in item.path.parents]
     others = [item for item in items if _FOLDER not in item.path.parents]
-    items[:] = others + sorted(of_the_stack, key=_waits)
+    if {item.path for item in of_the_stack} != set(_FOLDER.glob("test_*.py")):
+        of_the_stack = [item for item in of_the_stack if _turn(item) != _LAST_TURN]
+    items[:] = others + sorted(of_the_stack, key=_turn)
 
 
-def _waits(item: pytest.Item) -> bool:
+def _turn(item: pytest.Item) -> int:
     assert isinstance(item, pytest.Function)
-    return not _TAKE_THEIR_TIME.isdisjoint(signature(item.function).parameters)
+    parameters = signature(item.function).parameters
+    if _LAST in parameters:
+        return _LAST_TURN
+    return int(not _TAKE_THEIR_TIME.isdisjoint(parameters))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_call() -> Iterator[set[str]]:
+    """Give the routes of the API that were called so far, and succeeded at least once."""
+    seen: set[str] = set()
+    send = httpx.Client.send
+
+    def noted(client: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
+        answer = send(client, request, **how)
+        if answer.status_code < 400:
+            seen.update(_routes(request))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx.Client, "send", noted)
+        yield seen
+
+
+def _routes(request: httpx.Request) -> list[str]:
+    """The route that a request goes to: of several that fit, the one with the fewest parameters."""
+    _, _, path = request.url.path.partition("/$default")
+    fits = [key for key, method, pattern in _PATTERNS if method == request.method and pattern.fullmatch(path)]
+    return sorted(fits, key=lambda key: key.count("{"))[:1]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from local.stack.stack import Stack
 Body = dict[str, Any]
 
 POLL = 0.3
+_TOO_LATE = {"cannot_change", "cannot_cancel"}
 
 BOX: Body = {
     "weight": {"value": "1.25", "unit": "kg"},
@@ -137,10 +138,33 @@ def buy(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:
 
 
 def bought(shop: Shop, carrier: str, boxes: int = 1, **more: object) -> Body:
-    """Create an order that the carrier has confirmed within the request."""
+    """Create an order, and wait until the carrier has confirmed it: mostly it has within the request."""
     order = buy(shop, carrier, boxes, **more)
+    if order["status"] in {"accepted", "processing"}:
+        order = until(
+            lambda: shop.get(order["id"]), lambda seen: seen["status"] not in {"accepted", "processing"}
+        )
     assert order["status"] == "confirmed", order
     return order
+
+
+def in_time(
+    shop: Shop, carrier: str, act: Callable[[Body], httpx.Response], boxes: int = 1
+) -> tuple[Body, httpx.Response]:
+    """Do something with an order that only works before its parcel sets off; the order, and the answer.
+
+    A parcel travels a day in a minute here, so on a busy machine it may be gone, which is no fault of
+    anybody's: then another order is bought.
+    """
+
+    def attempt() -> tuple[Body, httpx.Response]:
+        order = bought(shop, carrier, boxes)
+        return order, act(order)
+
+    return until(
+        attempt,
+        lambda seen: seen[1].status_code != 409 or seen[1].json()["code"] not in _TOO_LATE,
+    )
 
 
 def until[T](

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
-from tests.stack.shop import RECEIVER, Body, Shop, bought, until
+from tests.stack.shop import RECEIVER, Body, Shop, bought, in_time, until
 
 
 def labelled(shop: Shop, order: Body) -> Body:
@@ -22,11 +22,13 @@ def text_of_label(shop: Shop, order: Body) -> list[str]:
 
 @pytest.mark.parametrize(("carrier", "boxes"), [("ubi", 2), ("lme", 1)])
 def test_a_label_comes_by_itself_and_follows_a_change(shop: Shop, carrier: str, boxes: int) -> None:
-    order = labelled(shop, bought(shop, carrier, boxes))
-    assert len(text_of_label(shop, order)) == boxes
-
     patch = {"ship_to": {"city": "Dandenong"}, "metadata": {"why": "moved"}}
-    changed = shop.http.patch(f"/v1/orders/{order['id']}", json=patch)
+
+    def change(order: Body) -> httpx.Response:
+        assert len(text_of_label(shop, labelled(shop, order))) == boxes
+        return shop.http.patch(f"/v1/orders/{order['id']}", json=patch)
+
+    order, changed = in_time(shop, carrier, change, boxes)
 
     assert changed.status_code == 200, changed.text
     assert changed.json()["metadata"] == {"why": "moved"}
@@ -36,11 +38,11 @@ def test_a_label_comes_by_itself_and_follows_a_change(shop: Shop, carrier: str, 
 
 
 def test_orders_are_held_and_closed_and_stay_as_they_are_then(shop: Shop) -> None:
-    orders = [bought(shop, "ubi"), bought(shop, "ubi")]
-    first = orders[0]["id"]
-    assert shop.http.post(f"/v1/orders/{first}/hold").status_code == 200
+    order, held = in_time(shop, "ubi", lambda order: shop.http.post(f"/v1/orders/{order['id']}/hold"))
+    first = order["id"]
+    assert (held.status_code, bool(held.json().get("held_at"))) == (200, True), held.text
 
-    ids = [order["id"] for order in orders]
+    ids = [first, bought(shop, "ubi")["id"]]
     closed = shop.http.post("/v1/manifests", json={"carrier": "ubi", "order_ids": ids})
 
     assert closed.status_code == 201, closed.text
@@ -55,8 +57,7 @@ def test_orders_are_held_and_closed_and_stay_as_they_are_then(shop: Shop) -> Non
 
 @pytest.mark.parametrize("carrier", ["ubi", "lme"])
 def test_orders_are_taken_back(shop: Shop, carrier: str) -> None:
-    order = bought(shop, carrier)
-    cancelled = shop.http.post(f"/v1/orders/{order['id']}/cancel")
+    _, cancelled = in_time(shop, carrier, lambda order: shop.http.post(f"/v1/orders/{order['id']}/cancel"))
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
 
 

@@ -75,6 +75,7 @@ def test_a_price_list_of_ones_own_stands_beside_the_carriers_prices(shop: Shop) 
     sources = {each["carrier"]: each["source"] for each in compared.json()["rates"]}
     assert sources == {"lme": "rate_card", "lso": "carrier"}
     assert {each["carrier"] for each in compared.json()["skipped"]} == {"ubi"}
+    assert shop.http.get(path).json() == put.json()
     assert shop.http.delete(path).status_code == 204
     assert shop.http.get(path).status_code == 404
     assert shop.booked("stack-side-by-side") == []
