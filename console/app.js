@@ -9,6 +9,14 @@ import { Dialog, Field, Heading, Link, Loading, ProblemBox, Safe } from "./lib/u
 // have, and the module. `:id` is given to the page as `parameters.id`. The module's default export is the page.
 const PAGES = [
   page("today", "Today", [], () => import("./pages/today.js")),
+  page("webhooks", "Webhooks", ["webhooks:manage"], () => import("./pages/webhooks.js")),
+  page("webhooks/:id", null, ["webhooks:manage"], () => import("./pages/webhooks.js")),
+  page("inbox", "Inbox and dead letters", ["operator"], () => import("./pages/inbox.js")),
+  page("inbox/:id", null, ["operator"], () => import("./pages/inbox.js")),
+  page("accounts", "Carrier accounts", ["operator"], () => import("./pages/accounts.js")),
+  page("accounts/:carrier/:account", null, ["operator"], () => import("./pages/accounts.js")),
+  page("reports", "Reports", ["operator"], () => import("./pages/reports.js")),
+  page("settings", "Settings", ["settings:manage"], () => import("./pages/settings.js")),
 ];
 
 function page(path, title, scopes, load) {

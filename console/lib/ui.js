@@ -94,9 +94,9 @@ export function Table({ columns, rows, caption, showCaption = false, id = (row, 
       ${rows.map(
         (row, index) => html`<tr role="row" key=${id(row, index)}>
           ${columns.map((column, place) => {
-            const [tag, role] = place ? ["td", "cell"] : ["th", "rowheader"];
-            return html`<${tag} role=${role} scope=${place ? null : "row"} data-title=${column.title} class=${column.number ? "number" : ""}>
-              ${column.cell(row, index)}
+            const [tag, more] = place ? ["td", { role: "cell" }] : ["th", { role: "rowheader", scope: "row" }];
+            return html`<${tag} ...${more} data-title=${column.title} class=${column.number ? "number" : ""}>
+              <div>${column.cell(row, index)}</div>
             </${tag}>`;
           })}
         </tr>`,

@@ -47,6 +47,10 @@ globalThis.pageChecks ??= (() => {
       .filter(each => each.effect.getComputedTiming().endTime < Infinity).map(each => each.finished)),
 
     noteLooks: () => {
+      // The next Tab goes to the first target of the page, wherever the focus was.
+      document.body.tabIndex = -1;
+      document.body.focus();
+      document.body.removeAttribute("tabindex");
       document.activeElement?.blur();
       looks.clear();
       focused.clear();

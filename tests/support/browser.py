@@ -164,7 +164,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
     reports: list[_Reports] = []
 
     def make(*, expected: Sequence[str] = (), origins: Sequence[str] = (), **options: Any) -> Page:
-        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        context = browser.new_context(**{"locale": "en-US", "reduced_motion": "reduce", **options})
         context.set_default_timeout(_TIMEOUT)
         contexts.append(context)
         reports.append(_Reports(context, expected, origins))
