@@ -9,6 +9,10 @@ import { Dialog, Field, Heading, Link, Loading, ProblemBox, Safe } from "./lib/u
 // have, and the module. `:id` is given to the page as `parameters.id`. The module's default export is the page.
 const PAGES = [
   page("today", "Today", [], () => import("./pages/today.js")),
+  page("orders", "Orders", ["orders:read"], () => import("./pages/orders.js")),
+  page("orders/:id", null, ["orders:read"], () => import("./pages/order.js")),
+  page("trackings", "Trackings", ["trackings:read"], () => import("./pages/trackings.js")),
+  page("trackings/:id", null, ["trackings:read"], () => import("./pages/tracking.js")),
   page("webhooks", "Webhooks", ["webhooks:manage"], () => import("./pages/webhooks.js")),
   page("webhooks/:id", null, ["webhooks:manage"], () => import("./pages/webhooks.js")),
   page("inbox", "Inbox and dead letters", ["operator"], () => import("./pages/inbox.js")),

@@ -62,8 +62,9 @@ export function useSession() {
  *
  * While it is read again, and if that fails, the earlier `data` stays. A `path` of null reads nothing.
  * `every`: seconds after which it is read again while the page is visible; a function of the data may say it.
+ * Another `version` reads it again, too.
  */
-export function useGet(path, query = {}, { every = null } = {}) {
+export function useGet(path, query = {}, { every = null, version = "" } = {}) {
   const [state, setState] = useState({ data: null, problem: null, loading: path !== null, of: path });
   const { epoch } = useSession();
   const key = JSON.stringify([path, query]);
@@ -78,7 +79,7 @@ export function useGet(path, query = {}, { every = null } = {}) {
     } catch (problem) {
       if (!isAbort(problem) && mine === latest.current) setState((before) => ({ ...before, problem, loading: false }));
     }
-  }, [key, epoch]);
+  }, [key, epoch, version]);
   useEffect(() => {
     reload();
     return () => {

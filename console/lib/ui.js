@@ -157,10 +157,16 @@ export function Filters({ fields, children }) {
     event.preventDefault();
     apply();
   };
+  // What was typed and not yet taken survives a new rendering; only another address replaces it.
+  const fill = (some) => {
+    for (const { name } of some) form.current.elements[name].value = query[name] ?? "";
+  };
+  useEffect(() => fill(fields), [JSON.stringify(fields.map(({ name }) => query[name] ?? ""))]);
+  useEffect(() => fill(fields.filter(({ options }) => options)), [JSON.stringify(fields.map(({ options }) => options))]);
   const any = fields.some(({ name }) => query[name]);
   const clear = () => change(Object.fromEntries(fields.map(({ name }) => [name, ""])));
   return html`<form class="filters" role="search" ref=${form} onSubmit=${submit}>
-    ${fields.map((field) => html`<${Field} key=${`${field.name}:${query[field.name] ?? ""}`} ...${field} value=${query[field.name] ?? ""} onChange=${field.options ? apply : undefined} />`)}
+    ${fields.map((field) => html`<${Field} key=${field.name} ...${field} onChange=${field.options ? apply : undefined} />`)}
     ${children}
     <div class="buttons">
       <button type="submit">Search</button>
@@ -174,10 +180,15 @@ export function Dialog({ title, onClose, children, closable = true }) {
   const dialog = useRef(null);
   const id = useId();
   useEffect(() => {
+    const element = dialog.current;
     const before = document.activeElement;
-    dialog.current.showModal();
+    element.showModal();
     return () => {
-      before?.isConnected && before.focus();
+      // Outside of an open dialog nothing takes the focus.
+      element.close();
+      before?.focus();
+      // What opened the dialog may be gone with what was done.
+      setTimeout(() => document.activeElement === document.body && document.getElementById("main")?.focus(), 100);
     };
   }, []);
   const cancel = (event) => {

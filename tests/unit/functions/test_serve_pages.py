@@ -16,6 +16,7 @@ from tests.support.api import Context, api_event
 
 PAGE = "GET /console"
 FILE = "GET /console/{path+}"
+IMPORTS = re.compile(r'(?:\bfrom |^import |\bimport\()"(\.[^"]+)"', re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,8 @@ def test_every_import_of_the_console_leads_to_a_file(pages: Path) -> None:
         if "/vendor/" in name:
             continue
         text = gzip.decompress(path.read_bytes()).decode()
-        for imported in re.findall(r'(?:from|import|import\()\s*"([^"]+)"', text):
+        assert "import" in text or "export" in text, name
+        for imported in IMPORTS.findall(text):
             home = (pages / name).parent
             leads_to = (home / imported).resolve().relative_to(pages.resolve()).as_posix()
             assert leads_to in files, f"{name} imports {imported}"
