@@ -148,6 +148,57 @@ def test_a_host_that_leads_inside_is_not_called(addresses: list[str]) -> None:
     assert seen == []
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "017700000001",
+        "0",
+        "0.0.0.0",
+        "10.0.0.1",
+        "167772161",
+        "100.64.0.1",
+        "168.63.129.16",
+        "169.254.169.254",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "172.16.0.1",
+        "192.168.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::]",
+        "[::1]",
+        "[::127.0.0.1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:7f00:1::]",
+        "[2001:db8::1]",
+        "[fc00::1]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "[ff02::1]",
+    ],
+)
+def test_an_address_that_leads_inside_is_called_in_no_notation(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system's own look-up reads it, at the delivery: whatever was let in when it was entered."""
+    connected: list[object] = []
+    monkeypatch.setattr(socket, "create_connection", lambda address, *_, **__: connected.append(address))
+    result = EndpointCaller().post(f"https://{host}/hook", HEADERS, BODY)
+    assert (result.error, result.status, connected) == (calls.NOT_PUBLIC, None, [])
+
+
 def test_a_name_that_turns_private_between_check_and_connect_is_not_followed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
