@@ -15,7 +15,7 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
-from local.command.cli import Deployment
+from local.command.deployment import Deployment
 from local.demo.merchant import Merchant, open_shop
 from local.stack.stack import TENANT, Stack
 from parcelgate.domain.orders import OrderStatus
