@@ -24,7 +24,7 @@ export default function Print() {
     <${Heading}>Print labels<//>
     ${documents.map((id) => html`<${Document} key=${id} id=${id} />`)}
     ${documents.length > 0 && html`<p><button type="button" class="secondary" onClick=${() => change({ documents: "" })}>Print other labels</button></p>`}
-    ${!documents.length && (byFilter ? html`<${Filtered} query=${query} change=${change} />` : html`<${Named} ids=${named} batches=${fromBatches} change=${change} />`)}
+    ${!documents.length && (byFilter ? html`<${Filtered} query=${query} change=${change} />` : html`<${Named} key=${`${query.ids} ${query.batch}`} ids=${named} batches=${fromBatches} change=${change} />`)}
   `;
 }
 

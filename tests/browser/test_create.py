@@ -1,0 +1,276 @@
+"""Orders made in the console, by form and from a file: what is wrong is said before money is spent."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from local import ROOT
+from local.command.order_files import COLUMNS
+from tests.support.browser import NewPage, check_page
+from tests.support.console import open_page, sign_in
+from tests.support.served import ServedWorld
+
+EXAMPLE = ROOT / "docs" / "examples" / "orders.csv"
+XSS = "<img src=x onerror=alert(1)>"
+LONG = 30_000
+"""How long the page may wait for the carriers, in ms."""
+
+
+@pytest.fixture
+def served(served_sandbox_world: ServedWorld) -> ServedWorld:
+    """A world whose carriers are the sandbox, and whose time passes quickly."""
+    served_sandbox_world.step = timedelta(minutes=1)
+    return served_sandbox_world
+
+
+def bought(served: ServedWorld) -> Counter[str]:
+    """The references of the stored orders."""
+    with served.hold() as world:
+        return Counter(order.reference for order in world.table.tenant("acme").orders.page(limit=100).data)
+
+
+def table(*lines: str) -> dict[str, str | bytes]:
+    """A file to be chosen, of these lines."""
+    return {
+        "name": "orders.csv",
+        "mimeType": "text/csv",
+        "buffer": "".join(f"{line}\n" for line in lines).encode(),
+    }
+
+
+def fill_form(page: Page, reference: str) -> None:
+    """Enter a good LSO order."""
+    page.get_by_label("Carrier", exact=True).select_option("lso")
+    page.get_by_label("Service", exact=True).select_option("GroundBasic")
+    page.get_by_label("Reference").fill(reference)
+    to = page.get_by_role("group", name="To", exact=True)
+    for label, text in {
+        "Name": "Ada Byrd",
+        "Company": "Byrd Tools",
+        "Street and number": "401 Congress Ave",
+        "City": "Austin",
+        "State": "TX",
+        "Postcode": "78701",
+        "Country (two letters)": "US",
+        "Phone": "512-555-0142",
+    }.items():
+        to.get_by_label(label, exact=True).fill(text)
+    for label, text in {"Weight": "2.5", "Length": "30", "Width": "20", "Height": "10"}.items():
+        page.get_by_label(label, exact=True).fill(text)
+
+
+class TestTheForm:
+    def test_says_what_is_wrong_at_each_field_and_the_price_before_it_buys(
+        self, page: Page, served: ServedWorld
+    ) -> None:
+        sign_in(page, served, at="create")
+        page.get_by_role("button", name="See the price").click()
+        carrier = page.get_by_label("Carrier", exact=True)
+        expect(carrier).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_label("Reference")).to_have_accessible_description(re.compile("Is required"))
+        check_page(page)
+
+        fill_form(page, f"form-{XSS}")
+        page.get_by_label("Weight", exact=True).fill("heavy")
+        page.get_by_role("button", name="See the price").click()
+        expect(page.get_by_label("Weight", exact=True)).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_label("Reference")).not_to_have_attribute("aria-invalid", "true")
+
+        page.get_by_label("Weight", exact=True).fill("2.5")
+        page.get_by_role("button", name="See the price").click()
+        offer = page.get_by_role("dialog", name="Buy this order?")
+        expect(offer).to_contain_text("7.10 USD")
+        expect(offer).to_contain_text(XSS)
+        assert not bought(served), "nothing may be bought before yes was said"
+        offer.get_by_role("button", name="No, go back").click()
+        expect(offer).to_be_hidden()
+        page.get_by_role("button", name="See the price").click()
+        offer.get_by_role("button", name="Buy it").dblclick()
+
+        expect(page.get_by_text(f"Order form-{XSS}")).to_be_visible()
+        expect(page.get_by_label("Reference")).to_have_value("")
+        assert bought(served) == {f"form-{XSS}": 1}
+
+    def test_buys_once_when_the_answer_is_lost(self, page: Page, served: ServedWorld) -> None:
+        sign_in(page, served, at="create")
+        fill_form(page, "form-lost")
+        page.get_by_role("button", name="See the price").click()
+        lose_answer(page, "**/v1/orders")
+        offer = page.get_by_role("dialog", name="Buy this order?")
+        offer.get_by_role("button", name="Buy it").click()
+        expect(offer).to_contain_text("The API cannot be reached")
+        assert bought(served) == {"form-lost": 1}
+
+        offer.get_by_role("button", name="Buy it").click()
+
+        expect(page.get_by_text("Order form-lost")).to_be_visible()
+        assert bought(served) == {"form-lost": 1}
+
+
+def lose_answer(page: Page, address: str) -> None:
+    """Let the next call of an address arrive, and its answer be lost."""
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route(address, lose, times=1)
+
+
+def cell(page: Page, column: str, line: int) -> Locator:
+    return page.get_by_label(f"{column}, line {line}", exact=True)
+
+
+class TestAFile:
+    def test_of_the_guide_is_bought_and_its_results_taken_away(self, page: Page, served: ServedWorld) -> None:
+        sign_in(page, served, at="create")
+        page.get_by_role("link", name="Create orders from a file").click()
+        page.get_by_label("CSV file").set_input_files(EXAMPLE)
+        expect(page.get_by_label("ship_to.postcode", exact=True)).to_have_value("ship_to.postcode")
+        check_page(page)
+        page.get_by_role("button", name="Check the orders").click()
+        expect(page.get_by_role("heading", name="3 orders: 3 can be bought, 0 cannot")).to_be_visible()
+        assert not bought(served)
+
+        page.get_by_role("button", name="Buy 3 orders").click()
+        question = page.get_by_role("dialog", name="Buy these orders?")
+        expect(question).to_contain_text("Price: 7.10 USD. Of 2 orders no price can be told before.")
+        question.get_by_role("button", name="Buy them").click()
+        expect(page).to_have_url(re.compile("#/create/batches[?]ids=bat_"))
+        page.reload()
+        expect(page.get_by_text("3 confirmed, 0 failed, 0 need attention.")).to_be_visible(timeout=LONG)
+        check_page(page)
+        assert bought(served) == {"web-1001": 1, "web-1002": 1, "web-1003": 1}
+
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save the results as CSV").click()
+        content = download.value.path().read_text("utf-8-sig")
+        rows = [*csv.DictReader(io.StringIO(content))]
+        assert tuple(rows[0]) == COLUMNS
+        assert [(row["line"], row["reference"], row["status"]) for row in rows] == [
+            ("2", "web-1001", "confirmed"),
+            ("4", "web-1002", "confirmed"),
+            ("6", "web-1003", "confirmed"),
+        ]
+        assert all(row["tracking_numbers"] and row["label"].startswith(served.url) for row in rows)
+
+    def test_is_corrected_in_its_cells_before_anything_is_bought(
+        self, page: Page, served: ServedWorld
+    ) -> None:
+        heading, first, *rest = EXAMPLE.read_text().splitlines()
+        first = first.replace("Corrie McKee", XSS).replace("264 g", '"0,264 kg"')
+        rest[-1] = rest[-1].replace("78701", "").replace("5.5 lb", "5.5 lb")
+        sign_in(page, served, at="create/file")
+        page.get_by_label("CSV file").set_input_files([table(heading, first, *rest)])  # type: ignore[list-item]
+        page.get_by_role("button", name="Check the orders").click()
+
+        expect(page.get_by_role("heading", name="3 orders: 1 can be bought, 2 cannot")).to_be_visible()
+        weight, postcode = cell(page, "parcel.weight", 2), cell(page, "ship_to.postcode", 6)
+        expect(weight).to_have_accessible_description("This cannot be read. Write it as 0.264 kg.")
+        expect(postcode).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_role("cell", name=XSS)).to_be_visible()
+        check_page(page)
+        weight.fill("0.264 kg")
+        postcode.fill("78701")
+        postcode.blur()
+        expect(page.get_by_role("button", name="Buy 1 order")).to_be_disabled()
+        page.get_by_role("button", name="Check again").click()
+
+        expect(page.get_by_role("heading", name="3 orders: 3 can be bought, 0 cannot")).to_be_visible()
+        page.get_by_role("button", name="Buy 3 orders").click()
+        lose_answer(page, "**/v1/orders/batch")
+        page.get_by_role("button", name="Buy them").click()
+        expect(page.get_by_text("The API cannot be reached")).to_be_visible()
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("3 confirmed, 0 failed, 0 need attention.")).to_be_visible(timeout=LONG)
+        assert bought(served) == {"web-1001": 1, "web-1002": 1, "web-1003": 1}
+
+    def test_of_a_shop_is_matched_by_hand_where_needed_and_remembered(
+        self, page: Page, served: ServedWorld
+    ) -> None:
+        lines = (
+            "Name,Currency,Lineitem quantity,Lineitem name,Lineitem price,Shipping Name,Shipping Address1,"
+            "Shipping City,Shipping Zip,Shipping Province,Shipping Country,Tel",
+            "#1001,USD,1,Teapot,25.00,Ada Byrd,401 Congress Ave,Austin,'78701,TX,US,512-555-0142",
+        )
+        sign_in(page, served, at="create/file")
+        page.get_by_label("CSV file").set_input_files([table(*lines)])  # type: ignore[list-item]
+        expect(page.get_by_text("It looks like an export of Shopify.")).to_be_visible()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("reference")
+        expect(page.get_by_label("Tel", exact=True)).to_have_value("")
+        page.get_by_label("Tel", exact=True).select_option("ship_to.phone")
+        page.get_by_label("Carrier", exact=True).select_option("lso")
+        page.get_by_label("Service", exact=True).select_option("GroundBasic")
+        page.get_by_label("Weight of a parcel").fill("2 lb")
+        page.get_by_label("Dimensions of a parcel").fill("12x9x4 in")
+        page.get_by_label("Dimensions of a parcel").blur()
+        page.get_by_role("button", name="Check the orders").click()
+        expect(page.get_by_role("heading", name="1 order: 1 can be bought, 0 cannot")).to_be_visible()
+        kept = page.evaluate("({ ...localStorage })")
+        assert {name: json.loads(text) for name, text in kept.items()} == {
+            "parcelgate.columns": {"tel": "ship_to.phone"}
+        }
+
+        page.get_by_role("button", name="Choose another file").click()
+        page.get_by_label("CSV file").set_input_files([table(*lines)])  # type: ignore[list-item]
+        expect(page.get_by_label("Tel", exact=True)).to_have_value("ship_to.phone")
+
+    def test_that_is_none_is_refused_with_its_reason(self, page: Page, served: ServedWorld) -> None:
+        sign_in(page, served, at="create/file")
+        page.get_by_label("CSV file").set_input_files([table("reference,carrier")])  # type: ignore[list-item]
+        expect(page.get_by_role("alert")).to_contain_text("orders.csv has no line below its heading.")
+
+    def test_goes_with_the_session(self, page: Page, served: ServedWorld) -> None:
+        sign_in(page, served, at="create/file")
+        page.get_by_label("CSV file").set_input_files(EXAMPLE)
+        expect(page.get_by_text("5 lines, 23 columns")).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, served, at="create/file")
+        expect(page.get_by_label("CSV file")).to_be_visible()
+
+
+def test_what_the_key_may_not_do_is_not_offered(page: Page, served: ServedWorld) -> None:
+    sign_in(page, served, "orders:read", at="create")
+    expect(page.get_by_role("heading", name="Not with this key")).to_be_visible()
+    expect(page.get_by_role("link", name="Create", exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="Print", exact=True)).to_be_visible()
+
+
+def test_the_labels_of_chosen_orders_become_one_pdf(new_page: NewPage, served: ServedWorld) -> None:
+    page = new_page()
+    sign_in(page, served, at="create/file")
+    page.get_by_label("CSV file").set_input_files(EXAMPLE)
+    page.get_by_role("button", name="Check the orders").click()
+    page.get_by_role("button", name="Buy 3 orders").click()
+    page.get_by_role("button", name="Buy them").click()
+    expect(page.get_by_text("3 confirmed, 0 failed")).to_be_visible(timeout=LONG)
+    page.get_by_role("link", name="Print the labels").click()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
+    with served.hold() as world:
+        orders = {order.reference: order for order in world.table.tenant("acme").orders.page(limit=9).data}
+    open_page(
+        page, f"print?ids={','.join(order.id for order in orders.values())},ord_none", heading="Print labels"
+    )
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(4)
+    page.get_by_label("Paper").select_option("a4_4")
+    page.get_by_label("First free place of the sheet").select_option("3")
+    check_page(page)
+
+    page.get_by_role("button", name="Print 4 orders").click()
+
+    expect(page).to_have_url(re.compile("documents=lbl_"))
+    page.reload()
+    link = page.get_by_role("button", name="Open the PDF")
+    expect(link).to_be_visible(timeout=LONG)
+    row = page.get_by_role("row", name=re.compile("ord_none"))
+    expect(row).to_contain_text("There is no such order.")
+    address = link.get_attribute("href")
+    assert address is not None
+    assert page.request.get(address).body().startswith(b"%PDF")
+    check_page(page)
