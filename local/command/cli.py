@@ -6,7 +6,8 @@ with `--stack`, on that stack on AWS with the AWS credentials of the environment
 
 import typer
 
-from local.command.groups import accounts, inbox, keys, labels, orders, rates
+from local.command.access import example
+from local.command.groups import accounts, doctor, inbox, keys, labels, orders, rates
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 for name, module in (
@@ -18,3 +19,8 @@ for name, module in (
     ("keys", keys),
 ):
     app.add_typer(module.group, name=name, no_args_is_help=True)
+
+app.command(
+    "doctor",
+    epilog=example("parcelgate doctor", "parcelgate doctor --stack parcelgate-production --tenant acme"),
+)(doctor.doctor)

@@ -1,0 +1,1 @@
+"""`parcelgate doctor`: what is wrong with a stack, how bad it is, and the next command."""

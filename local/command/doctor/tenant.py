@@ -1,0 +1,103 @@
+"""What the API says of one tenant: carriers, their logins and clocks, dead letters, what needs a person."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from local.deploy.findings import Finding
+
+_SKEW = timedelta(minutes=2)
+"""Carriers refuse signatures whose time is five minutes off, as far as they say."""
+
+type Get = Callable[..., Any]
+"""Reads from the API: `get("/v1/attention", limit=100)` returns the answer's body."""
+type Post = Callable[[str], Any]
+
+
+def dead_letters(get: Get) -> Iterator[Finding]:
+    """Name each queue with messages that could not be worked on."""
+    for queue in get("/v1/dead-letters")["data"]:
+        if queue["messages"]:
+            yield Finding(
+                f"{queue['messages']} messages could not be worked on and wait in the dead letters of "
+                f"{queue['queue']}. Look at them first (docs/runbook.md#dead-letters).",
+                f"parcelgate dlq list && parcelgate dlq redrive {queue['queue']}",
+            )
+
+
+def attention(get: Get) -> Iterator[Finding]:
+    """Say how much needs a person, by kind."""
+    page = get("/v1/attention", limit=100)
+    kinds: dict[str, list[str]] = {}
+    for entry in page["data"]:
+        kinds.setdefault(entry["kind"], []).append(entry["since"])
+    for kind, times in kinds.items():
+        if kind in ("dead_letter", "account"):
+            continue  # Told by their own checks.
+        more = "at least " if page["next_cursor"] else ""
+        oldest = min(times)[:16].replace("T", " ")
+        yield Finding(
+            f"{more}{len(times)} of kind `{kind}` need a person, the oldest since {oldest} UTC.",
+            "parcelgate attention list",
+        )
+
+
+def logins(get: Get, post: Post) -> Iterator[Finding]:
+    """Ask each carrier whether it takes the login of each account."""
+    for account in get("/v1/carrier-accounts")["data"]:
+        name = f"{account['carrier']}/{account['account']}"
+        checked = post(f"/v1/carrier-accounts/{name}/check")
+        if checked["circuit"] != "closed":
+            error = checked.get("last_error") or {}
+            yield Finding(
+                f"{name}: no calls are made because the carrier does not answer "
+                f"({error.get('message', 'no reason is known')}); "
+                f"{checked['held_calls']} calls were held back.",
+                "parcelgate accounts check " + name.replace("/", " --account "),
+            )
+        if checked["login"] in ("refused", "wrong", "missing"):
+            what = {
+                "refused": "the carrier refuses its login",
+                "wrong": "its secret has faults",
+                "missing": "it has no secret",
+            }[checked["login"]]
+            yield Finding(
+                f"{name}: {what}. No order can be created with it.",
+                "parcelgate accounts put " + name.replace("/", " --account ") + " --file -",
+            )
+
+
+def clocks(
+    addresses: Mapping[str, str], http: httpx.Client, *, now: Callable[[], datetime]
+) -> Iterator[Finding]:
+    """Compare this machine's clock with that of each server: signatures contain the time.
+
+    Parameters
+    ----------
+    addresses
+        Where each server answers, by its name. Any answer has its clock.
+    http
+        The client.
+    now
+        This machine's time, with a zone.
+    """
+    for name, address in addresses.items():
+        try:
+            stated = http.head(address).headers.get("date")
+        except httpx.HTTPError as error:
+            yield Finding(f"{name} cannot be reached from here: {error}", stops=False)
+            continue
+        try:
+            skew = parsedate_to_datetime(stated) - now() if stated else timedelta()
+        except (TypeError, ValueError):
+            continue
+        if abs(skew) > _SKEW:
+            way = "ahead of" if skew > timedelta() else "behind"
+            yield Finding(
+                f"The clock of {name} is {abs(skew).total_seconds():.0f} seconds {way} this machine's. If "
+                "this machine's clock is right, the carrier refuses signatures; if not, correct it.",
+                stops=False,
+            )

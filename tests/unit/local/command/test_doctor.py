@@ -1,0 +1,255 @@
+"""The doctor names what is wrong, how bad it is, and the next command; what is well needs no words."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.settings import settings_for
+from local.command.doctor import aws, tenant
+from local.command.doctor.examination import Check, examine
+
+NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
+FUNCTIONS = ("create_order", "sweep")
+
+
+class Aws:
+    """Every service at once: answers by operation, paged where it is asked for pages."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = {
+            **stack("UPDATE_COMPLETE"),
+            "list_functions": [{"Functions": [code("create_order"), code("sweep")]}],
+            "list_schedules": {"Schedules": [schedule("sweep"), schedule("tracking-poll")]},
+            "describe_alarms": [{"MetricAlarms": []}],
+            "list_subscriptions_by_topic": {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:x"}]},
+            "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
+            "get_function_concurrency": {"ReservedConcurrentExecutions": 50},
+            "list_secrets": [{"SecretList": []}],
+            **answers,
+        }
+
+    def __call__(self, _service: str) -> "Aws":
+        return self
+
+    def get_paginator(self, operation: str) -> "Pages":
+        return Pages(self.answers[operation])
+
+    def invoke(self, **_: Any) -> dict[str, Any]:
+        return {"Payload": io.BytesIO(json.dumps(self.answers.get("invoke", {"statusCode": 401})).encode())}
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **_: self.answers[operation]
+
+
+class Pages:
+    def __init__(self, pages: list[Any]) -> None:
+        self.pages = pages
+
+    def paginate(self, **_: Any) -> list[Any]:
+        return self.pages
+
+
+def code(name: str) -> dict[str, str]:
+    return {"FunctionName": f"parcelgate-staging-{name}"}
+
+
+def stack(status: str) -> dict[str, Any]:
+    return {"describe_stacks": {"Stacks": [{"StackStatus": status}]}}
+
+
+def schedule(name: str, state: str = "ENABLED") -> dict[str, str]:
+    return {"Name": f"parcelgate-staging-{name}", "State": state}
+
+
+def patient(**answers: Any) -> aws.Patient:
+    outputs = {"SecretPrefix": "parcelgate/staging", "AlarmTopicArn": "arn:aws:sns:eu-central-1:1:alarms"}
+    return aws.Patient(settings_for("staging"), Aws(**answers), outputs, FUNCTIONS, NOW)
+
+
+CHECKS = (aws.functions, aws.release, aws.schedules, aws.alarms, aws.concurrency, aws.secrets)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_healthy_stack_has_no_findings(check: Any) -> None:
+    assert list(check(patient())) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "answers", "words", "broken"),
+    [
+        (aws.functions, {"invoke": {"statusCode": 500}}, "answers 500", True),
+        (
+            aws.release,
+            {"list_functions": [{"Functions": [code("sweep")]}]},
+            "no function create_order",
+            False,
+        ),
+        (aws.release, stack("UPDATE_ROLLBACK_FAILED"), "could not be undone", True),
+        (aws.release, stack("UPDATE_IN_PROGRESS"), "at this moment", False),
+        (
+            aws.schedules,
+            {"list_schedules": {"Schedules": [schedule("sweep")]}},
+            "tracking-poll is missing",
+            True,
+        ),
+        (
+            aws.schedules,
+            {"list_schedules": {"Schedules": [schedule("sweep", "DISABLED"), schedule("tracking-poll")]}},
+            "sweep is switched off",
+            True,
+        ),
+        (
+            aws.alarms,
+            {
+                "describe_alarms": [
+                    {
+                        "MetricAlarms": [
+                            {
+                                "AlarmName": "parcelgate-staging-throttles",
+                                "AlarmDescription": "See docs/runbook.md#throttles",
+                                "StateUpdatedTimestamp": NOW,
+                            }
+                        ]
+                    }
+                ]
+            },
+            "throttles rings since 2026-11-27 03:00 UTC. See docs/runbook.md#throttles",
+            True,
+        ),
+        (
+            aws.alarms,
+            {"list_subscriptions_by_topic": {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}},
+            "Nobody hears an alarm",
+            True,
+        ),
+        (aws.concurrency, {"get_function_concurrency": {}}, "nothing is reserved for authorize", False),
+        (
+            aws.secrets,
+            {
+                "list_secrets": [
+                    {
+                        "SecretList": [
+                            {
+                                "Name": "parcelgate/staging/acme/lso/old",
+                                "CreatedDate": NOW - timedelta(days=9),
+                            },
+                            {
+                                "Name": "parcelgate/staging/acme/lso/new",
+                                "CreatedDate": NOW - timedelta(days=6),
+                            },
+                            {
+                                "Name": "parcelgate/staging/acme/lso/used",
+                                "CreatedDate": NOW - timedelta(days=90),
+                                "LastAccessedDate": NOW - timedelta(days=1),
+                            },
+                            {"Name": "another/parcelgate/staging/x", "CreatedDate": NOW - timedelta(days=99)},
+                        ]
+                    }
+                ]
+            },
+            "acme/lso/old ever",
+            False,
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_how_bad_it_is(
+    check: Any, answers: dict[str, Any], words: str, broken: bool
+) -> None:
+    findings = list(check(patient(**answers)))
+    assert words.lower() in findings[0].text.lower()
+    assert findings[0].stops is broken
+    assert len(findings) == (len(FUNCTIONS) if check is aws.functions else 1)
+
+
+def test_what_cannot_be_looked_at_is_said_and_the_rest_is_looked_at() -> None:
+    def refused() -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListSchedules")
+
+    first, second = examine([Check("schedules", refused), Check("alarms", list)])
+    assert "AccessDenied" in (first.unseen or "")
+    assert first.is_broken
+    assert second.is_well
+
+
+class TestTenant:
+    ACCOUNT: ClassVar[dict[str, Any]] = {
+        "carrier": "lso",
+        "account": "default",
+        "circuit": "closed",
+        "held_calls": 0,
+        "last_error": None,
+        "login": "works",
+    }
+
+    def logins(self, **state: Any) -> list[str]:
+        account = self.ACCOUNT | state
+        asked: list[str] = []
+
+        def post(path: str) -> Any:
+            asked.append(path)
+            return account
+
+        findings = list(tenant.logins(lambda path: {"data": [self.ACCOUNT]}, post))
+        assert asked == ["/v1/carrier-accounts/lso/default/check"]
+        return [each.text for each in findings]
+
+    def test_each_login_is_tried(self) -> None:
+        assert self.logins() == []
+        (text,) = self.logins(login="refused")
+        assert text.startswith("lso/default: the carrier refuses its login")
+        (text,) = self.logins(circuit="open", held_calls=7, last_error={"message": "It answered 500."})
+        assert "It answered 500." in text
+        assert "7 calls were held back" in text
+
+    def test_dead_letters_are_named_with_what_brings_them_back(self) -> None:
+        queues = [{"queue": "inbox", "messages": 0}, {"queue": "retries-lso", "messages": 3}]
+        (finding,) = tenant.dead_letters(lambda path: {"data": queues})
+        assert finding.text.startswith("3 messages")
+        assert finding.command == "parcelgate dlq list && parcelgate dlq redrive retries-lso"
+
+    def test_what_needs_a_person_is_counted_by_kind_and_told_once(self) -> None:
+        page = {
+            "data": [
+                {"kind": "order", "since": "2026-11-26T10:00:00Z"},
+                {"kind": "order", "since": "2026-11-25T09:30:00Z"},
+                {"kind": "dead_letter", "since": "2026-11-25T09:30:00Z"},
+            ],
+            "next_cursor": "x",
+        }
+        (finding,) = tenant.attention(lambda path, **query: page)
+        assert (
+            finding.text == "at least 2 of kind `order` need a person, the oldest since 2026-11-25 09:30 UTC."
+        )
+
+
+class TestClocks:
+    def clocks(self, answer: Callable[[httpx.Request], httpx.Response]) -> list[str]:
+        with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+            findings = tenant.clocks({"lso": "https://lso.example"}, http, now=lambda: NOW)
+            return [each.text for each in findings]
+
+    @pytest.mark.parametrize(
+        ("date", "words"),
+        [
+            ("Fri, 27 Nov 2026 03:01:50 GMT", None),
+            ("Fri, 27 Nov 2026 03:06:00 GMT", "lso is 360 seconds ahead of"),
+            ("Fri, 27 Nov 2026 02:50:00 GMT", "lso is 600 seconds behind"),
+            ("soon", None),
+            ("", None),
+        ],
+    )
+    def test_a_clock_that_is_minutes_off_is_named(self, date: str, words: str | None) -> None:
+        found = self.clocks(lambda request: httpx.Response(404, headers={"date": date} if date else {}))
+        assert [words in text for text in found] == [True] if words else found == []
+
+    def test_a_server_that_cannot_be_reached_is_named(self) -> None:
+        def away(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("no route")
+
+        assert self.clocks(away) == ["lso cannot be reached from here: no route"]
