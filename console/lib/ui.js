@@ -236,7 +236,10 @@ export function AskFirst({ label, title = label, question, confirm = label, work
 
 /** A button that does something at once; its problem is shown below it. */
 export function ActionButton({ label, work, onDone, secondary = true, disabled = false }) {
-  const action = useAction(async () => onDone?.(await work()));
+  const action = useAction(async () => {
+    const result = await work();
+    onDone?.(result);
+  });
   return html`<span class="action">
     <button type="button" class=${secondary ? "secondary" : ""} aria-busy=${action.busy ? "true" : null} disabled=${disabled || action.busy} onClick=${() => action.run()}>${label}</button>
     <${ProblemBox} problem=${action.problem} />
