@@ -113,7 +113,7 @@ export function usePages(path, query = {}) {
     async (cursor, rows) => {
       if (path === null) return;
       const mine = (latest.current += 1);
-      setState((before) => ({ ...before, rows, loading: true, problem: null }));
+      setState((before) => ({ ...before, loading: true, problem: null }));
       try {
         const page = await get(path, { ...query, cursor });
         const next = page.next_cursor ?? null;

@@ -1,107 +1,182 @@
-// Today: what a shipping desk looks at first.
+// Today: what a shipping desk looks at first. Orders, money, what needs a person, and how the carriers are.
 
-import { html } from "../lib/preact.js";
+import { html, useState } from "../lib/preact.js";
 import { send, session } from "../lib/api.js";
-import { words } from "../lib/format.js";
+import { money, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
-import { ActionButton, AskFirst, Heading, Link, Loading, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 const MINUTE = 60;
-const OPEN = ["needs_attention", "accepted", "processing", "cancelling"];
+const DAY = 86_400_000;
+const WEEK = 7;
+const UNDER_WAY = ["needs_attention", "accepted", "processing", "cancelling"];
 const COUNTED = 50;
+const OUTCOMES = ["confirmed", "failed", "cancelled"];
 
 export default function Today() {
+  const [changes, setChanges] = useState(0);
+  const changed = () => setChanges((before) => before + 1);
   return html`
     <${Heading}>Today<//>
-    ${session.may("orders:read") && html`<${OpenOrders} />`}
-    ${session.may("operator") && html`<${Attention} />`}
-    <${Carriers} />
+    ${session.may("operator") && html`<${Attention} onChange=${changed} />`}
+    ${session.may("orders:read") && html`<${UnderWay} version=${changes} />`}
+    ${session.may("operator") && html`<${Figures} version=${changes} />`}
+    <${Carriers} version=${changes} />
   `;
 }
 
 /** The orders that are not at their end, counted by status. */
-function OpenOrders() {
+function UnderWay({ version }) {
   return html`<section aria-labelledby="open">
     <h2 id="open">Orders under way</h2>
     <ul class="cards">
-      ${OPEN.map((status) => html`<${Counted} key=${status} status=${status} />`)}
+      ${UNDER_WAY.map((status) => html`<${Counted} key=${status} status=${status} version=${version} />`)}
     </ul>
   </section>`;
 }
 
-function Counted({ status }) {
-  const { data, problem } = useGet("v1/orders", { status, limit: COUNTED }, { every: MINUTE });
+function Counted({ status, version }) {
+  const { data, problem } = useGet("v1/orders", { status, limit: COUNTED }, { every: MINUTE, version });
   const number = !data ? "…" : data.next_cursor ? `${data.data.length} or more` : data.data.length;
   return html`<li>
     <${Link} to="orders" query=${{ status }}>${words(status)}<//>
-    <span class="large" role="status">${problem && !data ? "not known" : number}</span>
+    <span class="large">${problem && !data ? "not known" : number}</span>
   </li>`;
 }
 
+const utcDay = (instant) => new Date(instant).toISOString().slice(0, 10);
+
+/** What was bought today and in a week: the figures of the reports, for the orders that were made in these days. */
+function Figures({ version }) {
+  const today = utcDay(Date.now());
+  const week = utcDay(Date.now() - (WEEK - 1) * DAY);
+  return html`<section aria-labelledby="figures">
+    <h2 id="figures">Orders and spend</h2>
+    <${Span} name="Orders of today" from=${today} to=${today} version=${version} />
+    <${Span} name=${`Orders of the last ${WEEK} days`} from=${week} to=${today} version=${version} />
+    <p class="quiet small">Days are those of UTC. Spend is what orders cost that stand. <${Link} to="reports">All reports<//></p>
+  </section>`;
+}
+
+function Span({ name, from, to, version }) {
+  const { data, problem, loading, reload } = useGet("v1/stats", { from, to }, { every: MINUTE, version });
+  if (!data) return html`<h3>${name}</h3><${Loading} when=${loading}>Reading the figures<//><${ProblemBox} problem=${problem} retry=${reload} />`;
+  const { orders, spend, refunds } = data.total;
+  return html`
+    <h3>${name}</h3>
+    <ul class="cards" aria-label=${name}>
+      <li>made <span class="large">${orders.total}</span></li>
+      ${OUTCOMES.map((status) => html`<li key=${status}>${words(status)} <span class="large">${orders[status]}</span></li>`)}
+      ${spend.map((each) => html`<li>spend${each.source === "rate_card" ? " by rate card" : ""} <span class="large">${money(each.amount)}</span></li>`)}
+      ${refunds.map((each) => html`<li>refunds ${words(each.status)} <span class="large">${money(each.amount)}</span></li>`)}
+    </ul>
+  `;
+}
+
 /** What needs a person, the worst first, with what a person can do about it. */
-function Attention() {
+function Attention({ onChange }) {
   const pages = usePages("v1/attention", { limit: 10 });
+  const [said, setSaid] = useState("");
+  const done = (what) => {
+    setSaid(what);
+    pages.reload();
+    onChange();
+  };
   const columns = [
     { title: "What", cell: (row) => html`<${Subject} row=${row} />` },
     { title: "Carrier", cell: (row) => row.carrier ?? "" },
     { title: "Since", cell: (row) => html`<${Time} at=${row.since} relative=${true} />` },
     { title: "Problem", cell: (row) => html`${row.problem.detail} <code class="small">${row.problem.code}</code>` },
-    { title: "Actions", cell: (row) => html`<${Actions} row=${row} onDone=${pages.reload} />` },
+    { title: "Actions", cell: (row) => html`<${Actions} row=${row} onDone=${done} />` },
   ];
   return html`<section aria-labelledby="attention">
     <h2 id="attention">What needs a person</h2>
+    ${said && html`<${Notice}>${said}<//>`}
     <${PagedTable} pages=${pages} columns=${columns} caption="What needs a person, the worst first" noun="entries" id=${(row) => `${row.kind}:${row.id}`} empty="Nothing needs a person." />
   </section>`;
 }
 
+/** Where one reads more about an entry, by its kind: the page's parts, and the scope that it needs. */
+const PLACES = {
+  order: (id) => [["orders", id], "orders:read"],
+  refund: (id) => [["orders", id], "orders:read"],
+  delivery: (id) => [["inbox", id], "operator"],
+  dead_letter: () => [["inbox"], "operator"],
+  account: (id) => [["accounts", ...id.split("/")], "operator"],
+  endpoint: (id) => [["webhooks", id], "webhooks:manage"],
+};
+
 function Subject({ row }) {
-  const isOrder = row.id.startsWith("ord_");
-  return html`${words(row.kind)} ${" "}${isOrder && session.may("orders:read") ? html`<${Link} to=${["orders", row.id]}>${row.id}<//>` : html`<code>${row.id}</code>`}`;
+  const [place, scope] = PLACES[row.kind]?.(row.id) ?? [];
+  return html`${words(row.kind)}${" "}
+  ${place && session.may(scope) ? html`<${Link} to=${place}>${row.id}<//>` : html`<code>${row.id}</code>`}`;
 }
 
 function Actions({ row, onDone }) {
-  const [carrier, account = "default"] = row.id.split("/");
-  const offered = {
-    reread: html`<${ActionButton} label="Ask the carrier again" work=${() => resolve(row, "reread")} onDone=${onDone} />`,
-    close: html`<${Close} row=${row} onDone=${onDone} />`,
-    replay: html`<${ActionButton} label="Replay" work=${() => send("POST", `v1/inbox/${encodeURIComponent(row.id)}/replay`)} onDone=${onDone} />`,
-    redrive: html`<${AskFirst} label="Send again" title="Send the messages again" question=${`All messages of the queue ${row.id} go back to where they came from and are worked on again.`} work=${() => send("POST", `v1/dead-letters/${encodeURIComponent(row.id)}/redrive`)} onDone=${onDone} />`,
-    check: row.kind === "account" && html`<${ActionButton} label="Check the login" work=${() => send("POST", `v1/carrier-accounts/${encodeURIComponent(carrier)}/${encodeURIComponent(account)}/check`)} onDone=${onDone} />`,
-  };
-  return html`<div class="buttons">${row.actions.map((name) => html`<span key=${name}>${offered[name] ?? ""}</span>`)}</div>`;
+  return html`<div class="buttons">${row.actions.map((name) => html`<${Action} key=${name} name=${name} row=${row} onDone=${onDone} />`)}</div>`;
 }
 
-const resolve = (row, outcome) => send("POST", `v1/orders/${encodeURIComponent(row.id)}/resolve`, { outcome });
-
-/** Close a case by hand, which says what a person found out at the carrier. */
-function Close({ row, onDone }) {
-  const refund = row.kind === "refund";
-  return html`<${AskFirst}
-    label=${refund ? "Money came back" : "Not at the carrier"}
-    title="Close this case"
-    question=${refund ? "You have seen that the carrier gave the money back. The refund is closed." : "You have made sure that the carrier does not have this order. It ends as failed, and its reference is free again."}
-    confirm="Close it"
-    work=${() => resolve(row, refund ? "refunded" : "not_at_carrier")}
-    onDone=${onDone}
-  />`;
+function Action({ name, row, onDone }) {
+  const id = encodeURIComponent(row.id);
+  const resolve = (outcome) => send("POST", `v1/orders/${id}/resolve`, { outcome });
+  if (name === "reread") {
+    return html`<${ActionButton} label="Ask the carrier again" work=${() => resolve("reread")} onDone=${() => onDone(`The carrier is asked about order ${row.id}. Its answer shows in the order.`)} />`;
+  }
+  if (name === "close") {
+    const isRefund = row.kind === "refund";
+    return html`<${AskFirst}
+      label=${isRefund ? "Money came back" : "Not at the carrier"}
+      title="Close this case"
+      question=${isRefund ? "You have seen that the carrier gave the money back. The refund is closed." : "You have made sure that the carrier does not have this order. Its case is closed, and its reference is free again."}
+      confirm="Close it"
+      work=${() => resolve(isRefund ? "refunded" : "not_at_carrier")}
+      onDone=${() => onDone(`The case of order ${row.id} is closed.`)}
+    />`;
+  }
+  if (name === "replay") {
+    return html`<${ActionButton} label="Process it again" work=${() => send("POST", `v1/inbox/${id}/replay`)} onDone=${() => onDone("The carrier's delivery is processed again.")} />`;
+  }
+  if (name === "redrive") {
+    return html`<${AskFirst}
+      label="Send again"
+      title="Send the messages again"
+      question=${`The messages of ${row.id} go back to the queue that they came from, and are worked on again.`}
+      confirm="Yes, send them again"
+      work=${() => send("POST", `v1/dead-letters/${id}/redrive`)}
+      onDone=${({ body }) => onDone(`${body.moved} were sent again, about ${body.left} are left.`)}
+    />`;
+  }
+  if (name === "check" && row.kind === "account") {
+    const path = `v1/carrier-accounts/${row.id.split("/").map(encodeURIComponent).join("/")}/check`;
+    return html`<${ActionButton} label="Check the login" work=${() => send("POST", path)} onDone=${({ body }) => onDone(`${row.id}: ${body.check.message}`)} />`;
+  }
+  // Of an order it is the carrier account that has to be mended, and of an endpoint the merchant's server.
+  if (name === "check") {
+    const [place, scope, shown] = row.kind === "endpoint" ? [["webhooks", row.id], "webhooks:manage", "Look at the endpoint"] : [["accounts"], "operator", "Look at the accounts"];
+    return session.may(scope) && html`<${Link} to=${place}>${shown}<//>`;
+  }
+  return null;
 }
 
 /** How the carriers are: for an operator each account, for everybody else what the service says. */
-function Carriers() {
+function Carriers({ version }) {
   return html`<section aria-labelledby="carriers">
     <h2 id="carriers">Carriers</h2>
-    ${session.may("operator") ? html`<${Accounts} />` : html`<${Health} />`}
+    ${session.may("operator") ? html`<${Accounts} version=${version} />` : html`<${Health} />`}
   </section>`;
 }
 
-function Accounts() {
-  const { data, problem, loading, reload } = useGet("v1/carrier-accounts", {}, { every: MINUTE });
+const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad" };
+const CIRCUITS = { closed: ["open for calls", "good"], half_open: ["is tried again", "warn"], open: ["no calls are made", "bad"] };
+
+function Accounts({ version }) {
+  const { data, problem, loading, reload } = useGet("v1/carrier-accounts", {}, { every: MINUTE, version });
   const columns = [
-    { title: "Account", cell: (row) => `${row.carrier} ${row.account}` },
-    { title: "Calls", cell: (row) => html`<${Status} value=${row.circuit} tone=${row.circuit === "closed" ? "good" : "bad"} />` },
-    { title: "Login", cell: (row) => words(row.login) },
-    { title: "Last call", cell: (row) => html`<${Time} at=${row.last_called_at} relative=${true} />` },
-    { title: "Last error", cell: (row) => row.last_error && html`${row.last_error.message || words(row.last_error.code)}` },
+    { title: "Account", cell: (row) => html`<${Link} to=${["accounts", row.carrier, row.account]}>${row.carrier}, ${row.account}<//>` },
+    { title: "Calls", cell: (row) => html`<${Circuit} value=${row.circuit} />` },
+    { title: "Login", cell: (row) => html`<${Status} value=${row.login} tone=${LOGINS[row.login] ?? "plain"} />` },
+    { title: "Last called", cell: (row) => html`<${Time} at=${row.last_called_at} relative=${true} />` },
+    { title: "Last error", cell: (row) => row.last_error && html`<${Time} at=${row.last_error.at} relative=${true} />: ${row.last_error.message}` },
   ];
   return html`
     <${Loading} when=${loading && !data}>Reading the accounts<//>
@@ -110,12 +185,17 @@ function Accounts() {
   `;
 }
 
+function Circuit({ value }) {
+  const [shown, tone] = CIRCUITS[value] ?? [value, "plain"];
+  return html`<${Status} value=${shown} tone=${tone} />`;
+}
+
 function Health() {
   const { data, problem, loading, reload } = useGet("v1/health", {}, { every: MINUTE });
   const rows = Object.entries(data?.carriers ?? {}).map(([carrier, state]) => ({ carrier, state }));
   const columns = [
     { title: "Carrier", cell: (row) => row.carrier },
-    { title: "State", cell: (row) => html`<${Status} value=${row.state} />` },
+    { title: "State", cell: (row) => html`<${Status} value=${row.state} tone=${{ up: "good", down: "bad" }[row.state] ?? "plain"} />` },
   ];
   return html`
     <${Loading} when=${loading && !data}>Reading the carriers' health<//>

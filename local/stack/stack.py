@@ -437,7 +437,10 @@ def _show(stack: Stack) -> None:
         f"export API={shlex.quote(stack.api_url)}\n"
         f"export KEY={shlex.quote(stack.api_key)}\n"
         "\n"
-        'curl -H "Authorization: Bearer $KEY" "$API/v1/carriers"'
+        'curl -H "Authorization: Bearer $KEY" "$API/v1/carriers"\n'
+        "\n"
+        f"Console  {stack.api_url}/console\n"
+        "         Open it in a browser, and sign in with the value of KEY."
     )
 
 

@@ -1,11 +1,16 @@
 """The console's frame: signing in and out, navigation, keys that are wrong, and an API that goes away."""
 
+from urllib.parse import quote
+
 from playwright.sync_api import Page, expect
 
+from parcelgate.domain.places.addresses import Address
 from tests.support.browser import check_page
-from tests.support.console import sign_in
+from tests.support.console import open_page, sign_in
 from tests.support.orders import trackings_of
 from tests.support.served import ServedWorld
+
+XSS = "\"><img src=x onerror=hit=1>'</b><script>hit=1</script>"
 
 
 def test_a_key_opens_the_console_and_stays_in_its_tab(page: Page, served_world: ServedWorld) -> None:
@@ -84,3 +89,178 @@ def test_a_parcel_is_followed_asked_about_and_paused(page: Page, served_world: S
         assert world.tracking(tracking).paused
     page.get_by_role("link", name=order.parcels[0].reference).click()
     expect(page.get_by_role("heading", level=1, name="Order shop-17")).to_be_visible()
+
+
+def test_a_wrong_key_is_told_in_the_apis_own_words(page: Page, served_world: ServedWorld) -> None:
+    page.goto(f"{served_world.url}/console")
+    page.get_by_label("API key").fill("pg_nobody_nothing")
+    page.keyboard.press("Enter")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The API key is unknown or was revoked. Use a valid key.")
+    expect(alert).to_contain_text("invalid_key")
+    expect(alert).to_contain_text("request")
+    assert page.evaluate("sessionStorage.length") == 0
+    check_page(page)
+
+    page.get_by_label("API key").fill(served_world.key())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+
+
+def test_signing_in_with_every_scope_changes_nothing_and_fails_nowhere(
+    page: Page, served_world: ServedWorld
+) -> None:
+    with served_world.hold() as world:
+        before = {str(item["pk"]) for item in world.items()}
+    sign_in(page, served_world)
+    page.wait_for_load_state("networkidle")
+    assert {call.status for call in served_world.calls} <= {200, 207}, served_world.calls
+    with served_world.hold() as world:
+        added = [item for item in world.items() if str(item["pk"]) not in before]
+    assert {item["sk"]["S"] for item in added} == {"KEY"}, "nothing but the new API key itself"
+
+
+def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+    sign_in(page, served_world, "orders:read")
+    navigation = page.get_by_role("navigation", name="Pages")
+    expect(navigation.get_by_role("link", name="Orders")).to_be_visible()
+    assert navigation.get_by_role("link").all_inner_texts()[:2] == ["Today", "Orders"]
+    for title in ("Trackings", "Webhooks", "Settings", "Reports", "Carrier accounts"):
+        expect(navigation.get_by_role("link", name=title)).to_have_count(0)
+    expect(page.get_by_role("heading", name="What needs a person")).to_have_count(0)
+
+    open_page(page, f"orders/{order.id}", heading="Order shop-17")
+    expect(page.get_by_role("button", name="Get the label")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    open_page(page, "trackings", heading="Not with this key")
+    expect(page.get_by_text("trackings:read")).to_be_visible()
+    check_page(page)
+    refused = [call for call in served_world.calls if call.status == 403]
+    assert len(refused) == 6, "only signing in asks for what the key may not do, once for each scope"
+
+
+def test_a_key_that_is_revoked_meanwhile_takes_nothing_with_it(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        world.settle(world.start_order("shop-17"))
+    key = sign_in(page, served_world, at="orders")
+    expect(page.get_by_role("rowheader", name="shop-17")).to_be_visible()
+    page.get_by_label("Search").fill("shop-1")
+    served_world.revoke(key)
+    page.get_by_label("Search").press("Enter")
+
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    expect(dialog).to_contain_text("The API refused this key")
+    check_page(page)
+    dialog.get_by_label("API key").fill(served_world.key())
+    dialog.get_by_role("button", name="Sign in").click()
+
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_label("Search")).to_have_value("shop-1")
+    expect(
+        page.get_by_text("No order has the reference, order number or tracking number shop-1.")
+    ).to_be_visible()
+
+
+def test_an_api_that_goes_away_is_told_and_nothing_is_lost(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+    sign_in(page, served_world, at=f"orders/{order.id}")
+    expect(page.get_by_role("heading", level=1, name="Order shop-17")).to_be_visible()
+    expect(page.get_by_role("table", name="Audit trail, oldest first")).to_be_visible()
+    page.get_by_role("button", name="Cancel the order").click()
+    served_world.down = True
+    dialog = page.get_by_role("dialog", name="Cancel the order")
+    dialog.get_by_role("button", name="Yes, cancel it").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The API cannot be reached")
+    expect(dialog.get_by_role("alert")).to_contain_text("It is not known whether the call arrived")
+
+    served_world.down = False
+    dialog.get_by_role("button", name="Yes, cancel it").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    with served_world.hold() as world:
+        assert world.order(order).status == "cancelled"
+
+
+def test_a_list_that_cannot_be_read_is_read_when_the_api_is_back(
+    page: Page, served_world: ServedWorld
+) -> None:
+    with served_world.hold() as world:
+        world.settle(world.start_order("shop-17"))
+    sign_in(page, served_world, at="orders")
+    expect(page.get_by_role("rowheader", name="shop-17")).to_be_visible()
+    page.clock.install()
+    served_world.down = True
+    page.get_by_label("Status").select_option("confirmed")
+    page.clock.run_for(10_000)
+    expect(page.get_by_role("alert").first).to_contain_text("The API cannot be reached")
+    served_world.down = False
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.get_by_role("rowheader", name="shop-17")).to_be_visible()
+
+
+def test_all_of_it_works_from_the_keyboard(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+    page.goto(f"{served_world.url}/console")
+    expect(page.get_by_label("API key")).to_be_visible()
+    press(page, "Tab", until="API key")
+    page.keyboard.type(served_world.key())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+
+    press(page, "Tab", until="Orders")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Orders")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "main", "a reader goes on where the new page begins"
+    press(page, "Tab", until="Search")
+    page.keyboard.type("shop-17")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("rowheader", name="shop-17")).to_be_visible()
+    press(page, "Tab", until="shop-17")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Order shop-17")).to_be_visible()
+    press(page, "Tab", until="Cancel the order")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Cancel the order")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("Enter")
+    press(page, "Tab", until="Yes, cancel it")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    with served_world.hold() as world:
+        assert world.order(order).status == "cancelled"
+
+
+def test_words_of_clients_and_carriers_are_text_and_nothing_else(
+    page: Page, served_world: ServedWorld
+) -> None:
+    with served_world.hold() as world:
+        recipient = Address(name=XSS, company=XSS, line1=XSS, city=XSS, country="US")
+        order = world.start_order(XSS, ship_to=recipient, metadata={XSS: XSS})
+        world.settle(order)
+    sign_in(page, served_world, at="orders")
+    expect(page.get_by_role("rowheader", name=XSS)).to_be_visible()
+    page.get_by_role("link", name=XSS).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Order {XSS}")
+    expect(page.get_by_role("table", name="Audit trail, oldest first")).to_be_visible()
+    open_page(page, f"orders?q={quote(XSS)}", heading="Orders")
+    expect(page.get_by_role("rowheader", name=XSS)).to_be_visible()
+    assert page.evaluate("window.hit") is None
+    assert page.locator("main img").count() == 0
+
+
+def press(page: Page, key: str, *, until: str, most: int = 60) -> None:
+    """Press a key until what has the focus is named so."""
+    for _ in range(most):
+        page.keyboard.press(key)
+        name = page.evaluate(
+            "(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"
+        )
+        if name == until:
+            return
+    raise AssertionError(f"the keyboard never came to {until}")

@@ -16,6 +16,7 @@ on AWS.
 import base64
 import json
 import re
+import sys
 import tempfile
 import threading
 import traceback
@@ -83,6 +84,14 @@ class Call(NamedTuple):
     status: int
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing of clients that went away before they had their answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class ServedWorld:
     """A world, and the server in front of it. See the module."""
 
@@ -120,7 +129,7 @@ class ServedWorld:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         self.url = f"{self.origin}{PREFIX}"
