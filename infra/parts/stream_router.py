@@ -26,8 +26,9 @@ _OF_INTEREST = (
             }
         },
     },
+    {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": ["ENTRY"]}}}},
     {
-        "eventName": ["INSERT", "MODIFY"],
+        "eventName": ["MODIFY"],
         "dynamodb": {
             "Keys": {"sk": {"S": ["ENTRY"]}},
             "NewImage": {"entry_state": {"S": ["received"]}},
@@ -35,7 +36,7 @@ _OF_INTEREST = (
     },
 )
 """Orders and trackings as they change, entries of batches as they are settled, webhooks as they come in or
-come again.
+come again. One that is parked as it comes in is counted, too.
 
 Other changes, such as next polls, claims and expiry, are filtered out.
 """
@@ -65,7 +66,7 @@ class StreamRouter(Construct):
         self.function = base.functions.add(
             "route_changes",
             base.store.stream_access(),
-            base.store.access("BatchGetItem", "Query"),
+            base.store.access("BatchGetItem", "Query", "PutItem", "UpdateItem"),
             base.store.events_access("PutItem", "Query"),
             deliveries.send_access(),
             access(PUBLIC_URL=public_url),

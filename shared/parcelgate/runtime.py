@@ -498,6 +498,7 @@ class Runtime:
         """Starts what follows from changes of the table; merchants see subjects as `rendering` makes them."""
         from parcelgate.services.events.announcer import Announcer
         from parcelgate.services.events.stream_router import StreamRouter
+        from parcelgate.services.stats.counting import StatsCounter
 
         announcer = Announcer(
             table=self.table,
@@ -506,7 +507,12 @@ class Runtime:
             rendering=rendering,
             fan_out=self.fan_out,
         )
-        return StreamRouter(sqs=client("sqs"), announcer=announcer, settings=self.settings)
+        return StreamRouter(
+            sqs=client("sqs"),
+            announcer=announcer,
+            counter=StatsCounter(self.table),
+            settings=self.settings,
+        )
 
     # The operator
 

@@ -169,7 +169,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "*": {"dynamodb:ListStreams"},
         "inbox queue": SEND,
         "label queue": SEND,
-        "table": {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "table": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:Query",
+            # Orders, parcels and webhooks are counted.
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        },
         "events table": {"dynamodb:PutItem", "dynamodb:Query"},
         "delivery queue": SEND,
         "event bus": {"events:PutEvents"},

@@ -26,6 +26,10 @@ _FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE #?\w+(, ?#?
 """An update that sets and removes whole attributes."""
 
 
+_ADDS = re.compile(r"ADD (#\d+ :\d+(, )?)+")
+"""An update that adds to numbers."""
+
+
 class FastDynamoDB:
     """A DynamoDB client that speaks to moto's backend by word of mouth."""
 
@@ -111,7 +115,7 @@ class FastDynamoDB:
 
     def transact_write_items(self, *, TransactItems: list[Item], ClientRequestToken: str) -> Item:  # noqa: N803
         writes = [next(iter(each.items())) for each in TransactItems]
-        if not {kind for kind, _ in writes} <= {"Put", "Delete", "ConditionCheck"}:
+        if any(not _is_simple(kind, each) for kind, each in writes):
             return self._client.transact_write_items(
                 TransactItems=TransactItems, ClientRequestToken=ClientRequestToken
             )
@@ -124,7 +128,22 @@ class FastDynamoDB:
                 self._backend.put_item(each["TableName"], each["Item"])
             elif kind == "Delete":
                 self._backend.delete_item(each["TableName"], each["Key"])
+            elif kind == "Update":
+                self._add(each)
         return {}
+
+    def _add(self, update: Item) -> None:
+        current = self._backend.get_item(update["TableName"], update["Key"])
+        item = {**(current.to_json()["Attributes"] if current else update["Key"])}
+        names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
+        for place, name in names.items():
+            number = int(item.get(name, {"N": "0"})["N"]) + int(values[f":{place[1:]}"]["N"])
+            item[name] = {"N": str(number)}
+        self._backend.put_item(update["TableName"], item, overwrite=True)
+
+    def scan(self, *, TableName: str) -> Item:  # noqa: N803
+        """Everything in one page, which no DynamoDB would give."""
+        return {"Items": [_out(item) for item in self._backend.get_table(TableName).all_items()]}
 
     def _reason(self, write: Item) -> Item:
         """Why this write would cancel its transaction, in DynamoDB's words."""
@@ -136,6 +155,13 @@ class FastDynamoDB:
             return {"Code": "None"}
         shown = current is not None and write.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         return {"Code": "ConditionalCheckFailed", "Message": ""} | ({"Item": _out(current)} if shown else {})
+
+
+def _is_simple(kind: str, write: Item) -> bool:
+    """Whether a write of a transaction is made here: of a whole item, or one that only adds."""
+    if kind == "Update":
+        return "ConditionExpression" not in write and _ADDS.fullmatch(write["UpdateExpression"]) is not None
+    return kind in ("Put", "Delete", "ConditionCheck")
 
 
 class OneAtATime:

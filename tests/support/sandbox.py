@@ -45,6 +45,11 @@ class Sandbox:
         unmet = [fault for fault in left if fault in self._faults]
         assert not unmet, f"never met, so nothing was tested: {unmet}"
 
+    def ledger(self) -> dict[str, Any]:
+        """The books of each carrier."""
+        books: dict[str, Any] = self._control.get("/ledger").json()
+        return books
+
     def bought(self, carrier: str, reference: str) -> list[dict[str, Any]]:
         """The carrier's orders under a reference, cancelled ones included."""
         return [entry for entry in self._orders(carrier) if entry["reference"] == reference]

@@ -101,7 +101,7 @@ def stats_example() -> Json:
     figures = Counter({
         "orders_confirmed": 9, "orders_cancelled": 1, "spend_carrier_USD": 116_000_000,
         "refund_requested_USD": 11_600_000, "label_ready": 10, "label_timed": 10, "label_seconds": 480,
-        "label_within_1": 8, "label_within_5": 2, "parcels_delivered": 8, "parcels_in_transit": 2,
+        "label_within_1": 8, "label_within_5": 2, "parcels_delivered": 8, "parcels_other": 2,
         "parcels_cancelled": 1, "delivery_timed": 8, "delivery_seconds": 1_555_200, "delivery_days_1": 3,
         "delivery_days_2": 5, "poll_calls": 31, "poll_parcels": 140, "webhooks": 12,
     })  # fmt: skip

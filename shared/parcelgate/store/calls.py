@@ -226,6 +226,19 @@ class Items:
         """One write of a transaction, which sets attributes of an item."""
         return Write({"Update": self._change(key, sets, (), {}, condition, values)}, refused)
 
+    def add_write(self, key: Item, adds: Mapping[str, int], refused: Refusal) -> Write:
+        """One write of a transaction, which adds to numbers of an item, and makes it if it is not there."""
+        # Short placeholders: an expression may have 4 KB, and there may be a hundred numbers.
+        numbers = list(enumerate(adds))
+        update = {
+            "TableName": self._table,
+            "Key": typed(key),
+            "UpdateExpression": "ADD " + ", ".join(f"#{place} :{place}" for place, _ in numbers),
+            "ExpressionAttributeNames": {f"#{place}": name for place, name in numbers},
+            "ExpressionAttributeValues": {f":{place}": _typed(adds[name]) for place, name in numbers},
+        }
+        return Write({"Update": update}, refused)
+
     def delete_write(self, key: Item, refused: Refusal, condition: str = "", **values: Any) -> Write:
         """One write of a transaction, which deletes an item."""
         return Write({"Delete": self._conditional(condition, values, Key=typed(key))}, refused)

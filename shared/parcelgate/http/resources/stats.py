@@ -9,12 +9,10 @@ import msgspec
 
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, OrderStatus, PriceSource
-from parcelgate.domain.trackings import TrackingStatus
-from parcelgate.services.stats.figures import LABEL_BANDS, LONGER, LONGEST_DAYS, money_of
+from parcelgate.services.stats.figures import LABEL_BANDS, LONGER, LONGEST_DAYS, OTHER, OUTCOMES, money_of
 from parcelgate.services.stats.reports import Dimension, Report
 
-_TROUBLE = (TrackingStatus.EXCEPTION, TrackingStatus.LOST, TrackingStatus.DAMAGED)
-_TOLD = (TrackingStatus.DELIVERED, TrackingStatus.RETURNED, TrackingStatus.CANCELLED, *_TROUBLE)
+_OUTCOMES = (*dict.fromkeys(OUTCOMES.values()), OTHER)
 
 
 class RefundStatus(StrEnum):
@@ -169,7 +167,7 @@ def _shown[F: FigureSet](kind: type[F], figures: Mapping[str, int], **group: dat
         return figures.get(name, 0)
 
     orders = {str(status): count(f"orders_{status}") for status in OrderStatus}
-    parcels = {status: count(f"parcels_{status}") for status in TrackingStatus}
+    parcels = {outcome: count(f"parcels_{outcome}") for outcome in _OUTCOMES}
     return kind(
         **group,
         orders=OrderFigures(total=sum(orders.values()), **orders),
@@ -191,14 +189,7 @@ def _shown[F: FigureSet](kind: type[F], figures: Mapping[str, int], **group: dat
                 if (number := count(f"label_within_{band}"))
             ),
         ),
-        parcels=ParcelFigures(
-            total=sum(parcels.values()),
-            delivered=parcels[TrackingStatus.DELIVERED],
-            exception=sum(parcels[status] for status in _TROUBLE),
-            returned=parcels[TrackingStatus.RETURNED],
-            cancelled=parcels[TrackingStatus.CANCELLED],
-            other=sum(number for status, number in parcels.items() if status not in _TOLD),
-        ),
+        parcels=ParcelFigures(total=sum(parcels.values()), **parcels),
         days_to_delivery=DeliveryTimes(
             parcels=count("delivery_timed"),
             mean=_mean(count("delivery_seconds"), count("delivery_timed"), 86_400),

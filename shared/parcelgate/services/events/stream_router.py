@@ -7,6 +7,8 @@ a webhook came in, or came again unprocessed   a message in the inbox queue
 an order waits for its label, and no workflow  a message in the label queue
 fetches it any more
 there is news of an order, a parcel, a batch   events in the event log and on the bus (`Announcer`)
+an order, a parcel or a webhook adds another   figures by day, carrier and service (`StatsCounter`)
+number to the figures than before
 an order got into trouble                      a metric and a log line; alarms ring by the metric
 =============================================  ======================================================
 
@@ -15,6 +17,7 @@ AWS did not take is reported back, so that the stream brings it again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +33,16 @@ from parcelgate.observability.metrics import count
 from parcelgate.services.events import news
 from parcelgate.services.events.announcer import Announcer, Change, Record, SettledEntry
 from parcelgate.services.settings import Settings
+from parcelgate.services.stats import figures
+from parcelgate.services.stats.counting import Seen, StatsCounter, by_tenant
 from parcelgate.store import keys
 from parcelgate.store.calls import Item, plain
+from parcelgate.store.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+_A_YEAR = 366 * 24 * 3600
 _AT_ONCE = 10
 """What SendMessageBatch takes in one call."""
 
@@ -61,6 +68,7 @@ class _Outbox(msgspec.Struct):
     webhooks: list[_Message]
     labels: list[_Message]
     changes: list[Change]
+    seen: list[Seen]
     rejects: list[_Message]
 
 
@@ -69,11 +77,12 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
 
     sqs: "SQSClient"
     announcer: Announcer
+    counter: StatsCounter
     settings: Settings
 
     def route(self, records: Sequence[Record]) -> list[str]:
         """Send on what follows from `records`. Returns the sequence numbers of those that must come again."""
-        outbox = _Outbox([], [], [], [])
+        outbox = _Outbox([], [], [], [], [])
         for record in records:
             with own_log_keys():
                 try:
@@ -91,13 +100,37 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         for record, reason in outcome.unusable:
             count("ChangesSetAside")
             outbox.rejects.append(_reject(record, reason))
+        uncounted = self._count(records, outbox)
         ways = (
             (outbox.webhooks, lambda messages: self._queue(self.settings.inbox_queue_url, messages)),
             (outbox.labels, lambda messages: self._queue(self.settings.label_queue_url, messages)),
             (outbox.rejects, lambda messages: self._queue(self.settings.changes_dead_letter_url, messages)),
         )
         failed = {sequence for messages, send in ways for sequence in self._in_batches(messages, send)}
-        return sorted(failed | {*outcome.failed}, key=lambda sequence: (len(sequence), sequence))
+        return sorted(failed | {*outcome.failed, *uncounted}, key=lambda sequence: (len(sequence), sequence))
+
+    def _count(self, records: Sequence[Record], outbox: _Outbox) -> list[str]:
+        """Count what changes figures. Returns the sequence numbers of the changes that must come again."""
+        again = []
+        for tenant, changes in by_tenant(outbox.seen).items():
+            try:
+                self.counter.count(tenant, changes)
+            except StoreError as error:
+                log.warning(
+                    "changes are not counted; the stream brings them again", extra=safe_error_fields(error)
+                )
+                again += [seen.sequence for seen in changes]
+            except Exception as error:
+                # The next change of each of these things counts them whole.
+                log.error("changes cannot be counted; they are set aside", extra=safe_error_fields(error))
+                broken = {seen.sequence for seen in changes}
+                count("ChangesSetAside", len(broken))
+                outbox.rejects += [
+                    _reject(record, error)
+                    for record in records
+                    if (record.get("dynamodb") or {}).get("SequenceNumber") in broken
+                ]
+        return again
 
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
@@ -116,12 +149,19 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                 if "correlation_id" in after:
                     message["correlation_id"] = after["correlation_id"]
                 outbox.webhooks.append(_Message(sequence, message))
+            if before is None:
+                adds = figures.of_webhook(after["carrier"], datetime.fromisoformat(after["received_at"]))
+                outbox.seen.append(Seen(sequence, name.tenant, after["pk"], 1, adds, after["expires_at"]))
         elif name.kind == after["sk"] == keys.TRACKING:
             if before is not None and before["version"] == after["version"]:
                 return  # Its next poll was planned, which is nobody's news.
             tracking = _trackings.decode(after["doc"])
             earlier = None if before is None else _trackings.decode(before["doc"])
             _note(outbox, record, tracking, news.of_tracking(earlier, tracking))
+            if earlier is None or _arrival(earlier) != _arrival(tracking):
+                outbox.seen.append(
+                    Seen(sequence, name.tenant, after["pk"], tracking.version, tracking, _outlived(after))
+                )
         elif name.kind == keys.BATCH and after["sk"] != keys.BATCH:
             row = None if before is None else _rows.decode(before["doc"])
             if news.settles(row, _rows.decode(after["doc"])):
@@ -133,6 +173,10 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
             bind_log_keys(carrier=order.carrier)
             old = None if before is None else _orders.decode(before["doc"])
             _note(outbox, record, order, news.of_order(old, order))
+            if old is None or figures.of_order(old) != figures.of_order(order):
+                outbox.seen.append(
+                    Seen(sequence, name.tenant, after["pk"], order.version, order, _outlived(after))
+                )
             if _label_is_due(old, order):
                 job = {
                     "tenant": order.tenant,
@@ -170,6 +214,16 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
             ],
         )
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", [])]
+
+
+def _outlived(item: Item) -> int | None:
+    """By when an order or a parcel is certainly gone, even if it was kept longer; None while it must stay."""
+    return item["expires_at"] + _A_YEAR if "expires_at" in item else None
+
+
+def _arrival(tracking: Tracking) -> tuple[object, ...]:
+    """What of a parcel is counted."""
+    return figures.outcome(tracking), tracking.delivered_at
 
 
 def _note(

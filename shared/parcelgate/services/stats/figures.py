@@ -14,7 +14,7 @@ refund_<status>_<currency>    amounts of refunds; millionths
 label_<status>                orders that are bought and whose label has this status
 label_timed, label_seconds    orders that ever had a label; from the order to its first label
 label_within_<minutes>        those of them that took up to so many minutes, and longer than the band before
-parcels_<status>              parcels that have this status
+parcels_<outcome>             parcels by what became of them: `OUTCOMES`, else `other`
 delivery_timed, _seconds      delivered parcels of orders; from the order to the delivery
 delivery_days_<days>          those of them that took so many whole days
 poll_calls, poll_parcels      calls that a carrier answered, and the parcels that it was asked about
@@ -25,12 +25,11 @@ webhooks                      different webhooks of a carrier
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-import msgspec
-
 from parcelgate.domain.currencies import decimals
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
+from parcelgate.store.tenants.stats import StatsRow
 
 MILLION = 1_000_000
 """An amount is counted in whole millionths of its currency. No price has more decimals."""
@@ -40,20 +39,22 @@ LONGER = "longer"
 LONGEST_DAYS = 31
 """Deliveries that took so many days or more count as one."""
 
+OTHER = "other"
+OUTCOMES = {
+    TrackingStatus.DELIVERED: "delivered",
+    TrackingStatus.EXCEPTION: "exception",
+    TrackingStatus.LOST: "exception",
+    TrackingStatus.DAMAGED: "exception",
+    TrackingStatus.RETURNED: "returned",
+    TrackingStatus.CANCELLED: "cancelled",
+}
+"""What became of a parcel, by its status. A parcel on its way is counted once, not at each step."""
+
 _BOUGHT = (OrderStatus.CONFIRMED, OrderStatus.CANCELLING, OrderStatus.CANCELLED)
 """With these an order has a label, or waits for one. A cancelled one counts if it had one."""
 
 
-class Contribution(msgspec.Struct, frozen=True, kw_only=True):
-    """What one thing adds to the figures of one day, carrier and service."""
-
-    day: date
-    carrier: str
-    service: str | None = None
-    figures: dict[str, int]
-
-
-def of_order(order: Order) -> Contribution:
+def of_order(order: Order) -> StatsRow:
     """What an order adds."""
     figures = {f"orders_{order.status}": 1}
     refund = order.refund
@@ -62,14 +63,14 @@ def of_order(order: Order) -> Contribution:
     if refund.status != "none" and refund.amount is not None:
         figures[f"refund_{refund.status}_{refund.amount.currency}"] = _millionths(refund.amount)
     figures |= _label(order)
-    return Contribution(
+    return StatsRow(
         day=day_of(order.created_at), carrier=order.carrier, service=order.service, figures=figures
     )
 
 
-def of_tracking(tracking: Tracking, order: Order | None) -> Contribution:
+def of_tracking(tracking: Tracking, order: Order | None) -> StatsRow:
     """What a parcel adds; `order` is the one that it belongs to, if any."""
-    figures = {f"parcels_{tracking.status}": 1}
+    figures = {f"parcels_{outcome(tracking)}": 1}
     since = tracking.created_at if order is None else order.created_at
     delivered_at = tracking.delivered_at
     if order is not None and delivered_at is not None and tracking.status is TrackingStatus.DELIVERED:
@@ -81,7 +82,7 @@ def of_tracking(tracking: Tracking, order: Order | None) -> Contribution:
             "delivery_seconds": round(took.total_seconds()),
             f"delivery_days_{days}": 1,
         }
-    return Contribution(
+    return StatsRow(
         day=day_of(since),
         carrier=tracking.carrier,
         service=None if order is None else order.service,
@@ -89,9 +90,14 @@ def of_tracking(tracking: Tracking, order: Order | None) -> Contribution:
     )
 
 
-def of_webhook(carrier: str, received_at: datetime) -> Contribution:
+def of_webhook(carrier: str, received_at: datetime) -> StatsRow:
     """What a carrier's webhook adds."""
-    return Contribution(day=day_of(received_at), carrier=carrier, figures={"webhooks": 1})
+    return StatsRow(day=day_of(received_at), carrier=carrier, service=None, figures={"webhooks": 1})
+
+
+def outcome(tracking: Tracking) -> str:
+    """What became of a parcel; `other` of one that is on its way, or has expired."""
+    return OUTCOMES.get(tracking.status, OTHER)
 
 
 def day_of(moment: datetime) -> date:

@@ -17,11 +17,11 @@ no time left                  the claims are given back; still due
 ============================  ==============================================================================
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from threading import Lock
 from time import sleep as really_sleep
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,12 +60,14 @@ from parcelgate.domain.trackings import (
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
 from parcelgate.services.settings import Settings
+from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store import keys
 from parcelgate.store.due import PollRef
 from parcelgate.store.errors import StoreError, TrackingNotFoundError
+from parcelgate.store.tenants.stats import StatsRow
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -237,6 +239,7 @@ class _Run:
         self._lines: Lines[AccountName, Tracking] = Lines(self._poll, threads=polls.threads)
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._polled: defaultdict[tuple[str, date, str], Counter[str]] = defaultdict(Counter)
         self._not_allowed = 0
         self._unmatched = 0
         self._lag = timedelta(0)
@@ -246,6 +249,7 @@ class _Run:
 
     def __exit__(self, raised: object, *_: object) -> None:
         self._lines.close()
+        self._count_polls()
         if raised is None:
             self._publish_counts()
 
@@ -274,6 +278,14 @@ class _Run:
             count("PollsNotAllowed", self._not_allowed)
         if self._unmatched:
             count("HistoriesUnmatched", self._unmatched)
+
+    def _count_polls(self) -> None:
+        """Add this invocation's calls to the figures: one write for each tenant, day and carrier."""
+        for (tenant, day, carrier), polled in self._polled.items():
+            try:
+                self._table.tenant(tenant).stats.add(StatsRow(day, carrier, None, polled))
+            except Exception as error:
+                log.error("polls are missing in the figures", extra={**polled, **safe_error_fields(error)})
 
     # What to ask
 
@@ -407,6 +419,7 @@ class _Run:
                 return True
         self._count("PollCalls", account.carrier)
         self._count("Polls", account.carrier, len(parcels))
+        self._answered(account, len(parcels))
         matches = self._match(account, parcels, histories)
         for parcel in parcels:
             self._settle(parcel, _about(parcel.tracking, matches[parcel.tracking.id]))
@@ -522,6 +535,7 @@ class _Run:
                     self._not_allowed += 1
             return tracking
         self._count("NextCarriersAsked", tracking.carrier)
+        self._answered(account, 1)
         return tracking if history is None else self._join(tracking, _carried_on(history, courier))
 
     def _miss(self, account: AccountName, parcels: list[_Parcel]) -> None:
@@ -554,6 +568,12 @@ class _Run:
             self.left += number
         if number:
             self._count("PollsLeft", account.carrier, number)
+
+    def _answered(self, account: AccountName, parcels: int) -> None:
+        """A carrier has answered a call about so many parcels."""
+        with self._lock:
+            row = self._polled[account.tenant, day_of(self._clock()), account.carrier]
+            row.update({"poll_calls": 1, "poll_parcels": parcels})
 
     def _count(self, name: str, carrier: str, number: int = 1) -> None:
         with self._lock:

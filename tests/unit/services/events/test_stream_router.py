@@ -20,6 +20,7 @@ from parcelgate.services.event_bus import EventBus
 from parcelgate.services.events.announcer import Announcer
 from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
+from parcelgate.services.stats.counting import StatsCounter
 from parcelgate.store.calls import typed
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
@@ -68,7 +69,12 @@ def router(queues: Queues, bus: FakeEvents, table: Table, events_table: EventsTa
             queue=DeliveryQueue(sqs=queues, url="https://sqs.test/deliveries"),  # type: ignore[arg-type]
         ),
     )
-    return StreamRouter(sqs=queues, announcer=announcer, settings=settings)  # type: ignore[arg-type]
+    return StreamRouter(
+        sqs=queues,  # type: ignore[arg-type]
+        announcer=announcer,
+        counter=StatsCounter(table),
+        settings=settings,
+    )
 
 
 def image(order: Order) -> dict[str, Any]:
@@ -77,8 +83,15 @@ def image(order: Order) -> dict[str, Any]:
 
 
 def webhook(number: int, digest: str = "abc") -> dict[str, Any]:
-    item = {"pk": {"S": f"T#acme#INBOX#lso#{digest}"}, "sk": {"S": "ENTRY"}, "due_pk": {"S": "DUE#INBOX#1"}}
-    return record(number, item)
+    item = {
+        "pk": f"T#acme#INBOX#lso#{digest}",
+        "sk": "ENTRY",
+        "due_pk": "DUE#INBOX#1",
+        "carrier": "lso",
+        "received_at": NOON,
+        "expires_at": 1_900_000_000,
+    }
+    return record(number, typed(item))
 
 
 def record(number: int, new: Any, old: Any = None) -> dict[str, Any]:

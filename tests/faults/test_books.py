@@ -1,0 +1,255 @@
+"""Promise 12: figures equal the books: the orders, the parcels, and what the carriers themselves have noted.
+
+Orders of every fate are bought, cancelled, refunded and delivered through the sandbox. Then each figure of
+`GET /v1/stats` is compared with what the orders and trackings say, and with the sandbox's ledger; and again
+after the stream has brought its records several times over, in any sequence.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.measures import Money, Weight, WeightUnit
+from parcelgate.domain.merchants.rate_cards import ANY, RateCard, RateCardRow
+from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.trackings import Tracking, TrackingStatus
+from tests.support.api import TENANT, Body, api_event, order_body
+from tests.support.bodies import BODIES
+from tests.support.world import World
+
+BUYS = {"lso": order_body, **BODIES}
+FATES = ("", "", "", "SBX-FAIL", "SBX-REJECT", "SBX-LOST", "SBX-NOLABEL-2", "SBX-DISORDER", "cancel")
+ROUNDS = 40
+"""So often half a day passes at most, until every parcel has arrived."""
+ARRIVED = {TrackingStatus.DELIVERED, TrackingStatus.RETURNED, TrackingStatus.CANCELLED}
+
+
+class Recorded(World):
+    """A world that remembers every record of its stream."""
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        kept: list[dict[str, Any]] = self.__dict__.setdefault("_records", [])
+        return kept
+
+    def _route(self, records: list[dict[str, Any]]) -> None:
+        self.records.extend(records)
+        super()._route(records)
+
+    def replay(self, records: Iterable[dict[str, Any]]) -> None:
+        """Give records to the stream router once more."""
+        answer = self._function("route_changes")({"Records": list(records)})
+        assert answer["batchItemFailures"] == []
+
+    def stats(self, **query: str) -> Body:
+        """`GET /v1/stats`."""
+        reply = self._request(api_event("GET /v1/stats", query=query))
+        assert reply.status == 200, reply.text
+        return reply.json()
+
+    def all_orders(self) -> list[Order]:
+        return list(_pages(self.table.tenant(TENANT).orders.page))
+
+    def all_trackings(self) -> list[Tracking]:
+        return list(_pages(self.table.tenant(TENANT).trackings.page))
+
+
+def _pages(page: Callable[..., Any]) -> Iterator[Any]:
+    cursor = None
+    while True:
+        found = page(limit=100, cursor=cursor)
+        yield from found.data
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+def put_rate_card(world: World, carrier: str) -> None:
+    row = RateCardRow(
+        service=ANY,
+        destination_country=ANY,
+        weight_up_to=Weight(Decimal(22), WeightUnit.KG),
+        price=Money(Decimal("9.85"), "AUD"),
+    )
+    card = RateCard(carrier=carrier, account="default", rows=(row,), updated_at=world.clock.now)
+    world.table.tenant(TENANT).rate_cards.put(card)
+
+
+def buy(world: Recorded, number: int) -> None:
+    """Orders of every fate with every carrier, over three days."""
+    to_cancel = []
+    for place in range(number):
+        carrier = ("lso", "ubi", "lme")[place % 3]
+        fate = FATES[place // 3 % len(FATES)]
+        word = "" if fate == "cancel" else fate
+        reply = world.create_order(BUYS[carrier](f"B{place:04}{word}"))
+        if fate == "cancel" and reply.status < 300:
+            to_cancel.append(reply.json()["id"])
+        if place % (number // 3) == 0:
+            world.pass_time(hours=24)
+    world.pass_time(hours=30)
+    for order_id in to_cancel:
+        world.cancel_order(world.table.tenant(TENANT).orders.get(order_id))
+    world.pass_time(hours=2)
+
+
+def travel(world: Recorded) -> None:
+    """All parcels arrive; a few orders are cancelled after that."""
+    for _ in range(ROUNDS):
+        world.sandbox.advance(hours=12)
+        world.clock.sleep(12 * 3600)
+        while world.poll():
+            pass
+        world.stream()
+        if all(parcel.status in ARRIVED for parcel in world.all_trackings()):
+            break
+    delivered = [order for order in world.all_orders() if order.status is OrderStatus.CONFIRMED][:6]
+    for order in delivered:
+        world.cancel_order(order)
+    world.pass_time(hours=30)
+
+
+def expected(orders: list[Order], trackings: list[Tracking]) -> Body:
+    """The figures, added up in the plainest way from the things themselves."""
+    by_id = {order.id: order for order in orders}
+    spend: Counter[tuple[str, str]] = Counter()
+    refunds: Counter[tuple[str, str]] = Counter()
+    for order in orders:
+        ended = order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED)
+        if order.price and not (ended and order.refund.status == "none"):
+            spend[order.price_source, order.price.currency] += order.price.amount
+        if order.refund.status != "none" and order.refund.amount:
+            refunds[order.refund.status, order.refund.amount.currency] += order.refund.amount.amount
+    statuses = Counter(order.status for order in orders)
+    parcels = Counter(parcel.status for parcel in trackings)
+    delivered = [
+        (parcel.delivered_at - by_id[parcel.order_id].created_at).total_seconds()
+        for parcel in trackings
+        if parcel.status is TrackingStatus.DELIVERED and parcel.delivered_at and parcel.order_id
+    ]
+    labels = [
+        (order.label.first_ready_at - order.created_at).total_seconds()
+        for order in orders
+        if order.label.first_ready_at
+    ]
+    named = ("delivered", "returned", "cancelled")
+    trouble = sum(parcels[status] for status in ("exception", "lost", "damaged"))
+    return {
+        "orders": {"total": len(orders)} | {status: statuses[status] for status in OrderStatus},
+        "spend": [_money("source", key, amount) for key, amount in sorted(spend.items())],
+        "refunds": [_money("status", key, amount) for key, amount in sorted(refunds.items())],
+        "ready": sum(order.label.status == "ready" for order in orders),
+        "to_label": (len(labels), _mean(labels, 60)),
+        "parcels": {
+            "total": len(trackings),
+            **{name: parcels[name] for name in named},
+            "exception": trouble,
+            "other": len(trackings) - trouble - sum(parcels[name] for name in named),
+        },
+        "to_delivery": (len(delivered), _mean(delivered, 86_400)),
+    }
+
+
+def _money(name: str, key: tuple[str, str], amount: Decimal) -> Body:
+    return {name: key[0], "amount": {"amount": str(amount), "currency": key[1]}}
+
+
+def _mean(seconds: list[float], unit: int) -> float | None:
+    return float(round(Decimal(sum(map(round, seconds))) / (len(seconds) * unit), 2)) if seconds else None
+
+
+def shown(figures: Body) -> Body:
+    """The same part of an answer."""
+    label, delivery = figures["minutes_to_label"], figures["days_to_delivery"]
+    assert sum(band["orders"] for band in label["spread"]) == label["orders"]
+    assert sum(band["parcels"] for band in delivery["spread"]) == delivery["parcels"]
+    return {
+        "orders": figures["orders"],
+        "spend": figures["spend"],
+        "refunds": figures["refunds"],
+        "ready": figures["labels"]["ready"],
+        "to_label": (label["orders"], label["mean"]),
+        "parcels": figures["parcels"],
+        "to_delivery": (delivery["parcels"], delivery["mean"]),
+    }
+
+
+def assert_equal_to_the_orders(world: Recorded) -> None:
+    orders, trackings = world.all_orders(), world.all_trackings()
+    by_id = {order.id: order for order in orders}
+    assert shown(world.stats(**SPAN)["total"]) == expected(orders, trackings)
+    groups: defaultdict[tuple[date, str, str | None], tuple[list[Order], list[Tracking]]]
+    groups = defaultdict(lambda: ([], []))
+    for order in orders:
+        groups[order.created_at.date(), order.carrier, order.service][0].append(order)
+    for parcel in trackings:
+        order = by_id[parcel.order_id or ""]
+        groups[order.created_at.date(), order.carrier, order.service][1].append(parcel)
+    answer = world.stats(**SPAN, by="service,carrier,day")
+    found = {
+        (date.fromisoformat(group["day"]), group["carrier"], group["service"]): shown(group)
+        for group in answer["data"]
+        if group["orders"]["total"]
+    }
+    assert found == {key: expected(*things) for key, things in groups.items()}
+
+
+def assert_equal_to_the_ledger(world: Recorded) -> None:
+    ledger = world.sandbox.ledger()
+    groups = {group["carrier"]: group for group in world.stats(**SPAN, by="carrier")["data"]}
+    for carrier, book in ledger.items():
+        if carrier not in groups:
+            continue
+        figures = groups[carrier]
+        living = sum(not entry["refunded"] and entry["status"] != "failed" for entry in book["orders"])
+        assert living == figures["orders"]["confirmed"], carrier
+        if carrier == "lso":
+            spent = sum(Decimal(each["amount"]["amount"]) for each in figures["spend"])
+            back = sum(Decimal(each["amount"]["amount"]) for each in figures["refunds"])
+            assert spent - back == Decimal(book["money"]["charged"])
+            assert Decimal(book["money"]["held"]) == 0
+        assert figures["polls"]["calls"] == sum(book["calls"].get(name, 0) for name in POLLS[carrier]), (
+            carrier
+        )
+
+
+SPAN = {"from": "2026-11-01", "to": "2027-02-01"}
+POLLS = {"lso": ("tracking",), "ubi": ("trackingEvents",), "lme": ("queryRoute", "queryRouteV2")}
+
+
+@pytest.fixture
+def world(new_sandbox_world: Callable[..., Recorded]) -> Recorded:
+    made = new_sandbox_world(kind=Recorded)
+    made.sweep_seconds = 4 * 3600
+    for carrier in ("ubi", "lme"):
+        put_rate_card(made, carrier)
+    return made
+
+
+def test_figures_equal_the_orders_and_the_carriers_ledger(world: Recorded) -> None:
+    buy(world, NUMBER)
+    assert_equal_to_the_orders(world)
+    travel(world)
+    assert_equal_to_the_orders(world)
+    assert_equal_to_the_ledger(world)
+    before = world.stats(**SPAN, by="day,carrier,service")
+
+    world.replay(world.records)
+    assert world.stats(**SPAN, by="day,carrier,service") == before
+
+    chance = random.Random(7)
+    shuffled = world.records * 2
+    chance.shuffle(shuffled)
+    while shuffled:
+        size = chance.randint(1, 100)
+        world.replay(shuffled[:size])
+        shuffled = shuffled[size:]
+    assert world.stats(**SPAN, by="day,carrier,service") == before
+    assert_equal_to_the_orders(world)
+
+
+NUMBER = 108
