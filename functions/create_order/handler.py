@@ -7,7 +7,7 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, create_once
-from parcelgate.http.requests.orders import read_order
+from parcelgate.http.requests.orders import OrderInput, read_order
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.create import Intake
@@ -17,6 +17,8 @@ CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
 api = Api("create_order")
+# At the start, and not while the first client waits.
+OrderInput.model_rebuild()
 
 
 @api.route

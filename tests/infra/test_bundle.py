@@ -235,6 +235,22 @@ def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundl
         assert not loaded & {"aws_lambda_powertools", "botocore"}
 
 
+@pytest.mark.parametrize(
+    ("function", "built"), [("create_order", True), ("follow_parcels", False), ("operate", False)]
+)
+def test_the_model_of_an_order_is_made_at_the_start_by_who_creates_orders_alone(
+    local_bundle: Bundle, function: str, built: bool
+) -> None:
+    folders = [str(local_bundle.layer), str(local_bundle.function(function))]
+    done = run(
+        f"import sys\nsys.path[:0] = {folders!r}\n"
+        f"import functions.{function}.handler\n"
+        "from parcelgate.http.requests.orders import OrderInput\n"
+        "print(OrderInput.__pydantic_complete__)\n"
+    )
+    assert done.stdout.strip() == str(built), done.stderr
+
+
 def machine_of(library: Path) -> int:
     """The processor that an ELF file is for, as its header says."""
     header = library.read_bytes()[:20]

@@ -141,6 +141,8 @@ class Input(BaseModel):
 class DomainInput(Input):
     """Input that becomes a domain object, field by field."""
 
+    # Made at the first use: half of the functions that load this module read no order.
+    model_config = ConfigDict(defer_build=True)
     domain: ClassVar[type[msgspec.Struct]]
     """The type of the domain object. It has a field of the same name for each field here."""
 
