@@ -27,7 +27,7 @@ export function CarrierFields({ value, change, errors = {}, any = "Choose" }) {
     ${own.length
       ? html`<${Field} label="Account" name="account" options=${withOwn([["", "default"], ...own.filter((name) => name !== "default").map((name) => [name, name])], account)}
           value=${account} error=${errors.account} onChange=${(event) => change({ account: event.target.value, service: "" })} />`
-      : html`<${Field} label="Account" name="account" value=${account} placeholder="default" error=${errors.account}
+      : html`<${Field} key=${carrier} label="Account" name="account" defaultValue=${account} placeholder="default" error=${errors.account}
           onChange=${(event) => change({ account: event.target.value.trim(), service: "" })} />`}
     <${Field} label="Service" name="service" options=${[["", carrier ? any : "Choose a carrier first"], ...serviceChoices]} value=${service} error=${errors.service}
       disabled=${!carrier} onChange=${(event) => change({ service: event.target.value })} />

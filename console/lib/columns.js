@@ -268,7 +268,7 @@ export function makeSheet(rows, fields, { titles = [], fixed = {}, oneParcel = f
       units = {};
     }
     for (const unit of Object.keys(UNITS)) {
-      units[unit] = cells[unit] ?? units[unit] ?? fixed[unit];
+      units[unit] = cells[unit] ?? units[unit] ?? fixed[unit]?.trim();
       delete cells[unit];
     }
     const has = (start) => Object.keys(cells).some((field) => field.startsWith(start));
@@ -276,7 +276,8 @@ export function makeSheet(rows, fields, { titles = [], fixed = {}, oneParcel = f
       for (const field of Object.keys(cells)) if (field.startsWith("parcel.")) delete cells[field];
     }
     const [parcel, item] = [begins || has("parcel."), has("item.")];
-    for (const [field, text] of Object.entries(fixed)) {
+    for (const [field, given] of Object.entries(fixed)) {
+      const text = given.trim();
       if (!text || field in UNITS || field in cells) continue;
       const fits = field.startsWith("parcel.") ? parcel : field.startsWith("item.") ? item : begins;
       if (fits) cells[field] = text;

@@ -1,11 +1,9 @@
-// Reads tables of CSV as spreadsheets save them, and writes tables that no spreadsheet takes for formulas.
+// Reads tables of CSV as spreadsheets save them.
 
 import Papa from "../vendor/papaparse.js";
 
 const MOST_BYTES = 30_000_000;
 const MARK = "\ufeff";
-// Without what follows the sign: a formula may go on after a line break.
-const FORMULA = /^[=+\-@\t\r]/;
 
 /** The file is no table of CSV; the message says why. */
 export class FileError extends Error {}
@@ -62,10 +60,4 @@ function separator(text) {
   if (told) return { delimiter: told[1], skip: heading.length + 1 };
   const count = (sign) => heading.split(sign).length;
   return { delimiter: [",", ";", "\t"].reduce((best, sign) => (count(sign) > count(best) ? sign : best)), skip: 0 };
-}
-
-/** A table of CSV for spreadsheets: `columns` are names, `rows` objects. No cell begins like a formula. */
-export function toCsv(columns, rows) {
-  const data = rows.map((row) => columns.map((name) => (row[name] === null || row[name] === undefined ? "" : String(row[name]))));
-  return `${MARK}${Papa.unparse({ fields: columns, data }, { escapeFormulae: FORMULA, newline: "\n" })}\n`;
 }

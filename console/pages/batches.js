@@ -2,9 +2,10 @@
 
 import { html, useEffect, useState } from "../lib/preact.js";
 import { BASE, get, isAbort, pause } from "../lib/api.js";
-import { toCsv } from "../lib/tables.js";
-import { useAction, useQuery, useSession } from "../lib/hooks.js";
+import { csv } from "../lib/csv.js";
+import { go, useAction, useQuery, useSession } from "../lib/hooks.js";
 import { recent } from "../lib/recent.js";
+import { correctFailed, holdsFile } from "./file.js";
 import { Field, Heading, Link, ProblemBox, Progress, Status, Table, saveFile } from "../lib/ui.js";
 
 const SECONDS = 2;
@@ -73,6 +74,7 @@ export default function Batches() {
     html`
       <div class="buttons">
         ${confirmed > 0 && html`<${Link} to="print" query=${{ batch: ids.join(",") }}>Print the labels<//>`}
+        ${finished && failed > 0 && holdsFile(ids) && html`<button type="button" class="secondary" onClick=${() => (correctFailed(batches), go("create/file"))}>Correct the failed ones</button>`}
         <button type="button" class="secondary" disabled=${!finished || results.busy} aria-busy=${results.busy ? "true" : null} onClick=${() => results.run()}>Save the results as CSV</button>
       </div>
       ${results.busy && html`<${Progress} done=${results.done} total=${results.total}>Orders read<//>`}
@@ -113,7 +115,8 @@ function useResults(rows) {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, read));
     const lines = Object.assign({}, ...recent().map((entry) => entry.lines));
-    saveFile("orders.results.csv", toCsv(COLUMNS, rows.map((row) => result(row, orders.get(row.id), lines[row.batch]?.[row.index]))));
+    const results = rows.map((row) => result(row, orders.get(row.id), lines[row.batch]?.[row.index]));
+    saveFile("orders.results.csv", csv(COLUMNS, results.map((each) => COLUMNS.map((name) => each[name]))));
   });
   return { ...action, done, total: confirmed.length };
 }

@@ -22,7 +22,7 @@ const FIXED = [
   ["~currency", "Currency of amounts without one", { placeholder: "USD", maxlength: 3 }],
   ["~weight_unit", "Unit of weights without one", { options: [["", "None"], ["kg", "kg"], ["g", "g"], ["lb", "lb"], ["oz", "oz"]] }],
 ];
-const NOTHING = { file: "", table: null, fields: [], fixed: {}, oneParcel: false, sheet: null, orders: [], checked: false, stale: false, prices: null, sends: null };
+const NOTHING = { file: "", table: null, fields: [], fixed: {}, oneParcel: false, sheet: null, orders: [], checked: false, stale: false, prices: null, sends: null, told: {} };
 
 // The file stays while another page is looked at, and goes with the session.
 let work = NOTHING;
@@ -37,6 +37,26 @@ function remembered() {
   } catch {
     return {};
   }
+}
+
+/** Whether the file that these batches came from is still here. */
+export function holdsFile(ids) {
+  return Boolean(work.sends?.every((each) => ids.includes(each.id)));
+}
+
+/** Take the lines of the orders that failed up again, so that they can be corrected and bought. */
+export function correctFailed(batches) {
+  const sheet = [];
+  const told = {};
+  for (const { id, orders } of work.sends) {
+    orders.forEach((order, place) => {
+      const { status, problem } = batches[id].orders[place];
+      if (status !== "failed" && status !== "cancelled") return;
+      told[order.line] = [problem?.detail, problem?.carrier?.message].filter(Boolean).join(" ");
+      sheet.push(...order.rows.map((row) => work.sheet[row]));
+    });
+  }
+  work = { ...work, sheet, orders: makeOrders(sheet), checked: false, stale: false, prices: null, sends: null, told };
 }
 
 export default function FromFile() {
@@ -106,7 +126,7 @@ function Match({ update }) {
     update({ fields: fields.map((each, other) => (other === place ? field : each)) });
   };
   const example = (place) => table.rows.map((row) => (row.cells[place] ?? "").trim()).find(Boolean) ?? "";
-  const fix = (field, value) => update({ fixed: { ...work.fixed, [field]: value.trim() } });
+  const fix = (field, value) => update({ fixed: { ...work.fixed, [field]: value } });
   const withReference = fields.includes("reference");
   return html`
     <p>${file}: ${count(table.rows.length, "line")}, ${count(table.titles.length, "column")}.${shop && ` It looks like an export of ${shop}.`}</p>
@@ -127,7 +147,7 @@ function Match({ update }) {
     <p>These values fill cells that are empty.</p>
     <div class="grid-fields">
       <${CarrierFields} any="As in the file" value=${fixed} change=${(given) => update({ fixed: { ...work.fixed, ...given } })} />
-      ${FIXED.map(([field, label, more]) => html`<${Field} key=${field} label=${label} name=${field} ...${more} value=${fixed[field] ?? ""} onChange=${(event) => fix(field, event.target.value)} />`)}
+      ${FIXED.map(([field, label, more]) => html`<${Field} key=${field} label=${label} name=${field} ...${more} value=${fixed[field] ?? ""} onInput=${(event) => fix(field, event.target.value)} />`)}
     </div>
     <label class="check"><input type="checkbox" name="one-parcel" checked=${oneParcel} onChange=${(event) => update({ oneParcel: event.target.checked })} />
       ${" "}Further lines of an order are goods of its one parcel</label>
@@ -206,7 +226,7 @@ function Correct({ update }) {
   const chosen = { wrong, warned, all: orders }[filter];
   const edit = (row, field, text) => {
     const cells = { ...work.sheet[row].cells };
-    if (text.trim()) cells[field] = text;
+    if (text) cells[field] = text;
     else delete cells[field];
     update({ sheet: work.sheet.map((line, place) => (place === row ? { ...line, cells } : line)), stale: true });
   };
@@ -214,8 +234,7 @@ function Correct({ update }) {
     const at = new Date().toISOString();
     const sends = chunks(good).map((chunk) => ({
       key: crypto.randomUUID(),
-      entries: chunk.map((order) => order.entry),
-      lines: chunk.map((order) => order.line),
+      orders: chunk,
       id: null,
       at,
     }));
@@ -239,7 +258,7 @@ function Correct({ update }) {
       <div class="buttons">
         <button type="button" class=${stale ? "" : "secondary"} aria-busy=${check.busy ? "true" : null} disabled=${check.busy} onClick=${() => check.run()}>Check again</button>
         ${!stale && !prices && good.length > 0 && html`<button type="button" class="secondary" disabled=${price.busy} onClick=${() => price.run(good)}>Ask for ${count(good.length, "price")}</button>`}
-        <button type="button" class="secondary" onClick=${() => update({ sheet: null, orders: [], checked: false, prices: null })}>Back to the columns</button>
+        <button type="button" class="secondary" onClick=${() => update({ sheet: null, orders: [], checked: false, prices: null, told: {} })}>Back to the columns</button>
         <${AskFirst} label=${`Buy ${count(good.length, "order")}`} title="Buy these orders?" question=${question} confirm="Buy them" work=${buy}
           disabled=${stale || check.busy || price.busy || !good.length} />
       </div>
@@ -284,6 +303,7 @@ function Sheet({ sheet, orders, edit }) {
       if (field) columns.add(field);
       note(field ? faults : loose, field ? `${row} ${field}` : row, message);
     }
+    if (work.told[order.line]) note(notes, order.rows[0], work.told[order.line]);
     for (const warning of order.warnings ?? []) note(notes, placeOf(order, warning.pointer).row, warning.message);
   }
   const names = [...columns].sort((a, b) => placeIn(a) - placeIn(b));
@@ -308,7 +328,7 @@ function Sheet({ sheet, orders, edit }) {
               const id = `cell-${row}-${name}`;
               return html`<td>
                 <input type="text" aria-label=${`${name}, line ${line}`} value=${cells[name] ?? ""} aria-invalid=${wrong ? "true" : null}
-                  aria-describedby=${wrong ? id : null} onChange=${(event) => edit(row, name, event.target.value)} />
+                  aria-describedby=${wrong ? id : null} onInput=${(event) => edit(row, name, event.target.value)} />
                 ${wrong && html`<small class="error" id=${id}>${wrong.join(" ")}</small>`}
               </td>`;
             })}
@@ -330,7 +350,7 @@ function Buying({ update }) {
     for (const each of work.sends) {
       if (each.id) continue;
       // The same key for the same orders: a lost answer buys nothing twice.
-      const { body } = await send("POST", "v1/orders/batch", { orders: each.entries }, { idempotencyKey: each.key });
+      const { body } = await send("POST", "v1/orders/batch", { orders: each.orders.map((order) => order.entry) }, { idempotencyKey: each.key });
       update({ sends: work.sends.map((other) => (other.key === each.key ? { ...other, id: body.id } : other)) });
       remember(summary(work.sends));
     }
@@ -363,7 +383,7 @@ function summary(sends) {
   return {
     ids: sent.map((each) => each.id),
     at: sent[0].at,
-    orders: sent.reduce((sum, each) => sum + each.entries.length, 0),
-    lines: Object.fromEntries(sent.map((each) => [each.id, each.lines])),
+    orders: sent.reduce((sum, each) => sum + each.orders.length, 0),
+    lines: Object.fromEntries(sent.map((each) => [each.id, each.orders.map((order) => order.line)])),
   };
 }

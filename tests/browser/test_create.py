@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
+from pypdf import PdfReader
 
 from local import ROOT
 from local.command.order_files import COLUMNS
-from tests.support.browser import NewPage, check_page
+from tests.support.browser import check_page
 from tests.support.console import open_page, sign_in
 from tests.support.served import ServedWorld
 
@@ -128,7 +129,8 @@ def cell(page: Page, column: str, line: int) -> Locator:
 
 
 class TestAFile:
-    def test_of_the_guide_is_bought_and_its_results_taken_away(self, page: Page, served: ServedWorld) -> None:
+    def test_makes_the_day_of_a_newcomer(self, page: Page, served: ServedWorld) -> None:
+        """The example of the guide is bought, its results are taken away and its labels are printed."""
         sign_in(page, served, at="create")
         page.get_by_role("link", name="Create orders from a file").click()
         page.get_by_label("CSV file").set_input_files(EXAMPLE)
@@ -159,6 +161,15 @@ class TestAFile:
             ("6", "web-1003", "confirmed"),
         ]
         assert all(row["tracking_numbers"] and row["label"].startswith(served.url) for row in rows)
+        with served.hold() as world:
+            for carrier, reference in (("ubi", "web-1001"), ("ubi", "web-1002"), ("lso", "web-1003")):
+                assert len(world.sandbox.bought(carrier, reference)) == 1
+
+        page.get_by_role("link", name="Print the labels").click()
+        expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
+        page.get_by_role("button", name="Print 3 orders").click()
+        expect(page.get_by_text("The PDF with 4 pages is ready.")).to_be_visible(timeout=LONG)
+        assert len(PdfReader(io.BytesIO(pdf(page))).pages) == 4, "one order has two parcels"
 
     def test_is_corrected_in_its_cells_before_anything_is_bought(
         self, page: Page, served: ServedWorld
@@ -234,43 +245,66 @@ class TestAFile:
         sign_in(page, served, at="create/file")
         expect(page.get_by_label("CSV file")).to_be_visible()
 
+    def test_whose_carrier_refused_an_order_is_corrected_and_bought_again(
+        self, page: Page, served: ServedWorld
+    ) -> None:
+        content = EXAMPLE.read_text().replace("web-1002", "web-SBX-REJECT")
+        sign_in(page, served, at="create/file")
+        page.get_by_label("CSV file").set_input_files([table(*content.splitlines()[:5])])  # type: ignore[list-item]
+        page.get_by_role("button", name="Check the orders").click()
+        page.get_by_role("button", name="Buy 2 orders").click()
+        page.get_by_role("button", name="Buy them").click()
+        expect(page.get_by_text("1 confirmed, 1 failed")).to_be_visible(timeout=LONG)
+        page.get_by_label("Show").select_option("failed")
+        expect(page.get_by_role("row", name=re.compile("SBX-REJECT"))).to_contain_text("failed")
+        page.get_by_role("button", name="Correct the failed ones").click()
 
-def test_what_the_key_may_not_do_is_not_offered(page: Page, served: ServedWorld) -> None:
-    sign_in(page, served, "orders:read", at="create")
+        expect(page.get_by_role("heading", name="1 order: 1 can be bought, 0 cannot")).to_be_visible()
+        for line in (4, 5):
+            page.get_by_role("button", name=f"Edit line {line}").click()
+            cell(page, "reference", line).fill("web-1002")
+        page.get_by_role("button", name="Check again").click()
+        page.get_by_role("button", name="Buy 1 order").click()
+        page.get_by_role("button", name="Buy them").click()
+
+        expect(page.get_by_text("1 confirmed, 0 failed")).to_be_visible(timeout=LONG)
+        assert bought(served) == {"web-1001": 1, "web-SBX-REJECT": 1, "web-1002": 1}
+
+
+def test_what_the_key_may_not_do_is_not_offered(page: Page, served_world: ServedWorld) -> None:
+    sign_in(page, served_world, "orders:read", at="create")
     expect(page.get_by_role("heading", name="Not with this key")).to_be_visible()
     expect(page.get_by_role("link", name="Create", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="Print", exact=True)).to_be_visible()
 
 
-def test_the_labels_of_chosen_orders_become_one_pdf(new_page: NewPage, served: ServedWorld) -> None:
-    page = new_page()
-    sign_in(page, served, at="create/file")
-    page.get_by_label("CSV file").set_input_files(EXAMPLE)
-    page.get_by_role("button", name="Check the orders").click()
-    page.get_by_role("button", name="Buy 3 orders").click()
-    page.get_by_role("button", name="Buy them").click()
-    expect(page.get_by_text("3 confirmed, 0 failed")).to_be_visible(timeout=LONG)
-    page.get_by_role("link", name="Print the labels").click()
-    expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
-    with served.hold() as world:
-        orders = {order.reference: order for order in world.table.tenant("acme").orders.page(limit=9).data}
-    open_page(
-        page, f"print?ids={','.join(order.id for order in orders.values())},ord_none", heading="Print labels"
-    )
-    expect(page.get_by_role("checkbox", checked=True)).to_have_count(4)
+def pdf(page: Page) -> bytes:
+    """The document that the page links to."""
+    address = page.get_by_role("button", name="Open the PDF").get_attribute("href")
+    assert address is not None
+    return page.request.get(address).body()
+
+
+def test_labels_are_chosen_by_filters_or_by_the_address(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        made, other = (world.settle(world.start_order(reference)) for reference in ("R-1", "R-2"))
+    sign_in(page, served_world, at="print")
+    expect(page.get_by_role("checkbox")).to_have_count(2)
     page.get_by_label("Paper").select_option("a4_4")
     page.get_by_label("First free place of the sheet").select_option("3")
     check_page(page)
+    page.get_by_role("checkbox", name=made.reference).check()
+    expect(page.get_by_role("button", name="Print 1 order")).to_be_enabled()
 
-    page.get_by_role("button", name="Print 4 orders").click()
+    open_page(page, f"print?ids={other.id},{made.id},ord_none", heading="Print labels")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(3)
+    page.get_by_role("button", name="Print 3 orders").click()
 
     expect(page).to_have_url(re.compile("documents=lbl_"))
     page.reload()
-    link = page.get_by_role("button", name="Open the PDF")
-    expect(link).to_be_visible(timeout=LONG)
-    row = page.get_by_role("row", name=re.compile("ord_none"))
-    expect(row).to_contain_text("There is no such order.")
-    address = link.get_attribute("href")
-    assert address is not None
-    assert page.request.get(address).body().startswith(b"%PDF")
+    # The labels of carriers in memory are no documents, so none is left.
+    expect(page.get_by_role("alert")).to_contain_text("No PDF was made", timeout=LONG)
+    expect(page.get_by_role("row", name=re.compile("ord_none"))).to_contain_text("There is no such order.")
+    unreadable = page.get_by_role("row").filter(has=page.get_by_role("link", name="R-2", exact=True))
+    expect(unreadable).to_contain_text("The label's file cannot be drawn.")
     check_page(page)
