@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,6 @@ _TAKE_THEIR_TIME = {"orders", "journeys"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
 _LAST, _LAST_TURN = "every_call", 2
 """The fixture of the test that looks back on all the others."""
-_PATTERNS = [
-    (key, route.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", route.path.replace(".", r"\."))))
-    for key, route in ROUTES.items()
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,8 +69,22 @@ def every_call() -> Iterator[set[str]]:
 def _routes(request: httpx.Request) -> list[str]:
     """The route that a request goes to: of several that fit, the one with the fewest parameters."""
     _, _, path = request.url.path.partition("/$default")
-    fits = [key for key, method, pattern in _PATTERNS if method == request.method and pattern.fullmatch(path)]
+    fits = [
+        key
+        for key, route in ROUTES.items()
+        if route.method == request.method and _pattern(route.path).fullmatch(path)
+    ]
     return sorted(fits, key=lambda key: key.count("{"))[:1]
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """What the addresses of a route look like."""
+    parts = (
+        ".+" if part.endswith("+}") else "[^/]+" if part.startswith("{") else re.escape(part)
+        for part in path.split("/")
+    )
+    return re.compile("/".join(parts))
 
 
 @pytest.fixture(scope="session")

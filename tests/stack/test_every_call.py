@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import httpx
@@ -245,6 +247,22 @@ def test_an_order_is_sent_back_once(shop: Shop) -> None:
     assert (first.status_code, again.status_code) == (200, 200), first.text + again.text
     lines = [event["type"] for event in shop.events(order["id"])]
     assert len([line for line in lines if "return" in line]) == 1, lines
+
+
+def test_figures_are_shown_to_an_operator(shop: Shop) -> None:
+    figures = shop.http.get("/v1/stats", params={"by": "day,carrier"})
+    assert figures.status_code == 200, figures.text
+    assert figures.json()["by"] == ["day", "carrier"]
+
+
+def test_the_console_comes_with_its_files(stack: Stack) -> None:
+    with httpx.Client(timeout=60) as browser:
+        page = browser.get(f"{stack.api_url}/console")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        files = re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', page.text)
+        assert files
+        for name in files:
+            assert browser.get(urljoin(str(page.url), name)).status_code == 200, name
 
 
 class Hanging:
