@@ -15,7 +15,7 @@ from parcelgate.store.table import TenantTable
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api("change_order")
+api = Api("change_order", tokens=lambda: runtime.table.page_tokens.token)
 
 
 @api.route

@@ -19,7 +19,7 @@ from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then written by itself."""
 
-api = Api("change_trackings")
+api = Api("change_trackings", tokens=lambda: runtime.table.page_tokens.token)
 
 
 @api.route
@@ -86,7 +86,9 @@ def change_trackings(request: Request) -> Answer:
         subscriptions.raise_if_all_unavailable(results)
         changed = [result for result in results if isinstance(result, Tracking)]
         planned = subscriptions.planned(request.tenant, changed)
-        resources = {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
+        resources = {
+            tracking.id: tracking_resource(tracking, at, site=request.site) for tracking, at in planned
+        }
 
         def shown(result: Tracking) -> TrackingResult:
             return TrackingResult(status=200, id=result.id, tracking=resources[result.id])
@@ -126,7 +128,7 @@ def _shown(
     if isinstance(result, ProblemError):
         raise result
     (planned,) = subscriptions.planned(request.tenant, [result])
-    return tracking_resource(*planned)
+    return tracking_resource(*planned, site=request.site)
 
 
 handler = api.handler

@@ -16,7 +16,7 @@ from parcelgate.store.idempotency import Claim
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
-api = Api("create_order")
+api = Api("create_order", tokens=lambda: runtime.table.page_tokens.first_token)
 # At the start, and not while the first client waits.
 OrderInput.model_rebuild()
 

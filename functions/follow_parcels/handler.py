@@ -17,7 +17,7 @@ from parcelgate.services.trackings.subscriptions import Subscribed, Subscription
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""
 
-api = Api("follow_parcels")
+api = Api("follow_parcels", tokens=lambda: runtime.table.page_tokens.first_token)
 
 
 @api.route
@@ -63,7 +63,7 @@ def _resources(
     request: Request, subscriptions: TrackingSubscriptions, taken: list[Subscribed]
 ) -> dict[str, TrackingResource]:
     planned = subscriptions.planned(request.tenant, [one.tracking for one in taken])
-    return {tracking.id: tracking_resource(tracking, at) for tracking, at in planned}
+    return {tracking.id: tracking_resource(tracking, at, site=request.site) for tracking, at in planned}
 
 
 def _status(taken: Subscribed) -> int:

@@ -31,7 +31,7 @@ from parcelgate.store.table import Table
 REDRIVE_SECONDS = 20.0
 """How long the client waits while dead letters are sent again."""
 
-api = Api("operate")
+api = Api("operate", tokens=lambda: runtime.table.page_tokens.token)
 
 
 @api.route

@@ -15,7 +15,7 @@ from parcelgate.http.resources.trackings import TrackingList, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
 
-api = Api("read_orders")
+api = Api("read_orders", tokens=lambda: runtime.table.page_tokens.token)
 
 
 @api.route
@@ -62,7 +62,9 @@ def list_order_trackings(request: Request) -> Answer:
     """Give the timelines of an order's parcels."""
     reader: OrderReader = runtime.order_reader
     trackings = reader.trackings(request.tenant, request.parameters["id"])
-    return answer(TrackingList(tuple(tracking_resource(*planned) for planned in trackings)))
+    return answer(
+        TrackingList(tuple(tracking_resource(*planned, site=request.site) for planned in trackings))
+    )
 
 
 handler = api.handler

@@ -8,7 +8,7 @@ from parcelgate.http.resources.trackings import TrackingPage, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.tracking_reader import TrackingReader
 
-api = Api("read_trackings")
+api = Api("read_trackings", tokens=lambda: runtime.table.page_tokens.token)
 
 
 @api.route
@@ -16,8 +16,12 @@ def list_trackings(request: Request) -> Answer:
     """Give a page of trackings, newest first."""
     reader: TrackingReader = runtime.tracking_reader
     query = read_tracking_query(request.query)
-    page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=_fits)
-    data = tuple(tracking_resource(tracking, at) for tracking, at in page.data)
+
+    def fits(trackings: list[Tracking]) -> int:
+        return fitting(tracking_resource(tracking, site=request.site) for tracking in trackings)
+
+    page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
+    data = tuple(tracking_resource(tracking, at, site=request.site) for tracking, at in page.data)
     return answer(TrackingPage(data=data, next_cursor=page.next_cursor))
 
 
@@ -25,11 +29,8 @@ def list_trackings(request: Request) -> Answer:
 def read_tracking(request: Request) -> Answer:
     """Give one tracking with its timeline."""
     reader: TrackingReader = runtime.tracking_reader
-    return answer(tracking_resource(*reader.tracking(request.tenant, request.parameters["id"])))
-
-
-def _fits(trackings: list[Tracking]) -> int:
-    return fitting(tracking_resource(tracking) for tracking in trackings)
+    planned = reader.tracking(request.tenant, request.parameters["id"])
+    return answer(tracking_resource(*planned, site=request.site))
 
 
 handler = api.handler

@@ -12,6 +12,7 @@ from parcelgate.services.events.stream_router import StreamRouter
 @instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda gives it
     """Send on what follows from a batch of changes. What AWS did not take comes again."""
-    router: StreamRouter = runtime.stream_router(rendering(Site.at(runtime.settings.public_url)))
+    site = Site.at(runtime.settings.public_url, runtime.table.page_tokens.token)
+    router: StreamRouter = runtime.stream_router(rendering(site))
     failed = router.route(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

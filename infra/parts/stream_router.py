@@ -66,7 +66,7 @@ class StreamRouter(Construct):
         self.function = base.functions.add(
             "route_changes",
             base.store.stream_access(),
-            base.store.access("BatchGetItem", "Query", "PutItem", "UpdateItem"),
+            base.store.access("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem"),
             base.store.events_access("PutItem", "Query"),
             deliveries.send_access(),
             access(PUBLIC_URL=public_url),

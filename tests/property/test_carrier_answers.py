@@ -768,7 +768,7 @@ def assert_sound(order: Order | None, result: Any) -> None:
         parcel = merge(
             a_tracking(), result.events, source=Source.POLL, at=NOON, other_numbers=result.other_numbers
         )
-        encode(tracking_resource(parcel, NOON))
+        encode(tracking_resource(parcel, NOON, site=Site()))
 
 
 def assert_error_kept(error: CarrierError) -> None:

@@ -1,14 +1,17 @@
 """An HTTP answer, and how a resource is written as JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from parcelgate.domain.clock import rfc3339
 from parcelgate.domain.measures import Money
+
+if TYPE_CHECKING:
+    from parcelgate.store.credentials.page_tokens import Place
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -28,15 +31,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """The addresses of this API, as the caller sees them; `base` is empty when it is not known."""
+    """The addresses of this API, as the caller sees them; `base` is empty when it is not known.
+
+    `token` makes the tokens of recipients' pages. Without it, or when it returns None, there are no links to
+    them.
+    """
 
     base: str = ""
     problems: str = "/problems"
+    token: "Callable[[Place], str | None] | None" = None
 
     @classmethod
-    def at(cls, base: str) -> "Site":
+    def at(cls, base: str, token: "Callable[[Place], str | None] | None" = None) -> "Site":
         """The API whose `/v1` begins at this address."""
-        return cls(base=base, problems=f"{base}/problems")
+        return cls(base=base, problems=f"{base}/problems", token=token)
+
+    def tracking_page(self, place: "Place") -> str | None:
+        """The address of a recipient's page; None if it cannot be made."""
+        token = self.token(place) if self.token is not None else None
+        return None if token is None else f"{self.base}/track/{token}"
 
     def order(self, order_id: str) -> str:
         """The address of an order."""

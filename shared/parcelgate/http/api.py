@@ -43,8 +43,11 @@ from parcelgate.store.errors import ClaimTakenError, StoreError
 from parcelgate.store.idempotency import Answer as KeptAnswer
 
 if TYPE_CHECKING:
+    from parcelgate.store.credentials.page_tokens import Place
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import TenantTable
+
+type Tokens = Callable[[], Callable[[Place], str | None]]
 
 _RESERVE = 3.0
 """Seconds that a function needs after its last call to a carrier."""
@@ -55,8 +58,9 @@ _ATTEMPTS = 4
 class Request:
     """One request of a client. Reading it raises ProblemError for what the client may not do or did wrong."""
 
-    def __init__(self, event: Mapping[str, Any], context: Any = None) -> None:
+    def __init__(self, event: Mapping[str, Any], context: Any = None, tokens: "Tokens | None" = None) -> None:
         self.event = event
+        self._tokens = tokens
         self._context = context
         self._request = event.get("requestContext") or {}
         self._key = (self._request.get("authorizer") or {}).get("lambda") or {}
@@ -158,11 +162,20 @@ class Request:
         domain = str(self._request.get("domainName", ""))
         host = self.headers.get("host", "")
         base = os.environ.get("PARCELGATE_PUBLIC_URL", "").rstrip("/")
+        token = None if self._tokens is None else self._token
         if base:
-            return Site.at(base)
+            return Site.at(base, token)
         if domain and host == domain:
             base = f"{self.headers.get('x-forwarded-proto', 'https')}://{domain}"
-        return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems")
+        return Site(base=base, problems=f"https://{domain}/problems" if domain else "/problems", token=token)
+
+    def _token(self, place: "Place") -> str | None:
+        """Make the token of a recipient's page. An answer is not held up when the store does not answer."""
+        try:
+            return None if self._tokens is None else self._tokens()(place)
+        except StoreError as error:
+            log.warning("no link to a recipient's page", extra={"error": type(error).__name__})
+            return None
 
 
 class _Endpoint(NamedTuple):
@@ -173,9 +186,13 @@ class _Endpoint(NamedTuple):
 
 
 class Api:
-    """The routes of one function, as the table lists them under the function's name."""
+    """The routes of one function, as the table lists them under the function's name.
 
-    def __init__(self, function: str) -> None:
+    `tokens` is what makes the tokens of recipients' pages, for a function that shows links to them.
+    """
+
+    def __init__(self, function: str, tokens: "Tokens | None" = None) -> None:
+        self._tokens = tokens
         self._routes = {route.name: route for route in FUNCTIONS[function].routes}
         self._endpoints: dict[str, _Endpoint] = {}
 
@@ -188,7 +205,7 @@ class Api:
     def handler(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Answer one request: the function's entry."""
         log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
-        request = Request(event, context)
+        request = Request(event, context, self._tokens)
         bind_log_keys(request_id=request.request_id, correlation_id=request.request_id)
         try:
             return _proxy(self._answer(request))

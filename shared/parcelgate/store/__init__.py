@@ -1,8 +1,9 @@
 """The store: one DynamoDB table, and every way in which it is read.
 
 Keys are `pk` and `sk`. Every `pk` begins with the tenant, `T#<tenant>#`, save the routing items `KEY#`
-and `HOOK#`, which hold no more than the way to a tenant, `DOWN`, which names carriers alone, and the
-partitions of the due index. Nothing is ever scanned.
+and `HOOK#`, which hold no more than the way to a tenant, `DOWN`, which names carriers alone, `PAGES`, which
+holds the key of the tokens of recipients' pages, and the partitions of the due index. Nothing is ever
+scanned.
 
 =====================  ==============================================  =========  ====================
 item                   pk                                              sk         what else is in it
@@ -37,6 +38,7 @@ API key, tenant's      T#t#KEY#<id>                                    KEY      
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
 open circuit           DOWN                                            c#hash     until when it is shown
+key of pages' tokens   PAGES                                           KEY        secret
 =====================  ==============================================  =========  ====================
 
 Four sparse indexes. The lists' indexes project `carrier` and no documents, so that a change of an order
@@ -97,6 +99,8 @@ parked webhooks                             Query by_time (T#t#PARKED), BatchGet
 platform token of an account                GetItem, consistent
 limits of an account                        UpdateItem, conditional
 carriers that are down                      Query pk DOWN, consistent
+recipient's page by token                   BatchGetItem of settings, parcel, its order if named; further
+                                            parcels of an order in a second one
 ==========================================  ===================================================
 
 An item has one place in each index. What is in more lists of an index has an entry for each, a small item in

@@ -25,6 +25,10 @@ class TrackingNotFoundError(StoreError):
     """The tenant has no such tracking."""
 
 
+class PageNotFoundError(StoreError):
+    """The token leads to no recipient's page, or to one that is not shown."""
+
+
 class EventNotFoundError(StoreError):
     """The tenant has no such event, or it happened too long ago."""
 

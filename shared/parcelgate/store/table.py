@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from parcelgate.store.couriers import CourierLists
     from parcelgate.store.credentials.api_keys import ApiKeys, KeyDirectory
+    from parcelgate.store.credentials.page_tokens import PageTokens
     from parcelgate.store.credentials.platform_tokens import PlatformTokenVault
     from parcelgate.store.credentials.webhook_tokens import WebhookTokens
     from parcelgate.store.due import DueIndex
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from parcelgate.store.tenants.account_names import AccountNames
     from parcelgate.store.tenants.rate_cards import RateCards
     from parcelgate.store.tenants.stats import Stats
+    from parcelgate.store.tenants.recipient_pages import RecipientPages
     from parcelgate.store.tenants.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
 
@@ -58,6 +60,13 @@ class Table:
         from parcelgate.store.credentials.webhook_tokens import WebhookTokens
 
         return WebhookTokens(self._items)
+
+    @cached_property
+    def page_tokens(self) -> "PageTokens":
+        """Tokens of recipients' pages: which page each leads to."""
+        from parcelgate.store.credentials.page_tokens import PageTokens
+
+        return PageTokens(self._items)
 
     @cached_property
     def open_circuits(self) -> "OpenCircuits":
@@ -178,6 +187,13 @@ class TenantTable:
         from parcelgate.store.tenants.tenant_settings import SettingsItem
 
         return SettingsItem(self._items, self.tenant)
+
+    @cached_property
+    def recipient_pages(self) -> "RecipientPages":
+        """What recipients' pages are made of."""
+        from parcelgate.store.tenants.recipient_pages import RecipientPages
+
+        return RecipientPages(self._items, self.tenant)
 
     @cached_property
     def api_keys(self) -> "ApiKeys":

@@ -14,7 +14,7 @@ from parcelgate.domain.trackings import (
     Tracking,
     merge,
 )
-from parcelgate.http.answers import encode
+from parcelgate.http.answers import Site, encode
 from parcelgate.http.resources.trackings import tracking_resource
 from tests.support.orders import NOON
 from tests.support.trackings import a_followed, seen
@@ -24,8 +24,11 @@ PROOF = ProofOfDelivery(
 )
 
 
+SITE = Site(base="https://api.test", token=lambda place: f"{place.tenant}-{place.tracking_id}")
+
+
 def shown(tracking: Tracking, **more: object) -> dict[str, object]:
-    return msgspec.json.decode(encode(tracking_resource(tracking, **more)), type=dict[str, object])  # type: ignore[arg-type]
+    return msgspec.json.decode(encode(tracking_resource(tracking, site=SITE, **more)), type=dict[str, object])  # type: ignore[arg-type]
 
 
 def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
@@ -82,6 +85,7 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         "delivered_at": "2026-11-21T13:00:00.000Z",
         "signed_by": "A. BYRD",
         "next_carrier": {"carrier_code": "usps", "tracking_number": "92001"},
+        "tracking_page": f"https://api.test/track/acme-{tracking.id}",
         "last_event_at": "2026-11-21T13:00:00.000Z",
         "next_poll_at": "2026-11-21T12:00:00.000Z",
         "proof_of_delivery": {

@@ -34,6 +34,7 @@ from tests.support.trackings import a_followed, a_tracking, seen
 
 ROUTING = {
     "DOWN": {"pk", "sk", "until", "expires_at"},
+    "PAGES": {"pk", "sk", "secret"},
     "KEY#": {"pk", "sk", "tenant", "scopes", "secret_hash", "mark", "revoked_at"},
     "HOOK#": {"pk", "sk", "tenant", "carrier", "account", "order_id", "expires_at"},
 }
@@ -81,6 +82,7 @@ def fill(table: Table, tenant: str) -> str:
     kms = aws_clients.client("kms")
     vault = own.token_vault("lso", "default", key_id=kms.create_key()["KeyMetadata"]["Arn"], kms=kms)
     vault.renew(None, lambda: ("secret", 100))
+    table.page_tokens.ready()
     return key
 
 
@@ -118,6 +120,7 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
         "KEY",
         "HOOK",
         "DOWN",
+        "PAGES",
     }
 
 
@@ -252,4 +255,5 @@ def test_nothing_is_ever_scanned() -> None:
         "webhook_tokens",
         "due",
         "open_circuits",
+        "page_tokens",
     }

@@ -115,7 +115,7 @@ def rendering(site: Site) -> Rendering:
             # Links that open pictures would be kept for longer than they open, and sent on.
             proof = ProofOfDelivery(expires_at=tracking.proof.expires_at)
             tracking = msgspec.structs.replace(tracking, proof=proof)
-        return encode(tracking_resource(tracking, next_poll_at))
+        return encode(tracking_resource(tracking, next_poll_at, site=site))
 
     def batch(batch: Batch, progress: Progress) -> bytes:
         return encode(batch_resource(batch, progress, site))

@@ -27,6 +27,7 @@ from parcelgate.domain.problems import Notice, Problem
 from parcelgate.domain.trackings import TrackingStatus, furthest_behind
 from parcelgate.http.answers import Site, copied
 from parcelgate.http.problems import ProblemResource, problem_resource
+from parcelgate.store.credentials.page_tokens import Place
 
 if TYPE_CHECKING:
     from parcelgate.domain.manifests import Manifest
@@ -51,11 +52,15 @@ class OrderLabelResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderLinks(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses that belong to an order."""
+    """Addresses that belong to an order. `tracking_page` is for its recipient, and open without a key.
+
+    It is null for an order that has failed.
+    """
 
     self: str
     label: str
     tracking: str
+    tracking_page: str | None
 
 
 class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,8 +182,21 @@ def order_resource(
         problem=shown(order.problem),
         attention=shown(order.attention),
         return_requested_at=order.return_request.taken_at if order.return_request else None,
-        links=OrderLinks(self=link, label=f"{link}/label", tracking=f"{link}/tracking"),
+        links=OrderLinks(
+            self=link,
+            label=f"{link}/label",
+            tracking=f"{link}/tracking",
+            tracking_page=_page(order, site),
+        ),
     )
+
+
+def _page(order: Order, site: Site) -> str | None:
+    """The address of the page of the order's recipient, at which a single parcel is read along with it."""
+    if order.status is OrderStatus.FAILED:
+        return None
+    single = order.parcels[0].tracking_id if len(order.parcels) == 1 else None
+    return site.tracking_page(Place(order.tenant, order.id, single))
 
 
 def event_resource(event: OrderEvent) -> EventResource:

@@ -17,6 +17,7 @@ from parcelgate.domain.trackings import (
 )
 from parcelgate.http.answers import Site, copied
 from parcelgate.http.problems import ProblemResource, problem_resource
+from parcelgate.store.credentials.page_tokens import Place
 
 
 class SecondaryNumber(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
 
     `next_poll_at` is null if the parcel is no longer polled. The links to pictures of a proof of delivery are
     the carrier's and valid until `expires_at`. `estimated_delivery` and `signed_by` are the carrier's own
-    words.
+    words. `tracking_page` is the address of the recipient's page, which is open without a key.
     """
 
     id: str
@@ -89,6 +90,7 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime | None
     signed_by: str | None
     next_carrier: NextCarrierResource | None
+    tracking_page: str | None
     last_event_at: datetime | None
     next_poll_at: datetime | None
     proof_of_delivery: ProofOfDelivery | None
@@ -135,7 +137,9 @@ class TrackingResults(msgspec.Struct, frozen=True):
     data: tuple[TrackingResult, ...]
 
 
-def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) -> TrackingResource:
+def tracking_resource(
+    tracking: Tracking, next_poll_at: datetime | None = None, *, site: Site
+) -> TrackingResource:
     """Show one tracking."""
     return copied(
         TrackingResource,
@@ -145,6 +149,7 @@ def tracking_resource(tracking: Tracking, next_poll_at: datetime | None = None) 
         estimated_delivery=_text(tracking.estimated_delivery),
         signed_by=_text(tracking.signed_by),
         next_carrier=copied(NextCarrierResource, tracking.next_carrier) if tracking.next_carrier else None,
+        tracking_page=site.tracking_page(Place(tracking.tenant, tracking_id=tracking.id)),
         next_poll_at=next_poll_at,
         proof_of_delivery=tracking.proof,
         events=tuple(_event(event, tracking.carrier_code or tracking.carrier) for event in tracking.events),

@@ -35,6 +35,7 @@ from parcelgate.services.orders.order_flow import executions
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
 from parcelgate.services.settings import Settings
+from parcelgate.store.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -88,6 +89,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
         Orders, webhooks and batches take turns, so that many of one kind do not keep the others waiting.
         """
+        self._make_key_of_pages()
         at = self.clock()
         kinds: dict[Kind, _Work] = {
             "ORDER": _Work(self._order, lambda ref: self._of(ref).orders.postpone),
@@ -106,6 +108,13 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         for kind, number in done.items():
             count("Swept", number, kind=kind)
         return sum(done.values())
+
+    def _make_key_of_pages(self) -> None:
+        """Let the orders and parcels that are older than recipients' pages have their links."""
+        try:
+            self.table.page_tokens.ready()
+        except StoreError as error:
+            log.error("no key for recipients' pages", extra=safe_error_fields(error))
 
     def _each(self, kind: "Kind", page: "list[DueRef]", work: "_Work", deadline: Deadline) -> int:
         done = 0

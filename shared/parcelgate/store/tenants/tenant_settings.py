@@ -16,7 +16,7 @@ class SettingsItem:
 
     def __init__(self, items: Items, tenant: str) -> None:
         self._items = items
-        self._key: Item = {"pk": keys.key(tenant, _SK), "sk": _SK}
+        self._key = settings_key(tenant)
 
     def get(self) -> TenantSettings:
         """The settings, by their defaults where the tenant has set nothing."""
@@ -26,3 +26,8 @@ class SettingsItem:
     def put(self, settings: TenantSettings) -> None:
         """Store the settings in the place of the earlier ones."""
         self._items.put(self._key | {"doc": _encode(settings).decode()}, condition="")
+
+
+def settings_key(tenant: str) -> Item:
+    """Where a tenant's settings are."""
+    return {"pk": keys.key(tenant, _SK), "sk": _SK}
