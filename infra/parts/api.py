@@ -112,6 +112,7 @@ def add_api_functions(
             deliveries.anywhere(),
             base.bus_access(),
         ],
+        "show_tracking_page": [table("GetItem", "BatchGetItem")],
         "describe_service": [base.store.circuits_access()],
         "serve_pages": [],
         "ingest_webhook": [changes, accounts],

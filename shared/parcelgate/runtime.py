@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from parcelgate.services.orders.submission import OrderSubmitter
     from parcelgate.services.stats.reports import StatsReader
     from parcelgate.services.trackings.polls import Polls
+    from parcelgate.services.trackings.recipient_pages import RecipientPageReader
     from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
     from parcelgate.services.trackings.timeline import Timelines
     from parcelgate.services.trackings.tracking_reader import TrackingReader
@@ -373,6 +374,13 @@ class Runtime:
         from parcelgate.services.trackings.tracking_reader import TrackingReader
 
         return TrackingReader(self.table)
+
+    @cached_property
+    def recipient_page_reader(self) -> "RecipientPageReader":
+        """Reads recipients' pages."""
+        from parcelgate.services.trackings.recipient_pages import RecipientPageReader
+
+        return RecipientPageReader(self.table)
 
     @cached_property
     def tracking_subscriptions(self) -> "TrackingSubscriptions":

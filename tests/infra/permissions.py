@@ -138,6 +138,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "delivery queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
         "event bus": {"events:PutEvents"},
     },
+    "show_tracking_page": {"table": READ | {"dynamodb:BatchGetItem"}},
     "describe_service": {"table": {"dynamodb:Query"}},
     "serve_pages": {},
     "ingest_webhook": {"table": CHANGE, "accounts": {"secretsmanager:GetSecretValue"}},
@@ -170,6 +171,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "inbox queue": SEND,
         "label queue": SEND,
         "table": {
+            "dynamodb:GetItem",
             "dynamodb:BatchGetItem",
             "dynamodb:Query",
             # Orders, parcels and webhooks are counted.

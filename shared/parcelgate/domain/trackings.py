@@ -400,6 +400,18 @@ def corrected_to(tracking: Tracking, carrier_code: str) -> Tracking:
     return msgspec.structs.replace(given_to(tracking, carrier_code), wrong_couriers=tuple(sorted(wrong)))
 
 
+def seen_by_recipient(tracking: Tracking) -> Tracking:
+    """Return the parcel as its recipient may see it: as if only the events that are shown had happened."""
+    timeline = tuple(event for event in tracking.events if event.visible_to_recipient)
+    standing = _standing(timeline)
+    return msgspec.structs.replace(
+        tracking,
+        events=timeline,
+        status=standing.status,
+        sub_status=standing.event.sub_status if standing.event else None,
+    )
+
+
 def silence(tracking: Tracking, *, now: datetime) -> TrackingEvent | None:
     """Return the event that ends a parcel on its way without news for `SILENCE`; None for any other parcel.
 

@@ -40,6 +40,8 @@ _WORDS: Json = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-
 SAMPLES = Path(__file__).parents[3] / "events" / "requests"
 """What is sent to each route, as an example: `body`, `path`, `query`."""
 
+_TOKEN = "P" * 86
+"""In the place of the token of a recipient's page."""
 _GATEWAY = (401, 404, 413, 429)
 """Statuses that the gateway may also answer by itself."""
 _ONLY_INSIDE_ORDERS = frozenset({
@@ -92,7 +94,9 @@ def sample(route: Route) -> Json:
 
 def example() -> Json:
     """Make the example of an order, with the code that makes the API's answers."""
-    plain: Json = json.loads(encode(order_resource(_order(), Site(base="https://api.example.com"))))
+    plain: Json = json.loads(
+        encode(order_resource(_order(), Site(base="https://api.example.com", token=lambda _: _TOKEN)))
+    )
     return plain
 
 
@@ -138,7 +142,7 @@ def _operation(route: Route) -> Json:
     }
     for status in route.statuses_of_problems:
         name = f"#/components/responses/Problem{status}"
-        operation["responses"][str(status)] = {"$ref": name}
+        operation["responses"][str(status)] = _with_page(status) if route.error_pages else {"$ref": name}
     if route.open:
         operation["security"] = []
     if route.scopes:
@@ -158,6 +162,13 @@ def _operation(route: Route) -> Json:
         nothing = {"schema": {"type": "object", "maxProperties": 0}}
         operation["requestBody"] = {"required": False, "content": {JSON: nothing}}
     return operation
+
+
+def _with_page(status: int) -> Json:
+    """A problem that people are shown as a page."""
+    described = _problem(status)
+    described["content"]["text/html"] = {"schema": {"type": "string"}}
+    return described
 
 
 def _parameters(route: Route) -> Iterator[Json]:
@@ -201,9 +212,9 @@ def _answer(answer: Response, route: Route, description: str) -> Json:
         described["content"] = {JSON: {"schema": schema}}
         if answer.model in _EXAMPLES:
             described["content"][JSON]["example"] = _EXAMPLES[answer.model]()
-    elif answer.media is not None:
+    if answer.media is not None:
         schema = {"type": "object" if answer.media == JSON else "string"}
-        described["content"] = {answer.media: {"schema": schema}}
+        described.setdefault("content", {})[answer.media] = {"schema": schema}
     return described
 
 

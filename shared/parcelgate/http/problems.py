@@ -13,6 +13,7 @@ from parcelgate.store.errors import (
     EventNotFoundError,
     ManifestNotFoundError,
     OrderNotFoundError,
+    PageNotFoundError,
     StoreUnavailableError,
     ThrottledError,
     TrackingNotFoundError,
@@ -67,6 +68,8 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("not_found", "There is no such order.")
     if isinstance(error, TrackingNotFoundError):
         return ProblemError("not_found", "There is no such tracking.")
+    if isinstance(error, PageNotFoundError):
+        return ProblemError("not_found", "There is no such page.")
     if isinstance(error, ManifestNotFoundError):
         return ProblemError("not_found", "There is no such manifest.")
     if isinstance(error, EventNotFoundError):

@@ -21,7 +21,10 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Response(NamedTuple):
-    """One successful answer of a route. Without `model` the body is empty, or of the type `media`."""
+    """One successful answer of a route. Without `model` the body is empty, or of the type `media`.
+
+    With both, it is one or the other, by the Accept header.
+    """
 
     model: str | None = None
     headers: tuple[str, ...] = ()
@@ -57,9 +60,13 @@ class Route(msgspec.Struct, frozen=True):
     """The media type of a body that is not JSON."""
     lists: Literal["never", "also", "only"] = "never"
     """Whether the body may also be, or must be, a list of `body`."""
-    query: Literal["orders", "trackings", "account", "couriers", "events", "page", "stats"] | None = None
+    query: (
+        Literal["orders", "trackings", "account", "couriers", "events", "page", "stats", "language"] | None
+    ) = None
     """Which parameters the query may have: a name in `http.requests.queries.PARAMETERS`."""
     problems: tuple[int, ...] = ()
+    error_pages: bool = False
+    """Whether people are shown its problems as pages."""
 
     @property
     def method(self) -> str:
@@ -96,7 +103,7 @@ class Route(msgspec.Struct, frozen=True):
         statuses |= {400, 409, 413, 415, 422} if self.idempotent else set()
         statuses |= {400, 413, 415, 422} if self.media or self.body else set()
         statuses |= {404} if "{id}" in self.path else set()
-        statuses |= {422} if self.query else set()
+        statuses |= {422} if self.query and not self.open else set()
         return tuple(sorted(statuses))
 
 
@@ -427,6 +434,14 @@ FUNCTIONS: Mapping[str, Function] = {
             "GET /v1/carriers/{carrier}/services", "list_services", "Carriers", query="account",
             answers={200: Response("catalogue.ServiceList")}, problems=(404, 503),
         ),
+    )),
+    "show_tracking_page": Function(512, 10, (
+        Route(
+            "GET /track/{token}", "show_tracking_page", "Recipients", open=True, throttle="open",
+            query="language", problems=(404, 500), error_pages=True,
+            answers={200: Response("tracking_pages.RecipientPageResource", media="text/html")},
+        ),
+        Route("HEAD /track/{token}", "peek_at_tracking_page", open=True, throttle="open"),
     )),
     "describe_service": Function(512, 10, (
         Route(

@@ -23,6 +23,7 @@ STATUSES = {
     **dict.fromkeys(
         (
             "read_batch",
+            "show_tracking_page",
             "read_order",
             "list_order_events",
             "list_order_trackings",

@@ -188,9 +188,11 @@ OPEN = {
     "GET /v1/openapi.json",
     "GET /docs",
     "GET /problems/{code}",
+    "GET /track/{token}",
+    "HEAD /track/{token}",
     "POST /webhooks/{carrier}/{account}/{token}",
 }
-"""What is answered without a key. None of it is anybody's; the last is let in by its token."""
+"""What is answered without a key. Nothing of it is anybody's, save what a token leads to."""
 NAMING = [key for key, row in ROWS.items() if row.stranger is not None]
 
 

@@ -277,5 +277,13 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "account": _ACCOUNT,
         "lang": Parameter(_language, _TEXT, "The language of the names, such as `en`."),
     },
+    "language": {
+        "lang": Parameter(
+            str,
+            _TEXT,
+            "The language: `en`, `de`, `es`, `fr` or `zh`. Any other value, and none, leave it to the "
+            "Accept-Language header.",
+        ),
+    },
 }
 """The parameters of each kind of query, as the table of routes names them."""

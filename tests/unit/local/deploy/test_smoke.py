@@ -58,7 +58,10 @@ def test_who_works_in_the_background_does_nothing_but_answer(name: str) -> None:
     assert handler(smoke.event_for(name), None) == SMOKE_TEST
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"describe_service", "ingest_webhook"}))
+OPEN = {"describe_service", "ingest_webhook", "show_tracking_page"}
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - OPEN))
 def test_who_answers_clients_tells_that_there_is_no_key(name: str) -> None:
     handler = import_module(f"functions.{name}.handler").handler
     assert handler(smoke.event_for(name), None)["statusCode"] == 401

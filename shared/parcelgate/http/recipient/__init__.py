@@ -1,0 +1,1 @@
+"""The recipient's page: its words in each language, its colours, and the page itself."""
