@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.tenants.account_names import AccountNames
     from parcelgate.store.tenants.rate_cards import RateCards
-    from parcelgate.store.tenants.stats import Stats
     from parcelgate.store.tenants.recipient_pages import RecipientPages
+    from parcelgate.store.tenants.stats import Stats
     from parcelgate.store.tenants.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
 
