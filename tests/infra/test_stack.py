@@ -403,6 +403,8 @@ class TestRoutes:
             "GET /console",
             "GET /console/{path+}",
             "GET /problems/{code}",
+            "GET /track/{token}",
+            "HEAD /track/{token}",
             "POST /webhooks/{carrier}/{account}/{token}",
         }
     )

@@ -4,7 +4,7 @@ import httpx
 from openapi_spec_validator import validate
 
 from local.stack.stack import Stack
-from tests.stack.shop import Shop, order_body
+from tests.stack.shop import Shop, bought, order_body
 
 
 def test_what_is_open_needs_no_key(stack: Stack) -> None:
@@ -23,6 +23,28 @@ def test_the_description_that_was_bundled_is_valid(shop: Shop) -> None:
 
     validate(described)
     assert "/v1/orders/{id}/cancel" in described["paths"]
+
+
+def test_a_recipient_follows_an_order_by_its_link_without_a_key(shop: Shop) -> None:
+    order = bought(shop, "ubi", boxes=2)
+    link = order["links"]["tracking_page"]
+    (first, _) = shop.parcels(order["id"])
+
+    page = httpx.get(link, headers={"Accept-Language": "de"}, timeout=60)
+    data = httpx.get(first["tracking_page"], headers={"Accept": "application/json"}, timeout=60)
+    head = httpx.head(link, timeout=60)
+    wrong = httpx.get(f"{link[:-2]}AA", timeout=60)
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "Paket 2 von 2" in page.text
+    (shown,) = data.raise_for_status().json()["parcels"]
+    assert shown["tracking_number"] == first["tracking_number"]
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["x-robots-tag"] == "noindex, nofollow"
+    assert wrong.status_code == 404
+    for person in (order["ship_to"], order["ship_from"]):
+        for name in ("name", "line1", "phone"):
+            assert person[name] not in page.text + data.text
 
 
 def test_the_carriers_are_shown_to_those_with_a_key(shop: Shop, stack: Stack) -> None:

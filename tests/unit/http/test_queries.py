@@ -23,8 +23,15 @@ READERS: dict[str, Callable[[dict[str, str]], Any]] = {
 }
 
 
+NO_PART_OF_A_KEY = {"language"}
+
+
+def test_every_kind_of_query_is_read_here() -> None:
+    assert set(READERS) == set(queries.PARAMETERS) - NO_PART_OF_A_KEY
+
+
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind, all_of in queries.PARAMETERS.items() for name in all_of]
+    ("kind", "name"), [(kind, name) for kind in READERS for name in queries.PARAMETERS[kind]]
 )
 @pytest.mark.parametrize("letter", ["9", "\u6587"])
 def test_a_parameter_is_never_longer_than_a_key_may_be(kind: str, name: str, letter: str) -> None:
