@@ -187,6 +187,8 @@ OPEN = {
     "GET /v1/health",
     "GET /v1/openapi.json",
     "GET /docs",
+    "GET /console",
+    "GET /console/{path+}",
     "GET /problems/{code}",
     "GET /track/{token}",
     "HEAD /track/{token}",
