@@ -85,6 +85,7 @@ def add_api_functions(
             table(
                 "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", query=("by_time",)
             ),
+            base.store.events_access("Query"),
             retries.send_access(),
             dead_letters.operator_access(),
         ],

@@ -536,7 +536,7 @@ class Runtime:
         """What needs a person."""
         from parcelgate.services.operator.attention import AttentionList
 
-        return AttentionList(self.table, self.dead_letters)
+        return AttentionList(self.table, self.events_table, self.dead_letters)
 
     @cached_property
     def stats_reader(self) -> "StatsReader":

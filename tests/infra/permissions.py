@@ -79,6 +79,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "operate": {
         "table": JOIN | {"dynamodb:Query"},
         "table by_time": {"dynamodb:Query"},
+        "events table": {"dynamodb:Query"},
         "inbox queue": SEND,
         "label queue": SEND,
         "print queue": SEND,

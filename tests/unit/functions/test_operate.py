@@ -11,6 +11,7 @@ from parcelgate import aws_clients
 from parcelgate.domain.clock import now, rfc3339
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Money
+from parcelgate.domain.merchants.endpoints import DisabledReason, Endpoint
 from parcelgate.domain.orders import Order, OrderStatus, Refund
 from parcelgate.domain.problems import Problem
 from parcelgate.runtime import runtime
@@ -48,6 +49,24 @@ def die(queue: str, **body: Any) -> None:
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
 
 
+def an_endpoint(reason: DisabledReason | None, hours: float = 1, tenant: str = "acme") -> Endpoint:
+    """A merchant's endpoint, and since how many hours it is disabled."""
+    at = now() - hours * _HOUR
+    endpoint = Endpoint(
+        id=new_id("whe"),
+        tenant=tenant,
+        url="https://shop.example/hooks?key=hidden",
+        events=("*",),
+        description=None,
+        created_at=at,
+        updated_at=at,
+        disabled_reason=reason,
+        disabled_at=None if reason is None else at,
+    )
+    runtime.events_table.tenant(tenant).endpoints.add(endpoint, b"sealed")
+    return endpoint
+
+
 def attention(**query: str) -> list[dict[str, Any]]:
     reply = call("GET /v1/attention", query=query)
     assert reply.status == 200, reply.text
@@ -65,6 +84,9 @@ class TestAttention:
 
     def test_the_worst_comes_first_and_within_a_kind_the_longest_waiting(self, backend: Backend) -> None:
         webhook = park(backend)
+        gone, failing = an_endpoint(DisabledReason.GONE), an_endpoint(DisabledReason.FAILING, hours=30)
+        an_endpoint(None)
+        an_endpoint(DisabledReason.BY_CLIENT)
         old_refund = put(
             backend,
             hours=24 * 8,
@@ -89,12 +111,19 @@ class TestAttention:
             ("order", unlabelled.id, ["reread"]),
             ("order", late.id, ["reread", "close"]),
             ("dead_letter", "labels", ["redrive"]),
+            ("endpoint", failing.id, ["check"]),
+            ("endpoint", gone.id, ["check"]),
             ("refund", old_refund.id, ["close"]),
             ("delivery", name_of(webhook), ["replay"]),
         ]
         assert found[0]["problem"] == {"code": "refund_failed", "detail": "Claim it back."}
         assert found[4]["problem"]["code"] == "late_success"
         assert found[1]["carrier"] == "lso"
+        assert [(each["problem"]["code"], each["since"]) for each in found[6:8]] == [
+            ("endpoint_disabled", rfc3339(each.updated_at)) for each in (failing, gone)
+        ]
+        assert ["five days" in each["problem"]["detail"] for each in found[6:8]] == [True, False]
+        assert "hidden" not in str(found)
         assert [entry["since"] for entry in found[1:3]] == [
             rfc3339(order.updated_at) for order in (old, young)
         ]
@@ -106,6 +135,8 @@ class TestAttention:
             park(backend, body=b"%d" % hours, hours=hours)
         die("sweep")
         die("inbox")
+        for hours in range(3):
+            an_endpoint(DisabledReason.GONE, hours=hours)
         whole = [entry["id"] for entry in attention(limit="100")]
 
         pages, cursor = [], ""
@@ -114,9 +145,9 @@ class TestAttention:
             pages.append([entry["id"] for entry in page["data"]])
             cursor = page["next_cursor"]
 
-        assert [len(page) for page in pages] == [3, 3, 3, 3, 3, 2]
+        assert [len(page) for page in pages] == [3, 3, 3, 3, 3, 3, 2]
         assert [entry_id for page in pages for entry_id in page] == whole
-        assert len(set(whole)) == 17
+        assert len(set(whole)) == 20
 
     def test_what_is_settled_leaves_the_list_and_other_trouble_takes_its_place(
         self, backend: Backend
@@ -132,6 +163,7 @@ class TestAttention:
     def test_another_tenants_troubles_are_not_shown(self, backend: Backend) -> None:
         put(backend)
         park(backend)
+        an_endpoint(DisabledReason.GONE)
         cursor = call("GET /v1/attention", query={"limit": "1"}).json()["next_cursor"]
 
         assert call("GET /v1/attention", tenant="other").json()["data"] == []

@@ -7,6 +7,7 @@ account            a carrier account whose calls are stopped, or whose login is 
 refund             money that the carrier did not give back in time                      the order stopped
 order              `needs_attention`, then orders with `attention`                       the trouble began
 dead_letter        a dead-letter queue of the stack with messages in it                  its oldest message
+endpoint           a webhook endpoint that was disabled: it is gone, or failed for days  it was disabled
 refund             a refund that was taken a week ago, and nobody saw the money          it was asked for
 delivery           a carrier's webhook that could not be used                            it came
 =================  ====================================================================  ====================
@@ -26,13 +27,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.merchants.endpoints import DisabledReason
 from parcelgate.domain.orders import Concern, Order, OrderStatus
 from parcelgate.services.operator.dead_letters import DeadLetters
-from parcelgate.store import lists
+from parcelgate.store import keys, lists
 from parcelgate.store.errors import BadCursorError
 from parcelgate.store.lists import Page
 
 if TYPE_CHECKING:
+    from parcelgate.store.merchant_events.table import EventsTable, TenantEvents
     from parcelgate.store.table import Table, TenantTable
 
 REFUND_PATIENCE = timedelta(days=7)
@@ -71,6 +74,7 @@ class AttentionList(msgspec.Struct, frozen=True):
     """Reads what needs a person of a tenant."""
 
     table: "Table"
+    events: "EventsTable"
     dead_letters: DeadLetters
     clock: Clock = now
 
@@ -99,6 +103,7 @@ class AttentionList(msgspec.Struct, frozen=True):
             partial(_orders, own, Concern.NEEDS_ATTENTION, at),
             partial(_orders, own, Concern.ATTENTION, at),
             lambda after, limit: _behind(self._dead_letters(tenant), after, limit),
+            lambda after, limit: _behind(_endpoints(self.events.tenant(tenant)), after, limit),
             partial(_orders, own, Concern.REFUND_OUTSTANDING, at - REFUND_PATIENCE),
             partial(_webhooks, own, at),
         ]
@@ -137,6 +142,32 @@ def _accounts(own: "TenantTable") -> Iterable[_Placed]:
             kind="account", id=name, since=since, carrier=carrier, problem=problem, actions=("check",)
         )
         yield _Placed(name, entry)
+
+
+_DISABLED = {
+    DisabledReason.GONE: "Events are not sent any more: it answered 410, which says that it is gone.",
+    DisabledReason.FAILING: "Events are not sent any more: all attempts of five days failed.",
+}
+
+
+def _endpoints(own: "TenantEvents") -> Iterable[_Placed]:
+    """Endpoints that were disabled, save by the merchant itself; the longest disabled first."""
+    placed = [
+        _Placed(
+            keys.list_position(endpoint.disabled_at, endpoint.id),
+            AttentionEntry(
+                kind="endpoint",
+                id=endpoint.id,
+                since=endpoint.disabled_at,
+                carrier=None,
+                problem=AttentionProblem("endpoint_disabled", _DISABLED[endpoint.disabled_reason]),
+                actions=("check",),
+            ),
+        )
+        for endpoint in own.endpoints.all()
+        if endpoint.disabled_reason in _DISABLED and endpoint.disabled_at is not None
+    ]
+    return sorted(placed, key=lambda each: each.place)
 
 
 def _orders(
