@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,10 +21,14 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from tests.support.api import TENANT, Body, api_event, order_body
 from tests.support.bodies import BODIES
+from tests.support.faults import Call, Fault, conflict, die, throttle, time_out
+from tests.support.trackings import seen
+from tests.support.webhooks import address, lme_order
 from tests.support.world import World
 
 BUYS = {"lso": order_body, **BODIES}
 FATES = ("", "", "", "SBX-FAIL", "SBX-REJECT", "SBX-LOST", "SBX-NOLABEL-2", "SBX-DISORDER", "cancel")
+NUMBER = 108
 ROUNDS = 40
 """So often half a day passes at most, until every parcel has arrived."""
 ARRIVED = {TrackingStatus.DELIVERED, TrackingStatus.RETURNED, TrackingStatus.CANCELLED}
@@ -252,4 +257,77 @@ def test_figures_equal_the_orders_and_the_carriers_ledger(world: Recorded) -> No
     assert_equal_to_the_orders(world)
 
 
-NUMBER = 108
+def writes_figures(call: Call) -> bool:
+    """Whether a call reads or writes what was counted."""
+    return call.method in ("batch_get_item", "transact_write_items") and "COUNTED" in str(call.arguments)
+
+
+def bought(make: Callable[..., Recorded], **fault: Any) -> Recorded:
+    """A world with an order that is confirmed and has its label, and trouble on the way."""
+    world = make(kind=Recorded)
+    if fault:
+        number = count(1)
+        world.faults.when(lambda call: writes_figures(call) and next(number) == fault["nth"], fault["what"])
+    world.settle(world.start_order())
+    return world
+
+
+@pytest.mark.parametrize(
+    "what",
+    [die(), die(after=True), time_out(after=True), throttle(), conflict()],
+    ids=["dies before", "dies after", "timed out after its effect", "throttled", "collides"],
+)
+def test_trouble_at_any_call_that_counts_is_mended(new_world: Callable[..., Recorded], what: Fault) -> None:
+    calls = [call for call in bought(new_world).faults.calls if writes_figures(call)]
+    assert len(calls) >= 4
+    for nth, call in enumerate(calls, start=1):
+        if what.after and call.method == "batch_get_item":
+            continue
+        if call.method == "batch_get_item" and "TransactionC" in str(what.error(call)):
+            continue
+        world = bought(new_world, nth=nth, what=what)
+        assert world.faults.came_true
+        assert_equal_to_the_orders(world)
+        total = world.stats(**SPAN)["total"]
+        assert (total["orders"]["confirmed"], total["labels"]["ready"], total["parcels"]["total"]) == (
+            1,
+            1,
+            1,
+        )
+
+
+def test_each_webhook_counts_once_used_or_not(new_world: Callable[..., Recorded]) -> None:
+    world = new_world(kind=Recorded)
+    lme_order(world)
+    url = address(world, "lme")
+    world.push(url, b"not JSON")
+    world.push(url, b"not JSON")
+    world.push(url, b"x" * 300_000)
+    world.push(url.replace(url[-4:], "none"), b"{}")
+    world.clock.run(until=lambda: not world.sqs.busy, hours=1)
+    world.replay(world.records)
+    groups = world.stats(**SPAN, by="carrier,service")["data"]
+    assert [(each["carrier"], each["webhooks"]) for each in groups if each["webhooks"]] == [("lme", 2)]
+
+
+def test_polls_are_counted_by_day_and_carrier_with_one_write_for_many(
+    new_world: Callable[..., Recorded],
+) -> None:
+    world = new_world(kind=Recorded)
+    ubi, lme = world.due_parcels(45), world.due_parcels(3, carrier="lme")
+    for parcel in (*ubi, *lme):
+        world.tracker(carrier=parcel.carrier).reports(parcel.tracking_number, seen("in_transit"))
+    world.poll()
+    writes = [call for call in world.faults.calls if "#STATS" in str(call.arguments)]
+    assert len(writes) == 2
+    world.clock.sleep(24 * 3600)
+    world.poll()
+    groups = world.stats(**SPAN, by="day,carrier")["data"]
+    asked = [tracker.numbers for tracker in world.trackers.values()]
+    assert sum(each["polls"]["parcels"] for each in groups) == sum(map(len, asked)) == 96
+    assert [(each["day"], each["carrier"], each["polls"]) for each in groups if each["polls"]["calls"]] == [
+        ("2026-11-21", "lme", {"calls": 3, "parcels": 3}),
+        ("2026-11-21", "ubi", {"calls": 2, "parcels": 45}),
+        ("2026-11-22", "lme", {"calls": 3, "parcels": 3}),
+        ("2026-11-22", "ubi", {"calls": 2, "parcels": 45}),
+    ]

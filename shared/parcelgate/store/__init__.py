@@ -28,6 +28,8 @@ printout               T#t#PRINTOUT#<id>                               PRINTOUT 
 idempotency key        T#t#IDEMPOTENCY#<hash of method, path, key>     IDEMP...   claim, later the answer
 platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN      sealed token, lease
 rate card              T#t#RATE_CARD#<carrier>#<account>               RATE_CARD  doc, compressed
+what a thing adds      that of an order, a tracking or a webhook       COUNTED    version, row, figures
+figures of a day       T#t#STATS                                       d#c#s      whole numbers by name
 tenant's settings      T#t#SETTINGS                                    SETTINGS   doc
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
@@ -97,6 +99,8 @@ API keys of a tenant                        Query by_time (T#t#KEYS), BatchGetIt
 a webhook; whose a proof is                 GetItem; the failed condition of a put
 parked webhooks                             Query by_time (T#t#PARKED), BatchGetItem
 platform token of an account                GetItem, consistent
+figures of some days                        Query pk, within days
+what things add to the figures              BatchGetItem COUNTED
 limits of an account                        UpdateItem, conditional
 carriers that are down                      Query pk DOWN, consistent
 recipient's page by token                   BatchGetItem of settings, parcel, its order if named; further
