@@ -40,9 +40,9 @@ export const UNITS = { "~currency": "currency of the amounts", "~weight_unit": "
 const WOOCOMMERCE = {
   order_number: "reference",
   order_id: "reference",
+  full_name_shipping: "ship_to.name",
   first_name_shipping: "ship_to.name",
   last_name_shipping: "ship_to.name",
-  full_name_shipping: "ship_to.name",
   company_shipping: "ship_to.company",
   address_1_2_shipping: "ship_to.line1",
   address_1_shipping: "ship_to.line1",
@@ -69,8 +69,9 @@ const WOOCOMMERCE = {
   sku: "item.sku",
   item_sku: "item.sku",
   item_name: "item.description",
-  quantity: "item.quantity",
+  name: "item.description",
   quantity_refund: "item.quantity",
+  quantity: "item.quantity",
   item_quantity: "item.quantity",
   item_cost: "item.unit_value",
   order_currency: "~currency",
@@ -97,8 +98,8 @@ const SHOPIFY = {
 };
 
 const MAGENTO = {
-  id: "reference",
   increment_id: "reference",
+  id: "reference",
   ship_to_name: "ship_to.name",
   shipping_name: "ship_to.name",
   shipping_firstname: "ship_to.name",
@@ -106,8 +107,8 @@ const MAGENTO = {
   shipping_company: "ship_to.company",
   shipping_street: "ship_to.line1",
   shipping_city: "ship_to.city",
-  shipping_region: "ship_to.state",
   shipping_region_code: "ship_to.state",
+  shipping_region: "ship_to.state",
   shipping_postcode: "ship_to.postcode",
   shipping_country_id: "ship_to.country",
   shipping_telephone: "ship_to.phone",
@@ -182,23 +183,31 @@ export function shopOf(titles) {
 }
 
 const joins = (field) => field.endsWith(".name");
+const isPart = (title) => /first|last|surname|family/i.test(title);
 
 /**
  * The field of each column: a name of `KINDS`, of `UNITS`, or "" for none. `remembered` has the choices that
- * were made by hand earlier, by plain title. A field is taken by the first column that means it.
+ * were made by hand earlier, by plain title. Of several columns that mean one field, that is taken which
+ * stands first in the table of the shop; the parts of a name are taken together.
  */
 export function matchColumns(titles, remembered = {}) {
   const shop = shopOf(titles);
   const known = shop ? SHOPS[shop] : COMMON;
-  const taken = new Set();
-  return titles.map((title) => {
-    const chosen = remembered[plain(title)];
-    const valid = chosen === "" || chosen in UNITS || (chosen && isField(chosen));
-    const field = valid ? chosen : (ownName(title) ?? known[plain(title)] ?? "");
-    if (!field || (taken.has(field) && !joins(field))) return "";
-    taken.add(field);
-    return field;
+  const ranks = Object.keys(known);
+  const columns = titles.map((title, place) => {
+    const name = plain(title);
+    const chosen = remembered[name];
+    if (chosen === "" || chosen in UNITS || (chosen && isField(chosen))) return { place, field: chosen, rank: -2, part: isPart(title) };
+    const own = ownName(title);
+    return { place, field: own ?? known[name] ?? "", rank: own ? -1 : ranks.indexOf(name), part: isPart(title) };
   });
+  const fields = titles.map(() => "");
+  for (const field of new Set(columns.map((column) => column.field))) {
+    const same = columns.filter((column) => column.field === field).sort((a, b) => a.rank - b.rank || a.place - b.place);
+    const taken = field && joins(field) && same[0].part ? same.filter((column) => column.part) : same.slice(0, 1);
+    for (const { place } of taken) fields[place] = field;
+  }
+  return fields;
 }
 
 /** The fields that several columns have although their values cannot be joined. */

@@ -237,6 +237,39 @@ class TestAFile:
         page.get_by_label("CSV file").set_input_files([table("reference,carrier")])  # type: ignore[list-item]
         expect(page.get_by_role("alert")).to_contain_text("orders.csv has no line below its heading.")
 
+    def test_of_many_orders_is_dropped_on_the_page_and_bought_in_several_batches(
+        self, page: Page, served: ServedWorld
+    ) -> None:
+        heading, *lines = EXAMPLE.read_text().splitlines()
+        content = "\n".join([heading, *(lines[-1].replace("web-1003", f"many-{n}") for n in range(301))])
+        sign_in(page, served, at="create/file")
+        dropped = page.evaluate_handle(
+            """content => {
+                const dropped = new DataTransfer();
+                dropped.items.add(new File([content], "many.csv", { type: "text/csv" }));
+                return dropped;
+            }""",
+            content,
+        )
+        page.dispatch_event("section.drop", "drop", {"dataTransfer": dropped})
+        expect(page.get_by_text("many.csv: 301 lines, 23 columns.")).to_be_visible()
+        page.get_by_role("button", name="Check the orders").click()
+        expect(page.get_by_role("heading", name="301 orders: 301 can be bought")).to_be_visible(timeout=LONG)
+        sent: list[int] = []
+
+        def take(route: Route) -> None:
+            sent.append(len(route.request.post_data_json["orders"]))
+            body = {"id": f"bat_{len(sent)}", "total": sent[-1]}
+            route.fulfill(status=202, json=body, headers={"location": f"/v1/batches/bat_{len(sent)}"})
+
+        page.route("**/v1/orders/batch", take)
+        page.get_by_role("button", name="Buy 301 orders").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Their prices were not asked for.")
+        page.get_by_role("button", name="Buy them").click()
+
+        expect(page).to_have_url(re.compile("ids=bat_1%2Cbat_2"))
+        assert sent == [300, 1]
+
     def test_goes_with_the_session(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create/file")
         page.get_by_label("CSV file").set_input_files(EXAMPLE)

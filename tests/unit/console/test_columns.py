@@ -222,6 +222,20 @@ def test_a_name_is_joined_in_the_order_of_names_not_of_columns(run: Run) -> None
     assert order["entry"]["ship_to"]["name"] == "Ada Byrd"
 
 
+def test_the_better_of_two_columns_of_a_shop_is_taken(run: Run) -> None:
+    titles = {
+        "Order ID": "",
+        "Order Number": "reference",
+        "Phone (Billing)": "",
+        "First Name (Shipping)": "",
+        "Full Name (Shipping)": "ship_to.name",
+        "Phone (Shipping)": "ship_to.phone",
+        "Quantity": "",
+        "Quantity (- Refund)": "item.quantity",
+    }
+    assert run("return columns.matchColumns(given.titles)", titles=[*titles]) == [*titles.values()]
+
+
 def test_what_was_chosen_by_hand_is_remembered_before_all_else(run: Run) -> None:
     match = "return columns.matchColumns(given.titles, given.remembered)"
     titles = ["Reference", "Our No.", "ship_to.name", "Zip"]
