@@ -268,6 +268,7 @@ class TestAFile:
         page.get_by_role("button", name="Buy them").click()
 
         expect(page).to_have_url(re.compile("ids=bat_1%2Cbat_2"))
+        expect(page.get_by_role("alert")).to_contain_text("There is no such batch.")
         assert sent == [300, 1]
 
     def test_goes_with_the_session(self, page: Page, served: ServedWorld) -> None:
