@@ -79,13 +79,17 @@ const PROBES = {
  * Throws a Problem if the key is refused, or if the API cannot say.
  */
 export async function signIn(key) {
+  let failures = 0;
+  const probes = Object.entries(PROBES);
   const found = await Promise.all(
-    Object.entries(PROBES).map(async ([scope, [method, path, body]]) => {
+    probes.map(async ([scope, [method, path, body]]) => {
       try {
         await request(method, path, { body, key });
       } catch (problem) {
         if (problem.code === "missing_scope") return null;
-        if (!(problem.status >= 400 && problem.status < 500) || [401, 429].includes(problem.status)) throw problem;
+        // The scope is checked before anything else: what fails later has it. Unless everything fails.
+        failures += problem.status >= 500 ? 1 : 0;
+        if (!(problem.status >= 400) || [401, 429].includes(problem.status) || failures === probes.length) throw problem;
       }
       return scope;
     }),

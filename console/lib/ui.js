@@ -195,7 +195,9 @@ export function Dialog({ title, onClose, children, closable = true }) {
     event.preventDefault();
     if (closable) onClose();
   };
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel}>
+  // A browser closes a dialog at the second Escape whatever the page says.
+  const closed = () => !closable && dialog.current?.showModal();
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
     <article>
       <h2 id=${id}>${title}</h2>
       ${children}

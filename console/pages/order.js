@@ -5,7 +5,7 @@ import { get, send, session } from "../lib/api.js";
 import { words } from "../lib/format.js";
 import { useAction, useGet } from "../lib/hooks.js";
 import { Timeline } from "../lib/timeline.js";
-import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Money, ProblemBox, Status, Table, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Money, Notice, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 const SOON = 5;
 const WAITS_FOR = {
@@ -16,7 +16,8 @@ const WAITS_FOR = {
 
 export default function OrderPage({ parameters }) {
   const path = `v1/orders/${encodeURIComponent(parameters.id)}`;
-  const order = useGet(path, {}, { every: (data) => (isMoving(data) ? SOON : null) });
+  const [asked, setAsked] = useState(false);
+  const order = useGet(path, {}, { every: (data) => (asked || isMoving(data) ? SOON : null) });
   const { data, problem, loading } = order;
   if (!data) {
     return html`<${Heading}>Order<//><${Loading} when=${loading}>Reading the order<//><${ProblemBox} problem=${problem} retry=${order.reload} />`;
@@ -26,7 +27,8 @@ export default function OrderPage({ parameters }) {
   return html`
     <${Heading} aside=${html`<${Status} value=${data.status} />`}>Order ${data.reference}<//>
     <${ProblemBox} problem=${problem} retry=${order.reload} />
-    <${Actions} order=${data} path=${path} onDone=${(changed) => (changed?.body?.id ? order.put(changed.body) : order.reload())} />
+    <${Actions} order=${data} path=${path} onDone=${({ body }) => order.put(body)} onAsked=${() => setAsked(true)} />
+    ${asked && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
     <${Trouble} order=${data} />
     <${Summary} order=${data} />
     <${Label} key=${`label ${data.label.status}`} order=${data} path=${path} />
@@ -40,7 +42,7 @@ const isMoving = (order) =>
   ["accepted", "processing", "cancelling"].includes(order.status) || (order.status === "confirmed" && order.label.status === "pending");
 
 /** What can be done with the order in its state, with its carrier, and with this key. */
-function Actions({ order, path, onDone }) {
+function Actions({ order, path, onDone, onAsked }) {
   const carriers = useGet(session.may("orders:write") ? "v1/carriers" : null);
   const grades = carriers.data?.data.find((each) => each.code === order.carrier)?.grades ?? {};
   const post = (call, body) => () => send("POST", `${path}/${call}`, body);
@@ -64,7 +66,7 @@ function Actions({ order, path, onDone }) {
     html`<${AskFirst} label="Hold" title="Hold the order" question="The carrier is asked to keep the parcels back." confirm="Yes, hold it" work=${post("hold")} onDone=${onDone} />`}
     ${can.return &&
     html`<${AskFirst} label="Send back" title="Send the order back" question="The carrier is asked to bring the parcels back to the sender. It is asked once, and this cannot be undone." confirm="Yes, send it back" work=${post("return")} onDone=${onDone} />`}
-    ${can.reread && html`<${ActionButton} label="Ask the carrier again" work=${resolve("reread")} onDone=${onDone} />`}
+    ${can.reread && html`<${ActionButton} label="Ask the carrier again" work=${resolve("reread")} onDone=${onAsked} />`}
     ${can.close &&
     html`<${AskFirst} label="Not at the carrier" title="Close this case" question=${order.status === "failed" ? "You have looked at what the carrier says of this failed order. The note is taken away." : "You have made sure that the carrier does not have this order. It ends as failed, and its reference is free again."} confirm="Close it" work=${resolve("not_at_carrier")} onDone=${onDone} />`}
     ${can.refunded &&
@@ -165,6 +167,7 @@ function Label({ order, path }) {
         ${(label.parcels.length > 1 || !label.url) &&
         label.parcels.map((parcel) => parcel.url && html`<li><${Outside} address=${parcel.url}>Open the label of ${parcel.reference} (${parcel.tracking_number})<//></li>`)}
       </ul>
+      <p><${Link} to="print" query=${{ ids: order.id }}>Print it with other labels<//></p>
       <p class="quiet small">These links work until <${Time} at=${label.expires_at} />. Anybody who has one can open the label.</p>
     </div>`}
   </section>`;

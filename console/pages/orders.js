@@ -1,7 +1,7 @@
 // Orders: one field that finds an order by whatever number is at hand, filters, and the list.
 
 import { html, useEffect, useState } from "../lib/preact.js";
-import { get, isAbort } from "../lib/api.js";
+import { get, isAbort, session } from "../lib/api.js";
 import { words } from "../lib/format.js";
 import { go, useGet, usePages, useSession } from "../lib/hooks.js";
 import { Filters, Heading, Link, Loading, Money, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
@@ -38,7 +38,7 @@ export default function Orders({ query }) {
     { name: "to", label: "Created to", type: "date" },
   ];
   return html`
-    <${Heading}>Orders<//>
+    <${Heading} aside=${session.may("orders:write") && html`<${Link} to="create">Create orders<//>`}>Orders<//>
     <${Filters} fields=${fields} />
     ${query.q ? html`<${Found} text=${query.q} filters=${filters} />` : html`<${All} filters=${filters} />`}
   `;
@@ -49,18 +49,18 @@ function All({ filters }) {
   return html`<${PagedTable} pages=${pages} columns=${COLUMNS} caption="Orders, newest first" noun="orders" empty="There is no such order." />`;
 }
 
-/** The orders that have this text as one of their numbers. One alone is opened, if nothing else was asked for. */
+/** The orders that have this text as one of their numbers. An order's id opens the order. */
 function Found({ text, filters }) {
-  const [state, setState] = useState({ rows: null, problem: null });
+  const [state, setState] = useState({ rows: null, problem: null, more: false });
   const [again, setAgain] = useState(0);
   const { epoch } = useSession();
   const key = JSON.stringify([text, filters, epoch, again]);
   useEffect(() => {
     let here = true;
-    setState({ rows: null, problem: null });
+    setState({ rows: null, problem: null, more: false });
     search(text.trim(), filters).then(
-      (rows) => here && setState({ rows, problem: null }),
-      (problem) => here && !isAbort(problem) && setState({ rows: null, problem }),
+      (found) => here && setState({ ...found, problem: null }),
+      (problem) => here && !isAbort(problem) && setState({ rows: null, problem, more: false }),
     );
     return () => {
       here = false;
@@ -71,26 +71,28 @@ function Found({ text, filters }) {
     <${ProblemBox} problem=${state.problem} retry=${() => setAgain(again + 1)} />
     ${state.rows &&
     html`<${Table} columns=${COLUMNS} rows=${state.rows} caption=${`Orders with the number ${text}`} empty=${`No order has the reference, order number or tracking number ${text}.`} />`}
+    ${state.more && html`<p>Only the newest are shown. Choose a status or days to see the others.</p>`}
   `;
 }
 
 async function search(text, filters) {
   if (/^ord_\w+$/.test(text)) {
     go(["orders", text], {}, { replace: true });
-    return [];
+    return { rows: null, more: false };
   }
   const lists = await Promise.all(SEARCHED.map((name) => found(name, text, filters)));
-  const rows = new Map(lists.flat().map((row) => [row.id, row]));
-  return [...rows.values()].sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+  const rows = new Map(lists.flatMap((list) => list.data).map((row) => [row.id, row]));
+  const newest = [...rows.values()].sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+  return { rows: newest, more: lists.some((list) => list.next_cursor) };
 }
 
 /** The orders whose `name` is `text`; none where the text cannot be such a number. */
 async function found(name, text, filters) {
   try {
-    return (await get("v1/orders", { ...filters, [name]: text, limit: 50 })).data;
+    return await get("v1/orders", { ...filters, [name]: text, limit: 50 });
   } catch (problem) {
     const isNoNumber = problem.code === "validation_failed" && problem.errors.every((error) => error.pointer === `/${name}`);
-    if (isNoNumber) return [];
+    if (isNoNumber) return { data: [], next_cursor: null };
     throw problem;
   }
 }

@@ -31,6 +31,7 @@ export default function TrackingPage({ parameters }) {
       <${ActionButton} label="Ask the carrier now" work=${() => send("POST", `${path}/refresh`, {})} onDone=${refreshed} />
       ${data.carrier === "trackingmore" && html`<${ActionButton} label="Ask in real time" work=${() => send("POST", `${path}/refresh`, { realtime: true })} onDone=${refreshed} />`}
       ${!data.paused && !isOver && html`<${AskFirst} label="Pause" title="Pause this tracking" question="The carrier is asked no more about this parcel. What is known stays, and what the carrier tells by itself is still taken." confirm="Yes, pause it" work=${() => send("POST", `${path}/pause`)} onDone=${put} />`}
+      ${data.paused && data.order_id && html`<${ActionButton} label="Resume" work=${() => send("PATCH", path, { paused: false })} onDone=${put} />`}
     </section>`}
     ${asked && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
     <${Facts}

@@ -120,6 +120,34 @@ def test_signing_in_with_every_scope_changes_nothing_and_fails_nowhere(
     assert {item["sk"]["S"] for item in added} == {"KEY"}, "nothing but the new API key itself"
 
 
+def test_a_part_of_the_api_that_fails_keeps_nobody_out(page: Page, served_world: ServedWorld) -> None:
+    failed = '{"title": "Something failed here", "status": 500, "code": "internal", "request_id": "req-7"}'
+    page.route("**/v1/attention*", lambda route: route.fulfill(status=500, body=failed))
+    sign_in(page, served_world)
+    attention = page.get_by_role("region", name="What needs a person")
+    expect(attention.get_by_role("alert")).to_contain_text("Something failed here")
+    expect(attention.get_by_role("alert")).to_contain_text("req-7")
+    page.unroute("**/v1/attention*")
+    attention.get_by_role("button", name="Try again").click()
+    expect(attention.get_by_text("Nothing needs a person.")).to_be_visible()
+
+
+def test_todays_figures_are_those_of_the_orders(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        kept, cancelled = (world.settle(world.start_order(name)) for name in ("shop-17", "shop-18"))
+        assert world.cancel_order(cancelled).status == 200
+        assert kept.price is not None
+        price = f"{kept.price.amount} {kept.price.currency}"
+        page.clock.set_fixed_time(world.clock.now)
+    sign_in(page, served_world)
+    today = page.get_by_role("list", name="Orders of today")
+    expect(today.get_by_role("listitem").filter(has_text="made")).to_contain_text("2")
+    expect(today.get_by_role("listitem").filter(has_text="confirmed").first).to_contain_text("1")
+    expect(today.get_by_role("listitem").filter(has_text="cancelled")).to_contain_text("1")
+    expect(today.get_by_role("listitem").filter(has_text="spend")).to_contain_text(price)
+    check_page(page)
+
+
 def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: ServedWorld) -> None:
     with served_world.hold() as world:
         order = world.settle(world.start_order("shop-17"))

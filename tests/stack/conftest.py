@@ -20,6 +20,9 @@ from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.journeys import Journeys, begun
 from tests.stack.shop import Shop
+from tests.support.browser import browser, chrome, new_page
+
+__all__ = ["browser", "chrome", "new_page"]
 
 _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
