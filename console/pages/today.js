@@ -54,7 +54,7 @@ function Figures({ version }) {
     <h2 id="figures">Orders and spend</h2>
     <${Span} name="Orders of today" from=${today} to=${today} version=${version} />
     <${Span} name=${`Orders of the last ${WEEK} days`} from=${week} to=${today} version=${version} />
-    <p class="quiet small">Days are those of UTC. Spend is what orders cost that stand. <${Link} to="reports">All reports<//></p>
+    <p class="quiet small">Days are those of UTC. Spend counts what was paid, and refunds how much of it comes back. <${Link} to="reports">All reports<//></p>
   </section>`;
 }
 

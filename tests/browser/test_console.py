@@ -137,14 +137,16 @@ def test_todays_figures_are_those_of_the_orders(page: Page, served_world: Served
         kept, cancelled = (world.settle(world.start_order(name)) for name in ("shop-17", "shop-18"))
         assert world.cancel_order(cancelled).status == 200
         assert kept.price is not None
-        price = f"{kept.price.amount} {kept.price.currency}"
+        price, currency = kept.price.amount, kept.price.currency
         page.clock.set_fixed_time(world.clock.now)
     sign_in(page, served_world)
     today = page.get_by_role("list", name="Orders of today")
     expect(today.get_by_role("listitem").filter(has_text="made")).to_contain_text("2")
     expect(today.get_by_role("listitem").filter(has_text="confirmed").first).to_contain_text("1")
     expect(today.get_by_role("listitem").filter(has_text="cancelled")).to_contain_text("1")
-    expect(today.get_by_role("listitem").filter(has_text="spend")).to_contain_text(price)
+    spend, refunds = (today.get_by_role("listitem").filter(has_text=word) for word in ("spend", "refunds"))
+    expect(spend).to_contain_text(f"{2 * price} {currency}")
+    expect(refunds).to_contain_text(f"{price} {currency}")
     check_page(page)
 
 
