@@ -1,6 +1,6 @@
 // The parts that pages are made of. All text from the API is rendered as text.
 
-import { html, useEffect, useErrorBoundary, useId, useRef, useState } from "./preact.js";
+import { html, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef, useState } from "./preact.js";
 import { ago, money, time, words } from "./format.js";
 import { go, to, useAction, useQuery } from "./hooks.js";
 
@@ -179,7 +179,7 @@ export function Filters({ fields, children }) {
 export function Dialog({ title, onClose, children, closable = true }) {
   const dialog = useRef(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     const before = document.activeElement;
     element.showModal();
