@@ -2,7 +2,7 @@
 // cells, and what is left is bought in batches.
 
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
-import { send, session } from "../lib/api.js";
+import { pause, send, session } from "../lib/api.js";
 import { CarrierFields } from "../lib/carriers.js";
 import { KINDS, UNITS, chunks, doubled, isField, makeOrders, makeSheet, matchColumns, placeOf, plain, shopOf } from "../lib/columns.js";
 import { FileError, readFile } from "../lib/tables.js";
@@ -14,6 +14,7 @@ import { AskFirst, Field, Heading, Link, Notice, ProblemBox, Progress } from "..
 const REMEMBERED = "parcelgate.columns";
 const SHOWN = 25;
 const AT_ONCE = 4;
+const TRIES = 4;
 const PRICED_BY_ITSELF = 25;
 const FIXED = [
   ["parcel.weight", "Weight of a parcel", { placeholder: "1.25 kg" }],
@@ -24,11 +25,19 @@ const FIXED = [
 ];
 const NOTHING = { file: "", table: null, fields: [], fixed: {}, oneParcel: false, sheet: null, orders: [], checked: false, stale: false, prices: null, sends: null, told: {} };
 
-// The file stays while another page is looked at, and goes with the session.
+// The file stays while another page is looked at, and goes with the session. `redraw` shows it if the page is
+// open, and `sending` is what is being sent, also while it is not.
 let work = NOTHING;
+let redraw = null;
+let sending = null;
 session.listen(() => {
   if (!session.key) work = NOTHING;
 });
+
+function update(fields) {
+  work = { ...work, ...fields };
+  redraw?.();
+}
 
 function remembered() {
   try {
@@ -61,23 +70,25 @@ export function correctFailed(batches) {
 
 export default function FromFile() {
   const [, render] = useState(0);
-  const update = (fields) => {
-    work = { ...work, ...fields };
-    render((times) => times + 1);
-  };
-  const sending = work.sends?.some((each) => !each.id);
+  useEffect(() => {
+    redraw = () => render((times) => times + 1);
+    return () => {
+      redraw = null;
+    };
+  }, []);
+  const unsent = work.sends?.some((each) => !each.id);
   return html`
     <${Heading} aside=${html`<${Link} to="create">Create one order<//>`}>Create orders from a file<//>
-    ${!work.table && html`<${Choose} update=${update} />`}
-    ${work.table && !work.sheet && html`<${Match} update=${update} />`}
-    ${work.sheet && !work.sends && html`<${Correct} update=${update} />`}
-    ${work.sends && html`<${Buying} update=${update} />`}
-    ${work.table && !sending && html`<p><button type="button" class="secondary" onClick=${() => update(NOTHING)}>Choose another file</button></p>`}
+    ${!work.table && html`<${Choose} />`}
+    ${work.table && !work.sheet && html`<${Match} />`}
+    ${work.sheet && !work.sends && html`<${Correct} />`}
+    ${work.sends && html`<${Buying} />`}
+    ${work.table && !unsent && html`<p><button type="button" class="secondary" onClick=${() => update(NOTHING)}>Choose another file</button></p>`}
     ${!work.table && html`<${RecentBatches} />`}
   `;
 }
 
-function Choose({ update }) {
+function Choose() {
   const [over, setOver] = useState(false);
   const read = useAction(async (file) => {
     if (!file) return;
@@ -111,7 +122,7 @@ function Choose({ update }) {
 
 const FIELD_CHOICES = [...Object.keys(KINDS).map((name) => [name, name]), ...Object.entries(UNITS)];
 
-function Match({ update }) {
+function Match() {
   const { table, fields, fixed, oneParcel, file } = work;
   const shop = shopOf(table.titles);
   const twice = doubled(fields);
@@ -167,7 +178,7 @@ function faultsOf(order) {
 
 const isGood = (order) => order.errors && !order.errors.length && !order.faults.length;
 
-function Correct({ update }) {
+function Correct() {
   const { sheet, orders, checked, stale, prices } = work;
   const [done, setDone] = useState(null);
   const [show, setShow] = useState("");
@@ -196,17 +207,14 @@ function Correct({ update }) {
     const left = [...good];
     const ask = async () => {
       for (let order = left.shift(); order; order = left.shift()) {
-        const { body } = await send("POST", "v1/rates", order.entry).catch((problem) => {
-          if (problem.status === 422) return { body: { rates: [] } };
-          throw problem;
-        });
-        const rate = body.rates.find((each) => each.service === order.entry.service) ?? (body.rates.length === 1 ? body.rates[0] : null);
+        const rates = await ratesOf(order.entry);
+        if (work.sheet !== mine || !redraw) return;
+        const rate = rates.find((each) => each.service === order.entry.service) ?? (rates.length === 1 ? rates[0] : null);
         asked += 1;
         if (rate) {
           told += 1;
           add(sums, rate.price);
         }
-        if (work.sheet !== mine) return;
         update({ prices: { asked, told, of: good.length, sums: [...sums] } });
       }
     };
@@ -264,6 +272,19 @@ function Correct({ update }) {
       </div>
     `}
   `;
+}
+
+/** The prices of one order. Carriers answer so many questions with "later": it is asked again then. */
+async function ratesOf(entry) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await send("POST", "v1/rates", entry)).body.rates;
+    } catch (problem) {
+      if (problem.status === 422) return [];
+      if (![429, 503].includes(problem.status) || tries === TRIES) throw problem;
+      await pause(problem.retryAfter ?? tries);
+    }
+  }
 }
 
 function add(sums, { amount, currency }) {
@@ -342,25 +363,19 @@ function Sheet({ sheet, orders, edit }) {
 const PLACES = Object.keys(KINDS);
 const placeIn = (name) => (PLACES.includes(name) ? PLACES.indexOf(name) : PLACES.length);
 
-function Buying({ update }) {
+function Buying() {
   const { sends } = work;
   const left = sends.filter((each) => !each.id);
-  const here = useRef(true);
   const buy = useAction(async () => {
-    for (const each of work.sends) {
-      if (each.id) continue;
-      // The same key for the same orders: a lost answer buys nothing twice.
-      const { body } = await send("POST", "v1/orders/batch", { orders: each.orders.map((order) => order.entry) }, { idempotencyKey: each.key });
-      update({ sends: work.sends.map((other) => (other.key === each.key ? { ...other, id: body.id } : other)) });
-      remember(summary(work.sends));
-    }
-    if (here.current) go("create/batches", { ids: work.sends.map((each) => each.id).join(",") });
+    // One at a time, also when the page was left meanwhile and is opened again.
+    sending ??= sendAll().finally(() => {
+      sending = null;
+    });
+    await sending;
+    if (redraw && work.sends?.every((each) => each.id) && session.may("orders:read")) go("create/batches", { ids: idsOf(work.sends) });
   });
   useEffect(() => {
     if (left.length) buy.run();
-    return () => {
-      here.current = false;
-    };
   }, []);
   useEffect(() => {
     if (!left.length) return undefined;
@@ -368,14 +383,28 @@ function Buying({ update }) {
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
   }, [left.length]);
-  const ids = sends.map((each) => each.id).filter(Boolean).join(",");
   return html`
     ${left.length > 0 && html`<${Progress} done=${sends.length - left.length} total=${sends.length}>Batches sent<//>`}
     <${ProblemBox} problem=${buy.problem} retry=${() => buy.run()}>
       ${buy.problem?.status === 0 && html`<p>Try again: the same orders are not bought twice.</p>`}
     <//>
-    ${!left.length && html`<${Notice}>The orders of ${work.file} were sent. <${Link} to="create/batches" query=${{ ids }}>See what became of them<//><//>`}
+    ${!left.length && html`<${Notice}>The orders of ${work.file} were sent. <${Link} to="create/batches" query=${{ ids: idsOf(sends) }}>See what became of them<//><//>`}
   `;
+}
+
+const idsOf = (sends) => sends.map((each) => each.id).join(",");
+
+/** Send the batches that were not sent yet, each with its own key: a lost answer buys nothing twice. */
+async function sendAll() {
+  const { table } = work;
+  for (const each of work.sends) {
+    if (each.id) continue;
+    const { body } = await send("POST", "v1/orders/batch", { orders: each.orders.map((order) => order.entry) }, { idempotencyKey: each.key });
+    // The session ended meanwhile.
+    if (work.table !== table) return;
+    update({ sends: work.sends.map((other) => (other.key === each.key ? { ...other, id: body.id } : other)) });
+    remember(summary(work.sends));
+  }
 }
 
 function summary(sends) {

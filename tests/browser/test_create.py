@@ -13,7 +13,7 @@ from pypdf import PdfReader
 
 from local import ROOT
 from local.command.order_files import COLUMNS
-from tests.support.browser import check_page
+from tests.support.browser import check_axe, check_narrow, check_page
 from tests.support.console import open_page, sign_in
 from tests.support.served import ServedWorld
 
@@ -135,7 +135,8 @@ class TestAFile:
         page.get_by_role("link", name="Create orders from a file").click()
         page.get_by_label("CSV file").set_input_files(EXAMPLE)
         expect(page.get_by_label("ship_to.postcode", exact=True)).to_have_value("ship_to.postcode")
-        check_page(page)
+        check_axe(page)
+        check_narrow(page)
         page.get_by_role("button", name="Check the orders").click()
         expect(page.get_by_role("heading", name="3 orders: 3 can be bought, 0 cannot")).to_be_visible()
         assert not bought(served)
@@ -255,21 +256,32 @@ class TestAFile:
         expect(page.get_by_text("many.csv: 301 lines, 23 columns.")).to_be_visible()
         page.get_by_role("button", name="Check the orders").click()
         expect(page.get_by_role("heading", name="301 orders: 301 can be bought")).to_be_visible(timeout=LONG)
-        sent: list[int] = []
+        sent: list[Route] = []
+        page.route("**/v1/orders/batch", lambda route: sent.append(route))
 
-        def take(route: Route) -> None:
-            sent.append(len(route.request.post_data_json["orders"]))
-            body = {"id": f"bat_{len(sent)}", "total": sent[-1]}
-            route.fulfill(status=202, json=body, headers={"location": f"/v1/batches/bat_{len(sent)}"})
+        def answer(number: int) -> None:
+            sent[number - 1].fulfill(
+                status=202,
+                json={"id": f"bat_{number}", "total": 1},
+                headers={"location": f"/v1/batches/bat_{number}"},
+            )
 
-        page.route("**/v1/orders/batch", take)
         page.get_by_role("button", name="Buy 301 orders").click()
         expect(page.get_by_role("dialog")).to_contain_text("Their prices were not asked for.")
-        page.get_by_role("button", name="Buy them").click()
+        with page.expect_request("**/v1/orders/batch"):
+            page.get_by_role("button", name="Buy them").click()
+        expect(page.get_by_text("Batches sent: 0 of 2")).to_be_visible()
+        open_page(page, "today", heading="Today")
+        open_page(page, "create/file", heading="Create orders from a file")
+        expect(page.get_by_text("Batches sent: 0 of 2")).to_be_visible()
+        with page.expect_request("**/v1/orders/batch"):
+            answer(1)
+        expect(page.get_by_text("Batches sent: 1 of 2")).to_be_visible()
+        answer(2)
 
         expect(page).to_have_url(re.compile("ids=bat_1%2Cbat_2"))
         expect(page.get_by_role("alert")).to_contain_text("There is no such batch.")
-        assert sent == [300, 1]
+        assert [len(route.request.post_data_json["orders"]) for route in sent] == [300, 1]
 
     def test_goes_with_the_session(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create/file")
@@ -326,7 +338,6 @@ def test_labels_are_chosen_by_filters_or_by_the_address(page: Page, served_world
     expect(page.get_by_role("checkbox")).to_have_count(2)
     page.get_by_label("Paper").select_option("a4_4")
     page.get_by_label("First free place of the sheet").select_option("3")
-    check_page(page)
     page.get_by_role("checkbox", name=made.reference).check()
     expect(page.get_by_role("button", name="Print 1 order")).to_be_enabled()
 
