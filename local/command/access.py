@@ -63,6 +63,7 @@ TenantOption = Annotated[
         "--tenant", rich_help_panel=_PANEL, help="The tenant. Default on the stack of `make up`: `demo`."
     ),
 ]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="The largest number to list.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 transport: httpx.BaseTransport | None = None
@@ -84,9 +85,9 @@ class Access:
     def credentials(self, scopes: Sequence[str], purpose: str) -> Iterator[tuple[str, str]]:
         """Give the API's address and a key. A key that is made here is revoked at the end."""
         if self.url and self.key:
-            yield self.url, self.key
+            yield checked_url(self.url), self.key
         elif (stored := self._stored()) is not None:
-            yield self.url or stored.url, self.key or stored.key
+            yield checked_url(self.url or stored.url), self.key or stored.key
         else:
             yield from self._of_deployment(scopes, purpose)
 
@@ -121,6 +122,17 @@ class Access:
             yield address, made
         finally:
             api_keys.revoke(stack.table, self.tenant, made.split("_")[1])
+
+
+def checked_url(url: str) -> str:
+    """Return an address that a request can be sent to; end the command if it is none."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL("")
+    if parts.scheme not in ("http", "https") or not parts.host:
+        fail(f"{url} is no address of an API. It looks like https://api.example.com.", code=WRONG_USE)
+    return url
 
 
 def example(*lines: str) -> str:

@@ -74,11 +74,11 @@ class Api:
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """Return the body of an answer to GET. Parameters that are None are left out. Raises ApiError."""
-        return self.call("GET", path, query=query).json()
+        return self._body(self.call("GET", path, query=query))
 
     def post(self, path: str, body: object = None, *, key: str | None = None) -> Any:
         """Return the body of an answer to POST. Raises ApiError."""
-        return self.call("POST", path, body=body, key=key).json()
+        return self._body(self.call("POST", path, body=body, key=key))
 
     def pages(self, path: str, *, limit: int | None = None, **query: str | None) -> Iterator[Any]:
         """Return the entries of a list, page after page; with a limit, at most so many. Raises ApiError."""
@@ -136,6 +136,12 @@ class Api:
                 raise _error(answer, self.url)
             self.sleep(_wait(attempt, answer))
         raise AssertionError
+
+    def _body(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise NoAnswerError(f"{self.url} is not the address of a Parcelgate API.") from None
 
     def download(self, link: str) -> bytes:
         """Return the document behind a link that opens without a key. Raises NoAnswerError."""

@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING, Any
 
 from local.command.rendering import NO_ANSWER, WRONG_USE, fail
 from local.stack import emulator
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.keys import tenant_prefix
 from parcelgate.store.table import Table
+
+if TYPE_CHECKING:
+    import boto3
 
 LOCAL_STACK = Path(__file__).resolve().parents[2] / ".local" / "stack.json"
 LOCAL_NAME = "parcelgate-local"
@@ -22,7 +22,7 @@ LOCAL_TENANT = "demo"
 class Deployment:
     """The stack that a command works on."""
 
-    def __init__(self, session: boto3.Session, name: str, endpoint: str | None = None) -> None:
+    def __init__(self, session: "boto3.Session", name: str, endpoint: str | None = None) -> None:
         self._session = session
         self._endpoint = endpoint
         (description,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
@@ -36,6 +36,9 @@ class Deployment:
                 "No stack is running here. Start one with `make up`, or name one on AWS with --stack.",
                 code=NO_ANSWER,
             )
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return cls(boto3.Session(), stack) if stack is not None else cls.local(LOCAL_STACK)
         except (BotoCoreError, ClientError) as error:
@@ -45,6 +48,8 @@ class Deployment:
     @classmethod
     def local(cls, file: Path) -> "Deployment":
         """Return the stack on this machine that `file`, a `stack.json`, describes."""
+        import boto3
+
         endpoint: str = json.loads(file.read_text())["aws_endpoint_url"]
         administrator = emulator.ADMINISTRATOR
         session = boto3.Session(

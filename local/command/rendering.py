@@ -6,7 +6,8 @@ Words of clients and carriers are printed as text that cannot control a terminal
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 FAILED, WRONG_USE, NO_ANSWER, NO_RIGHT, NOT_FOUND, INTERRUPTED = 1, 2, 3, 4, 5, 130
@@ -89,6 +91,15 @@ def facts(values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if (shown := text(value)) != "":
             sys.stdout.write(f"{name:{width}}{inert(shown)}\n")
+
+
+@contextmanager
+def bar(working: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show the progress of some steps on standard error; gives what says that one is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=total < 2) as progress:
+        task = progress.add_task(working, total=total)
+        yield lambda: progress.advance(task)
 
 
 def text(value: object) -> str:

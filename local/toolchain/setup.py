@@ -64,7 +64,8 @@ _OUTPUTS = (
 )
 _COMMAND = """\
 #!/bin/sh
-exec "{python}" -c 'from local.command.cli import app; app(prog_name="parcelgate")' "$@"
+# -P: modules come from the checkout, never from the folder in which the command is called.
+exec "{python}" -P -c 'from local.command.cli import main; main()' "$@"
 """
 _HELP = """\
 Parcelgate needs Python {version} with its venv and ensurepip modules, and none was found.

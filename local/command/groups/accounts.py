@@ -7,16 +7,32 @@ from typing import Annotated, Any
 
 import typer
 
+from local.command import access as hooks
 from local.command import accounts as account_files
-from local.command.access import JsonOption, StackOption, TenantOption, example
-from local.command.deployment import Deployment, known, tenant_or_default
-from local.command.rendering import fail, note, say, show
+from local.command.access import (
+    Access,
+    JsonOption,
+    StackOption,
+    TenantOption,
+    api_command,
+    example,
+    reported,
+)
+from local.command.api import Api
+from local.command.deployment import LOCAL_TENANT, Deployment, known, tenant_or_default
+from local.command.rendering import fail, listed, moment, note, say, show, show_json
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import names_an_account
 from parcelgate.services.accounts import webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
 
-group = typer.Typer(help="Store carrier accounts: the credentials that Parcelgate uses with a carrier.")
+group = typer.Typer(
+    help="Store, list and check carrier accounts: the credentials that are used with a carrier."
+)
+
+CarrierArgument = Annotated[str, typer.Argument(metavar="CARRIER", help=", ".join(registry.trackers()))]
+AccountOption = Annotated[str, typer.Option("--account", help="The name of the account, as orders use it.")]
+_OPERATOR = ("operator",)
 
 
 @group.command(
@@ -24,12 +40,12 @@ group = typer.Typer(help="Store carrier accounts: the credentials that Parcelgat
     epilog=example("parcelgate accounts put lso --tenant acme --file - --stack parcelgate-production"),
 )
 def put_account(
-    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))],
+    carrier: CarrierArgument,
     file: Annotated[
         Path, typer.Option(help="A JSON file with the credentials; - reads standard input.", allow_dash=True)
     ],
     tenant: TenantOption = "",
-    account: Annotated[str, typer.Option(help="The name of the account, as orders use it.")] = "default",
+    account: AccountOption = "default",
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Replace the whole account: remove stored fields that are not given."),
@@ -38,13 +54,7 @@ def put_account(
 ) -> None:
     """Store a carrier account in Secrets Manager, or change it. Fields not given keep their values."""
     tenant = tenant_or_default(tenant, stack)
-    if carrier not in registry.trackers():
-        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
-    if not names_an_account(tenant, carrier, account):
-        fail(
-            f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
-            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit."
-        )
+    _known_carrier(carrier)
     source = "Standard input" if str(file) == "-" else str(file)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
@@ -56,6 +66,24 @@ def put_account(
         fail(f"{source} is not JSON: {error}")
     if not isinstance(given, dict):
         fail(f'{source} must hold an object, such as {{"credentials": {{...}}}}.')
+    _store(carrier, account, tenant, stack, given, replace=replace)
+
+
+def _store(
+    carrier: str,
+    account: str,
+    tenant: str,
+    stack: str | None,
+    given: dict[str, Any],
+    *,
+    replace: bool = False,
+) -> None:
+    """Store an account, or change it; end the command if it would be wrong."""
+    if not names_an_account(tenant, carrier, account):
+        fail(
+            f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
+            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit."
+        )
     deployment = Deployment.named(stack)
     name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
     client = deployment.client("secretsmanager")
@@ -75,13 +103,15 @@ def put_account(
     say(f"{name} is stored; functions see it within a minute.")
 
 
-@group.command("fields", epilog=example("parcelgate accounts fields lme"))
-def account_fields(
-    carrier: Annotated[str, typer.Argument(help=", ".join(registry.trackers()))], as_json: JsonOption = False
-) -> None:
-    """Print the fields of a carrier's accounts: the form and the meaning of each."""
+def _known_carrier(carrier: str) -> None:
     if carrier not in registry.trackers():
         fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+
+
+@group.command("fields", epilog=example("parcelgate accounts fields lme"))
+def account_fields(carrier: CarrierArgument, as_json: JsonOption = False) -> None:
+    """Print the fields of a carrier's accounts: the form and the meaning of each."""
+    _known_carrier(carrier)
     columns = ("field", "looks like", "needed", "meaning")
     show(columns, [*account_files.fields(carrier)], as_json=as_json)
 
@@ -90,7 +120,7 @@ def account_fields(
 def webhook_url(
     carrier: Annotated[str, typer.Argument(help="The carrier that sends the webhooks.")],
     tenant: TenantOption = "",
-    account: Annotated[str, typer.Option(help="The name of the account, as orders use it.")] = "default",
+    account: AccountOption = "default",
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Make a new address. The old one stops working.")
     ] = False,
@@ -125,3 +155,98 @@ def _instead(carrier: str) -> str:
     if registry.webhook_answer(carrier) is not None:
         return "Parcelgate gives it an address with each order, so you need not enter one."
     return "It sends no webhooks; Parcelgate polls it."
+
+
+@api_command(group, "list", "parcelgate accounts list", scopes=_OPERATOR)
+def list_accounts(api: Api, as_json: JsonOption = False) -> None:
+    """List the carrier accounts: whether their logins work, and whether their carriers answer."""
+    columns = {
+        "carrier": lambda each: each["carrier"],
+        "account": lambda each: each["account"],
+        "login": lambda each: each["login"],
+        "circuit": lambda each: each["circuit"],
+        "last called": lambda each: moment(each["last_called_at"]),
+        "held calls": lambda each: each["held_calls"],
+        "last error": lambda each: each["last_error"] and each["last_error"]["message"],
+        "faults": lambda each: "; ".join(each["faults"]),
+    }
+    found = api.get("/v1/carrier-accounts")["data"]
+    listed(
+        found,
+        columns,
+        as_json=as_json,
+        empty="There is no carrier account. Add one: `parcelgate accounts add`.",
+    )
+
+
+@api_command(group, "check", "parcelgate accounts check lso", scopes=_OPERATOR)
+def check_account(
+    api: Api, carrier: CarrierArgument, account: AccountOption = "default", as_json: JsonOption = False
+) -> None:
+    """Ask the carrier whether it accepts an account's login. It ends with 1 if it does not."""
+    state = api.post(f"/v1/carrier-accounts/{carrier}/{account}/check")
+    if as_json:
+        show_json(state)
+    _tell_check(state, as_json=as_json)
+
+
+def _tell_check(state: dict[str, Any], *, as_json: bool = False) -> None:
+    check = state["check"]
+    sentence = f"{state['carrier']}/{state['account']}: {check['message']}"
+    if check["result"] != "works":
+        fail(sentence)
+    if not as_json:
+        say(sentence)
+
+
+@group.command(
+    "add", epilog=example("parcelgate accounts add lme --tenant acme --stack parcelgate-production")
+)
+def add_account(
+    carrier: CarrierArgument,
+    account: AccountOption = "default",
+    everything: Annotated[
+        bool, typer.Option("--every-field", help="Ask for the optional credentials and the address, too.")
+    ] = False,
+    tenant: TenantOption = "",
+    stack: StackOption = None,
+) -> None:
+    """Ask for the login of a carrier account, store it, and try it with the carrier.
+
+    What is secret is not shown while you type. A key of several lines is read from a file: write @ and its
+    path.
+    """
+    tenant = tenant_or_default(tenant, stack)
+    _known_carrier(carrier)
+    content: dict[str, Any] = {"credentials": {}}
+    for name, form, needed, meaning in account_files.fields(carrier):
+        place, _, inner = name.rpartition(".")
+        if name == "credentials" or place not in ("", "credentials"):
+            continue
+        if not needed.startswith("required") and not (everything and (inner or name == "base_url")):
+            continue
+        value = _asked(name, form, meaning, needed)
+        if value:
+            (content["credentials"] if place else content)[inner or name] = value
+    _store(carrier, account, tenant, stack, content)
+    access = Access(tenant=tenant if stack or tenant != LOCAL_TENANT else None, stack=stack)
+    with reported(), access.credentials(_OPERATOR, "parcelgate accounts add") as (url, key):
+        api = Api(url, key, transport=hooks.transport, sleep=hooks.sleep)
+        _tell_check(api.post(f"/v1/carrier-accounts/{carrier}/{account}/check"))
+
+
+def _asked(name: str, form: str, meaning: str, needed: str) -> str:
+    note(f"{meaning} It is {form}.")
+    optional = not needed.startswith("required")
+    value: str = typer.prompt(
+        f"{name}{' (optional)' if optional else ''}",
+        hide_input="secret" in needed,
+        err=True,
+        **({"default": "", "show_default": False} if optional else {}),
+    )
+    if value.startswith("@"):
+        try:
+            return Path(value[1:]).expanduser().read_text("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"{value[1:]} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
+    return value.strip()

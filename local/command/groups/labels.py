@@ -12,9 +12,46 @@ from local.command.access import JsonOption, api_command
 from local.command.api import Api
 from local.command.rendering import FAILED, WRONG_USE, err, fail, note, say, show_json
 
-group = typer.Typer(help="Print the labels of orders.")
+group = typer.Typer(help="Save and print the labels of orders.")
 
 _POLL_SECONDS = 1.0
+
+
+@api_command(
+    group,
+    "get",
+    "parcelgate label get ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ -o label.pdf",
+    scopes=("orders:read",),
+)
+def get_label(
+    api: Api,
+    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id, `ord_...`.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file. Default: the order's id, with the format's ending."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save the label of an order, and wait for it if the carrier has not given it yet.
+
+    Images of several parcels become a file each, with the number of the parcel in its name.
+    """
+    with err.status(f"waiting for the label of {order_id}"):
+        while (label := api.get(f"/v1/orders/{order_id}/label"))["status"] == "pending":
+            api.sleep(_POLL_SECONDS)
+    path = output or Path(f"{order_id}.{label['format']}")
+    links = [label["url"]] if label["url"] else [parcel["url"] for parcel in label["parcels"]]
+    files = [
+        path if len(links) == 1 or str(path) == "-" else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        for number in range(1, len(links) + 1)
+    ]
+    for file, link in zip(files, links, strict=True):
+        save(file, api.download(link))
+    if as_json:
+        show_json(label | {"files": [*map(str, files)]})
+    elif str(path) != "-":
+        for file in files:
+            say(str(file))
 
 
 @api_command(

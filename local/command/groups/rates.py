@@ -9,9 +9,12 @@ import typer
 
 from local.command.access import JsonOption, api_command
 from local.command.api import Api, RefusedError
-from local.command.rendering import WRONG_USE, fail, say, show
+from local.command.groups.orders import read_body
+from local.command.rendering import WRONG_USE, fail, listed, note, say, show, show_json
 
-group = typer.Typer(help="Store rate cards: your own prices with a carrier that gives none.")
+group = typer.Typer(
+    help="Ask what an order costs, or store rate cards: your own prices with a carrier that gives none."
+)
 
 CardCarrierArgument = Annotated[
     str, typer.Argument(metavar="CARRIER", help="A carrier that gives no prices, such as ubi.")
@@ -22,12 +25,48 @@ CardAccountOption = Annotated[
 _OPERATOR = ("operator",)
 
 
+@api_command(
+    group,
+    "quote",
+    "parcelgate rates quote order.json",
+    scopes=("orders:write",),
+)
+def quote(
+    api: Api,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The body of POST /v1/rates in JSON, carrier and service optional; - reads standard input.",
+            allow_dash=True,
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Ask every account that can tell what an order costs, the cheapest first."""
+    answer = api.post("/v1/rates", read_body(file))
+    if as_json:
+        show_json(answer)
+        return
+    columns = {
+        "price": lambda each: each["price"],
+        "carrier": lambda each: each["carrier"],
+        "account": lambda each: each["account"],
+        "service": lambda each: each["service"],
+        "source": lambda each: each["source"],
+    }
+    listed(answer["rates"], columns, as_json=False, empty="Nobody tells a price.")
+    for skipped in answer["skipped"]:
+        where = "/".join(filter(None, (skipped["carrier"], skipped["account"], skipped["service"])))
+        note(f"{where} tells no price: {skipped['message']}")
+
+
 @api_command(group, "put", "parcelgate rates put ubi prices.csv", scopes=_OPERATOR)
 def put_rate_card(
     api: Api,
     carrier: CardCarrierArgument,
     file: Annotated[Path, typer.Argument(help="A CSV file of prices; docs/rates.md describes it.")],
     account: CardAccountOption = "default",
+    as_json: JsonOption = False,
 ) -> None:
     """Store a price list in the place of the earlier one. Nothing is stored when a line is wrong."""
     try:
@@ -35,6 +74,9 @@ def put_rate_card(
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.", code=WRONG_USE)
     card = _call(api, "PUT", carrier, account, content).json()
+    if as_json:
+        show_json(card)
+        return
     say(f"{carrier}/{account} has a rate card of {len(card['rows'])} rows.")
 
 

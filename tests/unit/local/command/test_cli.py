@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -23,6 +22,7 @@ from parcelgate.store.table import Table
 from tests.support.orders import an_event, an_order
 from tests.support.served import ServedWorld
 from tests.support.world import World
+from tests.unit.local.command.test_every_command import COMMANDS
 
 
 class StandIn(Deployment):
@@ -59,8 +59,8 @@ def _keys(world: World) -> list[Any]:
     return [key for tenant in ("acme", "demo", "amce") for key in api_keys.list_keys(world.table, tenant)]
 
 
-def stored(world: World, status: OrderStatus = OrderStatus.NEEDS_ATTENTION) -> Order:
-    order = an_order(status=status, watch_at=None)
+def stored(world: World, status: OrderStatus = OrderStatus.NEEDS_ATTENTION, **more: Any) -> Order:
+    order = an_order(status=status, watch_at=None, **more)
     world.table.tenant("acme").orders.add(order, an_event())
     return order
 
@@ -252,12 +252,7 @@ def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(w
     assert "--tenant" in elsewhere.stderr
 
 
-def _all_commands() -> list[tuple[str, Any]]:
-    groups = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return [(f"{of} {name}", one) for of, group in groups.items() for name, one in group.commands.items()]
-
-
-@pytest.mark.parametrize(("name", "command"), _all_commands())
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items())
 def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: Any) -> None:
     assert not any(option.required for option in command.params if option.name == "tenant"), name
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pypdf import PdfReader
 
-from parcelgate.domain.orders import Order
+from parcelgate.domain.orders import Order, OrderStatus
 from tests.support.fake_carriers import Behaviour
 from tests.support.printed import pdf_label
 from tests.support.served import ServedWorld
@@ -60,3 +60,18 @@ def test_a_file_that_cannot_be_written_is_told_in_words(
     (order,) = bought(served_world, "A")
     done = run("label", "print", order.id, "-o", str(tmp_path / "none" / "labels.pdf"))
     assert (done.exit_code, "cannot be written: No such file" in done.stderr) == (2, True)
+
+
+def test_one_label_is_saved_and_waited_for(served_world: ServedWorld, run: Run, tmp_path: Path) -> None:
+    with served_world.hold() as world:
+        world.carrier.behaviour = Behaviour(labels=[pdf_label("A")], no_label=2)
+        order = world.start_order()
+        world.clock.run(until=lambda: world.order(order).status is OrderStatus.CONFIRMED, hours=1)
+    file = tmp_path / "one.pdf"
+
+    done = run("label", "get", order.id, "-o", str(file))
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{file}\n"
+    assert len(PdfReader(file).pages) == 1
+    assert run("label", "get", "ord_unknown").exit_code == 5

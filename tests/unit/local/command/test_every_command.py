@@ -1,0 +1,243 @@
+"""What holds of every command: an example, JSON, words in place of a stack trace, and exit codes."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from local.command import access, deployment, profiles
+from local.command.api import Api, NoAnswerError, RefusedError
+from local.command.cli import app
+from tests.support.served import ServedWorld
+from tests.unit.local.command.conftest import Run
+
+ONE_WORD = (
+    "accounts add",
+    "accounts put",
+    "accounts webhook-url",
+    "events get",
+    "keys create",
+    "keys revoke",
+    "login",
+    "orders import",
+    "profiles remove",
+    "profiles use",
+    "rates delete",
+    "webhooks remove",
+)
+"""Commands that print one sentence or one value, and have no use for --json."""
+
+
+def _commands(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(_commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_sentence_and_an_example_of_itself(name: str) -> None:
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "300"})
+    assert shown.exit_code == 0
+    assert COMMANDS[name].help
+    assert f"parcelgate {name}" in shown.output.partition("Example")[2]
+
+
+def test_every_command_that_shows_something_shows_it_as_json() -> None:
+    without = [
+        name for name, each in COMMANDS.items() if not any(one.name == "as_json" for one in each.params)
+    ]
+    assert sorted(without) == sorted(ONE_WORD)
+
+
+def test_an_absent_stack_is_said_to_be_absent() -> None:
+    for words in (["orders", "list"], ["track", "ord_1"], ["keys", "list"], ["dlq", "list"], ["stats"]):
+        done = CliRunner().invoke(app, words)
+        assert (done.exit_code, "make up" in done.stderr) == (3, True), words
+
+
+def test_a_stack_that_went_away_is_no_stack_trace(served_world: ServedWorld, run: Run) -> None:
+    served_world.down = True
+    done = run("orders", "list")
+    assert (done.exit_code, "does not answer" in done.stderr) == (3, True)
+    elsewhere = CliRunner().invoke(app, ["orders", "list", "--url", "nonsense", "--key", "k"])
+    assert (elsewhere.exit_code, "no address of an API" in elsewhere.stderr) == (2, True)
+
+
+def test_the_exit_code_says_what_was_wrong(served_world: ServedWorld, run: Run) -> None:
+    shops = served_world.key("orders:read")
+    for words, code in (
+        (("orders", "get", "ord_unknown"), 5),
+        (("orders", "list", "--status", "lost"), 1),
+        (("orders", "list", "--limit", "0"), 2),
+        (("attention", "resolve", "ord_1", "--all", "--outcome", "reread"), 2),
+    ):
+        assert run(*words).exit_code == code, words
+    for key, code in (("pg_a_b", 4), (shops, 4)):
+        done = CliRunner().invoke(app, ["dlq", "list", "--url", served_world.url, "--key", key])
+        assert done.exit_code == code
+
+
+def test_words_of_others_do_nothing_to_the_terminal(served_world: ServedWorld, run: Run) -> None:
+    with served_world.hold() as world:
+        order = world.start_order("\x1b[2Jgone")
+    shown = run("orders", "list").stdout
+    assert "\x1b" not in shown
+    assert order.id in shown
+    assert "\x1b" not in run("orders", "get", order.id).stdout
+
+
+def test_a_command_works_from_any_folder(
+    served_world: ServedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the stack of `make up` by where the checkout is."""
+    stack = tmp_path / "checkout" / "stack.json"
+    stack.parent.mkdir()
+    stack.write_text(json.dumps({"api_url": served_world.url, "api_key": served_world.key()}))
+    monkeypatch.setattr(deployment, "LOCAL_STACK", stack)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["orders", "list", "--json"]).stdout == "[]\n"
+    assert Path(access.__file__).parents[2] in Path(deployment.__file__).parents
+
+
+# Profiles
+
+
+def login(served: ServedWorld, key: str, name: str = "staging") -> Any:
+    return CliRunner().invoke(app, ["login", name, "--url", f"{served.url}/"], input=f"{key}\n")
+
+
+def test_a_login_is_kept_for_the_user_alone(served_world: ServedWorld) -> None:
+    key = served_world.key()
+    done = login(served_world, key)
+
+    assert done.exit_code == 0, done.output
+    assert key not in done.output
+    assert stat.S_IMODE(profiles.path().stat().st_mode) == 0o600
+    assert CliRunner().invoke(app, ["orders", "list", "--json"]).stdout == "[]\n"
+    listed = CliRunner().invoke(app, ["profiles", "list", "--json"]).stdout
+    assert key not in listed
+    assert [row["profile"] for row in json.loads(listed) if row["used"]] == ["staging"]
+
+
+def test_a_file_that_others_could_read_is_replaced(served_world: ServedWorld) -> None:
+    profiles.path().parent.mkdir(parents=True)
+    profiles.path().write_text("{}")
+    profiles.path().chmod(0o644)
+    assert login(served_world, served_world.key()).exit_code == 0
+    assert stat.S_IMODE(profiles.path().stat().st_mode) == 0o600
+    assert [file.name for file in profiles.path().parent.iterdir()] == ["profiles.json"]
+
+
+def test_a_key_that_is_not_accepted_is_not_kept(served_world: ServedWorld) -> None:
+    assert login(served_world, "pg_a_b").exit_code == 4
+    assert login(served_world, served_world.key(), name="local").exit_code == 2
+    assert login(served_world, served_world.key(), name="../x").exit_code == 2
+    assert not profiles.path().exists()
+
+
+def test_a_profile_is_named_chosen_and_forgotten(served_world: ServedWorld) -> None:
+    for name in ("one", "two"):
+        assert login(served_world, served_world.key(), name=name).exit_code == 0
+    run = CliRunner().invoke
+    assert profiles.chosen() == "two"
+    assert run(app, ["profiles", "use", "one"]).exit_code == 0
+    assert profiles.chosen() == "one"
+    assert run(app, ["profiles", "use", "three"]).exit_code == 2
+    assert run(app, ["profiles", "remove", "one"]).exit_code == 0
+    assert profiles.chosen() == "local"
+    assert run(app, ["orders", "list"]).exit_code == 3
+    assert run(app, ["orders", "list", "--profile", "two"]).exit_code == 0
+    assert run(app, ["orders", "list"], env={"PARCELGATE_PROFILE": "two"}).exit_code == 0
+    both = run(app, ["orders", "list", "--profile", "two", "--tenant", "acme"])
+    assert (both.exit_code, "not both" in both.stderr) == (2, True)
+
+
+def test_a_damaged_file_of_profiles_is_told_in_words() -> None:
+    profiles.path().parent.mkdir(parents=True)
+    profiles.path().write_text("{")
+    done = CliRunner().invoke(app, ["orders", "list"])
+    assert (done.exit_code, "profiles.json cannot be read" in done.stderr) == (2, True)
+    assert os.environ["PARCELGATE_CONFIG_DIR"] in done.stderr
+
+
+# The client
+
+
+class TestCalls:
+    def api(self, *answers: httpx.Response | Exception) -> Api:
+        self.requests: list[httpx.Request] = []
+        self.waits: list[float] = []
+        left = list(answers)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.requests.append(request)
+            found = left.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return Api("https://a.test/p", "k", transport=httpx.MockTransport(answer), sleep=self.waits.append)
+
+    def test_a_passing_failure_is_met_with_the_same_call_and_the_same_key(self) -> None:
+        busy = httpx.Response(429, headers={"retry-after": "7"})
+        api = self.api(httpx.ReadTimeout("slow"), busy, httpx.Response(200, json={"id": 1}))
+        assert api.post("/v1/orders", {}) == {"id": 1}
+        assert self.waits == [1.0, 7.0]
+        assert len({request.headers["idempotency-key"] for request in self.requests}) == 1
+        assert str(self.requests[0].url) == "https://a.test/p/v1/orders"
+
+    def test_it_gives_up_in_words(self) -> None:
+        api = self.api(*[httpx.Response(500, json={"detail": "An error."})] * 3)
+        with pytest.raises(NoAnswerError, match="500 An error"):
+            api.get("/v1/orders")
+        api = self.api(httpx.ConnectError("no"))
+        with pytest.raises(NoAnswerError, match="does not answer"):
+            api.get("/v1/orders")
+        api = self.api(httpx.Response(200, text="<html>"))
+        with pytest.raises(NoAnswerError, match="not the address"):
+            api.get("/v1/orders")
+
+    def test_a_refusal_is_told_once_with_each_of_its_errors(self) -> None:
+        problem = {
+            "detail": "Not valid.",
+            "code": "validation_failed",
+            "errors": [{"pointer": "/a", "message": "Is required."}, {"pointer": "", "message": "Odd."}],
+            "carrier": {"name": "lso", "code": "17", "message": "No."},
+            "request_id": "r-1",
+        }
+        api = self.api(httpx.Response(422, json=problem))
+        with pytest.raises(RefusedError) as refused:
+            api.post("/v1/orders", {})
+        assert str(refused.value).splitlines() == [
+            "Not valid.",
+            "/a: Is required.",
+            "Odd.",
+            "lso said: 17 No.",
+            "(request r-1)",
+        ]
+
+    def test_a_list_is_read_page_after_page_and_no_further_than_asked(self) -> None:
+        pages = [{"data": [1] * 100, "next_cursor": "c"}, {"data": [2] * 5, "next_cursor": "d"}]
+        api = self.api(*(httpx.Response(200, json=page) for page in pages))
+        assert [*api.pages("/v1/orders", limit=105, status=None)] == [1] * 100 + [2] * 5
+        assert [dict(request.url.params) for request in self.requests] == [
+            {"limit": "100"},
+            {"limit": "5", "cursor": "c"},
+        ]
+
+    def test_the_key_goes_to_no_other_host(self) -> None:
+        api = self.api(httpx.Response(200, content=b"label"))
+        assert api.download("https://bucket.test/label") == b"label"
+        assert "authorization" not in self.requests[0].headers
