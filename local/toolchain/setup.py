@@ -38,6 +38,8 @@ PYTHON_VERSION = "3.13"
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 RUNTIME_VENV = ROOT / ".local" / "runtime"
+COMMAND_FOLDER = ROOT / ".local" / "bin"
+"""A folder with the command `parcelgate` and nothing else, for the user's PATH."""
 
 NODE_FOLDERS = {
     "infra": "the CDK command line",
@@ -57,6 +59,7 @@ _OUTPUTS = (
     ".venv/bin/python",
     ".venv/bin/node",
     ".venv/bin/parcelgate",
+    ".local/bin/parcelgate",
     ".local/runtime/bin/python",
     "infra/node_modules/.bin/cdk",
     "console/node_modules/htm",
@@ -190,6 +193,8 @@ def set_up(env: Dict[str, str]) -> None:
 
     stamp.write_text(fingerprint(ROOT))
     _say("done in %.0f s" % (time.monotonic() - started))
+    _say("to have the command parcelgate in every folder, copy this line into your shell:")
+    _say('  export PATH="%s:$PATH"' % COMMAND_FOLDER)
 
 
 def main() -> int:
@@ -274,6 +279,11 @@ def _make_own_code_known() -> None:
     command = VENV / "bin" / "parcelgate"
     command.write_text(_COMMAND.format(python=VENV / "bin" / "python"))
     command.chmod(0o755)
+    COMMAND_FOLDER.mkdir(parents=True, exist_ok=True)
+    link = COMMAND_FOLDER / "parcelgate"
+    if link.exists() or link.is_symlink():
+        link.unlink()
+    link.symlink_to(command)
 
 
 def _pip_install(venv: Path, lock: str, env: Dict[str, str]) -> None:
