@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from parcelgate.domain.places.addresses import Address
 from tests.support.browser import check_page
@@ -285,6 +285,64 @@ def test_words_of_clients_and_carriers_are_text_and_nothing_else(
     expect(page.get_by_role("rowheader", name=XSS)).to_be_visible()
     assert page.evaluate("window.hit") is None
     assert page.locator("main img").count() == 0
+
+
+def test_a_busy_api_is_asked_again_by_itself_and_only_for_what_reads(
+    page: Page, served_world: ServedWorld
+) -> None:
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+    sign_in(page, served_world, at="settings")
+    busy = {
+        "title": "Too many requests",
+        "status": 429,
+        "code": "too_many_requests",
+        "detail": "Wait a moment.",
+    }
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        method = route.request.method
+        asked.append(method)
+        if method == "GET" and asked.count("GET") > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=429, headers={"Retry-After": "0"}, json=busy)
+
+    page.route(f"**/v1/orders/{order.id}", refuse)
+    page.route(f"**/v1/orders/{order.id}/cancel", refuse)
+    open_page(page, f"orders/{order.id}", heading="Order shop-17")
+    assert asked == ["GET"] * 3
+    page.get_by_role("button", name="Cancel the order").click()
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Wait a moment.")
+    assert asked.count("POST") == 1
+
+
+def test_a_page_that_is_left_asks_no_more(page: Page, served_world: ServedWorld) -> None:
+    sign_in(page, served_world, at="settings")
+    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+    page.route("**/v1/orders?*", lambda route: None)
+    with page.expect_request("**/v1/orders?*"):
+        page.get_by_role("link", name="Orders").click()
+    with page.expect_event("requestfailed", lambda request: "/v1/orders?" in request.url) as failed:
+        page.get_by_role("link", name="Settings").click()
+    assert failed.value.failure == "net::ERR_ABORTED"
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_on_a_phone_the_menu_opens_and_closes(page: Page, served_world: ServedWorld) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, served_world)
+    link = page.get_by_role("link", name="Orders", exact=True)
+    expect(link).to_be_hidden()
+    menu = page.get_by_role("button", name="Menu")
+    menu.click()
+    expect(menu).to_have_attribute("aria-expanded", "true")
+    check_page(page)
+    link.click()
+    expect(page.get_by_role("heading", level=1, name="Orders")).to_be_visible()
+    expect(link).to_be_hidden()
 
 
 def press(page: Page, key: str, *, until: str, most: int = 60) -> None:

@@ -16,7 +16,7 @@ def sign_in(page: Page, served: ServedWorld, *scopes: str, at: str = "today") ->
     page.goto(f"{served.url}/console#/{at}")
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("navigation", name="Pages")).to_be_attached()
+    expect(page.locator("nav#pages")).to_be_attached()
     return key
 
 
