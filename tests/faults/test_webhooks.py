@@ -430,6 +430,7 @@ class TestOnlyTheTimeSigned:
         followed(world)
         url = address(world, "trackingmore")
         good = verify_info(int(world.clock.now.timestamp()), email=proof.pop("email", EMAIL))
+        world.stream()
         before = world.items()
 
         answer = world.push(url, webhook(good | proof))
@@ -558,6 +559,7 @@ class TestOnlyTheTimeSigned:
         parcel, url = followed(world), address(world, "trackingmore")
         body = webhook(verify_info(int(world.clock.now.timestamp())))
         secrets, world.secrets.texts = world.secrets.texts, {}
+        world.stream()
         before = world.items()
 
         assert status_of(world.push(url, body)) == 503
