@@ -305,7 +305,7 @@ function priceWords(prices, number) {
   if (!prices) return "Their prices were not asked for.";
   const untold = number - prices.told;
   const sum = prices.sums.map(shownSum).join(" and ");
-  const rest = untold ? `${sum ? " " : ""}Of ${count(untold, "order")} no price can be told before.` : "";
+  const rest = untold ? `${sum ? " " : ""}No price can be told beforehand for ${count(untold, "order")}.` : "";
   return `${sum && `Price: ${sum}.`}${rest}`;
 }
 
@@ -318,16 +318,19 @@ function Sheet({ sheet, orders, edit }) {
   const notes = new Map();
   const note = (map, key, message) => map.set(key, [...(map.get(key) ?? []), message]);
   const columns = new Set();
+  const wrongColumns = new Set();
   for (const order of orders) {
     for (const row of order.rows) Object.keys(sheet[row].cells).forEach((field) => columns.add(field));
     for (const { row, field, message } of faultsOf(order)) {
-      if (field) columns.add(field);
+      if (field) wrongColumns.add(field);
       note(field ? faults : loose, field ? `${row} ${field}` : row, message);
     }
     if (work.told[order.line]) note(notes, order.rows[0], work.told[order.line]);
     for (const warning of order.warnings ?? []) note(notes, placeOf(order, warning.pointer).row, warning.message);
   }
-  const names = [...columns].sort((a, b) => placeIn(a) - placeIn(b));
+  // What is to be corrected stands first, so that nobody has to look for it far to the right.
+  const place = (name) => (name === "reference" ? -2 * PLACES.length : placeIn(name) - (wrongColumns.has(name) ? PLACES.length : 0));
+  const names = [...new Set([...columns, ...wrongColumns])].sort((a, b) => place(a) - place(b));
   const rows = orders.flatMap((order) => order.rows);
   return html`<div class="sheet" role="region" aria-label="Lines of the file" tabindex="0">
     <table>

@@ -143,7 +143,7 @@ class TestAFile:
 
         page.get_by_role("button", name="Buy 3 orders").click()
         question = page.get_by_role("dialog", name="Buy these orders?")
-        expect(question).to_contain_text("Price: 7.10 USD. Of 2 orders no price can be told before.")
+        expect(question).to_contain_text("Price: 7.10 USD. No price can be told beforehand for 2 orders.")
         question.get_by_role("button", name="Buy them").click()
         expect(page).to_have_url(re.compile("#/create/batches[?]ids=bat_"))
         page.reload()
@@ -187,6 +187,8 @@ class TestAFile:
         expect(weight).to_have_accessible_description("This cannot be read. Write it as 0.264 kg.")
         expect(postcode).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_role("cell", name=XSS)).to_be_visible()
+        headings = page.get_by_role("columnheader").all_inner_texts()
+        assert headings[:4] == ["Line", "reference", "ship_to.postcode", "parcel.weight"]
         check_page(page)
         weight.fill("0.264 kg")
         postcode.fill("78701")
