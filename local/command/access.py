@@ -18,7 +18,7 @@ import typer
 from local.command import deployment, profiles
 from local.command.api import Api, ApiError
 from local.command.deployment import Deployment, known, tenant_or_default
-from local.command.rendering import WRONG_USE, fail
+from local.command.rendering import INTERRUPTED, WRONG_USE, fail
 
 _PANEL = "Which stack"
 
@@ -182,8 +182,10 @@ def api_command(
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """End the command in the API's words if a call does not succeed."""
+    """End the command in the API's words if a call does not succeed, and with 130 at a Ctrl-C."""
     try:
         yield
     except ApiError as error:
         fail(str(error), code=error.exit_code)
+    except KeyboardInterrupt:
+        fail("Interrupted.", code=INTERRUPTED)

@@ -53,6 +53,8 @@ class Api:
         The API's address, without `/v1`, and a key.
     tries
         How often a call is made that meets a passing failure.
+    patient
+        Whether a conflict, and a server that is not there, count as passing failures, too.
     transport, sleep
         For tests.
     """
@@ -63,12 +65,14 @@ class Api:
         key: str,
         *,
         tries: int = 3,
+        patient: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = url.rstrip("/")
         self.sleep = sleep
         self._tries = tries
+        self._patient = patient
         self._http = httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60, transport=transport)
         self._files = httpx.Client(timeout=60, transport=transport, follow_redirects=True)
 
@@ -126,13 +130,13 @@ class Api:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
                 # Who refuses the connection is not there; it does not help to ask at once again.
-                if last or isinstance(error, httpx.ConnectError):
+                if last or (isinstance(error, httpx.ConnectError) and not self._patient):
                     raise NoAnswerError(f"{self.url} does not answer ({type(error).__name__}).") from None
                 self.sleep(_wait(attempt))
                 continue
             if answer.is_success:
                 return answer
-            if last or not _passes(answer):
+            if last or not (_passes(answer) or (self._patient and answer.status_code == 409)):
                 raise _error(answer, self.url)
             self.sleep(_wait(attempt, answer))
         raise AssertionError
@@ -167,7 +171,7 @@ def _passes(answer: httpx.Response) -> bool:
 
 def _wait(attempt: int, answer: httpx.Response | None = None) -> float:
     told = answer.headers.get("retry-after", "") if answer is not None else ""
-    return min(float(told) if told.isdigit() else 2.0 ** (attempt - 1), _LONGEST_WAIT)
+    return min(float(told) if told.isdigit() else 2.0**attempt, _LONGEST_WAIT)
 
 
 def _error(answer: httpx.Response, url: str) -> ApiError:

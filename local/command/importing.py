@@ -19,6 +19,8 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from local.command.api import Api as Calls
+from local.command.api import ApiError, RefusedError
 from local.command.order_files import Given, chunks, column_of, read, results_path, write_results
 
 AT_ONCE = 300
@@ -31,13 +33,19 @@ It is below the contract's 5 MiB: a function takes 6 MB, with quotes escaped.
 
 _POLL_SECONDS = 1.0
 _TRIES = 8
-_LONGEST_WAIT = 30.0
 _READERS = 8
 _OVER = ("confirmed", "failed", "needs_attention")
 
 
 class ImportFailedError(Exception):
-    """The import cannot continue; the message says why. Batches that were sent are still processed."""
+    """The import cannot continue; the message says why. Batches that were sent are still processed.
+
+    `exit_code` is what the command ends with.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 @dataclass
@@ -101,23 +109,19 @@ class Api:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.url = url.rstrip("/")
+        self._calls = Calls(url, key, tries=_TRIES, patient=True, transport=transport, sleep=sleep)
+        self.url = self._calls.url
         self.sleep = sleep
-        self._http = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60, transport=transport
-        )
 
     def create(self, entries: Sequence[Any], key: str) -> str:
         """Create a batch; return its id."""
-        answer = self._call(
-            "POST", "/v1/orders/batch", json={"orders": list(entries)}, headers={"Idempotency-Key": key}
-        )
+        answer = self._call("POST", "/v1/orders/batch", {"orders": list(entries)}, key)
         return str(answer["id"])
 
     def check(self, entries: Sequence[Any]) -> list[dict[str, Any]]:
         """Return what is wrong with each entry; nothing is bought."""
         body = {"orders": list(entries), "validate_only": True}
-        rows: list[dict[str, Any]] = self._call("POST", "/v1/orders/batch", json=body)["orders"]
+        rows: list[dict[str, Any]] = self._call("POST", "/v1/orders/batch", body)["orders"]
         return rows
 
     def batch(self, batch_id: str) -> dict[str, Any]:
@@ -130,35 +134,18 @@ class Api:
 
     def absolute(self, link: str | None) -> str | None:
         """Return a link of an answer with this API's address before it, its path included."""
-        return f"{self.url}{link}" if link is not None and link.startswith("/") else link
+        return None if link is None else self._calls.absolute(link)
 
-    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        reason = ""
-        for attempt in range(_TRIES):
-            if attempt:
-                self.sleep(min(2.0**attempt, _LONGEST_WAIT))
-            try:
-                answer = self._http.request(method, path, **more)
-            except httpx.TransportError as error:
-                reason = f"{self.url} does not answer ({type(error).__name__})."
-                continue
-            if answer.is_success:
-                content: dict[str, Any] = answer.json()
-                return content
-            reason = f"{method} {path}: {_said(answer)}"
-            if answer.status_code not in (409, 429) and answer.status_code < 500:
-                break
-        raise ImportFailedError(reason)
-
-
-def _said(answer: httpx.Response) -> str:
-    try:
-        content = answer.json()
-        text = content.get("detail") or content.get("message") or ""
-        errors = "".join(f" {each['pointer']}: {each['message']}" for each in content.get("errors", ()))
-        return f"{answer.status_code} {text}{errors}"
-    except (ValueError, AttributeError, KeyError):
-        return f"{answer.status_code} {answer.reason_phrase}"
+    def _call(self, method: str, path: str, body: object = None, key: str | None = None) -> dict[str, Any]:
+        try:
+            answer = self._calls.call(method, path, body=body, key=key)
+        except RefusedError as error:
+            status = f"{error.status} " if error.problem else ""
+            raise ImportFailedError(f"{method} {path}: {status}{error}", error.exit_code) from None
+        except ApiError as error:
+            raise ImportFailedError(str(error), error.exit_code) from None
+        content: dict[str, Any] = answer.json()
+        return content
 
 
 def state_path(file: Path) -> Path:

@@ -266,7 +266,7 @@ def import_orders(
     except (FileError, OSError) as error:
         fail(str(error), code=2)
     except importing.ImportFailedError as error:
-        fail(f"{error} Run the same command again to continue.", code=2)
+        fail(f"{error} Run the same command again to continue.", code=error.exit_code)
     except KeyboardInterrupt:
         fail("Interrupted. Run the same command again to continue.", code=130)
     say(str(results_path(file)))

@@ -1,5 +1,6 @@
 """What holds of every command: an example, JSON, words in place of a stack trace, and exit codes."""
 
+import ast
 import json
 import os
 import stat
@@ -194,7 +195,7 @@ class TestCalls:
         busy = httpx.Response(429, headers={"retry-after": "7"})
         api = self.api(httpx.ReadTimeout("slow"), busy, httpx.Response(200, json={"id": 1}))
         assert api.post("/v1/orders", {}) == {"id": 1}
-        assert self.waits == [1.0, 7.0]
+        assert self.waits == [2.0, 7.0]
         assert len({request.headers["idempotency-key"] for request in self.requests}) == 1
         assert str(self.requests[0].url) == "https://a.test/p/v1/orders"
 
@@ -241,3 +242,30 @@ class TestCalls:
         api = self.api(httpx.Response(200, content=b"label"))
         assert api.download("https://bucket.test/label") == b"label"
         assert "authorization" not in self.requests[0].headers
+
+
+# The doors
+
+
+def test_only_keys_accounts_and_the_doctor_know_of_anything_behind_the_api() -> None:
+    """The other commands make the calls that everybody makes."""
+    folder = Path(access.__file__).parent
+    behind = ("parcelgate.services", "parcelgate.store", "boto3", "botocore")
+    knowing = {
+        str(file.relative_to(folder))
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in _imported(node)
+        if name.startswith(behind)
+    }
+    allowed = {"access.py", "cli.py", "deployment.py", "groups/accounts.py", "groups/keys.py"}
+    assert {name for name in knowing if not name.startswith("doctor/")} <= allowed
+
+
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names):
+            return [each.name for each in names]
+        case ast.ImportFrom(str(module)):
+            return [module]
+    return []

@@ -325,7 +325,7 @@ class TestTheCommand:
         file = a_file(tmp_path, "a")
         api.troubles.append(lambda _: httpx.Response(401, json={"detail": "Unknown key."}))
         done = command(file)
-        assert done.exit_code == 2
+        assert done.exit_code == 4
         assert "Unknown key." in done.stderr
 
     def test_only_checks_when_that_is_asked_for(
