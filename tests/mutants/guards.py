@@ -252,4 +252,20 @@ GUARDS = (
         "def _was(statuses: Iterable[TrackingStatus]) -> TrackingStatus:",
         (f"{U}/functions/trackings/test_delivery_status.py",),
     ),
+    Guard(
+        12,
+        "a recipient is shown only the events that are for recipients",
+        f"{S}/domain/trackings.py",
+        "(event for event in tracking.events if event.visible_to_recipient)",
+        "(event for event in tracking.events)",
+        (f"{U}/functions/test_show_tracking_page.py",),
+    ),
+    Guard(
+        12,
+        "a place that may be a door or a telephone is not shown to whoever has the link",
+        f"{S}/http/recipient/view.py",
+        " or _NOT_IN_PLACES.search(text)",
+        "",
+        (f"{U}/functions/test_show_tracking_page.py",),
+    ),
 )

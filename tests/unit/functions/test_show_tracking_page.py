@@ -61,11 +61,13 @@ def token_of(link: str) -> str:
 
 
 def token_of_tracking(tracking: Tracking) -> str:
-    return token_of(call("GET /v1/trackings/{id}", id=tracking.id).json()["tracking_page"])
+    reply = call("GET /v1/trackings/{id}", id=tracking.id, tenant=tracking.tenant)
+    return token_of(reply.json()["tracking_page"])
 
 
 def token_of_order(order: Order) -> str:
-    return token_of(call("GET /v1/orders/{id}", id=order.id).json()["links"]["tracking_page"])
+    reply = call("GET /v1/orders/{id}", id=order.id, tenant=order.tenant)
+    return token_of(reply.json()["links"]["tracking_page"])
 
 
 def shown(token: str, lang: str = "", **headers: str) -> Reply:
@@ -85,17 +87,21 @@ def put(backend: Backend, tracking: Tracking, *events: Any, **more: Any) -> Trac
     return told
 
 
-def bought(backend: Backend, count: int = 1, **facts: Any) -> tuple[Order, list[Tracking]]:
+def bought(
+    backend: Backend, count: int = 1, tenant: str = TENANT, **facts: Any
+) -> tuple[Order, list[Tracking]]:
     """A confirmed order and its parcels."""
-    order = an_order(**facts)
+    order = an_order(tenant, **facts)
     order = backend.put(msgspec.structs.replace(order, parcels=order.parcels * count), an_event())
-    trackings = [a_tracking(tracking_number=f"1Z{number}", order_id=order.id) for number in range(count)]
+    trackings = [
+        a_tracking(tenant, tracking_number=f"1Z{number}", order_id=order.id) for number in range(count)
+    ]
     parcels = tuple(
         msgspec.structs.replace(parcel, tracking_id=tracking.id)
         for parcel, tracking in zip(order.parcels, trackings, strict=True)
     )
     after = order.changed(at=NOON, parcels=parcels)
-    backend.tenant().orders.save(order, after, trackings=trackings)
+    backend.tenant(tenant).orders.save(order, after, trackings=trackings)
     return after, trackings
 
 
@@ -292,11 +298,13 @@ class TestWhatIsNotThere:
         failed = order.move(OrderStatus.FAILED, at=NOON, watch_at=None)
         backend.tenant().orders.save(order, failed)
         assert call("GET /v1/orders/{id}", id=order.id).json()["links"]["tracking_page"] is None
-        order, (tracking,) = bought(backend, reference="R-2")
-        yield token_of_order(order)
-        yield token_of_tracking(tracking)
-        yield token_of_order(bought(backend, 3, reference="R-3")[0])
-        backend.tenant().settings.put(TenantSettings(brand=BRAND, tracking_page=TrackingPage(enabled=False)))
+        # Another tenant has no pages.
+        for count in (1, 3):
+            order, (tracking, *_) = bought(backend, count, "other", reference=f"R-{count}")
+            yield token_of_order(order)
+            yield token_of_tracking(tracking)
+        off = TenantSettings(brand=BRAND, tracking_page=TrackingPage(enabled=False))
+        backend.tenant("other").settings.put(off)
 
     @pytest.mark.parametrize("accept", ["text/html", "application/json"])
     def test_is_one_and_the_same_and_costs_one_read(self, accept: str, backend: Backend) -> None:
@@ -368,7 +376,7 @@ class TestPrivacy:
             a_followed(customer=customer, metadata={MARKED: MARKED}, **marks),
             *events,
             signed_by=Saying(NOON, f"{MARKED}signature"),
-            estimated_delivery=Saying(NOON, f"for {MARKED}name at 0499 887 766"),
+            estimated_delivery=Saying(NOON, f"Friday, for {MARKED}name"),
             proof=ProofOfDelivery(image_url=f"https://{MARKED}.example/1.jpg"),
         )
         person = Address(
@@ -386,9 +394,11 @@ class TestPrivacy:
         )
         priced = order.changed(at=NOON, price=price, carrier_order_number=f"{MARKED}-N")
         backend.tenant().orders.save(order, priced)
-        backend.tenant().trackings.save(
-            tracking, merge(tracking, [seen("in_transit")], source=Source.POLL, at=NOON)
+        call_first = Saying(NOON, "Friday, call 0499 887 766")
+        told = merge(
+            tracking, [seen("in_transit")], source=Source.POLL, at=NOON, estimated_delivery=call_first
         )
+        backend.tenant().trackings.save(tracking, told)
         return [token_of_tracking(followed), token_of_order(order)]
 
     @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -457,7 +467,12 @@ class TestWhatOthersWrote:
             next_carrier=NextCarrier(NOON, ATTACK, ATTACK, followed=True),
             signed_by=Saying(NOON, ATTACK),
         )
-        waiting = put(backend, a_tracking(), estimated_delivery=Saying(NOON, "<b>soon</b>"))
+        waiting = put(
+            backend,
+            a_tracking(),
+            seen("in_transit", city='Smith & "Sons"'),
+            estimated_delivery=Saying(NOON, "<b>soon</b>"),
+        )
 
         reply = shown(token_of_tracking(tracking))
         page = Page(reply.text)
@@ -469,6 +484,7 @@ class TestWhatOthersWrote:
         assert "shop.example" not in reply.headers["content-security-policy"]
         assert "alert" not in re.findall("<style>(.*?)</style>", reply.text, re.DOTALL)[0]
         assert "&lt;b&gt;soon" in shown(token_of_tracking(waiting)).text
+        assert "Smith &amp; &quot;Sons&quot;" in shown(token_of_tracking(waiting)).text
 
     @pytest.mark.parametrize("lang", [ATTACK, "xx", "EN", "..", "de-CH"])
     def test_a_language_that_there_is_not_is_not_spoken(self, lang: str) -> None:

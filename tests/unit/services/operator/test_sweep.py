@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import Label, LabelStatus, Order, OrderStatus, ReturnRequest
 from parcelgate.runtime import runtime
 from parcelgate.services.operator import sweep
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
+from parcelgate.store.credentials.page_tokens import Place
 from tests.support.fake_carriers import Behaviour
 from tests.support.faults import aws_error
 from tests.support.orders import an_event, an_order
@@ -179,3 +181,26 @@ def test_a_change_whose_function_died_is_told_and_the_label_fetched_anew(world: 
     assert (after.label.status, after.label.revision) == (LabelStatus.PENDING, 1)
     assert after.watch_at is not None
     assert after.watch_at > world.clock.now
+
+
+def test_it_makes_the_key_of_recipients_pages_once(world: World) -> None:
+    place = Place("acme", tracking_id=new_id("trk"))
+    assert world.table.page_tokens.token(place) is None
+
+    run(world)
+    token = world.table.page_tokens.token(place)
+    run(world)
+
+    assert token is not None
+    assert world.table.page_tokens.token(place) == token
+
+
+def test_it_goes_on_without_the_key_of_recipients_pages(world: World) -> None:
+    order = overdue(world, status=OrderStatus.CANCELLING)
+    world.faults.when(
+        lambda call: call.method == "put_item" and call.arguments["Item"]["pk"] == {"S": "PAGES"},
+        aws_error("AccessDeniedException"),
+    )
+
+    assert run(world) == 1
+    assert world.order(order).watch_at != order.watch_at
