@@ -165,14 +165,14 @@ export function Filters({ fields, children }) {
   useEffect(() => fill(fields.filter(({ options }) => options)), [JSON.stringify(fields.map(({ options }) => options))]);
   const any = fields.some(({ name }) => query[name]);
   const clear = () => change(Object.fromEntries(fields.map(({ name }) => [name, ""])));
-  return html`<form class="filters" role="search" ref=${form} onSubmit=${submit}>
+  return html`<search><form class="filters" ref=${form} onSubmit=${submit}>
     ${fields.map((field) => html`<${Field} key=${field.name} ...${field} onChange=${field.options ? apply : undefined} />`)}
     ${children}
     <div class="buttons">
       <button type="submit">Search</button>
       ${any && html`<button type="button" class="secondary" onClick=${clear}>Clear</button>`}
     </div>
-  </form>`;
+  </form></search>`;
 }
 
 /** A dialog over the page. Escape and its button close it; the keyboard stays inside while it is open. */

@@ -163,7 +163,7 @@ function Label({ order, path }) {
     ${label?.status === "ready" &&
     html`<div role="status">
       <ul>
-        ${label.url && html`<li><${Outside} address=${label.url}>Open all labels (${label.format.toUpperCase()})<//></li>`}
+        ${label.url && html`<li><${Outside} address=${label.url}>${label.parcels.length > 1 ? "Open all labels" : "Open the label"} (${label.format.toUpperCase()})<//></li>`}
         ${(label.parcels.length > 1 || !label.url) &&
         label.parcels.map((parcel) => parcel.url && html`<li><${Outside} address=${parcel.url}>Open the label of ${parcel.reference} (${parcel.tracking_number})<//></li>`)}
       </ul>
@@ -216,7 +216,7 @@ function Audit({ path, version }) {
   const columns = [
     { title: "When", cell: (row) => html`<${Time} at=${row.at} />` },
     { title: "What", cell: (row) => html`<code>${row.type}</code>` },
-    { title: "Status", cell: (row) => row.from !== row.to && [row.from, row.to].filter(Boolean).map(words).join(" → ") },
+    { title: "Status", cell: (row) => row.from !== row.to && [row.from, row.to].filter(Boolean).map(words).join(" to ") },
     { title: "By", cell: (row) => row.actor },
     { title: "Detail", cell: (row) => [row.detail, row.carrier && [row.carrier.code, row.carrier.message].filter(Boolean).join(" ")].filter(Boolean).join(" · ") },
   ];
