@@ -139,8 +139,8 @@ def _sign(brand: Brand, spoken: Words) -> str:
 def _languages(spoken: Words) -> str:
     links = "".join(
         f'<li><a href="?lang={code}" lang="{code}" hreflang="{code}"'
-        f"{' aria-current="true"' if code == spoken.code else ''}>{escape(words(code).language)}</a></li>"
-        for code in LANGUAGES
+        f"{' aria-current="true"' if code == spoken.code else ''}>{escape(name)}</a></li>"
+        for code, name in LANGUAGES.items()
     )
     return f'<nav aria-label="{escape(spoken.languages)}"><ul>{links}</ul></nav>'
 

@@ -5,21 +5,23 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 
 import msgspec
 
 from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.http.requests.formats.accept import weights
 
-LANGUAGES = ("en", "de", "es", "fr", "zh")
-"""The languages of the page. Who asks for none of them reads the first."""
+LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "zh": "中文"}
+)
+"""The languages of the page, each by its own name. Who asks for none of them reads the first."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All words of one language; `words/<code>.toml` has them."""
 
     code: str
-    language: str
     title: str
     title_of: str
     preview: str
@@ -88,7 +90,7 @@ def language(accepted: str, chosen: str = "") -> str:
         best[code] = max(weight, best.get(code, 0.0))
     # Of equal weights, the one that the reader names first.
     named = [code for code in best if code in LANGUAGES and best[code] > 0]
-    return max(named, key=lambda code: best[code], default=LANGUAGES[0])
+    return max(named, key=lambda code: best[code], default=next(iter(LANGUAGES)))
 
 
 def _zone(utc_offset: str | None) -> timezone:

@@ -58,7 +58,7 @@ def test_who_works_in_the_background_does_nothing_but_answer(name: str) -> None:
     assert handler(smoke.event_for(name), None) == SMOKE_TEST
 
 
-OPEN = {"describe_service", "ingest_webhook", "show_tracking_page"}
+OPEN = {"describe_service", "ingest_webhook", "serve_pages", "show_tracking_page"}
 
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - OPEN))
