@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit mutants help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit mutants pictures help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: setup ## Check format, style, types, imports and the production template
 
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
+
+pictures: setup ## Make the pictures of the README again, from made-up orders
+	@$(VENV)/bin/python -m local pictures
 
 audit: setup ## Look for known vulnerabilities in the locked packages, and list these (out/sbom)
 	@$(VENV)/bin/python -m local audit

@@ -14,6 +14,7 @@ MODULES = {
     "lint": "local.checks.checks",
     "audit": "local.checks.audit",
     "mutants": "tests.mutants.__main__",
+    "pictures": "tests.pictures.__main__",
     "bench": "bench.__main__",
     "carrier": "local.generators.new_carrier",
     "lock": "local.toolchain.lock",

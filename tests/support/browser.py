@@ -30,7 +30,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 from local import ROOT
 from local.toolchain.node import NODE
@@ -95,6 +103,12 @@ def chromium() -> Chromium:
     return Chromium(folder / "chromium", environment)
 
 
+def launch(playwright: Playwright) -> Browser:
+    """Start the browser of this machine."""
+    program, environment = chromium()
+    return playwright.chromium.launch(executable_path=program, env=dict(environment), args=[*_ARGUMENTS])
+
+
 def _unpack(folder: Path) -> None:
     """Unpack the browser, its libraries and its fonts; what is there at the end is whole."""
     for old in UNPACKED.glob("*/"):
@@ -133,9 +147,8 @@ class Chrome:
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
     """The browser of this process, started when its first test wants it."""
-    program, environment = chromium()
     playwright = sync_playwright().start()
-    browser = playwright.chromium.launch(executable_path=program, env=dict(environment), args=[*_ARGUMENTS])
+    browser = launch(playwright)
     chrome = Chrome(browser)
     yield chrome
     with chrome.in_use():
