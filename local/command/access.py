@@ -159,9 +159,9 @@ def api_command(
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        def command(**given: Any) -> None:
+        def command(context: typer.Context, **given: Any) -> None:
             access = Access(**{option: given.pop(option) for option in _OPTIONS})
-            with reported(), access.credentials(scopes, f"parcelgate {name}") as (url, key):
+            with reported(), access.credentials(scopes, context.command_path) as (url, key):
                 function(Api(url, key, transport=transport, sleep=lambda seconds: sleep(seconds)), **given)
 
         _, *own = inspect.signature(function, eval_str=True).parameters.values()
@@ -171,7 +171,10 @@ def api_command(
             for option, kind in _OPTIONS.items()
         ]
         parameters = [each.replace(kind=keyword) for each in own]
-        command.__signature__ = inspect.Signature([*parameters, *options])  # type: ignore[attr-defined]
+        first = inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        command.__signature__ = inspect.Signature([first, *parameters, *options])  # type: ignore[attr-defined]
         command.__annotations__ = {}
         command.__doc__ = function.__doc__
         group.command(name, epilog=example(*examples))(command)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.command.rendering import NO_ANSWER, WRONG_USE, fail
-from local.stack import emulator
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.keys import tenant_prefix
 from parcelgate.store.table import Table
@@ -49,6 +48,8 @@ class Deployment:
     def local(cls, file: Path) -> "Deployment":
         """Return the stack on this machine that `file`, a `stack.json`, describes."""
         import boto3
+
+        from local.stack import emulator
 
         endpoint: str = json.loads(file.read_text())["aws_endpoint_url"]
         administrator = emulator.ADMINISTRATOR

@@ -243,6 +243,14 @@ def test_a_tenant_that_there_is_not_is_said_to_be_unknown(world: World) -> None:
     assert CliRunner().invoke(app, ["inbox", "list", "--tenant", "amce"]).exit_code == 0
 
 
+def test_the_key_of_a_run_may_what_its_command_needs_and_names_it(world: World) -> None:
+    assert run("list", of="inbox").exit_code == 0
+    (*_, made) = api_keys.list_keys(world.table, "acme")
+    assert made.scopes == ("operator",)
+    assert made.name.endswith(" inbox list")
+    assert made.revoked_at is not None
+
+
 def test_the_local_stack_has_a_tenant_of_its_own_and_another_one_must_be_named(world: World) -> None:
     made = CliRunner().invoke(app, ["keys", "create", "--name", "second"])
     assert made.exit_code == 0, made.output
