@@ -1,7 +1,7 @@
 // The frame: sign-in, navigation and the pages. The address after `#` names the page.
 
 import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
-import { leavePage, session, signIn } from "./lib/api.js";
+import { BASE, leavePage, session, signIn } from "./lib/api.js";
 import { address, go, useAction, useSession } from "./lib/hooks.js";
 import { Dialog, Field, Heading, Link, Loading, ProblemBox, Safe } from "./lib/ui.js";
 
@@ -117,6 +117,7 @@ function Frame() {
             ${allowed
               .filter((each) => each.title)
               .map((each) => html`<li><${Link} to=${each.path} aria-current=${each.parts[0] === place.parts[0] ? "page" : null}>${each.title}<//></li>`)}
+            <li><a href=${new URL("docs", BASE).href}>API and guides</a></li>
           </ul>
           <button type="button" class="secondary" onClick=${() => session.signOut()}>Sign out</button>
         </nav>

@@ -11,7 +11,7 @@ const NETWORK_WAITS = [0.3, 1, 2];
 /**
  * Why a call failed, in the API's own words.
  *
- * `status` is 0 when no answer came. `errors` is a list of `{pointer, code, message}`. `carrier` is
+ * `status` is 0 when no answer came. `type` is the address of the code's explanation, "" where there is none. `errors` is a list of `{pointer, code, message}`. `carrier` is
  * `{name, code, message}` or null. `requestId` names the request in the logs, "" if it is not known.
  */
 export class Problem extends Error {
@@ -19,7 +19,7 @@ export class Problem extends Error {
     super(fields.detail || fields.title);
     Object.assign(
       this,
-      { status: 0, code: "", title: "", detail: "", errors: [], carrier: null, orderId: null, requestId: "" },
+      { status: 0, type: "", code: "", title: "", detail: "", errors: [], carrier: null, orderId: null, requestId: "" },
       fields,
     );
   }
@@ -173,6 +173,7 @@ function problemOf(answer, body) {
   const title = body?.title || body?.message || `The API answered ${answer.status}`;
   return new Problem({
     status: answer.status,
+    type: body?.type ?? "",
     code: body?.code || (answer.status === 401 ? "invalid_key" : ""),
     title: answer.status === 401 && !body?.title ? "The API key is not valid" : title,
     detail: body?.detail || (answer.status === 429 ? "Too many calls were made at once. Wait a moment, then try again." : ""),

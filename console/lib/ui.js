@@ -1,6 +1,7 @@
 // The parts that pages are made of. All text from the API is rendered as text.
 
 import { html, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef, useState } from "./preact.js";
+import { BASE } from "./api.js";
 import { ago, money, time, words } from "./format.js";
 import { go, to, useAction, useQuery } from "./hooks.js";
 
@@ -53,13 +54,20 @@ export function ProblemBox({ problem, retry, known = [], children }) {
     html`<p>The carrier ${carrier.name} says: ${[carrier.code, carrier.message].filter(Boolean).join(" ")}</p>`}
     ${children}
     <p class="quiet small">
-      ${problem.code && html`<code>${problem.code}</code>`}
+      ${problem.code && html`<${Code} problem=${problem} />`}
       ${problem.requestId || problem.request_id
         ? html` · request <code>${problem.requestId || problem.request_id}</code>`
         : null}
     </p>
     ${retry && html`<button type="button" class="secondary" onClick=${() => retry()}>Try again</button>`}
   </section>`;
+}
+
+/** The code of a problem, which leads to its explanation where the API has one. */
+function Code({ problem }) {
+  const shown = html`<code>${problem.code}</code>`;
+  if (!problem.type) return shown;
+  return html`<a href=${new URL(`problems/${encodeURIComponent(problem.code)}`, BASE).href} target="_blank" rel="noreferrer">${shown}</a>`;
 }
 
 /** What a reader hears and sees while something is read: `<${Loading} when=${loading}>Reading orders</>`. */

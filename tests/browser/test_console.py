@@ -99,6 +99,8 @@ def test_a_wrong_key_is_told_in_the_apis_own_words(page: Page, served_world: Ser
     expect(alert).to_contain_text("The API key is unknown or was revoked. Use a valid key.")
     expect(alert).to_contain_text("invalid_key")
     expect(alert).to_contain_text("request")
+    explained = alert.get_by_role("link", name="invalid_key").get_attribute("href")
+    assert explained == f"{served_world.url}/problems/invalid_key"
     assert page.evaluate("sessionStorage.length") == 0
     check_page(page)
 
@@ -157,6 +159,8 @@ def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: S
     navigation = page.get_by_role("navigation", name="Pages")
     expect(navigation.get_by_role("link", name="Orders")).to_be_visible()
     assert navigation.get_by_role("link").all_inner_texts()[:2] == ["Today", "Orders"]
+    documentation = navigation.get_by_role("link", name="API and guides")
+    assert documentation.get_attribute("href") == f"{served_world.url}/docs"
     for title in ("Trackings", "Webhooks", "Settings", "Reports", "Carrier accounts"):
         expect(navigation.get_by_role("link", name=title)).to_have_count(0)
     expect(page.get_by_role("heading", name="What needs a person")).to_have_count(0)

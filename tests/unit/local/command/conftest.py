@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import base
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf import cloudwatch
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from local.command import access, deployment
 from local.command.cli import app
