@@ -52,6 +52,8 @@ IDS = {"importlib.metadata", "ulid"}
 """What making an id takes: the library of ULIDs asks for its own version, and that loads e-mail and zip."""
 MAKE_NO_IDS = ("authorize", "get_label", "ingest_webhook", "read_events", "read_orders", "read_trackings")
 """These answer at once, and make no id, or not at each request."""
+READ_ALONE = ("get_label", "read_events", "read_orders", "read_trackings")
+"""These have nothing to do with keys of idempotency, and take no address apart before they show one."""
 ORDER_BODIES = ("follow_parcels", "operate", "quote_rates", "validate_address")
 """These check a body of an order or a part of it, and neither send an order nor take a step of its flow."""
 LIGHT = ("authorize",)
@@ -229,6 +231,7 @@ def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundl
     loaded = modules_loaded_by(function, local_bundle)
     assert loaded & set(HEAVY) <= MAY_LOAD.get(function, set())
     assert not (function in MAKE_NO_IDS and loaded & IDS)
+    assert not (function in READ_ALONE and loaded & {"parcelgate.services.idempotency", "urllib.parse"})
     if function in ORDER_BODIES:
         assert not [name for name in loaded if name.endswith((".order_flow.workflow", ".orders.submission"))]
     if function in LIGHT:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -630,6 +629,8 @@ def _numbers(tracking: Tracking, numbers: Iterable[OtherNumber]) -> tuple[OtherN
 
 def secure_address(address: str | None) -> str | None:
     """Return a web address that may be shown as a link: https, with a host. None for anything else."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(address or "")
         safe = parts.scheme == "https" and bool(parts.hostname)

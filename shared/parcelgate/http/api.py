@@ -38,9 +38,7 @@ from parcelgate.http.requests.formats.reading import (
 )
 from parcelgate.http.routes import FUNCTIONS, ROUTES, Route
 from parcelgate.observability.logs import bind_log_keys, log
-from parcelgate.services.idempotency import Fresh, Replay, Resume, begin, check_key, finish
 from parcelgate.store.errors import ClaimTakenError, StoreError
-from parcelgate.store.idempotency import Answer as KeptAnswer
 
 if TYPE_CHECKING:
     from parcelgate.store.credentials.page_tokens import Place
@@ -222,6 +220,8 @@ class Api:
             # Read before the key is looked up: a body that is not JSON cannot repeat an earlier request.
             body = request.body
             if (key := request.headers.get("idempotency-key")) is not None:
+                from parcelgate.services.idempotency import check_key
+
                 check_key(key)
             if endpoint.route.body is None:
                 _refuse_fields(body)
@@ -242,6 +242,9 @@ def create_once(
     key = request.headers.get("idempotency-key")
     if key is None:
         return create(None)
+    # Here, because functions that only read have no use for it.
+    from parcelgate.services.idempotency import Fresh, Replay, Resume, begin
+
     for _ in range(_ATTEMPTS):
         match begin(
             table, method=request.method, path=request.path, key=key, body=request.raw_body, now=now()
@@ -274,6 +277,9 @@ def do_once(request: Request, table: "TenantTable", work: Callable[[], Answer]) 
 
 def _finished[T](request: Request, claim: "Claim", work: Callable[[T], Answer], subject: T) -> Answer:
     """Do the work, then store its answer for repeats or release the key, as `idempotency.finish` decides."""
+    from parcelgate.services.idempotency import finish
+    from parcelgate.store.idempotency import Answer as KeptAnswer
+
     try:
         answer = work(subject)
     except ClaimTakenError:
