@@ -13,6 +13,7 @@ from pypdf import PdfReader
 
 from local import ROOT
 from local.command.order_files import COLUMNS
+from parcelgate.domain.trackings import TrackingStatus
 from tests.support.browser import check_axe, check_narrow, check_page
 from tests.support.console import open_page, sign_in
 from tests.support.served import ServedWorld
@@ -130,7 +131,7 @@ def cell(page: Page, column: str, line: int) -> Locator:
 
 class TestAFile:
     def test_makes_the_day_of_a_newcomer(self, page: Page, served: ServedWorld) -> None:
-        """The example of the guide is bought, its results are taken away and its labels are printed."""
+        """The guide's example is bought and printed, one order is cancelled, the report shows the rest."""
         sign_in(page, served, at="create")
         page.get_by_role("link", name="Create orders from a file").click()
         page.get_by_label("CSV file").set_input_files(EXAMPLE)
@@ -171,6 +172,20 @@ class TestAFile:
         page.get_by_role("button", name="Print 3 orders").click()
         expect(page.get_by_text("The PDF with 4 pages is ready.")).to_be_visible(timeout=LONG)
         assert len(PdfReader(io.BytesIO(pdf(page))).pages) == 4, "one order has two parcels"
+
+        open_page(page, f"orders/{rows[0]['id']}", heading="web-1001")
+        page.get_by_role("button", name="Cancel the order").click()
+        page.get_by_role("button", name="Yes, cancel it").click()
+        expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+        deliver(served, 3)
+        open_page(page, "reports?from=2026-11-01&to=2026-12-31", heading="Reports")
+        expect(card(page, "Orders")).to_have_text("3")
+        expect(card(page, "Confirmed")).to_have_text("2")
+        expect(card(page, "Cancelled")).to_have_text("1")
+        expect(card(page, "Delivered")).to_have_text("3")
+        expect(card(page, "Spend")).to_contain_text("7.10 USD")
+        with served.hold() as world:
+            assert world.sandbox.living("ubi") + world.sandbox.living("lso") == {"web-1002": 1, "web-1003": 1}
 
     def test_is_corrected_in_its_cells_before_anything_is_bought(
         self, page: Page, served: ServedWorld
@@ -324,6 +339,26 @@ def test_what_the_key_may_not_do_is_not_offered(page: Page, served_world: Served
     expect(page.get_by_role("heading", name="Not with this key")).to_be_visible()
     expect(page.get_by_role("link", name="Create", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="Print", exact=True)).to_be_visible()
+
+
+def deliver(served: ServedWorld, parcels: int) -> None:
+    """Let time pass for the carriers and for the world until so many parcels have arrived."""
+    with served.hold() as world:
+        for _ in range(40):
+            world.sandbox.advance(hours=12)
+            world.clock.sleep(12 * 3600)
+            while world.poll():
+                pass
+            world.stream()
+            found = world.table.tenant("acme").trackings.page(status=TrackingStatus.DELIVERED)
+            if len(found.data) == parcels:
+                return
+    raise AssertionError(f"{parcels} parcels did not arrive")
+
+
+def card(page: Page, name: str) -> Locator:
+    """A figure of the report."""
+    return page.locator("dl.cards > div").filter(has=page.get_by_text(name, exact=True)).locator("dd")
 
 
 def pdf(page: Page) -> bytes:
