@@ -18,6 +18,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.operator.dead_letters import DeadLetters
 from parcelgate.services.settings import Settings
 from parcelgate.store.inbox import name_of
+from parcelgate.store.tenants.stats import StatsRow
 from tests.support.api import NOT_REDRIVEN, REDRIVEN, SHARED, Backend, Reply, call, messages
 from tests.support.orders import an_event, an_order
 
@@ -390,3 +391,27 @@ class TestDeadLetters:
         reply = call("POST /v1/dead-letters/{queue}/redrive", queue=queue)
         assert (reply.status, reply.code) == (404, "not_found")
         assert queue not in NOT_REDRIVEN or len(messages(f"letters-{queue}")) == 1
+
+
+class TestStats:
+    def test_groups_have_what_they_are_told_apart_by(self, backend: Backend) -> None:
+        stats = backend.tenant().stats
+        for service in ("A", "B"):
+            stats.add(
+                StatsRow(now().date(), "lso", service, {"orders_confirmed": 2, "spend_carrier_JPY": 10**6})
+            )
+        answer = call("GET /v1/stats", query={"by": "carrier"}).json()
+        (group,) = answer["data"]
+        assert (group["day"], group["carrier"], group["service"]) == (None, "lso", None)
+        spend = [{"source": "carrier", "amount": {"amount": "2", "currency": "JPY"}}]
+        assert (group["orders"]["total"], group["spend"]) == (4, spend)
+        assert answer["total"]["orders"]["confirmed"] == 4
+        assert call("GET /v1/stats").json()["data"] == []
+
+    def test_an_answer_that_would_be_too_large_says_what_to_ask_for(
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        backend.tenant().stats.add(StatsRow(now().date(), "lso", "A", {"webhooks": 1}))
+        monkeypatch.setattr("functions.operate.handler.LARGEST_PAGE", 500)
+        reply = call("GET /v1/stats", query={"by": "day"})
+        assert (reply.status, reply.errors) == (422, {"/by": "too_large"})
