@@ -81,21 +81,37 @@ class Access:
     tenant: str | None = None
     stack: str | None = None
 
+    @classmethod
+    def of(cls, context: typer.Context, given: dict[str, Any]) -> "Access":
+        """Take the options that say whose API it is out of a command's values.
+
+        What the command line names is stronger than what the environment does.
+        """
+        values = {option: given.pop(option) for option in OPTIONS}
+        sources = {option: context.get_parameter_source(option) for option in OPTIONS}
+        written = {option for option, source in sources.items() if source and source.name == "COMMANDLINE"}
+        weaker = {"profile"} if written & {"url", "tenant", "stack"} else set()
+        weaker |= {"url", "key"} if written & {"profile", "tenant", "stack"} else set()
+        return cls(**values | dict.fromkeys(weaker - written))
+
     @contextmanager
     def credentials(self, scopes: Sequence[str], purpose: str) -> Iterator[tuple[str, str]]:
         """Give the API's address and a key. A key that is made here is revoked at the end."""
+        if self.profile is not None and (self.url or self.tenant is not None or self.stack is not None):
+            fail("Give --profile, --url with --key, or --tenant with --stack, but not both.", code=WRONG_USE)
         if self.url and self.key:
             yield checked_url(self.url), self.key
+        elif self.url and self.tenant is None and self.stack is None:
+            # A stored key goes to the address with which it was stored, and to no other.
+            fail("Give the --key for this --url, too.", code=WRONG_USE)
         elif (stored := self._stored()) is not None:
-            yield checked_url(self.url or stored.url), self.key or stored.key
+            yield checked_url(stored.url), self.key or stored.key
         else:
             yield from self._of_deployment(scopes, purpose)
 
     def _stored(self) -> "profiles.Profile | None":
         if self.profile is None and (self.tenant is not None or self.stack is not None):
             return None
-        if self.profile is not None and (self.tenant is not None or self.stack is not None):
-            fail("Give --profile, or --tenant with --stack, but not both.", code=WRONG_USE)
         name = self.profile or profiles.chosen()
         if name != profiles.LOCAL:
             return profiles.load(name)
@@ -140,7 +156,7 @@ def example(*lines: str) -> str:
     return "\n\n".join(("Example:" if len(lines) == 1 else "Examples:", *lines))
 
 
-_OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "profile": ProfileOption,
     "url": UrlOption,
     "key": KeyOption,
@@ -160,7 +176,7 @@ def api_command(
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         def command(context: typer.Context, **given: Any) -> None:
-            access = Access(**{option: given.pop(option) for option in _OPTIONS})
+            access = Access.of(context, given)
             with reported(), access.credentials(scopes, context.command_path) as (url, key):
                 function(Api(url, key, transport=transport, sleep=lambda seconds: sleep(seconds)), **given)
 
@@ -168,7 +184,7 @@ def api_command(
         keyword = inspect.Parameter.KEYWORD_ONLY
         options = [
             inspect.Parameter(option, keyword, default=None, annotation=kind)
-            for option, kind in _OPTIONS.items()
+            for option, kind in OPTIONS.items()
         ]
         parameters = [each.replace(kind=keyword) for each in own]
         first = inspect.Parameter(

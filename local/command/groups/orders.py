@@ -234,6 +234,7 @@ def close_order(
     epilog=example("parcelgate orders import orders.csv --check", "parcelgate orders import orders.csv"),
 )
 def import_orders(
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(help="A CSV or JSON file of orders; docs/importing.md describes it.")
     ],
@@ -256,7 +257,9 @@ def import_orders(
     from local.command.order_files import FileError, results_path
 
     try:
-        access = Access(profile, url, key, tenant, stack)
+        access = Access.of(
+            context, {"profile": profile, "url": url, "key": key, "tenant": tenant, "stack": stack}
+        )
         with access.credentials(("orders:read", "orders:write"), "an import") as (address, secret):
             api = importing.Api(address, secret)
             if check:

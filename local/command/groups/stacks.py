@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import httpx
 import typer
 
 from local.command import access, profiles
@@ -41,6 +42,9 @@ def login(
         fail(
             f"{name} cannot be the name of a profile. Take letters, digits, dots and dashes.", code=WRONG_USE
         )
+    host = httpx.URL(checked_url(url.strip())).host
+    if url.strip().startswith("http://") and host not in ("localhost", "127.0.0.1", "::1"):
+        fail("The key would travel in clear: the address must begin with https://.", code=WRONG_USE)
     profile = Profile(checked_url(url.strip()).rstrip("/"), key.strip())
     with reported():
         Api(profile.url, profile.key, transport=access.transport, sleep=access.sleep).get("/v1/carriers")

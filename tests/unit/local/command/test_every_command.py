@@ -165,6 +165,28 @@ def test_a_profile_is_named_chosen_and_forgotten(served_world: ServedWorld) -> N
     assert (both.exit_code, "not both" in both.stderr) == (2, True)
 
 
+def test_a_stored_key_goes_to_no_other_address(served_world: ServedWorld) -> None:
+    assert login(served_world, served_world.key()).exit_code == 0
+    for more in ((), ("--profile", "staging")):
+        done = CliRunner().invoke(app, ["orders", "list", "--url", "http://127.0.0.1:9", *more])
+        assert (done.exit_code, "--key" in done.stderr) == (2, True)
+    clear = CliRunner().invoke(app, ["login", "x", "--url", "http://api.example.com", "--key", "k"])
+    assert (clear.exit_code, "in clear" in clear.stderr) == (2, True)
+
+
+def test_what_the_command_line_names_is_stronger_than_the_environment(served_world: ServedWorld) -> None:
+    assert login(served_world, served_world.key()).exit_code == 0
+    elsewhere = {"PARCELGATE_URL": "http://127.0.0.1:9", "PARCELGATE_KEY": "k"}
+    run = CliRunner().invoke
+    assert run(app, ["orders", "list"], env=elsewhere).exit_code == 3
+    assert run(app, ["orders", "list", "--profile", "staging"], env=elsewhere).exit_code == 0
+    env = {"PARCELGATE_PROFILE": "staging"}
+    named = run(app, ["orders", "list", "--url", "http://127.0.0.1:9", "--key", "k"], env=env)
+    assert named.exit_code == 3
+    profiles.use("local")
+    assert "make up" in run(app, ["orders", "list", "--tenant", "acme"], env=env | elsewhere).stderr
+
+
 def test_a_damaged_file_of_profiles_is_told_in_words() -> None:
     profiles.path().parent.mkdir(parents=True)
     profiles.path().write_text("{")
