@@ -18,4 +18,4 @@ def test_a_picture_is_there_and_small(path: str) -> None:
 
 
 def test_every_picture_is_shown() -> None:
-    assert SHOWN == sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/pictures").iterdir())
+    assert sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/pictures").iterdir()) == SHOWN
