@@ -190,15 +190,15 @@ def _plan(target: Target, root: Path, home: Path) -> Bundle:
     folders = sorted(path.parent for path in (root / "functions").glob("*/handler.py"))
     hashes = {path.name: _digest(*base, *_contents(path)) for path in folders}
     if _PAGES in hashes:
-        hashes[_PAGES] = _digest(
-            hashes[_PAGES], (root / "infra" / "pages.py").read_bytes(), *_page_sources(root)
-        )
+        hashes[_PAGES] = _digest(hashes[_PAGES], *_page_sources(root))
     return Bundle(target, home, layer_hash, hashes)
 
 
 def _page_sources(root: Path) -> list[bytes]:
-    """All that pages are made from; of the installed libraries the lock file stands for all."""
-    return _contents(root / SOURCES, but="node_modules")
+    """All that pages are made from and by; of the installed libraries the lock files stand for all."""
+    makers = (root / "infra" / "guides.py", root / "infra" / "pages.py", root / "requirements" / "dev.txt")
+    sources = (*_contents(root / SOURCES, but="node_modules"), *_contents(root / "docs"))
+    return [*(path.read_bytes() for path in makers if path.exists()), *sources]
 
 
 def _libraries_key(target: Target, root: Path) -> str:

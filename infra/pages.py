@@ -1,4 +1,4 @@
-"""Builds the pages: the sources in `console/` and their libraries, compressed, in folders named by a hash.
+"""Builds the pages: `console/`, `docs/` and their libraries, compressed, in folders named by a hash.
 
 The hash is that of all files of a site together. So each file may be cached for good, and relative imports
 between files need no rewriting. Only the HTML that names the folder is asked for again each time.
@@ -8,6 +8,8 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from infra.guides import docs_files, docs_html
 
 SOURCES = "console"
 HASH = "HASH"
@@ -48,6 +50,8 @@ def sites(root: Path) -> Iterator[tuple[str, dict[str, bytes], dict[str, bytes]]
     """Each site: its name, the files that go below its hashed folder, and its HTML by path."""
     html = (root / SOURCES / "index.html").read_bytes()
     yield "console", console_files(root), {"index.html": html}
+    if (root / SOURCES / "docs").exists():
+        yield "docs", docs_files(root), docs_html(root)
 
 
 def build_pages(target: Path, root: Path) -> None:
@@ -62,7 +66,7 @@ def build_pages(target: Path, root: Path) -> None:
         for name, data in files.items():
             _write(target / site / folder / name, data)
         for name, data in html.items():
-            _write(target / site / name, data.replace(HASH.encode(), folder.encode()))
+            _write(target / site / name, data.replace(f"/{HASH}/".encode(), f"/{folder}/".encode()))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ from parcelgate.carriers import registry
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
-from parcelgate.http.pages import docs_page, problem_page
+from parcelgate.http.pages import problem_page
 from parcelgate.http.resources.catalogue import CarrierList, Health
 from parcelgate.runtime import runtime
 
@@ -31,12 +31,6 @@ def read_description(request: Request) -> Answer:
     if request.site.base:
         document = document | {"servers": [{"url": request.site.base}]}
     return answer(document, headers={"cache-control": "public, max-age=300"})
-
-
-@api.route
-def read_docs(request: Request) -> Answer:  # noqa: ARG001
-    """Show the documentation."""
-    return docs_page()
 
 
 @api.route

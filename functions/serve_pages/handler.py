@@ -1,4 +1,7 @@
-"""Sends the pages: the console and its files. It may do nothing else, and reads nothing but its own zip."""
+"""Sends the pages: the console, the documentation and their files.
+
+It may do nothing else, and reads nothing but its own zip.
+"""
 
 import os
 from functools import cache
@@ -22,6 +25,18 @@ def show_console(request: Request) -> Answer:
 def send_console_file(request: Request) -> Answer:
     """Send a script or a style of the console."""
     return _send("console", request.parameters["path"], request)
+
+
+@api.route
+def show_reference(request: Request) -> Answer:
+    """Send the reference of the API, where the documentation begins."""
+    return _send("docs", "index.html", request)
+
+
+@api.route
+def send_docs_file(request: Request) -> Answer:
+    """Send a guide, or a file that it or the reference needs."""
+    return _send("docs", request.parameters["path"], request)
 
 
 def _send(site: str, path: str, request: Request) -> Answer:

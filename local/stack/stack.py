@@ -62,7 +62,7 @@ _WAREHOUSE = {
 _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
 """The bucket to which ``cdk deploy`` uploads. Nothing else of ``cdk bootstrap`` is needed here."""
 
-_DEPLOYED_FROM = ("cdk.json", "console", "functions", "infra", "requirements/runtime.txt", "shared")
+_DEPLOYED_FROM = ("cdk.json", "console", "docs", "functions", "infra", "requirements/runtime.txt", "shared")
 _NOT_CODE = {"__pycache__", "node_modules"}
 _CALLBACK_INTERVAL = 1.0
 """Seconds between the sandbox's attempts at one callback."""

@@ -25,6 +25,9 @@ GOOD = """
 <main><h1>A page</h1><p>See <a href="#there">there</a> for more.</p><button>Do it</button></main>
 """
 
+PLAIN = "/docs/labels.html"
+"""A page whose script asks for nothing."""
+
 type Show = Callable[..., Page]
 
 
@@ -134,7 +137,7 @@ def test_a_page_that_is_too_wide_is_seen(show: Show) -> None:
 class TestServedWorld:
     def test_answers_as_the_gateway_does(self, served_world: ServedWorld, page: Page) -> None:
         key, lesser = served_world.key(), served_world.key("trackings:read")
-        page.goto(f"{served_world.url}/docs")
+        page.goto(served_world.url + PLAIN)
 
         def status(path: str, key: str | None) -> list[object]:
             headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -144,25 +147,25 @@ class TestServedWorld:
                 [path, headers],
             )
 
-        assert status("v1/orders", key) == [200, None]
-        assert status("v1/orders", None) == [401, None]
-        assert status("v1/orders", "pg_no_such") == [401, "invalid_key"]
-        assert status("v1/orders", lesser) == [403, "missing_scope"]
+        assert status("../v1/orders", key) == [200, None]
+        assert status("../v1/orders", None) == [401, None]
+        assert status("../v1/orders", "pg_no_such") == [401, "invalid_key"]
+        assert status("../v1/orders", lesser) == [403, "missing_scope"]
         served_world.revoke(key)
-        assert status("v1/orders", key) == [401, "invalid_key"]
+        assert status("../v1/orders", key) == [401, "invalid_key"]
 
     def test_orders_go_on_by_themselves_while_they_are_watched(
         self, served_world: ServedWorld, page: Page
     ) -> None:
         with served_world.hold() as world:
             order = world.start_order()
-        page.goto(f"{served_world.url}/docs")
+        page.goto(served_world.url + PLAIN)
 
         shown = page.evaluate(
             "async ([path, key]) => { for (let n = 0; n < 60; n++) {"
             " const answer = await fetch(path, { headers: { authorization: `Bearer ${key}` } });"
             " const order = await answer.json(); if (order.label.status === 'ready') return order.status } }",
-            [f"v1/orders/{order.id}", served_world.key()],
+            [f"../v1/orders/{order.id}", served_world.key()],
         )
 
         assert shown == "confirmed"
@@ -172,10 +175,10 @@ class TestServedWorld:
     ) -> None:
         with served_world.hold() as world:
             world.sqs.send_message(QueueUrl=f"{QUEUES}/letters-labels", MessageBody="{}")
-        page.goto(f"{served_world.url}/docs")
+        page.goto(served_world.url + PLAIN)
 
         moved = page.evaluate(
-            "key => fetch('v1/dead-letters/labels/redrive',"
+            "key => fetch('../v1/dead-letters/labels/redrive',"
             " { method: 'POST', headers: { authorization: `Bearer ${key}` } })"
             ".then(answer => answer.json())",
             served_world.key(),
@@ -184,16 +187,16 @@ class TestServedWorld:
         assert moved["moved"] == 1, moved
 
     def test_can_be_gone(self, served_world: ServedWorld, page: Page) -> None:
-        page.goto(f"{served_world.url}/docs")
+        page.goto(served_world.url + PLAIN)
         served_world.down = True
 
-        assert page.evaluate("fetch('v1/health').then(() => 'there', () => 'gone')") == "gone"
+        assert page.evaluate("fetch('../v1/health').then(() => 'there', () => 'gone')") == "gone"
 
 
 def test_two_pages_know_nothing_of_each_other(new_page: NewPage, served_world: ServedWorld) -> None:
     first, second = new_page(), new_page(locale="de-DE")
-    first.goto(f"{served_world.url}/docs")
-    second.goto(f"{served_world.url}/docs")
+    first.goto(served_world.url + PLAIN)
+    second.goto(served_world.url + PLAIN)
     first.evaluate("sessionStorage.setItem('key', 'pg_1')")
 
     assert second.evaluate("sessionStorage.getItem('key')") is None

@@ -402,6 +402,7 @@ class TestRoutes:
             "GET /docs",
             "GET /console",
             "GET /console/{path+}",
+            "GET /docs/{path+}",
             "GET /problems/{code}",
             "GET /track/{token}",
             "HEAD /track/{token}",

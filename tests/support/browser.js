@@ -54,7 +54,9 @@ globalThis.pageChecks ??= (() => {
       document.activeElement?.blur();
       looks.clear();
       focused.clear();
-      for (const element of document.querySelectorAll("*")) looks.set(element, look(element));
+      for (const element of document.querySelectorAll(`${kinds}, label, [tabindex]`)) {
+        looks.set(element, look(element));
+      }
     },
 
     focused: () => {

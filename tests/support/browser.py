@@ -37,6 +37,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -71,7 +72,8 @@ _ARGUMENTS = (
 _LOCAL = ("about", "blob", "data")
 _CHECKS = Path(__file__).with_suffix(".js").read_text()
 _AXE = Axe()
-_TIMEOUT = 10_000
+_TIMEOUT = 30_000
+"""Milliseconds after which something is given up that a quiet machine does in a fraction of a second."""
 
 
 class Chromium(NamedTuple):
@@ -149,6 +151,7 @@ def chrome() -> Iterator[Chrome]:
     """The browser of this process, started when its first test wants it."""
     playwright = sync_playwright().start()
     browser = launch(playwright)
+    expect.set_options(timeout=_TIMEOUT)
     chrome = Chrome(browser)
     yield chrome
     with chrome.in_use():

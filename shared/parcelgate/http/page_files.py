@@ -20,9 +20,13 @@ Images may stand in a style itself (`data:`): Pico draws its arrows and ticks in
 
 _MEDIA: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/plain; charset=utf-8",
     ".png": "image/png",
+    ".py": "text/plain; charset=utf-8",
     ".svg": "image/svg+xml",
 }
 _HTML = {

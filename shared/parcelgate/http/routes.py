@@ -456,7 +456,6 @@ FUNCTIONS: Mapping[str, Function] = {
             "GET /v1/openapi.json", "read_description", "Service", open=True, throttle="open",
             answers={200: Response(media="application/json")},
         ),
-        Route("GET /docs", "read_docs", "Service", open=True, throttle="open", answers=_PAGE),
         Route(
             "GET /problems/{code}", "read_problem", "Service", open=True, throttle="open", answers=_PAGE,
             problems=(404,),
@@ -466,6 +465,8 @@ FUNCTIONS: Mapping[str, Function] = {
         # For people: they are no part of the API that the document describes.
         Route("GET /console", "show_console", open=True, throttle="pages"),
         Route("GET /console/{path+}", "send_console_file", open=True, throttle="pages"),
+        Route("GET /docs", "show_reference", open=True, throttle="pages"),
+        Route("GET /docs/{path+}", "send_docs_file", open=True, throttle="pages"),
     )),
     "ingest_webhook": Function(512, 10, (
         # Only carriers call it, and each carrier has its own format.

@@ -189,6 +189,7 @@ OPEN = {
     "GET /docs",
     "GET /console",
     "GET /console/{path+}",
+    "GET /docs/{path+}",
     "GET /problems/{code}",
     "GET /track/{token}",
     "HEAD /track/{token}",
