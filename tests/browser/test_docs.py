@@ -30,7 +30,7 @@ def sign_in(page: Page, key: str) -> None:
     dialog = page.locator(".dialog-ux")
     dialog.get_by_role("textbox").fill(key)
     dialog.get_by_role("button", name="Apply credentials").click()
-    dialog.get_by_role("button", name="Close", exact=True).click()
+    dialog.get_by_text("Close", exact=True).click()
 
 
 def answer_of(page: Page, operation: str) -> tuple[int, dict[str, object]]:

@@ -122,7 +122,8 @@ def test_nothing_else_can_be_asked_for(path: str) -> None:
 
 
 def test_every_import_of_the_console_leads_to_a_file(pages: Path) -> None:
-    files = {path.relative_to(pages).as_posix().removesuffix(".gz"): path for path in pages.rglob("*.js.gz")}
+    scripts = (pages / "console").rglob("*.js.gz")
+    files = {path.relative_to(pages).as_posix().removesuffix(".gz"): path for path in scripts}
     for name, path in files.items():
         if "/vendor/" in name:
             continue
@@ -132,6 +133,17 @@ def test_every_import_of_the_console_leads_to_a_file(pages: Path) -> None:
             home = (pages / name).parent
             leads_to = (home / imported).resolve().relative_to(pages.resolve()).as_posix()
             assert leads_to in files, f"{name} imports {imported}"
+
+
+def test_every_file_of_the_documentation_is_sent_as_what_it_is(pages: Path) -> None:
+    sent_files = handler._files()
+    paths = [path.relative_to(pages / "docs").as_posix() for path in (pages / "docs").rglob("*.gz")]
+    assert len(paths) > 20
+    for path in paths:
+        answer = sent_files.answer("docs", path.removesuffix(".gz"), accepts="gzip")
+        assert answer is not None
+        if path.endswith(".html.gz"):
+            assert "/HASH/" not in gzip.decompress(base64.b64decode(answer.body)).decode()
 
 
 def test_the_scripts_of_the_console_are_at_most_120_kb_compressed(pages: Path) -> None:
