@@ -12,11 +12,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Use the API": ("importing", "rates", "labels", "events", "webhooks", "carriers", "glossary"),
+    "Use the API": (
+        "importing",
+        "rates",
+        "labels",
+        "tracking-page",
+        "events",
+        "webhooks",
+        "carriers",
+        "glossary",
+    ),
     "Run it": ("deploy", "command", "runbook", "security", "scale", "performance", "aws-differences"),
     "Change it": ("design", "adding-a-carrier", "adding-a-field"),
 }
-"""The guides in the order in which they are listed, by what a reader wants."""
+"""The guides in the order in which they are listed, by what a reader wants. All others are listed last."""
 
 REFERENCE = "API reference"
 _SWAGGER = "swagger-ui-dist"
@@ -63,7 +72,7 @@ def docs_html(root: Path) -> dict[str, bytes]:
 
     def page(title: str, main: str, *, current: str = "", head: str = "") -> bytes:
         base, home = (".", "../docs") if current else ("docs", "docs")
-        contents = _contents(guides, current, base, home)
+        contents = _contents(root / "docs", guides, current, base, home)
         parts = {"title": escape(title), "base": base, "home": home, "contents": contents}
         return template.substitute(parts, main=main, head=head).encode()
 
@@ -75,12 +84,10 @@ def docs_html(root: Path) -> dict[str, bytes]:
 
 
 def read_guides(docs: Path) -> Iterator[Guide]:
-    """Read every guide of `GROUPS` that lies in the folder `docs`, in their order."""
+    """Read every guide that lies in the folder `docs`, in the order in which they are listed."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    for name in (name for names in GROUPS.values() for name in names):
+    for name in (name for names in groups(docs).values() for name in names):
         path = docs / f"{name}.md"
-        if not path.exists():
-            continue
         tokens = markdown.parse(path.read_text("utf-8"))
         title = next(_words(inline) for before, inline in pairwise(tokens) if before.tag == "h1")
         _name_headings(tokens)
@@ -91,14 +98,22 @@ def read_guides(docs: Path) -> Iterator[Guide]:
         yield Guide(name, title, html)
 
 
-def _contents(guides: Mapping[str, Guide], current: str, base: str, home: str) -> str:
+def groups(docs: Path) -> dict[str, tuple[str, ...]]:
+    """The names of the guides that lie in the folder `docs`, by group."""
+    there = {path.stem for path in docs.glob("*.md")}
+    placed = {group: tuple(name for name in names if name in there) for group, names in GROUPS.items()}
+    rest = sorted(there.difference(*placed.values()))
+    return placed | ({"More": tuple(rest)} if rest else {})
+
+
+def _contents(docs: Path, guides: Mapping[str, Guide], current: str, base: str, home: str) -> str:
     def item(address: str, title: str, name: str) -> str:
         here = ' aria-current="page"' if name == current else ""
         return f'<li><a href="{address}"{here}>{escape(title)}</a></li>'
 
     lists = [f"<ul>{item(home, REFERENCE, '')}</ul>"]
-    for group, names in GROUPS.items():
-        items = [item(f"{base}/{name}.html", guides[name].title, name) for name in names if name in guides]
+    for group, names in groups(docs).items():
+        items = [item(f"{base}/{name}.html", guides[name].title, name) for name in names]
         lists.append(f"<h2>{group}</h2><ul>{''.join(items)}</ul>")
     return "\n      ".join(lists)
 
