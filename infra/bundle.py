@@ -208,8 +208,12 @@ def _libraries_key(target: Target, root: Path) -> str:
 
 
 def _make_libraries(bundle: Bundle, folder: Path, root: Path) -> None:
+    """Install the libraries, and keep their modules' bytecode alone: the sources are 2 MB of the zip."""
     _install(bundle.target, folder, root)
-    _compile(folder, _runtime_path(bundle))
+    # Bytecode is loaded without its source only from the source's own place (`-b`).
+    _compile(folder, _runtime_path(bundle), "-b")
+    for source in folder.rglob("*.py"):
+        source.unlink()
 
 
 def _make_layer(bundle: Bundle, folder: Path, libraries: Path, root: Path) -> None:
@@ -294,13 +298,10 @@ def _write_openapi(package: Path, root: Path) -> None:
     )
 
 
-def _compile(folder: Path, runtime_path: str) -> None:
-    """Compile everything under `folder`, with `runtime_path` as the folder's name in tracebacks.
-
-    The sources stay: they make tracebacks readable and cost 2 MB of the zip.
-    """
+def _compile(folder: Path, runtime_path: str, *options: str) -> None:
+    """Compile everything under `folder`, with `runtime_path` as the folder's name in tracebacks."""
     command = [sys.executable, "-I", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    _run([*command, "-s", str(folder), "-p", runtime_path, str(folder)], PYTHONHASHSEED="0")
+    _run([*command, *options, "-s", str(folder), "-p", runtime_path, str(folder)], PYTHONHASHSEED="0")
 
 
 def _zip(folder: Path, target: Path, *, under: str = "") -> None:
