@@ -35,7 +35,7 @@ WELL_ENDED = {
     "answer lost": OrderStatus.CONFIRMED,
     "request lost, to be sent again": OrderStatus.CONFIRMED,
 }
-MOST_CALLS = 70
+MOST_CALLS = 75
 
 
 def tell(world: World, story: str) -> Order:

@@ -61,8 +61,10 @@ class PageTokens:
     def ready(self) -> None:
         """Make the key if there is none yet."""
         if self._key() is None:
+            made = secrets.token_bytes(32)
             with suppress(ConditionFailedError):  # Another one was faster; its key counts.
-                self._items.put({**_KEY, "secret": secrets.token_bytes(32)})
+                self._items.put({**_KEY, "secret": made})
+                self._known = made
 
     def open(self, token: str) -> Place | None:
         """Return the page that a token leads to; None for a token that was not made here."""
