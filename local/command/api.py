@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -39,6 +40,11 @@ class RefusedError(ApiError):
     def code(self) -> str | None:
         """The problem's code."""
         return self.problem.get("code")
+
+
+def part(name: str) -> str:
+    """Return a name as one part of a path. No name leads to another call than its own."""
+    return quote(name, safe="") if name.strip(".") else "-"
 
 
 class Api:

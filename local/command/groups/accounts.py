@@ -18,7 +18,7 @@ from local.command.access import (
     example,
     reported,
 )
-from local.command.api import Api
+from local.command.api import Api, part
 from local.command.deployment import LOCAL_TENANT, Deployment, known, tenant_or_default
 from local.command.rendering import fail, listed, moment, note, say, show, show_json
 from parcelgate.carriers import registry
@@ -184,7 +184,7 @@ def check_account(
     api: Api, carrier: CarrierArgument, account: AccountOption = "default", as_json: JsonOption = False
 ) -> None:
     """Ask the carrier whether it accepts an account's login. It ends with 1 if it does not."""
-    state = api.post(f"/v1/carrier-accounts/{carrier}/{account}/check")
+    state = api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/check")
     if as_json:
         show_json(state)
     _tell_check(state, as_json=as_json)
@@ -232,7 +232,7 @@ def add_account(
     access = Access(tenant=tenant if stack or tenant != LOCAL_TENANT else None, stack=stack)
     with reported(), access.credentials(_OPERATOR, "parcelgate accounts add") as (url, key):
         api = Api(url, key, transport=hooks.transport, sleep=hooks.sleep)
-        _tell_check(api.post(f"/v1/carrier-accounts/{carrier}/{account}/check"))
+        _tell_check(api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/check"))
 
 
 def _asked(name: str, form: str, meaning: str, needed: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from local.command.access import JsonOption, api_command
-from local.command.api import Api, RefusedError
+from local.command.api import Api, RefusedError, part
 from local.command.rendering import NOT_FOUND, WRONG_USE, facts, fail, listed, moment, say, show_json
 
 group = typer.Typer(help="List, read and replay parked webhooks: those that could not be used.")
@@ -74,7 +74,7 @@ def replay_webhooks(
     else:
         # All are read before the first is replayed, because a replay takes it out of the list.
         names = [entry["id"] for entry in api.pages("/v1/inbox")]
-    replayed = [api.post(f"/v1/inbox/{name}/replay") for name in names]
+    replayed = [api.post(f"/v1/inbox/{part(name)}/replay") for name in names]
     if as_json:
         show_json(replayed)
     elif webhook is not None:
@@ -88,7 +88,7 @@ def _webhook(api: Api, name: str) -> dict[str, Any]:
     # The id in the log has another sign between carrier and number.
     name = name.replace("#", "-")
     try:
-        entry: dict[str, Any] = api.get(f"/v1/inbox/{name}")
+        entry: dict[str, Any] = api.get(f"/v1/inbox/{part(name)}")
         return entry
     except RefusedError as error:
         if error.code != "not_found":
@@ -98,5 +98,5 @@ def _webhook(api: Api, name: str) -> dict[str, Any]:
         fail(f"Several parked webhooks begin with {name}. Give more of the id.", code=WRONG_USE)
     if not matches:
         fail(f"There is no webhook {name}; see `parcelgate inbox list`.", code=NOT_FOUND)
-    found: dict[str, Any] = api.get(f"/v1/inbox/{matches[0]}")
+    found: dict[str, Any] = api.get(f"/v1/inbox/{part(matches[0])}")
     return found

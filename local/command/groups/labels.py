@@ -9,7 +9,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local.command.access import JsonOption, api_command
-from local.command.api import Api
+from local.command.api import Api, part
 from local.command.rendering import FAILED, WRONG_USE, err, fail, note, say, show_json
 
 group = typer.Typer(help="Save and print the labels of orders.")
@@ -37,7 +37,7 @@ def get_label(
     Images of several parcels become a file each, with the number of the parcel in its name.
     """
     with err.status(f"waiting for the label of {order_id}"):
-        while (label := api.get(f"/v1/orders/{order_id}/label"))["status"] == "pending":
+        while (label := api.get(f"/v1/orders/{part(order_id)}/label"))["status"] == "pending":
             api.sleep(_POLL_SECONDS)
     path = output or Path(f"{order_id}.{label['format']}")
     links = [label["url"]] if label["url"] else [parcel["url"] for parcel in label["parcels"]]
@@ -129,7 +129,7 @@ def _made(api: Api, name: str, count: int) -> dict[str, Any]:
     with Progress(*columns, console=err, transient=True) as progress:
         progress.add_task(f"{count} {'order' if count == 1 else 'orders'}")
         while True:
-            document: dict[str, Any] = api.get(f"/v1/label-documents/{name}")
+            document: dict[str, Any] = api.get(f"/v1/label-documents/{part(name)}")
             if document["status"] != "processing":
                 return document
             api.sleep(_POLL_SECONDS)

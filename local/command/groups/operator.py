@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from local.command.access import JsonOption, api_command
-from local.command.api import Api
+from local.command.api import Api, part
 from local.command.groups.orders import OutcomeOption, YesOption, confirmed, each_of
 from local.command.rendering import (
     NOT_FOUND,
@@ -111,7 +111,7 @@ def resolve_attention(
     confirmed(outcome, "1 order" if len(names) == 1 else f"{len(names)} orders", yes=yes)
     each_of(
         names,
-        lambda name: api.post(f"/v1/orders/{name}/resolve", {"outcome": outcome}),
+        lambda name: api.post(f"/v1/orders/{part(name)}/resolve", {"outcome": outcome}),
         lambda order: "asked" if outcome == "reread" else str(order["status"]),
         as_json=as_json,
         working=outcome,
@@ -167,7 +167,7 @@ def redrive_dead_letters(
     waiting = _queue(api, queue)["messages"]
     moved, left = 0, waiting
     while True:
-        done = api.post(f"/v1/dead-letters/{queue}/redrive")
+        done = api.post(f"/v1/dead-letters/{part(queue)}/redrive")
         moved, left = moved + done["moved"], done["left"]
         if moved >= waiting or not done["moved"] or not left:
             break

@@ -20,7 +20,7 @@ from local.command.access import (
     api_command,
     example,
 )
-from local.command.api import Api, RefusedError
+from local.command.api import Api, RefusedError, part
 from local.command.rendering import (
     FAILED,
     WRONG_USE,
@@ -98,10 +98,10 @@ def get_order(
             "detail": lambda each: each["detail"],
             "carrier": lambda each: [*(each["carrier"] or {}).values()],
         }
-        trail = api.get(f"/v1/orders/{order_id}/events")["data"]
+        trail = api.get(f"/v1/orders/{part(order_id)}/events")["data"]
         listed(trail, columns, as_json=as_json, empty="Nothing has happened.")
         return
-    _show(api.get(f"/v1/orders/{order_id}"), as_json=as_json)
+    _show(api.get(f"/v1/orders/{part(order_id)}"), as_json=as_json)
 
 
 @api_command(
@@ -164,7 +164,7 @@ def cancel_orders(
     """Cancel orders and ask for the money back. It ends with 1 if one cannot be cancelled."""
     each_of(
         [*order_ids],
-        lambda order_id: api.post(f"/v1/orders/{order_id}/cancel"),
+        lambda order_id: api.post(f"/v1/orders/{part(order_id)}/cancel"),
         lambda order: f"{order['status']}, refund {order['refund']['status']}",
         as_json=as_json,
     )
@@ -185,13 +185,13 @@ def resolve_order(
 ) -> None:
     """Do with an order that needs a person what the person has found out."""
     confirmed(outcome, "1 order", yes=yes)
-    _show(api.post(f"/v1/orders/{order_id}/resolve", {"outcome": outcome}), as_json=as_json)
+    _show(api.post(f"/v1/orders/{part(order_id)}/resolve", {"outcome": outcome}), as_json=as_json)
 
 
 @api_command(group, "reread", "parcelgate orders reread ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ", scopes=_OPERATOR)
 def reread_order(api: Api, order_id: OrderArgument, as_json: JsonOption = False) -> None:
     """Ask the carrier how an order stands, and bring the order here up to date."""
-    order = api.post(f"/v1/orders/{order_id}/resolve", {"outcome": "reread"})
+    order = api.post(f"/v1/orders/{part(order_id)}/resolve", {"outcome": "reread"})
     if as_json:
         show_json(order)
         return
@@ -222,7 +222,7 @@ def close_order(
     if not yes:
         note(f"Closing {order_id} frees its reference. If the carrier has it, a new order is paid twice.")
         typer.confirm("Close the order?", abort=True, err=True)
-    order = api.post(f"/v1/orders/{order_id}/resolve", {"outcome": "not_at_carrier"})
+    order = api.post(f"/v1/orders/{part(order_id)}/resolve", {"outcome": "not_at_carrier"})
     if as_json:
         show_json(order)
         return
@@ -349,7 +349,7 @@ def _decided(api: Api, order: dict[str, Any]) -> dict[str, Any]:
     with err.status(f"{order['id']} is {order['status']}") as status:
         while order["status"] in ("accepted", "processing"):
             api.sleep(_POLL_SECONDS)
-            order = api.get(f"/v1/orders/{order['id']}")
+            order = api.get(f"/v1/orders/{part(order['id'])}")
             status.update(f"{order['id']} is {order['status']}")
     return order
 

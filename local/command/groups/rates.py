@@ -8,7 +8,7 @@ import httpx
 import typer
 
 from local.command.access import JsonOption, api_command
-from local.command.api import Api, RefusedError
+from local.command.api import Api, RefusedError, part
 from local.command.groups.orders import read_body
 from local.command.rendering import WRONG_USE, fail, listed, note, say, show, show_json
 
@@ -112,7 +112,7 @@ def delete_rate_card(api: Api, carrier: CardCarrierArgument, account: CardAccoun
 
 def _call(api: Api, method: str, carrier: str, account: str, content: bytes | None = None) -> httpx.Response:
     """Call the rate card of an account. A refusal ends the command with a text for each wrong line."""
-    path = f"/v1/carrier-accounts/{carrier}/{account}/rate-card"
+    path = f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/rate-card"
     try:
         return api.call(method, path, content=content, media="text/csv" if content is not None else None)
     except RefusedError as error:

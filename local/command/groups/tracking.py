@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from local.command.access import JsonOption
-from local.command.api import Api
+from local.command.api import Api, part
 from local.command.rendering import NOT_FOUND, fail, inert, moment, note, out, show_json
 
 _FINAL = ("delivered", "returned", "lost", "cancelled", "expired")
@@ -44,7 +44,7 @@ def track(
     parcels = _read(api, target)
     if refresh:
         for parcel in parcels:
-            api.post(f"/v1/trackings/{parcel['id']}/refresh")
+            api.post(f"/v1/trackings/{part(parcel['id'])}/refresh")
         parcels = _read(api, target)
     if as_json and not watch:
         show_json(parcels)
@@ -66,12 +66,12 @@ def track(
 
 def _read(api: Api, target: str) -> list[dict[str, Any]]:
     if target.startswith("ord_"):
-        found: list[dict[str, Any]] = api.get(f"/v1/orders/{target}/tracking")["data"]
+        found: list[dict[str, Any]] = api.get(f"/v1/orders/{part(target)}/tracking")["data"]
         if not found:
             note(f"{target} has no parcels yet: its carrier has not confirmed it.")
         return found
     if target.startswith("trk_"):
-        return [api.get(f"/v1/trackings/{target}")]
+        return [api.get(f"/v1/trackings/{part(target)}")]
     found = [*api.pages("/v1/trackings", tracking_number=target)]
     if not found:
         fail(f"No parcel of yours has the number {target}.", code=NOT_FOUND)

@@ -14,7 +14,7 @@ import httpx
 import typer
 
 from local.command.access import JsonOption, LimitOption, api_command
-from local.command.api import Api
+from local.command.api import Api, part
 from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, show_json
 
 events = typer.Typer(help="Show what happened to orders, batches and parcels in the last 30 days.")
@@ -78,7 +78,7 @@ def get_event(
     api: Api, event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The event's id.")]
 ) -> None:
     """Show one event, in JSON, as webhooks carry it."""
-    show_json(api.get(f"/v1/events/{event_id}"))
+    show_json(api.get(f"/v1/events/{part(event_id)}"))
 
 
 @api_command(webhooks, "endpoints", "parcelgate webhooks endpoints", scopes=_MANAGES)
@@ -122,7 +122,7 @@ def add_endpoint(
 @api_command(webhooks, "enable", "parcelgate webhooks enable whe_01M7ZRKR", scopes=_MANAGES)
 def enable_endpoint(api: Api, endpoint_id: EndpointArgument, as_json: JsonOption = False) -> None:
     """Enable an endpoint again that was disabled."""
-    endpoint = api.call("PATCH", f"/v1/webhook-endpoints/{endpoint_id}", body={"enabled": True}).json()
+    endpoint = api.call("PATCH", f"/v1/webhook-endpoints/{part(endpoint_id)}", body={"enabled": True}).json()
     if as_json:
         show_json(endpoint)
     else:
@@ -132,14 +132,14 @@ def enable_endpoint(api: Api, endpoint_id: EndpointArgument, as_json: JsonOption
 @api_command(webhooks, "remove", "parcelgate webhooks remove whe_01M7ZRKR", scopes=_MANAGES)
 def remove_endpoint(api: Api, endpoint_id: EndpointArgument) -> None:
     """Delete an endpoint."""
-    api.call("DELETE", f"/v1/webhook-endpoints/{endpoint_id}")
+    api.call("DELETE", f"/v1/webhook-endpoints/{part(endpoint_id)}")
     say(f"{endpoint_id} is deleted.")
 
 
 @api_command(webhooks, "test", "parcelgate webhooks test whe_01M7ZRKR", scopes=_MANAGES)
 def ping_endpoint(api: Api, endpoint_id: EndpointArgument, as_json: JsonOption = False) -> None:
     """Send the event `ping` to an endpoint."""
-    delivery = api.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
+    delivery = api.post(f"/v1/webhook-endpoints/{part(endpoint_id)}/test")
     if as_json:
         show_json(delivery)
     else:
@@ -160,7 +160,7 @@ def list_deliveries(
         "last": lambda each: _last(each["attempts"]),
         "next": lambda each: moment(each["next_attempt_at"]),
     }
-    found = api.pages(f"/v1/webhook-endpoints/{endpoint_id}/deliveries", limit=limit)
+    found = api.pages(f"/v1/webhook-endpoints/{part(endpoint_id)}/deliveries", limit=limit)
     listed(found, columns, as_json=as_json, empty="Nothing was sent to it.")
 
 
@@ -175,7 +175,7 @@ def replay_delivery(
     as_json: JsonOption = False,
 ) -> None:
     """Send an event to its endpoint again, with the same id."""
-    delivery = api.post(f"/v1/webhook-deliveries/{delivery_id}/replay")
+    delivery = api.post(f"/v1/webhook-deliveries/{part(delivery_id)}/replay")
     if as_json:
         show_json(delivery)
     else:

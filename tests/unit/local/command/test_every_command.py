@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from local.command import access, deployment, profiles
-from local.command.api import Api, NoAnswerError, RefusedError
+from local.command.api import Api, NoAnswerError, RefusedError, part
 from local.command.cli import app
 from tests.support.served import ServedWorld
 from tests.unit.local.command.conftest import Run
@@ -259,6 +259,16 @@ class TestCalls:
             {"limit": "100"},
             {"limit": "5", "cursor": "c"},
         ]
+
+    @pytest.mark.parametrize("name", ["ord_1/label", "../keys", "..", "", "a?b=c", "a#b", "%2e%2e"])
+    def test_a_name_leads_to_no_other_call(self, name: str) -> None:
+        api = self.api(httpx.Response(404, json={"detail": "No.", "code": "not_found"}))
+        with pytest.raises(RefusedError):
+            api.get(f"/v1/orders/{part(name)}")
+        path = self.requests[0].url.raw_path.decode()
+        assert path.startswith("/p/v1/orders/")
+        assert len(path.split("/")) == 5
+        assert not set(path) & set("?#")
 
     def test_the_key_goes_to_no_other_host(self) -> None:
         api = self.api(httpx.Response(200, content=b"label"))
