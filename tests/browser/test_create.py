@@ -46,10 +46,11 @@ def table(*lines: str) -> dict[str, str | bytes]:
     }
 
 
-def fill_form(page: Page, reference: str) -> None:
-    """Enter a good LSO order."""
-    page.get_by_label("Carrier", exact=True).select_option("lso")
-    page.get_by_label("Service", exact=True).select_option("GroundBasic")
+def fill_form(page: Page, reference: str, *, chosen: bool = True) -> None:
+    """Enter a good LSO order; unless `chosen`, without carrier and service."""
+    if chosen:
+        page.get_by_label("Carrier", exact=True).select_option("lso")
+        page.get_by_label("Service", exact=True).select_option("GroundBasic")
     page.get_by_label("Reference").fill(reference)
     to = page.get_by_role("group", name="To", exact=True)
     for label, text in {
@@ -98,6 +99,21 @@ class TestTheForm:
         expect(page.get_by_text(f"Order form-{XSS}")).to_be_visible()
         expect(page.get_by_label("Reference")).to_have_value("")
         assert bought(served) == {f"form-{XSS}": 1}
+
+    def test_offers_what_can_be_chosen_by_its_price(self, page: Page, served: ServedWorld) -> None:
+        sign_in(page, served, at="create")
+        fill_form(page, "form-chosen", chosen=False)
+        page.get_by_role("button", name="See the price").click()
+        offer = page.get_by_role("dialog", name="Buy this order?")
+        expect(offer).to_contain_text("Choose a service:")
+        expect(offer.get_by_role("button", name="Buy it")).to_be_disabled()
+
+        offer.get_by_role("button", name="Choose GroundBasic").click()
+        expect(offer).to_contain_text("Price with lso GroundBasic: 7.10 USD")
+        offer.get_by_role("button", name="Buy it").click()
+
+        expect(page.get_by_text("Order form-chosen")).to_be_visible()
+        assert bought(served) == {"form-chosen": 1}
 
     def test_buys_once_when_the_answer_is_lost(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create")
