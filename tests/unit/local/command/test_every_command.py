@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from local import ROOT
 from local.command import access, deployment, profiles
 from local.command.api import Api, NoAnswerError, RefusedError, part
 from local.command.cli import app
@@ -301,3 +303,31 @@ def _imported(node: ast.AST) -> list[str]:
         case ast.ImportFrom(str(module)):
             return [module]
     return []
+
+
+# The documents
+
+_WRITTEN = re.compile(
+    r"(?:^|[`|]) *(?:\.venv/bin/)?parcelgate ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", re.MULTILINE
+)
+
+
+def test_every_command_that_the_documents_name_is_there() -> None:
+    groups = {name.partition(" ")[0] for name in COMMANDS if " " in name}
+    named = set()
+    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for first, second in _WRITTEN.findall(file.read_text("utf-8")):
+            name = f"{first} {second}" if first in groups and second else first
+            assert name in COMMANDS or name in groups, f"{file.name} names `parcelgate {name}`"
+            named.add(name)
+    assert {"orders import", "attention resolve", "doctor", "accounts put"} <= named
+
+
+def test_the_overview_has_every_command() -> None:
+    overview = (ROOT / "docs" / "command.md").read_text("utf-8")
+    for name in COMMANDS:
+        first, _, second = name.partition(" ")
+        assert f"`{first}" in overview or f"parcelgate {first}" in overview
+        assert (
+            f"`{name}`" in overview or f"`{second or first}`" in overview or f"parcelgate {name}" in overview
+        ), name
