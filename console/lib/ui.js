@@ -189,12 +189,10 @@ export function Dialog({ title, onClose, children, closable = true }) {
   const id = useId();
   useLayoutEffect(() => {
     const element = dialog.current;
-    const before = document.activeElement;
     element.showModal();
     return () => {
-      // Outside of an open dialog nothing takes the focus.
+      // The browser gives the focus back, which it does not for a dialog that is only taken away.
       element.close();
-      before?.focus();
       // What opened the dialog may be gone with what was done.
       setTimeout(() => document.activeElement === document.body && document.getElementById("main")?.focus(), 100);
     };
@@ -203,9 +201,10 @@ export function Dialog({ title, onClose, children, closable = true }) {
     event.preventDefault();
     if (closable) onClose();
   };
-  // A browser closes a dialog at the second Escape whatever the page says.
+  // At the second Escape a browser closes a dialog whatever the page says of it, unless the key itself is taken.
+  const pressed = (event) => event.key === "Escape" && cancel(event);
   const closed = () => !closable && dialog.current?.showModal();
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onClose=${closed}>
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onKeyDown=${pressed} onCancel=${cancel} onClose=${closed}>
     <article>
       <h2 id=${id}>${title}</h2>
       ${children}

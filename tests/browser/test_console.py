@@ -186,6 +186,9 @@ def test_a_key_that_is_revoked_meanwhile_takes_nothing_with_it(page: Page, serve
 
     dialog = page.get_by_role("dialog", name="Sign in again")
     expect(dialog).to_contain_text("The API refused this key")
+    for _ in range(3):
+        page.keyboard.press("Escape")
+    expect(dialog).to_be_visible()
     check_page(page)
     dialog.get_by_label("API key").fill(served_world.key())
     dialog.get_by_role("button", name="Sign in").click()
@@ -269,6 +272,7 @@ def test_all_of_it_works_from_the_keyboard(page: Page, served_world: ServedWorld
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
+    expect(page.locator("#main")).to_be_focused()
     with served_world.hold() as world:
         assert world.order(order).status == "cancelled"
 
