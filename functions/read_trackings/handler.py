@@ -4,7 +4,7 @@ from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
 from parcelgate.http.requests.queries import read_tracking_query
-from parcelgate.http.resources.trackings import TrackingPage, tracking_resource
+from parcelgate.http.resources.trackings import TrackingsPage, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.tracking_reader import TrackingReader
 
@@ -22,7 +22,7 @@ def list_trackings(request: Request) -> Answer:
 
     page = reader.page(request.tenant, query.filter, limit=query.limit, cursor=query.cursor, fits=fits)
     data = tuple(tracking_resource(tracking, at, site=request.site) for tracking, at in page.data)
-    return answer(TrackingPage(data=data, next_cursor=page.next_cursor))
+    return answer(TrackingsPage(data=data, next_cursor=page.next_cursor))
 
 
 @api.route

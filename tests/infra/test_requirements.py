@@ -20,6 +20,7 @@ NOT_IMPORTED = {
     "import-linter",
     "ministack",
     "mypy",
+    "openapi-python-client",
     "pytest-randomly",
     "ruff",
     "types-psutil",

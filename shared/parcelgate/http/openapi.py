@@ -319,6 +319,9 @@ def _let_be_null(schema: Json) -> None:
         takes_null = {"type": "null"} in field.get("anyOf", ())
         if name not in schema.get("required", ()) and not takes_null:
             words = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+            if isinstance(words.get("default"), dict):
+                # Each field of an object has its own default, and makers of clients take no whole object.
+                del words["default"]
             schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **words}
 
 

@@ -313,7 +313,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "read_trackings": Function(512, 10, (
         Route(
             "GET /v1/trackings", "list_trackings", "Trackings", scope="trackings:read", query="trackings",
-            answers={200: Response("trackings.TrackingPage")},
+            answers={200: Response("trackings.TrackingsPage")},
         ),
         Route(
             "GET /v1/trackings/{id}", "read_tracking", "Trackings", scope="trackings:read",

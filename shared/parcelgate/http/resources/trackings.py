@@ -114,7 +114,7 @@ class TrackingList(msgspec.Struct, frozen=True):
     data: tuple[TrackingResource, ...]
 
 
-class TrackingPage(msgspec.Struct, frozen=True, kw_only=True):
+class TrackingsPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of trackings. `next_cursor` leads to the next page; it is null on the last page."""
 
     data: tuple[TrackingResource, ...]
