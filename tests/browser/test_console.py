@@ -1,4 +1,7 @@
-"""The console's frame: signing in and out, navigation, keys that are wrong, and an API that goes away."""
+"""The console's frame and its reading pages: keys that are wrong, an API that goes away, the keyboard.
+
+That each page can be used by everybody is held by `test_every_page`, and here only of what is no page.
+"""
 
 from urllib.parse import quote
 
@@ -26,7 +29,6 @@ def test_a_key_opens_the_console_and_stays_in_its_tab(page: Page, served_world: 
     assert page.evaluate("localStorage.length") == 0
     assert page.context.cookies() == []
     assert key not in page.url
-    check_page(page)
 
     page.reload()
     expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
@@ -42,7 +44,6 @@ def test_orders_are_found_opened_and_cancelled(page: Page, served_world: ServedW
     sign_in(page, served_world, at="orders")
     expect(page.get_by_role("rowheader", name="shop-17")).to_be_visible()
     expect(page.get_by_role("rowheader", name="shop-18")).to_be_visible()
-    check_page(page)
 
     page.get_by_label("Search").fill(order.tracking_numbers[0])
     page.keyboard.press("Enter")
@@ -52,7 +53,6 @@ def test_orders_are_found_opened_and_cancelled(page: Page, served_world: ServedW
     page.get_by_role("link", name="shop-17").click()
     expect(page.get_by_role("heading", level=1, name="Order shop-17")).to_be_visible()
     expect(page.get_by_role("table", name="Audit trail, oldest first")).to_be_visible()
-    check_page(page)
 
     page.get_by_role("button", name="Cancel the order").click()
     dialog = page.get_by_role("dialog", name="Cancel the order")
@@ -78,7 +78,6 @@ def test_a_parcel_is_followed_asked_about_and_paused(page: Page, served_world: S
     sign_in(page, served_world, at=f"trackings?tracking_number={tracking.tracking_number}")
     page.get_by_role("link", name=tracking.tracking_number).click()
     expect(page.get_by_role("heading", level=1, name=f"Tracking {tracking.tracking_number}")).to_be_visible()
-    check_page(page)
 
     page.get_by_role("button", name="Ask the carrier now").click()
     expect(page.get_by_text("The carrier is being asked.")).to_be_visible()
@@ -149,7 +148,6 @@ def test_todays_figures_are_those_of_the_orders(page: Page, served_world: Served
     spend, refunds = (today.get_by_role("listitem").filter(has_text=word) for word in ("spend", "refunds"))
     expect(spend).to_contain_text(f"{2 * price} {currency}")
     expect(refunds).to_contain_text(f"{price} {currency}")
-    check_page(page)
 
 
 def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: ServedWorld) -> None:
