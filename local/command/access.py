@@ -63,6 +63,7 @@ TenantOption = Annotated[
         "--tenant", rich_help_panel=_PANEL, help="The tenant. Default on the stack of `make up`: `demo`."
     ),
 ]
+AccountOption = Annotated[str, typer.Option("--account", help="The name of the account, as orders use it.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="The largest number to list.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

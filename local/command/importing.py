@@ -28,7 +28,7 @@ AT_ONCE = 300
 MOST_BYTES = 4_000_000
 """The largest batch in bytes.
 
-It is below the contract's 5 MiB: a function takes 6 MB, with quotes escaped.
+It is below the contract's 4 MiB, which is what a function takes with quotes escaped.
 """
 
 _POLL_SECONDS = 1.0

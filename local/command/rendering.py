@@ -123,6 +123,11 @@ def moment(value: str | None) -> str:
     return value[:16].replace("T", " ") if value else ""
 
 
+def second(value: str) -> str:
+    """Return a time of the API to the second, in UTC."""
+    return value[:19].replace("T", " ")
+
+
 def inert(value: str, *, keep: str = "") -> str:
     """Return a text in which nothing controls a terminal; what would do so becomes a question mark."""
     return "".join(

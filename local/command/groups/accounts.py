@@ -11,6 +11,7 @@ from local.command import access as hooks
 from local.command import accounts as account_files
 from local.command.access import (
     Access,
+    AccountOption,
     JsonOption,
     StackOption,
     TenantOption,
@@ -20,7 +21,8 @@ from local.command.access import (
 )
 from local.command.api import Api, part
 from local.command.deployment import LOCAL_TENANT, Deployment, known, tenant_or_default
-from local.command.rendering import fail, listed, moment, note, say, show, show_json
+from local.command.json_files import read_json, reason_of, source_of
+from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, show, show_json
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import names_an_account
 from parcelgate.services.accounts import webhook_urls
@@ -31,7 +33,6 @@ group = typer.Typer(
 )
 
 CarrierArgument = Annotated[str, typer.Argument(metavar="CARRIER", help=", ".join(registry.trackers()))]
-AccountOption = Annotated[str, typer.Option("--account", help="The name of the account, as orders use it.")]
 _OPERATOR = ("operator",)
 
 
@@ -55,17 +56,9 @@ def put_account(
     """Store a carrier account in Secrets Manager, or change it. Fields not given keep their values."""
     tenant = tenant_or_default(tenant, stack)
     _known_carrier(carrier)
-    source = "Standard input" if str(file) == "-" else str(file)
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{source} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
-    try:
-        given: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        fail(f"{source} is not JSON: {error}")
+    given = read_json(file)
     if not isinstance(given, dict):
-        fail(f'{source} must hold an object, such as {{"credentials": {{...}}}}.')
+        fail(f'{source_of(file)} must hold an object, such as {{"credentials": {{...}}}}.', code=WRONG_USE)
     _store(carrier, account, tenant, stack, given, replace=replace)
 
 
@@ -82,7 +75,8 @@ def _store(
     if not names_an_account(tenant, carrier, account):
         fail(
             f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
-            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit."
+            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit.",
+            code=WRONG_USE,
         )
     deployment = Deployment.named(stack)
     name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
@@ -92,7 +86,7 @@ def _store(
     if "webhook_token" in stored:
         content.setdefault("webhook_token", stored["webhook_token"])
     if wrong := account_files.faults(carrier, content, allows_http=stack is None):
-        fail("\n".join(["Nothing is stored, because the account would be wrong:", *wrong]))
+        fail("\n".join(["Nothing is stored, because the account would be wrong:", *wrong]), code=WRONG_USE)
     for line in account_files.changes(carrier, stored, content):
         say(line)
     try:
@@ -105,7 +99,7 @@ def _store(
 
 def _known_carrier(carrier: str) -> None:
     if carrier not in registry.trackers():
-        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.")
+        fail(f"There is no carrier {carrier}; there are: {', '.join(registry.trackers())}.", code=WRONG_USE)
 
 
 @group.command("fields", epilog=example("parcelgate accounts fields lme"))
@@ -248,5 +242,5 @@ def _asked(name: str, form: str, meaning: str, needed: str) -> str:
         try:
             return Path(value[1:]).expanduser().read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
-            fail(f"{value[1:]} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.")
+            fail(f"{value[1:]} cannot be read: {reason_of(error)}.", code=WRONG_USE)
     return value.strip()

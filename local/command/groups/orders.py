@@ -1,6 +1,5 @@
 """`parcelgate orders`: create, find, change and look after orders."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,10 @@ from local.command.access import (
     example,
 )
 from local.command.api import Api, RefusedError, part
+from local.command.json_files import read_json
 from local.command.rendering import (
     FAILED,
+    INTERRUPTED,
     WRONG_USE,
     bar,
     err,
@@ -32,6 +33,7 @@ from local.command.rendering import (
     moment,
     note,
     say,
+    second,
     show,
     show_json,
 )
@@ -71,7 +73,7 @@ def create_order(
     as_json: JsonOption = False,
 ) -> None:
     """Create an order. With --wait it ends with 0 only if the carrier has confirmed it."""
-    order = api.post("/v1/orders", read_body(file), key=idempotency_key)
+    order = api.post("/v1/orders", read_json(file), key=idempotency_key)
     if wait:
         order = _decided(api, order)
     _show(order, as_json=as_json)
@@ -91,7 +93,7 @@ def get_order(
     """Show an order: where it stands, what it waits for, and what is wrong with it."""
     if events:
         columns = {
-            "at": lambda each: each["at"][:19].replace("T", " "),
+            "at": lambda each: second(each["at"]),
             "type": lambda each: each["type"],
             "to": lambda each: each["to"],
             "by": lambda each: each["actor"],
@@ -267,14 +269,14 @@ def import_orders(
                 return
             whole = importing.run(file, api, err, ignore_unknown=ignore_unknown)
     except (FileError, OSError) as error:
-        fail(str(error), code=2)
+        fail(str(error), code=WRONG_USE)
     except importing.ImportFailedError as error:
         fail(f"{error} Run the same command again to continue.", code=error.exit_code)
     except KeyboardInterrupt:
-        fail("Interrupted. Run the same command again to continue.", code=130)
+        fail("Interrupted. Run the same command again to continue.", code=INTERRUPTED)
     say(str(results_path(file)))
     if not whole:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
@@ -291,18 +293,6 @@ def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
 
 def _orders(count: int) -> str:
     return "1 order" if count == 1 else f"{count} orders"
-
-
-def read_body(file: Path) -> object:
-    """Return the JSON of a file, or of standard input for `-`; end the command if it is none."""
-    source = "Standard input" if str(file) == "-" else str(file)
-    try:
-        return json.loads(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        fail(f"{source} is not JSON: line {error.lineno}, column {error.colno}.", code=WRONG_USE)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        fail(f"{source} cannot be read: {reason}.", code=WRONG_USE)
 
 
 def confirmed(outcome: str, what: str, *, yes: bool) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated
 import httpx
 import typer
 
-from local.command.access import JsonOption, api_command
+from local.command.access import AccountOption, JsonOption, api_command
 from local.command.api import Api, RefusedError, part
-from local.command.groups.orders import read_body
+from local.command.json_files import read_json
 from local.command.rendering import WRONG_USE, fail, listed, note, say, show, show_json
 
 group = typer.Typer(
@@ -18,9 +18,6 @@ group = typer.Typer(
 
 CardCarrierArgument = Annotated[
     str, typer.Argument(metavar="CARRIER", help="A carrier that gives no prices, such as ubi.")
-]
-CardAccountOption = Annotated[
-    str, typer.Option("--account", help="The name of the account, as orders use it.")
 ]
 _OPERATOR = ("operator",)
 
@@ -43,7 +40,7 @@ def quote(
     as_json: JsonOption = False,
 ) -> None:
     """Ask every account that can tell what an order costs, the cheapest first."""
-    answer = api.post("/v1/rates", read_body(file))
+    answer = api.post("/v1/rates", read_json(file))
     if as_json:
         show_json(answer)
         return
@@ -65,7 +62,7 @@ def put_rate_card(
     api: Api,
     carrier: CardCarrierArgument,
     file: Annotated[Path, typer.Argument(help="A CSV file of prices; docs/rates.md describes it.")],
-    account: CardAccountOption = "default",
+    account: AccountOption = "default",
     as_json: JsonOption = False,
 ) -> None:
     """Store a price list in the place of the earlier one. Nothing is stored when a line is wrong."""
@@ -84,7 +81,7 @@ def put_rate_card(
 def show_rate_card(
     api: Api,
     carrier: CardCarrierArgument,
-    account: CardAccountOption = "default",
+    account: AccountOption = "default",
     as_json: JsonOption = False,
 ) -> None:
     """Show the price list of an account."""
@@ -104,7 +101,7 @@ def show_rate_card(
 
 
 @api_command(group, "delete", "parcelgate rates delete ubi", scopes=_OPERATOR)
-def delete_rate_card(api: Api, carrier: CardCarrierArgument, account: CardAccountOption = "default") -> None:
+def delete_rate_card(api: Api, carrier: CardCarrierArgument, account: AccountOption = "default") -> None:
     """Delete the price list of an account. Orders that were priced by it keep their prices."""
     _call(api, "DELETE", carrier, account)
     say(f"{carrier}/{account} has no rate card.")

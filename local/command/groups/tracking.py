@@ -10,8 +10,9 @@ from rich.text import Text
 from local.command.access import JsonOption
 from local.command.api import Api, part
 from local.command.rendering import NOT_FOUND, fail, inert, moment, note, out, show_json
+from parcelgate.domain.trackings import TrackingStatus
 
-_FINAL = ("delivered", "returned", "lost", "cancelled", "expired")
+_FINAL = {status.value for status in TrackingStatus if status.final}
 _COLOURS = {
     "delivered": "green",
     "out_for_delivery": "cyan",

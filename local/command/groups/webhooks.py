@@ -15,7 +15,7 @@ import typer
 
 from local.command.access import JsonOption, LimitOption, api_command
 from local.command.api import Api, part
-from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, show_json
+from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, second, show_json
 
 events = typer.Typer(help="Show what happened to orders, batches and parcels in the last 30 days.")
 webhooks = typer.Typer(help="Look after webhook endpoints, and have events sent to your own machine.")
@@ -64,7 +64,7 @@ def list_events(
         before=before,
     )
     columns = {
-        "at": lambda each: each["timestamp"][:19].replace("T", " "),
+        "at": lambda each: second(each["timestamp"]),
         "event": lambda each: each["id"],
         "type": lambda each: each["type"],
         "subject": lambda each: each["data"]["id"],
@@ -222,8 +222,8 @@ def listen(
             sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
             sys.stdout.flush()
         else:
-            at = event["timestamp"][:19].replace("T", " ")
-            say(f"{at}  {event['type']}  {event['data']['id']}  {event['id']}{result}")
+            words = (second(event["timestamp"]), event["type"], event["data"]["id"], event["id"])
+            say("  ".join(words) + result)
         if left is not None:
             left -= 1
             if left == 0:

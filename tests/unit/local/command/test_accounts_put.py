@@ -56,7 +56,7 @@ def test_every_required_credential_that_is_missing_is_named(
     for field in required:
         credentials = {name: value for name, value in login(carrier).items() if name != field.name}
         result = put(carrier, {"base_url": URL, "credentials": credentials}, tmp_path)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         words = " ".join(result.output.split())
         assert f"credentials.{field.name} is missing: it is {looks_like(field.type)}" in words
     assert not world.secrets.texts
@@ -71,7 +71,7 @@ def test_a_field_that_there_is_not_is_refused_by_name_with_those_there_are(
     (content.setdefault(place, {}) if place else content)["foo"] = 1
     result = put(carrier, content, tmp_path)
     words = " ".join(result.output.split())
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"{place}{'.' if place else ''}foo is not a field of an account of carrier {carrier}. " in words
     if place == "credentials":
         for field in msgspec.structs.fields(registry.account_fields(carrier).credentials):
@@ -140,21 +140,21 @@ def test_a_value_that_cannot_be_meant_is_refused_with_what_it_looks_like(
     whole = {"base_url": URL, "credentials": login(carrier)}
     assert put(carrier, whole, tmp_path).exit_code == 0
     result = put(carrier, content, tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert words in " ".join(result.output.split())
     assert held(world, carrier) == whole
 
 
 def test_a_file_that_is_no_object_is_refused_in_words(world: World, tmp_path: Path) -> None:
     result = put("lme", ["credentials"], tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "must hold an object" in " ".join(result.output.split())
 
 
 def test_without_tls_a_carrier_is_called_in_the_local_environment_alone(world: World, tmp_path: Path) -> None:
     content = {"base_url": "http://127.0.0.1:9/ubi", "credentials": login("ubi")}
     away = put("ubi", content, tmp_path, "--stack", "parcelgate-production")
-    assert away.exit_code == 1
+    assert away.exit_code == 2
     assert "base_url must be https://" in " ".join(away.output.split())
     assert not world.secrets.texts
     assert put("ubi", content, tmp_path).exit_code == 0
@@ -183,7 +183,7 @@ def test_the_limits_that_are_listed_are_the_carriers_own(carrier: str) -> None:
 def test_an_account_that_no_order_could_name_is_not_stored(world: World, tmp_path: Path) -> None:
     content = {"base_url": URL, "credentials": login("ubi")}
     result = put("ubi", content, tmp_path, "--account", "second/one")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "second/one cannot be the name of an account" in " ".join(result.output.split())
     assert not world.secrets.texts
 
@@ -191,7 +191,7 @@ def test_an_account_that_no_order_could_name_is_not_stored(world: World, tmp_pat
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_what_is_wrong_with_standard_input_is_not_said_of_a_file(text: str, world: World) -> None:
     result = run("put", "ubi", "--file", "-", of="accounts", answer=text)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("Standard input ")
 
 

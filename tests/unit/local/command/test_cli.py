@@ -267,7 +267,7 @@ def test_no_command_asks_for_the_tenant_of_the_local_stack(name: str, command: A
 
 def test_a_file_of_credentials_that_is_not_there_is_told_in_words(world: World, tmp_path: Path) -> None:
     result = run("put", "lme", "--file", str(tmp_path / "none.json"), of="accounts")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "cannot be read: No such file" in " ".join(result.stderr.split())
 
 
