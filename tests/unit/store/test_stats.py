@@ -76,6 +76,16 @@ def test_what_moves_to_another_row_leaves_the_first(own: TenantTable) -> None:
     assert rows == {"S": 0, None: 1}
 
 
+def test_many_may_move_at_once_each_from_a_row_of_its_own_to_another(own: TenantTable) -> None:
+    """DynamoDB takes 100 writes in one transaction, and each of these has three."""
+    for version, start in enumerate("ST", start=1):
+        own.stats.count(
+            [thing(f"n{each}", version, row(service=f"{start}{each}", confirmed=1)) for each in range(100)]
+        )
+    rows = {each.service: each.figures["confirmed"] for each in own.stats.rows(*SPAN)}
+    assert rows == {f"{start}{each}": int(start == "T") for start in "ST" for each in range(100)}
+
+
 def test_whom_another_has_overtaken_counts_on_top_of_it(
     own: TenantTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,14 +13,14 @@ from itertools import batched
 from typing import NamedTuple
 
 from parcelgate.store import keys
-from parcelgate.store.calls import NEW, CollisionError, Item, Items, Write
+from parcelgate.store.calls import MOST_WRITES, NEW, CollisionError, Item, Items, Write
 from parcelgate.store.errors import StoreError, VersionConflictError
 
 _KIND = "STATS"
 _COUNTED = "COUNTED"
 _KEY = ("pk", "sk")
-_TOGETHER = 45
-"""Things of one transaction: each has a write, and a row or two that may be its own. DynamoDB takes 100."""
+_TOGETHER = MOST_WRITES // 3
+"""Things of one transaction: each has a write, and up to two rows of its own, if it moves between them."""
 _ATTEMPTS = 5
 """How often things are read again that others count at the same time."""
 
