@@ -162,9 +162,12 @@ export function plain(title) {
   return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "_").replace(/^_+|_+$/g, "");
 }
 
+// Titles and cells may be named like what every object has, such as "constructor".
+const own = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+
 /** Whether a name is a column of ours. */
 export function isField(name) {
-  return name in KINDS || /^metadata\../.test(name);
+  return Object.hasOwn(KINDS, name) || /^metadata\../.test(name);
 }
 
 function ownName(title) {
@@ -196,10 +199,10 @@ export function matchColumns(titles, remembered = {}) {
   const ranks = Object.keys(known);
   const columns = titles.map((title, place) => {
     const name = plain(title);
-    const chosen = remembered[name];
-    if (chosen === "" || chosen in UNITS || (chosen && isField(chosen))) return { place, field: chosen, rank: -2, part: isPart(title) };
-    const own = ownName(title);
-    return { place, field: own ?? known[name] ?? "", rank: own ? -1 : ranks.indexOf(name), part: isPart(title) };
+    const chosen = own(remembered, name);
+    if (chosen === "" || Object.hasOwn(UNITS, chosen) || (chosen && isField(chosen))) return { place, field: chosen, rank: -2, part: isPart(title) };
+    const named = ownName(title);
+    return { place, field: named ?? own(known, name) ?? "", rank: named ? -1 : ranks.indexOf(name), part: isPart(title) };
   });
   const fields = titles.map(() => "");
   for (const field of new Set(columns.map((column) => column.field))) {
@@ -226,7 +229,7 @@ const USUAL = { money: ["12.50 USD", "USD"], weight: ["1.25 kg", "kg"], dimensio
 /** The value of a cell. One in a wrong form stays as it is, and the API refuses it. */
 export function valueOf(field, cell) {
   const kind = KINDS[field] ?? "text";
-  if (kind === "boolean") return TRUTHS[cell.toLowerCase()] ?? cell;
+  if (kind === "boolean") return own(TRUTHS, cell.toLowerCase()) ?? cell;
   if (kind === "integer") return /^[0-9]+$/.test(cell) ? Number(cell) : cell;
   if (kind === "dimensions") {
     const sides = SIDES.exec(cell);

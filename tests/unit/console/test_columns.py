@@ -250,6 +250,20 @@ def test_what_was_chosen_by_hand_is_remembered_before_all_else(run: Run) -> None
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("title", ["constructor", "Constructor!", "__proto__", "to-string"])
+def test_what_every_object_has_is_no_column(title: str, run: Run) -> None:
+    text = f"reference,{title},ship_to.name\nR-1,x,Ada\n"
+    assert run("return columns.matchColumns(given.titles)", titles=["reference", title]) == ["reference", ""]
+    (order,) = run(_READ, text=text)
+    assert order["entry"] == {"reference": "R-1", "ship_to": {"name": "Ada"}, "parcels": [{}]}
+
+
+@pytest.mark.parametrize("cell", ["constructor", "__proto__"])
+def test_what_every_object_has_is_no_truth(cell: str, run: Run) -> None:
+    given = run("return columns.valueOf(given.field, given.cell)", field="options.locker", cell=cell)
+    assert given == cell
+
+
 def test_a_field_is_taken_by_one_column_and_a_name_by_several(run: Run) -> None:
     doubled = "return columns.doubled(given.fields)"
     fields = ["ship_to.name", "ship_to.city", "ship_to.name", "", "", "ship_to.city"]
