@@ -6,7 +6,7 @@ from typing import Any
 from parcelgate.carriers.port import Aggregates
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.queries import read_account_query, read_courier_query
+from parcelgate.http.requests.queries.plain import read_account_query, read_courier_query
 from parcelgate.http.requests.trackings import NumberInput, RouteInput, read, read_air_waybill, read_areas
 from parcelgate.http.resources.aggregator import (
     AggregatorWords,

@@ -3,7 +3,7 @@
 from parcelgate.carriers import registry
 from parcelgate.http.answers import Answer, answer
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.queries import read_account_query
+from parcelgate.http.requests.queries.plain import read_account_query
 from parcelgate.http.resources.catalogue import ServiceList
 from parcelgate.observability.logs import bind_log_keys
 from parcelgate.runtime import runtime

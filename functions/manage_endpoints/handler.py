@@ -10,7 +10,7 @@ from parcelgate.domain.problems import FieldError, invalid
 from parcelgate.http.answers import Answer, answer, copied, fitting
 from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.endpoints import read_endpoint, read_patch
-from parcelgate.http.requests.queries import read_page_query
+from parcelgate.http.requests.queries.plain import read_page_query
 from parcelgate.http.resources.endpoints import (
     DeliveryPage,
     EndpointList,

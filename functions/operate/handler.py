@@ -6,7 +6,8 @@ from parcelgate.http.answers import LARGEST_PAGE, Answer, answer, copied
 from parcelgate.http.api import Api, Request, do_once
 from parcelgate.http.requests.operator import ResolveInput
 from parcelgate.http.requests.orders import read
-from parcelgate.http.requests.queries import read_page_query, read_stats_query
+from parcelgate.http.requests.queries.plain import read_page_query
+from parcelgate.http.requests.queries.stats import read_stats_query
 from parcelgate.http.resources.operator import (
     AttentionPage,
     DeadLetterList,

@@ -5,7 +5,7 @@ import msgspec
 from parcelgate.domain.merchants.events import Event, Topic
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.queries import read_event_query
+from parcelgate.http.requests.queries.events import read_event_query
 from parcelgate.runtime import runtime
 from parcelgate.services.events.reader import EventReader
 

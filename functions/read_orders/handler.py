@@ -3,7 +3,7 @@
 from parcelgate.domain.orders import Order
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.queries import read_order_query
+from parcelgate.http.requests.queries.orders import read_order_query
 from parcelgate.http.resources.orders import (
     EventList,
     OrderList,

@@ -3,7 +3,7 @@
 from parcelgate.domain.trackings import Tracking
 from parcelgate.http.answers import Answer, answer, fitting
 from parcelgate.http.api import Api, Request
-from parcelgate.http.requests.queries import read_tracking_query
+from parcelgate.http.requests.queries.trackings import read_tracking_query
 from parcelgate.http.resources.trackings import TrackingsPage, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.tracking_reader import TrackingReader

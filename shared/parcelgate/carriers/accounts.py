@@ -19,8 +19,6 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -32,6 +30,8 @@ from parcelgate.domain.places.addresses import Address
 from parcelgate.domain.problems import FieldError, ProblemError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
     from parcelgate.carriers.toolkit.calls import Transport
@@ -122,7 +122,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             if "://" in path or not path.strip("/") or needs_slash:
                 raise ValueError("paths: each is a path below the base URL, such as /orders")
         try:
-            ZoneInfo(self.default_time_zone)
+            self.zone  # noqa: B018 - reading it finds it
         except (KeyError, ValueError, OSError):
             raise ValueError(
                 "default_time_zone: there is no such zone; name one such as Australia/Sydney"
@@ -133,8 +133,10 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return "/" + self.paths.get(call, self.PATHS[call]).lstrip("/")
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> "ZoneInfo":
         """The account's zone."""
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(self.default_time_zone)
 
 
@@ -306,6 +308,8 @@ def looks_like(kind: Any) -> str:
 
 
 def _base_url(text: str) -> str | None:
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port

@@ -28,11 +28,24 @@ from parcelgate.http.answers import Site, encode
 from parcelgate.http.problems import MEDIA_TYPE, ProblemResource, problem_resource
 from parcelgate.http.requests.formats.reading import JSON, MERGE_PATCH
 from parcelgate.http.requests.orders import Input, read_order
-from parcelgate.http.requests.queries import PARAMETERS
+from parcelgate.http.requests.queries import events, orders, plain, stats, trackings
+from parcelgate.http.requests.queries.reading import Parameter
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.http.resources.stats import stats_resource
 from parcelgate.http.routes import MOST_PARCELS, ROUTES, Response, Route
 from parcelgate.services.stats.reports import Dimension, Group, Report
+
+QUERIES: Mapping[str, Mapping[str, Parameter]] = {
+    "orders": orders.PARAMETERS,
+    "trackings": trackings.PARAMETERS,
+    "events": events.PARAMETERS,
+    "stats": stats.PARAMETERS,
+    "page": plain.OF_A_PAGE,
+    "account": plain.OF_AN_ACCOUNT,
+    "couriers": plain.OF_COURIERS,
+    "language": plain.OF_A_LANGUAGE,
+}
+"""The parameters of each kind of query, as the table of routes names them."""
 
 type Json = dict[str, Any]
 
@@ -177,7 +190,7 @@ def _parameters(route: Route) -> Iterator[Json]:
             name = part.strip("{}")
             schema: Json = {"type": "string"} | ({"enum": sorted(CODES)} if name == "code" else {})
             yield _parameter(name, "path", schema, _WORDS["parameters"][name])
-    for name, parameter in PARAMETERS[route.query].items() if route.query else ():
+    for name, parameter in QUERIES[route.query].items() if route.query else ():
         schema = {"anyOf": [dict(parameter.schema), {"type": "string", "maxLength": 0}]}
         yield _parameter(name, "query", schema, f"{parameter.description} An empty value counts as absent.")
     if route.idempotent:

@@ -18,7 +18,7 @@ from parcelgate.domain.problems import ProblemError
 from parcelgate.http.openapi import document
 from parcelgate.http.requests.formats.reading import at_pointer, read_json
 from parcelgate.http.requests.orders import read_order
-from parcelgate.http.requests.queries import read_order_query
+from parcelgate.http.requests.queries.orders import read_order_query
 from parcelgate.http.requests.trackings import read_areas
 from parcelgate.services.orders.create import Draft
 from tests.support.api import Backend, a_box, call, order_body

@@ -8,17 +8,22 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.problems import ProblemError
-from parcelgate.http.requests import queries
+from parcelgate.http.openapi import QUERIES
+from parcelgate.http.requests.queries.events import read_event_query
+from parcelgate.http.requests.queries.orders import read_order_query
+from parcelgate.http.requests.queries.plain import read_account_query, read_courier_query, read_page_query
+from parcelgate.http.requests.queries.stats import read_stats_query
+from parcelgate.http.requests.queries.trackings import read_tracking_query
 
 TODAY = date(2026, 11, 27)
-read_stats = partial(queries.read_stats_query, today=TODAY)
+read_stats = partial(read_stats_query, today=TODAY)
 READERS: dict[str, Callable[[dict[str, str]], Any]] = {
-    "orders": queries.read_order_query,
-    "trackings": queries.read_tracking_query,
-    "account": queries.read_account_query,
-    "couriers": queries.read_courier_query,
-    "events": queries.read_event_query,
-    "page": queries.read_page_query,
+    "orders": read_order_query,
+    "trackings": read_tracking_query,
+    "account": read_account_query,
+    "couriers": read_courier_query,
+    "events": read_event_query,
+    "page": read_page_query,
     "stats": read_stats,
 }
 
@@ -27,12 +32,10 @@ NO_PART_OF_A_KEY = {"language"}
 
 
 def test_every_kind_of_query_is_read_here() -> None:
-    assert set(READERS) == set(queries.PARAMETERS) - NO_PART_OF_A_KEY
+    assert set(READERS) == set(QUERIES) - NO_PART_OF_A_KEY
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in READERS for name in queries.PARAMETERS[kind]]
-)
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in READERS for name in QUERIES[kind]])
 @pytest.mark.parametrize("letter", ["9", "\u6587"])
 def test_a_parameter_is_never_longer_than_a_key_may_be(kind: str, name: str, letter: str) -> None:
     with pytest.raises(ProblemError) as refused:

@@ -6,6 +6,7 @@ request about an order.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from parcelgate.carriers.errors import (
     AccountError,
@@ -19,9 +20,11 @@ from parcelgate.carriers.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from parcelgate.carriers.results import Mismatch, Rate
 from parcelgate.domain.orders import Order, OrderStatus, Trouble
 from parcelgate.domain.problems import RETRY_SECONDS, CarrierWords, FieldError, Problem, ProblemError
+
+if TYPE_CHECKING:
+    from parcelgate.carriers.results import Mismatch, Rate
 
 
 def create_refused(
@@ -52,7 +55,7 @@ def partly_refused(order: Order, error: PartlyRefusedError) -> Problem:
     )
 
 
-def above_max(order: Order, rate: Rate | None) -> Problem | None:
+def above_max(order: Order, rate: "Rate | None") -> Problem | None:
     """Why the order must not be bought at this price; None when it may."""
     most = order.options.max_price
     if most is None:
@@ -83,7 +86,7 @@ def conflict(number: str | None) -> Problem:
     return Problem(code="carrier_order_conflict", detail=detail)
 
 
-def mismatch(result: Mismatch) -> Problem:
+def mismatch(result: "Mismatch") -> Problem:
     """The carrier has another order under this reference. Its number is shown, but not adopted."""
     number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
     detail = f"What the carrier has under this reference is not this order: {result.detail}{number}"

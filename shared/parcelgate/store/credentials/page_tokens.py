@@ -9,11 +9,9 @@ can read all trackings anyway.
 """
 
 import binascii
-import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from hashlib import blake2b
-from hmac import compare_digest
 from typing import NamedTuple
 
 from parcelgate.store.calls import ConditionFailedError, Item, Items
@@ -61,6 +59,8 @@ class PageTokens:
     def ready(self) -> None:
         """Make the key if there is none yet."""
         if self._key() is None:
+            import secrets
+
             made = secrets.token_bytes(32)
             with suppress(ConditionFailedError):  # Another one was faster; its key counts.
                 self._items.put({**_KEY, "secret": made})
@@ -96,6 +96,8 @@ def _sealed(key: bytes, plain: bytes) -> str:
 
 
 def _opened(key: bytes, data: bytes) -> bytes | None:
+    from hmac import compare_digest
+
     tag, hidden = data[:_TAG], data[_TAG:]
     plain = _hidden(key, tag, hidden)
     return plain if compare_digest(_tag(key, plain), tag) else None
