@@ -82,6 +82,10 @@ class State:
         partial.write_text(json.dumps(asdict(self), indent=1), "utf-8")
         partial.replace(path)
 
+    def pending(self, given: Sequence[Given]) -> list[Given]:
+        """Return the orders that an import sends now: those that it has not sent, and those that failed."""
+        return [one for one in given if one.name in self.failed or self.place(one.name) is None]
+
     def place(self, name: str) -> tuple[Sent, int] | None:
         """Return the batch in which an entry was last sent."""
         for sent in reversed(self.batches):
@@ -154,7 +158,7 @@ def state_path(file: Path) -> Path:
 
 
 def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, list[str], list[str]]:
-    """Check every order of a file against its carrier's limits and buy nothing.
+    """Check every order that an import would send now against its carrier's limits, and buy nothing.
 
     Returns how many orders there are, a line for everything that is wrong, and a line for each warning.
     Raises FileError and ImportFailedError.
@@ -162,11 +166,12 @@ def check(file: Path, api: Api, *, ignore_unknown: bool = False) -> tuple[int, l
     given = read(file, ignore_unknown=ignore_unknown)
     wrong: list[str] = []
     warned: list[str] = []
-    for chunk in chunks(given, most=AT_ONCE, most_bytes=MOST_BYTES):
+    pending = State.load(state_path(file), api.url).pending(given)
+    for chunk in chunks(pending, most=AT_ONCE, most_bytes=MOST_BYTES):
         for one, row in zip(chunk, api.check([one.entry for one in chunk]), strict=True):
             wrong += [_finding(one, row, error, file) for error in row["errors"]]
             warned += [_finding(one, row, warning, file) for warning in row["warnings"]]
-    return len(given), wrong, warned
+    return len(pending), wrong, warned
 
 
 def _finding(one: Given, row: dict[str, Any], fault: dict[str, Any], file: Path) -> str:
@@ -212,8 +217,7 @@ def _send(given: Sequence[Given], state: State, file: Path, api: Api) -> None:
     by_name = {one.name: one for one in given}
     # A batch whose answer never came can only be sent again unchanged.
     state.batches = [sent for sent in state.batches if sent.id or by_name.keys() >= set(sent.entries)]
-    again, state.failed = set(state.failed), []
-    pending = [one for one in given if one.name in again or state.place(one.name) is None]
+    pending, state.failed = state.pending(given), []
     for chunk in chunks(pending, most=AT_ONCE, most_bytes=MOST_BYTES):
         state.batches.append(Sent(uuid4().hex, [one.name for one in chunk]))
     state.save(state_path(file))

@@ -288,7 +288,11 @@ def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
     if wrong:
         things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
         fail(f"Nothing was bought. {things} wrong with {_orders(total)}.")
-    sys.stdout.write(f"{_orders(total)} {'is' if total == 1 else 'are'} correct. Nothing was bought.\n")
+    if total:
+        said = f"{_orders(total)} {'is' if total == 1 else 'are'} correct. Nothing was bought."
+    else:
+        said = "Every order of the file was imported before."
+    sys.stdout.write(f"{said}\n")
 
 
 def _orders(count: int) -> str:

@@ -34,6 +34,7 @@ class FakeApi:
         self.batches: dict[str, list[Any]] = {}
         self.keys: dict[str, str] = {}
         self.created: list[str] = []
+        self.examined: list[str] = []
         self.looks = 1
         self.troubles: list[Callable[[httpx.Request], Answer | None]] = []
         self.waits: list[float] = []
@@ -72,6 +73,7 @@ class FakeApi:
 
     def checked(self, entry: Any) -> dict[str, Any]:
         reference = entry["reference"]
+        self.examined.append(reference)
         wrong = {"pointer": "/parcels/0/weight", "code": "missing", "message": "Is required."}
         warned = {"pointer": "/ship_to/company", "code": "defaulted", "message": "The name is sent."}
         return {
@@ -196,6 +198,19 @@ def test_a_check_buys_nothing_and_names_line_and_column(tmp_path: Path, api: Fak
     assert warned == ["Line 4 (odd), column ship_to.company: The name is sent."]
     assert api.created == []
     assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
+
+
+def test_a_check_after_an_import_passes_over_what_is_bought(tmp_path: Path, api: FakeApi) -> None:
+    """Their references are in use, and a next import would not send them."""
+    file = a_file(tmp_path, "a", "bad")
+    run(file, api.client(), quiet())
+    a_file(tmp_path, "a", "bad", "odd")
+
+    total, wrong, warned = check(file, api.client())
+
+    assert api.examined == ["bad", "odd"]
+    assert total == 2
+    assert [line.split(",")[0] for line in wrong + warned] == ["Line 3 (bad)", "Line 4 (odd)"]
 
 
 def test_once_more_sends_what_is_new_and_what_had_failed(tmp_path: Path, api: FakeApi) -> None:
