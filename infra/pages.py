@@ -30,6 +30,24 @@ _VENDOR: Mapping[str, tuple[str, str, str]] = {
 """The libraries of the console, by their names in `vendor/`: the file in `node_modules`, and what is written
 before and after it. Two of them are scripts that set a name of their own, which becomes a module's export."""
 
+LICENCES = "licences.txt"
+"""Each site has its libraries' licences under this name, because they ask to go with every copy."""
+_LICENCES: Mapping[str, tuple[str, ...]] = {
+    "console": (
+        "node_modules/htm/LICENSE",
+        # It comes inside of htm, without its licence.
+        "licences/preact.txt",
+        "node_modules/uplot/LICENSE",
+        "node_modules/papaparse/LICENSE",
+        "node_modules/@picocss/pico/LICENSE.md",
+    ),
+    "docs": (
+        "node_modules/swagger-ui-dist/LICENSE",
+        "node_modules/swagger-ui-dist/NOTICE",
+        "node_modules/swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt",
+    ),
+}
+
 
 def console_files(root: Path) -> dict[str, bytes]:
     """Every file of the console but its HTML, by its path below the hashed folder."""
@@ -49,9 +67,15 @@ def console_files(root: Path) -> dict[str, bytes]:
 def sites(root: Path) -> Iterator[tuple[str, dict[str, bytes], dict[str, bytes]]]:
     """Each site: its name, the files that go below its hashed folder, and its HTML by path."""
     html = (root / SOURCES / "index.html").read_bytes()
-    yield "console", console_files(root), {"index.html": html}
+    yield "console", console_files(root) | _licences(root, "console"), {"index.html": html}
     if (root / SOURCES / "docs").exists():
-        yield "docs", docs_files(root), docs_html(root)
+        yield "docs", docs_files(root) | _licences(root, "docs"), docs_html(root)
+
+
+def _licences(root: Path, site: str) -> dict[str, bytes]:
+    paths = (root / SOURCES / name for name in _LICENCES[site])
+    texts = (path.read_text("utf-8").strip() for path in paths)
+    return {LICENCES: "\n\n---\n\n".join(texts).encode()}
 
 
 def build_pages(target: Path, root: Path) -> None:

@@ -219,6 +219,7 @@ def test_another_line_in_a_page_makes_another_folder_and_another_function(tmp_pa
     for name in ("console/package-lock.json", "infra/pages.py"):
         write(tmp_path / name, (ROOT / name).read_text())
     (tmp_path / "console" / "node_modules").symlink_to(ROOT / "console" / "node_modules")
+    (tmp_path / "console" / "licences").symlink_to(ROOT / "console" / "licences")
     write(tmp_path / "console" / "index.html", "<script type=module src=console/HASH/app.js></script>")
     write(tmp_path / "console" / "app.js", "1;")
     before = build("local", root=tmp_path)

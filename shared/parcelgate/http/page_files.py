@@ -28,6 +28,7 @@ _MEDIA: Mapping[str, str] = {
     ".png": "image/png",
     ".py": "text/plain; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
 _HTML = {
     "cache-control": "no-cache",

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,6 +145,18 @@ def test_every_file_of_the_documentation_is_sent_as_what_it_is(pages: Path) -> N
         assert answer is not None
         if path.endswith(".html.gz"):
             assert "/HASH/" not in gzip.decompress(base64.b64decode(answer.body)).decode()
+
+
+def test_every_library_of_the_pages_comes_with_its_licence(pages: Path) -> None:
+    found = [gzip.decompress(path.read_bytes()).decode() for path in pages.rglob("licences.txt.gz")]
+    assert len(found) == 2
+    console = ROOT / "console"
+    for library in json.loads((console / "package.json").read_text())["dependencies"]:
+        (licence,) = (console / "node_modules" / library).glob("LICENSE*")
+        assert any(licence.read_text("utf-8").strip() in text for text in found), library
+    assert "Jason Miller" in "".join(found), "preact, which comes inside of htm"
+    folder = next(path.parent.name for path in (pages / "console").rglob("app.js.gz"))
+    assert sent(f"{folder}/licences.txt")["headers"]["content-type"].startswith("text/plain")
 
 
 def test_the_scripts_of_the_console_are_at_most_120_kb_compressed(pages: Path) -> None:
