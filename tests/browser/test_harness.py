@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -201,3 +202,19 @@ def test_two_pages_know_nothing_of_each_other(new_page: NewPage, served_world: S
 
     assert second.evaluate("sessionStorage.getItem('key')") is None
     assert second.evaluate("navigator.language") == "de-DE"
+
+
+@pytest.fixture
+def answers() -> Iterator[list[int]]:
+    """What the server answers while the page is being closed."""
+    found: list[int] = []
+    yield found
+    assert found == [200]
+
+
+def test_a_page_is_closed_while_its_server_still_answers(
+    answers: list[int], page: Page, served_world: ServedWorld
+) -> None:
+    url = f"{served_world.url}/console"
+    page.goto(url)
+    page.on("close", lambda: answers.append(httpx.get(url).status_code))
