@@ -125,7 +125,7 @@ export function send(method, path, body, { idempotencyKey, type, signal } = {}) 
 export const isAbort = (error) => error?.name === "AbortError";
 
 /** `path` with those fields of `query` that have a value. */
-export function withQuery(path, query) {
+function withQuery(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }

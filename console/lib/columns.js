@@ -122,7 +122,7 @@ const MAGENTO = {
 };
 
 /** What the exports of shops call their columns, in the form that `plain` gives. */
-export const SHOPS = { WooCommerce: WOOCOMMERCE, Shopify: SHOPIFY, Magento: MAGENTO };
+const SHOPS = { WooCommerce: WOOCOMMERCE, Shopify: SHOPIFY, Magento: MAGENTO };
 
 const COMMON = {
   order: "reference",
@@ -227,7 +227,7 @@ const TRUTHS = { true: true, yes: true, 1: true, false: false, no: false, 0: fal
 const USUAL = { money: ["12.50 USD", "USD"], weight: ["1.25 kg", "kg"], dimensions: ["30x20x10 cm", "cm"] };
 
 /** The value of a cell. One in a wrong form stays as it is, and the API refuses it. */
-export function valueOf(field, cell) {
+function valueOf(field, cell) {
   const kind = KINDS[field] ?? "text";
   if (kind === "boolean") return own(TRUTHS, cell.toLowerCase()) ?? cell;
   if (kind === "integer") return /^[0-9]+$/.test(cell) ? Number(cell) : cell;
@@ -241,7 +241,7 @@ export function valueOf(field, cell) {
 }
 
 /** What is wrong with a cell and would not be said by the API, or null. */
-export function faultOf(field, cell) {
+function faultOf(field, cell) {
   const kind = KINDS[field] ?? "text";
   const measure = kind in USUAL;
   if (SHORTENED.test(cell) || ((measure || kind === "integer") && SCIENTIFIC.test(cell))) {

@@ -3,16 +3,12 @@
 import { useState } from "../vendor/preact.js";
 
 export {
-  createContext,
   html,
   render,
   useCallback,
-  useContext,
   useEffect,
   useErrorBoundary,
   useLayoutEffect,
-  useMemo,
-  useReducer,
   useRef,
   useState,
 } from "../vendor/preact.js";

@@ -3,7 +3,7 @@
 import { html, useEffect, useErrorBoundary, useId, useLayoutEffect, useRef, useState } from "./preact.js";
 import { BASE } from "./api.js";
 import { ago, money, time, words } from "./format.js";
-import { go, to, useAction, useQuery } from "./hooks.js";
+import { to, useAction, useQuery } from "./hooks.js";
 
 /** A link to a page of the console: `<${Link} to=${["orders", id]}>`. */
 export function Link({ to: path, query, children, ...rest }) {
@@ -289,5 +289,3 @@ export function Safe({ children }) {
   if (!error) return children;
   return html`<${ProblemBox} problem=${{ title: "This page could not be shown", detail: String(error.message ?? error), code: "" }} retry=${reset} />`;
 }
-
-export { go };

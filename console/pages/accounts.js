@@ -1,6 +1,7 @@
 // Carrier accounts: how their calls go, whether their logins work, and price lists for those that tell no prices.
 
 import { html, useRef, useState } from "../lib/preact.js";
+import { AccountLink, Circuit, Login } from "../lib/accounts.js";
 import { send } from "../lib/api.js";
 import { csv } from "../lib/csv.js";
 import { count, money, words } from "../lib/format.js";
@@ -9,8 +10,6 @@ import { AskFirst, Facts, Field, Heading, Link, Loading, Notice, ProblemBox, Sta
 
 const COLUMNS = ["service", "destination_country", "weight_up_to", "price", "currency"];
 const SHOWN = 50;
-const CIRCUITS = { closed: ["open for calls", "good"], half_open: ["is tried again", "warn"], open: ["no calls are made", "bad"] };
-const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad", unknown: "plain" };
 const CHECKS = { works: "good", refused: "bad", wrong: "bad", unreachable: "warn", not_asked: "warn" };
 
 /** The page `accounts`: all of them, or `accounts/<carrier>/<account>`. */
@@ -45,18 +44,13 @@ function List({ list }) {
 }
 
 const LIST_COLUMNS = [
-  { title: "Account", cell: (row) => html`<${Link} to=${["accounts", row.carrier, row.account]}>${row.carrier}, ${row.account}<//>` },
+  { title: "Account", cell: (row) => html`<${AccountLink} account=${row} />` },
   { title: "Calls", cell: (row) => html`<${Circuit} value=${row.circuit} />` },
-  { title: "Login", cell: (row) => html`<${Status} value=${row.login} tone=${LOGINS[row.login]} />` },
+  { title: "Login", cell: (row) => html`<${Login} value=${row.login} />` },
   { title: "Last called", cell: (row) => html`<${Maybe} at=${row.last_called_at} />` },
   { title: "Last error", cell: (row) => (row.last_error ? html`<${Time} at=${row.last_error.at} /><br />${row.last_error.message}` : html`<${Maybe} />`) },
   { title: "Calls not made", number: true, cell: (row) => row.held_calls },
 ];
-
-function Circuit({ value }) {
-  const [shown, tone] = CIRCUITS[value] ?? [value, "plain"];
-  return html`<${Status} value=${shown} tone=${tone} />`;
-}
 
 function Maybe({ at }) {
   return at ? html`<${Time} at=${at} />` : html`<span class="quiet">–</span>`;
@@ -71,7 +65,7 @@ function Account({ account, changed }) {
       ["Down since", account.down_since && html`<${Time} at=${account.down_since} />`],
       ["Rests until", account.rests_until && html`<${Time} at=${account.rests_until} />`],
       ["Calls not made meanwhile", account.held_calls > 0 && account.held_calls],
-      ["Login", html`<${Status} value=${account.login} tone=${LOGINS[account.login]} />`],
+      ["Login", html`<${Login} value=${account.login} />`],
       ["Faults of the account's secret", account.faults.length > 0 && html`<ul class="bare">${account.faults.map((fault) => html`<li>${fault}</li>`)}</ul>`],
       ["Last called", html`<${Maybe} at=${account.last_called_at} />`],
       ["Last error", account.last_error && html`<${Time} at=${account.last_error.at} />: ${account.last_error.message}`],

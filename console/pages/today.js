@@ -1,6 +1,7 @@
 // Today: what a shipping desk looks at first. Orders, money, what needs a person, and how the carriers are.
 
 import { html, useState } from "../lib/preact.js";
+import { AccountLink, Circuit, Login } from "../lib/accounts.js";
 import { send, session } from "../lib/api.js";
 import { money, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
@@ -166,15 +167,12 @@ function Carriers({ version }) {
   </section>`;
 }
 
-const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad" };
-const CIRCUITS = { closed: ["open for calls", "good"], half_open: ["is tried again", "warn"], open: ["no calls are made", "bad"] };
-
 function Accounts({ version }) {
   const { data, problem, loading, reload } = useGet("v1/carrier-accounts", {}, { every: MINUTE, version });
   const columns = [
-    { title: "Account", cell: (row) => html`<${Link} to=${["accounts", row.carrier, row.account]}>${row.carrier}, ${row.account}<//>` },
+    { title: "Account", cell: (row) => html`<${AccountLink} account=${row} />` },
     { title: "Calls", cell: (row) => html`<${Circuit} value=${row.circuit} />` },
-    { title: "Login", cell: (row) => html`<${Status} value=${row.login} tone=${LOGINS[row.login] ?? "plain"} />` },
+    { title: "Login", cell: (row) => html`<${Login} value=${row.login} />` },
     { title: "Last called", cell: (row) => html`<${Time} at=${row.last_called_at} relative=${true} />` },
     { title: "Last error", cell: (row) => row.last_error && html`<${Time} at=${row.last_error.at} relative=${true} />: ${row.last_error.message}` },
   ];
@@ -183,11 +181,6 @@ function Accounts({ version }) {
     <${ProblemBox} problem=${problem} retry=${reload} />
     ${data && html`<${Table} columns=${columns} rows=${data.data} caption="Carrier accounts" id=${(row) => `${row.carrier}/${row.account}`} empty="There is no carrier account yet." />`}
   `;
-}
-
-function Circuit({ value }) {
-  const [shown, tone] = CIRCUITS[value] ?? [value, "plain"];
-  return html`<${Status} value=${shown} tone=${tone} />`;
 }
 
 function Health() {
