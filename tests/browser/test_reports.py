@@ -81,6 +81,8 @@ def test_a_span_that_is_wrong_is_explained_in_the_words_of_the_api(
     page.get_by_role("button", name="90 days").click()
     expect(page.get_by_role("heading", name="All together")).to_be_visible()
     assert "from=" in page.url, "a colleague can be sent this link"
+    # The pictures' library comes last; a server that is gone then would be reported.
+    page.wait_for_load_state("networkidle")
 
 
 def _stats(served: ServedWorld, **query: str) -> Any:
