@@ -413,6 +413,32 @@ class TestPrivacy:
                 assert text not in said, text
         assert "Austin" in reply.text
 
+    @pytest.mark.parametrize(
+        ("name", "place"),
+        [
+            ("Ada Byrd", "深圳市科技园\uff11\uff12号"),
+            ("Ada Byrd", "a.b\uff20mail.example"),
+            ("王明", "王明"),
+            ("王明", "由王明代收"),
+            ("王小明", "王小明签收"),
+            ("\uff22\uff59\uff52\uff44", "Mr Byrd"),
+            ("Byrd", "\uff2d\uff52 \uff22\uff59\uff52\uff44"),
+            ("山田 花子", "花子様"),
+        ],
+    )
+    def test_a_place_is_left_out_in_whatever_letters_it_names_somebody(
+        self, name: str, place: str, backend: Backend
+    ) -> None:
+        tracking = put(
+            backend,
+            a_followed(customer=Customer(name=name)),
+            seen("in_transit", place=place, city="深圳"),
+        )
+        (parcel,) = data(token_of_tracking(tracking))["parcels"]
+        assert parcel["events"][0]["location"] == {
+            "city": "深圳", "state": None, "country": None, "text": None
+        }  # fmt: skip
+
     def test_a_preview_says_whose_page_it_is_and_nothing_of_the_parcel(self, backend: Backend) -> None:
         backend.tenant().settings.put(TenantSettings(brand=BRAND))
         tracking = put(backend, a_followed(), seen("delivered"))

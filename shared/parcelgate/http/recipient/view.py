@@ -5,6 +5,7 @@ may the place of an event; so a place with numbers, or with a name that stands i
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 
@@ -29,11 +30,13 @@ from parcelgate.http.resources.tracking_pages import (
 )
 from parcelgate.store.tenants.recipient_pages import PageContent
 
-_NOT_IN_PLACES = re.compile(r"[0-9@:/\\<>]")
+_NOT_IN_PLACES = re.compile(r"[\d@:/\\<>]")
 _LONGEST_PLACE = 80
 _NOT_IN_ESTIMATES = re.compile(r"@|//|(?:\d[ ().-]?){9}")
 """An address, or as many figures in a row as a telephone number has."""
 _LONGEST_ESTIMATE = 60
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""A letter of a script without spaces, such as Chinese: a name is short, and stands amid other words."""
 _SHORT = 3
 """A part of a courier's code that is no longer is an abbreviation, and so is one without a, e, i and o."""
 
@@ -125,18 +128,31 @@ def _private(tracking: Tracking) -> frozenset[str]:
         tracking.note,
         tracking.title,
     )
-    return frozenset(word for word in _words(texts) if len(word) >= _SHORT)
+    return frozenset(
+        word for word in _words(texts) if len(word) >= (_SHORT - 1 if _UNSPACED.search(word) else _SHORT)
+    )
 
 
 def _words(texts: Iterable[str | None]) -> set[str]:
-    return {word for text in texts for word in re.findall(r"\w+", (text or "").casefold())}
+    return {word for text in texts for word in re.findall(r"\w+", _plain(text or ""))}
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters of the usual width, whatever form of them it was written in."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _names(text: str, private: frozenset[str]) -> bool:
+    """Tell whether a text has one of these words."""
+    plain = _plain(text)
+    return bool(private & _words([text])) or any(word in plain for word in private if _UNSPACED.search(word))
 
 
 def _place(text: str | None, private: frozenset[str]) -> str | None:
     """Return a place that may be shown; None for one that may be a door, a telephone or a name."""
-    if not text or len(text) > _LONGEST_PLACE or _NOT_IN_PLACES.search(text):
+    if not text or len(text) > _LONGEST_PLACE or _NOT_IN_PLACES.search(_plain(text)):
         return None
-    return None if private & _words([text]) else text
+    return None if _names(text, private) else text
 
 
 def _estimate(tracking: Tracking, words: Words, private: frozenset[str]) -> str | None:
@@ -148,6 +164,6 @@ def _estimate(tracking: Tracking, words: Words, private: frozenset[str]) -> str 
         return words.day(date.fromisoformat(text[:10]))
     except ValueError:
         pass
-    if len(text) > _LONGEST_ESTIMATE or _NOT_IN_ESTIMATES.search(text) or private & _words([text]):
+    if len(text) > _LONGEST_ESTIMATE or _NOT_IN_ESTIMATES.search(_plain(text)) or _names(text, private):
         return None
     return text or None
