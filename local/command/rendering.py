@@ -43,7 +43,15 @@ def note(text: str) -> None:
 
 def show_json(value: object) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON that a person can read, and in which nothing controls a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text
+    )
 
 
 def show(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool = False) -> None:

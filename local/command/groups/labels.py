@@ -15,6 +15,8 @@ from local.command.rendering import FAILED, WRONG_USE, err, fail, note, say, sho
 group = typer.Typer(help="Save and print the labels of orders.")
 
 _POLL_SECONDS = 1.0
+_FORMATS = ("pdf", "jpg", "png", "zpl")
+"""The endings of files that are named after an order. No other word of an answer becomes part of a name."""
 
 
 @api_command(
@@ -39,7 +41,7 @@ def get_label(
     with err.status(f"waiting for the label of {order_id}"):
         while (label := api.get(f"/v1/orders/{part(order_id)}/label"))["status"] == "pending":
             api.sleep(_POLL_SECONDS)
-    path = output or Path(f"{order_id}.{label['format']}")
+    path = output or Path(f"{order_id}.{label['format'] if label['format'] in _FORMATS else 'label'}")
     links = [label["url"]] if label["url"] else [parcel["url"] for parcel in label["parcels"]]
     files = [
         path if len(links) == 1 or str(path) == "-" else path.with_name(f"{path.stem}-{number}{path.suffix}")

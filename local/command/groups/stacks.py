@@ -42,8 +42,8 @@ def login(
         fail(
             f"{name} cannot be the name of a profile. Take letters, digits, dots and dashes.", code=WRONG_USE
         )
-    host = httpx.URL(checked_url(url.strip())).host
-    if url.strip().startswith("http://") and host not in ("localhost", "127.0.0.1", "::1"):
+    parts = httpx.URL(checked_url(url.strip()))
+    if parts.scheme == "http" and parts.host not in ("localhost", "127.0.0.1", "::1"):
         fail("The key would travel in clear: the address must begin with https://.", code=WRONG_USE)
     profile = Profile(checked_url(url.strip()).rstrip("/"), key.strip())
     with reported():

@@ -103,10 +103,10 @@ def drawn(parcel: dict[str, Any]) -> Text:
     picture = Text()
     carrier = parcel["carrier_code"] or parcel["carrier"]
     picture.append(inert(f"{parcel['tracking_number']}  {carrier}  "), "bold")
-    picture.append(parcel["status"], _COLOURS.get(parcel["status"], "blue"))
+    picture.append(inert(parcel["status"]), _COLOURS.get(parcel["status"], "blue"))
     if parcel["sub_status"]:
-        picture.append(f", {parcel['sub_status']}")
-    picture.append(f"  {parcel['id']}\n", "dim")
+        picture.append(inert(f", {parcel['sub_status']}"))
+    picture.append(inert(f"  {parcel['id']}") + "\n", "dim")
     for other in parcel["secondary_tracking_numbers"]:
         picture.append(
             inert(f"    also {other['number']} with {other['carrier'] or 'another carrier'}") + "\n"
@@ -123,9 +123,9 @@ def drawn(parcel: dict[str, Any]) -> Text:
         picture.append("  ● " if number == 0 else "  ○ ", colour)
         # A time that came without a zone was read in the account's.
         zone = "UTC?" if event["at_is_local"] else "UTC"
-        picture.append(f"{moment(event['at'])} {zone}  ")
+        picture.append(inert(f"{moment(event['at'])} {zone}  "))
         if event["status"]:
-            picture.append(f"{event['status']}  ", colour)
+            picture.append(inert(f"{event['status']}  "), colour)
         picture.append(inert(event["description"] or event["code"]))
         place = event["location"]
         where = place["text"] or ", ".join(filter(None, map(place.get, ("city", "state", "country"))))

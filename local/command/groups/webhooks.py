@@ -15,7 +15,7 @@ import typer
 
 from local.command.access import JsonOption, LimitOption, api_command
 from local.command.api import Api, part
-from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, second, show_json
+from local.command.rendering import WRONG_USE, fail, json_text, listed, moment, note, say, second, show_json
 
 events = typer.Typer(help="Show what happened to orders, batches and parcels in the last 30 days.")
 webhooks = typer.Typer(help="Look after webhook endpoints, and have events sent to your own machine.")
@@ -219,7 +219,7 @@ def listen(
             continue
         result = "" if address is None else f" -> {_forwarded(address, event, signer)}"
         if as_json:
-            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(event) + "\n")
             sys.stdout.flush()
         else:
             words = (second(event["timestamp"]), event["type"], event["data"]["id"], event["id"])

