@@ -1,7 +1,7 @@
 // Tables to take away.
 
-/** Text that a spreadsheet would run as a formula. A plain number is none. */
-const FORMULA = /^[\s]*[=+\-@\t\r]/;
+/** Text that a spreadsheet would run as a formula, full-width signs included. A plain number is none. */
+const FORMULA = /^\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
 /** Rows of values as CSV with a heading, for any spreadsheet: no cell is run as a formula. */

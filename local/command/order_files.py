@@ -34,6 +34,8 @@ _PAIR = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]+)")
 _SIDES = re.compile(r"([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*[xX*\u00d7]\s*([\d.]+)\s*([A-Za-z]+)")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d{1,3}(?![\dA-Za-z])")
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet would run; those of East Asia take a full-width sign for the sign itself."""
 _MOST_COMPLAINTS = 20
 _USUAL = {
     "MoneyInput": ("12.50 USD", "USD"),
@@ -189,7 +191,7 @@ def _flat(result: dict[str, Any]) -> dict[str, str]:
 
 def _inert(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula, because carriers choose some of these words."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _from_json(text: str) -> list[tuple[int, Entry]]:

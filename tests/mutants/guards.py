@@ -264,7 +264,7 @@ GUARDS = (
         12,
         "a place that may be a door or a telephone is not shown to whoever has the link",
         f"{S}/http/recipient/view.py",
-        " or _NOT_IN_PLACES.search(text)",
+        " or _NOT_IN_PLACES.search(_plain(text))",
         "",
         (f"{U}/functions/test_show_tracking_page.py",),
     ),

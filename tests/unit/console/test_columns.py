@@ -260,8 +260,8 @@ def test_what_every_object_has_is_no_column(title: str, run: Run) -> None:
 
 @pytest.mark.parametrize("cell", ["constructor", "__proto__"])
 def test_what_every_object_has_is_no_truth(cell: str, run: Run) -> None:
-    given = run("return columns.valueOf(given.field, given.cell)", field="options.locker", cell=cell)
-    assert given == cell
+    (order,) = run(_READ, text=f"reference,options.locker\nR-1,{cell}\n")
+    assert order["entry"]["options"] == {"locker": cell}
 
 
 def test_a_field_is_taken_by_one_column_and_a_name_by_several(run: Run) -> None:
@@ -325,11 +325,12 @@ def test_batches_fit_into_a_request(run: Run) -> None:
 
 
 def test_no_cell_to_take_away_begins_like_a_formula(run: Run) -> None:
-    cells = ["=1+1", "+1", "-1", "-x", "@x", "\tx", " =x", "=a\nb", 'say "x", y', None, "plain"]
+    cells = ["=1+1", "+1", "-1", "-x", "@x", "\tx", " =x", "=a\nb", "\uff1dx", 'say "x", y', None, "plain"]
     text = run("return csv(['=name'], given.cells.map((cell) => [cell]))", cells=cells)
     mark, table = text[0], text[1:]
     assert mark == "\ufeff"
     read = [row[0] for _, row in order_files.tables.read_lines(table) if row]
     assert read == [
-        "'=name", "'=1+1", "'+1", "-1", "'-x", "'@x", "'\tx", "' =x", "'=a\nb", 'say "x", y', "plain",
+        "'=name", "'=1+1", "'+1", "-1", "'-x", "'@x", "'\tx", "' =x", "'=a\nb", "'\uff1dx", 'say "x", y',
+        "plain",
     ]  # fmt: skip

@@ -318,6 +318,16 @@ class TestResults:
         assert (bad["problem"], bad["errors"]) == ("refused_by_carrier", "/service: No such service.")
         assert bad["carrier_message"].startswith("'=")
 
+    @pytest.mark.parametrize(
+        "words", ["=1+1", " =1+1", "\n=1+1", "\xa0@x", "\uff1d1+1", "\uff0b1", "\uff20x"]
+    )
+    def test_begin_like_no_formula(self, words: str, tmp_path: Path) -> None:
+        """Spreadsheets of East Asia take a full-width sign for the sign itself."""
+        file = tmp_path / "orders.results.csv"
+        write_results(file, [RESULT | {"reference": words}])
+        (row,) = csv.DictReader(file.open(encoding="utf-8-sig", newline=""))
+        assert row["reference"] == f"'{words}"
+
     def test_are_whole_in_json(self, tmp_path: Path) -> None:
         file = tmp_path / "orders.results.json"
         write_results(file, [RESULT])
