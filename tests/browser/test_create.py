@@ -20,7 +20,7 @@ from tests.support.served import ServedWorld
 
 EXAMPLE = ROOT / "docs" / "examples" / "orders.csv"
 XSS = "<img src=x onerror=alert(1)>"
-LONG = 30_000
+LONG = 120_000
 """How long the page may wait for the carriers, in ms."""
 
 
