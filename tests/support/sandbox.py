@@ -69,6 +69,7 @@ def running_sandbox() -> Iterator[Sandbox]:
         "ubi": {"token": "t-7", "secret": "made-up"},
         "lso": {"app_id": "a-7", "app_secret": "made-up"},
         "lme": new_login(),
+        "trackingmore": {"api_key": "made-up", "email": "shop@example.com"},
     }
     settings = Settings(accounts={carrier: {"default": login} for carrier, login in logins.items()})
     with serve(settings) as url:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.api import openapi_document, order_body
-from tests.support.served import ServedWorld, served_world
+from tests.support.served import ServedWorld, served_sandbox_world, served_world
 
-__all__ = ["served_world"]
+__all__ = ["served_sandbox_world", "served_world"]
 
 UNSUPPORTED = "Unsupported content type text/csv"
 """The program makes no call with a body of CSV, as a rate card is."""
@@ -83,3 +83,33 @@ def test_a_shop_buys_an_order_gets_its_label_and_cancels_it(
     assert [parcel.tracking_number] == order.tracking_numbers
     assert (wrong.status_code, wrong.parsed.code) == (404, "not_found")
     assert cancelled.status == "cancelled"
+
+
+def test_a_shop_reads_what_is_wrong_and_follows_another_couriers_parcel(
+    made: SimpleNamespace, served_sandbox_world: ServedWorld
+) -> None:
+    """Fields that are missing or unknown cannot be said by such a client; a wrong value can."""
+    with served_sandbox_world.hold() as world:
+        world.put_account("trackingmore", world.sandbox.logins["trackingmore"])
+    models = import_module("made_client.models")
+    client = import_module("made_client").AuthenticatedClient(
+        base_url=served_sandbox_world.url, token=served_sandbox_world.key()
+    )
+
+    body = order_body("readme-1002")
+    mistake = models.OrderInput.from_dict(body | {"ship_to": {**body["ship_to"], "country": "XX"}})
+    refused = call("orders.create_order").sync_detailed(client=client, body=mistake)
+    parcel = models.SubscriptionInput.from_dict(
+        {"carrier_code": "china-ems", "tracking_number": "LK664578623CN", "title": "Two dresses"}
+    )
+    tracking = call("trackings.follow_parcels").sync(client=client, body=parcel)
+    refreshed = call("trackings.refresh_tracking").sync_detailed(client=client, id=tracking.id)
+    with served_sandbox_world.hold() as world:
+        world.poll()
+    known = call("trackings.read_tracking").sync(client=client, id=tracking.id)
+
+    assert refused.status_code == 422
+    assert [error.pointer for error in refused.parsed.errors] == ["/ship_to/country"]
+    assert refreshed.status_code == 202
+    assert (known.tracking_number, known.title) == ("LK664578623CN", "Two dresses")
+    assert known.events
