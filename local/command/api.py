@@ -150,7 +150,7 @@ class Api:
     def _body(self, answer: httpx.Response) -> Any:
         try:
             return answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NoAnswerError(f"{self.url} is not the address of a Parcelgate API.") from None
 
     def download(self, link: str) -> bytes:
@@ -177,7 +177,7 @@ def _passes(answer: httpx.Response) -> bool:
 
 def _wait(attempt: int, answer: httpx.Response | None = None) -> float:
     told = answer.headers.get("retry-after", "") if answer is not None else ""
-    return min(float(told) if told.isdigit() else 2.0**attempt, _LONGEST_WAIT)
+    return min(float(told) if told.isascii() and told.isdigit() else 2.0**attempt, _LONGEST_WAIT)
 
 
 def _error(answer: httpx.Response, url: str) -> ApiError:
@@ -191,7 +191,7 @@ def _error(answer: httpx.Response, url: str) -> ApiError:
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         content = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -202,9 +202,12 @@ def _refusals(answer: httpx.Response, problem: Mapping[str, Any]) -> Iterator[st
         yield f"{answer.status_code} {answer.reason_phrase}"
         return
     yield str(problem.get("detail") or problem.get("title") or problem.get("message") or answer.reason_phrase)
-    for error in problem.get("errors") or ():
-        yield f"{error['pointer']}: {error['message']}" if error["pointer"] else error["message"]
-    if words := problem.get("carrier"):
+    errors = problem.get("errors")
+    for error in errors if isinstance(errors, list) else ():
+        if isinstance(error, dict) and error.get("message"):
+            yield f"{error['pointer']}: {error['message']}" if error.get("pointer") else str(error["message"])
+    words = problem.get("carrier")
+    if isinstance(words, dict) and words:
         said = " ".join(str(words[name]) for name in ("code", "message") if words.get(name))
         yield f"{words.get('name') or 'The carrier'} said: {said}"
     if request_id := problem.get("request_id"):

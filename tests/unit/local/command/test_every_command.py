@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from local import ROOT
 from local.command import access, deployment, profiles, rendering
-from local.command.api import Api, NoAnswerError, RefusedError, part
+from local.command.api import Api, ApiError, NoAnswerError, RefusedError, part
 from local.command.cli import app
 from tests.support.served import ServedWorld
 from tests.unit.local.command.conftest import Run
@@ -294,6 +294,24 @@ class TestCalls:
             "lso said: 17 No.",
             "(request r-1)",
         ]
+
+    @pytest.mark.parametrize("odd", [{"errors": ["a"]}, {"errors": 7}, {"errors": [{}]}, {"carrier": "a"}])
+    def test_a_refusal_in_another_form_is_told_as_far_as_it_can_be(self, odd: dict[str, Any]) -> None:
+        api = self.api(httpx.Response(422, json={"detail": "Not valid."} | odd))
+        with pytest.raises(RefusedError, match="Not valid"):
+            api.get("/v1/orders")
+
+    @pytest.mark.parametrize("told", ["\xb2", "-1", "soon", ""])
+    def test_a_wait_that_is_no_number_is_our_own(self, told: str) -> None:
+        busy = httpx.Response(429, headers=[(b"retry-after", told.encode("latin-1"))])
+        assert self.api(busy, httpx.Response(200, json={})).get("/v1/orders") == {}
+        assert self.waits == [2.0]
+
+    @pytest.mark.parametrize("status", [200, 422])
+    def test_json_without_a_bottom_is_no_json(self, status: int) -> None:
+        api = self.api(httpx.Response(status, content=b"[" * 100_000))
+        with pytest.raises(ApiError):
+            api.get("/v1/orders")
 
     def test_a_list_is_read_page_after_page_and_no_further_than_asked(self) -> None:
         pages = [{"data": [1] * 100, "next_cursor": "c"}, {"data": [2] * 5, "next_cursor": "d"}]
