@@ -1,8 +1,9 @@
-"""On the running stack: the console is sent by the gateway, and works there as it does in process."""
+"""On the running stack: the pages are sent by the gateway, and work there as they do in process."""
 
 import re
 
 import httpx
+import pytest
 from playwright.sync_api import expect
 
 from tests.stack.shop import Shop, bought
@@ -12,9 +13,10 @@ PATIENCE = 60_000
 """Milliseconds that a busy machine may take to start the functions that are called at once."""
 
 
-def test_the_page_and_its_files_pass_the_gateway_as_they_are(shop: Shop) -> None:
+@pytest.mark.parametrize("site", ["console", "docs"])
+def test_a_page_and_its_files_pass_the_gateway_as_they_are(shop: Shop, site: str) -> None:
     base = shop.stack.api_url
-    page = httpx.get(f"{base}/console", timeout=60)
+    page = httpx.get(f"{base}/{site}", timeout=60)
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     scripts = re.findall(r'src="([^"]+\.js)"', page.text)
     assert scripts
@@ -24,7 +26,7 @@ def test_the_page_and_its_files_pass_the_gateway_as_they_are(shop: Shop) -> None
         assert (packed.status_code, packed.headers["content-encoding"]) == (200, "gzip")
         assert "content-encoding" not in plain.headers
         assert packed.text == plain.text
-    assert httpx.get(f"{base}/console/none.js", timeout=60).status_code == 404
+    assert httpx.get(f"{base}/{site}/none.js", timeout=60).status_code == 404
 
 
 def test_a_desk_signs_in_finds_an_order_and_cancels_it(shop: Shop, new_page: NewPage) -> None:
