@@ -37,7 +37,7 @@ from parcelgate.services.stats import figures
 from parcelgate.services.stats.counting import Seen, StatsCounter, by_tenant
 from parcelgate.store import keys
 from parcelgate.store.calls import Item, plain
-from parcelgate.store.errors import StoreError
+from parcelgate.store.errors import ItemTooLargeError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -115,22 +115,36 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         for tenant, changes in by_tenant(outbox.seen).items():
             try:
                 self.counter.count(tenant, changes)
-            except StoreError as error:
-                log.warning(
-                    "changes are not counted; the stream brings them again", extra=safe_error_fields(error)
-                )
-                again += [seen.sequence for seen in changes]
             except Exception as error:
-                # The next change of each of these things counts them whole.
-                log.error("changes cannot be counted; they are set aside", extra=safe_error_fields(error))
-                broken = {seen.sequence for seen in changes}
-                count("ChangesSetAside", len(broken))
-                outbox.rejects += [
-                    _reject(record, error)
-                    for record in records
-                    if (record.get("dynamodb") or {}).get("SequenceNumber") in broken
-                ]
+                if _passes(error) or len(changes) == 1:
+                    again += self._uncounted(records, outbox, changes, error)
+                    continue
+                # Perhaps only one of them can never be counted.
+                for change in changes:
+                    try:
+                        self.counter.count(tenant, [change])
+                    except Exception as error:
+                        again += self._uncounted(records, outbox, [change], error)
         return again
+
+    def _uncounted(
+        self, records: Sequence[Record], outbox: _Outbox, changes: Sequence[Seen], error: Exception
+    ) -> list[str]:
+        sequences = [seen.sequence for seen in changes]
+        if _passes(error):
+            log.warning(
+                "changes are not counted; the stream brings them again", extra=safe_error_fields(error)
+            )
+            return sequences
+        # The next change of each of these things counts them whole.
+        log.error("changes cannot be counted; they are set aside", extra=safe_error_fields(error))
+        count("ChangesSetAside", len(sequences))
+        outbox.rejects += [
+            _reject(record, error)
+            for record in records
+            if (record.get("dynamodb") or {}).get("SequenceNumber") in sequences
+        ]
+        return []
 
     def _read(self, record: Record, outbox: _Outbox) -> None:
         change = record["dynamodb"]
@@ -214,6 +228,13 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
             ],
         )
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", [])]
+
+
+def _passes(error: Exception) -> bool:
+    """Whether counting may succeed later. What DynamoDB finds wrong with a write stays wrong."""
+    if isinstance(error, ItemTooLargeError) or str(error).startswith("Validation"):
+        return False
+    return isinstance(error, StoreError)
 
 
 def _outlived(item: Item) -> int | None:

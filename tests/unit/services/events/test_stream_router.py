@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,15 @@ from parcelgate.services.events.stream_router import StreamRouter
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats.counting import StatsCounter
 from parcelgate.store.calls import typed
+from parcelgate.store.errors import (
+    ItemTooLargeError,
+    StoreError,
+    StoreUnavailableError,
+    ThrottledError,
+)
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
+from parcelgate.store.tenants.stats import Countable, Stats
 from parcelgate.store.trackings import tracking_item
 from tests.support.orders import NOON, an_order
 from tests.support.trackings import a_tracking, seen
@@ -238,6 +245,44 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_its_neighbours_go_on(
     assert router.route([webhook(1, "a"), bad, webhook(3, "b"), {}]) == []
     assert [name for name, _ in queues.sent] == ["inbox", "inbox", "dead-changes", "dead-changes"]
     assert queues.sent[2][1] == {"keys": {"pk": "k"}, "sequence": "2", "reason": "DecodeError"}
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("a row"), StoreError("ValidationException"), ItemTooLargeError("x")]
+)
+def test_what_can_never_be_counted_is_set_aside_and_its_neighbours_are_counted(
+    router: StreamRouter, queues: Queues, table: Table, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Otherwise the stream would bring it again for a day, and everything behind it would wait."""
+    good = Stats.count
+
+    def refusing(stats: Stats, things: Sequence[Countable]) -> None:
+        if any("#b" in thing.pk for thing in things):
+            raise error
+        good(stats, things)
+
+    monkeypatch.setattr(Stats, "count", refusing)
+    assert router.route([webhook(1, "a"), webhook(2, "b"), webhook(3, "c")]) == []
+
+    assert [(name, body.get("sequence")) for name, body in queues.sent if name == "dead-changes"] == [
+        ("dead-changes", "2")
+    ]
+    (row,) = table.tenant("acme").stats.rows(NOON.date(), NOON.date())
+    assert row.figures == {"webhooks": 2}
+
+
+@pytest.mark.parametrize(
+    "error", [ThrottledError("x"), StoreUnavailableError("x"), StoreError("AccessDenied")]
+)
+def test_what_the_store_does_not_count_now_comes_again(
+    router: StreamRouter, queues: Queues, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refusing(stats: Stats, things: Sequence[Countable]) -> None:
+        raise error
+
+    monkeypatch.setattr(Stats, "count", refusing)
+    assert router.route([webhook(1, "a"), webhook(2, "b")]) == ["1", "2"]
+    assert "dead-changes" not in [name for name, _ in queues.sent]
 
 
 def test_what_a_queue_does_not_take_is_reported_by_its_own_number(
