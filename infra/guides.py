@@ -72,8 +72,9 @@ def docs_html(root: Path) -> dict[str, bytes]:
 
     def page(title: str, main: str, *, current: str = "", head: str = "") -> bytes:
         base, home = (".", "../docs") if current else ("docs", "docs")
+        console = "../console" if current else "console"
         contents = _contents(root / "docs", guides, current, base, home)
-        parts = {"title": escape(title), "base": base, "home": home, "contents": contents}
+        parts = {"title": escape(title), "base": base, "home": home, "console": console, "contents": contents}
         return template.substitute(parts, main=main, head=head).encode()
 
     pages = {"index.html": page(REFERENCE, _REFERENCE_MAIN, head=_REFERENCE_HEAD)}

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from infra.bundle import ROOT
 from infra.guides import GROUPS, groups, read_guides
 from tests.support.api import order_body
-from tests.support.browser import NARROW, NewPage, check_page
+from tests.support.browser import NARROW, NewPage, check_narrow, check_page
 from tests.support.served import ServedWorld
 
 GUIDES = [name for names in groups(ROOT / "docs").values() for name in names]
@@ -45,6 +45,39 @@ def answer_of(page: Page, operation: str) -> tuple[int, dict[str, object]]:
 class TestReference:
     def test_holds_to_what_every_page_must(self, page: Page, served_world: ServedWorld) -> None:
         check_page(opened(page, served_world, CREATE, LIST))
+
+    @pytest.mark.parametrize("width", [NARROW["width"], 1280, 1600])
+    def test_its_tables_are_read_in_words(
+        self, new_page: NewPage, served_world: ServedWorld, width: int
+    ) -> None:
+        page = new_page(viewport={"width": width, "height": 900})
+        opened(page, served_world, CREATE, LIST)
+        answer_of(page, LIST)
+
+        looked_at = page.evaluate(
+            """cells => [...document.querySelectorAll(cells)].map(cell => {
+                 const words = document.createRange();
+                 words.selectNodeContents(cell.querySelector(".parameter__name") ?? cell);
+                 const lines = new Set([...words.getClientRects()].map(each => Math.round(each.bottom)));
+                 return [cell.innerText, cell.getBoundingClientRect().width, lines.size];
+               })""",
+            ".swagger-ui :is(.parameters-col_name, .response-col_status)",
+        )
+
+        assert len(looked_at) > 20
+        poor = [each for each in looked_at if each[1] < 60 or each[2] > 2]
+        assert not poor, poor
+        names = page.locator("td.parameters-col_name").evaluate_all(
+            "cells => cells.map(cell => cell.getBoundingClientRect().width)"
+        )
+        assert min(names) >= 80
+        check_narrow(page)
+
+    def test_leads_to_the_console(self, page: Page, served_world: ServedWorld) -> None:
+        for path in ("docs", "docs/events.html"):
+            page.goto(f"{served_world.url}/{path}")
+            page.get_by_role("banner").get_by_role("link", name="Console").click()
+            expect(page).to_have_url(re.compile(re.escape(f"{served_world.url}/console")))
 
     def test_its_dialog_holds_to_it_too(self, page: Page, served_world: ServedWorld) -> None:
         opened(page, served_world)
