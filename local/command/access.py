@@ -127,7 +127,7 @@ class Access:
         if self.tenant is not None:
             tenant_or_default(self.tenant, self.stack)
         stack = Deployment.named(self.stack)
-        address = self.url or stack.outputs["ApiUrl"]
+        address = checked_url(self.url) if self.url else stack.outputs["ApiUrl"]
         if self.key is not None:
             yield address, self.key
             return
@@ -142,13 +142,15 @@ class Access:
 
 
 def checked_url(url: str) -> str:
-    """Return an address that a request can be sent to; end the command if it is none."""
+    """Return an address to which a key can be sent unread; end the command if it is none."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL:
         parts = httpx.URL("")
     if parts.scheme not in ("http", "https") or not parts.host:
         fail(f"{url} is no address of an API. It looks like https://api.example.com.", code=WRONG_USE)
+    if parts.scheme == "http" and parts.host not in ("localhost", "127.0.0.1", "::1"):
+        fail("The key would travel in clear: the address must begin with https://.", code=WRONG_USE)
     return url
 
 

@@ -6,9 +6,11 @@ Words of clients and carriers are printed as text that cannot control a terminal
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from getpass import GetPassWarning
 from typing import Any, NoReturn
 
 import typer
@@ -34,6 +36,23 @@ def fail(message: str, *, code: int = FAILED) -> NoReturn:
 def say(text: str) -> None:
     """Print one sentence to standard output."""
     out.print(inert(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
+
+
+def ask(name: str, *, instead: str, **more: Any) -> str:
+    """Ask for a value on the terminal; end the command if there is none, or at a Ctrl-C.
+
+    `instead` says how the value is given without a terminal, and `more` goes to `typer.prompt`.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Without a terminal the value would be read from elsewhere, and perhaps shown.
+            warnings.simplefilter("error", GetPassWarning)
+            value: str = typer.prompt(name, **more)
+    except (typer.Abort, GetPassWarning):
+        if sys.stdin.isatty():
+            fail("Interrupted.", code=INTERRUPTED)
+        fail(f"There is no terminal on which to ask: {name}. {instead}", code=WRONG_USE)
+    return value
 
 
 def note(text: str) -> None:

@@ -22,7 +22,7 @@ from local.command.access import (
 from local.command.api import Api, part
 from local.command.deployment import LOCAL_TENANT, Deployment, known, tenant_or_default
 from local.command.json_files import read_json, reason_of, source_of
-from local.command.rendering import WRONG_USE, fail, listed, moment, note, say, show, show_json
+from local.command.rendering import WRONG_USE, ask, fail, listed, moment, note, say, show, show_json
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import names_an_account
 from parcelgate.services.accounts import webhook_urls
@@ -232,8 +232,9 @@ def add_account(
 def _asked(name: str, form: str, meaning: str, needed: str) -> str:
     note(f"{meaning} It is {form}.")
     optional = not needed.startswith("required")
-    value: str = typer.prompt(
+    value = ask(
         f"{name}{' (optional)' if optional else ''}",
+        instead="Store the account from a file: `parcelgate accounts put`.",
         hide_input="secret" in needed,
         err=True,
         **({"default": "", "show_default": False} if optional else {}),

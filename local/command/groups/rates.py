@@ -33,7 +33,8 @@ def quote(
     file: Annotated[
         Path,
         typer.Argument(
-            help="The body of POST /v1/rates in JSON, carrier and service optional; - reads standard input.",
+            help="The body of POST /v1/rates in JSON: an order's, carrier and service optional; - reads "
+            "standard input.",
             allow_dash=True,
         ),
     ],

@@ -3,14 +3,13 @@
 import re
 from typing import Annotated
 
-import httpx
 import typer
 
 from local.command import access, profiles
 from local.command.access import JsonOption, checked_url, example, reported
 from local.command.api import Api
 from local.command.profiles import LOCAL, Profile
-from local.command.rendering import WRONG_USE, fail, say, show
+from local.command.rendering import WRONG_USE, ask, fail, say, show
 
 group = typer.Typer(help="List the stacks that you have logged in to, and choose one.")
 
@@ -21,18 +20,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 def login(
     name: NameArgument,
     url: Annotated[
-        str,
-        typer.Option(envvar="PARCELGATE_URL", prompt="Address of the API, without /v1", help="Its address."),
-    ],
+        str | None,
+        typer.Option(
+            envvar="PARCELGATE_URL", help="The API's address, without /v1. Without it you are asked."
+        ),
+    ] = None,
     key: Annotated[
-        str,
+        str | None,
         typer.Option(
             envvar="PARCELGATE_KEY",
-            prompt="API key (it is not shown)",
-            hide_input=True,
             help="An API key. Without it you are asked, so that it is in no history.",
         ),
-    ],
+    ] = None,
 ) -> None:
     """Store the address of a stack and a key for it. Commands then work on this stack.
 
@@ -42,10 +41,10 @@ def login(
         fail(
             f"{name} cannot be the name of a profile. Take letters, digits, dots and dashes.", code=WRONG_USE
         )
-    parts = httpx.URL(checked_url(url.strip()))
-    if parts.scheme == "http" and parts.host not in ("localhost", "127.0.0.1", "::1"):
-        fail("The key would travel in clear: the address must begin with https://.", code=WRONG_USE)
-    profile = Profile(checked_url(url.strip()).rstrip("/"), key.strip())
+    url = url or ask("Address of the API, without /v1", instead="Give --url, or set PARCELGATE_URL.")
+    url = checked_url(url.strip()).rstrip("/")
+    key = key or ask("API key (it is not shown)", instead="Set PARCELGATE_KEY.", hide_input=True)
+    profile = Profile(url, key.strip())
     with reported():
         Api(profile.url, profile.key, transport=access.transport, sleep=access.sleep).get("/v1/carriers")
     profiles.store(name, profile)

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,9 +215,42 @@ def test_a_stored_key_goes_to_no_other_address(served_world: ServedWorld) -> Non
     for more in ((), ("--profile", "staging")):
         done = CliRunner().invoke(app, ["orders", "list", "--url", "http://127.0.0.1:9", *more])
         assert (done.exit_code, "--key" in done.stderr) == (2, True)
-    for url in ("http://api.example.com", "HTTP://api.example.com"):
-        clear = CliRunner().invoke(app, ["login", "x", "--url", url, "--key", "k"])
-        assert (clear.exit_code, "in clear" in clear.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("login", "x"), ("orders", "list"), ("attention", "list")])
+@pytest.mark.parametrize("url", ["http://api.example.com", "HTTP://api.example.com"])
+def test_no_key_travels_in_clear(words: tuple[str, ...], url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"data": []})
+
+    monkeypatch.setattr(access, "transport", httpx.MockTransport(answer))
+    done = CliRunner().invoke(app, [*words, "--url", url, "--key", "k"])
+    assert (done.exit_code, "in clear" in done.stderr) == (2, True)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), [((), "PARCELGATE_URL"), (("--url", "https://a.test"), "PARCELGATE_KEY")]
+)
+def test_a_login_without_a_terminal_says_what_to_give(given: tuple[str, ...], asked: str) -> None:
+    program = [sys.executable, "-c", "from local.command.cli import main; main()"]
+    done = subprocess.run(
+        [*program, "login", "x", *given],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        # Without this it would still find the terminal of whoever runs the tests.
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "no terminal" in done.stderr
+    assert asked in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_what_the_command_line_names_is_stronger_than_the_environment(served_world: ServedWorld) -> None:

@@ -140,10 +140,10 @@ def test_an_account_is_asked_for_stored_and_tried(
 
 def test_a_wrong_login_is_stored_nowhere_and_named(operator: None, world: World) -> None:
     done = add("lme", "key\nnot a key\nnor this\n")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "credentials.client_private" in done.output
     assert "parcelgate/acme/lme/default" not in world.secrets.texts
-    assert add("pigeon", "").exit_code == 1
+    assert add("pigeon", "").exit_code == 2
 
 
 def test_an_account_that_is_not_there_cannot_be_checked(run: Run) -> None:
