@@ -440,7 +440,8 @@ def _show(stack: Stack) -> None:
         'curl -H "Authorization: Bearer $KEY" "$API/v1/carriers"\n'
         "\n"
         f"Console  {stack.api_url}/console\n"
-        "         Open it in a browser, and sign in with the value of KEY."
+        "         Open it in a browser, and sign in with the value of KEY.\n"
+        f"Docs     {stack.api_url}/docs"
     )
 
 

@@ -59,4 +59,6 @@ def test_make_up_prints_what_is_to_be_copied(capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.splitlines()
     assert "export API='http://localhost:1/a/$default'" in lines
     assert "export KEY=pg_a_b" in lines
+    assert "Console  http://localhost:1/a/$default/console" in lines
+    assert "Docs     http://localhost:1/a/$default/docs" in lines
     assert any("demo" in line and "Tenant" in line for line in lines)
