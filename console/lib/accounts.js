@@ -3,7 +3,7 @@
 import { html } from "./preact.js";
 import { Link, Status } from "./ui.js";
 
-const CIRCUITS = { closed: ["open for calls", "good"], half_open: ["is tried again", "warn"], open: ["no calls are made", "bad"] };
+const CIRCUITS = { closed: ["made", "good"], half_open: ["trying", "warn"], open: ["stopped", "bad"] };
 const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad" };
 
 /** A carrier account as a link to its page. */

@@ -34,6 +34,8 @@ group = typer.Typer(
 
 CarrierArgument = Annotated[str, typer.Argument(metavar="CARRIER", help=", ".join(registry.trackers()))]
 _OPERATOR = ("operator",)
+_CALLS = {"closed": "made", "half_open": "trying", "open": "stopped"}
+"""What the state of the circuit breaker means for calls, in the words of the console."""
 
 
 @group.command(
@@ -158,7 +160,7 @@ def list_accounts(api: Api, as_json: JsonOption = False) -> None:
         "carrier": lambda each: each["carrier"],
         "account": lambda each: each["account"],
         "login": lambda each: each["login"],
-        "circuit": lambda each: each["circuit"],
+        "calls": lambda each: _CALLS.get(each["circuit"], each["circuit"]),
         "last called": lambda each: moment(each["last_called_at"]),
         "held calls": lambda each: each["held_calls"],
         "last error": lambda each: each["last_error"] and each["last_error"]["message"],
