@@ -1,6 +1,7 @@
 // Times, money and words as a person reads them.
 
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const IN_UTC = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const STEPS = [
@@ -18,6 +19,12 @@ export function time(at) {
   if (/^\d{4}-\d\d-\d\d$/.test(at)) return DAY.format(new Date(`${at}T12:00`));
   const instant = new Date(at);
   return Number.isNaN(instant.getTime()) ? String(at) : SHORT.format(instant);
+}
+
+/** A time in UTC, for one whose own zone is not known. */
+export function utc(at) {
+  const instant = new Date(at);
+  return Number.isNaN(instant.getTime()) ? String(at) : IN_UTC.format(instant);
 }
 
 /** How long ago, or in how long: "3 hours ago". */

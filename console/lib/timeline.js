@@ -1,7 +1,7 @@
 // What happened to a parcel, newest first, as a person reads it.
 
 import { html } from "./preact.js";
-import { words } from "./format.js";
+import { utc, words } from "./format.js";
 import { Status, Time } from "./ui.js";
 
 /** The events of a tracking. The API gives them oldest first. */
@@ -10,7 +10,7 @@ export function Timeline({ events, label = "Timeline" }) {
   return html`<ol class="timeline" reversed aria-label=${label}>
     ${[...events].reverse().map(
       (event) => html`<li key=${event.id}>
-        <span class="when"><${Time} at=${event.at} />${event.at_is_local && html`<span class="quiet"> local time</span>`}</span>
+        <span class="when">${event.at_is_local ? html`<time datetime=${event.at} title=${event.at}>${utc(event.at)}</time> <span class="quiet">UTC, zone unknown</span>` : html`<${Time} at=${event.at} />`}</span>
         <span>
           ${event.status && html`<${Status} value=${event.status} /> `}
           ${event.description || words(event.code)}

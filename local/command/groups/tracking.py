@@ -122,7 +122,7 @@ def drawn(parcel: dict[str, Any]) -> Text:
         colour = _COLOURS.get(event["status"] or "", "blue" if event["status"] else "dim")
         picture.append("  ● " if number == 0 else "  ○ ", colour)
         # A time that came without a zone was read in the account's.
-        zone = "UTC?" if event["at_is_local"] else "UTC"
+        zone = "UTC, zone unknown" if event["at_is_local"] else "UTC"
         picture.append(inert(f"{moment(event['at'])} {zone}  "))
         if event["status"]:
             picture.append(inert(f"{event['status']}  "), colour)
