@@ -27,7 +27,7 @@ export default function Reports() {
     daily.reload();
     services.reload();
   };
-  return html`
+  return html`<div>
     <${Heading}>Reports<//>
     <${Span} key=${`${from} ${to}`} from=${from} to=${to} today=${today} />
     <p>Days are those of UTC. Everything about an order counts on the day on which it was made, whenever it happens.</p>
@@ -38,7 +38,7 @@ export default function Reports() {
     ${daily.data && html`<h2>Take them away</h2>
       <p>A CSV with one row for each day, carrier and service.</p>
       <${ActionButton} label="Take the figures away as CSV" work=${() => takeAway(from, to)} />`}
-  `;
+  </div>`;
 }
 
 function Span({ from, to, today }) {
@@ -69,12 +69,15 @@ function Totals({ figures }) {
     ["Confirmed", orders.confirmed],
     ["Failed", orders.failed],
     ["Cancelled", orders.cancelled],
+    ["Under way", orders.accepted + orders.processing + orders.cancelling],
     ["Need a person", orders.needs_attention],
     ["Labels ready", figures.labels.ready],
     ["Parcels", parcels.total],
     ["Delivered", parcels.delivered],
     ["In exception", parcels.exception],
     ["Returned", parcels.returned],
+    ["Parcels cancelled", parcels.cancelled],
+    ["Other parcels, such as those on their way", parcels.other],
   ];
   return html`<h2>All together</h2>
     <dl class="cards totals">
@@ -118,6 +121,7 @@ const SERVICE_COLUMNS = [
   { title: "Orders", number: true, cell: (row) => row.orders.total },
   { title: "Confirmed", number: true, cell: (row) => row.orders.confirmed },
   { title: "Failed", number: true, cell: (row) => row.orders.failed },
+  { title: "Cancelled", number: true, cell: (row) => row.orders.cancelled },
   { title: "Spend", number: true, cell: (row) => amounts(row.spend) },
   { title: "Refunds", number: true, cell: (row) => amounts(row.refunds) },
   { title: "To the label", number: true, cell: (row) => mean(row.minutes_to_label, "min") },
@@ -128,9 +132,12 @@ const SERVICE_COLUMNS = [
   { title: "To the door", number: true, cell: (row) => mean(row.days_to_delivery, "days") },
 ];
 
+// Calls and webhooks without an order make groups of their own, which would be rows of zeros here.
+const hasFigures = (row) => row.orders.total > 0 || row.parcels.total > 0 || row.spend.length > 0 || row.refunds.length > 0;
+
 function Services({ groups }) {
   return html`<h2>By carrier and service</h2>
-    <${Table} caption="Figures by carrier and service" rows=${groups} columns=${SERVICE_COLUMNS} id=${(row) => `${row.carrier} ${row.service}`} empty="Nothing happened on these days." />`;
+    <${Table} caption="Figures by carrier and service" rows=${groups.filter(hasFigures)} columns=${SERVICE_COLUMNS} id=${(row) => `${row.carrier} ${row.service}`} empty="Nothing happened on these days." />`;
 }
 
 /** Every figure of each day, carrier and service. Each currency and state of money has a column of its own. */

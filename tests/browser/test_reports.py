@@ -34,6 +34,8 @@ def test_figures_equal_the_api(page: Page, served_world: ServedWorld) -> None:
     expect(_card(page, "Confirmed")).to_have_text(str(total["orders"]["confirmed"]))
     expect(_card(page, "Failed")).to_have_text(str(total["orders"]["failed"]))
     expect(_card(page, "Cancelled")).to_have_text(str(total["orders"]["cancelled"]))
+    parts = ("Confirmed", "Failed", "Cancelled", "Under way", "Need a person")
+    assert sum(int(_card(page, name).inner_text()) for name in parts) == total["orders"]["total"]
     expect(_card(page, "Labels ready")).to_have_text(str(total["labels"]["ready"]))
     expect(_card(page, "Parcels")).to_have_text(str(total["parcels"]["total"]))
     for figure in total["spend"]:
@@ -47,10 +49,15 @@ def test_figures_equal_the_api(page: Page, served_world: ServedWorld) -> None:
         name = f"{group['carrier']}, {group['service'] or 'no service'}"
         row = rows.filter(has=page.get_by_role("rowheader", name=name, exact=True))
         cells = row.get_by_role("cell").all_inner_texts()
-        shown = [group["orders"]["total"], group["orders"]["confirmed"], group["orders"]["failed"]]
-        assert cells[:3] == [*map(str, shown)]
+        shown = [group["orders"][name] for name in ("total", "confirmed", "failed", "cancelled")]
+        assert cells[:4] == [*map(str, shown)]
         spent = [_money(figure["amount"]) for figure in group["spend"]]
-        assert cells[3].split() == " ".join(spent or ["\N{EN DASH}"]).split()
+        assert cells[4].split() == " ".join(spent or ["\N{EN DASH}"]).split()
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    columns = page.get_by_role("table", name="Figures by carrier and service").get_by_role("rowheader")
+    assert columns.evaluate_all("all => all.every(one => getComputedStyle(one).overflowWrap !== 'anywhere')")
 
     picture = page.get_by_role("img", name="Orders by day")
     expect(picture.locator("canvas")).to_be_visible()
