@@ -16,6 +16,12 @@ export function Time({ at, relative = false }) {
   return html`<time datetime=${at} title=${at}>${relative ? ago(at) : time(at)}</time>`;
 }
 
+/** When something is done next. What should have been done by now is due. */
+export function Due({ at, relative = false }) {
+  if (!at || new Date(at).getTime() > Date.now()) return html`<${Time} at=${at} relative=${relative} />`;
+  return html`<time datetime=${at} title=${at}>due now</time>`;
+}
+
 /** Money with its currency; what is not known is a dash. */
 export function Money({ value }) {
   return value ? html`<span class="money">${money(value)}</span>` : html`<span class="quiet">–</span>`;
@@ -42,9 +48,11 @@ export function ProblemBox({ problem, retry, known = [], children }) {
   if (!problem) return null;
   const errors = (problem.errors ?? []).filter((error) => !known.includes(error.pointer));
   const carrier = problem.carrier;
+  const title = problem.title || problem.message || "Something went wrong";
+  const saysTitle = problem.detail?.startsWith(title.replace(/\.$/, ""));
   return html`<section class="problem" role="alert">
-    <p><strong>${problem.title || problem.message || "Something went wrong"}</strong></p>
-    ${problem.detail && html`<p>${problem.detail}</p>`}
+    <p><strong>${saysTitle ? problem.detail : title}</strong></p>
+    ${problem.detail && !saysTitle && html`<p>${problem.detail}</p>`}
     ${errors.length > 0 &&
     html`<ul>
       ${errors.map((error) => html`<li><code>${error.pointer}</code> ${error.message || words(error.code)}</li>`)}
@@ -90,8 +98,21 @@ export function Progress({ done, total, children }) {
  * `rows`, `id: (row, index) => key`, `caption` (read out; shown with `showCaption`), `empty`: what to say of none.
  */
 export function Table({ columns, rows, caption, showCaption = false, id = (row, index) => row.id ?? index, empty = "There is nothing here." }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return undefined;
+    // Only what scrolls is reached with the keyboard.
+    const watch = new ResizeObserver(() => {
+      if (element.scrollWidth > element.clientWidth) element.setAttribute("tabindex", "0");
+      else element.removeAttribute("tabindex");
+    });
+    watch.observe(element);
+    watch.observe(element.firstElementChild);
+    return () => watch.disconnect();
+  }, [rows.length > 0]);
   if (!rows.length) return html`<p class="empty">${empty}</p>`;
-  return html`<table class="rows" role="table">
+  return html`<div class="wide" role="group" aria-label=${caption} ref=${box}><table class="rows" role="table">
     <caption class=${showCaption ? "" : "unseen"}>${caption}</caption>
     <thead role="rowgroup">
       <tr role="row">
@@ -110,7 +131,7 @@ export function Table({ columns, rows, caption, showCaption = false, id = (row, 
         </tr>`,
       )}
     </tbody>
-  </table>`;
+  </table></div>`;
 }
 
 /** What `usePages` reads, as a table with its problem, and a button for the next page. */
@@ -214,9 +235,9 @@ export function Dialog({ title, onClose, children, closable = true }) {
 
 /**
  * A button that asks first. `work` does it when the question is answered with yes; a problem is shown in the
- * dialog, which then stays. `question`: the sentence that says what will happen.
+ * dialog, which then stays. `question`: the sentence that says what will happen. `main`: the page's main button.
  */
-export function AskFirst({ label, title = label, question, confirm = label, work, onDone, danger = false, disabled = false, children }) {
+export function AskFirst({ label, title = label, question, confirm = label, work, onDone, danger = false, main = false, disabled = false, children }) {
   const [open, setOpen] = useState(false);
   const action = useAction(async () => {
     const result = await work();
@@ -229,7 +250,7 @@ export function AskFirst({ label, title = label, question, confirm = label, work
     setOpen(false);
   };
   return html`
-    <button type="button" class=${danger ? "danger" : "secondary"} disabled=${disabled} onClick=${() => setOpen(true)}>${label}</button>
+    <button type="button" class=${danger ? "danger" : main ? "" : "secondary"} disabled=${disabled} onClick=${() => setOpen(true)}>${label}</button>
     ${open &&
     html`<${Dialog} title=${title} onClose=${close}>
       <p>${question}</p>

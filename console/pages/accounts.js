@@ -18,7 +18,7 @@ export default function Accounts({ parameters: { carrier, account } }) {
   const known = list.data?.data;
   if (!carrier) return html`<${List} list=${list} />`;
   const found = known?.find((each) => each.carrier === carrier && each.account === account);
-  return html`
+  return html`<div>
     <${Heading}>${carrier}, account ${account}<//>
     <p><${Link} to="accounts">All carrier accounts<//></p>
     <${Loading} when=${list.loading && !known}>Reading the account<//>
@@ -28,11 +28,11 @@ export default function Accounts({ parameters: { carrier, account } }) {
       <${Account} account=${found} changed=${(now) => list.put({ data: known.map((each) => (each === found ? now : each)) })} />
       <${RateCard} carrier=${carrier} account=${account} />
     `}
-  `;
+  </div>`;
 }
 
 function List({ list }) {
-  return html`
+  return html`<div>
     <${Heading}>Carrier accounts<//>
     <p>Secrets are never shown here. <code>parcelgate accounts put</code> adds and changes accounts.</p>
     <${Loading} when=${list.loading && !list.data}>Reading the accounts<//>
@@ -40,7 +40,7 @@ function List({ list }) {
     ${list.data && html`<${Table} caption="Carrier accounts" rows=${list.data.data} columns=${LIST_COLUMNS} id=${(row) => `${row.carrier}/${row.account}`}
       empty="There is no carrier account yet." />
       <p><button type="button" class="secondary" onClick=${list.reload}>Read again</button></p>`}
-  `;
+  </div>`;
 }
 
 const LIST_COLUMNS = [
@@ -59,7 +59,7 @@ function Maybe({ at }) {
 function Account({ account, changed }) {
   const { carrier, account: name, check } = account;
   const action = useAction(async () => changed((await send("POST", `v1/carrier-accounts/${encodeURIComponent(carrier)}/${encodeURIComponent(name)}/check`)).body));
-  return html`
+  return html`<div>
     <${Facts} facts=${[
       ["Calls", html`<${Circuit} value=${account.circuit} />`],
       ["Down since", account.down_since && html`<${Time} at=${account.down_since} />`],
@@ -73,7 +73,7 @@ function Account({ account, changed }) {
     <div class="buttons"><button type="button" aria-busy=${action.busy ? "true" : null} disabled=${action.busy} onClick=${() => action.run()}>Check the login now</button></div>
     <${ProblemBox} problem=${action.problem} />
     <${Notice}>${check && html`<${Status} value=${check.result} tone=${CHECKS[check.result]} /> ${check.message} <span class="quiet">(<${Time} at=${check.at} />)</span>`}<//>
-  `;
+  </div>`;
 }
 
 function RateCard({ carrier, account }) {

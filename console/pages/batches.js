@@ -6,7 +6,7 @@ import { csv } from "../lib/csv.js";
 import { go, useAction, useQuery, useSession } from "../lib/hooks.js";
 import { recent } from "../lib/recent.js";
 import { correctFailed, holdsFile } from "./file.js";
-import { Field, Heading, Link, ProblemBox, Progress, Status, Table, saveFile } from "../lib/ui.js";
+import { Field, Heading, Link, Loading, ProblemBox, Progress, Status, Table, saveFile } from "../lib/ui.js";
 
 const SECONDS = 2;
 const SHOWN = 50;
@@ -62,13 +62,14 @@ export default function Batches() {
   const filter = query.show in KINDS ? query.show : "all";
   const chosen = rows.filter(KINDS[filter]);
   const results = useResults(rows);
-  if (!ids.length) return html`<${Heading}>Orders from a file<//><p>The address names no batch.</p>`;
-  return html`
+  if (!ids.length) return html`<div><${Heading}>Orders from a file<//><p>The address names no batch.</p></div>`;
+  return html`<div>
     <${Heading} aside=${html`<${Link} to="create/file">Another file<//>`}>Orders from a file<//>
     ${known.length > 0 &&
     html`<${Progress} done=${total - sum("processing")} total=${total}>${finished ? "Finished" : "Orders processed"}<//>
       <p role="status" aria-live="polite">${confirmed} confirmed, ${failed} failed, ${attention} ${attention === 1 ? "needs" : "need"} attention.
         ${!finished && " You can leave this page and come back to its address."}</p>`}
+    <${Loading} when=${!known.length && !problem}>Reading what became of the orders<//>
     <${ProblemBox} problem=${problem} retry=${again} />
     ${rows.length > 0 &&
     html`
@@ -88,7 +89,7 @@ export default function Batches() {
       ]} />
       ${chosen.length > most && html`<p><button type="button" class="secondary" onClick=${() => setMost(most + SHOWN)}>Show more orders</button></p>`}
     `}
-  `;
+  </div>`;
 }
 
 function Why({ problem }) {

@@ -186,7 +186,7 @@ export default function Create() {
     look.run();
   };
 
-  return html`
+  return html`<div>
     <${Heading} aside=${html`<${Link} to="create/file">Create orders from a file<//>`}>Create an order<//>
     ${bought && html`<${Bought} order=${bought} />`}
     <form onSubmit=${submit} ref=${section} novalidate>
@@ -249,7 +249,7 @@ export default function Create() {
         setOffer({ ...offer, open: false, body: { ...offer.body, carrier, account, service } });
       }} />`}
     ${session.may("orders:read") && html`<${RecentBatches} />`}
-  `;
+  </div>`;
 }
 
 function Offer({ offer, action, onClose, onChoose }) {

@@ -77,15 +77,15 @@ export default function FromFile() {
     };
   }, []);
   const unsent = work.sends?.some((each) => !each.id);
-  return html`
+  return html`<div>
     <${Heading} aside=${html`<${Link} to="create">Create one order<//>`}>Create orders from a file<//>
     ${!work.table && html`<${Choose} />`}
     ${work.table && !work.sheet && html`<${Match} />`}
     ${work.sheet && !work.sends && html`<${Correct} />`}
     ${work.sends && html`<${Buying} />`}
-    ${work.table && !unsent && html`<p><button type="button" class="secondary" onClick=${() => update(NOTHING)}>Choose another file</button></p>`}
+    ${work.table && !unsent && html`<p class="another"><button type="button" class="secondary" onClick=${() => update(NOTHING)}>Choose another file</button></p>`}
     ${!work.table && html`<${RecentBatches} />`}
-  `;
+  </div>`;
 }
 
 function Choose() {
@@ -110,14 +110,14 @@ function Choose() {
     event.preventDefault();
     setOver(event.type === "dragover");
   };
-  return html`
+  return html`<div>
     <section class=${`drop ${over ? "over" : ""}`} onDragOver=${drag} onDragLeave=${drag} onDrop=${drop}>
       <p>Drop a CSV file here, or choose one. It is read in this browser, and nothing is bought before you say so.</p>
       <${Field} label="CSV file" name="file" type="file" accept=".csv,.tsv,.txt,text/csv" onChange=${(event) => read.run(event.target.files[0])}
         hint="The exports of WooCommerce, Shopify and Magento are recognized." />
     </section>
     <${ProblemBox} problem=${read.problem} />
-  `;
+  </div>`;
 }
 
 const FIELD_CHOICES = [...Object.keys(KINDS).map((name) => [name, name]), ...Object.entries(UNITS)];
@@ -139,7 +139,7 @@ function Match() {
   const example = (place) => table.rows.map((row) => (row.cells[place] ?? "").trim()).find(Boolean) ?? "";
   const fix = (field, value) => update({ fixed: { ...work.fixed, [field]: value } });
   const withReference = fields.includes("reference");
-  return html`
+  return html`<div>
     <p>${file}: ${count(table.rows.length, "line")}, ${count(table.titles.length, "column")}.${shop && ` It looks like an export of ${shop}.`}</p>
     <h2 tabindex="-1" ref=${heading}>Columns</h2>
     <p>Your choices are remembered in this browser: the names of columns only.</p>
@@ -165,7 +165,7 @@ function Match() {
     ${!withReference && html`<p role="alert" class="error">Choose the column that holds the reference of the order.</p>`}
     <${ProblemBox} problem=${start.problem} />
     <div class="buttons"><button type="button" disabled=${!withReference || twice.length > 0} onClick=${() => start.run()}>Check the orders</button></div>
-  `;
+  </div>`;
 }
 
 /** What is wrong with an order: `[{row, field, message}]`; `field` is null for the whole line. */
@@ -249,7 +249,7 @@ function Correct() {
     update({ sends });
   };
   const question = `${count(good.length, "order")} will be bought. ${priceWords(prices, good.length)}${wrong.length ? ` ${count(wrong.length, "order")} with errors will be left out.` : ""}`;
-  return html`
+  return html`<div>
     ${(check.busy || (!checked && !check.problem)) && html`<${Progress} done=${done ?? 0} total=${orders.length}>Orders checked<//>`}
     <${ProblemBox} problem=${check.problem} retry=${() => check.run()} />
     ${checked &&
@@ -267,11 +267,11 @@ function Correct() {
         <button type="button" class=${stale ? "" : "secondary"} aria-busy=${check.busy ? "true" : null} disabled=${check.busy} onClick=${() => check.run()}>Check again</button>
         ${!stale && !prices && good.length > 0 && html`<button type="button" class="secondary" disabled=${price.busy} onClick=${() => price.run(good)}>Ask for ${count(good.length, "price")}</button>`}
         <button type="button" class="secondary" onClick=${() => update({ sheet: null, orders: [], checked: false, prices: null, told: {} })}>Back to the columns</button>
-        <${AskFirst} label=${`Buy ${count(good.length, "order")}`} title="Buy these orders?" question=${question} confirm="Buy them" work=${buy}
+        <${AskFirst} label=${`Buy ${count(good.length, "order")}`} title="Buy these orders?" question=${question} confirm="Buy them" main work=${buy}
           disabled=${stale || check.busy || price.busy || !good.length} />
       </div>
     `}
-  `;
+  </div>`;
 }
 
 /** The prices of one order. Carriers answer so many questions with "later": it is asked again then. */
@@ -386,13 +386,13 @@ function Buying() {
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
   }, [left.length]);
-  return html`
+  return html`<div>
     ${left.length > 0 && html`<${Progress} done=${sends.length - left.length} total=${sends.length}>Batches sent<//>`}
     <${ProblemBox} problem=${buy.problem} retry=${() => buy.run()}>
       ${buy.problem?.status === 0 && html`<p>Try again: the same orders are not bought twice.</p>`}
     <//>
     ${!left.length && html`<${Notice}>The orders of ${work.file} were sent. <${Link} to="create/batches" query=${{ ids: idsOf(sends) }}>See what became of them<//><//>`}
-  `;
+  </div>`;
 }
 
 const idsOf = (sends) => sends.map((each) => each.id).join(",");

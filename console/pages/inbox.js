@@ -14,7 +14,7 @@ export default function Inbox({ parameters: { id } }) {
 const path = (id) => `v1/inbox/${encodeURIComponent(id)}`;
 
 function Lists() {
-  return html`<${Heading}>Inbox and dead letters<//><${Parked} /><${DeadLetters} />`;
+  return html`<div><${Heading}>Inbox and dead letters<//><${Parked} /><${DeadLetters} /></div>`;
 }
 
 function Parked() {
@@ -91,7 +91,7 @@ function OrderLink({ id }) {
 function Webhook({ id }) {
   const { data: webhook, problem, loading, reload, put } = useGet(path(id), {}, { every: (data) => (data.state === "received" ? 2 : null) });
   const replay = async () => put((await send("POST", `${path(id)}/replay`)).body);
-  return html`
+  return html`<div>
     <${Heading}>Webhook of a carrier<//>
     <p><${Link} to="inbox">Inbox and dead letters<//></p>
     <${Loading} when=${loading && !webhook}>Reading the webhook<//>
@@ -114,5 +114,5 @@ function Webhook({ id }) {
       ${webhook.state === "parked" && html`<div class="buttons"><${ActionButton} label="Replay" work=${replay} /></div>
         <p class="quiet">It is judged as when it came. If nothing has changed, it is parked again.</p>`}
     `}
-  `;
+  </div>`;
 }

@@ -5,7 +5,7 @@ import { get, send, session } from "../lib/api.js";
 import { words } from "../lib/format.js";
 import { useAction, useGet } from "../lib/hooks.js";
 import { Timeline } from "../lib/timeline.js";
-import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Money, Notice, ProblemBox, Status, Table, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Due, Facts, Heading, Link, Loading, Money, Notice, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 const SOON = 5;
 const WAITS_FOR = {
@@ -14,20 +14,39 @@ const WAITS_FOR = {
   label: "The carrier has confirmed the order and makes its label.",
 };
 
+const GONE = {
+  in_transit: "is on its way",
+  out_for_delivery: "is out for delivery",
+  attempt_failed: "is on its way",
+  available_for_pickup: "waits to be fetched",
+  delivered: "has been delivered",
+  returning: "is on its way back",
+  returned: "has come back",
+  lost: "is lost",
+  damaged: "is damaged",
+};
+const CANCELLED = {
+  cancelled: "The order is cancelled.",
+  cancelling: "The carrier is being asked to cancel the order.",
+  confirmed: "The order is not cancelled.",
+};
+
 export default function OrderPage({ parameters }) {
   const path = `v1/orders/${encodeURIComponent(parameters.id)}`;
   const [asked, setAsked] = useState(false);
+  const [cancelled, setCancelled] = useState(false);
   const order = useGet(path, {}, { every: (data) => (asked || isMoving(data) ? SOON : null) });
   const { data, problem, loading } = order;
   if (!data) {
-    return html`<${Heading}>Order<//><${Loading} when=${loading}>Reading the order<//><${ProblemBox} problem=${problem} retry=${order.reload} />`;
+    return html`<div><${Heading}>Order<//><${Loading} when=${loading}>Reading the order<//><${ProblemBox} problem=${problem} retry=${order.reload} /></div>`;
   }
   // Everything else of the order is read again when the order has changed.
   const version = data.updated_at;
-  return html`
+  return html`<div>
     <${Heading} aside=${html`<${Status} value=${data.status} />`}>Order ${data.reference}<//>
     <${ProblemBox} problem=${problem} retry=${order.reload} />
-    <${Actions} order=${data} path=${path} onDone=${({ body }) => order.put(body)} onAsked=${() => setAsked(true)} />
+    <${Actions} order=${data} path=${path} onDone=${({ body }) => order.put(body)} onCancelled=${() => setCancelled(true)} onAsked=${() => setAsked(true)} />
+    ${cancelled && CANCELLED[data.status] && html`<${Notice}>${CANCELLED[data.status]}<//>`}
     ${asked && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
     <${Trouble} order=${data} />
     <${Summary} order=${data} />
@@ -35,14 +54,22 @@ export default function OrderPage({ parameters }) {
     <${Parcels} order=${data} />
     <${Journeys} path=${path} version=${version} />
     <${Audit} path=${path} version=${version} />
-  `;
+  </div>`;
 }
 
 const isMoving = (order) =>
   ["accepted", "processing", "cancelling"].includes(order.status) || (order.status === "confirmed" && order.label.status === "pending");
 
+/** Why an order should hardly be cancelled any more: what its parcels have done meanwhile. Null if nothing. */
+function tooLate(order) {
+  const gone = order.parcels.filter((parcel) => parcel.delivery_status in GONE);
+  if (!gone.length) return null;
+  if (order.parcels.length === 1) return `The parcel ${GONE[gone[0].delivery_status]}.`;
+  return gone.map((parcel) => `Parcel ${parcel.reference} ${GONE[parcel.delivery_status]}.`).join(" ");
+}
+
 /** What can be done with the order in its state, with its carrier, and with this key. */
-function Actions({ order, path, onDone, onAsked }) {
+function Actions({ order, path, onDone, onCancelled, onAsked }) {
   const carriers = useGet(session.may("orders:write") ? "v1/carriers" : null);
   const grades = carriers.data?.data.find((each) => each.code === order.carrier)?.grades ?? {};
   const post = (call, body) => () => send("POST", `${path}/${call}`, body);
@@ -59,9 +86,16 @@ function Actions({ order, path, onDone, onAsked }) {
     refunded: operates && (order.status === "needs_attention" || (["cancelled", "failed"].includes(order.status) && ["requested", "rejected"].includes(order.refund.status))),
   };
   if (!Object.values(can).some(Boolean)) return null;
+  const late = tooLate(order);
+  const cancelledNow = (answer) => {
+    onCancelled();
+    onDone(answer);
+  };
+  const cancel = html`<${AskFirst} danger=${!late} label="Cancel the order" question=${`Order ${order.reference} is cancelled with the carrier, and its money is asked for. This cannot be undone.`} confirm="Yes, cancel it" work=${post("cancel")} onDone=${cancelledNow}>
+    ${late && html`<p><strong>${late}</strong> The carrier decides whether it still cancels the order.</p>`}
+  <//>`;
   return html`<section aria-label="Actions" class="buttons actions">
-    ${can.cancel &&
-    html`<${AskFirst} danger=${true} label="Cancel the order" question=${`Order ${order.reference} is cancelled with the carrier, and its money is asked for. This cannot be undone.`} confirm="Yes, cancel it" work=${post("cancel")} onDone=${onDone} />`}
+    ${can.cancel && !late && cancel}
     ${can.hold &&
     html`<${AskFirst} label="Hold" title="Hold the order" question="The carrier is asked to keep the parcels back." confirm="Yes, hold it" work=${post("hold")} onDone=${onDone} />`}
     ${can.return &&
@@ -71,6 +105,7 @@ function Actions({ order, path, onDone, onAsked }) {
     html`<${AskFirst} label="Not at the carrier" title="Close this case" question=${order.status === "failed" ? "You have looked at what the carrier says of this failed order. The note is taken away." : "You have made sure that the carrier does not have this order. It ends as failed, and its reference is free again."} confirm="Close it" work=${resolve("not_at_carrier")} onDone=${onDone} />`}
     ${can.refunded &&
     html`<${AskFirst} label="Money came back" title="Close the refund" question="You have seen that the carrier gave the money back." confirm="Close it" work=${resolve("refunded")} onDone=${onDone} />`}
+    ${can.cancel && late && cancel}
   </section>`;
 }
 
@@ -88,7 +123,7 @@ function Trouble({ order }) {
           ["Since", html`<${Time} at=${waiting.since} />`],
           ["Failed attempts", waiting.attempts || null],
           ["Last error", waiting.last_error && `${waiting.last_error.message || words(waiting.last_error.code)} (${waiting.last_error.code})`],
-          ["Next attempt", waiting.next_attempt_at ? html`<${Time} at=${waiting.next_attempt_at} />` : "when the carrier calls back"],
+          ["Next attempt", waiting.next_attempt_at ? html`<${Due} at=${waiting.next_attempt_at} />` : "when the carrier calls back"],
         ]}
       />
     </section>`}
@@ -102,7 +137,7 @@ function Trouble({ order }) {
 
 function Summary({ order }) {
   const page = order.links?.tracking_page;
-  const refund = order.refund.status === "none" ? null : html`${words(order.refund.status)} <${Money} value=${order.refund.amount} />`;
+  const refund = order.refund.status === "none" ? null : html`${words(order.refund.status)} <${Money} value=${order.refund.amount} />${order.refund.status === "requested" && html`<br /><span class="quiet small">The carrier does not tell when the money came back.</span>`}`;
   return html`<section aria-labelledby="facts">
     <h2 id="facts">The order</h2>
     <${Facts}

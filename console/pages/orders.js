@@ -37,11 +37,11 @@ export default function Orders({ query }) {
     { name: "from", label: "Created from", type: "date" },
     { name: "to", label: "Created to", type: "date" },
   ];
-  return html`
+  return html`<div>
     <${Heading} aside=${session.may("orders:write") && html`<${Link} to="create">Create orders<//>`}>Orders<//>
     <${Filters} fields=${fields} />
     ${query.q ? html`<${Found} text=${query.q} filters=${filters} />` : html`<${All} filters=${filters} />`}
-  `;
+  </div>`;
 }
 
 function All({ filters }) {
@@ -66,13 +66,13 @@ function Found({ text, filters }) {
       here = false;
     };
   }, [key]);
-  return html`
+  return html`<div>
     <${Loading} when=${!state.rows && !state.problem}>Searching<//>
     <${ProblemBox} problem=${state.problem} retry=${() => setAgain(again + 1)} />
     ${state.rows &&
     html`<${Table} columns=${COLUMNS} rows=${state.rows} caption=${`Orders with the number ${text}`} empty=${`No order has the reference, order number or tracking number ${text}.`} />`}
     ${state.more && html`<p>Only the newest are shown. Choose a status or days to see the others.</p>`}
-  `;
+  </div>`;
 }
 
 async function search(text, filters) {

@@ -20,12 +20,12 @@ export default function Print() {
   const documents = listed(query.documents);
   const [named, fromBatches] = [listed(query.ids), listed(query.batch)];
   const byFilter = !named.length && !fromBatches.length;
-  return html`
+  return html`<div>
     <${Heading}>Print labels<//>
     ${documents.map((id) => html`<${Document} key=${id} id=${id} />`)}
     ${documents.length > 0 && html`<p><button type="button" class="secondary" onClick=${() => change({ documents: "" })}>Print other labels</button></p>`}
     ${!documents.length && (byFilter ? html`<${Filtered} query=${query} change=${change} />` : html`<${Named} key=${`${query.ids} ${query.batch}`} ids=${named} batches=${fromBatches} change=${change} />`)}
-  `;
+  </div>`;
 }
 
 /** A time in the reader's zone as the API takes it. What is no time is left to the API to refuse. */
@@ -39,7 +39,7 @@ function Filtered({ query, change }) {
   const pages = usePages("v1/orders", { ...filters, limit: 100 });
   const carriers = useGet("v1/carriers");
   const names = (carriers.data?.data ?? []).filter((each) => each.max_parcels > 0).map((each) => [each.code, each.name]);
-  return html`
+  return html`<div>
     <${Filters} fields=${[
       { name: "status", label: "Status", options: [["", "confirmed"], ...STATUSES.slice(1)] },
       { name: "carrier", label: "Carrier", options: [["", "All"], ...names] },
@@ -47,7 +47,7 @@ function Filtered({ query, change }) {
       { name: "created_after", label: "Created after", type: "datetime-local" },
     ]} />
     <${Chosen} orders=${pages.rows} change=${change} pages=${pages} />
-  `;
+  </div>`;
 }
 
 /** The orders that the address names, by their ids or their batches. */
@@ -82,12 +82,12 @@ function Named({ ids, batches, change }) {
     read().catch((problem) => isAbort(problem) || setState({ orders: null, problem }));
     return () => leaving.abort();
   }, [ids.join(","), batches.join(","), turn, epoch]);
-  return html`
+  return html`<div>
     <${Loading} when=${!state.orders && !state.problem}>Reading the orders<//>
     <${ProblemBox} problem=${state.problem} retry=${() => setTurn(turn + 1)} />
     ${state.orders && html`<${Chosen} orders=${state.orders} change=${change} all />`}
     <p><${Link} to="print">Choose among all orders<//></p>
-  `;
+  </div>`;
 }
 
 /** A list of orders to choose from, and how they are printed. `all`: every one is chosen at first. */
@@ -121,7 +121,7 @@ function Chosen({ orders, pages, change, all = false }) {
     { title: "Created", cell: (order) => html`<${Time} at=${order.created_at} />` },
   ].filter(({ title }) => !["Carrier", "Label", "Created"].includes(title) || orders.some((order) => order.carrier));
   const table = { caption: "Orders to choose from", columns, id: (order) => order.id };
-  return html`
+  return html`<div>
     <div class="buttons">
       <button type="button" class="secondary" disabled=${!orders.length} onClick=${() => setChosen(new Set(orders.map((order) => order.id)))}>Choose all ${orders.length} shown</button>
       <button type="button" class="secondary" disabled=${!ids.length} onClick=${() => setChosen(new Set())}>Choose none</button>
@@ -138,7 +138,7 @@ function Chosen({ orders, pages, change, all = false }) {
     ${ids.length > MOST && html`<p>${count(ids.length, "label")} become ${count(Math.ceil(ids.length / MOST), "PDF")}: one holds ${MOST} orders.</p>`}
     <${ProblemBox} problem=${print.problem} />
     <p class="buttons"><button type="button" disabled=${!ids.length || print.busy} aria-busy=${print.busy ? "true" : null} onClick=${() => print.run()}>Print ${count(ids.length, "order")}</button></p>
-  `;
+  </div>`;
 }
 
 const MISSING = {

@@ -18,12 +18,12 @@ const POINTERS = FIELDS.map(({ name }) => `/brand/${name}`);
 /** The page `settings`. */
 export default function Settings() {
   const { data, problem, loading, reload, put } = useGet("v1/settings");
-  return html`
+  return html`<div>
     <${Heading}>Settings<//>
     <${Loading} when=${loading && !data}>Reading the settings<//>
     <${ProblemBox} problem=${problem} retry=${reload} />
     ${data && html`<${Form} settings=${data} stored=${put} />`}
-  `;
+  </div>`;
 }
 
 function Form({ settings, stored }) {

@@ -17,13 +17,13 @@ const OUTCOMES = ["confirmed", "failed", "cancelled"];
 export default function Today() {
   const [changes, setChanges] = useState(0);
   const changed = () => setChanges((before) => before + 1);
-  return html`
+  return html`<div>
     <${Heading}>Today<//>
     ${session.may("operator") && html`<${Attention} onChange=${changed} />`}
     ${session.may("orders:read") && html`<${UnderWay} version=${changes} />`}
     ${session.may("operator") && html`<${Figures} version=${changes} />`}
     <${Carriers} version=${changes} />
-  `;
+  </div>`;
 }
 
 /** The orders that are not at their end, counted by status. */
@@ -63,7 +63,7 @@ function Span({ name, from, to, version }) {
   const { data, problem, loading, reload } = useGet("v1/stats", { from, to }, { every: MINUTE, version });
   if (!data) return html`<h3>${name}</h3><${Loading} when=${loading}>Reading the figures<//><${ProblemBox} problem=${problem} retry=${reload} />`;
   const { orders, spend, refunds } = data.total;
-  return html`
+  return html`<div>
     <h3>${name}</h3>
     <ul class="cards" aria-label=${name}>
       <li>made <span class="large">${orders.total}</span></li>
@@ -71,7 +71,7 @@ function Span({ name, from, to, version }) {
       ${spend.map((each) => html`<li>spend${each.source === "rate_card" ? " by rate card" : ""} <span class="large">${money(each.amount)}</span></li>`)}
       ${refunds.map((each) => html`<li>refunds ${words(each.status)} <span class="large">${money(each.amount)}</span></li>`)}
     </ul>
-  `;
+  </div>`;
 }
 
 /** What needs a person, the worst first, with what a person can do about it. */
@@ -176,11 +176,11 @@ function Accounts({ version }) {
     { title: "Last called", cell: (row) => html`<${Time} at=${row.last_called_at} relative=${true} />` },
     { title: "Last error", cell: (row) => row.last_error && html`<${Time} at=${row.last_error.at} relative=${true} />: ${row.last_error.message}` },
   ];
-  return html`
+  return html`<div>
     <${Loading} when=${loading && !data}>Reading the accounts<//>
     <${ProblemBox} problem=${problem} retry=${reload} />
     ${data && html`<${Table} columns=${columns} rows=${data.data} caption="Carrier accounts" id=${(row) => `${row.carrier}/${row.account}`} empty="There is no carrier account yet." />`}
-  `;
+  </div>`;
 }
 
 function Health() {
@@ -190,9 +190,9 @@ function Health() {
     { title: "Carrier", cell: (row) => row.carrier },
     { title: "State", cell: (row) => html`<${Status} value=${row.state} tone=${{ up: "good", down: "bad" }[row.state] ?? "plain"} />` },
   ];
-  return html`
+  return html`<div>
     <${Loading} when=${loading && !data}>Reading the carriers' health<//>
     <${ProblemBox} problem=${problem} retry=${reload} />
     ${data && html`<${Table} columns=${columns} rows=${rows} caption="Carriers' health" id=${(row) => row.carrier} />`}
-  `;
+  </div>`;
 }

@@ -5,7 +5,7 @@ import { send, session } from "../lib/api.js";
 import { safeLink, words } from "../lib/format.js";
 import { useGet } from "../lib/hooks.js";
 import { Timeline } from "../lib/timeline.js";
-import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Notice, ProblemBox, Status, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Due, Facts, Heading, Link, Loading, Notice, ProblemBox, Status, Time } from "../lib/ui.js";
 
 const SOON = 5;
 
@@ -15,7 +15,7 @@ export default function TrackingPage({ parameters }) {
   const tracking = useGet(path, {}, { every: asked ? SOON : null });
   const { data, problem, loading } = tracking;
   if (!data) {
-    return html`<${Heading}>Tracking<//><${Loading} when=${loading}>Reading the tracking<//><${ProblemBox} problem=${problem} retry=${tracking.reload} />`;
+    return html`<div><${Heading}>Tracking<//><${Loading} when=${loading}>Reading the tracking<//><${ProblemBox} problem=${problem} retry=${tracking.reload} /></div>`;
   }
   const put = (answer) => tracking.put(answer.body);
   const refreshed = (answer) => {
@@ -23,7 +23,7 @@ export default function TrackingPage({ parameters }) {
     setAsked(true);
   };
   const isOver = data.next_poll_at === null;
-  return html`
+  return html`<div>
     <${Heading} aside=${html`<${Status} value=${data.status} />`}>Tracking ${data.tracking_number}<//>
     <${ProblemBox} problem=${problem} retry=${tracking.reload} />
     ${session.may("trackings:write") &&
@@ -47,7 +47,7 @@ export default function TrackingPage({ parameters }) {
         ["Handed to", data.next_carrier && `${data.next_carrier.carrier_code} ${data.next_carrier.tracking_number}`],
         ["Other numbers", data.secondary_tracking_numbers.map((each) => [each.carrier, each.number].filter(Boolean).join(" ")).join(", ")],
         ["Last event", data.last_event_at && html`<${Time} at=${data.last_event_at} />`],
-        ["Asked next", data.paused ? "paused" : isOver ? "no more" : html`<${Time} at=${data.next_poll_at} />`],
+        ["Asked next", data.paused ? "paused" : isOver ? "no more" : html`<${Due} at=${data.next_poll_at} />`],
         ["Proof of delivery", safeLink(data.proof_of_delivery?.image_url) && html`<a href=${safeLink(data.proof_of_delivery.image_url)} target="_blank" rel="noreferrer">Open the picture</a>`],
         ["Recipient's page", data.tracking_page && html`<a href=${data.tracking_page} target="_blank" rel="noreferrer">Open the recipient's page</a>`],
         ["Customer", data.customer && [data.customer.name, data.customer.email, data.customer.phone].filter(Boolean).join(", ")],
@@ -59,5 +59,5 @@ export default function TrackingPage({ parameters }) {
     />
     <h2>Timeline</h2>
     <${Timeline} events=${data.events} />
-  `;
+  </div>`;
 }

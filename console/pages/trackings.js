@@ -3,7 +3,7 @@
 import { html } from "../lib/preact.js";
 import { words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
-import { Filters, Heading, Link, PagedTable, Status, Time } from "../lib/ui.js";
+import { Due, Filters, Heading, Link, PagedTable, Status, Time } from "../lib/ui.js";
 
 const STATUSES = [
   "pending",
@@ -28,7 +28,7 @@ const COLUMNS = [
   { title: "Carrier", cell: (row) => [row.carrier, row.carrier_code].filter(Boolean).join(" · ") },
   { title: "What", cell: (row) => row.title || row.parcel_reference || row.order_reference },
   { title: "Last event", cell: (row) => html`<${Time} at=${row.last_event_at} relative=${true} />` },
-  { title: "Asked next", cell: (row) => html`<${Time} at=${row.next_poll_at} relative=${true} />` },
+  { title: "Asked next", cell: (row) => html`<${Due} at=${row.next_poll_at} relative=${true} />` },
 ];
 
 export default function Trackings({ query }) {
@@ -41,9 +41,9 @@ export default function Trackings({ query }) {
     { name: "status", label: "Status", options: [["", "any"], ...STATUSES.map((each) => [each, words(each)])] },
     { name: "carrier", label: "Carrier", options: [["", "any"], ...codes] },
   ];
-  return html`
+  return html`<div>
     <${Heading}>Trackings<//>
     <${Filters} fields=${fields} />
     <${PagedTable} pages=${pages} columns=${COLUMNS} caption="Trackings, newest first" noun="trackings" empty="There is no such tracking." />
-  `;
+  </div>`;
 }

@@ -4,7 +4,7 @@ import { html, useRef, useState } from "../lib/preact.js";
 import { pause, send } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { go, useAction, useGet, usePages } from "../lib/hooks.js";
-import { ActionButton, AskFirst, Facts, Field, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Due, Facts, Field, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 /** Every type of event, by group; a test compares them with the API's. */
 const EVENTS = {
@@ -29,14 +29,14 @@ export default function Webhooks({ parameters: { id } }) {
 
 function Endpoints() {
   const { data, problem, loading, reload } = useGet("v1/webhook-endpoints");
-  return html`
+  return html`<div>
     <${Heading} aside=${html`<${Link} to=${["webhooks", "new"]} role="button">New endpoint<//>`}>Webhooks<//>
     <p>Events are sent to these addresses as they happen, each signed with the endpoint's own secret.</p>
     <${Loading} when=${loading && !data}>Reading endpoints<//>
     <${ProblemBox} problem=${problem} retry=${reload} />
     ${data && html`<${Table} caption="Webhook endpoints" columns=${ENDPOINT_COLUMNS} rows=${data.data}
       empty="No endpoint is set up. Until then, events can be read with GET /v1/events." />`}
-  `;
+  </div>`;
 }
 
 const ENDPOINT_COLUMNS = [
@@ -68,7 +68,7 @@ function NewEndpoint() {
     if (attempt.current.text !== text) attempt.current = { text, key: crypto.randomUUID() };
     setMade((await send("POST", "v1/webhook-endpoints", body, { idempotencyKey: attempt.current.key })).body);
   };
-  return html`
+  return html`<div>
     <${Heading}>New endpoint<//>
     ${made
       ? html`<${Secret} value=${made.secret}>
@@ -77,7 +77,7 @@ function NewEndpoint() {
           <p><${Link} to=${["webhooks", made.id]} role="button">Go to the endpoint<//></p>`
       : html`<${EndpointForm} label="Create the endpoint" work=${create} />
           <p><${Link} to="webhooks">Back to the list<//></p>`}
-  `;
+  </div>`;
 }
 
 /** A secret that nobody can read again. */
@@ -180,7 +180,7 @@ function Endpoint({ id }) {
     return html`<${Heading}>Webhook endpoint<//><${Loading} when=${loading}>Reading the endpoint<//><${ProblemBox} problem=${problem} retry=${reload} />
       <p><${Link} to="webhooks">All endpoints<//></p>`;
   }
-  return html`
+  return html`<div>
     <${Heading}>Webhook endpoint<//>
     <p><${Link} to="webhooks">All endpoints<//></p>
     <${ProblemBox} problem=${problem} retry=${reload} />
@@ -219,7 +219,7 @@ function Endpoint({ id }) {
         await pause(1.5);
         deliveries.reload();
       })} />
-  `;
+  </div>`;
 }
 
 function deliveryColumns(replay) {
@@ -230,7 +230,7 @@ function deliveryColumns(replay) {
       title: "State",
       cell: (row) => html`<${Status} value=${row.state} tone=${{ pending: "plain", delivered: "good", failed: "bad" }[row.state]} />
         ${row.reason && html`<br /><span class="small">${row.reason}</span>`}
-        ${row.next_attempt_at && html`<br /><span class="small">next attempt <${Time} at=${row.next_attempt_at} relative /></span>`}`,
+        ${row.next_attempt_at && html`<br /><span class="small">next attempt <${Due} at=${row.next_attempt_at} relative /></span>`}`,
     },
     { title: "Attempts", cell: (row) => html`<${Attempts} delivery=${row} />` },
     { title: "Again", cell: (row) => row.state !== "pending" && html`<${ActionButton} label="Replay" work=${() => replay(row)} />` },

@@ -8,10 +8,12 @@ from urllib.parse import quote
 from playwright.sync_api import Page, Route, expect
 
 from parcelgate.domain.places.addresses import Address
+from tests.support.api import TENANT
 from tests.support.browser import check_page
 from tests.support.console import open_page, sign_in
 from tests.support.orders import trackings_of
 from tests.support.served import ServedWorld
+from tests.support.trackings import seen
 
 XSS = "\"><img src=x onerror=hit=1>'</b><script>hit=1</script>"
 
@@ -67,8 +69,40 @@ def test_orders_are_found_opened_and_cancelled(page: Page, served_world: ServedW
         page.get_by_role("heading", level=1).locator("..").get_by_text("cancelled", exact=True)
     ).to_be_visible()
     expect(page.get_by_role("button", name="Cancel the order")).to_be_hidden()
+    expect(page.get_by_text("The order is cancelled.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Label", exact=True)).to_be_hidden()
+    headings = page.locator("main").get_by_role("heading")
+    expect(headings.filter(visible=True)).to_contain_text(
+        ["Order shop-17", "The order", "Parcels", "Where the parcels are", "Audit trail"]
+    )
     with served_world.hold() as world:
         assert world.order(order).status == "cancelled"
+
+
+def test_a_parcel_that_is_gone_is_told_before_its_order_is_cancelled(
+    page: Page, served_world: ServedWorld
+) -> None:
+    events = (seen("in_transit", at_is_local=True), seen("delivered", hours=1, utc_offset="+00:00"))
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+        (tracking,) = trackings_of(world.table, order)
+        world.tracker(carrier=order.carrier).reports(order.tracking_numbers[0], *events)
+        world.table.tenant(TENANT).trackings.plan(tracking.id, world.clock.now)
+        world.poll()
+        assert world.tracking_status(tracking) == "delivered"
+    sign_in(page, served_world, at=f"orders/{order.id}")
+    buttons = page.get_by_role("region", name="Actions").get_by_role("button")
+    expect(buttons.last).to_have_text("Cancel the order")
+    expect(buttons.last).not_to_have_class("danger")
+    buttons.last.click()
+    dialog = page.get_by_role("dialog", name="Cancel the order")
+    expect(dialog).to_contain_text("The parcel has been delivered.")
+    check_page(page)
+    dialog.get_by_role("button", name="No, go back").click()
+
+    uncertain = page.get_by_role("list", name="Timeline of").get_by_role("listitem").last
+    expect(uncertain).to_contain_text("12:00")
+    expect(uncertain).to_contain_text("UTC, zone unknown")
 
 
 def test_a_parcel_is_followed_asked_about_and_paused(page: Page, served_world: ServedWorld) -> None:
@@ -96,6 +130,7 @@ def test_a_wrong_key_is_told_in_the_apis_own_words(page: Page, served_world: Ser
     page.keyboard.press("Enter")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The API key is unknown or was revoked. Use a valid key.")
+    assert alert.inner_text().count("unknown or was revoked") == 1
     expect(alert).to_contain_text("invalid_key")
     expect(alert).to_contain_text("request")
     explained = alert.get_by_role("link", name="invalid_key").get_attribute("href")
