@@ -123,7 +123,7 @@ def stats_example() -> Json:
         "delivery_days_2": 5, "poll_calls": 31, "poll_parcels": 140, "webhooks": 12,
     })  # fmt: skip
     day = date(2026, 11, 27)
-    report = Report(figures, {Group(day, "lso", None): figures})
+    report = Report(figures, {Group(day, registry.names()[0], None): figures})
     shown = stats_resource(report, day, day, (Dimension.DAY, Dimension.CARRIER))
     plain: Json = json.loads(encode(shown))
     return plain
