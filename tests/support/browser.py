@@ -238,6 +238,10 @@ def check_page(page: Page) -> None:
     """Check all that holds of every page: axe in light and dark, focus, targets, and the narrow screen."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        # A page's own script hears of the scheme with a frame, and transitions begin only then. The next
+        # frame may be from before the change.
+        for _ in range(3):
+            page.evaluate("() => new Promise(done => requestAnimationFrame(done))")
         check_axe(page)
     page.emulate_media(color_scheme=None)
     check_focus(page)
