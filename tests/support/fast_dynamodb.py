@@ -141,6 +141,21 @@ class FastDynamoDB:
             item[name] = {"N": str(number)}
         self._backend.put_item(update["TableName"], item, overwrite=True)
 
+    def query(self, **request: Any) -> Item:
+        """Ask moto, unless nothing is due in the whole partition: the sweep asks all of them each time."""
+        if request.get("IndexName") == "due":
+            (partition,) = (
+                value
+                for value in request["ExpressionAttributeValues"].values()
+                if value["S"].startswith("DUE#")
+            )
+            partitions = self._backend.get_table(request["TableName"]).items.values()
+            attributes = (item.attrs.get("due_pk") for items in partitions for item in items.values())
+            if not any(due is not None and due.value == partition["S"] for due in attributes):
+                return {"Items": []}
+        answer: Item = self._client.query(**request)
+        return answer
+
     def scan(self, *, TableName: str) -> Item:  # noqa: N803
         """Everything in one page, which no DynamoDB would give."""
         return {"Items": [_out(item) for item in self._backend.get_table(TableName).all_items()]}
