@@ -1,6 +1,6 @@
 // What pages have in common: reading, paging, acting, and the address.
 
-import { useCallback, useEffect, useRef, useState } from "./preact.js";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
 import { get, isAbort, session } from "./api.js";
 
 /** The page's name, its parts, and its query: `#/orders/ord_1?tab=events` is `["orders", "ord_1"]`, `{tab}`. */
@@ -53,7 +53,8 @@ export function useQuery() {
 /** The session, with a new rendering when it changes. */
 export function useSession() {
   const [, render] = useState(0);
-  useEffect(() => session.listen(() => render((count) => count + 1)), []);
+  // A plain effect comes some time after the page is drawn: a change before it would not be seen.
+  useLayoutEffect(() => session.listen(() => render((count) => count + 1)), []);
   return session;
 }
 

@@ -1,7 +1,7 @@
 // Orders from a CSV file: its columns are matched, the API checks every order, errors are corrected in their
 // cells, and what is left is bought in batches.
 
-import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/preact.js";
 import { pause, send, session } from "../lib/api.js";
 import { CarrierFields } from "../lib/carriers.js";
 import { KINDS, UNITS, chunks, doubled, isField, makeOrders, makeSheet, matchColumns, placeOf, plain, shopOf } from "../lib/columns.js";
@@ -70,7 +70,8 @@ export function correctFailed(batches) {
 
 export default function FromFile() {
   const [, render] = useState(0);
-  useEffect(() => {
+  // A plain effect comes some time after the page is drawn: somebody may drop a file before.
+  useLayoutEffect(() => {
     redraw = () => render((times) => times + 1);
     return () => {
       redraw = null;

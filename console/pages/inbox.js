@@ -26,7 +26,7 @@ function Parked() {
     pages.reload();
   };
   const columns = [
-    { title: "Webhook", cell: (row) => html`<${Link} to=${["inbox", row.id]}>${row.id}<//>` },
+    { title: "Webhook", cell: (row) => html`<span class="id"><${Link} to=${["inbox", row.id]}>${row.id}<//></span>` },
     { title: "Carrier", cell: (row) => `${row.carrier}, ${row.account}` },
     { title: "Came", cell: (row) => html`<${Time} at=${row.received_at} />` },
     { title: "Reason", cell: (row) => row.reason },

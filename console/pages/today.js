@@ -110,7 +110,7 @@ const PLACES = {
 function Subject({ row }) {
   const [place, scope] = PLACES[row.kind]?.(row.id) ?? [];
   return html`${words(row.kind)}${" "}
-  ${place && session.may(scope) ? html`<${Link} to=${place}>${row.id}<//>` : html`<code>${row.id}</code>`}`;
+  <span class="id">${place && session.may(scope) ? html`<${Link} to=${place}>${row.id}<//>` : html`<code>${row.id}</code>`}</span>`;
 }
 
 function Actions({ row, onDone }) {

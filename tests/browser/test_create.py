@@ -321,6 +321,21 @@ class TestAFile:
         expect(page.get_by_role("alert")).to_contain_text("There is no such batch.")
         assert [len(route.request.post_data_json["orders"]) for route in sent] == [300, 1]
 
+    def test_is_taken_however_early_it_is_dropped(self, page: Page, served: ServedWorld) -> None:
+        page.add_init_script("""
+            new MutationObserver((_, observer) => {
+                const place = document.querySelector("section.drop");
+                if (!place) return;
+                observer.disconnect();
+                const dropped = new DataTransfer();
+                dropped.items.add(new File(["reference\\na"], "early.csv", { type: "text/csv" }));
+                place.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, cancelable: true }));
+            }).observe(document, { childList: true, subtree: true });
+        """)
+        sign_in(page, served, at="create/file")
+
+        expect(page.get_by_text("early.csv: 1 line, 1 column")).to_be_visible(timeout=10_000)
+
     def test_goes_with_the_session(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create/file")
         page.get_by_label("CSV file").set_input_files(EXAMPLE)
