@@ -28,8 +28,8 @@ from tests.support.world import World
 
 BUYS = {"lso": order_body, **BODIES}
 FATES = ("", "", "", "SBX-FAIL", "SBX-REJECT", "SBX-LOST", "SBX-NOLABEL-2", "SBX-DISORDER", "cancel")
-NUMBER = 54
-"""Two of each fate with each carrier."""
+NUMBER = 108
+"""Four of each fate with each carrier."""
 ROUNDS = 40
 """So often half a day passes at most, until every parcel has arrived."""
 ARRIVED = {TrackingStatus.DELIVERED, TrackingStatus.RETURNED, TrackingStatus.CANCELLED}
