@@ -4,6 +4,7 @@ import { html, useState } from "../lib/preact.js";
 import { get, send, session } from "../lib/api.js";
 import { words } from "../lib/format.js";
 import { useAction, useGet } from "../lib/hooks.js";
+import { LabelPreview } from "../lib/label.js";
 import { Timeline } from "../lib/timeline.js";
 import { ActionButton, AskFirst, Due, Facts, Heading, Link, Loading, Money, Notice, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
@@ -182,25 +183,27 @@ function Address({ address }) {
   return html`<address>${lines.map((line, place) => html`${place > 0 && html`<br />`}${line}`)}</address>`;
 }
 
-/** The label: asked for when somebody wants it, as its links last only minutes. */
+/** The label: asked for when somebody wants it, as each look is logged and its links last only minutes. */
 function Label({ order, path }) {
   const [label, setLabel] = useState(null);
   const asked = useAction(async () => setLabel(await get(`${path}/label`)));
   const { status, format, size } = order.label;
+  const opens = label?.format === "zpl" ? "Download" : "Open";
   if (["failed", "cancelled"].includes(order.status)) return null;
   return html`<section aria-labelledby="label">
     <h2 id="label">Label</h2>
     <p><${Status} value=${status} /> ${format.toUpperCase()}, ${size}</p>
-    ${status === "ready" && !label &&
-    html`<button type="button" class="secondary" aria-busy=${asked.busy ? "true" : null} disabled=${asked.busy} onClick=${() => asked.run()}>Get the label</button>`}
+    ${status === "ready" &&
+    html`<button type="button" class="secondary" aria-busy=${asked.busy ? "true" : null} disabled=${asked.busy} onClick=${() => asked.run()}>${label ? "Renew the links" : "Show the label"}</button>`}
     <${ProblemBox} problem=${asked.problem} />
     ${label?.status === "pending" && html`<p role="status">The label is being made. Try again in a moment.</p>`}
     ${label?.status === "ready" &&
     html`<div role="status">
+      <${LabelPreview} label=${label} />
       <ul>
-        ${label.url && html`<li><${Outside} address=${label.url}>${label.parcels.length > 1 ? "Open all labels" : "Open the label"} (${label.format.toUpperCase()})<//></li>`}
+        ${label.url && html`<li><${Outside} address=${label.url}>${label.parcels.length > 1 ? `${opens} all labels` : `${opens} the label`} (${label.format.toUpperCase()})<//></li>`}
         ${(label.parcels.length > 1 || !label.url) &&
-        label.parcels.map((parcel) => parcel.url && html`<li><${Outside} address=${parcel.url}>Open the label of ${parcel.reference} (${parcel.tracking_number})<//></li>`)}
+        label.parcels.map((parcel) => parcel.url && html`<li><${Outside} address=${parcel.url}>${opens} the label of ${parcel.reference} (${parcel.tracking_number})<//></li>`)}
       </ul>
       <p><${Link} to="print" query=${{ ids: order.id }}>Print it with other labels<//></p>
       <p class="quiet small">These links work until <${Time} at=${label.expires_at} />. Anybody who has one can open the label.</p>

@@ -10,15 +10,15 @@ from pathlib import Path
 from parcelgate.domain.problems import ProblemError
 from parcelgate.http.answers import Answer
 from parcelgate.http.api import Api, Request
-from parcelgate.http.page_files import PageFiles
+from parcelgate.http.page_files import PageFiles, policy_with_labels
 
 api = Api("serve_pages")
 
 
 @api.route
 def show_console(request: Request) -> Answer:
-    """Send the console's HTML."""
-    return _send("console", "index.html", request)
+    """Send the console's HTML, which may show labels from their bucket."""
+    return _send("console", "index.html", request, labels=os.environ.get("PARCELGATE_LABEL_LINKS", ""))
 
 
 @api.route
@@ -39,8 +39,9 @@ def send_docs_file(request: Request) -> Answer:
     return _send("docs", request.parameters["path"], request)
 
 
-def _send(site: str, path: str, request: Request) -> Answer:
-    sent = _files().answer(site, path, accepts=request.headers.get("accept-encoding", ""))
+def _send(site: str, path: str, request: Request, *, labels: str = "") -> Answer:
+    accepts = request.headers.get("accept-encoding", "")
+    sent = _files().answer(site, path, accepts=accepts, policy=policy_with_labels(labels))
     if sent is None:
         raise ProblemError("not_found", "There is no such page or file. Load the page again.")
     return sent

@@ -115,7 +115,7 @@ def add_api_functions(
         ],
         "show_tracking_page": [table("GetItem", "BatchGetItem")],
         "describe_service": [base.store.circuits_access()],
-        "serve_pages": [],
+        "serve_pages": [labels.links()],
         "ingest_webhook": [changes, accounts],
     }
     for name, accesses in given.items():

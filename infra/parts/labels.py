@@ -25,6 +25,7 @@ class Labels(Construct):
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
+        self._settings = settings
         self.bucket = PrivateBucket(
             self,
             "Bucket",
@@ -52,6 +53,13 @@ class Labels(Construct):
             under=f"{FOLDER}/",
             LABEL_BUCKET=self.bucket.bucket_name,
         )
+
+    def links(self) -> Access:
+        """What signed links to labels begin with, and no permission: a page may show what is there."""
+        name, port = self.bucket.bucket_name, self._settings.gateway_port
+        emulated = f"http://127.0.0.1:{port}/{name}/"
+        aws = f"https://{self.bucket.bucket_regional_domain_name}"
+        return access(LABEL_LINKS=emulated if self._settings.local else aws)
 
 
 class LabelQueue(Construct):

@@ -93,7 +93,10 @@ def _make(service: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         tcp_keepalive=True,
         max_pool_connections=CONNECTIONS,
-        s3={"addressing_style": "path"} if emulated else {"addressing_style": "virtual"},
+        # Links to a bucket begin alike in every region, so that a page's policy can name where labels are.
+        s3={"addressing_style": "path"}
+        if emulated
+        else {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
         signature_version="s3v4" if service == "s3" else None,
     )
     return _session.create_client(service, config=config)

@@ -199,7 +199,7 @@ def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: S
     expect(page.get_by_role("heading", name="What needs a person")).to_have_count(0)
 
     open_page(page, f"orders/{order.id}", heading="Order shop-17")
-    expect(page.get_by_role("button", name="Get the label")).to_be_visible()
+    expect(page.get_by_role("button", name="Show the label")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0)
     open_page(page, "trackings", heading="Not with this key")
     expect(page.get_by_text("trackings:read")).to_be_visible()

@@ -1,6 +1,7 @@
 """What must hold of the stack, whatever else it becomes."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -548,6 +549,16 @@ def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
         for variable, actions in needs.items():
             given = {f"PARCELGATE_{either}" for either in variable.split()} & set(variables)
             assert bool(given) == bool(actions & may), (name, variable)
+
+
+def test_the_pages_are_told_where_links_to_labels_lead(aws: Template, local: Template) -> None:
+    def told(template: Template) -> str:
+        variables = template.functions["serve_pages"]["Environment"]["Variables"]
+        return written(variables["PARCELGATE_LABEL_LINKS"])
+
+    bucket = next(name for name in aws.all("S3::Bucket") if name.startswith("Labels"))
+    assert told(aws) == f"https://<{bucket}.RegionalDomainName>"
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\w+/<{bucket}>/", told(local))
 
 
 def test_carriers_are_called_without_tls_in_the_local_environment_alone(

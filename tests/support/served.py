@@ -141,7 +141,11 @@ class ServedWorld:
     def running(self, make: "Callable[..., World]") -> "Iterator[ServedWorld]":
         """Serve the world that `make` makes with an environment, until the end of the block."""
         key = aws_clients.client("kms").create_key()["KeyMetadata"]["Arn"]
-        urls = {"PARCELGATE_PUBLIC_URL": self.url, "PARCELGATE_KMS_KEY": key}
+        urls = {
+            "PARCELGATE_PUBLIC_URL": self.url,
+            "PARCELGATE_KMS_KEY": key,
+            "PARCELGATE_LABEL_LINKS": f"{self.files_origin}{FILES}/labels/",
+        }
         self._world = make(environment=urls | _DEAD_LETTERS)
         self._world.sqs.dead_letters = {
             f"{QUEUES}/{source}": f"{QUEUES}/letters-{name}" for name, source in REDRIVEN.items()

@@ -18,6 +18,21 @@ POLICY = (
 """A page loads scripts and styles from this address alone, calls this API alone, and no page may frame it.
 Images may stand in a style itself (`data:`): Pico draws its arrows and ticks in this way."""
 
+
+def policy_with_labels(labels: str) -> str:
+    """The policy of a page that shows labels: images and frames may come from one address more.
+
+    Parameters
+    ----------
+    labels
+        What links to labels begin with: the bucket's origin, or a path that ends in `/`. None if empty.
+    """
+    if not labels:
+        return POLICY
+    images = "img-src 'self' data:"
+    return POLICY.replace(f"{images};", f"{images} {labels}; frame-src {labels};")
+
+
 _MEDIA: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
@@ -32,7 +47,6 @@ _MEDIA: Mapping[str, str] = {
 }
 _HTML = {
     "cache-control": "no-cache",
-    "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
@@ -49,7 +63,7 @@ class PageFiles:
             for path in folder.rglob(f"*{_COMPRESSED}")
         }
 
-    def answer(self, site: str, path: str, *, accepts: str) -> Answer | None:
+    def answer(self, site: str, path: str, *, accepts: str, policy: str = POLICY) -> Answer | None:
         """Answer with one file.
 
         Parameters
@@ -60,6 +74,8 @@ class PageFiles:
             The rest of the address.
         accepts
             The request's `Accept-Encoding`. A client that does not take gzip gets the file as it is.
+        policy
+            The `Content-Security-Policy` of a page.
 
         Returns
         -------
@@ -75,7 +91,7 @@ class PageFiles:
             "cross-origin-resource-policy": "same-origin",
             "referrer-policy": "no-referrer",
             "vary": "accept-encoding",
-            **(_HTML if path.endswith(".html") else _FOR_GOOD),
+            **(_HTML | {"content-security-policy": policy} if path.endswith(".html") else _FOR_GOOD),
         }
         if _takes_gzip(accepts):
             headers["content-encoding"] = "gzip"

@@ -85,6 +85,21 @@ def test_a_page_may_load_and_call_nothing_but_its_own_address() -> None:
     assert not re.search(r"<style|style=|<script(?![^>]*\bsrc=)|\son\w+=", html)
 
 
+def test_the_console_alone_may_show_labels_and_from_their_bucket_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def policy(route: str) -> dict[str, str]:
+        header = handler.handler(api_event(route), Context())["headers"]["content-security-policy"]
+        return dict(part.strip().split(" ", 1) for part in header.split(";"))
+
+    strict = policy(PAGE)
+    bucket = "https://labels.s3.eu-central-1.amazonaws.com"
+    monkeypatch.setenv("PARCELGATE_LABEL_LINKS", bucket)
+    widened = {"img-src": f"{strict['img-src']} {bucket}", "frame-src": bucket}
+    assert policy(PAGE) == strict | widened
+    assert policy("GET /docs") == strict
+
+
 @pytest.mark.parametrize(
     ("accepts", "is_compressed"),
     [

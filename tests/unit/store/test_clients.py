@@ -33,16 +33,19 @@ def test_an_emulator_is_found_by_its_address_and_given_time(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "address"),
+    ("region", "endpoint", "address"),
     [
-        ("", "https://labels.s3.eu-central-1.amazonaws.com/"),
-        ("http://localhost:4999", "http://localhost:4999/labels/"),
+        ("eu-central-1", "", "https://labels.s3.eu-central-1.amazonaws.com/"),
+        ("us-east-1", "", "https://labels.s3.us-east-1.amazonaws.com/"),
+        ("cn-north-1", "", "https://labels.s3.cn-north-1.amazonaws.com.cn/"),
+        ("us-east-1", "http://localhost:4999", "http://localhost:4999/labels/"),
     ],
 )
-def test_links_into_the_label_bucket_can_be_opened(
-    monkeypatch: pytest.MonkeyPatch, endpoint: str, address: str
+def test_links_into_the_label_bucket_can_be_opened_and_begin_as_pages_are_told(
+    monkeypatch: pytest.MonkeyPatch, region: str, endpoint: str, address: str
 ) -> None:
     with aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
         if endpoint:
             monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         aws_clients.forget()
