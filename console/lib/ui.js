@@ -150,12 +150,13 @@ export function PagedTable({ pages, noun = "rows", empty, ...table }) {
  * A field with its label: `<${Field} label="Name" name="name" value=${…} onInput=${…} />`.
  *
  * `options`: `[value, words]` makes a list of choices. `error` and `hint` are read with the field.
+ * `required` marks the field, for the eye and for a reader of screens.
  * Everything else goes to the input itself.
  */
 export function Field({ label, hint, error, options, area = false, ...input }) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || null;
-  const given = { id, "aria-describedby": described, "aria-invalid": error ? "true" : null, ...input };
+  const given = { id, "aria-describedby": described, "aria-invalid": error ? "true" : null, "aria-required": input.required ? "true" : null, ...input };
   const control = options
     ? html`<select ...${given}>
         ${options.map(([value, shown]) => html`<option value=${value} selected=${String(input.value ?? "") === String(value)}>${shown}</option>`)}
@@ -164,7 +165,7 @@ export function Field({ label, hint, error, options, area = false, ...input }) {
       ? html`<textarea ...${given}></textarea>`
       : html`<input type="text" ...${given} />`;
   return html`<div class="field">
-    <label for=${id}>${label}</label>
+    <label for=${id} class=${input.required ? "must" : ""}>${label}</label>
     ${control}
     ${hint && html`<small id=${`${id}-hint`}>${hint}</small>`}
     ${error && html`<small class="error" id=${`${id}-error`}>${error}</small>`}

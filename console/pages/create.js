@@ -6,17 +6,17 @@ import { CarrierFields } from "../lib/carriers.js";
 import { count } from "../lib/format.js";
 import { useAction } from "../lib/hooks.js";
 import { Dialog, Field, Heading, Link, Loading, Money, Notice, ProblemBox, Status, Table } from "../lib/ui.js";
-import { RecentBatches } from "../lib/recent.js";
+import { Recent, remember } from "../lib/recent.js";
 
 const ADDRESS = [
-  ["name", "Name"],
+  ["name", "Name", { required: true }],
   ["company", "Company"],
-  ["line1", "Street and number"],
+  ["line1", "Street and number", { required: true }],
   ["line2", "Address line 2"],
-  ["city", "City"],
+  ["city", "City", { required: true }],
   ["state", "State"],
   ["postcode", "Postcode"],
-  ["country", "Country (two letters)", { maxlength: 2, autocapitalize: "characters" }],
+  ["country", "Country (two letters)", { required: true, maxlength: 2, autocapitalize: "characters" }],
   ["phone", "Phone"],
   ["email", "E-mail"],
 ];
@@ -119,6 +119,7 @@ export default function Create() {
       const { body: order } = await send("POST", "v1/orders", offer.body, { idempotencyKey: kept.attempt.key });
       kept.attempt = null;
       update({ ...EMPTY, carrier: form.carrier, account: form.account, service: form.service });
+      remember({ order: order.id, reference: order.reference, at: order.created_at });
       setBought(order);
       setOffer(null);
     } catch (problem) {
@@ -134,13 +135,13 @@ export default function Create() {
     }
   });
 
-  const addressFields = (start) => ADDRESS.map(([name, label, more]) => field(`${start}/${name}`, label, more));
+  const addressFields = (start, change = (more) => more) => ADDRESS.map(([name, label, more]) => field(`${start}/${name}`, label, change(more)));
   const parts = {
     reference: field("/reference", "Reference", { required: true, hint: "Your own name for the order. The carrier gets it unchanged." }),
     to: addressFields("/ship_to"),
-    from: addressFields("/ship_from"),
+    from: addressFields("/ship_from", (more) => ({ ...more, required: false })),
     parcels: form.parcels.map((parcel, n) => ({
-      weight: [field(`/parcels/${n}/weight/value`, "Weight", { inputmode: "decimal" }), field(`/parcels/${n}/weight/unit`, "Unit of weight", { options: WEIGHTS })],
+      weight: [field(`/parcels/${n}/weight/value`, "Weight", { required: true, inputmode: "decimal" }), field(`/parcels/${n}/weight/unit`, "Unit of weight", { options: WEIGHTS })],
       sides: [
         field(`/parcels/${n}/dimensions/length`, "Length", { inputmode: "decimal" }),
         field(`/parcels/${n}/dimensions/width`, "Width", { inputmode: "decimal" }),
@@ -149,10 +150,10 @@ export default function Create() {
       ],
       description: field(`/parcels/${n}/description`, "Description"),
       items: parcel.items.map((_, i) => [
-        field(`/parcels/${n}/items/${i}/description`, "Goods"),
-        field(`/parcels/${n}/items/${i}/quantity`, "Quantity", { inputmode: "numeric" }),
-        field(`/parcels/${n}/items/${i}/unit_value/amount`, "Value of one", { inputmode: "decimal" }),
-        field(`/parcels/${n}/items/${i}/unit_value/currency`, "Currency", { maxlength: 3 }),
+        field(`/parcels/${n}/items/${i}/description`, "Goods", { required: true }),
+        field(`/parcels/${n}/items/${i}/quantity`, "Quantity", { required: true, inputmode: "numeric" }),
+        field(`/parcels/${n}/items/${i}/unit_value/amount`, "Value of one", { required: true, inputmode: "decimal" }),
+        field(`/parcels/${n}/items/${i}/unit_value/currency`, "Currency", { required: true, maxlength: 3 }),
         field(`/parcels/${n}/items/${i}/origin_country`, "Country of origin", { maxlength: 2 }),
         field(`/parcels/${n}/items/${i}/hs_code`, "HS code"),
       ]),
@@ -190,6 +191,7 @@ export default function Create() {
     <${Heading} aside=${html`<${Link} to="create/file">Create orders from a file<//>`}>Create an order<//>
     ${bought && html`<${Bought} order=${bought} />`}
     <form onSubmit=${submit} ref=${section} novalidate>
+      <p class="quiet">Fields with <span class="must">*</span> are always needed. Your carrier may need more, and says so before anything is bought.</p>
       <fieldset class="grid-fields">
         <legend>Carrier and service</legend>
         <${CarrierFields} value=${form} change=${(fields) => update({ ...kept.form, ...fields })}
@@ -248,7 +250,7 @@ export default function Create() {
         update({ ...kept.form, carrier, account, service });
         setOffer({ ...offer, open: false, body: { ...offer.body, carrier, account, service } });
       }} />`}
-    ${session.may("orders:read") && html`<${RecentBatches} />`}
+    ${session.may("orders:read") && html`<${Recent} />`}
   </div>`;
 }
 

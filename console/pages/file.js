@@ -8,7 +8,7 @@ import { KINDS, UNITS, chunks, doubled, isField, makeOrders, makeSheet, matchCol
 import { FileError, readFile } from "../lib/tables.js";
 import { count } from "../lib/format.js";
 import { go, useAction } from "../lib/hooks.js";
-import { RecentBatches, remember } from "../lib/recent.js";
+import { Recent, remember } from "../lib/recent.js";
 import { AskFirst, Field, Heading, Link, Notice, ProblemBox, Progress } from "../lib/ui.js";
 
 const REMEMBERED = "parcelgate.columns";
@@ -85,7 +85,7 @@ export default function FromFile() {
     ${work.sheet && !work.sends && html`<${Correct} />`}
     ${work.sends && html`<${Buying} />`}
     ${work.table && !unsent && html`<p class="another"><button type="button" class="secondary" onClick=${() => update(NOTHING)}>Choose another file</button></p>`}
-    ${!work.table && html`<${RecentBatches} />`}
+    ${!work.table && html`<${Recent} />`}
   </div>`;
 }
 

@@ -31,7 +31,7 @@ export default function Orders({ query }) {
     created_before: dayBegins(query.to, 1),
   };
   const fields = [
-    { name: "q", label: "Search", type: "search", maxlength: LONGEST_SEARCH, hint: "Reference, order number or tracking number" },
+    { name: "q", label: "Search", type: "search", maxlength: LONGEST_SEARCH, hint: "A whole reference, order number or tracking number. A part of one finds nothing." },
     { name: "status", label: "Status", options: [["", "any"], ...STATUSES.map((each) => [each, words(each)])] },
     { name: "carrier", label: "Carrier", options: [["", "any"], ...codes] },
     { name: "from", label: "Created from", type: "date" },
@@ -70,7 +70,7 @@ function Found({ text, filters }) {
     <${Loading} when=${!state.rows && !state.problem}>Searching<//>
     <${ProblemBox} problem=${state.problem} retry=${() => setAgain(again + 1)} />
     ${state.rows &&
-    html`<${Table} columns=${COLUMNS} rows=${state.rows} caption=${`Orders with the number ${text}`} empty=${`No order has the reference, order number or tracking number ${text}.`} />`}
+    html`<${Table} columns=${COLUMNS} rows=${state.rows} caption=${`Orders with the number ${text}`} empty=${`No order has the reference, order number or tracking number ${text}. Only whole ones are found.`} />`}
     ${state.more && html`<p>Only the newest are shown. Choose a status or days to see the others.</p>`}
   </div>`;
 }

@@ -43,7 +43,7 @@ function Filtered({ query, change }) {
     <${Filters} fields=${[
       { name: "status", label: "Status", options: [["", "confirmed"], ...STATUSES.slice(1)] },
       { name: "carrier", label: "Carrier", options: [["", "All"], ...names] },
-      { name: "reference", label: "Reference" },
+      { name: "reference", label: "Reference", hint: "The whole one" },
       { name: "created_after", label: "Created after", type: "datetime-local" },
     ]} />
     <${Chosen} orders=${pages.rows} change=${change} pages=${pages} />
@@ -116,10 +116,11 @@ function Chosen({ orders, pages, change, all = false }) {
       cell: (order) => html`<label class="check"><input type="checkbox" name=${order.id} checked=${chosen.has(order.id)} onChange=${() => toggle(order.id)} /> ${order.reference}</label>`,
     },
     { title: "Status", cell: (order) => html`<${Status} value=${order.status} />` },
+    { title: "To", cell: (order) => order.ship_to && [order.ship_to.name, order.ship_to.city, order.ship_to.country].filter(Boolean).join(", ") },
     { title: "Carrier", cell: (order) => order.carrier ?? "" },
     { title: "Label", cell: (order) => words(order.label?.status) },
     { title: "Created", cell: (order) => html`<${Time} at=${order.created_at} />` },
-  ].filter(({ title }) => !["Carrier", "Label", "Created"].includes(title) || orders.some((order) => order.carrier));
+  ].filter(({ title }) => !["To", "Carrier", "Label", "Created"].includes(title) || orders.some((order) => order.carrier));
   const table = { caption: "Orders to choose from", columns, id: (order) => order.id };
   return html`<div>
     <div class="buttons">

@@ -39,6 +39,7 @@ function Form({ settings, stored }) {
     setSaid("The settings are stored.");
   });
   const error = (name) => action.problem?.errors?.find((each) => each.pointer === `/brand/${name}`)?.message;
+  const set = (name) => (event) => setBrand((before) => ({ ...before, [name]: event.target.value }));
   const submit = (event) => {
     event.preventDefault();
     setSaid("");
@@ -48,10 +49,8 @@ function Form({ settings, stored }) {
     <h2>Brand</h2>
     <div class="beside">
       <div>
-        ${FIELDS.map((field) => html`<${Field} key=${field.name} ...${field} value=${brand[field.name] ?? ""} error=${error(field.name)}
-          onInput=${(event) => setBrand((before) => ({ ...before, [field.name]: event.target.value }))} />`)}
-        <${Field} label="Choose the colour" type="color" name="picker" value=${/^#[0-9a-f]{6}$/i.test(brand.colour ?? "") ? brand.colour : "#808080"}
-          onInput=${(event) => setBrand((before) => ({ ...before, colour: event.target.value }))} />
+        ${FIELDS.map((field) => html`<${Field} key=${field.name} ...${field} value=${brand[field.name] ?? ""} error=${error(field.name)} onInput=${set(field.name)} />
+          ${field.name === "colour" && html`<${Field} label="Choose the colour" type="color" name="picker" value=${/^#[0-9a-f]{6}$/i.test(brand.colour ?? "") ? brand.colour : "#808080"} onInput=${set("colour")} />`}`)}
       </div>
       <${Preview} brand=${brand} enabled=${enabled} />
     </div>

@@ -12,6 +12,7 @@ const DAY = 86_400_000;
 const WEEK = 7;
 const UNDER_WAY = ["needs_attention", "accepted", "processing", "cancelling"];
 const COUNTED = 50;
+const LONG_ID = 20;
 const OUTCOMES = ["confirmed", "failed", "cancelled"];
 
 export default function Today() {
@@ -107,10 +108,14 @@ const PLACES = {
   endpoint: (id) => [["webhooks", id], "webhooks:manage"],
 };
 
+/** An order by its reference, and anything else by its id, of which a long one is cut. */
 function Subject({ row }) {
   const [place, scope] = PLACES[row.kind]?.(row.id) ?? [];
+  const reads = place && session.may(scope);
+  const order = useGet(reads && place[0] === "orders" ? `v1/orders/${encodeURIComponent(row.id)}` : null);
+  const name = order.data?.reference ?? (row.id.length > LONG_ID ? `${row.id.slice(0, LONG_ID)}…` : row.id);
   return html`${words(row.kind)}${" "}
-  <span class="id">${place && session.may(scope) ? html`<${Link} to=${place}>${row.id}<//>` : html`<code>${row.id}</code>`}</span>`;
+  <span class="id" title=${row.id}>${reads ? html`<${Link} to=${place}>${name}<//>` : html`<code>${name}</code>`}</span>`;
 }
 
 function Actions({ row, onDone }) {

@@ -37,7 +37,7 @@ export default function Trackings({ query }) {
   const { tracking_number, status, carrier, order_id } = query;
   const pages = usePages("v1/trackings", { tracking_number, status, carrier, order_id, limit: 25 });
   const fields = [
-    { name: "tracking_number", label: "Tracking number", type: "search", maxlength: 80 },
+    { name: "tracking_number", label: "Tracking number", type: "search", maxlength: 80, hint: "The whole number. A part of it finds nothing." },
     { name: "status", label: "Status", options: [["", "any"], ...STATUSES.map((each) => [each, words(each)])] },
     { name: "carrier", label: "Carrier", options: [["", "any"], ...codes] },
   ];

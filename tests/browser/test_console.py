@@ -120,6 +120,10 @@ def test_a_parcel_is_followed_asked_about_and_paused(page: Page, served_world: S
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_hidden()
     with served_world.hold() as world:
         assert world.tracking(tracking).paused
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    with served_world.hold() as world:
+        assert not world.tracking(tracking).paused
     page.get_by_role("link", name=order.parcels[0].reference).click()
     expect(page.get_by_role("heading", level=1, name="Order shop-17")).to_be_visible()
 

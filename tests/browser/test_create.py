@@ -107,6 +107,12 @@ class TestTheForm:
 
     def test_offers_what_can_be_chosen_by_its_price(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create")
+        must = page.locator("[aria-required=true]").evaluate_all("all => all.map(one => one.name)")
+        assert must == [
+            "/reference",
+            *(f"/ship_to/{name}" for name in ("name", "line1", "city", "country")),
+            "/parcels/0/weight/value",
+        ]
         fill_form(page, "form-chosen", chosen=False)
         page.get_by_role("button", name="See the price").click()
         offer = page.get_by_role("dialog", name="Buy this order?")
@@ -118,6 +124,7 @@ class TestTheForm:
         offer.get_by_role("button", name="Buy it").click()
 
         expect(notice(page)).to_contain_text("Order form-chosen is")
+        expect(page.get_by_role("listitem").filter(has_text="Order form-chosen")).to_be_visible()
         assert bought(served) == {"form-chosen": 1}
 
     def test_buys_once_when_the_answer_is_lost(self, page: Page, served: ServedWorld) -> None:
@@ -412,6 +419,7 @@ def test_labels_are_chosen_by_filters_or_by_the_address(page: Page, served_world
     page.get_by_label("Paper").select_option("a4_4")
     page.get_by_label("First free place of the sheet").select_option("3")
     page.get_by_role("checkbox", name=made.reference).check()
+    expect(page.get_by_role("row").filter(has_text=made.reference)).to_contain_text(made.ship_to.name)
     expect(page.get_by_role("button", name="Print 1 order")).to_be_enabled()
 
     open_page(page, f"print?ids={other.id},{made.id},ord_none", heading="Print labels")

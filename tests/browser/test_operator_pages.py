@@ -102,7 +102,7 @@ def test_a_case_is_resolved(page: Page, served_world: ServedWorld) -> None:
         world.table.tenant(TENANT).orders.add(order, an_event(at=world.clock.now))
     sign_in(page, served_world)
 
-    row = page.get_by_role("row", name=order.id)
+    row = page.get_by_role("row", name=order.reference)
     expect(row).to_contain_text(LOST.detail)
     row.get_by_role("button", name="Not at the carrier").click()
     page.get_by_role("dialog").get_by_role("button", name="Close it").click()
