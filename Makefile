@@ -37,7 +37,7 @@ lint: setup ## Check format, style, types, imports and the production template
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
 
-pictures: setup ## Make the pictures of the README again, from made-up orders
+pictures: setup ## Make the pictures of the README again, from the running stack or a new one
 	@$(VENV)/bin/python -m local pictures
 
 audit: setup ## Look for known vulnerabilities in the locked packages, and list these (out/sbom)

@@ -8,15 +8,17 @@ is the page: the bytes that it loads, and when a real browser first paints. Prin
 import os
 import statistics
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any, NamedTuple
 
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import OrderStatus
-from tests.pictures.made_up import requests
+from parcelgate.domain.places.addresses import Address
 from tests.support.api import TENANT, api_event
 from tests.support.browser import launch
 from tests.support.console import sign_in
@@ -32,6 +34,19 @@ PAGES = (
     *("today", "orders", "create", "create/file", "print", "trackings"),
     *("webhooks", "inbox", "accounts", "settings", "reports"),
 )
+_PEOPLE = ("Corrie McKee", "Ada Byrd", "Lin Wei", "Jonas Falk", "Marta Ruiz", "Sam Okafor", "Ines Dupont")
+_STREETS = ("Market St", "Lakeside Drive", "Station Rd", "Elm Ave", "Harbour Lane")
+_PLACES = {
+    "lso": (
+        ("Austin", "TX", "78701", "US"),
+        ("Dallas", "TX", "75201", "US"),
+        ("Houston", "TX", "77002", "US"),
+    ),
+    "ubi": (("Berwick", "VIC", "3806", "AU"), ("Perth", "WA", "6000", "AU")),
+    "lme": (("Sydney", "NSW", "2000", "AU"), ("Brisbane", "QLD", "4000", "AU")),
+}
+_SERVICES = {"lso": "GroundBasic", "ubi": "UBI.AU2AU.AUPOST.1", "lme": "FHE-AU"}
+_CURRENCIES = {"lso": "USD", "ubi": "AUD", "lme": "AUD"}
 _FIRST_PAINT = """new Promise(done => new PerformanceObserver(list => {
   for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
 }).observe({ type: "paint", buffered: true }))"""
@@ -124,13 +139,37 @@ def _fill(world: World) -> None:
     own = world.table.tenant(TENANT)
     now = world.clock.now = datetime.now(UTC)
     price = Money(Decimal("9.90"), "USD")
-    for place, (reference, facts) in enumerate(requests(ORDERS)):
+    for place, (reference, facts) in enumerate(_requests(ORDERS)):
         at = now - timedelta(days=DAYS - 1) * (1 - place / ORDERS)
         stands = {"status": OrderStatus.CONFIRMED, "watch_at": None, "price": price}
         own.orders.add(an_order(reference=reference, at=at, **stands, **facts), an_event(at=at))
     world.stream()
     # Each look at the stream would read the whole table.
     world.stream = lambda: None  # type: ignore[method-assign]
+
+
+def _requests(number: int, *, seed: int = 7) -> Iterator[tuple[str, dict[str, object]]]:
+    """References of orders, and the facts of each."""
+    random = Random(seed)  # noqa: S311 - made-up orders
+    for place in range(number):
+        carrier = random.choice(("lso", "lso", "ubi", "lme"))
+        city, state, postcode, country = random.choice(_PLACES[carrier])
+        name, street = random.choice(_PEOPLE), random.choice(_STREETS)
+        yield (
+            f"web-{1001 + place}",
+            {
+                "carrier": carrier,
+                "service": _SERVICES[carrier],
+                "ship_to": Address(
+                    name=name,
+                    line1=f"{random.randint(1, 240)} {street}",
+                    city=city,
+                    state=state,
+                    postcode=postcode,
+                    country=country,
+                ),
+            },
+        )
 
 
 if __name__ == "__main__":

@@ -146,6 +146,24 @@ def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stac
             down(state)
 
 
+@contextmanager
+def at_hand(state: Path = STATE) -> Iterator[Stack]:
+    """Use the stack that runs in *state*; where none does, start one and stop it at the end.
+
+    Raises
+    ------
+    NotReadyError
+        When a part of it does not start.
+    """
+    ran = _running_stack(_Files(state.resolve())) is not None
+    with _stopping_on_signals():
+        try:
+            yield up(state)
+        finally:
+            if not ran:
+                down(state)
+
+
 def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
     """Start the stack in *state*, or update the one that runs there, and return it.
 

@@ -1,17 +1,12 @@
-"""Makes the pictures of the README: pages of a served world full of made-up orders, in a real browser."""
+"""Makes the pictures of the README: the pages of a running stack full of orders, in a real browser."""
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from local import ROOT
-from parcelgate.domain.orders import OrderStatus
-from parcelgate.domain.trackings import Tracking
-from tests.pictures.made_up import fill
-from tests.support.api import TENANT, api_event
+from local.demo.merchant import open_shop
+from local.stack import stack
+from tests.pictures.shop import Shop, open_for_business
 from tests.support.browser import launch
-from tests.support.console import sign_in
-from tests.support.orders import trackings_of
-from tests.support.served import ServedWorld
-from tests.support.world import World, worlds
 
 FOLDER = ROOT / "docs" / "pictures"
 SIZE = {"width": 1280, "height": 800}
@@ -19,67 +14,65 @@ PHONE = {"width": 400, "height": 800}
 MOST_BYTES = 150_000
 _FILE = """\
 reference,carrier,service,name,address,city,state,zip,country,phone,weight,dimensions
-web-2001,lso,GroundBasic,Ada Byrd,401 Congress Ave,Austin,TX,78701,US,512-555-0142,2.5 lb,12x9x4 in
-web-2002,lso,GroundBasic,Lin Wei,12 Elm Ave,Dallas,TX,75201,US,512-555-0143,heavy,12x9x4 in
-web-2003,lso,GroundBasic,Marta Ruiz,7 Market St,Houston,TX,,US,512-555-0144,800 g,30x20x10 cm
+web-{0},lso,GroundBasic,Ada Byrd,401 Congress Ave,Austin,TX,78701,US,512-555-0142,2.5 lb,12x9x4 in
+web-{1},lso,GroundBasic,Lin Wei,12 Elm Ave,Dallas,TX,75201,US,512-555-0143,heavy,12x9x4 in
+web-{2},lso,GroundBasic,Marta Ruiz,7 Market St,Houston,TX,,US,512-555-0144,800 g,30x20x10 cm
 """
 
 
 def main() -> int:
-    """Write all pictures."""
+    """Write all pictures, from the stack that runs or from one that is started for them."""
     FOLDER.mkdir(exist_ok=True)
     expect.set_options(timeout=60_000)
-    with worlds() as make, ServedWorld().running(make) as served, sync_playwright() as playwright:
+    with stack.at_hand() as running, open_shop() as merchant, sync_playwright() as playwright:
+        shop = open_for_business(running, merchant, stack.PollRounds(stack.STATE))
         browser = launch(playwright)
         page = browser.new_context(
             viewport=SIZE, locale="en-GB", timezone_id="UTC", reduced_motion="reduce", color_scheme="light"
         ).new_page()
         page.set_default_timeout(60_000)
-        with served.hold() as world:
-            fill(world)
-            served.pass_time(seconds=1)
-            parcel, today = _delivered(world), world.clock.now
-        page.clock.set_fixed_time(today)
-        sign_in(page, served)
-        _take(page, "today", "today")
-        _take(page, "orders", "orders")
-        _take(page, f"orders/{parcel.order_id}", "order")
-        _take(page, "reports", "reports", below="Pictures")
-        page.evaluate("location.hash = '#/create/file'")
-        page.locator("input[type=file]").set_input_files(
-            {"name": "orders.csv", "mimeType": "text/csv", "buffer": _FILE.encode()}
-        )
-        page.get_by_role("button", name="Check the orders").click()
-        page.get_by_role("button", name="Check again").wait_for()
-        _shot(page, "file")
-        _recipients_page(page, served, parcel)
+        page.goto(f"{running.api_url}/console")
+        page.get_by_label("API key").fill(running.api_key)
+        page.get_by_role("button", name="Sign in").click()
+        page.locator("nav#pages").wait_for()
+        _take_all(page, shop)
         browser.close()
     return 0
 
 
-def _delivered(world: World) -> Tracking:
-    """A parcel of an order that was delivered, of the newest order that has one."""
-    own = world.table.tenant(TENANT)
-    for order in own.orders.page(limit=100).data:
-        if order.status is not OrderStatus.CONFIRMED:
-            continue
-        for tracking in trackings_of(world.table, order):
-            if tracking.delivered_at:
-                return tracking
-    raise SystemExit("No made-up parcel was delivered.")
-
-
-def _recipients_page(page: Page, served: ServedWorld, parcel: Tracking) -> None:
-    with served.hold() as world:
-        shown = world._request(api_event("GET /v1/trackings/{id}", id=parcel.id)).json()
-    page.goto(shown["tracking_page"])
+def _take_all(page: Page, shop: Shop) -> None:
+    _open(page, "today")
+    _shot(page, "today")
+    _open(page, "orders")
+    _shot(page, "orders")
+    _open(page, f"orders/{shop.order}")
+    page.get_by_role("button", name="Show the label").click()
+    page.get_by_role("img", name="Label").evaluate("image => image.decode()")
+    _shot(page, "order", below="Label")
+    _open(page, f"create/batches?ids={shop.batch}")
+    _shot(page, "batch")
+    _open(page, f"webhooks/{shop.endpoint}")
+    _shot(page, "webhooks")
+    _open(page, "reports")
+    _shot(page, "reports")
+    _open(page, "create/file")
+    page.locator("input[type=file]").set_input_files(
+        {
+            "name": "orders.csv",
+            "mimeType": "text/csv",
+            "buffer": _FILE.format(*range(shop.next_number, shop.next_number + 3)).encode(),
+        }
+    )
+    page.get_by_role("button", name="Check the orders").click()
+    page.get_by_role("button", name="Check again").wait_for()
+    _shot(page, "file")
+    page.goto(shop.recipients_page)
     page.set_viewport_size(PHONE)
     _shot(page, "recipient")
 
 
-def _take(page: Page, address: str, name: str, *, below: str | None = None) -> None:
+def _open(page: Page, address: str) -> None:
     page.evaluate("address => { location.hash = `#/${address}` }", address)
-    _shot(page, name, below=below)
 
 
 def _shot(page: Page, name: str, *, below: str | None = None) -> None:
