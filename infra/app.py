@@ -14,12 +14,19 @@ from infra.settings import Settings, settings_for
 from infra.stack import ParcelgateStack
 from parcelgate.carriers import registry
 
+FLAGS = {
+    "@aws-cdk/aws-lambda:recognizeLayerVersion": True,
+    "@aws-cdk/aws-lambda:recognizeVersionProps": True,
+}
+"""What CDK does only when asked: another layer makes another version of a function, and what is not part of a
+version (tags, reserved concurrency) makes none, which Lambda would refuse.
+"""
 _NUMBERS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
 
 
 def make_app(*, outdir: str | None = None, **context: str) -> App:
     """The app with its stack; `context` goes before what the command line says."""
-    app = App(outdir=outdir, context=context or None)
+    app = App(outdir=outdir, context={**FLAGS, **context})
     stage = app.node.try_get_context("stage") or "production"
     port = app.node.try_get_context("gateway_port")
     numbers = {name: app.node.try_get_context(name) for name in _NUMBERS}

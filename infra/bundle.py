@@ -43,7 +43,18 @@ _NAME = 16
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 _AWS_SERVICES = frozenset(
-    {"dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"}
+    {
+        "codedeploy",
+        "dynamodb",
+        "events",
+        "kms",
+        "lambda",
+        "s3",
+        "secretsmanager",
+        "sqs",
+        "stepfunctions",
+        "sts",
+    }
 )
 _DROPPED_PACKAGES = frozenset({"anyio", "cffi", "pycparser"})
 """What httpx needs for asynchronous calls alone, and what builds a binding: cryptography uses the one that

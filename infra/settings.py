@@ -10,6 +10,24 @@ from types import MappingProxyType
 from typing import Any
 
 from parcelgate.http.routes import FUNCTIONS
+from parcelgate.http.smoke import AUTHORIZER
+
+PUBLIC = frozenset({*FUNCTIONS, AUTHORIZER})
+"""The functions that the gateway calls. On AWS each has versions, and an alias that it is called by."""
+ALIAS = "live"
+"""The alias of the version that clients meet."""
+CANARIES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "ALL_AT_ONCE",
+        5: "CANARY_10_PERCENT_5_MINUTES",
+        10: "CANARY_10_PERCENT_10_MINUTES",
+        15: "CANARY_10_PERCENT_15_MINUTES",
+        30: "CANARY_10_PERCENT_30_MINUTES",
+    }
+)
+"""CDK's names of CodeDeploy's own configurations, by minutes. One of ours would be one more resource."""
+ROLLS_BACK = ("api-failures", "authorizer", "deaths", "errors", "failures")
+"""The alarms that take a release back while its canary runs. None of them rings because a carrier is down."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
     {
         **{name: Size(each.memory, each.timeout) for name, each in FUNCTIONS.items()},
         "authorize": Size(512, 5),
+        "check_release": Size(512, 300),
         "work_batch": Size(1024, 180),
         "process_webhook": Size(512, 60),
         "submit_order": Size(1024, 60),
@@ -131,6 +150,10 @@ class Settings:
     receives_before_dead_letter: int = 5
     stream_retries: int | None = None
     """None: as long as the stream keeps the records."""
+    canary_minutes: int = 5
+    """How long one call in ten meets a new release before all do: 0 (all at once), 5, 10, 15 or 30."""
+    rollback_on_alarms: bool = True
+    """Whether an alarm that rings while the canary runs takes the release back."""
     account_concurrency: int = 1000
     """How many executions the AWS account may run at once. A new account has 10 at first."""
 
@@ -139,6 +162,15 @@ class Settings:
     pages_throttle: Throttle = Throttle(rate=50, burst=200)
     """A page asks for a dozen files at once, and each browser only once for each release."""
     webhook_throttle: Throttle = Throttle(rate=200, burst=400)
+
+    def __post_init__(self) -> None:
+        if self.canary_minutes not in CANARIES:
+            raise ValueError(f"canary_minutes is one of {', '.join(map(str, CANARIES))}")
+
+    def called_as(self, function: str) -> str:
+        """The name by which the gateway, or whatever else calls it, calls a function."""
+        name = self.name(function)
+        return name if self.local or function not in PUBLIC else f"{name}:{ALIAS}"
 
     def size(self, function: str) -> Size:
         """What the function of that name gets."""

@@ -17,6 +17,7 @@ from infra.parts.foundation import Foundation
 from infra.parts.inbox import Inbox
 from infra.parts.labels import LabelQueue, Labels, PrintQueue
 from infra.parts.order_flow import OrderFlow
+from infra.parts.releases import Releases
 from infra.parts.retries import RetryQueues
 from infra.parts.store import Store
 from infra.parts.stream_router import StreamRouter
@@ -90,7 +91,8 @@ class ParcelgateStack(Stack):
             deliveries=deliveries,
             dead_letters=dead_letters,
         )
-        api.serve(tuple(ROUTES.values()))
+        releases = Releases(self, "Releases", base)
+        api.serve(tuple(ROUTES.values()), releases.answering)
 
         queues = [each for each in self.node.find_all() if isinstance(each, sqs.Queue)]
         QueuePolicy(self, "Queues", settings=settings, queues=queues, also=[flow.may_give_up()])
@@ -115,6 +117,7 @@ class ParcelgateStack(Stack):
         alarms.alarm_on_sweep(sweep.function)
         alarms.alarm_on_budget()
         alarms.alarm_on_polls(polls.function)
+        releases.deploy_by_canary(alarms.by_name)
 
         if not settings.local and settings.dashboards:
             workers = dead_letters.sources
@@ -128,7 +131,7 @@ class ParcelgateStack(Stack):
                 machine=flow.machine,
                 queues={name: worker.queue for name, worker in workers.items()},
                 dead_letters=dead_letters.all,
-                alarms=alarms.all,
+                alarms=list(alarms.by_name.values()),
             )
             dashboards.save_queries()
 

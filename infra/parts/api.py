@@ -1,6 +1,6 @@
 """The HTTP API: its routes, authorizer, rate limits and functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -22,6 +22,7 @@ from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
 from infra.watching.dead_letters import DeadLetters
 from parcelgate.http.routes import Route, function_of
+from parcelgate.http.smoke import AUTHORIZER
 
 _ACCESS_LOG = {
     "request_id": "$context.requestId",
@@ -35,10 +36,6 @@ _ACCESS_LOG = {
     "error": "$context.error.responseType",
 }
 """The route and never the path, which holds order ids and webhook tokens; nothing about the caller."""
-
-
-AUTHORIZER = "authorize"
-"""The function that finds the tenant of a request's API key."""
 
 
 def add_api_functions(
@@ -141,10 +138,18 @@ class HttpApi(Construct):
             self, "Http", api_name=settings.name("api"), create_default_stage=False
         )
 
-    def serve(self, routes: Sequence[Route]) -> None:
-        """Have the functions answer these routes. Parts that need the API's address are made before."""
+    def serve(self, routes: Sequence[Route], answering: Mapping[str, lambda_.IFunction]) -> None:
+        """Have the functions answer these routes. Parts that need the API's address are made before.
+
+        Parameters
+        ----------
+        routes
+            All routes of the API.
+        answering
+            For each function, by its name, what is called: its alias, where it has one.
+        """
         self._routes = routes
-        self._add_stage(self._add_routes())
+        self._add_stage(self._add_routes(answering))
 
     @property
     def url(self) -> str:
@@ -154,18 +159,18 @@ class HttpApi(Construct):
             return f"http://localhost:{port}/_aws/execute-api/{self.http.api_id}/$default"
         return self.http.api_endpoint
 
-    def _add_routes(self) -> list[apigateway.HttpRoute]:
+    def _add_routes(self, answering: Mapping[str, lambda_.IFunction]) -> list[apigateway.HttpRoute]:
         authorizer = authorizers.HttpLambdaAuthorizer(
             "Authorizer",
-            self._functions.by_name[AUTHORIZER],
+            answering[AUTHORIZER],
             authorizer_name=self._settings.name("keys"),
             response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
             identity_source=["$request.header.Authorization"],
             results_cache_ttl=Duration.seconds(30),
         )
         names = list(dict.fromkeys(function_of(route.key) for route in self._routes))
-        role = self._make_role([self._functions.by_name[name] for name in names])
-        behind = {name: _Integration(f"To-{name}", self._functions.by_name[name], role) for name in names}
+        role = self._make_role([answering[name] for name in names])
+        behind = {name: _Integration(f"To-{name}", answering[name], role) for name in names}
         if self._settings.local:
             # The emulator's addresses have a path prefix that is not in the request.
             for name in behind:
@@ -184,7 +189,7 @@ class HttpApi(Construct):
                 acknowledge(added[0], "Open by contract, and throttled.", "AwsSolutions-APIG4")
         return routes
 
-    def _make_role(self, functions: Sequence[lambda_.Function]) -> iam.Role:
+    def _make_role(self, functions: Sequence[lambda_.IFunction]) -> iam.Role:
         """Let the gateway call these functions: one role in place of a permission on each function."""
         statement = allow("lambda:InvokeFunction", on=[function.function_arn for function in functions])
         return iam.Role(
@@ -238,7 +243,7 @@ class _Integration(apigateway.HttpRouteIntegration):
     CDK's integration of a function has no role: it adds a permission to the function.
     """
 
-    def __init__(self, id: str, function: lambda_.Function, role: iam.Role) -> None:
+    def __init__(self, id: str, function: lambda_.IFunction, role: iam.Role) -> None:
         super().__init__(id)
         self._function = function
         self._credentials = apigateway.IntegrationCredentials.from_role(role)

@@ -26,9 +26,8 @@ from constructs import Construct
 from infra.constructs.functions import LambdaFunctions
 from infra.constructs.queue_worker import QueueWorker
 from infra.settings import Settings
+from parcelgate.http.smoke import AUTHORIZER
 
-AUTHORIZER = "authorize"
-"""It has no logger, and every call with a key passes it, so it has an alarm of its own."""
 RAISES = ("check_order", "fetch_label", "compensate_order")
 """Functions that raise as part of their work. Lambda counts that as errors: deaths are read in their logs."""
 IN_THE_BACKGROUND = (
@@ -95,7 +94,7 @@ class Alarms(Construct):
     def __init__(self, scope: Construct, id: str, *, settings: Settings, key: kms.Key) -> None:
         super().__init__(scope, id)
         self._settings = settings
-        self.all: list[cloudwatch.IAlarm] = []
+        self.by_name: dict[str, cloudwatch.IAlarm] = {}
         self.topic = sns.Topic(
             self, "Topic", topic_name=settings.name("alarms"), master_key=key, enforce_ssl=not settings.local
         )
@@ -244,6 +243,7 @@ class Alarms(Construct):
         )
         self._alarm(
             "authorizer",
+            # It has no logger, and every call with a key passes it, so it has an alarm of its own.
             functions.by_name[AUTHORIZER].metric_errors(period=_FIVE_MINUTES),
             "errors",
             "Calls with an API key fail, because the function that checks keys fails.",
@@ -473,7 +473,7 @@ class Alarms(Construct):
             treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
-        self.all.append(alarm)
+        self.by_name[name] = alarm
 
 
 def _age(worker: QueueWorker) -> cloudwatch.Metric:

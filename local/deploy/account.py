@@ -16,7 +16,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from infra.settings import Settings, settings_for
+from infra.settings import ROLLS_BACK, Settings, settings_for
 from local.deploy.findings import Finding
 
 type Clients = Callable[[str], Any]
@@ -121,6 +121,7 @@ def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = No
     for name, check in (
         ("the CDK's bootstrap stack", _bootstrap),
         ("the stack's state", _stack),
+        ("the alarms that take a release back", _alarms),
         ("Lambda's limits", _lambda),
         ("the limit of IAM roles", _roles),
         ("the gateway's limit", _gateway),
@@ -283,6 +284,21 @@ def _gateway(clients: Clients, settings: Settings, _seen: Look) -> Iterator[Find
             f"settings promise {required}: clients get 429 before that. Ask for more (API "
             'Gateway\'s quota "Throttle rate"), or lower the throttles in infra/settings.py.',
             stops=False,
+        )
+
+
+def _alarms(clients: Clients, settings: Settings, seen: Look) -> Iterator[Finding]:
+    if seen.stack is None or not seen.stack.was_created or not settings.rollback_on_alarms:
+        return
+    names = [settings.name(name) for name in ROLLS_BACK]
+    found = clients("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM")["MetricAlarms"]
+    if found:
+        ringing = ", ".join(sorted(each["AlarmName"] for each in found))
+        yield Finding(
+            f"{ringing}: an alarm that takes a release back rings already, so CodeDeploy would take this one "
+            "back, too. Wait until it is quiet. If this release is what corrects it, deploy it without the "
+            "alarms.",
+            f'make deploy STAGE={settings.stage} OPTIONS="-c rollback_on_alarms=0"',
         )
 
 

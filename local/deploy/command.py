@@ -117,6 +117,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.stage == "local":
         parser.error("`local` is the stack of `make up`; name another stage")
+    try:
+        settings_for(options.stage, **dict(options.numbers))
+    except ValueError as error:
+        parser.error(str(error))
     if not STAGE.fullmatch(options.stage):
         parser.error("a stage has at most 30 small letters, digits and hyphens, and begins with a letter")
     return options

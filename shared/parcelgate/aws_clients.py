@@ -24,6 +24,8 @@ READ_TIMEOUT = 2.0
 """The time-out in seconds. Every call here is answered in milliseconds; a longer wait would not help."""
 S3_READ_TIMEOUT = 5.0
 """Seconds. S3 answers a whole document, or takes one."""
+INVOKE_READ_TIMEOUT = 35.0
+"""Seconds. A function behind the gateway answers within 30."""
 EMULATOR_READ_TIMEOUT = 30.0
 """Seconds, where `AWS_ENDPOINT_URL` names an emulator, which shares its processor with all functions."""
 ATTEMPTS = 3
@@ -37,6 +39,8 @@ _making = Lock()
 _session: "Session | None" = None
 
 
+@overload
+def client(service: Literal["codedeploy", "lambda"]) -> Any: ...
 @overload
 def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
 @overload
@@ -85,7 +89,7 @@ def _make(service: str) -> Any:
     if _session is None:
         _session = get_session()
     emulated = "AWS_ENDPOINT_URL" in os.environ
-    patience = S3_READ_TIMEOUT if service == "s3" else READ_TIMEOUT
+    patience = {"s3": S3_READ_TIMEOUT, "lambda": INVOKE_READ_TIMEOUT}.get(service, READ_TIMEOUT)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=EMULATOR_READ_TIMEOUT if emulated else patience,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from parcelgate.services.operator.attention import AttentionList
     from parcelgate.services.operator.dead_letters import DeadLetters
     from parcelgate.services.operator.health import CarrierHealth
+    from parcelgate.services.operator.releases import ReleaseChecker
     from parcelgate.services.operator.sweep import Sweep
     from parcelgate.services.orders.cancel import Canceller
     from parcelgate.services.orders.change import OrderChanger, OrderHolder
@@ -572,6 +573,19 @@ class Runtime:
             sqs=client("sqs"),
             queues=self.retry_queues,
             settings=self.settings,
+        )
+
+    @cached_property
+    def release_checker(self) -> "ReleaseChecker":
+        """Says whether a function's new version works."""
+        from parcelgate.services.operator.releases import ReleaseChecker
+
+        settings = self.settings
+        return ReleaseChecker(
+            client("codedeploy"),
+            client("lambda"),
+            prefix=settings.function_prefix,
+            also={name: others.split() for name, others in settings.checked_together.items()},
         )
 
 

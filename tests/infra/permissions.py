@@ -155,6 +155,11 @@ MAY: dict[str, dict[str, set[str]]] = {
     "check_order": {"table": CHANGE, **CALL_CARRIER},
     "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "compensate_order": {"table": SETTLE, **CALL_CARRIER},
+    "check_release": {
+        "any function": {"lambda:InvokeFunction"},
+        "deployments": {"codedeploy:PutLifecycleEventHookExecutionStatus"},
+        "*": {"codedeploy:BatchGetDeploymentTargets", "codedeploy:ListDeploymentTargets"},
+    },
     "escalate_order": {"table": WRITE},
     "close_order_flow": {"table": WRITE, "order flow dead letters": SEND},
     "sweep": {
@@ -237,6 +242,7 @@ _ACCOUNT = "In process these tests hand the accounts in. On the stack each call 
 _CLAIM = (
     "An idempotency key or a claim of the carrier's rate is taken and let go in the frame, for each function."
 )
+_NO_CODEDEPLOY = "There is no CodeDeploy here. A test gives its answers, in the form that botocore knows."
 _HELD_BELOW = "The part below is tested by itself, with its own table or queue."
 
 
@@ -267,6 +273,14 @@ NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {
         "list_services poll_trackings poll_nudged",
         ("table", "dynamodb:GetItem"),
         ("table", "dynamodb:PutItem"),
+    ),
+    **_excused(
+        _NO_CODEDEPLOY,
+        "check_release",
+        ("any function", "lambda:InvokeFunction"),
+        ("deployments", "codedeploy:PutLifecycleEventHookExecutionStatus"),
+        ("*", "codedeploy:BatchGetDeploymentTargets"),
+        ("*", "codedeploy:ListDeploymentTargets"),
     ),
     **_excused(_HELD_BELOW, "work_batch", ("retry queue", "sqs:SendMessage")),
     **_excused(_HELD_BELOW, "read_events", ("events table by_tracking_type", "dynamodb:Query")),

@@ -59,7 +59,17 @@ ORDER_BODIES = ("follow_parcels", "operate", "quote_rates", "validate_address")
 LIGHT = ("authorize",)
 """Called before everything else: not even Powertools."""
 
-SERVICES = ("dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
+SERVICES = (
+    "codedeploy",
+    "dynamodb",
+    "events",
+    "kms",
+    "lambda",
+    "s3",
+    "secretsmanager",
+    "sqs",
+    "stepfunctions",
+)
 LEFT_OUT = ("anyio", "boto3", "s3transfer", "pydantic.v1", "aws_lambda_powertools.utilities.parameters")
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
@@ -128,16 +138,7 @@ def test_libraries_for_aws_are_built_for_its_processors(aws_bundle: Bundle) -> N
 
 def test_only_the_services_that_are_used_come_along(aws_bundle: Bundle) -> None:
     data = aws_bundle.layer / "botocore" / "data"
-    assert {path.name for path in data.iterdir() if path.is_dir()} == {
-        "dynamodb",
-        "events",
-        "kms",
-        "s3",
-        "secretsmanager",
-        "sqs",
-        "stepfunctions",
-        "sts",
-    }
+    assert {path.name for path in data.iterdir() if path.is_dir()} == {*SERVICES, "sts"}
     assert {"endpoints.json", "partitions.json", "sdk-default-configuration.json"} <= {
         path.name for path in data.iterdir()
     }

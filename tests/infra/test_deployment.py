@@ -19,6 +19,7 @@ LONGEST_POLICY = 6144
 """Characters that IAM takes in a managed policy, white space not counted."""
 NEVER_NEEDED = {
     "billing": ".*",
+    "codedeploy": r"RegisterOnPremisesInstance",
     "dynamodb": r"AssociateTableReplica|CreateTableReplica|ImportTable|DescribeImport",
     "ec2": ".*",
     "elasticfilesystem": ".*",
@@ -38,6 +39,7 @@ provisioned capacity."""
 
 NAMELESS = {
     "cloudwatch:DescribeAlarms",
+    "codedeploy:ListApplications",
     "dynamodb:ListTables",
     "events:ListRules",
     "iam:ListRoles",
@@ -129,6 +131,9 @@ class TestWhatCloudFormationMayDo:
             "arn:aws:events:eu-central-1:1:event-bus/parcelgate-production-events",
             "arn:aws:apigateway:eu-central-1::/apis/abc/routes/def",
             "arn:aws:budgets::1:budget/parcelgate-production-budget",
+            "arn:aws:codedeploy:eu-central-1:1:application:parcelgate-production-releases",
+            "arn:aws:codedeploy:eu-central-1:1:deploymentgroup:parcelgate-production-releases/x",
+            "arn:aws:lambda:eu-central-1:1:function:parcelgate-production-create_order:live",
         ):
             assert any(fnmatchcase(example, each) for each in patterns if each != "*"), example
 
@@ -150,23 +155,31 @@ class TestWhatCloudFormationMayDo:
 
     def test_names_what_the_template_names(self, aws: Template) -> None:
         """The names that CloudFormation makes begin with the stack's, which begins like all others."""
+        keys = ("FunctionName", "AlarmName", "TopicName", "StateMachineName", "ApplicationName", "Name")
         names = {
             value
             for resource in aws.json["Resources"].values()
             for key, value in resource.get("Properties", {}).items()
-            if key in ("FunctionName", "AlarmName", "TopicName", "StateMachineName", "Name")
+            if key in keys
             and isinstance(value, str)
-            and resource["Type"] not in ("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer")
+            and resource["Type"]
+            not in ("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer", "AWS::Lambda::Alias")
         }
         assert names
         assert all(name.startswith("parcelgate-") for name in names)
 
 
 class TestWhatADeployerMayDo:
-    def test_is_to_look_to_take_the_bootstraps_roles_and_to_ask_functions(self) -> None:
+    def test_is_to_look_to_take_the_bootstraps_roles_to_ask_functions_and_to_take_back(self) -> None:
         allowed = {each for statement in statements("deployer") for each in actions(statement)}
         changing = {each for each in allowed if not re.match(r"\w+:(Get|GET|Describe|List)", each)}
-        assert changing == {"sts:AssumeRole", "lambda:InvokeFunction"}
+        assert changing == {
+            "sts:AssumeRole",
+            "lambda:InvokeFunction",
+            "cloudformation:CancelUpdateStack",
+            "cloudformation:ContinueUpdateRollback",
+            "cloudformation:RollbackStack",
+        }
 
     def test_is_enough_for_every_look(self) -> None:
         allowed = {each.lower() for statement in statements("deployer") for each in actions(statement)}

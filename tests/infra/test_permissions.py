@@ -70,6 +70,10 @@ def names(aws: Template) -> dict[str, str]:
         f"arn:<AWS::Partition>:states:{account}:execution:parcelgate-production-order-flow:*": "executions",
         f"arn:<AWS::Partition>:secretsmanager:{account}:secret:parcelgate/production/*": "accounts",
         f"arn:<AWS::Partition>:events:{account}:event-bus/parcelgate-production-events": "event bus",
+        f"arn:<AWS::Partition>:lambda:{account}:function:parcelgate-production-*": "any function",
+        f"arn:<AWS::Partition>:codedeploy:{account}:deploymentgroup:parcelgate-production-releases/*": (
+            "deployments"
+        ),
         "*": "*",
     }
     return called

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.settings import Settings
+from infra.settings import ALIAS, PUBLIC, Settings
 from local.deploy import smoke
 from local.deploy.findings import Finding
 
@@ -56,6 +56,8 @@ def release(patient: Patient) -> Iterator[Finding]:
         )
     elif stack["StackStatus"].endswith("_IN_PROGRESS"):
         yield Finding(f"AWS is changing the stack at this moment ({stack['StackStatus']}).", stops=False)
+    elif not patient.settings.local:
+        yield from _half_moved(patient)
     pages = patient.client("lambda").get_paginator("list_functions").paginate()
     there = {each["FunctionName"] for page in pages for each in page["Functions"]}
     missing = [name for name in patient.functions if patient.settings.name(name) not in there]
@@ -66,6 +68,24 @@ def release(patient: Patient) -> Iterator[Finding]:
             f"make deploy STAGE={stage}",
             stops=False,
         )
+
+
+def _half_moved(patient: Patient) -> Iterator[Finding]:
+    """Name each alias that still shares its calls between two versions, though no deployment runs."""
+    client = patient.client("lambda")
+    for name in sorted(PUBLIC.intersection(patient.functions)):
+        function = patient.settings.name(name)
+        try:
+            alias = client.get_alias(FunctionName=function, Name=ALIAS)
+        except client.exceptions.ResourceNotFoundException:
+            continue  # The function itself is missing, or of a release without aliases.
+        if alias.get("RoutingConfig", {}).get("AdditionalVersionWeights"):
+            yield Finding(
+                f"{function} answers with two releases: a part of its calls goes to another version than "
+                f"{alias['FunctionVersion']}, and no deployment runs.",
+                f"aws lambda update-alias --function-name {function} --name {ALIAS} "
+                f"--routing-config AdditionalVersionWeights={{}}",
+            )
 
 
 def schedules(patient: Patient) -> Iterator[Finding]:

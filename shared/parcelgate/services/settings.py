@@ -86,6 +86,10 @@ class Settings:
     """What the names of the carrier accounts' secrets begin with."""
     carriers_over_http: bool = False
     """Whether a carrier may be called without TLS: in the local environment alone."""
+    function_prefix: str
+    """What the names of this environment's functions begin with."""
+    checked_together: dict[str, str]
+    """Functions that a release checks together with another, by its name; their names, with blanks."""
     retention: timedelta = timedelta(days=400)
     """How long orders and parcels are kept."""
     order_deadline: timedelta = timedelta(minutes=30)

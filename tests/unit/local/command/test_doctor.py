@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import httpx
@@ -31,11 +32,14 @@ class Aws:
             "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
             "get_function_concurrency": {"ReservedConcurrentExecutions": 50},
             "list_secrets": [{"SecretList": []}],
+            "get_alias": {"FunctionVersion": "6"},
             **answers,
         }
 
     def __call__(self, _service: str) -> "Aws":
         return self
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
 
     def get_paginator(self, operation: str) -> "Pages":
         return Pages(self.answers[operation])
@@ -92,6 +96,17 @@ def test_a_healthy_stack_has_no_findings(check: Any) -> None:
         ),
         (aws.release, stack("UPDATE_ROLLBACK_FAILED"), "could not be undone", True),
         (aws.release, stack("UPDATE_IN_PROGRESS"), "at this moment", False),
+        (
+            aws.release,
+            {
+                "get_alias": {
+                    "FunctionVersion": "6",
+                    "RoutingConfig": {"AdditionalVersionWeights": {"7": 0.1}},
+                }
+            },
+            "create_order answers with two releases",
+            True,
+        ),
         (
             aws.schedules,
             {"list_schedules": {"Schedules": [schedule("sweep")]}},

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -36,6 +36,7 @@ class Aws:
             "get_parameter": {"Parameter": {"Value": "30"}},
             "describe_stacks": refusal("ValidationError", "DescribeStacks", "Stack with id x does not exist"),
             "get_template": {"TemplateBody": {"Resources": {}}},
+            "describe_alarms": {"MetricAlarms": []},
             "describe_stack_events": {"StackEvents": []},
             "get_account_settings": concurrency(1000),
             "get_function_concurrency": refusal("ResourceNotFoundException", "GetFunctionConcurrency"),
@@ -131,6 +132,24 @@ class TestLook:
         """Taken for a first deployment, the next one would take the protection off the table."""
         denied = refusal("AccessDenied", "DescribeStacks")
         assert look("production", {}, clients=Aws(describe_stacks=denied)).stops
+
+
+class TestAlarms:
+    RINGS: ClassVar = {"MetricAlarms": [{"AlarmName": "parcelgate-staging-errors"}]}
+
+    def test_one_that_rings_already_would_take_the_release_back(self) -> None:
+        aws = Aws(describe_stacks=stack("UPDATE_COMPLETE"), describe_alarms=self.RINGS)
+        (finding,) = look("staging", {}, clients=aws).findings
+        assert finding.stops
+        assert finding.text.startswith("parcelgate-staging-errors")
+        assert finding.command == 'make deploy STAGE=staging OPTIONS="-c rollback_on_alarms=0"'
+
+    def test_the_release_that_corrects_it_goes_without_them(self) -> None:
+        aws = Aws(describe_stacks=stack("UPDATE_COMPLETE"), describe_alarms=self.RINGS)
+        assert look("staging", {"rollback_on_alarms": 0}, clients=aws).findings == []
+
+    def test_a_first_deployment_has_no_release_to_go_back_to(self) -> None:
+        assert look("staging", {}, clients=Aws(describe_alarms=self.RINGS)).findings == []
 
 
 class TestConcurrency:

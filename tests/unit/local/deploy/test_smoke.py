@@ -23,9 +23,12 @@ class Lambda:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: dict[str, Any] = {}
+        self.by_alias: set[str] = set()
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
-        name = FunctionName.removeprefix("parcelgate-staging-")
+        name, _, alias = FunctionName.removeprefix("parcelgate-staging-").partition(":")
+        if alias:
+            self.by_alias.add(name)
         self.asked[name] = json.loads(Payload)
         said = self.answers.get(name, {})
         failed = {"FunctionError": "Unhandled"} if "errorType" in said else {}
@@ -40,6 +43,12 @@ def test_all_are_asked_and_none_has_anything_to_say() -> None:
     client = Lambda()
     assert found(client) == []
     assert sorted(client.asked) == FOLDERS
+
+
+def test_public_functions_are_asked_by_the_alias_that_clients_reach() -> None:
+    client = Lambda()
+    found(client)
+    assert client.by_alias == {*FUNCTIONS, "authorize"}
 
 
 def test_one_that_cannot_be_loaded_is_named() -> None:
