@@ -28,6 +28,7 @@ from parcelgate.runtime import runtime
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table, TenantTable
 from tests.support import observed_calls
+from tests.support.fast_dynamodb import FastDynamoDB, Observed
 from tests.support.table import (
     EVENTS_TABLE_NAME,
     REGION,
@@ -301,6 +302,7 @@ def shared_backend() -> Iterator[Backend]:
             name: aws_clients.client(name)  # type: ignore[call-overload]
             for name in ("dynamodb", "events", "kms", "s3", "secretsmanager", "sqs", "stepfunctions")
         }
+        made["dynamodb"] = Observed(FastDynamoDB(made["dynamodb"]))
         create_table(made["dynamodb"])
         create_events_table(made["dynamodb"])
         secret = {

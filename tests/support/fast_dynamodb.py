@@ -18,6 +18,7 @@ from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException
 from moto.dynamodb.models import dynamodb_backends
 
+from tests.support import observed_calls
 from tests.support.table import REGION
 
 type Item = dict[str, Any]
@@ -141,6 +142,13 @@ class FastDynamoDB:
             item[name] = {"N": str(number)}
         self._backend.put_item(update["TableName"], item, overwrite=True)
 
+    def delete_item(self, *, TableName: str, Key: Item, **conditional: Any) -> Item:  # noqa: N803
+        if conditional:
+            answer: Item = self._client.delete_item(TableName=TableName, Key=Key, **conditional)
+            return answer
+        self._backend.delete_item(TableName, Key)
+        return {}
+
     def query(self, **request: Any) -> Item:
         """Ask moto, unless nothing is due in the whole partition: the sweep asks all of them each time."""
         if request.get("IndexName") == "due":
@@ -193,6 +201,19 @@ class OneAtATime:
         def call(*positional: Any, **request: Any) -> Any:
             with self._lock:
                 return method(*positional, **request)
+
+        return call
+
+
+class Observed(OneAtATime):
+    """Such a client, whose calls are remembered for the function that makes them."""
+
+    def __getattr__(self, name: str) -> Any:
+        method = super().__getattr__(name)
+
+        def call(**request: Any) -> Any:
+            observed_calls.note("dynamodb", name, request)
+            return method(**request)
 
         return call
 

@@ -15,6 +15,12 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import models as moto_core
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models import table as moto_table
+from moto.dynamodb.models.dynamo_type import DynamoType, ItemSizeTooLarge, LimitedSizeDict
+from moto.dynamodb.models.dynamo_type import Item as MotoItem
 from moto.dynamodb.models.table import Table as MotoTable
 
 from parcelgate import aws_clients
@@ -24,6 +30,8 @@ from parcelgate.store.table import Table
 TABLE_NAME = "parcelgate-test"
 EVENTS_TABLE_NAME = "events-test"
 REGION = "eu-central-1"
+_LARGEST_ITEM = 405_000
+"""Bytes. moto's own limit."""
 
 INDEXES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "by_time": ("list_pk", "list_sk", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["carrier"]}),
@@ -61,6 +69,11 @@ def create_events_table(client: Any, name: str = EVENTS_TABLE_NAME) -> None:
 
 
 def _create(client: Any, name: str, indexes: dict[str, tuple[str, str, dict[str, Any]]], **more: Any) -> None:
+    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
+    kind = ",".join((*indexes, *more))
+    if kind in _first:
+        tables[name] = _one_like(_first[kind], name)
+        return
     attributes = sorted({"pk", "sk", *(key for index in indexes.values() for key in index[:2])})
     client.create_table(
         TableName=name,
@@ -76,6 +89,18 @@ def _create(client: Any, name: str, indexes: dict[str, tuple[str, str, dict[str,
     client.update_time_to_live(
         TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
     )
+    _first[kind] = _one_like(tables[name], name)
+
+
+_first: dict[str, MotoTable] = {}
+"""An empty table of each kind. To be asked for one in so many words takes moto tens of milliseconds."""
+
+
+def _one_like(table: MotoTable, name: str) -> MotoTable:
+    twin = copy.copy(table)
+    twin.name, twin.table_arn, twin.items = name, table.table_arn.replace(table.name, name), defaultdict(dict)
+    twin.set_stream_specification(table.stream_specification)
+    return twin
 
 
 def all_items(client: Any, name: str = TABLE_NAME) -> list[dict[str, Any]]:
@@ -89,13 +114,25 @@ def all_items(client: Any, name: str = TABLE_NAME) -> list[dict[str, Any]]:
 
 
 @contextmanager
+def _mocked(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    # moto would also stand in for AWS where `requests` is used, which nothing here does.
+    patch.setattr(moto_core, "RESPONSES_METHODS", [])
+    with mock_aws():
+        yield
+
+
+@contextmanager
 def aws() -> Iterator[None]:
     """moto in the place of AWS, with credentials that open nothing, and clients made anew."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
+    with pytest.MonkeyPatch.context() as patch, _mocked(patch):
         # moto copies the whole table for each transaction, which hundreds of orders cannot afford. Our
         # transactions put and delete whole items (save those that add to figures, and the one that revokes a
         # key), so that which items there are is all that has to be rolled back.
         patch.setattr(MotoTable, "__deepcopy__", _with_the_same_items, raising=False)
+        # It measures all attributes of an item again with each that it adds, and writes each record of
+        # the stream out for its size, which nobody reads.
+        patch.setattr(MotoItem, "__init__", _measured_once)
+        patch.setattr(moto_table, "dynamo_json_dump", lambda record: "")
         for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
             patch.delenv(variable, raising=False)
         patch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -107,6 +144,16 @@ def aws() -> Iterator[None]:
             yield
         finally:
             aws_clients.forget()
+
+
+def _measured_once(
+    item: MotoItem, hash_key: DynamoType, range_key: DynamoType | None, attrs: dict[str, Any]
+) -> None:
+    item.hash_key, item.range_key, item.attrs = hash_key, range_key, LimitedSizeDict()
+    for name, value in attrs.items():
+        dict.__setitem__(item.attrs, name, DynamoType(value))
+    if item.size() > _LARGEST_ITEM:
+        raise ItemSizeTooLarge
 
 
 @pytest.fixture
