@@ -1,7 +1,8 @@
 // How the states of carrier accounts are shown.
 
 import { html } from "./preact.js";
-import { Link, Status } from "./ui.js";
+import { send } from "./api.js";
+import { ActionButton, Link, Status } from "./ui.js";
 
 const CIRCUITS = { closed: ["made", "good"], half_open: ["trying", "warn"], open: ["stopped", "bad"] };
 const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad" };
@@ -11,10 +12,22 @@ export function AccountLink({ account }) {
   return html`<${Link} to=${["accounts", account.carrier, account.account]}>${account.carrier}, ${account.account}<//>`;
 }
 
-/** Whether calls are made, by the state of the circuit breaker. */
-export function Circuit({ value }) {
-  const [shown, tone] = CIRCUITS[value] ?? [value, "plain"];
+/** Whether calls are made: a person may have paused them, and the circuit breaker may have stopped them. */
+export function Calls({ account }) {
+  const [shown, tone] = account.paused ? ["paused", "warn"] : CIRCUITS[account.circuit] ?? [account.circuit, "plain"];
   return html`<${Status} value=${shown} tone=${tone} />`;
+}
+
+/** Let an account's calls be made again, with words for `onDone` when they are. */
+export function ResumeButton({ account, onDone }) {
+  const name = `${account.carrier}/${account.account}`;
+  return html`<${ActionButton} label="Resume the calls" work=${() => send("POST", `${accountPath(account)}/resume`)}
+    onDone=${({ body }) => onDone(body, `The calls of ${name} are made again. What waits goes on within a few minutes.`)} />`;
+}
+
+/** The address of an account's calls in the API. */
+export function accountPath({ carrier, account }) {
+  return `v1/carrier-accounts/${encodeURIComponent(carrier)}/${encodeURIComponent(account)}`;
 }
 
 /** Whether the carrier takes the login. */

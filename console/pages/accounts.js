@@ -1,7 +1,7 @@
 // Carrier accounts: how their calls go, whether their logins work, and price lists for those that tell no prices.
 
 import { html, useRef, useState } from "../lib/preact.js";
-import { AccountLink, Circuit, Login } from "../lib/accounts.js";
+import { AccountLink, Calls, Login, ResumeButton, accountPath } from "../lib/accounts.js";
 import { send } from "../lib/api.js";
 import { csv } from "../lib/csv.js";
 import { count, money, words } from "../lib/format.js";
@@ -45,7 +45,7 @@ function List({ list }) {
 
 const LIST_COLUMNS = [
   { title: "Account", cell: (row) => html`<${AccountLink} account=${row} />` },
-  { title: "Calls", cell: (row) => html`<${Circuit} value=${row.circuit} />` },
+  { title: "Calls", cell: (row) => html`<${Calls} account=${row} />` },
   { title: "Login", cell: (row) => html`<${Login} value=${row.login} />` },
   { title: "Last called", cell: (row) => html`<${Maybe} at=${row.last_called_at} />` },
   { title: "Last error", cell: (row) => (row.last_error ? html`<${Time} at=${row.last_error.at} /><br />${row.last_error.message}` : html`<${Maybe} />`) },
@@ -57,11 +57,17 @@ function Maybe({ at }) {
 }
 
 function Account({ account, changed }) {
-  const { carrier, account: name, check } = account;
-  const action = useAction(async () => changed((await send("POST", `v1/carrier-accounts/${encodeURIComponent(carrier)}/${encodeURIComponent(name)}/check`)).body));
+  const { check, paused } = account;
+  const [said, setSaid] = useState("");
+  const action = useAction(async () => changed((await send("POST", `${accountPath(account)}/check`)).body));
+  const done = (now, words) => {
+    setSaid(words);
+    changed(now);
+  };
   return html`<div>
     <${Facts} facts=${[
-      ["Calls", html`<${Circuit} value=${account.circuit} />`],
+      ["Calls", html`<${Calls} account=${account} />`],
+      ["Paused", paused && html`since <${Time} at=${paused.since} /> by ${paused.by}: ${paused.reason}`],
       ["Down since", account.down_since && html`<${Time} at=${account.down_since} />`],
       ["Rests until", account.rests_until && html`<${Time} at=${account.rests_until} />`],
       ["Calls not made meanwhile", account.held_calls > 0 && account.held_calls],
@@ -70,14 +76,26 @@ function Account({ account, changed }) {
       ["Last called", html`<${Maybe} at=${account.last_called_at} />`],
       ["Last error", account.last_error && html`<${Time} at=${account.last_error.at} />: ${account.last_error.message}`],
     ]} />
-    <div class="buttons"><button type="button" aria-busy=${action.busy ? "true" : null} disabled=${action.busy} onClick=${() => action.run()}>Check the login now</button></div>
+    <div class="buttons"><button type="button" aria-busy=${action.busy ? "true" : null} disabled=${action.busy} onClick=${() => action.run()}>Check the login now</button>
+      ${paused ? html`<${ResumeButton} account=${account} onDone=${done} />` : html`<${Pause} account=${account} onDone=${done} />`}</div>
+    <${Notice}>${said}<//>
     <${ProblemBox} problem=${action.problem} />
     <${Notice}>${check && html`<${Status} value=${check.result} tone=${CHECKS[check.result]} /> ${check.message} <span class="quiet">(<${Time} at=${check.at} />)</span>`}<//>
   </div>`;
 }
 
+function Pause({ account, onDone }) {
+  const [reason, setReason] = useState("");
+  return html`<${AskFirst} label="Pause the calls" title="Pause the calls of this account"
+    question="No call is made until somebody resumes them. Orders, cancellations, labels and polls wait, and each order says why; nothing is lost by it."
+    work=${() => send("POST", `${accountPath(account)}/pause`, { reason })}
+    onDone=${({ body }) => onDone(body, "The calls are paused.")}>
+    <${Field} label="Reason" name="reason" required value=${reason} hint="Everybody who reads a waiting order reads it." onInput=${(event) => setReason(event.target.value)} />
+  <//>`;
+}
+
 function RateCard({ carrier, account }) {
-  const path = `v1/carrier-accounts/${encodeURIComponent(carrier)}/${encodeURIComponent(account)}/rate-card`;
+  const path = `${accountPath({ carrier, account })}/rate-card`;
   const { data, problem, loading, reload, put } = useGet(path);
   const [said, setSaid] = useState("");
   const none = problem?.status === 404;

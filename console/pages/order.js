@@ -124,7 +124,7 @@ function Trouble({ order }) {
           ["Since", html`<${Time} at=${waiting.since} />`],
           ["Failed attempts", waiting.attempts || null],
           ["Last error", waiting.last_error && `${waiting.last_error.message || words(waiting.last_error.code)} (${waiting.last_error.code})`],
-          ["Next attempt", waiting.next_attempt_at ? html`<${Due} at=${waiting.next_attempt_at} />` : "when the carrier calls back"],
+          ["Next attempt", waiting.next_attempt_at ? html`<${Due} at=${waiting.next_attempt_at} />` : waiting.last_error?.code === "account_paused" ? "when the calls are resumed" : "when the carrier calls back"],
         ]}
       />
     </section>`}

@@ -1,7 +1,7 @@
 // Today: what a shipping desk looks at first. Orders, money, what needs a person, and how the carriers are.
 
 import { html, useState } from "../lib/preact.js";
-import { AccountLink, Circuit, Login } from "../lib/accounts.js";
+import { AccountLink, Calls, Login, ResumeButton } from "../lib/accounts.js";
 import { send, session } from "../lib/api.js";
 import { money, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
@@ -152,6 +152,10 @@ function Action({ name, row, onDone }) {
       onDone=${({ body }) => onDone(`${body.moved} were sent again, about ${body.left} are left.`)}
     />`;
   }
+  if (name === "resume" && row.kind === "account") {
+    const [carrier, account] = row.id.split("/");
+    return html`<${ResumeButton} account=${{ carrier, account }} onDone=${(_, words) => onDone(words)} />`;
+  }
   if (name === "check" && row.kind === "account") {
     const path = `v1/carrier-accounts/${row.id.split("/").map(encodeURIComponent).join("/")}/check`;
     return html`<${ActionButton} label="Check the login" work=${() => send("POST", path)} onDone=${({ body }) => onDone(`${row.id}: ${body.check.message}`)} />`;
@@ -176,7 +180,7 @@ function Accounts({ version }) {
   const { data, problem, loading, reload } = useGet("v1/carrier-accounts", {}, { every: MINUTE, version });
   const columns = [
     { title: "Account", cell: (row) => html`<${AccountLink} account=${row} />` },
-    { title: "Calls", cell: (row) => html`<${Circuit} value=${row.circuit} />` },
+    { title: "Calls", cell: (row) => html`<${Calls} account=${row} />` },
     { title: "Login", cell: (row) => html`<${Login} value=${row.login} />` },
     { title: "Last called", cell: (row) => html`<${Time} at=${row.last_called_at} relative=${true} />` },
     { title: "Last error", cell: (row) => row.last_error && html`<${Time} at=${row.last_error.at} relative=${true} />: ${row.last_error.message}` },
@@ -193,7 +197,7 @@ function Health() {
   const rows = Object.entries(data?.carriers ?? {}).map(([carrier, state]) => ({ carrier, state }));
   const columns = [
     { title: "Carrier", cell: (row) => row.carrier },
-    { title: "State", cell: (row) => html`<${Status} value=${row.state} tone=${{ up: "good", down: "bad" }[row.state] ?? "plain"} />` },
+    { title: "State", cell: (row) => html`<${Status} value=${row.state} tone=${{ up: "good", down: "bad", paused: "warn" }[row.state] ?? "plain"} />` },
   ];
   return html`<div>
     <${Loading} when=${loading && !data}>Reading the carriers' health<//>

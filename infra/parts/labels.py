@@ -75,7 +75,10 @@ class LabelQueue(Construct):
         function = base.functions.add(
             "label_order",
             self.work.work_access(),
-            access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), LABEL_QUEUE_URL=queue.queue_url),
+            access(
+                allow("sqs:ChangeMessageVisibility", "sqs:SendMessage", on=queue.queue_arn),
+                LABEL_QUEUE_URL=queue.queue_url,
+            ),
             base.store.access("GetItem", "PutItem", "UpdateItem"),
             base.store.key_access(),
             base.account_access(),

@@ -31,7 +31,8 @@ class RetryQueues(Construct):
         function = base.functions.add(
             "retry_order",
             *(each.work_access() for each in queues),
-            access(back_off, RETRY_QUEUE_URLS=self._addresses(lambda worker: worker.queue)),
+            access(back_off),
+            self.send_access(),
             self._dead_letter_access(),
             base.store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
             base.store.key_access(),

@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from infra.settings import Settings
+from parcelgate.store.limits import LOOK_AGAIN
 
 _UNLIMITED = 99_999_999
 """The most that Step Functions takes. The functions know the deadline and raise it."""
@@ -61,6 +62,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "order_id.$": "$.order_id",
             "started_at.$": "$$.Execution.StartTime",
             "execution.$": "$$.Execution.Input",
+            "waits_for_pauses": True,
         }
         if token:
             payload["task_token.$"] = "$$.Task.Token"
@@ -78,6 +80,16 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
     def called_again(*, seconds: int) -> dict[str, Any]:
         # Full jitter waits half of the longest delay on average; half as often again, since that is chance.
         return retry(SERVICE_ERRORS, back_off | {"MaxAttempts": ceil(3 * seconds / settings.retry_cap)})
+
+    # An execution may have 25,000 events, and each look is three of them.
+    paused = retry(
+        ["AccountPaused"],
+        {
+            "IntervalSeconds": round(LOOK_AGAIN.total_seconds()),
+            "BackoffRate": 1,
+            "MaxAttempts": _UNLIMITED,
+        },
+    )
 
     def catch(*errors: str, to: str) -> dict[str, Any]:
         return {"ErrorEquals": list(errors), "ResultPath": None, "Next": to}
@@ -98,7 +110,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             ),
             "CheckOrder": task(
                 "check_order",
-                Retry=[retry(["OrderPending"], back_off), unreached],
+                Retry=[retry(["OrderPending"], back_off), paused, unreached],
                 Catch=[
                     catch("OrderFailed", to="Compensate"),
                     catch("NotSubmitted", to="SubmitAgain"),
@@ -114,7 +126,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "SubmitLater": {"Type": "Wait", "Seconds": settings.retry_cap, "Next": "SubmitOrder"},
             "FetchLabel": task(
                 "fetch_label",
-                Retry=[retry(["LabelPending"], back_off), unreached],
+                Retry=[retry(["LabelPending"], back_off), paused, unreached],
                 Catch=[
                     catch("DeadlinePassed", to="NeedsAttention"),
                     catch("States.ALL", to="NeedsAttention"),
@@ -126,6 +138,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
                 Retry=[
                     # A refund that is not done within minutes usually takes hours.
                     retry(["RefundPending"], back_off | {"MaxDelaySeconds": settings.refund_retry_cap}),
+                    paused,
                     called_again(seconds=settings.refund_deadline),
                 ],
                 Catch=[

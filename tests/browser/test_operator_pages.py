@@ -178,6 +178,25 @@ def test_an_account_is_checked_and_gets_a_rate_card(page: Page, served_world: Se
     expect(page.get_by_text("This account has no rate card.")).to_be_visible()
 
 
+def test_the_calls_of_an_account_are_paused_and_resumed(page: Page, served_world: ServedWorld) -> None:
+    with served_world.hold() as world:
+        world.put_account("ubi", {"token": "t", "secret": "s"})
+        world.table.tenant(TENANT).account_names.add("ubi", "default")
+    sign_in(page, served_world, at="accounts")
+    page.get_by_role("link", name="ubi, default").click()
+    page.get_by_role("button", name="Pause the calls").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("<b>They</b> move.")
+    page.get_by_role("dialog").get_by_role("button", name="Pause the calls").click()
+    expect(page.get_by_text(re.compile(r"by .+: <b>They</b> move\."))).to_be_visible()
+
+    page.get_by_role("link", name="Today").click()
+    entry = page.get_by_role("table", name="What needs a person").get_by_role("row").nth(1)
+    expect(entry).to_contain_text("account_paused")
+    entry.get_by_role("button", name="Resume the calls").click()
+    expect(page.get_by_text("The calls of ubi/default are made again.")).to_be_visible()
+    expect(page.get_by_text("Nothing needs a person.")).to_be_visible()
+
+
 def _upload(page: Page, text: str) -> None:
     card = {"name": "card.csv", "mimeType": "text/csv", "buffer": text.encode()}
     page.get_by_label("A rate card").set_input_files(card)  # type: ignore[arg-type]

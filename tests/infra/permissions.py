@@ -192,7 +192,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "label_order": {
         "table": CHANGE,
         "labels": {"s3:PutObject"},
-        "label queue": WORK | {"sqs:ChangeMessageVisibility"},
+        "label queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
     "poll_trackings": {"table": JOIN, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
@@ -204,7 +204,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "retry_order": {
         "table": SETTLE,
         "labels": {"s3:PutObject"},
-        "retry queue": WORK | {"sqs:ChangeMessageVisibility"},
+        "retry queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
         "retry dead letters": SEND,
         **CALL_CARRIER,
     },

@@ -108,6 +108,37 @@ def test_a_carrier_that_fails_has_its_circuit_open(url: str) -> None:
     assert (entry["problem"]["code"], entry["carrier"]) == ("carrier_down", "ubi")
 
 
+def test_a_paused_account_is_not_asked_and_says_why(url: str) -> None:
+    where = {"carrier": "ubi", "account": "default"}
+    begun = {"reason": "They move.", "by": "Ada"}
+
+    paused = call("POST /v1/carrier-accounts/{carrier}/{account}/pause", body=begun, **where)
+
+    assert paused.status == 200, paused.text
+    assert paused.json()["paused"] == begun | {"since": paused.json()["paused"]["since"]}
+    assert call("GET /v1/health").json()["carriers"]["ubi"] == "paused"
+    held = check("ubi").json()
+    assert (held["check"]["result"], held["held_calls"], held["circuit"]) == ("not_asked", 1, "closed")
+    assert "by Ada: They move." in held["check"]["message"]
+    second = call(
+        "POST /v1/carrier-accounts/{carrier}/{account}/pause", body={"reason": "Still."}, **where
+    ).json()["paused"]
+    assert (second["reason"], second["since"]) == ("Still.", paused.json()["paused"]["since"])
+    (entry,) = attention()
+    assert (entry["problem"]["code"], entry["actions"]) == ("account_paused", ["resume"])
+
+    resumed = call("POST /v1/carrier-accounts/{carrier}/{account}/resume", **where).json()
+
+    assert (resumed["paused"], resumed["held_calls"]) == (None, 0)
+    runtime.reset()
+    assert call("GET /v1/health").json()["carriers"]["ubi"] == "up"
+    assert check("ubi").json()["check"]["result"] == "works"
+    assert attention() == []
+    for wrong in ({}, {"reason": " "}, {"reason": "x" * 201}):
+        refused = call("POST /v1/carrier-accounts/{carrier}/{account}/pause", body=wrong, **where)
+        assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "/reason")
+
+
 LIMITS = {"rate": 1000, "burst": 100, "failures": 3, "cool_down": 3600}
 
 

@@ -237,7 +237,10 @@ def _payload(template: Mapping[str, str], execution: Execution, token: str) -> d
     def value(path: str) -> Any:
         return context[path] if path.startswith("$$.") else given[path.removeprefix("$.")]
 
-    return {key.removesuffix(".$"): value(path) for key, path in template.items()}
+    return {
+        key.removesuffix(".$"): value(given_as) if key.endswith(".$") else given_as
+        for key, given_as in template.items()
+    }
 
 
 def _matches(names: list[str], error: str) -> bool:

@@ -50,7 +50,14 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
     for account in get("/v1/carrier-accounts")["data"]:
         name = f"{account['carrier']}/{account['account']}"
         checked = post(f"/v1/carrier-accounts/{name}/check")
-        if checked["circuit"] != "closed":
+        if paused := checked.get("paused"):
+            yield Finding(
+                f"{name}: its calls are paused since {paused['since'][:16].replace('T', ' ')} UTC by "
+                f"{paused['by']}: {paused['reason']} {checked['held_calls']} calls were held back.",
+                "parcelgate accounts resume " + name.replace("/", " --account "),
+                stops=False,
+            )
+        elif checked["circuit"] != "closed":
             error = checked.get("last_error") or {}
             yield Finding(
                 f"{name}: no calls are made because the carrier does not answer "

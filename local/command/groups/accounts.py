@@ -1,5 +1,6 @@
 """`parcelgate accounts`: carrier accounts, whose credentials Parcelgate uses with a carrier."""
 
+import getpass
 import json
 import sys
 from pathlib import Path
@@ -160,7 +161,8 @@ def list_accounts(api: Api, as_json: JsonOption = False) -> None:
         "carrier": lambda each: each["carrier"],
         "account": lambda each: each["account"],
         "login": lambda each: each["login"],
-        "calls": lambda each: _CALLS.get(each["circuit"], each["circuit"]),
+        "calls": lambda each: "paused" if each["paused"] else _CALLS.get(each["circuit"], each["circuit"]),
+        "paused": lambda each: each["paused"] and _pause(each["paused"]),
         "last called": lambda each: moment(each["last_called_at"]),
         "held calls": lambda each: each["held_calls"],
         "last error": lambda each: each["last_error"] and each["last_error"]["message"],
@@ -184,6 +186,56 @@ def check_account(
     if as_json:
         show_json(state)
     _tell_check(state, as_json=as_json)
+
+
+@api_command(
+    group,
+    "pause",
+    'parcelgate accounts pause lso --reason "LSO moves its platform on Friday night"',
+    scopes=_OPERATOR,
+)
+def pause_account(
+    api: Api,
+    carrier: CarrierArgument,
+    reason: Annotated[str, typer.Option(help="Why. Everybody who reads a waiting order reads it.")],
+    account: AccountOption = "default",
+    by: Annotated[
+        str | None, typer.Option(help="Who pauses them. Default: your name on this machine.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold all calls of an account until they are resumed. Orders, labels and polls wait; nothing is lost."""
+    who = by or _user()
+    body = {"reason": reason, **({"by": who} if who else {})}
+    state = api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/pause", body)
+    if as_json:
+        show_json(state)
+        return
+    say(f"The calls of {carrier}/{account} are paused {_pause(state['paused'])}")
+    note(f"To resume them: parcelgate accounts resume {carrier} --account {account}")
+
+
+def _pause(pause: dict[str, Any]) -> str:
+    return f"since {moment(pause['since'])} by {pause['by']}: {pause['reason']}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+@api_command(group, "resume", "parcelgate accounts resume lso", scopes=_OPERATOR)
+def resume_account(
+    api: Api, carrier: CarrierArgument, account: AccountOption = "default", as_json: JsonOption = False
+) -> None:
+    """Let the calls of a paused account be made again. What waits goes on within two or three minutes."""
+    state = api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/resume")
+    if as_json:
+        show_json(state)
+    else:
+        say(f"The calls of {carrier}/{account} are made again. What waits goes on within a few minutes.")
 
 
 def _tell_check(state: dict[str, Any], *, as_json: bool = False) -> None:

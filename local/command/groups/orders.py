@@ -377,10 +377,12 @@ def _show(order: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _waiting(waiting: dict[str, Any]) -> str:
-    words = (
-        f"for the {waiting['for']} since {moment(waiting['since'])}, {waiting['attempts']} failed attempts"
-    )
-    if trouble := waiting["last_error"]:
+    trouble = waiting["last_error"]
+    words = f"for the {waiting['for']} since {moment(waiting['since'])}"
+    if trouble and trouble["code"] == "account_paused":
+        return f"{words}: {trouble['message']}"
+    words += f", {waiting['attempts']} failed attempts"
+    if trouble:
         words += f", the last: {trouble['message'] or trouble['code']}"
     if waiting["next_attempt_at"]:
         words += f"; next at {moment(waiting['next_attempt_at'])}"

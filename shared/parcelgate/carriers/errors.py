@@ -80,6 +80,17 @@ class OverLimitError(HeldBackError):
     """We did not make the call: the account reached its rate limit, or the carrier asked for a pause."""
 
 
+class PausedError(HeldBackError):
+    """We did not make the call: a person has paused the account's calls.
+
+    `detail` says since when, who and why. It is the same for all calls that one pause holds.
+    """
+
+    def __init__(self, message: str, *, detail: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.detail = detail
+
+
 class UnknownOutcomeError(CarrierError):
     """The call may have reached the carrier or not. Ask the carrier before the call is repeated."""
 

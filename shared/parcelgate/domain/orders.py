@@ -266,7 +266,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """What an order waits for. It goes on by itself.
 
     `attempts` counts the failed attempts `since` then; `last_error` is the latest failure. `next_attempt_at`
-    is None when the carrier will call back.
+    is None when the carrier will call back, and while a person has paused the account's calls.
     """
 
     for_: WaitingFor = msgspec.field(name="for")
@@ -274,6 +274,10 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     last_error: Trouble | None = None
     next_attempt_at: datetime | None = None
+
+    def paused(self, trouble: Trouble) -> Self:
+        """Return the same wait of an order whose account is paused: it goes on when the calls are resumed."""
+        return msgspec.structs.replace(self, last_error=trouble, next_attempt_at=None)
 
     def troubled(self, trouble: Trouble, *, next_attempt_at: datetime) -> Self:
         """Return the same wait after one more failed attempt."""
@@ -306,7 +310,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     said itself that it will do no more and does not know the outcome. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
     sender's death, that it has no such order. `task_token` and `callback_hash` belong to the workflow
-    that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
+    that waits for the carrier's callback; `compensating_since` starts the refund's own clock. `paused_at` is
+    when a person's pause of the account last held the order: what may take a certain time begins again then.
     """
 
     sending_at: datetime | None = None
@@ -321,6 +326,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     callback_hash: str | None = None
     callback_at: datetime | None = None
     compensating_since: datetime | None = None
+    paused_at: datetime | None = None
+
+    def began(self, at: datetime) -> datetime:
+        """When something that began `at` counts as begun: no earlier than the last pause ended."""
+        return at if self.paused_at is None else max(at, self.paused_at)
 
 
 class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,6 +113,11 @@ class Request:
             raise ProblemError("missing_scope", f"This call needs a key with the scope {needed}.")
 
     @property
+    def key_id(self) -> str:
+        """The id of the key of this call."""
+        return str(self._key.get("key_id", ""))
+
+    @property
     def scopes(self) -> frozenset[str]:
         """The scopes of the key of this call."""
         return frozenset(str(self._key.get("scopes", "")).split())

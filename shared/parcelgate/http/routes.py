@@ -290,6 +290,15 @@ FUNCTIONS: Mapping[str, Function] = {
             "POST /v1/carrier-accounts/{carrier}/{account}/check", "check_account", "Operator",
             scope="operator", answers={200: Response("accounts.CarrierAccountResource")}, problems=(404,),
         ),
+        Route(
+            "POST /v1/carrier-accounts/{carrier}/{account}/pause", "pause_account", "Operator",
+            scope="operator", body="operator.PauseInput",
+            answers={200: Response("accounts.CarrierAccountResource")}, problems=(404,),
+        ),
+        Route(
+            "POST /v1/carrier-accounts/{carrier}/{account}/resume", "resume_account", "Operator",
+            scope="operator", answers={200: Response("accounts.CarrierAccountResource")}, problems=(404,),
+        ),
     )),
     "manage_settings": Function(512, 10, (
         Route("GET /v1/settings", "read_settings", "Settings", scope="settings:manage", answers=_SETTINGS),

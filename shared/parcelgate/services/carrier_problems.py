@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from parcelgate.carriers.errors import AccountError, CarrierError, Refusal, RefusedError, TransientError
+from parcelgate.carriers.errors import (
+    AccountError,
+    CarrierError,
+    PausedError,
+    Refusal,
+    RefusedError,
+    TransientError,
+)
 from parcelgate.domain.problems import RETRY_SECONDS, FieldError, Problem, ProblemError
 from parcelgate.observability.logs import log
 from parcelgate.store.errors import TokenBusyError
@@ -43,9 +50,11 @@ def unavailable(error: CarrierError, *, order_id: str | None = None) -> ProblemE
     """The carrier did not answer, or not sensibly. The client may ask again."""
     wait = error.retry_after if isinstance(error, TransientError) else None
     detail = "The carrier cannot be asked at the moment."
+    if isinstance(error, AccountError | PausedError):
+        detail = error.detail
     return ProblemError(
         "carrier_unavailable",
-        f"{error.detail if isinstance(error, AccountError) else detail} Send the same request again.",
+        f"{detail} Send the same request again.",
         order_id=order_id,
         retry_after=max(1, round(wait or RETRY_SECONDS)),
     )

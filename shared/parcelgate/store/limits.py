@@ -7,6 +7,9 @@ one conditional update. The pause is a moment before which the carrier asked not
 breaker has the number of failed calls in a row, the end of the time without calls, and the lease of the probe
 that tries whether the carrier is back. For people it says how things went: when a call was last made and last
 failed and how, how many calls were held back since the carrier is down, and since when its login is refused.
+
+A person may pause the account: then no call is made until a person resumes them. As every call is one
+conditional update of the item, a pause holds for all environments from the moment it is written.
 """
 
 import math
@@ -16,14 +19,20 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from parcelgate.store import keys
-from parcelgate.store.calls import ConditionFailedError, Items, epoch
+from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 
 DOWN = "DOWN"
 """The partition of the circuits that are open, of all tenants. Its items name the carrier alone."""
 _SK = "LIMITS"
 _LOOKS = 6
-_OPEN = "attribute_not_exists(down_until) AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
-"""The carrier is not down, and did not ask for a pause."""
+_NOT_PAUSED = "attribute_not_exists(paused_at)"
+_OPEN = (
+    f"{_NOT_PAUSED} AND attribute_not_exists(down_until) "
+    "AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
+)
+"""The calls are not paused, the carrier is not down, and it did not ask for a rest."""
+LOOK_AGAIN = timedelta(minutes=2)
+"""How soon work that a pause holds looks whether the calls were resumed."""
 
 
 class Reason(StrEnum):
@@ -32,19 +41,29 @@ class Reason(StrEnum):
     BUSY = "the account's rate is used up"
     RESTING = "the carrier asked to be left alone"
     DOWN = "the carrier is down"
+    PAUSED = "a person has paused the account's calls"
+
+
+class Pause(NamedTuple):
+    """A person holds an account's calls: since when, who, and why."""
+
+    since: datetime
+    by: str
+    reason: str
 
 
 class Entry(NamedTuple):
     """Whether a call may be made.
 
     If it may not, `reason` says why, and `wait` after how many seconds to ask again. `probe`: this call tries
-    whether the carrier is back. `troubled`: other calls failed just before.
+    whether the carrier is back. `troubled`: other calls failed just before. `pause`: who paused the calls.
     """
 
     reason: Reason | None = None
     wait: float = 0.0
     probe: bool = False
     troubled: bool = False
+    pause: Pause | None = None
 
 
 class AccountRecord(NamedTuple):
@@ -58,6 +77,7 @@ class AccountRecord(NamedTuple):
     rest_until: datetime | None = None
     refused_at: datetime | None = None
     held: int = 0
+    pause: Pause | None = None
 
 
 class AccountLimits:
@@ -71,6 +91,12 @@ class AccountLimits:
         sort_key = _SK if lane is None else f"LANE#{lane}"
         self._key = {"pk": keys.key(tenant, _SK, carrier, account), "sk": sort_key}
         self._shown = {"pk": DOWN, "sk": f"{carrier}#{keys.digest(tenant, account)}"}
+        self._shown_pause = {"pk": DOWN, "sk": f"{self._shown['sk']}#PAUSE"}
+
+    @property
+    def name(self) -> str:
+        """The account's own name."""
+        return self._account[2]
 
     def lane(self, name: str) -> "AccountLimits":
         """The bucket of the account's calls of one kind."""
@@ -89,6 +115,8 @@ class AccountLimits:
             if item.admitted:
                 return item.entry()
             numbers = item.numbers
+            if (pause := _pause(numbers)) is not None:
+                return Entry(Reason.PAUSED, LOOK_AGAIN.total_seconds(), pause=pause)
             if (rest := numbers.get("rest_until", 0)) > now:
                 return Entry(Reason.RESTING, (rest - now) / 1000)
             if "down_until" in numbers:
@@ -97,7 +125,8 @@ class AccountLimits:
                     return Entry(Reason.DOWN, (busy_until - now) / 1000)
                 item = self._try(
                     {"probe_until": now + _ms_of(probe_life), "called_at": now},
-                    "down_until <= :now AND (attribute_not_exists(probe_until) OR probe_until <= :now)",
+                    f"{_NOT_PAUSED} AND down_until <= :now "
+                    "AND (attribute_not_exists(probe_until) OR probe_until <= :now)",
                     now=now,
                 )
                 if item.admitted:
@@ -153,8 +182,26 @@ class AccountLimits:
             self._try({}, "attribute_not_exists(down_until)", failures)
 
     def held(self) -> None:
-        """A call was held back because the carrier is down."""
-        self._try({}, "attribute_exists(down_until)", adds={"held": 1})
+        """A call was held back because the carrier is down, or the account paused."""
+        self._try({}, "attribute_exists(down_until) OR attribute_exists(paused_at)", adds={"held": 1})
+
+    def pause(self, at: datetime, *, by: str, reason: str) -> None:
+        """Let no call be made until `resume`. A pause that stands keeps its beginning. Raises StoreError."""
+        why: dict[str, int | str] = {"paused_by": by, "pause_reason": reason}
+        if not self._try({"paused_at": _ms(at), **why}, _NOT_PAUSED).admitted:
+            self._try(why, "attribute_exists(paused_at)")
+        self._items.update(self._shown_pause, {"until": 0, "paused": True})
+
+    def resume(self) -> Pause | None:
+        """Let calls be made again. Returns the pause that was; None if there was none. Raises StoreError."""
+        pause = self.record().pause
+        attributes = ["paused_at", "paused_by", "pause_reason"]
+        if not self._try(
+            {}, "attribute_exists(paused_at) AND attribute_exists(down_until)", attributes
+        ).admitted:
+            self._try({}, "attribute_exists(paused_at)", [*attributes, "held"])
+        self._items.delete(self._shown_pause)
+        return pause
 
     def refused(self, at: datetime) -> None:
         """The carrier does not accept the account's login. The next call that succeeds takes this back."""
@@ -176,6 +223,7 @@ class AccountLimits:
             rest_until=moment("rest_until"),
             refused_at=moment("refused_at"),
             held=item.get("held", 0),
+            pause=_pause(item),
         )
 
     def let_go(self) -> None:
@@ -213,25 +261,42 @@ class AccountLimits:
 
 
 class OpenCircuits:
-    """Which carriers are down for one account at least. Nobody's account can be told from it."""
+    """Which carriers are down, or paused, for one account at least. Nobody's account can be told from it."""
 
     def __init__(self, items: Items) -> None:
         self._items = items
 
     def carriers(self, at: datetime) -> set[str]:
         """The codes of the carriers that are down. Raises StoreError."""
-        shown = self._items.query("pk = :pk", pk=DOWN)
-        return {item["sk"].partition("#")[0] for item in shown if item["until"] > _ms(at)}
+        return self.states(at)[0]
+
+    def states(self, at: datetime) -> tuple[set[str], set[str]]:
+        """The codes of the carriers that are down, and of those whose calls are paused. Raises StoreError."""
+        down, paused = set(), set()
+        for item in self._items.query("pk = :pk", pk=DOWN):
+            carrier = item["sk"].partition("#")[0]
+            if item["until"] > _ms(at):
+                down.add(carrier)
+            if item.get("paused"):
+                paused.add(carrier)
+        return down, paused
 
 
 class _Tried(NamedTuple):
     """Whether an update was made, and the item then."""
 
     admitted: bool
-    numbers: dict[str, int]
+    numbers: Item
 
     def entry(self) -> Entry:
         return Entry(troubled="failures" in self.numbers or "refused_at" in self.numbers)
+
+
+def _pause(item: Item) -> Pause | None:
+    if "paused_at" not in item:
+        return None
+    since = datetime.fromtimestamp(item["paused_at"] / 1000, UTC)
+    return Pause(since, item.get("paused_by", ""), item.get("pause_reason", ""))
 
 
 def _ms(moment: datetime) -> int:

@@ -36,6 +36,8 @@ STATUSES = {
             "read_manifest",
             "resolve_order",
             "check_account",
+            "pause_account",
+            "resume_account",
             "read_inbox",
             "replay_inbox",
             "put_rate_card",

@@ -1,9 +1,22 @@
 """The bodies of an operator's requests."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field
+
+from parcelgate.http.requests.formats import reading
 from parcelgate.http.requests.orders import Input
 from parcelgate.services.operator.operations import Outcome
+
+_Reason = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(reading.line)]
+_Name = Annotated[str, Field(max_length=80), BeforeValidator(reading.line)]
+
+
+class PauseInput(Input):
+    """Why the calls of a carrier account are held, and who holds them. Default: the name of the API key."""
+
+    reason: _Reason
+    by: _Name | None = None
 
 
 class ResolveInput(Input):

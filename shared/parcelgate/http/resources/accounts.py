@@ -9,8 +9,9 @@ class CarrierAccountResource(AccountState, frozen=True, kw_only=True):
     """A carrier account: how its calls go, and whether its login works. `check` is that of this request.
 
     `circuit` is `open` while no calls are made because the carrier is down, and `half_open` when the next
-    call tries whether it is back. `held_calls` counts the calls that were not made since. `login` says what
-    the carrier last thought of it: `wrong` is an account whose secret has faults, `missing` one without.
+    call tries whether it is back. `paused` is set while a person holds all its calls. `held_calls` counts the
+    calls that were not made since. `login` says what the carrier last thought of it: `wrong` is an account
+    whose secret has faults, `missing` one without.
     """
 
 

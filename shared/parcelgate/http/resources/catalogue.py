@@ -86,12 +86,12 @@ class Health(msgspec.Struct, frozen=True):
     """The state of this API, and of each carrier as we see it.
 
     A carrier is `down` when calls of one account at least fail in a row, so that they are held back for a
-    while.
+    while. It is `paused` while a person holds the calls of one account at least.
     """
 
     status: str
     version: str
-    carriers: dict[str, Literal["up", "down", "unknown"]]
+    carriers: dict[str, Literal["up", "down", "paused", "unknown"]]
 
 
 def rate_list(quotes: "Iterable[Quote]", skipped: "Iterable[Skipped]" = ()) -> RateList:

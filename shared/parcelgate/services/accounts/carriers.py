@@ -1,8 +1,8 @@
 """From a tenant's carrier account to the carrier, ready to be called within the account's limits.
 
-Every call must pass three limits: the account's rate, a pause that the carrier asked for, and a circuit
-breaker. They are counted over all environments. A call that may not be made now raises HeldBackError at
-once, and its caller tries again later.
+Every call must pass four limits: the account's rate, a rest that the carrier asked for, a circuit breaker,
+and the pause by which a person holds the account's calls. They are counted over all environments. A call that
+may not be made now raises HeldBackError at once, and its caller tries again later.
 """
 
 import time
@@ -17,6 +17,7 @@ from parcelgate.carriers.accounts import AccountConfig, AccountName, Accounts, C
 from parcelgate.carriers.errors import (
     HeldBackError,
     OverLimitError,
+    PausedError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
@@ -32,7 +33,7 @@ from parcelgate.domain.problems import FieldError, ProblemError
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, count_overall
 from parcelgate.store.errors import StoreError
-from parcelgate.store.limits import AccountLimits, Entry, Reason
+from parcelgate.store.limits import LOOK_AGAIN, AccountLimits, Entry, Pause, Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -51,6 +52,15 @@ SHOWN_DOWN = timedelta(minutes=10)
 """How long a carrier is shown as down after it could have been tried again and nobody did."""
 LANE_USE = 0.9
 """The share of a lane that is used: calls arrive at the carrier less evenly than they leave here."""
+
+
+def paused(pause: Pause, carrier: str, account: str) -> PausedError:
+    """The error of a call that a pause holds."""
+    detail = (
+        f"The calls of the {carrier} account {account} are paused since "
+        f"{pause.since:%Y-%m-%d %H:%M} UTC by {pause.by}: {pause.reason.rstrip(' .')}."
+    )
+    return PausedError(Reason.PAUSED, detail=detail, retry_after=LOOK_AGAIN.total_seconds())
 
 
 def usable(carriers: "Carriers", order: Order, deadline: Deadline | None) -> Carrier:
@@ -149,6 +159,15 @@ class Carriers:
     def account(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
         """The account's configuration; see `Accounts.read`."""
         return self._accounts().read(tenant, carrier, account, fresh=fresh)
+
+    def held_by(self, subject: OfAccount) -> PausedError | None:
+        """The error that a call would meet because a person has paused the account; None if nobody has.
+
+        Raises StoreError.
+        """
+        limits = self._table.tenant(subject.tenant).limits(subject.carrier, subject.account)
+        pause = limits.record().pause
+        return None if pause is None else paused(pause, subject.carrier, subject.account)
 
     def _reread(self, name: AccountName) -> AccountConfig:
         """Read an account again, because the carrier does not accept its login."""
@@ -272,8 +291,10 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                 left = min(left, self.deadline.remaining() / 2)
             if entry.reason is not Reason.BUSY or wait > left:
                 count("CallsHeldBack", carrier=self.carrier, reason=entry.reason.name.lower())
-                if entry.reason is Reason.DOWN:
+                if entry.reason in (Reason.DOWN, Reason.PAUSED):
                     self._note(self.account.held)
+                if entry.pause is not None:
+                    raise paused(entry.pause, self.carrier, self.account.name)
                 kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError
                 raise kind(f"{request.call}: {entry.reason}", retry_after=wait)
             self.sleep(wait)

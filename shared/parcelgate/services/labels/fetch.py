@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from parcelgate.carriers.errors import CarrierError, LabelPendingError
+from parcelgate.carriers.errors import CarrierError, LabelPendingError, PausedError
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
@@ -26,6 +26,7 @@ from parcelgate.services.orders.transitions import Change, patience, wants_label
 from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
+from parcelgate.store.limits import LOOK_AGAIN
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -119,6 +120,14 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
             self.fetcher.fetch(job.tenant, job.order_id, deadline)
         except OrderNotFoundError:
             log.error("there is no order for a label message; the message is dropped")
+        except PausedError as error:
+            self._explain(job, error, LOOK_AGAIN)
+            # A new message: no pause uses up the label's time, or the times that SQS delivers a message.
+            self.sqs.send_message(
+                QueueUrl=self.settings.label_queue_url,
+                MessageBody=msgspec.json.encode(msgspec.structs.replace(job, since=self.clock())).decode(),
+                DelaySeconds=round(LOOK_AGAIN.total_seconds()),
+            )
         except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             if self.clock() >= job.since + patience(error, self.settings):

@@ -13,12 +13,13 @@ from parcelgate.carriers.errors import (
     AuthenticationError,
     CarrierError,
     HeldBackError,
+    PausedError,
     RefusedError,
 )
-from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.clock import Clock, now, rfc3339
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
-from parcelgate.observability.logs import bind_log_keys
+from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.store.limits import AccountRecord
 
 if TYPE_CHECKING:
@@ -46,17 +47,27 @@ class Check(msgspec.Struct, frozen=True):
     message: str
 
 
+class Paused(msgspec.Struct, frozen=True):
+    """A person holds the account's calls: since when, who, and why."""
+
+    since: datetime
+    by: str
+    reason: str
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """One carrier account.
 
     `circuit` is `open` while no calls are made because the carrier is down, and `half_open` when the next
-    call tries whether it is back. `held_calls` counts the calls that were not made since. `login` says what
-    the carrier last thought of it: `wrong` is an account whose secret has faults, `missing` one without.
+    call tries whether it is back. `paused` is set while a person holds all its calls. `held_calls` counts the
+    calls that were not made since. `login` says what the carrier last thought of it: `wrong` is an account
+    whose secret has faults, `missing` one without.
     """
 
     carrier: str
     account: str
     circuit: Literal["closed", "open", "half_open"]
+    paused: Paused | None
     down_since: datetime | None
     rests_until: datetime | None
     last_called_at: datetime | None
@@ -68,7 +79,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountDesk(msgspec.Struct, frozen=True):
-    """Shows a tenant's accounts, and checks one."""
+    """Shows a tenant's accounts, checks one, and holds the calls of one."""
 
     table: "Table"
     carriers: Callable[[], "Carriers"]
@@ -88,13 +99,43 @@ class AccountDesk(msgspec.Struct, frozen=True):
 
         Raises ProblemError: `not_found` for an unknown carrier or account.
         """
+        name = self._known(tenant, carrier, account)
+        result = self._asked(name, deadline)
+        self.table.tenant(tenant).account_names.add(carrier, account)
+        return msgspec.structs.replace(self._state(name), check=result)
+
+    def pause(self, tenant: str, carrier: str, account: str, *, by: str, reason: str) -> AccountState:
+        """Let no call of the account be made until `resume`. A pause that stands gets `by` and `reason`.
+
+        Raises ProblemError: `not_found` for an unknown carrier or account.
+        """
+        name = self._known(tenant, carrier, account)
+        limits = self.table.tenant(tenant).limits(carrier, account)
+        limits.pause(self.clock(), by=by, reason=reason)
+        log.warning("the calls of a carrier account are paused", extra={"account": account})
+        self.table.tenant(tenant).account_names.add(carrier, account)
+        return self._state(name)
+
+    def resume(self, tenant: str, carrier: str, account: str) -> AccountState:
+        """Let the account's calls be made again; one that is not paused is left as it is.
+
+        Raises ProblemError: `not_found` for an unknown carrier or account.
+        """
+        name = self._known(tenant, carrier, account)
+        pause = self.table.tenant(tenant).limits(carrier, account).resume()
+        if pause is not None:
+            since = rfc3339(pause.since)
+            log.warning(
+                "the calls of a carrier account are resumed", extra={"account": account, "paused_at": since}
+            )
+        return self._state(name)
+
+    def _known(self, tenant: str, carrier: str, account: str) -> AccountName:
         bind_log_keys(tenant=tenant, carrier=carrier)
         name = AccountName(tenant, carrier, account)
         if carrier not in registry.trackers() or self._config(name, fresh=True) is None:
             raise ProblemError("not_found", "There is no such carrier account.")
-        result = self._asked(name, deadline)
-        self.table.tenant(tenant).account_names.add(carrier, account)
-        return msgspec.structs.replace(self._state(name), check=result)
+        return name
 
     def _asked(self, name: AccountName, deadline: Deadline) -> Check:
         at = self.clock()
@@ -111,6 +152,8 @@ class AccountDesk(msgspec.Struct, frozen=True):
         except RefusedError:
             # It was let in, and does not know the number.
             pass
+        except PausedError as error:
+            return Check(at, "not_asked", f"The carrier was not asked. {error.detail}")
         except HeldBackError:
             detail = (
                 "The carrier was not asked: it is down, or the account's rate is used up. Try again later."
@@ -135,6 +178,7 @@ class AccountDesk(msgspec.Struct, frozen=True):
             carrier=name.carrier,
             account=name.account,
             circuit=self._circuit(record),
+            paused=Paused(*record.pause) if record.pause else None,
             down_since=record.failing_since if record.down_until else None,
             rests_until=record.rest_until if record.rest_until and record.rest_until > self.clock() else None,
             last_called_at=record.called_at,

@@ -3,7 +3,8 @@
 =================  ====================================================================  ====================
 kind               what it is                                                            since
 =================  ====================================================================  ====================
-account            a carrier account whose calls are stopped, or whose login is refused  the trouble began
+account            a carrier account whose calls are stopped or paused, or whose login   the trouble began
+                   is refused
 refund             money that the carrier did not give back in time                      the order stopped
 order              `needs_attention`, then orders with `attention`                       the trouble began
 dead_letter        a dead-letter queue of the stack with messages in it                  its oldest message
@@ -126,7 +127,15 @@ class AttentionList(msgspec.Struct, frozen=True):
 def _accounts(own: "TenantTable") -> Iterable[_Placed]:
     for carrier, account in own.account_names.all():
         record = own.limits(carrier, account).record()
-        if record.down_until is not None:
+        actions: tuple[str, ...] = ("check",)
+        if record.pause is not None:
+            since: datetime | None = record.pause.since
+            problem = AttentionProblem(
+                "account_paused",
+                f"No calls are made: {record.pause.by} has paused them. {record.pause.reason}",
+            )
+            actions = ("resume",)
+        elif record.down_until is not None:
             since = record.failing_since
             problem = AttentionProblem(
                 "carrier_down", f"No calls are made. The last error: {record.failure}."
@@ -139,7 +148,7 @@ def _accounts(own: "TenantTable") -> Iterable[_Placed]:
             continue
         name = f"{carrier}/{account}"
         entry = AttentionEntry(
-            kind="account", id=name, since=since, carrier=carrier, problem=problem, actions=("check",)
+            kind="account", id=name, since=since, carrier=carrier, problem=problem, actions=actions
         )
         yield _Placed(name, entry)
 

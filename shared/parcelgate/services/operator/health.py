@@ -21,7 +21,8 @@ class CarrierHealth:
     """Says of each carrier and aggregator whether it is up. Make it once: it remembers the last answer.
 
     A carrier is `down` when the circuit of one account at least is open: its calls failed in a row, and are
-    held back. It says nothing of whose account that is. `unknown`: the store could not be read.
+    held back. It is `paused` when a person holds the calls of one account at least. Nothing tells whose
+    account that is. `unknown`: the store could not be read.
     """
 
     def __init__(self, table: "Table", *, clock: Clock = now) -> None:
@@ -31,7 +32,7 @@ class CarrierHealth:
         self._states: dict[str, str] = {}
 
     def states(self) -> dict[str, str]:
-        """`up`, `down` or `unknown`, by the carrier's code."""
+        """`up`, `down`, `paused` or `unknown`, by the carrier's code."""
         at = self._clock()
         if self._until is None or at >= self._until:
             self._states, self._until = self._read(at), at + REMEMBERED
@@ -39,8 +40,11 @@ class CarrierHealth:
 
     def _read(self, at: datetime) -> dict[str, str]:
         try:
-            down = self._table.open_circuits.carriers(at)
+            down, paused = self._table.open_circuits.states(at)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning("the state of the carriers could not be read", extra=safe_error_fields(error))
             return dict.fromkeys(registry.trackers(), "unknown")
-        return {code: "down" if code in down else "up" for code in registry.trackers()}
+        return {
+            code: "down" if code in down else "paused" if code in paused else "up"
+            for code in registry.trackers()
+        }

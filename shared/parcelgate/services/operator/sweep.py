@@ -157,8 +157,9 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         at = self.clock()
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
-                self.queues.enqueue(order, Action.CREATE, at=order.created_at)
-                self._set_deadline(order, transitions.retries_end(self.settings, order.created_at, at))
+                since = order.submission.began(order.created_at)
+                self.queues.enqueue(order, Action.CREATE, at=since)
+                self._set_deadline(order, transitions.retries_end(self.settings, since, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:
                 if self._runs(order):
                     self._set_deadline(order, self._next_look(order, at))
@@ -199,7 +200,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         if since is None:
             due = transitions.submission_ends(self.settings, order, order.created_at) + margin
         else:
-            due = transitions.refund_ends(self.settings, since)
+            due = transitions.refund_ends(self.settings, order.submission.began(since))
         # A workflow that runs longer than it should is looked at often.
         return max(due, at + margin)
 

@@ -14,6 +14,7 @@ from parcelgate.carriers.errors import (
     HeldBackError,
     OverLimitError,
     PartlyRefusedError,
+    PausedError,
     RefusedError,
     RefusedParcel,
     TooManyRequestsError,
@@ -188,6 +189,8 @@ def closing_unknown(
     return Problem(code="carrier_unavailable", detail=f"{detail} Send the same request again.")
 
 
+PAUSED = "account_paused"
+"""The code of a wait for an account whose calls a person has paused."""
 _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
     # The narrower kinds first.
     AccountError: ("account_unusable", "The carrier account cannot be used as it is."),
@@ -196,6 +199,7 @@ _TROUBLES: Mapping[type[Exception], tuple[str, str]] = {
         "The account has used up its call rate; the call waits for its turn.",
     ),
     TooManyRequestsError: ("too_many_requests", "The carrier asked to be called less often."),
+    PausedError: (PAUSED, "The calls of the carrier account are paused."),
     HeldBackError: ("held_back", "The carrier was not called: it is down, or its account cannot be used."),
     TransientError: ("carrier_unavailable", "The carrier could not be reached, or could not answer."),
     UnknownOutcomeError: (
@@ -213,6 +217,8 @@ def trouble(error: object) -> Trouble:
     code, message = next(kinds, ("not_ready", "The carrier is not ready yet."))
     if isinstance(error, AccountError):
         message = error.detail
+    elif isinstance(error, PausedError):
+        message = f"{error.detail} The order goes on when they are resumed."
     words = getattr(error, "words", None)
     return Trouble(code, words.message if words and words.message else message)
 

@@ -2,7 +2,8 @@
 
 A message names the order, the action and the time of the first attempt. The visibility timeout of the
 message is the back-off. After 12 hours the handler moves the message to the dead-letter queue and tells a
-person.
+person. While a person has paused the account, a message is replaced by a new one at each look: so no pause,
+however long, uses up the 12 hours or the times that SQS delivers a message.
 
 ========  ================================================================================================
 create    The order could not be sent, or it is unknown whether it was. See `submission`
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parcelgate.carriers.errors import CarrierError, LabelPendingError
+from parcelgate.carriers.errors import CarrierError, LabelPendingError, PausedError
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
@@ -39,6 +40,7 @@ from parcelgate.services.orders.transitions import RETRY_LIFE, Change
 from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError
+from parcelgate.store.limits import LOOK_AGAIN
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -53,6 +55,14 @@ class _AgainError(Exception):
     def __init__(self, pause: timedelta) -> None:
         super().__init__("to be tried again")
         self.pause = pause
+
+
+class _HeldError(Exception):
+    """The account of an action's order is paused."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__("the account is paused")
+        self.order = order
 
 
 class Retrier(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +96,9 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             self._try(message, received.receive_count)
         except OrderNotFoundError:
             self._set_aside(message.carrier, received.body, "no such order")
+        except _HeldError as held:
+            again = self.submitter.retries()
+            again.enqueue(held.order, message.action, at=self.clock(), delay=LOOK_AGAIN.total_seconds())
         except Exception as error:
             if isinstance(error, _AgainError):
                 pause = error.pause
@@ -105,6 +118,8 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
         try:
             action[message.action](orders, order)
         except NotSettledError as error:
+            if isinstance(error.trouble, PausedError):
+                raise _HeldError(order) from None
             pause = error.pause or pause_after(attempt, self.settings, roll=self.roll())
             raise _AgainError(pause) from None
         except (CarrierError, LabelPendingError, *AWS_TROUBLE) as error:
@@ -116,6 +131,8 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             at_least = getattr(error, "retry_after", None)
             pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
             transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=Actor.RETRY)
+            if isinstance(error, PausedError):
+                raise _HeldError(order) from None
             raise _AgainError(pause) from None
 
     # The actions

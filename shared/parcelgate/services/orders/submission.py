@@ -69,6 +69,7 @@ from parcelgate.carriers.errors import (
     CarrierError,
     HeldBackError,
     PartlyRefusedError,
+    PausedError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
@@ -267,6 +268,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         """
         if order.status not in OPEN or order.submission.sending_at is not None:
             return order
+        if (held := self.held(order)) is not None:
+            # Without this, each look would mark the order and take the mark away again.
+            return self.leave(order, held, caller)
         try:
             carrier = self.carrier(order, caller.deadline)
         except TransientError as error:
@@ -351,6 +355,13 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             lambda order: transitions.given_up(order, reason, at=self.clock(), words=words),
         )
 
+    def held(self, order: Order) -> PausedError | None:
+        """The pause that still holds an order that met it before; None for any other order.
+
+        Raises what the store raises.
+        """
+        return self.carriers.held_by(order) if transitions.is_paused(order) else None
+
     def carrier(self, order: Order, deadline: Deadline) -> Carrier:
         """The order's carrier. Raises HeldBackError when its account cannot be used."""
         return usable(self.carriers, order, deadline.minus(_SAVE_SECONDS))
@@ -406,6 +417,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
                 sender=sender,
                 sender_until=until,
                 lost=order.submission.lost,
+                paused_at=order.submission.paused_at,
                 task_token=caller.callback.task_token if caller.callback else None,
                 callback_hash=caller.callback.token_hash if caller.callback else None,
             )

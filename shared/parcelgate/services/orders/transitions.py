@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parcelgate.carriers import registry
-from parcelgate.carriers.errors import CarrierError, OverLimitError, PartlyRefusedError, RefusedError
+from parcelgate.carriers.errors import (
+    CarrierError,
+    OverLimitError,
+    PartlyRefusedError,
+    PausedError,
+    RefusedError,
+)
 from parcelgate.carriers.results import Cancellation, Confirmed, Failed, ParcelResult, Submitted
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.measures import Money
@@ -54,6 +60,8 @@ OPEN = (OrderStatus.ACCEPTED, OrderStatus.PROCESSING)
 """The statuses of an order that is not submitted yet, or whose carrier has not decided yet."""
 RETRY_LIFE = timedelta(hours=12)
 """How long a retry queue tries before it gives up."""
+HELD = timedelta(hours=1)
+"""An order that a pause holds has its deadline so far ahead. It is moved on when half of that is over."""
 MOST_DETAILS = 50_000
 """Bytes of a carrier's own words that are kept with an order; the order must fit into one item of 400 KB."""
 MOST_WARNINGS = 50
@@ -150,10 +158,14 @@ def submission_ends(settings: Settings, order: Order, since: datetime) -> dateti
     """Until when the workflow may work on an open order, `since` its beginning, before a person is told.
 
     While certainly nothing was sent, it may wait as long as the retry queues try. Otherwise the carrier's
-    time to decide begins with the first create that the carrier may have taken.
+    time to decide begins with the first create that the carrier may have taken. Both begin again after a
+    pause of the account.
     """
-    sent_at = order.submission.first_sent_at or order.submission.sending_at
-    return since + RETRY_LIFE if sent_at is None else sent_at + settings.order_deadline
+    submission = order.submission
+    sent_at = submission.first_sent_at or submission.sending_at
+    if sent_at is None:
+        return submission.began(since) + RETRY_LIFE
+    return submission.began(sent_at) + settings.order_deadline
 
 
 def patience(trouble: object, settings: Settings) -> timedelta:
@@ -176,8 +188,12 @@ def waiting(order: Order, for_: WaitingFor, *, at: datetime) -> Waiting:
 
 def held_up(
     order: Order, error: object, *, at: datetime, next_attempt_at: datetime, actor: Actor, **facts: Any
-) -> Change:
-    """The order after an attempt that met `error`, with a line for that attempt in its audit trail."""
+) -> Change | None:
+    """The order after an attempt that met `error`, with a line for that attempt in its audit trail.
+
+    A call that a pause of the account holds is no attempt: the trail has one line for each pause. None if
+    that is written, and nothing else is to be.
+    """
     if order.status is OrderStatus.CONFIRMED:
         for_ = WaitingFor.LABEL
     elif order.carrier_order_number and order.status in OPEN and not order.submission.compensating_since:
@@ -185,9 +201,32 @@ def held_up(
     else:
         for_ = WaitingFor.CARRIER
     wait, trouble = waiting(order, for_, at=at), problems.trouble(error)
+    if isinstance(error, PausedError):
+        return _paused(order, wait.paused(trouble), at=at, actor=actor, **facts)
     facts["waiting"] = wait.troubled(trouble, next_attempt_at=next_attempt_at)
     words = getattr(error, "words", None)
     return noted(order, at, "order.waiting", actor, detail=trouble.code, words=words, **facts)
+
+
+def is_paused(order: Order) -> bool:
+    """Whether the order waited for an account that was paused when it was last tried."""
+    last = order.waiting.last_error if order.waiting else None
+    return last is not None and last.code == problems.PAUSED
+
+
+def _paused(order: Order, wait: Waiting, *, at: datetime, actor: Actor, **facts: Any) -> Change | None:
+    """The order held by a pause. Its deadline is kept ahead, so that nobody gives it up meanwhile."""
+    submission: Submission = facts.pop("submission", order.submission)
+    due = facts.pop("watch_at", order.watch_at)
+    noted_at = order.submission.paused_at
+    if order.waiting == wait and submission == order.submission and noted_at and at - noted_at < HELD / 2:
+        return None
+    submission = msgspec.structs.replace(submission, paused_at=at)
+    facts |= {"submission": submission, "waiting": wait, "watch_at": max(due or at, at + HELD)}
+    if order.waiting == wait:
+        return Change(after=order.changed(at=order.updated_at, **facts))
+    detail = wait.last_error.code if wait.last_error else None
+    return noted(order, at, "order.waiting", actor, detail=detail, **facts)
 
 
 def explain_wait(
@@ -360,7 +399,11 @@ def to_be_sent_again(order: Order, *, at: datetime) -> Change:
 
 def _unmarked(submission: Submission, *, lost: bool) -> Submission:
     """The submission without its mark. It remembers a lost create, which the carrier may have after all."""
-    return Submission(lost=lost, first_sent_at=submission.first_sent_at if lost else None)
+    return Submission(
+        lost=lost,
+        first_sent_at=submission.first_sent_at if lost else None,
+        paused_at=submission.paused_at,
+    )
 
 
 def _sender(submission: Submission) -> Actor:

@@ -88,6 +88,11 @@ class ApiKeys:
             route = update(_route_key(key_id), sets, missing, "tenant = :tenant", tenant=self._tenant)
             self._items.commit([route, update(self._key(key_id), sets, missing, "attribute_exists(pk)")])
 
+    def name_of(self, key_id: str) -> str | None:
+        """Return the name of one of the tenant's keys; None when there is no such key."""
+        item = self._items.get(self._key(key_id)) if keys.is_id(key_id) else None
+        return None if item is None else str(item["key_name"])
+
     def all(self) -> list[ApiKey]:
         """Return the tenant's keys, oldest first, revoked ones too.
 

@@ -151,6 +151,24 @@ def test_an_account_that_is_not_there_cannot_be_checked(run: Run) -> None:
     assert "accounts add" in run("accounts", "list").stderr
 
 
+def test_the_calls_of_an_account_are_paused_and_resumed(world: World, run: Run) -> None:
+    world.put_account("lso", {"app_id": "a", "app_secret": "s"})
+    paused = run("accounts", "pause", "lso", "--reason", "They\tmove", "--by", "Ada")
+    assert paused.exit_code == 0, paused.output
+    assert "by Ada: They move" in paused.stdout
+    assert "accounts resume lso --account default" in paused.stderr
+    again = json.loads(run("accounts", "pause", "lso", "--reason", "Still", "--json").stdout)["paused"]
+    assert (again["reason"], again["by"] != "") == ("Still", True)
+    assert "\tpaused\tsince " in run("accounts", "list").stdout
+    (entry,) = json.loads(run("attention", "list", "--json").stdout)
+    assert (entry["id"], entry["problem"]["code"]) == ("lso/default", "account_paused")
+
+    resumed = run("accounts", "resume", "lso")
+    assert (resumed.exit_code, "made again" in resumed.stdout) == (0, True)
+    assert json.loads(run("accounts", "resume", "lso", "--json").stdout)["paused"] is None
+    assert run("accounts", "pause", "lso", "--account", "other", "--reason", "x").exit_code == 5
+
+
 def add(carrier: str, answers: str) -> Any:
     from typer.testing import CliRunner
 

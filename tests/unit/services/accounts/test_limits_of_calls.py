@@ -11,6 +11,7 @@ import pytest
 from parcelgate.carriers.errors import (
     HeldBackError,
     OverLimitError,
+    PausedError,
     TooManyRequestsError,
     TransientError,
     UnknownOutcomeError,
@@ -530,3 +531,41 @@ def test_a_document_that_lies_elsewhere_is_not_the_carriers_affair(setup: Setup)
     elsewhere = Request(call="lme.label_file", method="GET", url="https://files.example", public_only=True)
 
     assert setup.environment().send(elsewhere) == OK
+
+
+# A person's pause
+
+
+def test_a_pause_holds_the_calls_of_all_environments_until_it_ends(setup: Setup) -> None:
+    account = setup.store.tenant("acme").limits("ubi", "default")
+    account.pause(setup.clock.now, by="Ada", reason="They move")
+
+    for _ in range(2):
+        held = held_back(setup.environment())
+        assert isinstance(held, PausedError)
+        assert held.detail.endswith("UTC by Ada: They move.")
+        setup.clock.now += timedelta(days=3)
+    setup.environment("second").send(CALL)
+    setup.environment(tenant="byrd").send(CALL)
+    assert (setup.carrier.calls, account.record().held) == (2, 2)
+    assert setup.store.open_circuits.states(setup.clock.now) == (set(), {"ubi"})
+
+    account.resume()
+    setup.environment().send(CALL)
+    assert account.record().held == 0
+    assert setup.store.open_circuits.states(setup.clock.now) == (set(), set())
+
+
+def test_a_carrier_that_is_down_is_not_tried_while_it_is_paused(setup: Setup) -> None:
+    account = setup.store.tenant("acme").limits("ubi", "default")
+    setup.go_down()
+    calls = setup.carrier.calls
+    account.pause(setup.clock.now, by="Ada", reason="They move")
+    setup.clock.now += timedelta(hours=1)
+    assert isinstance(held_back(setup.environment()), PausedError)
+
+    account.resume()
+    assert account.record().held == 1, "the carrier may still be down, and what was held meanwhile counts on"
+    setup.carrier.answer = OK
+    setup.environment().send(CALL)
+    assert setup.carrier.calls == calls + 1

@@ -37,6 +37,7 @@ from parcelgate.carriers.errors import (
     CarrierError,
     LabelPendingError,
     OverLimitError,
+    PausedError,
     RefusedError,
     TransientError,
 )
@@ -100,22 +101,39 @@ class SubmitLater(Exception):  # noqa: N818
     """The same, but after a longer pause."""
 
 
+class AccountPaused(Exception):  # noqa: N818
+    """A person has paused the account. The state is tried again every two minutes, for eleven days."""
+
+
 class DeadlinePassed(Exception):  # noqa: N818
     """The workflow's time is over and the order is not settled."""
 
 
-EXPECTED = (OrderPending, LabelPending, RefundPending, OrderFailed, NotSubmitted, SubmitLater, DeadlinePassed)
+EXPECTED = (
+    OrderPending,
+    LabelPending,
+    RefundPending,
+    OrderFailed,
+    NotSubmitted,
+    SubmitLater,
+    AccountPaused,
+    DeadlinePassed,
+)
 """The errors that are part of the states' work."""
 
 
 class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What the state machine gives each of its functions: ids and times only."""
+    """What the state machine gives each of its functions: ids and times only.
+
+    `waits_for_pauses` is False in executions that began before their machine knew `AccountPaused`.
+    """
 
     tenant: str
     order_id: str
     started_at: datetime
     execution: ExecutionInput | None = None
     task_token: str | None = None
+    waits_for_pauses: bool = False
 
     @classmethod
     def of(cls, event: Any) -> TaskInput:
@@ -183,14 +201,19 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         """CheckOrder: ask the carrier how the order stands, and settle it.
 
         Returns when there is nothing more to ask. Raises OrderPending (ask again), OrderFailed (take the
-        order back), NotSubmitted or SubmitLater (send it) and DeadlinePassed.
+        order back), NotSubmitted or SubmitLater (send it), AccountPaused and DeadlinePassed.
         """
         try:
             order = self._order(task)
+            if order.submission.sending_at is None and order.status in OPEN and task.waits_for_pauses:
+                held = self.submitter.held(order)
+                if held is not None:
+                    self.submitter.leave(order, held, self._caller(task, deadline))
             if order.submission.sending_at is not None:
                 order = self.submitter.ask(order, self._caller(task, deadline))
         except NotSettledError as error:
             if not self._late(task, error.order, error.trouble):
+                self._hold(task, error.trouble)
                 raise OrderPending(task.order_id) from None
             if error.words is None:
                 raise DeadlinePassed(task.order_id) from None
@@ -228,6 +251,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                     return
                 pause, actor = self._pause(order, error), Actor.WORKFLOW
                 transitions.explain_wait(orders, order.id, error, at=self.clock(), pause=pause, actor=actor)
+                self._hold(task, error)
                 raise LabelPending(task.order_id) from None
         except AWS_TROUBLE as error:
             log.warning(
@@ -247,8 +271,11 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 self.submitter.compensate(self._order(task), self._caller(task, deadline))
             except NotSettledError as error:
-                since = error.order.submission.compensating_since
-                if since is None or self.clock() < since + settings.refund_deadline:
+                submission = error.order.submission
+                since = submission.compensating_since
+                held = isinstance(error.trouble, PausedError)
+                if held or since is None or self.clock() < submission.began(since) + settings.refund_deadline:
+                    self._hold(task, error.trouble)
                     raise RefundPending(task.order_id) from None
                 self.submitter.give_up(error.order, "refund_failed", words=error.words)
         except AWS_TROUBLE as error:
@@ -275,6 +302,8 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
     def _late(self, task: TaskInput, order: Order, trouble: object = None) -> bool:
         """Whether the workflow's time for the order is over, when `trouble` is what it still meets."""
         ends = transitions.submission_ends(self.settings, order, task.started_at)
+        if isinstance(trouble, PausedError):
+            return False
         if isinstance(trouble, OverLimitError):
             # A wait for the account's own call rate may last longer: its turn comes in the end.
             ends = max(ends, task.started_at + RETRY_LIFE)
@@ -282,7 +311,18 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
 
     def _over(self, task: TaskInput, more: timedelta = timedelta()) -> bool:
         """Whether the time is over for any order, even one that cannot be read."""
-        return self.clock() >= task.started_at + RETRY_LIFE + self.settings.order_deadline + more
+        life = RETRY_LIFE + self.settings.order_deadline + more
+        if self.clock() < task.started_at + life:
+            return False
+        try:
+            return self.clock() >= self._order(task).submission.began(task.started_at) + life
+        except AWS_TROUBLE:
+            return True
+
+    def _hold(self, task: TaskInput, trouble: object) -> None:
+        """Raise AccountPaused if that is what the order meets."""
+        if isinstance(trouble, PausedError) and task.waits_for_pauses:
+            raise AccountPaused(task.order_id) from None
 
     def _waits_longer(self, order: Order) -> bool:
         """Whether an order that was not sent waits for the longer pause."""
@@ -297,7 +337,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         def due(order: Order, at: datetime) -> datetime:  # noqa: ARG001 - as `Caller.due`
             since = order.submission.compensating_since
             if since is not None:
-                return transitions.refund_ends(self.settings, since)
+                return transitions.refund_ends(self.settings, order.submission.began(since))
             ends = transitions.submission_ends(self.settings, order, task.started_at)
             return ends + self.settings.deadline_margin
 
