@@ -460,6 +460,8 @@ class TestRoutes:
             "GET /v1/events/{id}",
             "GET /v1/carrier-accounts",
             "POST /v1/carrier-accounts/{carrier}/{account}/check",
+            "POST /v1/carrier-accounts/{carrier}/{account}/pause",
+            "POST /v1/carrier-accounts/{carrier}/{account}/resume",
             "GET /v1/settings",
             "PUT /v1/settings",
             "GET /v1/attention",

@@ -130,6 +130,12 @@ ROWS: dict[str, Row] = {
     "POST /v1/carrier-accounts/{carrier}/{account}/check": Row(
         lambda its: {"carrier": "ubi", "account": "default"}, stranger=None
     ),
+    "POST /v1/carrier-accounts/{carrier}/{account}/pause": Row(
+        lambda its: {"carrier": "ubi", "account": "default", "body": {"reason": MARK}}, stranger=None
+    ),
+    "POST /v1/carrier-accounts/{carrier}/{account}/resume": Row(
+        lambda its: {"carrier": "ubi", "account": "default"}, stranger=None
+    ),
     "GET /v1/settings": Row(lambda its: {}, stranger=None),
     "PUT /v1/settings": Row(lambda its: {"body": {"brand": {"name": MARK}}}, stranger=None),
     "GET /v1/attention": Row(lambda its: {}, stranger=200),
