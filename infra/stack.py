@@ -29,6 +29,7 @@ from infra.watching.dashboards import Dashboards
 from infra.watching.dead_letters import DeadLetters
 from parcelgate.carriers import registry
 from parcelgate.http.routes import ROUTES
+from parcelgate.store import formats
 
 
 class ParcelgateStack(Stack):
@@ -149,6 +150,8 @@ class ParcelgateStack(Stack):
             InboxQueueUrl=inbox.queue.queue_url,
             SecretPrefix=settings.secret_prefix,
             AlarmTopicArn=alarms.topic.topic_arn,
+            FormatWritten=str(formats.WRITES),
+            FormatsRead="-".join(map(str, formats.READS)),
             **{
                 f"RetryQueueUrl{name.capitalize()}": worker.queue.queue_url
                 for name, worker in retries.queues.items()

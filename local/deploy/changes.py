@@ -26,6 +26,9 @@ STATEFUL: Mapping[str, str] = {
 }
 """By resource type: what would be lost with the resource."""
 
+FORMAT = "FormatWritten"
+"""The output of the stack with the format that its release writes."""
+_HISTORY = "git log --oneline -- shared/parcelgate/store/formats.py"
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _REGION = "us-east-1"
 """The region whose schemas are read; they are the same in every region."""
@@ -112,6 +115,47 @@ def index_findings(old: Template, new: Template) -> Iterator[Finding]:
                 f"{name} would get or lose several indexes at once; CloudFormation takes one in each update. "
                 "Deploy them one after the other. To change an index, add a new one under another name."
             )
+
+
+def format_findings(old: Template, new: Template, *, accepted: Sequence[str] = ()) -> Iterator[Finding]:
+    """Yield why the new release could not live beside the running one.
+
+    Both work on the same table, queues and executions for some minutes. The outputs of a stack say which
+    format its release writes and which it reads (`parcelgate.store.formats`).
+    """
+    running, coming = _formats(old), _formats(new)
+    if running is None or coming is None:
+        return
+    written, (oldest, newest) = running
+    writes, (reads_from, reads_to) = coming
+    if not reads_from <= written <= reads_to:
+        yield Finding(
+            f"This release cannot read what the running one has written: that is format {written}, and it "
+            f"reads {reads_from} to {reads_to}. Deploy a release between the two first, one that reads "
+            f"format {written} as well.",
+            _HISTORY,
+        )
+    if not oldest <= writes <= newest:
+        yield Finding(
+            f"The running release cannot read what this one writes: that is format {writes}, and it reads "
+            f"{oldest} to {newest}. Both run side by side for some minutes, and again if this one is taken "
+            f"back. Deploy the last commit first that reads format {writes} and does not write it yet "
+            f"({_HISTORY}). Or stop all clients, and wait until the queues are empty and no order flow runs; "
+            "then there is no way back.",
+            None
+            if FORMAT in accepted
+            else f"--accept-loss {FORMAT}   # if all has stopped and you need no way back",
+            stops=FORMAT not in accepted,
+        )
+
+
+def _formats(template: Template) -> tuple[int, tuple[int, int]] | None:
+    """Return the format that a release writes, and the oldest and newest that it reads, if it says so."""
+    outputs = template.get("Outputs", {})
+    if FORMAT not in outputs:
+        return None
+    oldest, _, newest = outputs["FormatsRead"]["Value"].partition("-")
+    return int(outputs[FORMAT]["Value"]), (int(oldest), int(newest))
 
 
 def summary(changes: Sequence[Change]) -> Iterator[str]:

@@ -167,6 +167,7 @@ def _compare(seen: Look, assembly: Path, accepted: Sequence[str]) -> list[change
     difference = changes.compare(old, new)
     seen.findings += changes.findings(difference, accepted=accepted)
     seen.findings += changes.index_findings(old, new)
+    seen.findings += changes.format_findings(old, new, accepted=accepted)
     return difference
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from infra.parts.releases import CHECKER
 from infra.settings import ALIAS, PUBLIC, ROLLS_BACK, settings_for
+from local.deploy.changes import FORMAT, format_findings
+from parcelgate.store import formats
 from tests.infra.conftest import Synthesis, Template, written
 
 CANARY = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
@@ -120,6 +122,14 @@ def test_another_layer_makes_another_version_and_another_reservation_none(synthe
     assert len(one) == 1
     assert one == same
     assert one != other
+
+
+def test_a_stack_says_which_format_its_release_writes_and_reads(aws: Template) -> None:
+    oldest, newest = formats.READS
+    outputs = {name: output["Value"] for name, output in aws.json["Outputs"].items()}
+    assert outputs[FORMAT] == str(formats.WRITES)
+    assert outputs["FormatsRead"] == f"{oldest}-{newest}"
+    assert list(format_findings(aws.json, aws.json)) == []
 
 
 def test_a_local_stack_has_neither_aliases_nor_canaries(local: Template) -> None:

@@ -333,6 +333,49 @@ class TestChanges:
             assert finding.stops
 
 
+def release(writes: int, reads: tuple[int, int]) -> dict[str, Any]:
+    read = "-".join(map(str, reads))
+    return {"Outputs": {"FormatWritten": {"Value": str(writes)}, "FormatsRead": {"Value": read}}}
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("running", "coming"),
+        [
+            (release(1, (1, 1)), release(1, (1, 1))),
+            (release(1, (1, 1)), release(1, (1, 2))),
+            (release(1, (1, 2)), release(2, (1, 2))),
+            (release(2, (1, 2)), release(1, (1, 2))),
+            ({}, release(1, (1, 1))),
+        ],
+        ids=["the same", "reads the next", "writes the next", "goes back", "first"],
+    )
+    def test_releases_that_read_each_other_may_follow_each_other(self, running: Any, coming: Any) -> None:
+        assert list(changes.format_findings(running, coming)) == []
+
+    def test_one_that_skips_the_release_between_is_refused(self) -> None:
+        """The functions of the running release would read what they do not understand."""
+        (finding,) = changes.format_findings(release(1, (1, 1)), release(2, (1, 2)))
+        assert finding.stops
+        assert "reads format 2 and does not write it yet" in finding.text
+        (accepted,) = changes.format_findings(
+            release(1, (1, 1)), release(2, (1, 2)), accepted=["FormatWritten"]
+        )
+        assert not accepted.stops
+
+    def test_one_that_cannot_read_what_is_stored_is_refused_whatever_is_accepted(self) -> None:
+        (finding, _) = changes.format_findings(
+            release(1, (1, 1)), release(3, (2, 3)), accepted=["FormatWritten"]
+        )
+        assert finding.stops
+        assert "one that reads format 1 as well" in finding.text
+
+    def test_going_back_behind_the_form_that_is_written_is_refused(self) -> None:
+        assert [
+            finding.stops for finding in changes.format_findings(release(2, (1, 2)), release(1, (1, 1)))
+        ] == [True]
+
+
 class Cdk:
     """Stands in for the CDK's command line: notes what it is asked, and leaves what it would leave."""
 

@@ -1,0 +1,97 @@
+"""The forms of documents, messages and inputs, and whether what one release writes can be read by another.
+
+`python -m tests.support.formats` writes today's forms into the fixture, under the number of today's format.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from parcelgate.domain.batches import Batch, BatchRow
+from parcelgate.domain.manifests import Manifest
+from parcelgate.domain.merchants.endpoints import Delivery, Endpoint
+from parcelgate.domain.merchants.rate_cards import RateCard
+from parcelgate.domain.merchants.tenant_settings import TenantSettings
+from parcelgate.domain.orders import Order, OrderEvent
+from parcelgate.domain.printouts import Printout
+from parcelgate.domain.trackings import Tracking
+from parcelgate.services.batches.batches import BatchMessage
+from parcelgate.services.endpoints.fan_out import DeliveryJob
+from parcelgate.services.labels.fetch import LabelJob
+from parcelgate.services.orders.order_flow.executions import ExecutionInput
+from parcelgate.services.orders.retry_queues import RetryMessage
+from parcelgate.store import formats
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "written_formats.json"
+DOCUMENTS = (
+    Order,
+    OrderEvent,
+    Tracking,
+    Batch,
+    BatchRow,
+    Manifest,
+    Printout,
+    TenantSettings,
+    RateCard,
+    Endpoint,
+    Delivery,
+)
+MESSAGES = (RetryMessage, BatchMessage, LabelJob, DeliveryJob, ExecutionInput)
+_NOT_FORM = ("default", "description", "title")
+
+type Form = dict[str, Any]
+
+
+def forms() -> dict[str, Form]:
+    """Return the form of each type that is stored or sent, by its name, without defaults and texts."""
+    _, found = msgspec.json.schema_components([*DOCUMENTS, *MESSAGES])
+    return {name: _bare(form) for name, form in sorted(found.items())}
+
+
+def _bare(form: Any) -> Any:
+    if not isinstance(form, dict):
+        return form
+    bare = {name: value for name, value in form.items() if name not in _NOT_FORM}
+    if "properties" in form:
+        bare["properties"] = {name: _bare(each) for name, each in form["properties"].items()}
+    for name in ("items", "additionalProperties"):
+        if name in form:
+            bare[name] = _bare(form[name])
+    if "anyOf" in form:
+        bare["anyOf"] = [_bare(each) for each in form["anyOf"]]
+    return bare
+
+
+def unreadable(written: Mapping[str, Form], reader: Mapping[str, Form]) -> Iterator[str]:
+    """Yield what a release with the forms of `reader` cannot read of what one with `written` writes."""
+    for name, form in written.items():
+        if name in reader:
+            yield from _unreadable(name, form, reader[name])
+
+
+def _unreadable(where: str, written: Form, reader: Form) -> Iterator[str]:
+    if "properties" in reader:
+        there = written.get("properties", {})
+        for name in reader.get("required", []):
+            if name not in there:
+                yield f"{where}.{name} is required and not written"
+        for name, form in there.items():
+            if name in reader["properties"]:
+                yield from _unreadable(f"{where}.{name}", form, reader["properties"][name])
+    elif "enum" in reader:
+        if unknown := set(written.get("enum", ["anything"])) - set(reader["enum"]):
+            yield f"{where} has values that are not known: {', '.join(map(str, sorted(unknown)))}"
+    elif not all(each in _choices(reader) for each in _choices(written)):
+        yield f"{where} has another type"
+
+
+def _choices(form: Form) -> list[Form]:
+    return form.get("anyOf", [form])
+
+
+if __name__ == "__main__":
+    FIXTURE.parent.mkdir(exist_ok=True)
+    FIXTURE.write_text(json.dumps({"format": formats.WRITES, "forms": forms()}, indent=1) + "\n")
