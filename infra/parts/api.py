@@ -86,6 +86,12 @@ def add_api_functions(
             retries.send_access(),
             dead_letters.operator_access(),
         ],
+        "erase_order": [
+            table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
+            base.store.events_access("GetItem", "UpdateItem", query=("by_order",)),
+            labels.erase_access(),
+            batches.body_access("DeleteObject"),
+        ],
         "check_accounts": [
             table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
             *carrier,

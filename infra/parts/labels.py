@@ -1,5 +1,7 @@
 """Labels: their bucket, and the queues of labels to be fetched and of label documents to be made."""
 
+from dataclasses import replace
+
 from aws_cdk import Duration
 from constructs import Construct
 
@@ -44,6 +46,12 @@ class Labels(Construct):
             because="Every label is an object of its own.",
             LABEL_BUCKET=self.bucket.bucket_name,
         )
+
+    def erase_access(self) -> Access:
+        """Finding and deleting every version of the labels of an order."""
+        objects = self.access("DeleteObjectVersion")
+        listing = allow("s3:ListBucketVersions", on=self.bucket.bucket_arn)
+        return replace(objects, statements=(*objects.statements, listing))
 
     def printout_access(self, *operations: str) -> Access:
         """Operations on the PDFs of many orders' labels, and on no label."""

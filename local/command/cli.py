@@ -17,6 +17,7 @@ from local.command.groups import (
     labels,
     operator,
     orders,
+    privacy,
     rates,
     stacks,
     tracking,
@@ -45,6 +46,7 @@ api_command(
     "parcelgate stats --from 2026-11-01 --to 2026-11-30 --by carrier,service",
     scopes=operator.STATS_SCOPES,
 )(operator.stats)
+app.add_typer(privacy.group, name="privacy", no_args_is_help=True)
 app.add_typer(accounts.group, name="accounts", no_args_is_help=True)
 app.add_typer(keys.group, name="keys", no_args_is_help=True)
 app.command(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from parcelgate.services.operator.accounts import AccountDesk
     from parcelgate.services.operator.attention import AttentionList
     from parcelgate.services.operator.dead_letters import DeadLetters
+    from parcelgate.services.operator.erasing import Eraser
     from parcelgate.services.operator.health import CarrierHealth
     from parcelgate.services.operator.releases import ReleaseChecker
     from parcelgate.services.operator.sweep import Sweep
@@ -538,6 +539,15 @@ class Runtime:
         from parcelgate.services.operator.attention import AttentionList
 
         return AttentionList(self.table, self.events_table, self.dead_letters)
+
+    @cached_property
+    def order_eraser(self) -> "Eraser":
+        """Erases the persons of orders."""
+        from parcelgate.services.operator.erasing import Eraser
+
+        return Eraser(
+            table=self.table, events=self.events_table, labels=self.label_store, bodies=self.batch_bodies
+        )
 
     @cached_property
     def stats_reader(self) -> "StatsReader":

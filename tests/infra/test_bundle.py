@@ -35,6 +35,7 @@ MAY_LOAD = {
         "change_trackings",
         "close_manifest",
         "create_order",
+        "erase_order",
         "follow_parcels",
         "manage_endpoints",
         "manage_settings",

@@ -57,6 +57,7 @@ def names(aws: Template) -> dict[str, str]:
             called[f"<{logical_id}.Arn>{'/*' if kind == 'S3::Bucket' else ''}"] = name
     (labels,) = [arn for arn, name in called.items() if name == "labels"]
     called[f"{labels.removesuffix('*')}_documents/*"] = "label documents"
+    called[labels.removesuffix("/*")] = "list of labels"
     (table,) = [arn for arn, name in called.items() if name == "table"]
     for index in ("by_time", "by_status", "by_reference", "due"):
         called[f"{table}/index/{index}"] = f"table {index}"

@@ -466,6 +466,7 @@ class TestRoutes:
             "PUT /v1/settings",
             "GET /v1/attention",
             "POST /v1/orders/{id}/resolve",
+            "POST /v1/orders/{id}/erase",
             "GET /v1/inbox",
             "GET /v1/inbox/{id}",
             "POST /v1/inbox/{id}/replay",
@@ -544,7 +545,7 @@ def test_a_function_has_the_variables_of_what_it_may_use(aws: Template) -> None:
         "TABLE EVENTS_TABLE": {"dynamodb:GetItem", "dynamodb:Query"},
         "SECRET_PREFIX": {"secretsmanager:GetSecretValue"},
         "KMS_KEY": {"kms:Decrypt"},
-        "LABEL_BUCKET BATCH_BUCKET": {"s3:GetObject", "s3:PutObject"},
+        "LABEL_BUCKET BATCH_BUCKET": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
         "ORDER_FLOW_ARN": {"states:StartExecution"},
         "EVENT_BUS": {"events:PutEvents"},
     }

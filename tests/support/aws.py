@@ -169,6 +169,15 @@ class FakeS3:
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         return {"Body": SimpleNamespace(read=lambda: self.objects[Key])}
 
+    def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
+        assert Bucket == "labels"
+        found = [key for key in self.objects if key.startswith(Prefix)]
+        return {"Versions": [{"Key": key, "VersionId": "1"} for key in found], "IsTruncated": False}
+
+    def delete_object(self, *, Bucket: str, Key: str, VersionId: str | None = None) -> None:  # noqa: N803
+        assert (VersionId is None) == (Bucket == "bodies"), "only labels have versions"
+        self.objects.pop(Key, None)
+
     def generate_presigned_url(self, operation: str, *, Params: dict[str, str], ExpiresIn: int) -> str:  # noqa: N803
         assert operation == "get_object"
         return f"{self.url}/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"

@@ -109,8 +109,10 @@ def _actions(service: str, name: str, arguments: Mapping[str, Any]) -> set[tuple
             for kind, write in entry.items()
         }
         return {(subject, f"dynamodb:{kind}Item") for kind, subject in writes}
-    name = {"SendMessageBatch": "SendMessage"}.get(name, name)
-    return {(_subject(service, name, arguments), f"{service}:{name}")}
+    action = {"SendMessageBatch": "SendMessage", "ListObjectVersions": "ListBucketVersions"}.get(name, name)
+    if name == "DeleteObject" and arguments.get("VersionId"):
+        action = "DeleteObjectVersion"
+    return {(_subject(service, name, arguments), f"{service}:{action}")}
 
 
 def _subject(service: str, name: str, arguments: Mapping[str, Any]) -> str:
@@ -126,6 +128,8 @@ def _subject(service: str, name: str, arguments: Mapping[str, Any]) -> str:
         case "s3":
             if not arguments["Bucket"].startswith("labels"):
                 return "batch bodies"
+            if name == "ListObjectVersions":
+                return "list of labels"
             return "label documents" if arguments["Key"].startswith("_documents/") else "labels"
         case "states":
             return "executions" if name == "DescribeExecution" else "order flow"

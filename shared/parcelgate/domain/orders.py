@@ -373,6 +373,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     manifest by which it was closed with the carrier. `return_request` says how far a request to send it back
     has come. `earlier_tracking_ids` are the trackings of parcels
     under numbers that a change has replaced. `correlation_id` is the id of the request that made it.
+    `erased_at` is when its recipient's data was erased (`domain.erasure`); no write brings such data back.
     `price_source` means nothing while there is no price.
     """
 
@@ -412,6 +413,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     manifest_id: str | None = None
     return_request: ReturnRequest | None = None
     earlier_tracking_ids: tuple[str, ...] = ()
+    erased_at: datetime | None = None
 
     version: int = 1
     watch_at: datetime | None = None

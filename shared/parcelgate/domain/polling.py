@@ -129,7 +129,7 @@ def next_poll(tracking: Tracking, *, now: datetime, misses: int = 0, pace: float
     `misses` is how many polls in a row had no answer. `pace` is how many times faster than real parcels the
     parcels travel here.
     """
-    if tracking.is_over(now) or tracking.paused:
+    if tracking.is_over(now) or tracking.paused or tracking.erased_at is not None:
         return None
     age = (now - (tracking.last_event_at or tracking.created_at)) * pace
     stage, wait = _planned(tracking, age)

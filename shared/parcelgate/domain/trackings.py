@@ -195,6 +195,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     client has corrected. `carrier_number` is the carrier's own number of the parcel or its order, which is
     not on the label. Events before `since` belong to an earlier parcel of the same number. `replaced_by` is
     the tracking of a later parcel of that number, which the aggregator follows in place of this one.
+    `erased_at` is when its recipient's data was erased; nothing joins its timeline any more.
     """
 
     id: str
@@ -228,6 +229,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool = False
     paused: bool = False
     metadata: dict[str, str] = {}
+    erased_at: datetime | None = None
     version: int = 1
     created_at: datetime
     updated_at: datetime

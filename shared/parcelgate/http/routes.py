@@ -281,6 +281,12 @@ FUNCTIONS: Mapping[str, Function] = {
             answers={200: Response("stats.StatsResource")},
         ),
     )),
+    "erase_order": Function(512, 25, (
+        Route(
+            "POST /v1/orders/{id}/erase", "erase_order", "Operator", scope="operator",
+            body="operator.EraseInput", answers=_ORDER,
+        ),
+    )),
     "check_accounts": Function(1024, 25, (
         Route(
             "GET /v1/carrier-accounts", "list_accounts", "Operator", scope="operator",

@@ -7,6 +7,7 @@ from itertools import batched
 
 import msgspec
 
+from parcelgate.domain import erasure
 from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import keys, lists
@@ -116,6 +117,8 @@ class Orders:
         claimed for this order. New `trackings` are added. `hook`, the hash of a webhook token, admits
         webhooks for this order. The batch that it came in shows its new state.
 
+        Of an order whose recipient's data was erased, no such data is written again, whatever `after` says.
+
         Raises
         ------
         VersionConflictError
@@ -128,6 +131,11 @@ class Orders:
         self._owned(before, after, *trackings)
         if after.id != before.id or after.version <= before.version:
             raise ValueError("`after` must be a later version of `before`")
+        if before.erased_at is not None:
+            # A late answer of the carrier may name the recipient again.
+            after = erasure.without_person(after)
+            event = event and erasure.event_without_words(event)
+            trackings = [erasure.erased_tracking(each, at=after.updated_at) for each in trackings]
         writes = self._changes(before, after, event, trackings, hook)
         earlier, numbers = _numbers(before), _numbers(after)
         entries = [self._number_entry(after, number) for number in sorted(numbers - earlier)]
@@ -243,6 +251,19 @@ class Orders:
         if not events:
             raise OrderNotFoundError("the tenant has no such order")
         return events
+
+    def erase_words(self, order_id: str) -> None:
+        """Erase carriers' messages from an order's audit trail. Their codes stay. May be repeated."""
+        for item in self._items.query(
+            "pk = :pk AND begins_with(sk, :event)", pk=self._key(order_id)["pk"], event="EVENT#"
+        ):
+            event = _events.decode(item["doc"])
+            bare = erasure.event_without_words(event)
+            if bare is not event:
+                name = {"pk": item["pk"], "sk": item["sk"]}
+                doc = _encoder.encode(bare).decode()
+                with suppress(ConditionFailedError):
+                    self._items.update(name, {"doc": doc}, condition="attribute_exists(pk)")
 
     def by_carrier_number(self, carrier: str, account: str, number: str) -> str | None:
         """Return the id of the order that has this number with the carrier."""

@@ -35,6 +35,7 @@ STATUSES = {
             "return_order",
             "read_manifest",
             "resolve_order",
+            "erase_order",
             "check_account",
             "pause_account",
             "resume_account",

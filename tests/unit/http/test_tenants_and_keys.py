@@ -32,7 +32,7 @@ from parcelgate.services.accounts import api_keys
 from parcelgate.services.orders import transitions
 from parcelgate.store.inbox import name_of
 from tests.support.aggregator import FakeAggregator
-from tests.support.api import TENANT, Backend, Body, Reply, api_event, call, order_body, send
+from tests.support.api import BUCKET, TENANT, Backend, Body, Reply, api_event, call, order_body, send
 from tests.support.events import an_event_showing
 from tests.support.orders import NOON, an_event, an_order
 from tests.support.table import all_items
@@ -142,6 +142,7 @@ ROWS: dict[str, Row] = {
     "POST /v1/orders/{id}/resolve": Row(
         lambda its: {"id": its.troubled, "body": {"outcome": "not_at_carrier"}}, shows=False
     ),
+    "POST /v1/orders/{id}/erase": Row(lambda its: {"id": its.order, "body": {"force": True}}),
     "GET /v1/inbox": Row(lambda its: {}, stranger=200),
     "GET /v1/inbox/{id}": Row(lambda its: {"id": its.webhook}),
     "POST /v1/inbox/{id}/replay": Row(lambda its: {"id": its.webhook}, shows=False),
@@ -228,6 +229,9 @@ def out() -> NobodyThere:
     for tenant in (TENANT, STRANGER):
         with suppress(secrets.exceptions.ResourceExistsException):
             secrets.create_secret(Name=f"parcelgate/{tenant}/ubi/default", SecretString=json.dumps(login))
+    s3 = aws_clients.client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     runtime.use(transport=transport)
     return way
 

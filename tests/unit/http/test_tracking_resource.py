@@ -124,6 +124,7 @@ def test_everything_that_is_known_of_a_parcel_is_shown() -> None:
         "archived": False,
         "paused": False,
         "metadata": {"colour": "red"},
+        "erased_at": None,
         "created_at": "2026-11-21T12:00:00.000Z",
         "updated_at": "2026-11-21T14:00:00.000Z",
     }

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import date
 
+import msgspec
+
 from parcelgate.carriers import registry
 from parcelgate.domain.orders import OrderStatus
 from parcelgate.domain.trackings import (
@@ -60,6 +62,9 @@ def page_of(content: PageContent, words: Words) -> RecipientPageResource:
 
 
 def _parcel(tracking: Tracking, words: Words) -> PageParcel:
+    if tracking.erased_at is not None:
+        # Of an erased recipient's parcel only the status is shown.
+        tracking = msgspec.structs.replace(tracking, events=(), next_carrier=None)
     private = _private(tracking)
     following = tracking.next_carrier
     known = [(event, event.status) for event in tracking.events if event.status is not None]

@@ -19,6 +19,16 @@ class PauseInput(Input):
     by: _Name | None = None
 
 
+class EraseInput(Input):
+    """How strictly it is looked whether an order still needs its recipient's data."""
+
+    force: bool = Field(
+        False,
+        description="Erase also while its parcels are on their way, a refund is outstanding or the order "
+        "needs a person.",
+    )
+
+
 class ResolveInput(Input):
     """What a person has found out about an order."""
 

@@ -100,6 +100,7 @@ class OrderResource(msgspec.Struct, frozen=True, kw_only=True):
     manifest_id: str | None
     held_at: datetime | None
     return_requested_at: datetime | None
+    erased_at: datetime | None
     links: OrderLinks
 
 

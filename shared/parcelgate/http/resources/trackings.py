@@ -104,6 +104,7 @@ class TrackingResource(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool
     paused: bool
     metadata: dict[str, str]
+    erased_at: datetime | None
     created_at: datetime
     updated_at: datetime
 

@@ -96,6 +96,10 @@ class Bodies(msgspec.Struct, frozen=True):
         """The body of a batch."""
         return self.s3.get_object(Bucket=self.bucket, Key=_key(batch))["Body"].read()
 
+    def erase(self, batch: Batch) -> None:
+        """Delete the body of a batch that is finished: nobody reads it any more. May be repeated."""
+        self.s3.delete_object(Bucket=self.bucket, Key=_key(batch))
+
 
 class FanOut(msgspec.Struct, frozen=True):
     """Puts the entries of a batch into the queues of their carriers."""

@@ -13,7 +13,8 @@
 | its status, an event that its recipient may see, the carrier's words on delivery | `tracking.updated` |
 | its status became one of those that others wait for | besides `tracking.<that>` |
 
-Whatever leaves all of this alone is no news: a poll that brings nothing, a note, an attempt that waits.
+Whatever leaves all of this alone is no news: a poll that brings nothing, a note, an attempt that waits. That
+a recipient's data was erased is no news either: the label and the words that are gone were told of before.
 """
 
 from collections.abc import Iterator
@@ -62,12 +63,14 @@ def of_order(before: Order | None, after: Order) -> Iterator[EventType]:
         yield EventType.ORDER_ATTENTION
     label, earlier = after.label, None if before is None else before.label
     same = earlier is not None and (earlier.status, earlier.revision) == (label.status, label.revision)
-    if label.status in _LABELS and not same:
+    if label.status in _LABELS and not same and after.erased_at is None:
         yield _LABELS[label.status]
 
 
 def of_tracking(before: Tracking | None, after: Tracking) -> Iterator[EventType]:
     """The events that a change of a tracking means: by what its recipient may see of it."""
+    if after.erased_at is not None:
+        return
     moved = after.status is not (before.status if before else TrackingStatus.PENDING)
     known = {event.id for event in before.events} if before else set()
     seen = any(event.visible_to_recipient and event.id not in known for event in after.events)

@@ -298,7 +298,7 @@ def _troubles(old: Order | None, order: Order) -> Iterable[str]:
     earlier = old.attention.code if old and old.attention else None
     if code in _ATTENTION and code != earlier:
         yield _ATTENTION[code]
-    missing = order.label.status is LabelStatus.UNAVAILABLE
+    missing = order.label.status is LabelStatus.UNAVAILABLE and order.erased_at is None
     if missing and (old is None or old.label.status is not order.label.status):
         yield "label_unavailable"
 

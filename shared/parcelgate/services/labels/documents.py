@@ -104,6 +104,21 @@ class LabelStore(msgspec.Struct, frozen=True):
             order.label, status=LabelStatus.READY, format=kind, document=document, parcels=parcels
         )
 
+    def erase(self, order: Order) -> None:
+        """Delete every version of every label of an order. May be repeated."""
+        left: dict[str, str] = {}
+        while True:
+            page = self.s3.list_object_versions(
+                Bucket=self.bucket,
+                Prefix=f"{order.tenant}/{order.id}/",
+                **left,  # type: ignore[arg-type]
+            )
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                self.s3.delete_object(Bucket=self.bucket, Key=each["Key"], VersionId=each["VersionId"])
+            if not page.get("IsTruncated"):
+                return
+            left = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
     def _put(self, order: Order, name: str, kind: str, content: bytes) -> LabelDocument:
         digest = hashlib.sha256(content).hexdigest()
         key = f"{order.tenant}/{order.id}/{name}-{digest[:16]}.{kind}"

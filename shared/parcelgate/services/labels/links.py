@@ -62,12 +62,15 @@ class LabelViewer(msgspec.Struct, frozen=True):
         A label that was not fetched yet is fetched now, as far as `deadline` allows.
 
         Raises OrderNotFoundError, and ProblemError: `order_not_live` for an order that has failed or was
-        cancelled, `label_unavailable` when the carrier gave no label.
+        cancelled, `label_unavailable` when the carrier gave no label, or when it was erased.
         """
         order = self.table.tenant(tenant).orders.get(order_id)
         bind_log_keys(**order.log_keys)
         if order.status is OrderStatus.CONFIRMED and order.label.status is LabelStatus.PENDING:
             order = self._fetched(order, deadline)
+        if order.erased_at is not None:
+            detail = "The label was erased together with the recipient's data."
+            raise ProblemError("label_unavailable", detail, order_id=order.id)
         if order.status in (OrderStatus.FAILED, OrderStatus.CANCELLED):
             detail = "The order is over, so its label is not to be used."
             raise ProblemError("order_not_live", detail, order_id=order.id)

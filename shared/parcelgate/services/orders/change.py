@@ -74,6 +74,10 @@ class OrderChanger(msgspec.Struct, frozen=True, kw_only=True):
         `cannot_change`, `refused_by_carrier`, or `carrier_unavailable`.
         """
         orders, order = transitions.read(self.table, tenant, order_id)
+        if order.erased_at is not None:
+            detail = "The recipient's data was erased, so the order cannot be changed any more."
+            errors = [FieldError("", "erased", detail)]
+            raise ProblemError("cannot_change", detail, errors=errors, order_id=order.id)
         if amendment.metadata_only:
             return transitions.apply(
                 orders, order, lambda order: self._metadata(order, _drafted(amendment, order))

@@ -124,7 +124,8 @@ def settle(orders: Orders, order: Order, decide: Decide) -> tuple[Order, bool]:
 
 
 def _count(before: Order, after: Order) -> None:
-    if before.label.status is not after.label.status is LabelStatus.UNAVAILABLE:
+    missing = after.label.status is LabelStatus.UNAVAILABLE and after.erased_at is None
+    if missing and before.label.status is not after.label.status:
         count("LabelsUnavailable", carrier=after.carrier)
     if before.status in OPEN and after.status not in OPEN:
         code = after.problem.code if after.problem else "none"

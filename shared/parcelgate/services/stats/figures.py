@@ -27,7 +27,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from parcelgate.domain.currencies import decimals
 from parcelgate.domain.measures import Money
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.store.tenants.stats import StatsRow
 
@@ -108,7 +108,9 @@ def day_of(moment: datetime) -> date:
 def _label(order: Order) -> dict[str, int]:
     label = order.label
     bought = order.status in _BOUGHT and (not order.status.final or label.status != "pending")
-    figures = {f"label_{label.status}": 1} if bought else {}
+    # An order that was erased has lost its label, and counts as it did before.
+    had_one = order.erased_at is not None and label.first_ready_at is not None
+    figures = {f"label_{LabelStatus.READY if had_one else label.status}": 1} if bought else {}
     if label.first_ready_at is not None:
         took = max(label.first_ready_at - order.created_at, timedelta(0))
         bands = (minutes for minutes in LABEL_BANDS if took <= timedelta(minutes=minutes))

@@ -342,6 +342,8 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
         resumes = change.paused is False
 
         def edit(before: Tracking) -> Tracking:
+            if before.erased_at is not None:
+                return before
             return msgspec.structs.replace(change.edit(before), paused=before.paused and not resumes)
 
         after = self._write(tracking, edit)
@@ -504,6 +506,9 @@ def _emptied(before: Customer | None, after: Customer | None) -> Customer:
 
 
 def _must_be_possible(tracking: Tracking, change: Change) -> None:
+    if tracking.erased_at is not None:
+        detail = "The recipient's data was erased, so the tracking cannot be changed any more."
+        raise ProblemError("cannot_change", detail, order_id=tracking.order_id)
     if _is_aggregated(tracking):
         if tracking.paused and change.paused is False:
             raise _not_offered(

@@ -60,7 +60,8 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
 
         Two histories are ignored: that of a courier which the client has corrected meanwhile, and that of a
         later parcel of the same number. When the aggregator has found another courier, the parcel is followed
-        with that courier from now on. This is not done if the courier is fixed, if the client has said that
+        with that courier from now on. Nothing joins a timeline of which the recipient's data was erased.
+        The parcel is not moved to another courier if the courier is fixed, if the client has said that
         this courier is wrong, or if another tracking follows the parcel with that courier.
         """
         store = self.table.tenant(tenant).trackings
@@ -70,6 +71,8 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
             if attempt > 1:
                 before = store.get(tracking_id)
             if before.carrier_code != courier or before.replaced_by is not None:
+                return before
+            if before.erased_at is not None:
                 return before
             start = _with_its_courier(before, history)
             if start is None:

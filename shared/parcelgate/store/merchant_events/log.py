@@ -1,7 +1,7 @@
 """The event log: what happened to a tenant's orders and parcels in the last 30 days."""
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -91,6 +91,24 @@ class EventLog:
             read=read,
             place=lambda event: places[event.id],
         )
+
+    def rewrite(self, order_id: str, change: Callable[[bytes], bytes]) -> None:
+        """Change the bodies of all events about an order and its parcels. May be repeated.
+
+        Events are written once and never change otherwise. The list of them may lag a second.
+        """
+        for found in self._items.query(
+            "order_pk = :order", index="by_order", order=self._list("ORDER", order_id)
+        ):
+            key = {"pk": found["pk"], "sk": found["sk"]}
+            item = self._items.get(key)
+            if item is None:
+                continue
+            before = zlib.decompress(item["doc"])
+            after = change(before)
+            if after != before:
+                with suppress(ConditionFailedError):
+                    self._items.update(key, {"doc": zlib.compress(after)}, condition="attribute_exists(pk)")
 
     def _listing(
         self,
