@@ -1,5 +1,6 @@
 // Times, money and words as a person reads them.
 
+const LONG_ID = 14;
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const IN_UTC = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -43,6 +44,11 @@ export function money(value) {
 /** A word of the API as plain words: "out_for_delivery" is "out for delivery". */
 export function words(value) {
   return value ? String(value).replaceAll("_", " ") : "";
+}
+
+/** An id as far as a table has room for it. */
+export function shortId(id) {
+  return id.length > LONG_ID ? `${id.slice(0, LONG_ID)}…` : id;
 }
 
 /** The address if it may be a link, which only https may. Addresses in data come from clients and carriers. */

@@ -194,7 +194,7 @@ export default function Create() {
       <p class="quiet">Fields with <span class="must">*</span> are always needed. Your carrier may need more, and says so before anything is bought.</p>
       <fieldset class="grid-fields">
         <legend>Carrier and service</legend>
-        <${CarrierFields} value=${form} change=${(fields) => update({ ...kept.form, ...fields })}
+        <${CarrierFields} any="Any: compare prices" value=${form} change=${(fields) => update({ ...kept.form, ...fields })}
           errors=${{ carrier: words["/carrier"], account: words["/account"], service: words["/service"] }} />
         ${render(parts.reference)}
       </fieldset>

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../lib/preact.js";
 import { send } from "../lib/api.js";
-import { count, words } from "../lib/format.js";
+import { count, shortId, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
 import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
@@ -22,11 +22,11 @@ function Parked() {
   const [said, setSaid] = useState("");
   const replay = async (row) => {
     await send("POST", `${path(row.id)}/replay`);
-    setSaid(`The webhook ${row.id} is processed again. If it still cannot be used, it comes back here.`);
+    setSaid(`The webhook ${shortId(row.id)} is processed again. If it still cannot be used, it comes back here.`);
     pages.reload();
   };
   const columns = [
-    { title: "Webhook", cell: (row) => html`<span class="id"><${Link} to=${["inbox", row.id]}>${row.id}<//></span>` },
+    { title: "Webhook", cell: (row) => html`<span class="id" title=${row.id}><${Link} to=${["inbox", row.id]}>${shortId(row.id)}<//></span>` },
     { title: "Carrier", cell: (row) => `${row.carrier}, ${row.account}` },
     { title: "Came", cell: (row) => html`<${Time} at=${row.received_at} />` },
     { title: "Reason", cell: (row) => row.reason },

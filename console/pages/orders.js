@@ -7,13 +7,15 @@ import { go, useGet, usePages, useSession } from "../lib/hooks.js";
 import { Filters, Heading, Link, Loading, Money, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 const STATUSES = ["accepted", "processing", "confirmed", "cancelling", "cancelled", "failed", "needs_attention"];
+// No parcel of such an order is awaited.
+const NEVER_SENT = ["failed", "cancelled"];
 const SEARCHED = ["reference", "tracking_number", "carrier_order_number"];
 const LONGEST_SEARCH = 80;
 
 const COLUMNS = [
   { title: "Reference", cell: (row) => html`<${Link} to=${["orders", row.id]}>${row.reference}<//>` },
   { title: "Status", cell: (row) => html`<${Status} value=${row.status} />` },
-  { title: "Delivery", cell: (row) => html`<${Status} value=${row.delivery_status} />` },
+  { title: "Delivery", cell: (row) => html`<${Status} value=${NEVER_SENT.includes(row.status) && row.delivery_status === "pending" ? null : row.delivery_status} />` },
   { title: "Carrier", cell: (row) => [row.carrier, row.account === "default" ? "" : row.account, row.service].filter(Boolean).join(" · ") },
   { title: "To", cell: (row) => [row.ship_to.name, row.ship_to.city, row.ship_to.country].filter(Boolean).join(", ") },
   { title: "Price", number: true, cell: (row) => html`<${Money} value=${row.price} />` },

@@ -3,7 +3,7 @@
 import { html, useState } from "../lib/preact.js";
 import { AccountLink, Calls, Login, ResumeButton } from "../lib/accounts.js";
 import { send, session } from "../lib/api.js";
-import { money, words } from "../lib/format.js";
+import { money, shortId, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
 import { ActionButton, AskFirst, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
@@ -12,7 +12,6 @@ const DAY = 86_400_000;
 const WEEK = 7;
 const UNDER_WAY = ["needs_attention", "accepted", "processing", "cancelling"];
 const COUNTED = 50;
-const LONG_ID = 20;
 const OUTCOMES = ["confirmed", "failed", "cancelled"];
 
 export default function Today() {
@@ -108,13 +107,15 @@ const PLACES = {
   endpoint: (id) => [["webhooks", id], "webhooks:manage"],
 };
 
+const KINDS = { delivery: "carrier's webhook", dead_letter: "dead letters", endpoint: "webhook endpoint", account: "carrier account" };
+
 /** An order by its reference, and anything else by its id, of which a long one is cut. */
 function Subject({ row }) {
   const [place, scope] = PLACES[row.kind]?.(row.id) ?? [];
   const reads = place && session.may(scope);
   const order = useGet(reads && place[0] === "orders" ? `v1/orders/${encodeURIComponent(row.id)}` : null);
-  const name = order.data?.reference ?? (row.id.length > LONG_ID ? `${row.id.slice(0, LONG_ID)}…` : row.id);
-  return html`${words(row.kind)}${" "}
+  const name = order.data?.reference ?? shortId(row.id);
+  return html`${KINDS[row.kind] ?? words(row.kind)}${" "}
   <span class="id" title=${row.id}>${reads ? html`<${Link} to=${place}>${name}<//>` : html`<code>${name}</code>`}</span>`;
 }
 
@@ -140,7 +141,7 @@ function Action({ name, row, onDone }) {
     />`;
   }
   if (name === "replay") {
-    return html`<${ActionButton} label="Process it again" work=${() => send("POST", `v1/inbox/${id}/replay`)} onDone=${() => onDone("The carrier's delivery is processed again.")} />`;
+    return html`<${ActionButton} label="Process it again" work=${() => send("POST", `v1/inbox/${id}/replay`)} onDone=${() => onDone("The carrier's webhook is processed again.")} />`;
   }
   if (name === "redrive") {
     return html`<${AskFirst}

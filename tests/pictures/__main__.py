@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from local import ROOT
 from local.demo.merchant import open_shop
 from local.stack import stack
-from tests.pictures.shop import Shop, open_for_business
+from tests.pictures.shop import Shop, close, open_for_business
 from tests.support.browser import launch
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -37,6 +37,7 @@ def main() -> int:
         page.locator("nav#pages").wait_for()
         _take_all(page, shop)
         browser.close()
+        close(running, shop)
     return 0
 
 

@@ -84,6 +84,13 @@ def open_for_business(stack: Stack, merchant: Merchant, rounds: PollRounds) -> S
     )
 
 
+def close(stack: Stack, shop: Shop) -> None:
+    """Delete the shop's endpoint, whose server goes away. Its orders stay."""
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    address = f"{stack.api_url}/v1/webhook-endpoints/{shop.endpoint}"
+    httpx.delete(address, headers=headers, timeout=90).raise_for_status()
+
+
 def _set_up(client: httpx.Client) -> None:
     brand = {"name": "Byrd Tools", "colour": "#1a7f5a", "support_email": "help@byrd.example"}
     _read(client.put("/v1/settings", json={"brand": brand}))

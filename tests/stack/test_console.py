@@ -44,3 +44,14 @@ def test_a_desk_signs_in_finds_an_order_and_cancels_it(shop: Shop, new_page: New
     page.get_by_role("button", name="Yes, cancel it").click()
     expect(page.get_by_role("button", name="Cancel the order")).to_have_count(0, timeout=PATIENCE)
     assert shop.http.get(f"/v1/orders/{order['id']}").json()["status"] == "cancelled"
+
+
+def test_the_console_may_show_the_labels_that_the_api_links_to(shop: Shop) -> None:
+    order = shop.settled(bought(shop, "ubi")["id"])
+    label = shop.http.get(f"/v1/orders/{order['id']}/label").json()
+    page = httpx.get(f"{shop.stack.api_url}/console", timeout=60)
+    parts = (part.split() for part in page.headers["content-security-policy"].split(";"))
+    allowed = {name: sources for name, *sources in parts}
+    assert allowed["img-src"][:-1] == ["'self'", "data:"]
+    assert allowed["frame-src"] == allowed["img-src"][-1:]
+    assert label["url"].startswith(allowed["frame-src"][0])
