@@ -1,12 +1,14 @@
 """A label in its order's page: loaded from the bucket once somebody asks for it, and shown if it can be."""
 
 import base64
+from decimal import Decimal
 
 from playwright.sync_api import Page, expect
 
-from parcelgate.domain.orders import Order, OrderStatus
+from parcelgate.domain.measures import Weight, WeightUnit
+from parcelgate.domain.orders import Order, OrderStatus, Parcel
 from tests.support.api import TENANT
-from tests.support.browser import NewPage, check_page
+from tests.support.browser import NewPage, check_axe, check_narrow
 from tests.support.console import sign_in
 from tests.support.orders import an_event, an_order
 from tests.support.served import FILES, ServedWorld
@@ -33,7 +35,25 @@ def test_a_picture_is_shown_in_the_page_once_it_is_asked_for(
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
     expect(label.get_by_role("link", name="Open the label")).to_be_visible()
-    check_page(page)
+    check_axe(page)
+    check_narrow(page)
+
+
+def test_each_parcel_has_its_own_picture(new_page: NewPage, served_world: ServedWorld) -> None:
+    weight = Weight(Decimal(1), WeightUnit.LB)
+    with served_world.hold() as world:
+        world.carrier.behaviour.labels = [PNG]
+        parcels = tuple(Parcel(reference=each, weight=weight) for each in ("box 1", "box 2"))
+        order = world.settle(world.start_order("shop-17", parcels=parcels))
+    page = new_page(origins=[served_world.files_origin])
+    sign_in(page, served_world, at=f"orders/{order.id}")
+    page.get_by_role("button", name="Show the label").click()
+
+    for name in ("box 1", "box 2"):
+        picture = page.get_by_role("figure").filter(has_text=f"Label of {name}").get_by_role("img")
+        expect(picture).to_be_visible()
+        expect(page.get_by_role("link", name=f"Open the label of {name}")).to_be_visible()
+    check_narrow(page)
 
 
 def test_a_picture_whose_link_has_ended_is_loaded_again(new_page: NewPage, served_world: ServedWorld) -> None:
@@ -60,7 +80,8 @@ def test_a_pdf_is_shown_where_the_browser_has_a_viewer(new_page: NewPage, served
 
     frame = page.locator("iframe")
     expect(frame).to_have_attribute("title", "Label")
-    check_page(page)
+    check_axe(page)
+    check_narrow(page)
 
 
 def test_without_a_viewer_a_pdf_is_opened_by_its_link(new_page: NewPage, served_world: ServedWorld) -> None:
