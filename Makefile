@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit mutants pictures help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit model mutants pictures help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ down: setup ## Stop the stack and delete its data
 
 lint: setup ## Check format, style, types, imports and the production template
 	@$(VENV)/bin/python -m local lint
+
+model: setup ## Explore every course of an order's life, and lead the engine along them
+	@$(VENV)/bin/python -m local model
 
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants

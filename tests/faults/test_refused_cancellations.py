@@ -1,10 +1,14 @@
-"""A cancellation that the carrier refuses leaves the order as good as it was: it gets its label."""
+"""Cancellations that the carrier refuses, and those to which it agrees while others say otherwise."""
 
 from datetime import timedelta
 
+import pytest
+
 from parcelgate.carriers.errors import RefusedError
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
+from parcelgate.runtime import runtime
+from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.cancel import Canceller
 from parcelgate.services.orders.retry_queues import RetryQueues
 from tests.support.fake_carriers import Behaviour, OnlyCarrier
@@ -48,3 +52,30 @@ def test_the_label_is_fetched_though_the_workflow_has_ended_meanwhile(world: Wor
     assert ended.status is OrderStatus.CONFIRMED
     assert ended.label.status is LabelStatus.READY
     assert ended.updated_at - at < timedelta(minutes=5), "and not only when the sweep comes"
+
+
+@pytest.mark.parametrize("meanwhile", [OrderStatus.CONFIRMED, OrderStatus.NEEDS_ATTENTION])
+def test_a_cancellation_to_which_the_carrier_agreed_counts_whatever_another_function_wrote_meanwhile(
+    meanwhile: OrderStatus, world: World
+) -> None:
+    order = world.start_order()
+    assert world.settle(order).status is OrderStatus.CONFIRMED
+
+    def another_function() -> None:
+        at = world.clock.now
+        orders = world.table.tenant(order.tenant).orders
+
+        def decide(current: Order) -> transitions.Change:
+            if meanwhile is OrderStatus.NEEDS_ATTENTION:
+                return transitions.needs_attention(current, problems.not_cancelled(), at=at)
+            return transitions.moved(current, at, OrderStatus.CONFIRMED, "order.confirmed")
+
+        transitions.apply(orders, world.order(order), decide)
+
+    world.faults.before("cancel", another_function)
+
+    ended = runtime.order_canceller.cancel(order.tenant, order.id, Deadline.after(10))
+
+    assert ended.status is OrderStatus.CANCELLED
+    assert world.order(order).status is OrderStatus.CANCELLED
+    assert world.carrier.money_held == []

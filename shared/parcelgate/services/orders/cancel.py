@@ -15,7 +15,7 @@ from parcelgate.carriers.port import Cancels, Carrier
 from parcelgate.carriers.results import Cancellation
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
-from parcelgate.domain.orders import Actor, Order, OrderStatus, WaitingFor
+from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.domain.problems import RETRY_SECONDS, ProblemError
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count
@@ -88,16 +88,7 @@ class Canceller(msgspec.Struct, frozen=True, kw_only=True):
     def _begin(self, order: Order) -> Change | None:
         if not _is_at_carrier(order):
             return None
-        at = self.clock()
-        return transitions.moved(
-            order,
-            at,
-            OrderStatus.CANCELLING,
-            "order.cancelling",
-            watch_at=transitions.soon(self.settings, at),
-            actor=Actor.CLIENT,
-            waiting=transitions.waiting(order, WaitingFor.CARRIER, at=at),
-        )
+        return transitions.cancelling(order, at=self.clock(), settings=self.settings, actor=Actor.CLIENT)
 
     def _later(self, orders: "Orders", order: Order, trouble: CarrierError) -> Order:
         at, pause = self.clock(), self.settings.retry_first
@@ -142,13 +133,23 @@ def ask_to_cancel(
         # Whatever the error was, the order is `cancelling`, and that must go on.
         log.error("the cancellation failed unexpectedly; it is tried again", extra=safe_error_fields(error))
         raise CarrierError("the cancellation failed unexpectedly") from None
-    after, changed = transitions.settle(
-        orders,
-        order,
-        lambda order: transitions.cancellation_answered(
-            order, answer, at=clock(), settings=settings, actor=actor
-        ),
-    )
+
+    def answered(order: Order) -> Change | None:
+        return transitions.cancellation_answered(order, answer, at=clock(), settings=settings, actor=actor)
+
+    after, changed = transitions.settle(orders, order, answered)
+    if after.status is OrderStatus.CONFIRMED and isinstance(answer, Cancellation):
+        # Another function confirmed it meanwhile, by what the carrier said before it agreed to cancel.
+        after, _ = transitions.settle(
+            orders,
+            after,
+            lambda order: (
+                transitions.cancelling(order, at=clock(), settings=settings, actor=actor)
+                if order.status is OrderStatus.CONFIRMED
+                else None
+            ),
+        )
+        after, changed = transitions.settle(orders, after, answered)
     if changed and after.status is OrderStatus.CANCELLED:
         count("OrdersCancelled", carrier=order.carrier)
     return after, answer if isinstance(answer, RefusedError) else None

@@ -585,12 +585,31 @@ def cancelled(order: Order, refund: Refund, *, at: datetime, actor: Actor) -> Ch
 def cancellation_answered(
     order: Order, answer: Cancellation | RefusedError, *, at: datetime, settings: Settings, actor: Actor
 ) -> Change | None:
-    """The carrier has answered a cancellation. None for an order that is not `cancelling` any more."""
-    if order.status is not OrderStatus.CANCELLING:
+    """The carrier has answered a cancellation. None where that changes nothing.
+
+    A cancellation counts also when it was given up meanwhile, a refusal only while the order is `cancelling`.
+    """
+    agreed = isinstance(answer, Cancellation)
+    if order.status is not OrderStatus.CANCELLING and not (
+        agreed and order.status is OrderStatus.NEEDS_ATTENTION
+    ):
         return None
     if isinstance(answer, RefusedError):
         return cancel_refused(order, answer, at=at, settings=settings)
     return cancelled(order, refund_of(answer, at=at), at=at, actor=actor)
+
+
+def cancelling(order: Order, *, at: datetime, settings: Settings, actor: Actor) -> Change:
+    """The carrier is to cancel the order, and is asked until it answers."""
+    return moved(
+        order,
+        at,
+        OrderStatus.CANCELLING,
+        "order.cancelling",
+        watch_at=soon(settings, at),
+        actor=actor,
+        waiting=waiting(order, WaitingFor.CARRIER, at=at),
+    )
 
 
 def cancel_refused(order: Order, error: RefusedError, *, at: datetime, settings: Settings) -> Change:
