@@ -27,6 +27,7 @@ from parcelgate.domain.clock import now, rfc3339
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus, merge
 from parcelgate.observability.logs import log
+from parcelgate.services.accounts.places import AccountPlaces
 from parcelgate.services.settings import Settings
 from parcelgate.services.trackings.polls import Polls
 from parcelgate.services.trackings.timeline import Timelines
@@ -161,6 +162,7 @@ def measured(parcels: int = PARCELS) -> Speed:
         timelines=Timelines(table=table, sqs=Mock(), settings=settings),
         sqs=Mock(),
         settings=settings,
+        places=AccountPlaces(table=table, kind="polls", most=settings.account_places),
     )
     log.setLevel(logging.CRITICAL)
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):

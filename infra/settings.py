@@ -136,17 +136,26 @@ class Settings:
     """How many functions share the parcels that are due; 32 at most."""
     poll_pace: int = 1
     """How many times faster than in reality parcels travel here."""
-    poll_concurrency: int = 5
+    poll_concurrency: int = 15
     """How many functions poll nudged parcels at the same time."""
+
+    poll_places: int = 5
+    """How many of them may poll parcels of one carrier account."""
 
     delivery_concurrency: int = 50
     """How many events are sent to merchants' endpoints at the same time."""
+    delivery_places: int = 20
+    """How many of them may be sent to the endpoints of one tenant."""
     delivery_plan: str = ""
     """Seconds between the attempts of a delivery, with commas. Empty: about three days in all."""
 
     queue_concurrency: int = 20
-    carrier_concurrency: int = 5
-    label_concurrency: int = 10
+    carrier_concurrency: int = 15
+    """How many functions work off a carrier's retry queue at the same time, and how many its batch queue."""
+    carrier_places: int = 5
+    """How many of them may work for one carrier account: a third, so that slow ones leave room for others."""
+    label_concurrency: int = 30
+    label_places: int = 10
     receives_before_dead_letter: int = 5
     stream_retries: int | None = None
     """None: as long as the stream keeps the records."""
@@ -254,12 +263,17 @@ def _local() -> Settings:
         poll_workers=2,
         # The sandbox's parcels travel a day in a minute. They are polled twice as often, to show them move.
         poll_pace=2880,
-        poll_concurrency=2,
+        # One more than an account may have.
+        poll_concurrency=3,
+        poll_places=2,
         queue_concurrency=2,
-        carrier_concurrency=2,
-        label_concurrency=2,
+        carrier_concurrency=3,
+        carrier_places=2,
+        label_concurrency=3,
+        label_places=2,
         # More than one endpoint may have under way, or one that hangs would hold up all others.
         delivery_concurrency=8,
+        delivery_places=6,
         delivery_plan="0,1,2,3,5,8,13,21,34,55",
         stream_retries=10,
         default_throttle=Throttle(rate=1000, burst=2000),

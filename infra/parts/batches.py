@@ -42,6 +42,7 @@ class Batches(Construct):
             base.order_flow_access("StartExecution"),
             retries.send_access(),
             base.timings(),
+            access(ACCOUNT_PLACES=str(settings.carrier_places)),
         )
         for each in self.queues.values():
             # One message has as much work as one invocation has time for.

@@ -33,7 +33,11 @@ class Deliveries(Construct):
         function = base.functions.add(
             "deliver_event",
             self.work.work_access(),
-            access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), **plan),
+            access(
+                allow("sqs:ChangeMessageVisibility", on=queue.queue_arn),
+                TENANT_PLACES=str(settings.delivery_places),
+                **plan,
+            ),
             self.send_access(),
             self.anywhere(),
             base.bus_access(),

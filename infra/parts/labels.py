@@ -86,6 +86,7 @@ class LabelQueue(Construct):
             access(
                 allow("sqs:ChangeMessageVisibility", "sqs:SendMessage", on=queue.queue_arn),
                 LABEL_QUEUE_URL=queue.queue_url,
+                ACCOUNT_PLACES=str(base.settings.label_places),
             ),
             base.store.access("GetItem", "PutItem", "UpdateItem"),
             base.store.key_access(),
@@ -93,7 +94,8 @@ class LabelQueue(Construct):
             labels.access("PutObject"),
             base.timings(),
         )
-        self.work.feed(function, batch_size=5, concurrency=base.settings.label_concurrency)
+        # One message for each call: a carrier that is slow holds no other tenant's label back.
+        self.work.feed(function, batch_size=1, concurrency=base.settings.label_concurrency)
 
     def send_access(self) -> Access:
         """Permission to put orders into the label queue."""

@@ -31,7 +31,7 @@ class RetryQueues(Construct):
         function = base.functions.add(
             "retry_order",
             *(each.work_access() for each in queues),
-            access(back_off),
+            access(back_off, ACCOUNT_PLACES=str(base.settings.carrier_places)),
             self.send_access(),
             self._dead_letter_access(),
             base.store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
@@ -41,7 +41,8 @@ class RetryQueues(Construct):
             base.timings(),
         )
         for each in queues:
-            each.feed(function, batch_size=10, concurrency=base.settings.carrier_concurrency)
+            # One message for each call: a carrier that is slow holds no other tenant's message back.
+            each.feed(function, batch_size=1, concurrency=base.settings.carrier_concurrency)
 
     def send_access(self) -> Access:
         """Permission to put messages into every carrier's queue."""

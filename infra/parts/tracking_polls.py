@@ -52,7 +52,11 @@ class TrackingPolls(Construct):
         function = base.functions.add(
             "poll_nudged",
             self.nudged.work_access(),
-            access(allow("sqs:ChangeMessageVisibility", on=queue.queue_arn), POLL_QUEUE_URL=queue.queue_url),
+            access(
+                allow("sqs:ChangeMessageVisibility", "sqs:SendMessage", on=queue.queue_arn),
+                POLL_QUEUE_URL=queue.queue_url,
+                ACCOUNT_PLACES=str(base.settings.poll_places),
+            ),
             base.store.access(*_OPERATIONS),
             *self._carriers(base),
         )

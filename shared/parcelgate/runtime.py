@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parcelgate.carriers.toolkit.calls import Transport
     from parcelgate.domain.deadline import Deadline
     from parcelgate.services.accounts.carriers import Carriers
+    from parcelgate.services.accounts.places import AccountPlaces
     from parcelgate.services.batches.batches import Batches, BatchWorker, Bodies, FanOut, Reading
     from parcelgate.services.catalogue.addresses import AddressChecker
     from parcelgate.services.catalogue.offers import Catalogue
@@ -126,6 +127,12 @@ class Runtime:
             kms=lambda: client("kms"),
             kms_key=lambda: self.settings.kms_key,
         )
+
+    def places(self, kind: str) -> "AccountPlaces":
+        """How many workers of one kind of queue may work for each carrier account."""
+        from parcelgate.services.accounts.places import AccountPlaces
+
+        return AccountPlaces(table=self.table, kind=kind, most=self.settings.account_places)
 
     def transport(self, deadline: "Deadline | None") -> "Transport":
         """The transport to carriers, ready for use; its calls end by `deadline`."""
@@ -237,6 +244,7 @@ class Runtime:
             fetcher=self.label_fetcher,
             sqs=client("sqs"),
             submitter=self.order_submitter,
+            places=self.places("retries"),
             deadline=deadline,
         )
 
@@ -263,6 +271,7 @@ class Runtime:
             submitter=self.order_submitter,
             bodies=self.batch_bodies,
             queues=self.batch_queues,
+            places=self.places("batches"),
             reading=reading,
         )
 
@@ -301,7 +310,12 @@ class Runtime:
         """Processes the label queue."""
         from parcelgate.services.labels.fetch import LabelWorker
 
-        return LabelWorker(fetcher=self.label_fetcher, settings=self.settings, sqs=client("sqs"))
+        return LabelWorker(
+            fetcher=self.label_fetcher,
+            places=self.places("labels"),
+            settings=self.settings,
+            sqs=client("sqs"),
+        )
 
     @cached_property
     def label_viewer(self) -> "LabelViewer":
@@ -407,6 +421,7 @@ class Runtime:
             timelines=self.timelines,
             sqs=client("sqs"),
             settings=self.settings,
+            places=self.places("polls"),
         )
 
     # Events

@@ -206,7 +206,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "poll_trackings": {"table": JOIN, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
     "poll_nudged": {
         "table": JOIN,
-        "nudge queue": WORK | {"sqs:ChangeMessageVisibility"},
+        "nudge queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
     "retry_order": {

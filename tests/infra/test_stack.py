@@ -300,7 +300,7 @@ def test_every_carrier_has_a_retry_queue_with_a_concurrency_of_its_own(aws: Temp
     assert set(json.loads(written(urls))) == set(registry.names())
     sources = [each for each in sources_of(aws, "RetryOrder") if "ScalingConfig" in each]
     assert len(sources) == len(registry.names())
-    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
+    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {15}
 
 
 def test_every_carrier_has_a_batch_queue_with_a_concurrency_of_its_own(aws: Template) -> None:
@@ -309,8 +309,43 @@ def test_every_carrier_has_a_batch_queue_with_a_concurrency_of_its_own(aws: Temp
         assert set(json.loads(written(urls))) == set(registry.names())
     sources = sources_of(aws, "WorkBatch")
     assert len(sources) == len(registry.names())
-    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {5}
+    assert {source["ScalingConfig"]["MaximumConcurrency"] for source in sources} == {15}
     assert {source["BatchSize"] for source in sources} == {1}
+
+
+@pytest.mark.parametrize(
+    ("function", "queues_of"),
+    [
+        ("retry_order", "RetryOrder"),
+        ("work_batch", "WorkBatch"),
+        ("label_order", "LabelOrder"),
+        ("poll_nudged", "PollNudged"),
+    ],
+)
+def test_one_carrier_account_never_has_all_workers_of_a_queue(
+    aws: Template, local: Template, function: str, queues_of: str
+) -> None:
+    for template in (aws, local):
+        variables = template.functions[function]["Environment"]["Variables"]
+        places = int(variables["PARCELGATE_ACCOUNT_PLACES"])
+        sources = [each for each in sources_of(template, queues_of) if "ScalingConfig" in each]
+        assert sources
+        for source in sources:
+            assert 0 < places < source["ScalingConfig"]["MaximumConcurrency"]
+
+
+def test_one_tenant_never_has_all_workers_that_send_events(aws: Template, local: Template) -> None:
+    for template in (aws, local):
+        variables = template.functions["deliver_event"]["Environment"]["Variables"]
+        (source,) = sources_of(template, "DeliverEvent")
+        places = int(variables["PARCELGATE_TENANT_PLACES"])
+        assert IN_FLIGHT <= places < source["ScalingConfig"]["MaximumConcurrency"]
+
+
+@pytest.mark.parametrize("function", ["retry_order", "work_batch", "label_order", "deliver_event"])
+def test_no_message_waits_for_the_one_before_it_in_one_call(aws: Template, function: str) -> None:
+    words = "".join(map(str.capitalize, function.split("_")))
+    assert {source["BatchSize"] for source in sources_of(aws, words)} == {1}
 
 
 @pytest.mark.parametrize("stage", ["local", "production"])

@@ -135,6 +135,9 @@ class World:
         Limits of each account of the sandbox, as its secret names them.
     """
 
+    CLOCK: Any = FakeClock
+    SQS: Any = FakeSqs
+
     def __init__(
         self,
         dynamodb: Any,
@@ -148,11 +151,12 @@ class World:
         environment: dict[str, str] | None = None,
         limits: Body | None = None,
     ) -> None:
-        self.clock = FakeClock()
+        self.clock = self.CLOCK()
         self.faults = Faults()
         self.table = Table(dynamodb, table_name)
         self._events_table = EventsTable(dynamodb, events_name(table_name))
-        self.sqs, self.events, self.s3 = FakeSqs(self.clock), FakeEvents(), FakeS3()
+        self.sqs: Any = self.SQS(self.clock)
+        self.events, self.s3 = FakeEvents(), FakeS3()
         self.secrets = FakeSecrets()
         self.endpoints = FakeEndpoints(self.clock)
         """The merchants' servers."""
@@ -348,6 +352,7 @@ class World:
             "timelines": runtime.timelines,
             "sqs": aws_clients.client("sqs"),
             "settings": self.settings,
+            "places": runtime.places("polls"),
         }
         worker: Polls = polls.Polls(**built | parts)
         return worker

@@ -1,4 +1,8 @@
-"""Trying again later: how long to wait, and how a queue delivers a message again at that time."""
+"""Trying again later: how long to wait, and how a queue delivers a message again at that time.
+
+Every message has a message group, which names its tenant, and the carrier account where it is about one. SQS
+lets the messages of a quiet group go before those of a busy one (fair queues).
+"""
 
 import math
 from datetime import timedelta
@@ -8,6 +12,7 @@ import msgspec
 
 from parcelgate.observability.metrics import duration
 from parcelgate.services.settings import Settings
+from parcelgate.store.keys import digest
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_STEP = timedelta(hours=11)
 """SQS lets a message be invisible for twelve hours at most."""
+_LONGEST_DELAY = 900
 _PATIENT_AFTER = 400
 _PATIENT_STEP = timedelta(minutes=2)
 """SQS itself gives a message up after 1000 receives: this keeps 12 hours of attempts below that."""
@@ -47,12 +53,13 @@ def pause_after(attempt: int, settings: Settings, *, roll: float, at_least: floa
 
 
 class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as SQS delivers it. `queue` is the name of the queue it came from."""
+    """A message as SQS delivers it. `queue` is the name of the queue it came from, `group` its group."""
 
     queue: str
     body: str
     receipt_handle: str
     receive_count: int
+    group: str | None = None
 
     @classmethod
     def of(cls, record: "SQSRecord") -> Self:
@@ -62,11 +69,34 @@ class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
             body=record.body,
             receipt_handle=record.receipt_handle,
             receive_count=int(record.attributes.approximate_receive_count),
+            group=record.attributes.message_group_id,
         )
 
 
 class NotYetError(Exception):
     """The message must come again. Its visibility timeout says when."""
+
+
+def message_group(tenant: str, *account: str) -> str:
+    """The message group of what is about a tenant, or about one of its carrier accounts.
+
+    An account's name may have letters that SQS does not take, so it stands there as a hash.
+    """
+    return f"{tenant}/{digest(*account)[:16]}" if account else tenant
+
+
+def send_anew(sqs: "SQSClient", queue_url: str, body: bytes, *, group: str, after: timedelta) -> None:
+    """Put a new message in the place of one that was not worked on, `after` at most 15 minutes.
+
+    The old one then counts as done, so it is no attempt. Whoever dies between the two leaves both: what is in
+    a queue may come twice.
+    """
+    sqs.send_message(
+        QueueUrl=queue_url,
+        MessageBody=body.decode(),
+        MessageGroupId=group,
+        DelaySeconds=min(math.ceil(after.total_seconds()), _LONGEST_DELAY),
+    )
 
 
 def come_again(

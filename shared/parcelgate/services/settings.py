@@ -55,6 +55,10 @@ class Settings:
     """
     inbox_dead_letter_url: str
     """The address of one dead-letter queue, whose beginning all have."""
+    account_places: int = 5
+    """How many workers of a queue may work for one carrier account at once."""
+    tenant_places: int = 20
+    """How many workers may send events to one tenant's endpoints at once."""
     label_queue_url: str
     """The queue of orders whose labels are to be fetched."""
     print_queue_url: str
@@ -127,6 +131,7 @@ def _variable(name: str) -> str:
 _READERS: Mapping[Any, Callable[[str], Any]] = {
     # An address may end with a slash, and what is put behind it begins with one.
     str: lambda value: value.rstrip("/"),
+    int: int,
     float: float,
     bool: lambda value: value == "yes",
     tuple[timedelta, ...]: lambda value: tuple(timedelta(seconds=float(each)) for each in value.split(",")),

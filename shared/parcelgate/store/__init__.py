@@ -34,6 +34,7 @@ tenant's settings      T#t#SETTINGS                                    SETTINGS 
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket
+workers of an account  T#t#LIMITS#<carrier>#<account>                  PLACES#... a lease for each
 webhook (inbox)        T#t#INBOX#<carrier>#<hash of the webhook>       ENTRY      raw body, state
 proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the webhook's id
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes

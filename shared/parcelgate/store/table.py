@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parcelgate.store.jobs.printouts import Printouts
     from parcelgate.store.limits import AccountLimits, OpenCircuits
     from parcelgate.store.orders import Orders
+    from parcelgate.store.places import Places
     from parcelgate.store.tenants.account_names import AccountNames
     from parcelgate.store.tenants.rate_cards import RateCards
     from parcelgate.store.tenants.recipient_pages import RecipientPages
@@ -138,6 +139,13 @@ class TenantTable:
         from parcelgate.store.limits import AccountLimits
 
         return AccountLimits(self._items, self.tenant, carrier, account)
+
+    def places(self, kind: str, carrier: str, account: str, *, most: int) -> "Places":
+        """The places for work of one kind on one carrier account, such as `batches`: at most `most`."""
+        from parcelgate.store.places import Places
+
+        pk = keys.key(self.tenant, "LIMITS", carrier, account)
+        return Places(self._items, {"pk": pk, "sk": f"PLACES#{kind}"}, most)
 
     @cached_property
     def inbox(self) -> "Inbox":

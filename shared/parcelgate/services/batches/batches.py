@@ -9,7 +9,7 @@ A batch with entries that nobody has begun is in the due index, and the sweep de
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers import registry
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError
 from parcelgate.domain.batches import Batch, BatchLine, BatchRow, Progress, progress
 from parcelgate.domain.clock import Clock, now
@@ -26,7 +27,9 @@ from parcelgate.domain.orders import BatchPlace, Order, OrderStatus
 from parcelgate.domain.problems import FieldError, Problem, ProblemError
 from parcelgate.observability.logs import bind_log_keys, bound_correlation_id, log, safe_error_fields
 from parcelgate.observability.metrics import count
+from parcelgate.services.accounts.places import AccountPlaces, NoPlaceError
 from parcelgate.services.orders.transitions import RETRY_LIFE
+from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import (
     BatchNotFoundError,
@@ -58,6 +61,8 @@ _AT_ONCE = 10
 _TRIES = 3
 _SPARE_SECONDS = 15.0
 """Seconds that a worker needs for its last call to a carrier and for storing the answer."""
+_TURN_SECONDS = 20.0
+"""After this time a worker lets others go first: the rest of its message goes to the end of the queue."""
 _SECONDS_EACH = 0.15
 """Further seconds for each order of that call, to mark and store it."""
 _LOOKS = 6
@@ -73,13 +78,23 @@ class EntriesLeftError(Exception):
 
 
 class BatchMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries of one batch and one carrier account to be processed, by their places from 0."""
+    """Entries of one batch and one carrier account to be processed, by their places from 0.
+
+    `account` is None in messages of releases before it. `held` is how often no place was free for it.
+    """
 
     tenant: str
     batch_id: str
     carrier: str
+    account: str | None = None
     entries: tuple[int, ...]
     correlation_id: str | None = None
+    held: int = 0
+
+    @property
+    def group(self) -> str:
+        """Its message group."""
+        return message_group(self.tenant, self.carrier, self.account or "")
 
 
 class Bodies(msgspec.Struct, frozen=True):
@@ -110,14 +125,14 @@ class FanOut(msgspec.Struct, frozen=True):
     def send(self, batch: Batch, entries: Iterable[int]) -> bool:
         """Queue these entries. False when not all could be queued: the sweep queues them later."""
         urls = self.settings.batch_queue_urls
-        by_url: dict[str, list[str]] = {}
+        by_url: dict[str, list[BatchMessage]] = {}
         for message in messages(batch, entries):
-            by_url.setdefault(urls[message.carrier], []).append(msgspec.json.encode(message).decode())
+            by_url.setdefault(urls[message.carrier], []).append(message)
         try:
             sent = [
                 self._sent(url, part)
-                for url, bodies in by_url.items()
-                for part in batched(bodies, _AT_ONCE, strict=False)
+                for url, for_url in by_url.items()
+                for part in batched(for_url, _AT_ONCE, strict=False)
             ]
         except (BotoCoreError, ClientError) as error:
             log.error(
@@ -128,12 +143,25 @@ class FanOut(msgspec.Struct, frozen=True):
             count("BatchesNotFannedOut")
         return all(sent)
 
-    def _sent(self, url: str, bodies: Sequence[str]) -> bool:
-        left = dict(enumerate(bodies))
+    def hold_back(self, message: BatchMessage, after: timedelta) -> None:
+        """Queue a message again that nobody worked on. Raises what the queue's client raises."""
+        again = msgspec.structs.replace(message, held=message.held + 1)
+        url = self.settings.batch_queue_urls[message.carrier]
+        send_anew(self.sqs, url, msgspec.json.encode(again), group=message.group, after=after)
+
+    def _sent(self, url: str, part: Sequence[BatchMessage]) -> bool:
+        left = dict(enumerate(part))
         for _ in range(_TRIES):
             answer = self.sqs.send_message_batch(
                 QueueUrl=url,
-                Entries=[{"Id": str(place), "MessageBody": body} for place, body in left.items()],
+                Entries=[
+                    {
+                        "Id": str(place),
+                        "MessageBody": msgspec.json.encode(message).decode(),
+                        "MessageGroupId": message.group,
+                    }
+                    for place, message in left.items()
+                ],
             )
             left = {int(entry["Id"]): left[int(entry["Id"])] for entry in answer.get("Failed", [])}
             if not left:
@@ -159,10 +187,11 @@ def messages(batch: Batch, entries: Iterable[int]) -> list[BatchMessage]:
             tenant=batch.tenant,
             batch_id=batch.id,
             carrier=carrier,
+            account=account,
             entries=part,
             correlation_id=batch.correlation_id,
         )
-        for (carrier, _), group in groups.items()
+        for (carrier, account), group in groups.items()
         for part in batched(group, _at_once(carrier), strict=False)
     ]
 
@@ -298,6 +327,7 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
     bodies: Bodies
     queues: FanOut
     """Where the rest of a message goes when time is short."""
+    places: AccountPlaces
     reading: Reading
     clock: Clock = now
 
@@ -310,24 +340,37 @@ class BatchWorker(msgspec.Struct, frozen=True, kw_only=True):
         """
         message = msgspec.json.decode(body, type=BatchMessage)
         bind_log_keys(tenant=message.tenant, batch_id=message.batch_id, correlation_id=message.correlation_id)
+        if message.account is None or registry.profile(message.carrier).confirms_later:
+            # Its orders go to their workflows: no carrier is called here.
+            self._work(message, deadline)
+            return
+        account = AccountName(message.tenant, message.carrier, message.account)
+        try:
+            with self.places.held(account, deadline):
+                self._work(message, deadline)
+        except NoPlaceError:
+            self.queues.hold_back(message, self.places.wait(message.held + 1))
+
+    def _work(self, message: BatchMessage, deadline: Deadline) -> None:
         batch, begun = self.intake.table.tenant(message.tenant).batches.read(message.batch_id)
         rows = {row.index: row for row in begun}
         left = [index for index in message.entries if _open(rows.get(index))]
         if not left:
             return
         entries = self.reading.entries(self.bodies.get(batch))
-        troubled = 0
+        troubled, began = 0, deadline.remaining()
         together = _at_once(message.carrier)
         while left:
             part = left[:together]
             orders = []
             for index in part:
-                if deadline.remaining() < seconds_to_send(len(part)):
+                remaining = deadline.remaining()
+                if remaining < seconds_to_send(len(part)) or began - remaining > _TURN_SECONDS:
                     log.info(
                         "the time is over; the other entries go back into the queue",
                         extra={"entries": len(left)},
                     )
-                    if not self.queues.send(batch, left):
+                    if not self.queues.send(batch, left) or troubled:
                         raise EntriesLeftError(batch.id)
                     return
                 try:

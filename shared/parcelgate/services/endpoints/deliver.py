@@ -26,6 +26,7 @@ from parcelgate.domain.merchants.endpoints import (
 from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.observability.metrics import count
+from parcelgate.services.accounts.places import until_given_back
 from parcelgate.services.endpoints.calls import SECONDS, EndpointCaller, Result
 from parcelgate.services.endpoints.fan_out import DeliveryJob, EventFanOut
 from parcelgate.services.endpoints.keeper import EndpointRendering, announce, endpoint_event
@@ -40,12 +41,13 @@ from parcelgate.store.errors import (
     StoreUnavailableError,
     VersionConflictError,
 )
-from parcelgate.store.merchant_events.endpoints import Admission, Busy, StoredEndpoint
+from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, Admission, Busy, StoredEndpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from parcelgate.store.merchant_events.table import EventsTable, TenantEvents
+    from parcelgate.store.places import Places
 
 LEASE = timedelta(seconds=30)
 """Longer than an attempt can take with all that is written for it."""
@@ -112,7 +114,7 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
             return self._end(own, delivery, LAST_DIED)
         if deadline.minus(SAVE_SECONDS).remaining() < SECONDS:
             return self._later(message, delivery, _FIRST_WAIT)
-        return self._attempt(message, own, stored, delivery, event)
+        return self._attempt(message, own, stored, delivery, event, job)
 
     def _attempt(
         self,
@@ -121,12 +123,40 @@ class EventDeliverer(msgspec.Struct, frozen=True, kw_only=True):
         stored: StoredEndpoint,
         delivery: Delivery,
         event: Event,
+        job: DeliveryJob,
     ) -> None:
         moment, endpoint = self.clock(), stored.endpoint
-        headers = self.box.signatures(own.tenant, endpoint.id, stored.secrets, event, moment)
         admission = own.endpoints.admit(stored, moment, LEASE)
         if isinstance(admission, Busy):
             return self._later(message, delivery, self._wait(message, admission, moment))
+        places = self._places(own, job)
+        if places is None:
+            return self._call(message, own, stored, delivery, event, admission)
+        place = places.take(moment, moment + LEASE)
+        if place is None:
+            own.endpoints.release(endpoint.id, admission)
+            return self._later(message, delivery, self._wait(message, Busy(None), moment))
+        with until_given_back(places, place):
+            return self._call(message, own, stored, delivery, event, admission)
+
+    def _places(self, own: "TenantEvents", job: DeliveryJob) -> "Places | None":
+        """The tenant's places; None where its few endpoints cannot take more workers than it may have."""
+        most = self.settings.tenant_places
+        if job.endpoints is not None and job.endpoints * IN_FLIGHT <= most:
+            return None
+        return own.places(most)
+
+    def _call(
+        self,
+        message: ReceivedMessage,
+        own: "TenantEvents",
+        stored: StoredEndpoint,
+        delivery: Delivery,
+        event: Event,
+        admission: Admission,
+    ) -> None:
+        moment, endpoint = self.clock(), stored.endpoint
+        headers = self.box.signatures(own.tenant, endpoint.id, stored.secrets, event, moment)
         try:
             begun = own.deliveries.begin(delivery, moment, LEASE)
         except VersionConflictError:

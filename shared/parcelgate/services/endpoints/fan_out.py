@@ -20,10 +20,14 @@ _AT_ONCE = 10
 
 
 class DeliveryJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of the delivery queue: whose delivery, and which."""
+    """A message of the delivery queue: whose delivery, and which.
+
+    `endpoints` is how many endpoints the tenant had when it was sent; None: nobody counted.
+    """
 
     tenant: str
     delivery_id: str
+    endpoints: int | None = None
 
 
 class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +36,21 @@ class DeliveryQueue(msgspec.Struct, frozen=True, kw_only=True):
     sqs: "SQSClient"
     url: str
 
-    def send(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Put deliveries on the queue. Returns those that it did not take. Raises what the client raises."""
+    def send(self, deliveries: Sequence[Delivery], *, endpoints: int | None = None) -> list[Delivery]:
+        """Put deliveries on the queue, with how many endpoints their tenant has.
+
+        Returns those that it did not take. Raises what the client raises.
+        """
         refused: list[Delivery] = []
         for batch in batched(deliveries, _AT_ONCE, strict=False):
             answer = self.sqs.send_message_batch(
                 QueueUrl=self.url,
                 Entries=[
-                    {"Id": str(place), "MessageBody": _job(each), "MessageGroupId": each.endpoint_id}
+                    {
+                        "Id": str(place),
+                        "MessageBody": _job(each, endpoints),
+                        "MessageGroupId": each.endpoint_id,
+                    }
                     for place, each in enumerate(batch)
                 ],
             )
@@ -68,9 +79,8 @@ class EventFanOut(msgspec.Struct, frozen=True, kw_only=True):
             for endpoint in endpoints
             if endpoint.wants(event.type)
         ]
-        return {
-            each.event_id for each in self.queue.send([each for each in made if own.deliveries.add(each)])
-        }
+        added = [each for each in made if own.deliveries.add(each)]
+        return {each.event_id for each in self.queue.send(added, endpoints=len(endpoints))}
 
 
 def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:
@@ -88,5 +98,6 @@ def new_delivery(endpoint: Endpoint, event: Event, clock: Clock) -> Delivery:
     )
 
 
-def _job(delivery: Delivery) -> str:
-    return msgspec.json.encode(DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id)).decode()
+def _job(delivery: Delivery, endpoints: int | None) -> str:
+    job = DeliveryJob(tenant=delivery.tenant, delivery_id=delivery.id, endpoints=endpoints)
+    return msgspec.json.encode(job).decode()

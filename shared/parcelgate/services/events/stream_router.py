@@ -32,6 +32,7 @@ from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe
 from parcelgate.observability.metrics import count
 from parcelgate.services.events import news
 from parcelgate.services.events.announcer import Announcer, Change, Record, SettledEntry
+from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats import figures
 from parcelgate.services.stats.counting import Seen, StatsCounter, by_tenant
@@ -41,6 +42,7 @@ from parcelgate.store.errors import ItemTooLargeError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 _A_YEAR = 366 * 24 * 3600
 _AT_ONCE = 10
@@ -60,6 +62,8 @@ class _Message(msgspec.Struct, frozen=True):
 
     sequence: str
     body: dict[str, Any]
+    group: str | None = None
+    """The message group; None for a dead letter."""
 
 
 class _Outbox(msgspec.Struct):
@@ -162,7 +166,7 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                 message = {"tenant": name.tenant, "id": name.id}
                 if "correlation_id" in after:
                     message["correlation_id"] = after["correlation_id"]
-                outbox.webhooks.append(_Message(sequence, message))
+                outbox.webhooks.append(_Message(sequence, message, message_group(name.tenant)))
             if before is None:
                 adds = figures.of_webhook(after["carrier"], datetime.fromisoformat(after["received_at"]))
                 outbox.seen.append(Seen(sequence, name.tenant, after["pk"], 1, adds, after["expires_at"]))
@@ -196,9 +200,12 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
                     "tenant": order.tenant,
                     "order_id": order.id,
                     "since": order.updated_at,
+                    "carrier": order.carrier,
+                    "account": order.account,
                     "correlation_id": order.correlation_id,
                 }
-                outbox.labels.append(_Message(sequence, job))
+                group = message_group(order.tenant, order.carrier, order.account)
+                outbox.labels.append(_Message(sequence, job, group))
             for kind in _troubles(old, order):
                 log.warning("an order needs a person", extra={"trouble": kind})
                 count("OrdersInTrouble", kind=kind)
@@ -220,13 +227,13 @@ class StreamRouter(msgspec.Struct, frozen=True, kw_only=True):
         return failed
 
     def _queue(self, url: str, messages: Sequence[_Message]) -> list[_Message]:
-        answer = self.sqs.send_message_batch(
-            QueueUrl=url,
-            Entries=[
-                {"Id": str(place), "MessageBody": msgspec.json.encode(message.body).decode()}
-                for place, message in enumerate(messages)
-            ],
-        )
+        entries: list[SendMessageBatchRequestEntryTypeDef] = []
+        for place, message in enumerate(messages):
+            body = msgspec.json.encode(message.body).decode()
+            entries.append({"Id": str(place), "MessageBody": body})
+            if message.group is not None:
+                entries[-1]["MessageGroupId"] = message.group
+        answer = self.sqs.send_message_batch(QueueUrl=url, Entries=entries)
         return [messages[int(entry["Id"])] for entry in answer.get("Failed", [])]
 
 

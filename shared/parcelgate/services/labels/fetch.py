@@ -7,12 +7,14 @@ changed. A message comes again until the labels are there or its time is over; t
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError, LabelPendingError, PausedError
 from parcelgate.carriers.port import ProvidesLabels
 from parcelgate.domain.clock import Clock, now
@@ -21,9 +23,16 @@ from parcelgate.domain.orders import Actor, Order
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import duration
 from parcelgate.services.accounts.carriers import usable
+from parcelgate.services.accounts.places import AccountPlaces, NoPlaceError
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.transitions import Change, patience, wants_label
-from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
+from parcelgate.services.redelivery import (
+    ReceivedMessage,
+    come_again,
+    message_group,
+    pause_after,
+    send_anew,
+)
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError, StoreError
 from parcelgate.store.limits import LOOK_AGAIN
@@ -37,12 +46,20 @@ if TYPE_CHECKING:
 
 
 class LabelJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of the label queue: which order needs its label, and since when."""
+    """A message of the label queue: which order needs its label, and since when.
+
+    Messages of releases before them have no `carrier` and `account`. `attempts` were made before this message
+    took the place of an earlier one, which was held back. `held` is how often that happened.
+    """
 
     tenant: str
     order_id: str
     since: datetime
+    carrier: str | None = None
+    account: str | None = None
     correlation_id: str | None = None
+    attempts: int = 0
+    held: int = 0
 
 
 class LabelFetcher(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +119,7 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
     """Processes the messages of the label queue."""
 
     fetcher: LabelFetcher
+    places: AccountPlaces
     settings: Settings
     sqs: "SQSClient"
     clock: Clock = now
@@ -117,30 +135,29 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
         job = msgspec.json.decode(received.body, type=LabelJob)
         bind_log_keys(order_id=job.order_id, tenant=job.tenant, correlation_id=job.correlation_id)
         try:
-            self.fetcher.fetch(job.tenant, job.order_id, deadline)
+            with self._place(job, deadline):
+                self.fetcher.fetch(job.tenant, job.order_id, deadline)
+        except NoPlaceError:
+            self._hold_back(job, received)
         except OrderNotFoundError:
             log.error("there is no order for a label message; the message is dropped")
         except PausedError as error:
             self._explain(job, error, LOOK_AGAIN)
             # A new message: no pause uses up the label's time, or the times that SQS delivers a message.
-            self.sqs.send_message(
-                QueueUrl=self.settings.label_queue_url,
-                MessageBody=msgspec.json.encode(msgspec.structs.replace(job, since=self.clock())).decode(),
-                DelaySeconds=round(LOOK_AGAIN.total_seconds()),
-            )
+            self._send_anew(msgspec.structs.replace(job, since=self.clock()), received, LOOK_AGAIN)
         except (LabelPendingError, CarrierError) as error:
             log.info("no label yet", extra={"error": type(error).__name__})
             if self.clock() >= job.since + patience(error, self.settings):
                 self.fetcher.give_up(job.tenant, job.order_id, error)
                 return
-            pause = self._pause(received, getattr(error, "retry_after", None))
+            pause = self._pause(job, received, getattr(error, "retry_after", None))
             self._explain(job, error, pause)
             self._come_again(job, received, pause)
         except (StoreError, BotoCoreError, ClientError) as error:
             log.warning(
                 "fetching a label failed unexpectedly; it is tried again", extra=safe_error_fields(error)
             )
-            self._come_again(job, received, self._pause(received))
+            self._come_again(job, received, self._pause(job, received))
 
     def _explain(self, job: LabelJob, error: LabelPendingError | CarrierError, pause: timedelta) -> None:
         orders = self.fetcher.table.tenant(job.tenant).orders
@@ -156,6 +173,22 @@ class LabelWorker(msgspec.Struct, frozen=True, kw_only=True):
         age = self.clock() - job.since
         come_again(self.sqs, self.settings.label_queue_url, received, pause, age=age)
 
-    def _pause(self, received: ReceivedMessage, at_least: float | None = None) -> timedelta:
-        pause = pause_after(received.receive_count, self.settings, roll=self.roll(), at_least=at_least)
+    def _place(self, job: LabelJob, deadline: Deadline | None) -> AbstractContextManager[None]:
+        if job.carrier is None or job.account is None or deadline is None:
+            return nullcontext()
+        return self.places.held(AccountName(job.tenant, job.carrier, job.account), deadline)
+
+    def _hold_back(self, job: LabelJob, received: ReceivedMessage) -> None:
+        attempts = job.attempts + received.receive_count - 1
+        again = msgspec.structs.replace(job, attempts=attempts, held=job.held + 1)
+        self._send_anew(again, received, self.places.wait(again.held))
+
+    def _send_anew(self, job: LabelJob, received: ReceivedMessage, after: timedelta) -> None:
+        group = received.group or message_group(job.tenant)
+        body = msgspec.json.encode(job)
+        send_anew(self.sqs, self.settings.label_queue_url, body, group=group, after=after)
+
+    def _pause(self, job: LabelJob, received: ReceivedMessage, at_least: float | None = None) -> timedelta:
+        attempt = job.attempts + received.receive_count
+        pause = pause_after(attempt, self.settings, roll=self.roll(), at_least=at_least)
         return min(pause, self.settings.order_deadline)

@@ -34,6 +34,7 @@ from parcelgate.services.orders import transitions
 from parcelgate.services.orders.order_flow import executions
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
+from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import StoreError
 
@@ -230,6 +231,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
             MessageBody=msgspec.json.encode(
                 {"tenant": ref.tenant, "id": ref.id, "correlation_id": entry.correlation_id}
             ).decode(),
+            MessageGroupId=message_group(ref.tenant),
         )
         inbox.postpone(ref.id, self.clock() + _INBOX_AGAIN)
 

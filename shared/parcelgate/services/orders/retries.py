@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parcelgate.carriers.accounts import AccountName
 from parcelgate.carriers.errors import CarrierError, LabelPendingError, PausedError
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Actor, Order, OrderStatus
 from parcelgate.observability.logs import bind_log_keys, log, own_log_keys, safe_error_fields
 from parcelgate.observability.metrics import count
+from parcelgate.services.accounts.places import AccountPlaces, NoPlaceError
 from parcelgate.services.orders import problems, transitions
 from parcelgate.services.orders.cancel import ask_to_cancel
 from parcelgate.services.orders.retry_queues import Action, RetryMessage
@@ -37,7 +39,13 @@ from parcelgate.services.orders.submission import (
     name_of,
 )
 from parcelgate.services.orders.transitions import RETRY_LIFE, Change
-from parcelgate.services.redelivery import ReceivedMessage, come_again, pause_after
+from parcelgate.services.redelivery import (
+    ReceivedMessage,
+    come_again,
+    message_group,
+    pause_after,
+    send_anew,
+)
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import OrderNotFoundError
 from parcelgate.store.limits import LOOK_AGAIN
@@ -74,6 +82,7 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
     sqs: "SQSClient"
     """For the visibility of messages, and for the dead-letter queues."""
     submitter: OrderSubmitter
+    places: AccountPlaces
     deadline: Deadline
     clock: Clock = now
     roll: Callable[[], float] = random.random
@@ -93,30 +102,40 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             correlation_id=message.correlation_id,
         )
         try:
-            self._try(message, received.receive_count)
+            self._try(message, message.attempts + received.receive_count)
         except OrderNotFoundError:
             self._set_aside(message.carrier, received.body, "no such order")
         except _HeldError as held:
-            again = self.submitter.retries()
-            again.enqueue(held.order, message.action, at=self.clock(), delay=LOOK_AGAIN.total_seconds())
+            self.submitter.retries().enqueue(
+                held.order, message.action, at=self.clock(), delay=LOOK_AGAIN.total_seconds()
+            )
         except Exception as error:
+            attempt = message.attempts + received.receive_count
             if isinstance(error, _AgainError):
                 pause = error.pause
+            elif isinstance(error, NoPlaceError):
+                pause = self.places.wait(message.held + 1)
             else:
                 log.error("the retry failed unexpectedly; it is tried again", extra=safe_error_fields(error))
-                pause = pause_after(received.receive_count, self.settings, roll=self.roll())
+                pause = pause_after(attempt, self.settings, roll=self.roll())
             age = self.clock() - message.first_attempt_at
             if age >= RETRY_LIFE:
                 self._give_up(message, received.body)
                 return
             url = self.settings.retry_queue_urls[message.carrier]
-            come_again(self.sqs, url, received, pause, age=age)
+            if not isinstance(error, NoPlaceError):
+                come_again(self.sqs, url, received, pause, age=age)
+            again = msgspec.structs.replace(message, attempts=attempt - 1, held=message.held + 1)
+            group = received.group or message_group(message.tenant)
+            send_anew(self.sqs, url, msgspec.json.encode(again), group=group, after=pause)
 
     def _try(self, message: RetryMessage, attempt: int) -> None:
         orders, order = transitions.read(self.table, message.tenant, message.order_id)
         action = {Action.CREATE: self._create, Action.CANCEL: self._cancel, Action.REREAD: self._reread}
+        account = AccountName(order.tenant, order.carrier, order.account)
         try:
-            action[message.action](orders, order)
+            with self.places.held(account, self.deadline):
+                action[message.action](orders, order)
         except NotSettledError as error:
             if isinstance(error.trouble, PausedError):
                 raise _HeldError(order) from None

@@ -8,6 +8,7 @@ import msgspec
 
 from parcelgate.domain.orders import Order
 from parcelgate.observability.logs import bound_correlation_id
+from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ class Action(StrEnum):
 
 
 class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to be tried again: ids and times, nothing else."""
+    """One thing to be tried again: ids and times, nothing else.
+
+    `attempts` were made before this message took the place of an earlier one, which was held back. `held` is
+    how often that happened.
+    """
 
     tenant: str
     order_id: str
@@ -31,6 +36,8 @@ class RetryMessage(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     first_attempt_at: datetime
     correlation_id: str | None = None
+    attempts: int = 0
+    held: int = 0
 
 
 class RetryQueues(msgspec.Struct, frozen=True):
@@ -52,5 +59,6 @@ class RetryQueues(msgspec.Struct, frozen=True):
         self.sqs.send_message(
             QueueUrl=self.settings.retry_queue_urls[order.carrier],
             MessageBody=msgspec.json.encode(message).decode(),
+            MessageGroupId=message_group(order.tenant, order.carrier, order.account),
             DelaySeconds=min(round(delay), 900),
         )

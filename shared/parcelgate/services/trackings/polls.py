@@ -59,6 +59,8 @@ from parcelgate.domain.trackings import (
 )
 from parcelgate.observability.logs import bind_log_keys, log, safe_error_fields
 from parcelgate.observability.metrics import count, duration
+from parcelgate.services.accounts.places import AccountPlaces
+from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
@@ -78,7 +80,8 @@ if TYPE_CHECKING:
 
 _PAGE = 800
 """How many parcels are read at once, from all partitions of a worker's share."""
-_THREADS = 16
+_THREADS = 64
+"""Many more than one account may have: a thread that waits for a silent carrier costs next to nothing."""
 _ABREAST = 8
 """How many threads call one account, at most."""
 _SETTLE_SECONDS = 5.0
@@ -94,6 +97,8 @@ _REST = timedelta(minutes=1)
 _NOT_ALLOWED = timedelta(hours=1)
 _CALLS = 12
 """Calls for one refused batch, made again in parts: enough to find one bad parcel among forty."""
+_NUDGED_SECONDS = 20.0
+"""How long a run of nudged parcels may take. A silent carrier holds its worker no longer."""
 _AGAIN_SECONDS = 15
 """When a nudge comes again whose parcel another worker is asking about."""
 
@@ -116,6 +121,7 @@ class _Message(msgspec.Struct, frozen=True):
     tenant: str
     tracking_id: str
     correlation_id: str | None = None
+    held: int = 0
 
 
 @dataclass
@@ -145,6 +151,8 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         Joins the carriers' answers to the timelines of parcels.
     sqs
         For messages of the poll queue that must come again.
+    places
+        Keep one account from having all workers of nudged parcels.
     threads
         How many threads ask at the same time.
     """
@@ -154,6 +162,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
     timelines: Timelines
     sqs: "SQSClient"
     settings: Settings
+    places: AccountPlaces
     clock: Clock = now
     sleep: Callable[[float], None] = really_sleep
     threads: int = _THREADS
@@ -181,6 +190,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         that cannot be asked about now is due, so the next round of polls asks about it.
         """
         refs: dict[PollRef, Nudge] = {}
+        messages: dict[PollRef, _Message] = {}
         again: list[str] = []
         requests: dict[str, None] = {}
         for nudge in nudges:
@@ -194,13 +204,16 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
                 )
                 again.append(nudge.message_id)
                 continue
-            refs[PollRef(message.tenant, message.tracking_id, planned=True)] = nudge
+            ref = PollRef(message.tenant, message.tracking_id, planned=True)
+            refs[ref], messages[ref] = nudge, message
             if message.correlation_id is not None:
                 requests[message.correlation_id] = None
         # Parcels are asked about together, so a log line names every request that nudged one of them.
         bind_log_keys(correlation_id=" ".join(requests) or None)
-        with _Run(self, deadline) as run:
+        with _Run(self, deadline.within(_NUDGED_SECONDS), self.places) as run:
             run.add([*refs])
+        for ref in run.held_back:
+            self._hold_back(messages[ref])
         for ref in self._still_due(run.unclaimed):
             nudge = refs[ref]
             again.append(nudge.message_id)
@@ -210,6 +223,17 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
                 VisibilityTimeout=_AGAIN_SECONDS,
             )
         return again
+
+    def _hold_back(self, message: _Message) -> None:
+        """Have a parcel asked about a little later: others ask its carrier account already."""
+        again = msgspec.structs.replace(message, held=message.held + 1)
+        send_anew(
+            self.sqs,
+            self.settings.poll_queue_url,
+            msgspec.json.encode(again),
+            group=message_group(message.tenant),
+            after=self.places.wait(again.held),
+        )
 
     def _still_due(self, refs: Iterable[PollRef]) -> list[PollRef]:
         at = self.clock()
@@ -223,11 +247,13 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
 class _Run:
     """One invocation's polls. A context manager: at its end every call is answered, stored and counted."""
 
-    def __init__(self, polls: Polls, deadline: Deadline) -> None:
+    def __init__(self, polls: Polls, deadline: Deadline, places: AccountPlaces | None = None) -> None:
         self.left = 0
         """Due parcels that were not asked about, because there was no time, or no room in their line."""
         self.unclaimed: list[PollRef] = []
         """Parcels that are not due any more, or that another worker has."""
+        self.held_back: list[PollRef] = []
+        """Parcels of accounts for which no place was free."""
         self._table = polls.table
         self._carriers = polls.carriers
         self._timelines = polls.timelines
@@ -237,6 +263,10 @@ class _Run:
         self._deadline = deadline
         self._claimant = uuid4().hex
         self._lines: Lines[AccountName, Tracking] = Lines(self._poll, threads=polls.threads)
+        self._places = places
+        self._taken: dict[AccountName, Callable[[], None] | None] = {}
+        """How to give each account's place back; None where none was free."""
+        self._place_lock = Lock()
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._polled: defaultdict[tuple[str, date, str], Counter[str]] = defaultdict(Counter)
@@ -249,6 +279,8 @@ class _Run:
 
     def __exit__(self, raised: object, *_: object) -> None:
         self._lines.close()
+        for give_back in filter(None, self._taken.values()):
+            give_back()
         self._count_polls()
         if raised is None:
             self._publish_counts()
@@ -318,6 +350,10 @@ class _Run:
         if not self._may_ask():
             self._leave_behind(account, len(trackings))
             return False
+        if not self._has_place(account):
+            with self._lock:
+                self.held_back += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
+            return True
         parcels = self._claimed(trackings)
         try:
             parcels = self._without_ended_orders(account, parcels)
@@ -327,6 +363,15 @@ class _Run:
             log.error("a poll failed unexpectedly", extra={**account._asdict(), **safe_error_fields(error)})
             self._give_back(parcels)
             return False
+
+    def _has_place(self, account: AccountName) -> bool:
+        """Whether this run may ask the account's carrier. The rounds of polls need no place."""
+        if self._places is None:
+            return True
+        with self._place_lock:
+            if account not in self._taken:
+                self._taken[account] = self._places.take(account, self._deadline)
+            return self._taken[account] is not None
 
     def _claimed(self, trackings: list[Tracking]) -> list[_Parcel]:
         parcels: list[_Parcel] = []

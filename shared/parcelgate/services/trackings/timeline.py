@@ -14,6 +14,7 @@ from parcelgate.domain.polling import next_poll
 from parcelgate.domain.trackings import Source, Tracking, courier_key
 from parcelgate.observability.logs import bound_correlation_id, log
 from parcelgate.observability.metrics import count
+from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
 from parcelgate.store.errors import AlreadyFollowedError, VersionConflictError
 
@@ -127,7 +128,9 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
             "correlation_id": bound_correlation_id(),
         }
         self.sqs.send_message(
-            QueueUrl=self.settings.poll_queue_url, MessageBody=msgspec.json.encode(message).decode()
+            QueueUrl=self.settings.poll_queue_url,
+            MessageBody=msgspec.json.encode(message).decode(),
+            MessageGroupId=message_group(tenant),
         )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from parcelgate.store.merchant_events.deliveries import Deliveries
     from parcelgate.store.merchant_events.endpoints import Endpoints
     from parcelgate.store.merchant_events.log import EventLog
+    from parcelgate.store.places import Places
 
 
 class EventsTable:
@@ -50,6 +51,12 @@ class TenantEvents:
         from parcelgate.store.merchant_events.endpoints import Endpoints
 
         return Endpoints(self._items, self.tenant)
+
+    def places(self, most: int) -> "Places":
+        """The places for calls of the tenant's endpoints, over all of them: at most `most`."""
+        from parcelgate.store.places import Places
+
+        return Places(self._items, {"pk": keys.key(self.tenant, "ENDPOINTS"), "sk": "PLACES"}, most)
 
     @cached_property
     def deliveries(self) -> "Deliveries":

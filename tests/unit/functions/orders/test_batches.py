@@ -48,8 +48,10 @@ class TestABatch:
                 "tenant": "acme",
                 "batch_id": batch_id,
                 "carrier": "lso",
+                "account": "default",
                 "entries": [0, 1, 2],
                 "correlation_id": "JKJaXmPLvHcESHA=",
+                "held": 0,
             }
         ]
         assert backend.stored("order") == []

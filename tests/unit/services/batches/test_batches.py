@@ -169,7 +169,8 @@ class TestTheWorker:
         before = len(world.faults.calls)
         world.finish_batch(batch)
         world.pass_time(until=lambda: not world.sqs.busy)
-        assert world.faults.names[before:] == ["dynamodb.query"]
+        place_taken = place_given_back = "dynamodb.update_item"
+        assert world.faults.names[before:] == [place_taken, "dynamodb.query", place_given_back]
         assert world.carrier_calls == ["ubi.orders"]
 
     def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(self, world: World) -> None:

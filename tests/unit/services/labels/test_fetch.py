@@ -18,6 +18,7 @@ from parcelgate.domain.measures import Weight, WeightUnit
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus, Parcel
 from parcelgate.domain.problems import CarrierWords, Problem
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.places import AccountPlaces
 from parcelgate.services.labels.documents import LabelStore
 from parcelgate.services.labels.fetch import LabelFetcher, LabelWorker
 from parcelgate.services.redelivery import NotYetError, ReceivedMessage
@@ -94,8 +95,14 @@ class Setup:
             clock=self.clock,
         )
         sqs: Any = self.sqs
+        self.places = AccountPlaces(table=table, kind="labels", most=1, clock=self.clock)
         self.worker = LabelWorker(
-            fetcher=self.fetcher, settings=settings, sqs=sqs, clock=self.clock, roll=lambda: 0.999
+            fetcher=self.fetcher,
+            places=self.places,
+            settings=settings,
+            sqs=sqs,
+            clock=self.clock,
+            roll=lambda: 0.999,
         )
         self.since = self.clock.now
 
@@ -223,7 +230,13 @@ def test_trouble_with_the_store_brings_the_message_again(setup: Setup, dynamodb:
         labels=lambda: None,  # type: ignore[arg-type, return-value]
     )
     settings = Settings(ENVIRONMENT | {"PARCELGATE_LABEL_QUEUE_URL": "https://sqs.test/labels"})
-    setup.worker = LabelWorker(fetcher=fetcher, settings=settings, sqs=setup.sqs, roll=lambda: 0.0)  # type: ignore[arg-type]
+    setup.worker = LabelWorker(
+        fetcher=fetcher,  # type: ignore[arg-type]
+        places=setup.places,
+        settings=settings,
+        sqs=setup.sqs,  # type: ignore[arg-type]
+        roll=lambda: 0.0,
+    )
     with pytest.raises(NotYetError):
         setup.work()
     assert setup.sqs.seconds == [0]

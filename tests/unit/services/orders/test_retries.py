@@ -51,6 +51,8 @@ def test_a_message_holds_ids_and_times_only(world: World, cancelling: Order) -> 
         "action": "cancel",
         "first_attempt_at": world.clock.now.isoformat().replace("+00:00", "Z"),
         "correlation_id": None,
+        "attempts": 0,
+        "held": 0,
     }
 
 

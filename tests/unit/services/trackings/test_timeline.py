@@ -40,7 +40,8 @@ class Queue:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str) -> None:  # noqa: N803
+        assert MessageGroupId == "acme"
         self.sent.append((QueueUrl, json.loads(MessageBody)))
 
 
