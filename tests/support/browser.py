@@ -69,7 +69,8 @@ _ARGUMENTS = (
     # Whatever a page asks for, it does not leave this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-_LOCAL = ("about", "blob", "data")
+_LOCAL = ("about", "blob", "data", "chrome", "chrome-extension")
+"""Schemes that ask no server: the page's own, and those of the browser's viewer of PDFs."""
 _CHECKS = Path(__file__).with_suffix(".js").read_text()
 _AXE = Axe()
 _TIMEOUT = 30_000
