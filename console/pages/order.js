@@ -49,6 +49,7 @@ export default function OrderPage({ parameters }) {
     <${Actions} order=${data} path=${path} onDone=${({ body }) => order.put(body)} onCancelled=${() => setCancelled(true)} onAsked=${() => setAsked(true)} />
     ${cancelled && CANCELLED[data.status] && html`<${Notice}>${CANCELLED[data.status]}<//>`}
     ${asked && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
+    ${data.erased_at && html`<${Notice}>The recipient's data was erased <${Time} at=${data.erased_at} />, and the label with it. The order's money and numbers are kept.<//>`}
     <${Trouble} order=${data} />
     <${Summary} order=${data} />
     <${Label} key=${`label ${data.label.status}`} order=${data} path=${path} />
@@ -75,7 +76,7 @@ function Actions({ order, path, onDone, onCancelled, onAsked }) {
   const grades = carriers.data?.data.find((each) => each.code === order.carrier)?.grades ?? {};
   const post = (call, body) => () => send("POST", `${path}/${call}`, body);
   const resolve = (outcome) => post("resolve", { outcome });
-  const confirmed = order.status === "confirmed";
+  const confirmed = order.status === "confirmed" && !order.erased_at;
   const writes = session.may("orders:write");
   const operates = session.may("operator");
   const can = {
@@ -189,7 +190,7 @@ function Label({ order, path }) {
   const asked = useAction(async () => setLabel(await get(`${path}/label`)));
   const { status, format, size } = order.label;
   const opens = label?.format === "zpl" ? "Download" : "Open";
-  if (["failed", "cancelled"].includes(order.status)) return null;
+  if (["failed", "cancelled"].includes(order.status) || order.erased_at) return null;
   return html`<section aria-labelledby="label">
     <h2 id="label">Label</h2>
     <p><${Status} value=${status} /> ${format.toUpperCase()}, ${size}</p>

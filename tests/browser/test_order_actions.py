@@ -125,3 +125,18 @@ def _bought(world: World, carrier: str) -> dict[str, str]:
     assert answer.status == 201, answer.body
     order: dict[str, str] = answer.json()
     return order
+
+
+def test_an_order_whose_recipient_was_erased_says_so_and_offers_no_label(
+    page: Page, served_world: ServedWorld
+) -> None:
+    with served_world.hold() as world:
+        order = world.settle(world.start_order("shop-17"))
+        erased = world._request(api_event("POST /v1/orders/{id}/erase", body={"force": True}, id=order.id))
+        assert erased.status == 200, erased.body
+    sign_in(page, served_world, at=f"orders/{order.id}")
+
+    expect(page.get_by_text("The recipient's data was erased")).to_be_visible()
+    expect(page.get_by_role("heading", name="Parcels", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Label", exact=True)).to_have_count(0)
+    assert order.ship_to.name not in page.locator("main").inner_text()
