@@ -1,16 +1,14 @@
 """The CDK app. `-c stage=` chooses the environment: `local`, or any name on AWS (`production` by default).
 
-`-c gateway_port=` says where the emulator listens. Any number or switch of the settings can be given in the
-same way, such as `-c order_deadline=60` or `-c protect_data=0`.
+`-c gateway_port=` says where the emulator listens. Any number, switch or text of the settings can be given in
+the same way, such as `-c order_deadline=60` or `-c protect_data=0`.
 """
-
-from dataclasses import fields
 
 from aws_cdk import App, CliCredentialsStackSynthesizer, Tags, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.bundle import build
-from infra.settings import Settings, settings_for
+from infra.settings import GIVEN, settings_for
 from infra.stack import ParcelgateStack
 from parcelgate.carriers import registry
 
@@ -21,7 +19,6 @@ FLAGS = {
 """What CDK does only when asked: another layer makes another version of a function, and what is not part of a
 version (tags, reserved concurrency) makes none, which Lambda would refuse.
 """
-_NUMBERS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
 
 
 def make_app(*, outdir: str | None = None, **context: str) -> App:
@@ -29,11 +26,15 @@ def make_app(*, outdir: str | None = None, **context: str) -> App:
     app = App(outdir=outdir, context={**FLAGS, **context})
     stage = app.node.try_get_context("stage") or "production"
     port = app.node.try_get_context("gateway_port")
-    numbers = {name: app.node.try_get_context(name) for name in _NUMBERS}
+    given = {name: app.node.try_get_context(name) for name in GIVEN}
     settings = settings_for(
         stage,
         gateway_port=int(port) if port else None,
-        **{name: int(value) for name, value in numbers.items() if value is not None},
+        **{
+            name: str(value) if GIVEN[name] is str else int(value)
+            for name, value in given.items()
+            if value is not None
+        },
     )
     ParcelgateStack(
         app,

@@ -5,7 +5,7 @@ of it under another name, protected against deletion like it unless the deployer
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -159,6 +159,12 @@ class Settings:
     receives_before_dead_letter: int = 5
     stream_retries: int | None = None
     """None: as long as the stream keeps the records."""
+    domain: str = ""
+    """A name of your own for the API, such as `api.example.com`. Empty: the name that AWS gives it."""
+    certificate: str = ""
+    """The ARN of ACM's certificate for `domain`, in the stack's own region."""
+    fixed_addresses: int = 0
+    """How many fixed addresses carriers are called from, each of a zone of its own; 0: any address of AWS."""
     canary_minutes: int = 5
     """How long one call in ten meets a new release before all do: 0 (all at once), 5, 10, 15 or 30."""
     rollback_on_alarms: bool = True
@@ -175,6 +181,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.canary_minutes not in CANARIES:
             raise ValueError(f"canary_minutes is one of {', '.join(map(str, CANARIES))}")
+        if bool(self.domain) != bool(self.certificate):
+            raise ValueError("domain and certificate are given together")
+        if self.fixed_addresses not in range(3):
+            raise ValueError("fixed_addresses is 0, 1 or 2")
 
     def called_as(self, function: str) -> str:
         """The name by which the gateway, or whatever else calls it, calls a function."""
@@ -231,12 +241,42 @@ class Settings:
         return margin + self.callback_wait
 
 
-def settings_for(stage: str, *, gateway_port: int | None = None, **overrides: int) -> Settings:
-    """The settings of the environment `stage`, with what the caller gives in place of its own."""
-    numbers: dict[str, Any] = dict(overrides)
+STAGES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+"""What stages on AWS have for good in place of the defaults: `{"production": {"monthly_budget": 100}}`."""
+
+ALL_OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "stage": "options",
+        "domain": "api.example.com",
+        "certificate": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+        "fixed_addresses": "2",
+        "monthly_budget": "100",
+    }
+)
+"""The production stack with all that a setting adds. Checks look at it, since it has everything."""
+
+GIVEN: Mapping[str, type] = MappingProxyType(
+    {
+        each.name: each.type
+        for each in fields(Settings)
+        if each.type in (bool, int, str) and each.name not in ("local", "stage")
+    }
+)
+"""The settings that may be given for one deployment, with their types."""
+
+
+def settings_for(stage: str, *, gateway_port: int | None = None, **overrides: int | str) -> Settings:
+    """The settings of the environment `stage`, with what the caller gives in place of its own.
+
+    Raises
+    ------
+    ValueError
+        If a setting has a value that it cannot have.
+    """
+    given: dict[str, Any] = dict(overrides)
     if stage == "local":
-        return replace(_local(), gateway_port=gateway_port, **numbers)
-    return replace(Settings(stage=stage, protect_data=True), **numbers)
+        return replace(_local(), gateway_port=gateway_port, **given)
+    return replace(Settings(stage=stage, protect_data=True), **{**STAGES.get(stage, {}), **given})
 
 
 def _local() -> Settings:

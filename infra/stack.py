@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.bundle import Bundle
 from infra.constructs.functions import LambdaFunctions
+from infra.constructs.network import CarrierNetwork
 from infra.constructs.queue_worker import QueuePolicy
 from infra.parts.api import HttpApi, add_api_functions
 from infra.parts.batches import Batches
@@ -46,7 +47,8 @@ class ParcelgateStack(Stack):
         **props: Any,
     ) -> None:
         super().__init__(scope, id, **props)
-        functions = LambdaFunctions(self, "Functions", settings=settings, bundle=bundle)
+        network = CarrierNetwork(self, "Network", settings=settings) if settings.fixed_addresses else None
+        functions = LambdaFunctions(self, "Functions", settings=settings, bundle=bundle, network=network)
         store = Store(self, "Store", settings=settings)
         base = Foundation(settings, functions, store, carriers)
 
@@ -156,6 +158,12 @@ class ParcelgateStack(Stack):
                 f"RetryQueueUrl{name.capitalize()}": worker.queue.queue_url
                 for name, worker in retries.queues.items()
             },
+            **(
+                {"DomainTarget": api.domain.regional_domain_name, "GatewayUrl": api.http.api_endpoint}
+                if api.domain
+                else {}
+            ),
+            **({"OutgoingAddresses": network.addresses} if network else {}),
         )
 
     def _tell(self, **outputs: str) -> None:

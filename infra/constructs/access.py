@@ -15,12 +15,14 @@ from infra.settings import Settings
 class Access:
     """Permission for some operations on a resource, and the variables by which a function finds it.
 
-    `because` says why a resource is named by a pattern, where one is.
+    `because` says why a resource is named by a pattern, where one is. `calls_carriers` says that who has it
+    calls carriers with it.
     """
 
     statements: tuple[iam.PolicyStatement, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     because: str | None = None
+    calls_carriers: bool = False
 
 
 def access(*statements: iam.PolicyStatement, because: str | None = None, **environment: str) -> Access:

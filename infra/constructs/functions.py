@@ -11,6 +11,7 @@ from constructs import Construct
 
 from infra.bundle import Bundle, BundleError
 from infra.constructs.access import Access, access, acknowledge, acknowledge_patterns, allow
+from infra.constructs.network import CarrierNetwork
 from infra.settings import Settings
 
 
@@ -21,8 +22,17 @@ class LambdaFunctions(Construct):
     whoever reads a call of `add` has read everything the function may do.
     """
 
-    def __init__(self, scope: Construct, id: str, *, settings: Settings, bundle: Bundle) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Settings,
+        bundle: Bundle,
+        network: CarrierNetwork | None = None,
+    ) -> None:
         super().__init__(scope, id)
+        self._network = network
         self.by_name: dict[str, lambda_.Function] = {}
         self.log_groups: dict[str, logs.LogGroup] = {}
         self._settings = settings
@@ -66,6 +76,10 @@ class LambdaFunctions(Construct):
             For functions that are called asynchronously.
         """
         settings = self._settings
+        placement = {}
+        if self._network is not None and any(each.calls_carriers for each in given):
+            placement = self._network.placement()
+            given = (*given, self._network.access())
         home = Construct(self, _camel(name))
         log_group = logs.LogGroup(
             home,
@@ -99,6 +113,7 @@ class LambdaFunctions(Construct):
             },
             on_failure=on_failure,
             retry_attempts=retry_attempts,
+            **placement,
         )
         self.by_name[name] = function
         self.log_groups[name] = log_group

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -51,6 +52,7 @@ def add_api_functions(
 ) -> None:
     """Make the functions behind the API, each with what it may use."""
     table, accounts, timings = base.store.access, base.account_access(), base.timings()
+    accounts_alone = base.account_access(calls=False)
     changes = table("GetItem", "PutItem", "UpdateItem")
     settles = table("GetItem", "PutItem", "UpdateItem", "DeleteItem")
     joins = table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem")
@@ -66,7 +68,7 @@ def add_api_functions(
         ],
         "create_batch": [
             table("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
-            accounts,
+            accounts_alone,
             batches.body_access("PutObject"),
             batches.send_access(),
             timings,
@@ -77,7 +79,7 @@ def add_api_functions(
         "serve_label_documents": [settles, prints.send_access(), labels.printout_access("GetObject")],
         "cancel_order": [joins, *carrier, retries.send_access()],
         "quote_rates": [table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"), *carrier],
-        "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts],
+        "manage_rate_cards": [table("GetItem", "PutItem", "DeleteItem"), accounts_alone],
         "operate": [
             table(
                 "GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", query=("by_time",)
@@ -119,7 +121,7 @@ def add_api_functions(
         "show_tracking_page": [table("GetItem", "BatchGetItem")],
         "describe_service": [base.store.circuits_access()],
         "serve_pages": [labels.links()],
-        "ingest_webhook": [changes, accounts],
+        "ingest_webhook": [changes, accounts_alone],
     }
     for name, accesses in given.items():
         base.functions.add(name, *accesses)
@@ -140,6 +142,7 @@ class HttpApi(Construct):
         self._settings = settings
         self._functions = functions
         self._routes: Sequence[Route] = ()
+        self.domain: apigateway.DomainName | None = None
         self.http = apigateway.HttpApi(
             self, "Http", api_name=settings.name("api"), create_default_stage=False
         )
@@ -163,7 +166,7 @@ class HttpApi(Construct):
         if self._settings.local:
             port = self._settings.gateway_port
             return f"http://localhost:{port}/_aws/execute-api/{self.http.api_id}/$default"
-        return self.http.api_endpoint
+        return f"https://{self._settings.domain}" if self._settings.domain else self.http.api_endpoint
 
     def _add_routes(self, answering: Mapping[str, lambda_.IFunction]) -> list[apigateway.HttpRoute]:
         authorizer = authorizers.HttpLambdaAuthorizer(
@@ -237,6 +240,23 @@ class HttpApi(Construct):
         for route in routes:
             # API Gateway refuses a limit for a route that does not exist yet.
             stage.node.add_dependency(route)
+        if settings.domain:
+            self.domain = self._add_domain(stage)
+
+    def _add_domain(self, stage: apigateway.CfnStage) -> apigateway.DomainName:
+        """Have the API answer under a name of its own, which outlives it. AWS's name goes on."""
+        certificate = acm.Certificate.from_certificate_arn(self, "Certificate", self._settings.certificate)
+        domain = apigateway.DomainName(
+            self,
+            "Domain",
+            domain_name=self._settings.domain,
+            certificate=certificate,
+            security_policy=apigateway.SecurityPolicy.TLS_1_2,
+        )
+        apigateway.CfnApiMapping(
+            self, "Mapping", api_id=self.http.api_id, domain_name=domain.name, stage=stage.ref
+        )
+        return domain
 
     def _throttle(self, route: Route) -> Throttle:
         limit: Throttle = getattr(self._settings, f"{route.throttle}_throttle")

@@ -1,7 +1,7 @@
 """The foundation: objects that every part uses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.constructs.access import Access, access, account_arn, allow
 from infra.constructs.functions import LambdaFunctions
@@ -18,13 +18,14 @@ class Foundation:
     store: Store
     carriers: Sequence[str]
 
-    def account_access(self) -> Access:
+    def account_access(self, *, calls: bool = True) -> Access:
         """Reading carrier accounts: secrets that an operator puts there, one for each account of a tenant.
 
-        Their names are not known here, only what they begin with.
+        Their names are not known here, only what they begin with. Who reads one and never calls the carrier
+        says so by `calls`.
         """
         prefix = self.settings.secret_prefix
-        return access(
+        given = access(
             allow(
                 "secretsmanager:GetSecretValue",
                 on=account_arn(self.functions, "secretsmanager", f"secret:{prefix}/*"),
@@ -33,6 +34,7 @@ class Foundation:
             SECRET_PREFIX=prefix,
             **({"CARRIERS_OVER_HTTP": "yes"} if self.settings.local else {}),
         )
+        return replace(given, calls_carriers=calls)
 
     def timings(self) -> Access:
         """The times that an order may take."""

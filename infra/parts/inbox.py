@@ -23,7 +23,7 @@ class Inbox(Construct):
             "process_webhook",
             self.work.work_access(),
             base.store.access("GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
-            base.account_access(),
+            base.account_access(calls=False),
             base.order_flow_access("SendTaskSuccess"),
             polls.nudge_access(),
             polls.pace(),

@@ -1,4 +1,4 @@
-"""Compares what checkov finds in the production template with the accepted findings, for `make lint`.
+"""Compares what checkov finds in the production template, with all options, with the accepted findings.
 
 checkov has an environment of its own in ``.local/checkov``, made when its lock has changed. Each finding
 must be in ``infra/policies/checkov.toml`` with a reason, and each reason must still be needed.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from infra.settings import ALL_OPTIONS
 from local import ROOT
 from local.toolchain import node
 from local.toolchain.setup import trusting_this_machine
@@ -62,7 +63,7 @@ def judge(findings: Sequence[Finding], reasons: Sequence[Accepted]) -> Iterator[
 
 
 def main() -> int:
-    """Synthesize the production stack, run checkov on it, and judge its findings; return the exit code."""
+    """Judge what checkov finds in the production stack with all options; return the exit code."""
     program = _program()
     said = list(judge(_look(program, _synthesize()), accepted()))
     for line in said:
@@ -98,8 +99,7 @@ def _synthesize() -> Path:
         "--no-notices",
         "--output",
         str(assembly),
-        "-c",
-        "stage=production",
+        *(part for name, value in ALL_OPTIONS.items() for part in ("-c", f"{name}={value}")),
     ]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **node.environment()}, capture_output=True, text=True

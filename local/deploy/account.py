@@ -75,7 +75,7 @@ class Stack:
 class Look:
     """What the check saw of the account. What it could not read is None, and named in `not_looked_at`."""
 
-    given: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[str, int | str] = field(default_factory=dict)
     """The settings that the deployer gives in place of the stage's own."""
     findings: list[Finding] = field(default_factory=list)
     not_looked_at: list[str] = field(default_factory=list)
@@ -91,20 +91,20 @@ class Look:
         return any(finding.stops for finding in self.findings)
 
 
-def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = None) -> Look:
+def look(stage: str, given: Mapping[str, int | str], *, clients: Clients | None = None) -> Look:
     """Check everything that can be checked, and go on if one check fails.
 
     Parameters
     ----------
     stage
         The environment's name, such as `production`.
-    numbers
+    given
         Settings that the deployer gives in place of the stage's own.
     clients
         Takes the place of boto3 in tests; then the region is not checked.
     """
-    seen = Look(numbers)
-    settings = settings_for(stage, **numbers)
+    seen = Look(given)
+    settings = settings_for(stage, **given)
     session: boto3.Session | None = None
     if clients is None:
         try:
@@ -125,6 +125,7 @@ def look(stage: str, numbers: Mapping[str, int], *, clients: Clients | None = No
         ("Lambda's limits", _lambda),
         ("the limit of IAM roles", _roles),
         ("the gateway's limit", _gateway),
+        ("the certificate", _certificate),
     ):
         try:
             seen.findings += check(clients, settings, seen)
@@ -299,6 +300,30 @@ def _alarms(clients: Clients, settings: Settings, seen: Look) -> Iterator[Findin
             "back, too. Wait until it is quiet. If this release is what corrects it, deploy it without the "
             "alarms.",
             f'make deploy STAGE={settings.stage} OPTIONS="-c rollback_on_alarms=0"',
+        )
+
+
+def _certificate(clients: Clients, settings: Settings, seen: Look) -> Iterator[Finding]:
+    if not settings.domain:
+        return
+    arn, domain = settings.certificate, settings.domain
+    region = arn.split(":")[3] if arn.count(":") >= 5 else ""
+    if seen.region is not None and region != seen.region:
+        yield Finding(
+            f"The certificate for {domain} is in the region {region or 'unknown'}, and the API is in "
+            f"{seen.region}. API Gateway takes one of its own region only.",
+            f"aws acm request-certificate --domain-name {domain} --validation-method DNS{_in_region(seen)}",
+        )
+        return
+    certificate = clients("acm").describe_certificate(CertificateArn=arn)["Certificate"]
+    names = {certificate.get("DomainName"), *certificate.get("SubjectAlternativeNames", ())}
+    if not names & {domain, f"*.{domain.partition('.')[2]}"}:
+        yield Finding(f"The certificate is for {', '.join(sorted(filter(None, names)))}, not for {domain}.")
+    if certificate["Status"] != "ISSUED":
+        yield Finding(
+            f"ACM has not issued the certificate for {domain} ({certificate['Status']}). Enter the record "
+            "that it names into the DNS of the domain, and wait.",
+            f"aws acm describe-certificate --certificate-arn {arn}",
         )
 
 

@@ -15,7 +15,9 @@ type Template = Mapping[str, Any]
 
 STATEFUL: Mapping[str, str] = {
     "AWS::ApiGatewayV2::Api": "the API's address: clients and every carrier's webhooks call it",
+    "AWS::ApiGatewayV2::DomainName": "the name under which clients and carriers' webhooks call the API",
     "AWS::DynamoDB::Table": "every order, parcel, API key and claim",
+    "AWS::EC2::EIP": "an address that carriers have on their lists of known addresses",
     "AWS::Events::EventBus": "the rules that others have added to the event bus",
     "AWS::KMS::Key": "the key: data encrypted with it can no longer be read",
     "AWS::Logs::LogGroup": "the logs in it",

@@ -12,14 +12,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import httpx
 from rich.console import Console
 
-from infra.settings import Settings, settings_for
+from infra.settings import GIVEN, Settings, settings_for
 from local import ROOT
 from local.deploy import account, changes, smoke
 from local.deploy.account import Look
@@ -30,8 +29,6 @@ STATE = ROOT / ".local" / "deploy"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,29}")
 """The name of a function begins with the stage's name, and AWS takes 64 characters."""
 
-SETTINGS = frozenset(field.name for field in fields(Settings) if field.type in (int, bool)) - {"local"}
-"""What `-c` may give."""
 _EXAMPLE = """\
 examples:
   python -m local deploy production
@@ -50,14 +47,14 @@ class DeploymentError(Exception):
 def main(*arguments: str) -> int:
     """Check, report, and deploy if nothing stops it; return the exit code."""
     options = _parse(arguments)
-    stage, numbers = options.stage, dict(options.numbers)
+    stage, given = options.stage, dict(options.settings)
     with _console.status("checking the account"):
-        seen = account.look(stage, numbers)
+        seen = account.look(stage, given)
     if seen.account_concurrency is not None:
-        numbers["account_concurrency"] = seen.account_concurrency
+        given["account_concurrency"] = seen.account_concurrency
     first = seen.stack is None or not seen.stack.was_created
-    protected = settings_for(stage, **numbers).protect_data
-    passes = [{**numbers, "first_deployment": 1}, numbers] if first and protected else [numbers]
+    protected = settings_for(stage, **given).protect_data
+    passes = [{**given, "first_deployment": 1}, given] if first and protected else [given]
     try:
         difference: list[changes.Change] = []
         assembly = None
@@ -82,7 +79,7 @@ def main(*arguments: str) -> int:
     except DeploymentError as error:
         _say(f"\n{error}")
         return 1
-    return _tell(assembly, settings_for(stage, **numbers), seen.region, first=first)
+    return _tell(assembly, settings_for(stage, **given), seen.region, first=first)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -95,11 +92,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("stage", nargs="?", default="production", help="the environment's name")
     parser.add_argument(
         "-c",
-        dest="numbers",
-        metavar="SETTING=NUMBER",
+        dest="settings",
+        metavar="SETTING=VALUE",
         action="append",
         default=[],
-        type=_number,
+        type=_setting,
         help="a setting of infra/settings.py, for this deployment",
     )
     parser.add_argument(
@@ -118,7 +115,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.stage == "local":
         parser.error("`local` is the stack of `make up`; name another stage")
     try:
-        settings_for(options.stage, **dict(options.numbers))
+        settings_for(options.stage, **dict(options.settings))
     except ValueError as error:
         parser.error(str(error))
     if not STAGE.fullmatch(options.stage):
@@ -126,22 +123,24 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _number(text: str) -> tuple[str, int]:
+def _setting(text: str) -> tuple[str, int | str]:
     name, _, value = text.partition("=")
-    if name not in SETTINGS:
+    if name not in GIVEN:
         raise argparse.ArgumentTypeError(
-            f"there is no setting {name!r}; there are {', '.join(sorted(SETTINGS))}"
+            f"there is no setting {name!r}; there are {', '.join(sorted(GIVEN))}"
         )
+    if GIVEN[name] is str:
+        return name, value
     try:
         return name, int(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{name} is a number (1 and 0 for yes and no)") from None
 
 
-def _synthesize(stage: str, numbers: Mapping[str, int], region: str | None) -> Path:
+def _synthesize(stage: str, given: Mapping[str, int | str], region: str | None) -> Path:
     """Make the templates and bundles of one pass, and return their folder."""
-    assembly = STATE / stage / ("first" if numbers.get("first_deployment") else "full")
-    context = [f"{name}={value}" for name, value in {"stage": stage, **numbers}.items()]
+    assembly = STATE / stage / ("first" if given.get("first_deployment") else "full")
+    context = [f"{name}={value}" for name, value in {"stage": stage, **given}.items()]
     command = [*node.CDK, "synth", "--quiet", "--output", str(assembly), "--no-notices"]
     command += [part for each in context for part in ("-c", each)]
     with _console.status("building and synthesizing"):
@@ -220,14 +219,21 @@ def _tell(assembly: Path, settings: Settings, region: str | None, *, first: bool
     """Print where the stack is, whether all of it works, and, after a first deployment, the next steps."""
     (outputs,) = json.loads(_outputs_file(assembly).read_text()).values()
     url = outputs["ApiUrl"]
+    # The name of one's own answers only when its DNS leads here.
+    reached = outputs.get("GatewayUrl", url)
     try:
-        answers = httpx.get(f"{url}/v1/health", timeout=30).is_success
+        answers = httpx.get(f"{reached}/v1/health", timeout=30).is_success
     except httpx.HTTPError:
         answers = False
     _say(f"\nAPI     {url}\nAlarms  {outputs['AlarmTopicArn']}")
+    if "DomainTarget" in outputs:
+        _say(f"Domain  {settings.domain} must lead to {outputs['DomainTarget']} (CNAME, or an alias record)")
+    if "OutgoingAddresses" in outputs:
+        _say(f"Carriers see calls from {outputs['OutgoingAddresses']}")
     if not answers:
         _say(
-            f"{url}/v1/health does not answer as it should. See the section API failures of docs/runbook.md."
+            f"{reached}/v1/health does not answer as it should. See the section API failures of "
+            "docs/runbook.md."
         )
         return 1
     _say("The API answers.")

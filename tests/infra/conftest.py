@@ -113,6 +113,12 @@ def local(synthesis: Synthesis) -> Template:
 
 
 @pytest.fixture(scope="session")
+def options(synthesis: Synthesis) -> Template:
+    """The production stack with all that a setting adds."""
+    return Template(synthesis.path("options"))
+
+
+@pytest.fixture(scope="session")
 def aws_bundle() -> Bundle:
     return build("aws")
 

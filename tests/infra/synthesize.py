@@ -1,8 +1,9 @@
 """Synthesizes the stack for AWS and for the emulator, in a process of its own, as `cdk` would.
 
-`python -O -m tests.infra.synthesize FOLDER` leaves `FOLDER/production` and `FOLDER/local`, and fails as cdk
-does when cdk-nag finds anything. It also shows cdk-nag a bucket that must be refused, and fails if it is
-not: silence from rules that do not run would look like a clean stack.
+`python -O -m tests.infra.synthesize FOLDER` leaves `FOLDER/production`, `FOLDER/local`, and `FOLDER/options`,
+which is production with all options. It fails as cdk does when cdk-nag finds anything. It also shows cdk-nag
+a bucket that must be refused, and fails if it is not: silence from rules that do not run would look like a
+clean stack.
 """
 
 import sys
@@ -16,12 +17,13 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.bundle import Bundle
 from infra.constructs.functions import LambdaFunctions
-from infra.settings import settings_for
+from infra.settings import ALL_OPTIONS, settings_for
 
 
 def main(folder: Path) -> int:
     make_app(outdir=str(folder / "production")).synth()
     make_app(outdir=str(folder / "local"), stage="local", gateway_port="4566").synth()
+    make_app(outdir=str(folder / "options"), **ALL_OPTIONS).synth()
     _release_another_layer(folder)
     app = App(outdir=str(folder / "refused"))
     Bucket(Stack(app, "Refused"), "Bucket")

@@ -11,7 +11,8 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from infra.bundle import ROOT
-from local.deploy import account, changes, command
+from infra.settings import GIVEN
+from local.deploy import account, changes
 from tests.infra.conftest import Synthesis, Template
 
 POLICIES = ROOT / "infra" / "policies"
@@ -36,6 +37,12 @@ NEVER_NEEDED = {
 """What AWS's handlers may call for what no resource of ours has: VPCs, file systems, replicas, imports,
 billing views, users, permission boundaries, delivery streams, code signing, table buckets, a role for
 provisioned capacity."""
+
+NEVER_NEEDED_BY_OPTIONS = (
+    "billing:.*|vpc-lattice:.*|vpce:.*"
+    "|ec2:(AcceptAddressTransfer|.*Vpn.*|.*EncryptionControl.*|ModifyVpcTenancy)"
+)
+"""Billing views, networks of others, addresses of others, VPNs, and machines of one's own."""
 
 NAMELESS = {
     "cloudwatch:DescribeAlarms",
@@ -80,13 +87,18 @@ def resources(statement: dict[str, Any]) -> list[str]:
 
 
 def needed(kind: str) -> Iterator[str]:
-    """What AWS's own handlers of a resource type call, by the schema of the type."""
+    """What AWS's own handlers call for a resource of ours, by the schema of its type."""
+    for permission in handled(kind):
+        service, _, operation = permission.partition(":")
+        if not re.fullmatch(NEVER_NEEDED.get(service, "(?!)"), operation):
+            yield permission
+
+
+def handled(kind: str) -> Iterator[str]:
+    """All that the schema of a resource type names."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     for handler in schema["handlers"].values():
-        for permission in handler.get("permissions", []):
-            service, _, operation = permission.partition(":")
-            if not re.fullmatch(NEVER_NEEDED.get(service, "(?!)"), operation):
-                yield permission
+        yield from handler.get("permissions", [])
 
 
 class TestWhatCloudFormationMayDo:
@@ -201,7 +213,42 @@ class TestWhatADeployerMayDo:
             ), name
 
 
-@pytest.mark.parametrize("name", ["cloudformation", "deployer"])
+class TestWhatOptionsAdd:
+    def test_is_in_a_policy_of_its_own(self, aws: Template, options: Template) -> None:
+        kinds = [
+            {each["Type"] for each in template.json["Resources"].values()} for template in (options, aws)
+        ]
+        allowed = [
+            each.lower()
+            for name in ("cloudformation", "options")
+            for statement in statements(name)
+            for each in actions(statement)
+        ]
+        missing = {
+            permission: kind
+            for kind in kinds[0] - kinds[1]
+            for permission in handled(kind)
+            if not re.fullmatch(NEVER_NEEDED_BY_OPTIONS, permission)
+            if not any(fnmatchcase(permission.lower(), each) for each in allowed)
+        }
+        assert missing == {}
+
+    def test_names_the_resources_of_the_domain(self) -> None:
+        patterns = [each for statement in statements("options") for each in resources(statement)]
+        for example in (
+            "arn:aws:apigateway:eu-central-1::/domainnames",
+            "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/apimappings/x",
+        ):
+            assert any(fnmatchcase(example, each) for each in patterns if each != "*"), example
+
+    def test_lets_nobody_touch_machines(self) -> None:
+        """The network of carriers' callers has none; other parts of the account may."""
+        allowed = [each.lower() for statement in statements("options") for each in actions(statement)]
+        for action in ("ec2:RunInstances", "ec2:TerminateInstances", "ec2:CreateVpcPeeringConnection"):
+            assert not any(fnmatchcase(action.lower(), each) for each in allowed), action
+
+
+@pytest.mark.parametrize("name", ["cloudformation", "options", "deployer"])
 def test_a_policy_fits_into_what_iam_takes(name: str) -> None:
     assert len(re.sub(r"\s", "", (POLICIES / f"{name}.json").read_text())) <= LONGEST_POLICY
     sids = [statement["Sid"] for statement in statements(name)]
@@ -218,7 +265,7 @@ def test_the_look_asks_for_as_many_roles_as_the_template_has(aws: Template) -> N
     assert len(aws.all("IAM::Role")) < account.ROLES
 
 
-def test_whatever_is_protected_is_not_let_go_in_silence(aws: Template) -> None:
+def test_whatever_is_protected_is_not_let_go_in_silence(aws: Template, options: Template) -> None:
     """And so are the queues, the topic, the bus and the API, which CloudFormation deletes without a word."""
     kept = {
         each["Type"]
@@ -227,7 +274,7 @@ def test_whatever_is_protected_is_not_let_go_in_silence(aws: Template) -> None:
     }
     assert {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::Logs::LogGroup"} <= kept
     assert kept <= set(changes.STATEFUL)
-    assert set(changes.STATEFUL) <= {each["Type"] for each in aws.json["Resources"].values()}
+    assert set(changes.STATEFUL) <= {each["Type"] for each in options.json["Resources"].values()}
 
 
 def test_a_release_of_the_same_code_changes_nothing(aws: Template) -> None:
@@ -239,7 +286,7 @@ class TestThePageOfDeployments:
 
     def test_names_settings_files_and_alarms_that_there_are(self, aws: Template) -> None:
         for name in re.findall(r"-c (\w+)=", self.PAGE.replace("-c name=", "")):
-            assert name in command.SETTINGS, name
+            assert name in GIVEN, name
         for path in re.findall(r"\]\(\.\./([^)#]+)", self.PAGE) + re.findall(r"file://(\S+)", self.PAGE):
             assert (ROOT / path).exists(), path
         alarms = {each["AlarmName"] for each in aws.properties("CloudWatch::Alarm")}

@@ -19,7 +19,7 @@ REDUNDANT_DEPENDENCY = "W3005"
 """CDK makes every function and state machine wait for its role, which the reference to it does anyway."""
 
 
-def test_the_stack_has_room_to_grow(aws: Template) -> None:
+def test_the_stack_has_room_to_grow(aws: Template, options: Template) -> None:
     """CloudFormation takes 500 resources. Each endpoint of the contract is one, and cannot be fewer.
 
     A public function takes three more: a version, an alias and a deployment group, which CodeDeploy wants for
@@ -30,7 +30,8 @@ def test_the_stack_has_room_to_grow(aws: Template) -> None:
     others = kinds.total() - sum(kinds[kind] for kind in ("ApiGatewayV2::Route", *releases))
     assert {kinds[kind] for kind in releases} == {len(PUBLIC)}
     assert others < 300
-    assert kinds.total() < 450
+    assert kinds.total() < 465
+    assert len(options.json["Resources"]) < 495
 
 
 def test_the_gateway_calls_the_functions_of_its_routes_in_a_role_that_may_do_nothing_else(
@@ -67,13 +68,17 @@ def test_cdk_nag_has_nothing_to_say(synthesis: Synthesis) -> None:
     assert "WARNING" not in synthesis.output, synthesis.output
 
 
-def test_cfn_lint_has_nothing_to_say(synthesis: Synthesis) -> None:
+def test_cfn_lint_has_nothing_to_say(synthesis: Synthesis, aws: Template, options: Template) -> None:
+    """About the stack with all options, which has all that production has."""
     from cfnlint.api import ManualArgs, lint_file
 
     found = lint_file(
-        synthesis.path("production"), ManualArgs(regions=["us-east-1"], ignore_checks=[REDUNDANT_DEPENDENCY])
+        synthesis.path("options"), ManualArgs(regions=["us-east-1"], ignore_checks=[REDUNDANT_DEPENDENCY])
     )
     assert [str(match) for match in found] == []
+    assert len(aws.json["Resources"]) < len(options.json["Resources"])
+    kinds = [{each["Type"] for each in template.json["Resources"].values()} for template in (aws, options)]
+    assert kinds[0] < kinds[1]
 
 
 def test_every_exception_from_a_rule_has_a_reason(synthesis: Synthesis) -> None:

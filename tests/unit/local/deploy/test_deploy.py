@@ -152,6 +152,39 @@ class TestAlarms:
         assert look("staging", {}, clients=Aws(describe_alarms=self.RINGS)).findings == []
 
 
+class TestCertificate:
+    ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
+    GIVEN: ClassVar = {"domain": "api.example.com", "certificate": ARN}
+
+    @pytest.mark.parametrize("names", [["api.example.com"], ["*.example.com"]])
+    def test_one_that_is_issued_for_the_domain_stops_nothing(self, names: list[str]) -> None:
+        aws = Aws(describe_certificate=certificate("ISSUED", *names))
+        assert look("staging", self.GIVEN, clients=aws).findings == []
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (("PENDING_VALIDATION", "api.example.com"), "has not issued"),
+            (("ISSUED", "*.example.org"), "for *.example.org, not for api.example.com"),
+        ],
+    )
+    def test_any_other_stops_it(self, answer: tuple[str, ...], words: str) -> None:
+        aws = Aws(describe_certificate=certificate(*answer))
+        (text,) = texts(look("staging", self.GIVEN, clients=aws), stops=True)
+        assert words in text
+
+    def test_one_of_another_region_stops_it(self) -> None:
+        seen = Look(region="us-east-1")
+        settings = settings_for("staging", **self.GIVEN)
+        (finding,) = account._certificate(Aws(), settings, seen)
+        assert finding.stops
+        assert "is in the region eu-central-1" in finding.text
+
+
+def certificate(status: str, *names: str) -> dict[str, Any]:
+    return {"Certificate": {"Status": status, "DomainName": names[0], "SubjectAlternativeNames": [*names]}}
+
+
 class TestConcurrency:
     @pytest.mark.parametrize("limit", [10, 100, 200])
     def test_a_small_limit_stops_nothing_and_names_the_quota(self, limit: int) -> None:

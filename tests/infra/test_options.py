@@ -1,0 +1,114 @@
+"""What settings add to the stack: a name of one's own, and fixed addresses for calls to carriers."""
+
+from typing import Any
+
+import pytest
+
+from infra.settings import settings_for
+from tests.infra.conftest import Template, written
+
+DOMAIN = "api.example.com"
+READ_ACCOUNTS_AND_CALL_NOBODY = {"create_batch", "ingest_webhook", "manage_rate_cards", "process_webhook"}
+"""They check an order, a webhook or the name of an account by what its secret says."""
+
+
+class TestDomain:
+    def test_the_api_answers_under_a_name_that_outlives_it(self, options: Template) -> None:
+        domain = options.only("ApiGatewayV2::DomainName")
+        assert domain["DomainName"] == DOMAIN
+        (configuration,) = domain["DomainNameConfigurations"]
+        assert configuration["SecurityPolicy"] == "TLS_1_2"
+        mapping = options.only("ApiGatewayV2::ApiMapping")
+        (api,) = options.all("ApiGatewayV2::Api")
+        (stage,) = options.all("ApiGatewayV2::Stage")
+        assert (mapping["ApiId"], mapping["Stage"]) == ({"Ref": api}, {"Ref": stage})
+
+    def test_webhook_addresses_and_links_bear_it(self, options: Template) -> None:
+        """A carrier has them entered; under AWS's name they would end with the API."""
+        outputs = {name: each["Value"] for name, each in options.json["Outputs"].items()}
+        assert outputs["ApiUrl"] == outputs["WebhookBaseUrl"] == f"https://{DOMAIN}"
+        told = {
+            name: variables[key]
+            for name, function in options.functions.items()
+            for key in ("PARCELGATE_WEBHOOK_BASE_URL", "PARCELGATE_PUBLIC_URL")
+            if key in (variables := function["Environment"]["Variables"])
+        }
+        assert {"submit_order", "route_changes"} <= set(told)
+        assert set(told.values()) == {f"https://{DOMAIN}"}
+        assert "RegionalDomainName" in written(outputs["DomainTarget"])
+
+    def test_the_name_that_aws_gives_goes_on(self, aws: Template, options: Template) -> None:
+        api = options.only("ApiGatewayV2::Api")
+        assert not api.get("DisableExecuteApiEndpoint")
+        assert "GatewayUrl" in options.json["Outputs"]
+        assert not aws.all("ApiGatewayV2::DomainName")
+
+    def test_it_takes_a_certificate(self) -> None:
+        with pytest.raises(ValueError, match="together"):
+            settings_for("production", domain=DOMAIN)
+
+
+class TestFixedAddresses:
+    def test_who_calls_carriers_runs_behind_them_and_nobody_else(self, options: Template) -> None:
+        """What is sent to merchants is not: from outside the network nothing in it can be reached."""
+        inside = {name for name, each in options.functions.items() if "VpcConfig" in each}
+        readers = {
+            name
+            for name, each in options.functions.items()
+            if "PARCELGATE_SECRET_PREFIX" in each["Environment"]["Variables"]
+        }
+        assert inside == readers - READ_ACCOUNTS_AND_CALL_NOBODY
+        assert "deliver_event" not in inside
+
+    def test_each_zone_has_a_gateway_with_an_address(self, options: Template) -> None:
+        gateways = options.properties("EC2::NatGateway")
+        addresses = {each["AllocationId"]["Fn::GetAtt"][0] for each in gateways}
+        assert addresses == set(options.all("EC2::EIP"))
+        assert len({written(each["SubnetId"]) for each in gateways}) == len(gateways) == 2
+        told = written(options.json["Outputs"]["OutgoingAddresses"]["Value"])
+        assert set(told.split(",")) == {f"<{each}>" for each in addresses}
+
+    def test_functions_are_in_subnets_whose_only_way_out_is_a_gateway(self, options: Template) -> None:
+        tables = {
+            written(each["RouteTableId"]): each
+            for each in options.properties("EC2::Route")
+            if each["DestinationCidrBlock"] == "0.0.0.0/0"
+        }
+        ways = {
+            written(each["SubnetId"]): tables[written(each["RouteTableId"])]
+            for each in options.properties("EC2::SubnetRouteTableAssociation")
+        }
+        for function in options.functions.values():
+            for subnet in function.get("VpcConfig", {}).get("SubnetIds", []):
+                assert "NatGatewayId" in ways[written(subnet)]
+
+    def test_nothing_comes_in_and_https_alone_goes_out(self, options: Template) -> None:
+        group = options.only("EC2::SecurityGroup")
+        assert "SecurityGroupIngress" not in group
+        assert not options.all("EC2::SecurityGroupIngress")
+        (way,) = group["SecurityGroupEgress"]
+        assert (way["IpProtocol"], way["FromPort"], way["ToPort"]) == ("tcp", 443, 443)
+
+    def test_tables_and_buckets_are_reached_without_a_gateways_charge(self, options: Template) -> None:
+        services = {written(each["ServiceName"]) for each in options.properties("EC2::VPCEndpoint")}
+        assert {service.rpartition(".")[2] for service in services} == {"dynamodb", "s3"}
+        assert {each["VpcEndpointType"] for each in options.properties("EC2::VPCEndpoint")} == {"Gateway"}
+
+    def test_roles_get_what_the_network_takes_and_only_there(self, aws: Template, options: Template) -> None:
+        for name, function in options.functions.items():
+            more = actions(options, name) - actions(aws, name)
+            assert {action.partition(":")[0] for action in more} == (
+                {"ec2"} if "VpcConfig" in function else set()
+            )
+
+    def test_off_unless_told_otherwise(self, aws: Template) -> None:
+        assert not [each for each in aws.json["Resources"].values() if each["Type"].startswith("AWS::EC2")]
+        with pytest.raises(ValueError, match="0, 1 or 2"):
+            settings_for("production", fixed_addresses=3)
+
+
+def actions(template: Template, function: str) -> set[str]:
+    def each(value: Any) -> list[Any]:
+        return value if isinstance(value, list) else [value]
+
+    return {action for statement in template.statements(function) for action in each(statement["Action"])}
