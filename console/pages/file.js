@@ -2,15 +2,17 @@
 // cells, and what is left is bought in batches.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/preact.js";
-import { pause, send, session } from "../lib/api.js";
+import { BASE, pause, send, session } from "../lib/api.js";
 import { CarrierFields } from "../lib/carriers.js";
 import { KINDS, UNITS, chunks, doubled, isField, makeOrders, makeSheet, matchColumns, placeOf, plain, shopOf } from "../lib/columns.js";
+import { csv } from "../lib/csv.js";
 import { FileError, readFile } from "../lib/tables.js";
 import { count } from "../lib/format.js";
 import { go, useAction } from "../lib/hooks.js";
 import { Recent, remember } from "../lib/recent.js";
-import { AskFirst, Field, Heading, Link, Notice, ProblemBox, Progress } from "../lib/ui.js";
+import { AskFirst, Field, Heading, Link, Notice, ProblemBox, Progress, saveFile } from "../lib/ui.js";
 
+const USUAL = ["reference", "carrier", "service", "ship_to.name", "ship_to.line1", "ship_to.city", "ship_to.state", "ship_to.postcode", "ship_to.country", "ship_to.phone", "parcel.weight", "parcel.dimensions"];
 const REMEMBERED = "parcelgate.columns";
 const SHOWN = 25;
 const AT_ONCE = 4;
@@ -116,6 +118,8 @@ function Choose() {
       <p>Drop a CSV file here, or choose one. It is read in this browser, and nothing is bought before you say so.</p>
       <${Field} label="CSV file" name="file" type="file" accept=".csv,.tsv,.txt,text/csv" onChange=${(event) => read.run(event.target.files[0])}
         hint="The exports of WooCommerce, Shopify and Magento are recognized." />
+      <p class="buttons"><button type="button" class="secondary" onClick=${() => saveFile("orders.csv", csv(USUAL, []))}>Save an empty file with the usual columns</button>
+        <a href=${new URL("docs/importing.html", BASE).href} target="_blank" rel="noreferrer">What may stand in a file</a></p>
     </section>
     <${ProblemBox} problem=${read.problem} />
   </div>`;

@@ -278,10 +278,18 @@ class TestAFile:
         page.get_by_label("CSV file").set_input_files([table(*lines)])  # type: ignore[list-item]
         expect(page.get_by_label("Tel", exact=True)).to_have_value("ship_to.phone")
 
-    def test_that_is_none_is_refused_with_its_reason(self, page: Page, served: ServedWorld) -> None:
+    def test_that_is_empty_is_refused_and_can_be_filled_in(self, page: Page, served: ServedWorld) -> None:
         sign_in(page, served, at="create/file")
-        page.get_by_label("CSV file").set_input_files([table("reference,carrier")])  # type: ignore[list-item]
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save an empty file with the usual columns").click()
+        heading = download.value.path().read_text("utf-8-sig").strip()
+        page.get_by_label("CSV file").set_input_files([table(heading)])  # type: ignore[list-item]
         expect(page.get_by_role("alert")).to_contain_text("orders.csv has no line below its heading.")
+
+        row = "web-1,lso,GroundBasic,Ada Byrd,1 Elm Ave,Austin,TX,78701,US,512-555-0142,2.5 lb,12x9x4 in"
+        page.get_by_label("CSV file").set_input_files([table(heading, row)])  # type: ignore[list-item]
+        page.get_by_role("button", name="Check the orders").click()
+        expect(page.get_by_role("heading", name="1 order: 1 can be bought, 0 cannot")).to_be_visible()
 
     def test_of_many_orders_is_dropped_on_the_page_and_bought_in_several_batches(
         self, page: Page, served: ServedWorld
