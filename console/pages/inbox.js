@@ -4,7 +4,7 @@ import { html, useState } from "../lib/preact.js";
 import { send } from "../lib/api.js";
 import { count, shortId, words } from "../lib/format.js";
 import { useGet, usePages } from "../lib/hooks.js";
-import { ActionButton, AskFirst, Facts, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
+import { ActionButton, AskFirst, Facts, Field, Heading, Link, Loading, Notice, PagedTable, ProblemBox, Status, Table, Time } from "../lib/ui.js";
 
 /** The page `inbox`: both lists, or `inbox/<id>` for one webhook. */
 export default function Inbox({ parameters: { id } }) {
@@ -91,6 +91,7 @@ function OrderLink({ id }) {
 function Webhook({ id }) {
   const { data: webhook, problem, loading, reload, put } = useGet(path(id), {}, { every: (data) => (data.state === "received" ? 2 : null) });
   const replay = async () => put((await send("POST", `${path(id)}/replay`)).body);
+  const [how, setHow] = useState("");
   return html`<div>
     <${Heading}>Webhook of a carrier<//>
     <p><${Link} to="inbox">Inbox and dead letters<//></p>
@@ -99,8 +100,9 @@ function Webhook({ id }) {
     ${webhook && html`
       <${Facts} facts=${[
         ["Id", html`<code>${webhook.id}</code>`],
-        ["State", html`<${Status} value=${webhook.state} tone=${{ received: "plain", processed: "good", parked: "warn" }[webhook.state]} />`],
+        ["State", html`<${Status} value=${webhook.state} tone=${{ received: "plain", processed: "good", parked: "warn", dismissed: "plain" }[webhook.state]} />`],
         ["Reason", webhook.reason],
+        ["Dismissed", webhook.dismissed && html`<${Time} at=${webhook.dismissed.at} /> by ${webhook.dismissed.by}: ${webhook.dismissed.reason}`],
         ["Carrier", webhook.carrier],
         ["Account", webhook.account],
         ["Order", webhook.order_id && html`<${OrderLink} id=${webhook.order_id} />`],
@@ -111,7 +113,11 @@ function Webhook({ id }) {
         ["Headers kept", webhook.headers.join(", ")],
       ]} />
       <${Notice}>${webhook.state === "received" && "It waits to be processed."}${webhook.state === "processed" && "It was processed."}<//>
-      ${webhook.state === "parked" && html`<div class="buttons"><${ActionButton} label="Replay" work=${replay} /></div>
+      ${webhook.state === "parked" && html`<div class="buttons"><${ActionButton} label="Replay" work=${replay} />
+        <${AskFirst} label="Dismiss" title="Dismiss this webhook" question="You have dealt with it. It leaves the list, and needs nobody any more."
+          work=${() => send("POST", `${path(id)}/dismiss`, { reason: how })} onDone=${({ body }) => put(body)}>
+          <${Field} label="How was it dealt with?" name="reason" required value=${how} onInput=${(event) => setHow(event.target.value)} />
+        <//></div>
         <p class="quiet">It is judged as when it came. If nothing has changed, it is parked again.</p>`}
     `}
   </div>`;

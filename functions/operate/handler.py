@@ -4,7 +4,7 @@ from parcelgate.domain.clock import now
 from parcelgate.domain.problems import FieldError, ProblemError, invalid
 from parcelgate.http.answers import LARGEST_PAGE, Answer, answer, copied
 from parcelgate.http.api import Api, Request, do_once
-from parcelgate.http.requests.operator import ResolveInput
+from parcelgate.http.requests.operator import DismissInput, ResolveInput
 from parcelgate.http.requests.orders import read
 from parcelgate.http.requests.queries.plain import read_page_query
 from parcelgate.http.requests.queries.stats import read_stats_query
@@ -25,7 +25,7 @@ from parcelgate.services.operator.dead_letters import DeadLetters
 from parcelgate.services.operator.operations import Outcome
 from parcelgate.services.stats.reports import StatsReader
 from parcelgate.services.trackings import delivery_status
-from parcelgate.store.inbox import InboxEntry, id_of
+from parcelgate.store.inbox import DISMISSED, PARKED, Dismissal, InboxEntry, id_of
 from parcelgate.store.keys import is_id
 from parcelgate.store.table import Table
 
@@ -93,6 +93,25 @@ def replay_inbox(request: Request) -> Answer:
         return answer(webhook_resource(_webhook(request)), 202)
 
     return do_once(request, table.tenant(request.tenant), replay)
+
+
+@api.route
+def dismiss_inbox(request: Request) -> Answer:
+    """Note that a person has dealt with a parked webhook."""
+    table: Table = runtime.table
+    own = table.tenant(request.tenant)
+
+    def dismiss() -> Answer:
+        given = read(DismissInput, request.body)
+        entry = _webhook(request)
+        if entry.state not in (PARKED, DISMISSED):
+            detail = f"The webhook is {entry.state}. Only one that is parked can be dismissed."
+            raise ProblemError("cannot_change", detail)
+        by = given.by or own.api_keys.name_of(request.key_id) or request.key_id
+        operations.dismiss(table, request.tenant, entry.id, Dismissal(now(), by, given.reason))
+        return answer(webhook_resource(_webhook(request)))
+
+    return do_once(request, own, dismiss)
 
 
 @api.route

@@ -4,6 +4,7 @@ In this order: `--url` and `--key`; a profile; a stack on AWS with `--tenant`, f
 this run; the profile that `parcelgate profiles use` has chosen; the stack of `make up`.
 """
 
+import getpass
 import inspect
 import json
 import time
@@ -139,6 +140,14 @@ class Access:
             yield address, made
         finally:
             api_keys.revoke(stack.table, self.tenant, made.split("_")[1])
+
+
+def user() -> str:
+    """Return the name of whoever calls the command, as this machine knows it; empty if it does not."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 def checked_url(url: str) -> str:

@@ -13,6 +13,8 @@ from local.command.rendering import FAILED, NO_ANSWER, NO_RIGHT, NOT_FOUND
 _PAGE = 100
 """The largest page that the API gives."""
 _LONGEST_WAIT = 30.0
+MOST_BYTES = 256 * 2**20
+"""The largest document that is fetched; a document of 300 labels is far below it."""
 
 
 class ApiError(Exception):
@@ -155,12 +157,19 @@ class Api:
 
     def download(self, link: str) -> bytes:
         """Return the document behind a link that opens without a key. Raises NoAnswerError."""
+        content = bytearray()
         try:
-            answer = self._files.get(self.absolute(link))
-            answer.raise_for_status()
+            with self._files.stream("GET", self.absolute(link)) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_bytes():
+                    content += piece
+                    if len(content) > MOST_BYTES:
+                        raise NoAnswerError(
+                            f"The document is larger than {MOST_BYTES // 2**20} MiB, which no label is."
+                        )
         except httpx.HTTPError as error:
             raise NoAnswerError(f"The document cannot be fetched ({type(error).__name__}).") from None
-        return answer.content
+        return bytes(content)
 
     def absolute(self, link: str) -> str:
         """Return a link of an answer with this API's address before it, its path included."""

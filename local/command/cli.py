@@ -15,6 +15,7 @@ from local.command.groups import (
     inbox,
     keys,
     labels,
+    logs,
     operator,
     orders,
     privacy,
@@ -53,6 +54,7 @@ app.command(
     "doctor",
     epilog=example("parcelgate doctor", "parcelgate doctor --stack parcelgate-production --tenant acme"),
 )(doctor.doctor)
+app.command("logs", epilog=logs.EXAMPLES)(logs.logs)
 app.command("login", epilog=example("parcelgate login staging --url https://api.staging.example.com"))(
     stacks.login
 )

@@ -182,8 +182,8 @@ def _finding(one: Given, row: dict[str, Any], fault: dict[str, Any], file: Path)
     return f"{line} ({row['reference'] or 'no reference'}){place}: {fault['message']}"
 
 
-def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False) -> bool:
-    """Import a file and write its results beside it; return whether every order was confirmed.
+def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False) -> list[dict[str, Any]]:
+    """Import a file and write its results beside it; return the result of each order, in the file's order.
 
     Raises FileError for a file that is no list of orders, and ImportFailedError.
     """
@@ -209,7 +209,7 @@ def run(file: Path, api: Api, console: Console, *, ignore_unknown: bool = False)
     write_results(results_path(file), results)
     state.failed = [one.name for one in given if rows[one.name]["status"] == "failed"]
     state.save(state_path(file))
-    return all(result["status"] == "confirmed" for result in results)
+    return results
 
 
 def _send(given: Sequence[Given], state: State, file: Path, api: Api) -> None:

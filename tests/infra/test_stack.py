@@ -510,6 +510,7 @@ class TestRoutes:
             "GET /v1/inbox",
             "GET /v1/inbox/{id}",
             "POST /v1/inbox/{id}/replay",
+            "POST /v1/inbox/{id}/dismiss",
             "GET /v1/dead-letters",
             "POST /v1/dead-letters/{queue}/redrive",
             "GET /v1/stats",

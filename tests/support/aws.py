@@ -188,13 +188,16 @@ class FakeSecrets:
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.earlier: dict[str, str] = {}
+        """What each secret held before the last change."""
         self.exceptions = SimpleNamespace(ResourceExistsException=type("Exists", (Exception,), {}))
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
-        if SecretId not in self.texts:
+    def get_secret_value(self, *, SecretId: str, VersionStage: str = "AWSCURRENT") -> dict[str, Any]:  # noqa: N803
+        texts = {"AWSCURRENT": self.texts, "AWSPREVIOUS": self.earlier}[VersionStage]
+        if SecretId not in texts:
             error = {"Code": "ResourceNotFoundException", "Message": "made up by a test"}
             raise ClientError({"Error": error}, "GetSecretValue")
-        return {"SecretString": self.texts[SecretId]}
+        return {"SecretString": texts[SecretId]}
 
     def create_secret(self, *, Name: str, SecretString: str) -> None:  # noqa: N803
         if Name in self.texts:
@@ -211,5 +214,5 @@ class FakeSecrets:
         return SimpleNamespace(paginate=paginate)
 
     def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803
-        assert SecretId in self.texts
+        self.earlier[SecretId] = self.texts[SecretId]
         self.texts[SecretId] = SecretString

@@ -45,4 +45,9 @@ def examine(checks: Iterable[Check]) -> Iterator[Result]:
             findings.extend(check.look())
         except (ApiError, ClientError, BotoCoreError) as error:
             unseen = str(error)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            unseen = (
+                f"The answer has another form than this release knows ({type(error).__name__}: {error}). "
+                "Is the stack of another release?"
+            )
         yield Result(check.name, findings, unseen)

@@ -51,9 +51,10 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
         name = f"{account['carrier']}/{account['account']}"
         checked = post(f"/v1/carrier-accounts/{name}/check")
         if paused := checked.get("paused"):
+            why = paused["reason"].rstrip(" .")
             yield Finding(
                 f"{name}: its calls are paused since {paused['since'][:16].replace('T', ' ')} UTC by "
-                f"{paused['by']}: {paused['reason']} {checked['held_calls']} calls were held back.",
+                f"{paused['by']}: {why}. {checked['held_calls']} calls were held back.",
                 "parcelgate accounts resume " + name.replace("/", " --account "),
                 stops=False,
             )

@@ -1,7 +1,5 @@
 """`parcelgate accounts`: carrier accounts, whose credentials Parcelgate uses with a carrier."""
 
-import getpass
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from local.command import access as hooks
-from local.command import accounts as account_files
+from local.command import account_content
 from local.command.access import (
     Access,
     AccountOption,
@@ -19,13 +17,25 @@ from local.command.access import (
     api_command,
     example,
     reported,
+    user,
 )
+from local.command.account_secret import AccountSecret
 from local.command.api import Api, part
 from local.command.deployment import LOCAL_TENANT, Deployment, known, tenant_or_default
 from local.command.json_files import read_json, reason_of, source_of
-from local.command.rendering import WRONG_USE, ask, fail, listed, moment, note, say, show, show_json
+from local.command.rendering import (
+    NOT_FOUND,
+    WRONG_USE,
+    ask,
+    fail,
+    listed,
+    moment,
+    note,
+    say,
+    show,
+    show_json,
+)
 from parcelgate.carriers import registry
-from parcelgate.carriers.accounts import names_an_account
 from parcelgate.services.accounts import webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
 
@@ -75,29 +85,12 @@ def _store(
     replace: bool = False,
 ) -> None:
     """Store an account, or change it; end the command if it would be wrong."""
-    if not names_an_account(tenant, carrier, account):
-        fail(
-            f"{tenant}/{carrier}/{account} cannot be the name of an account: tenant and account are 1 to 64 "
-            "letters, digits, dots, dashes and underscores, and begin with a letter or a digit.",
-            code=WRONG_USE,
-        )
-    deployment = Deployment.named(stack)
-    name = f"{deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
-    client = deployment.client("secretsmanager")
-    stored = webhook_urls.content(client, name)
-    content = account_files.merged({} if replace else stored, given)
-    if "webhook_token" in stored:
-        content.setdefault("webhook_token", stored["webhook_token"])
-    if wrong := account_files.faults(carrier, content, allows_http=stack is None):
-        fail("\n".join(["Nothing is stored, because the account would be wrong:", *wrong]), code=WRONG_USE)
-    for line in account_files.changes(carrier, stored, content):
-        say(line)
-    try:
-        client.create_secret(Name=name, SecretString=json.dumps(content))
-    except client.exceptions.ResourceExistsException:
-        client.put_secret_value(SecretId=name, SecretString=json.dumps(content))
-    deployment.table.tenant(tenant).account_names.add(carrier, account)
-    say(f"{name} is stored; functions see it within a minute.")
+    secret = AccountSecret(carrier, account, tenant, stack)
+    content = account_content.merged({} if replace else secret.content, given)
+    if "webhook_token" in secret.content:
+        content.setdefault("webhook_token", secret.content["webhook_token"])
+    secret.check(content)
+    secret.store(content)
 
 
 def _known_carrier(carrier: str) -> None:
@@ -110,7 +103,7 @@ def account_fields(carrier: CarrierArgument, as_json: JsonOption = False) -> Non
     """Print the fields of a carrier's accounts: the form and the meaning of each."""
     _known_carrier(carrier)
     columns = ("field", "looks like", "needed", "meaning")
-    show(columns, [*account_files.fields(carrier)], as_json=as_json)
+    show(columns, [*account_content.fields(carrier)], as_json=as_json)
 
 
 @group.command("webhook-url", epilog=example("parcelgate accounts webhook-url lme --tenant acme"))
@@ -205,7 +198,7 @@ def pause_account(
     as_json: JsonOption = False,
 ) -> None:
     """Hold all calls of an account until they are resumed. Orders, labels and polls wait; nothing is lost."""
-    who = by or _user()
+    who = by or user()
     body = {"reason": reason, **({"by": who} if who else {})}
     state = api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/pause", body)
     if as_json:
@@ -217,13 +210,6 @@ def pause_account(
 
 def _pause(pause: dict[str, Any]) -> str:
     return f"since {moment(pause['since'])} by {pause['by']}: {pause['reason']}"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 @api_command(group, "resume", "parcelgate accounts resume lso", scopes=_OPERATOR)
@@ -267,7 +253,7 @@ def add_account(
     tenant = tenant_or_default(tenant, stack)
     _known_carrier(carrier)
     content: dict[str, Any] = {"credentials": {}}
-    for name, form, needed, meaning in account_files.fields(carrier):
+    for name, form, needed, meaning in account_content.fields(carrier):
         place, _, inner = name.rpartition(".")
         if name == "credentials" or place not in ("", "credentials"):
             continue
@@ -281,6 +267,66 @@ def add_account(
     with reported(), access.credentials(_OPERATOR, "parcelgate accounts add") as (url, key):
         api = Api(url, key, transport=hooks.transport, sleep=hooks.sleep)
         _tell_check(api.post(f"/v1/carrier-accounts/{part(carrier)}/{part(account)}/check"))
+
+
+@group.command(
+    "rotate",
+    epilog=example(
+        "parcelgate accounts rotate lme --tenant acme --stack parcelgate-production",
+        "parcelgate accounts rotate lme --back --tenant acme --stack parcelgate-production",
+    ),
+)
+def rotate_account(
+    carrier: CarrierArgument,
+    account: AccountOption = "default",
+    back: Annotated[
+        bool, typer.Option("--back", help="Use the credentials that were stored before the last change.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--every-field", help="Ask for the credentials that are no secrets, too.")
+    ] = False,
+    untried: Annotated[
+        bool,
+        typer.Option("--untried", help="Store them also if the carrier cannot be reached from this machine."),
+    ] = False,
+    tenant: TenantOption = "",
+    stack: StackOption = None,
+) -> None:
+    """Ask for new secrets of a stored account, try them with the carrier, and only then store them.
+
+    Secrets that the carrier refuses change nothing. The credentials before them are kept: --back takes them
+    up again.
+    """
+    tenant = tenant_or_default(tenant, stack)
+    _known_carrier(carrier)
+    secret = AccountSecret(carrier, account, tenant, stack)
+    if not secret.content:
+        fail(
+            f"{tenant} has no account {account} with {carrier}. Store it: `parcelgate accounts add`.",
+            code=NOT_FOUND,
+        )
+    if back:
+        given = secret.previous().get("credentials")
+        if given is None:
+            fail("There are no earlier credentials.", code=NOT_FOUND)
+    else:
+        given = {}
+        for name, form, needed, meaning in account_content.fields(carrier):
+            place, _, inner = name.rpartition(".")
+            wanted = needed.endswith(", secret") or everything
+            if place == "credentials" and wanted and (value := _asked(name, form, meaning, needed)):
+                given[inner] = value
+    content = secret.content | {"credentials": secret.content.get("credentials", {}) | given}
+    if content == secret.content:
+        fail("These are the stored credentials. Nothing is changed.")
+    secret.check(content)
+    tried = secret.try_with(content)
+    if tried.result != "works" and not (untried and tried.result == "unreachable"):
+        fail(f"Nothing is changed. {carrier}/{account}: {tried.message}")
+    note(f"{carrier}/{account}: {tried.message}")
+    secret.store(content)
+    whose = f"--tenant {tenant}{f' --stack {stack}' if stack else ''}"
+    note(f"To go back: parcelgate accounts rotate {carrier} --account {account} --back {whose}")
 
 
 def _asked(name: str, form: str, meaning: str, needed: str) -> str:

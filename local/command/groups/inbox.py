@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from local.command.access import JsonOption, api_command
+from local.command.access import JsonOption, api_command, user
 from local.command.api import Api, RefusedError, part
 from local.command.rendering import NOT_FOUND, WRONG_USE, facts, fail, listed, moment, say, show_json
 
-group = typer.Typer(help="List, read and replay parked webhooks: those that could not be used.")
+group = typer.Typer(help="List, read, replay and dismiss parked webhooks: those that could not be used.")
 
 WEBHOOK_HELP = "The webhook's id, or the beginning of it, such as `lme-3f9a`."
 _OPERATOR = ("operator",)
@@ -50,6 +50,7 @@ def show_webhook(
             "reason": entry["reason"],
             "received": entry["received_at"],
             "parked": entry["parked_at"],
+            "dismissed": _dismissal(entry),
             "headers": ", ".join(entry["headers"]),
             "body": f"{entry['size']} bytes",
             "sha256": entry["sha256"],
@@ -81,6 +82,32 @@ def replay_webhooks(
         say(f"{names[0]} will be processed within seconds. If it still cannot be used, it is parked again.")
     else:
         say(f"{len(names)} webhooks will be processed again. See `parcelgate inbox list` in a minute.")
+
+
+@api_command(
+    group, "dismiss", 'parcelgate inbox dismiss lme-3f9a --reason "LME sent it twice"', scopes=_OPERATOR
+)
+def dismiss_webhook(
+    api: Api,
+    webhook: Annotated[str, typer.Argument(help=WEBHOOK_HELP)],
+    reason: Annotated[str, typer.Option(help="How it was dealt with.")],
+    by: Annotated[str | None, typer.Option(help="By whom. Default: your name on this machine.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a parked webhook was dealt with: it needs nobody any more. It can still be replayed."""
+    name = _webhook(api, webhook)["id"]
+    who = by or user()
+    body = {"reason": reason, **({"by": who} if who else {})}
+    done = api.post(f"/v1/inbox/{part(name)}/dismiss", body)
+    if as_json:
+        show_json(done)
+    else:
+        say(f"{name} is dismissed. To have it processed after all: parcelgate inbox replay {name}")
+
+
+def _dismissal(entry: dict[str, Any]) -> str | None:
+    done = entry.get("dismissed")
+    return done and f"{moment(done['at'])} by {done['by']}: {done['reason']}"
 
 
 def _webhook(api: Api, name: str) -> dict[str, Any]:

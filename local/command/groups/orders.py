@@ -249,8 +249,11 @@ def import_orders(
     key: KeyOption = None,
     tenant: AnyTenantOption = None,
     stack: StackOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Create orders from a file, show the progress, and write the results beside the file.
+
+    --json prints the results, too, or with --check what is wrong.
 
     It ends with 0 when every order was confirmed, with 1 when some were not. After an interruption, the
     same command continues. Later it sends the orders that are new in the file and those that failed.
@@ -265,22 +268,29 @@ def import_orders(
         with access.credentials(("orders:read", "orders:write"), "an import") as (address, secret):
             api = importing.Api(address, secret)
             if check:
-                _tell(*importing.check(file, api, ignore_unknown=ignore_unknown))
+                _tell(*importing.check(file, api, ignore_unknown=ignore_unknown), as_json=as_json)
                 return
-            whole = importing.run(file, api, err, ignore_unknown=ignore_unknown)
+            results = importing.run(file, api, err, ignore_unknown=ignore_unknown)
     except (FileError, OSError) as error:
         fail(str(error), code=WRONG_USE)
     except importing.ImportFailedError as error:
         fail(f"{error} Run the same command again to continue.", code=error.exit_code)
     except KeyboardInterrupt:
         fail("Interrupted. Run the same command again to continue.", code=INTERRUPTED)
-    say(str(results_path(file)))
-    if not whole:
+    if as_json:
+        show_json(results)
+    (note if as_json else say)(str(results_path(file)))
+    if any(result["status"] != "confirmed" for result in results):
         raise typer.Exit(FAILED)
 
 
-def _tell(total: int, wrong: list[str], warned: list[str]) -> None:
+def _tell(total: int, wrong: list[str], warned: list[str], *, as_json: bool) -> None:
     """Print the result of a check; end with 1 when anything is wrong."""
+    if as_json:
+        show_json({"orders": total, "wrong": wrong, "warnings": warned})
+        if wrong:
+            raise typer.Exit(FAILED)
+        return
     for line in wrong:
         sys.stdout.write(f"{line}\n")
     for line in warned:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 import httpx
@@ -194,6 +195,9 @@ def listen(
     forward_to: Annotated[
         str | None, typer.Option(help="Where to send each event: a port, or an address on your machine.")
     ] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let --forward-to name another machine than yours.")
+    ] = False,
     kinds: TypesOption = None,
     since: Annotated[
         str | None, typer.Option(help="Begin with what happened after this date or time. Default: now.")
@@ -211,7 +215,7 @@ def listen(
     It reads GET /v1/events, so nothing has to reach your machine from outside. An event that your receiver
     does not take is not repeated.
     """
-    address = None if forward_to is None else _address(forward_to)
+    address = None if forward_to is None else _address(forward_to, remote=allow_remote)
     signer = None if address is None else _signer(secret)
     left = limit
     for event in _following(api, since, interval):
@@ -230,7 +234,16 @@ def listen(
                 return
 
 
-def _address(text: str) -> str:
+def _is_here(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(text: str, *, remote: bool) -> str:
     if text.isdigit():
         text = f"localhost:{text}"
     address = text if "://" in text else f"http://{text}"
@@ -240,6 +253,12 @@ def _address(text: str) -> str:
         parts = httpx.URL("")
     if parts.scheme not in ("http", "https") or not parts.host:
         fail(f"{text} is no address. Give a port, or one such as localhost:3000/hooks.", code=WRONG_USE)
+    if not remote and not _is_here(parts.host):
+        fail(
+            f"{parts.host} is not your own machine, and events have names and addresses in them. If you mean "
+            "it, give --allow-remote.",
+            code=WRONG_USE,
+        )
     return address
 
 

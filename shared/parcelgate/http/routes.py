@@ -269,6 +269,10 @@ FUNCTIONS: Mapping[str, Function] = {
             answers={202: Response("operator.WebhookResource")},
         ),
         Route(
+            "POST /v1/inbox/{id}/dismiss", "dismiss_inbox", "Operator", scope="operator",
+            body="operator.DismissInput", answers={200: Response("operator.WebhookResource")},
+        ),
+        Route(
             "GET /v1/dead-letters", "list_dead_letters", "Operator", scope="operator",
             answers={200: Response("operator.DeadLetterList")},
         ),

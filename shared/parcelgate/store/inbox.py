@@ -2,7 +2,7 @@
 
 An entry's id follows from the webhook's content, so a repeat finds the first webhook. An entry that is not
 processed is due five minutes after it came. Entries are kept for thirty days. A webhook that cannot be used
-is parked with the reason, until a person has it processed again.
+is parked with the reason, until a person has it processed again, or says that it was dealt with.
 
 If a proof is good for one webhook only, the write that stores the webhook also claims the proof. So no other
 webhook can be stored with it.
@@ -34,10 +34,12 @@ _NUMBER = re.compile(rb"\d{1,12}")
 RECEIVED = "received"
 PROCESSED = "processed"
 PARKED = "parked"
+DISMISSED = "dismissed"
 
 _SK = "ENTRY"
 _PROOF = "PROOF"
 _AT_ONCE = 100
+_DISMISSED = ("dismissed_at", "dismissed_by", "dismissed_because")
 _FREE = f"{NEW} OR expires_at <= :now"
 """An expired entry may still be stored. It counts as gone."""
 
@@ -61,8 +63,16 @@ def size_of(body: bytes) -> int:
     return int(number) if not was_kept(body) and _NUMBER.fullmatch(number) else len(body)
 
 
+class Dismissal(NamedTuple):
+    """A person has dealt with a parked webhook: when, who, and how."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
 class InboxEntry(NamedTuple):
-    """One webhook. `body` is what came, byte for byte; `state` is received, processed or parked.
+    """One webhook. `body` is what came, byte for byte; `state` is received, processed, parked or dismissed.
 
     `correlation_id` is the id of the request that brought it.
     """
@@ -80,6 +90,7 @@ class InboxEntry(NamedTuple):
     closed_at: datetime | None = None
     is_new: bool = False
     correlation_id: str | None = None
+    dismissal: Dismissal | None = None
 
 
 class ParkedWebhook(NamedTuple):
@@ -269,7 +280,18 @@ class Inbox:
     def replay(self, entry_id: str, now: datetime) -> None:
         """Have an entry processed again, as if it had just come: it is due, and its message is sent."""
         again = {"entry_state": RECEIVED, "again_at": now, **_due(entry_id, now)}
-        self._update(entry_id, again, ("reason", "closed_at", "list_pk", "list_sk"))
+        self._update(entry_id, again, ("reason", "closed_at", "list_pk", "list_sk", *_DISMISSED))
+
+    def dismiss(self, entry_id: str, dismissal: Dismissal) -> None:
+        """Take a parked entry out of the list of what is parked. Any other entry is left alone."""
+        sets = {
+            "entry_state": DISMISSED,
+            "dismissed_at": dismissal.at,
+            "dismissed_by": dismissal.by,
+            "dismissed_because": dismissal.reason,
+        }
+        condition = "entry_state = :parked"
+        self._update(entry_id, sets, ("list_pk", "list_sk"), condition=condition, parked=PARKED)
 
     def postpone(self, entry_id: str, until: datetime) -> None:
         """Postpone an entry that is still unprocessed: it is due again at `until`."""
@@ -331,7 +353,14 @@ class Inbox:
             reason=item.get("reason"),
             closed_at=_moment(item["closed_at"]) if "closed_at" in item else None,
             correlation_id=item.get("correlation_id"),
+            dismissal=_dismissal(item),
         )
+
+
+def _dismissal(item: Item) -> Dismissal | None:
+    if "dismissed_at" not in item:
+        return None
+    return Dismissal(_moment(item["dismissed_at"]), item["dismissed_by"], item["dismissed_because"])
 
 
 class _RepeatError(StoreError):

@@ -41,6 +41,7 @@ STATUSES = {
             "resume_account",
             "read_inbox",
             "replay_inbox",
+            "dismiss_inbox",
             "put_rate_card",
             "read_rate_card",
             "read_tracking",

@@ -146,6 +146,7 @@ ROWS: dict[str, Row] = {
     "GET /v1/inbox": Row(lambda its: {}, stranger=200),
     "GET /v1/inbox/{id}": Row(lambda its: {"id": its.webhook}),
     "POST /v1/inbox/{id}/replay": Row(lambda its: {"id": its.webhook}, shows=False),
+    "POST /v1/inbox/{id}/dismiss": Row(lambda its: {"id": its.webhook, "body": {"reason": MARK}}),
     "GET /v1/dead-letters": Row(lambda its: {}, stranger=None),
     "POST /v1/dead-letters/{queue}/redrive": Row(lambda its: {"queue": "retries-lso"}, stranger=None),
     "GET /v1/stats": Row(lambda its: {}, stranger=None),

@@ -29,6 +29,13 @@ class EraseInput(Input):
     )
 
 
+class DismissInput(Input):
+    """How a person has dealt with a parked webhook, and who. Default: the name of the API key."""
+
+    reason: _Reason
+    by: _Name | None = None
+
+
 class ResolveInput(Input):
     """What a person has found out about an order."""
 

@@ -9,7 +9,7 @@ import msgspec
 from parcelgate.http.answers import copied
 from parcelgate.services.operator.attention import AttentionEntry
 from parcelgate.services.operator.dead_letters import DeadLetterQueue
-from parcelgate.store.inbox import PARKED, name_of, size_of, was_kept
+from parcelgate.store.inbox import DISMISSED, PARKED, name_of, size_of, was_kept
 
 if TYPE_CHECKING:
     from parcelgate.store.inbox import InboxEntry, ParkedWebhook
@@ -42,24 +42,33 @@ class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class DismissalResource(msgspec.Struct, frozen=True):
+    """A person has dealt with a webhook: when, who, and how."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
 class WebhookResource(msgspec.Struct, frozen=True, kw_only=True):
     """A carrier's webhook without its body.
 
     `sha256` is that of the body; it is null where only the size of a very long one is kept. `headers` are the
-    names of those that are kept.
+    names of those that are kept. `dismissed` is set when a person has dealt with it.
     """
 
     id: str
     carrier: str
     account: str
     order_id: str | None
-    state: Literal["received", "processed", "parked"]
+    state: Literal["received", "processed", "parked", "dismissed"]
     reason: str | None
     received_at: datetime
     parked_at: datetime | None
     size: int
     sha256: str | None
     headers: tuple[str, ...]
+    dismissed: DismissalResource | None = None
 
 
 class DeadLetterList(msgspec.Struct, frozen=True):
@@ -87,8 +96,9 @@ def webhook_resource(entry: "InboxEntry") -> WebhookResource:
         WebhookResource,
         entry,
         id=name_of(entry.id),
-        parked_at=entry.closed_at if entry.state == PARKED else None,
+        parked_at=entry.closed_at if entry.state in (PARKED, DISMISSED) else None,
         size=size_of(entry.body),
         sha256=sha256(entry.body).hexdigest() if was_kept(entry.body) else None,
         headers=tuple(sorted(entry.headers)),
+        dismissed=DismissalResource(*entry.dismissal) if entry.dismissal else None,
     )

@@ -58,10 +58,13 @@ def webhook_url(
     return f"{base_url.rstrip('/')}/webhooks/{hook.carrier}/{hook.account}/{token}"
 
 
-def content(client: "SecretsManagerClient", name: str) -> dict[str, Any]:
-    """The content of the secret of that name; empty when there is none that can be read."""
+def content(client: "SecretsManagerClient", name: str, *, stage: str | None = None) -> dict[str, Any]:
+    """The content of the secret of that name; empty when there is none that can be read.
+
+    `stage` is that of another version than the present one: `AWSPREVIOUS` is the one before it.
+    """
     try:
-        return _read(client, name)
+        return _read(client, name, stage)
     except NoAccountError:
         return {}
 
@@ -72,9 +75,10 @@ def with_its_token(client: "SecretsManagerClient", name: str, settings: dict[str
     return {_MEMBER: token, **settings} if token else settings
 
 
-def _read(client: "SecretsManagerClient", name: str) -> dict[str, Any]:
+def _read(client: "SecretsManagerClient", name: str, stage: str | None = None) -> dict[str, Any]:
+    version: Any = {"VersionStage": stage} if stage else {}
     try:
-        settings = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+        settings = json.loads(client.get_secret_value(SecretId=name, **version)["SecretString"])
     except ClientError as error:
         if error.response["Error"]["Code"] in {"ResourceNotFoundException", "InvalidRequestException"}:
             raise NoAccountError(name) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
@@ -23,6 +23,7 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.store.limits import AccountRecord
 
 if TYPE_CHECKING:
+    from parcelgate.carriers.port import Aggregates, Carrier
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
 
@@ -100,7 +101,9 @@ class AccountDesk(msgspec.Struct, frozen=True):
         Raises ProblemError: `not_found` for an unknown carrier or account.
         """
         name = self._known(tenant, carrier, account)
-        result = self._asked(name, deadline)
+        carriers = self.carriers()
+        tracker = carriers.aggregator if carrier in registry.AGGREGATORS else carriers.of
+        result = try_login(carrier, lambda: tracker(name, deadline), at=self.clock())
         self.table.tenant(tenant).account_names.add(carrier, account)
         return msgspec.structs.replace(self._state(name), check=result)
 
@@ -137,32 +140,6 @@ class AccountDesk(msgspec.Struct, frozen=True):
             raise ProblemError("not_found", "There is no such carrier account.")
         return name
 
-    def _asked(self, name: AccountName, deadline: Deadline) -> Check:
-        at = self.clock()
-        carriers = self.carriers()
-        try:
-            if name.carrier in registry.AGGREGATORS:
-                carriers.aggregator(name, deadline).usage()
-            else:
-                carriers.of(name, deadline).track([_NOBODYS])
-        except AccountError as error:
-            return Check(at, "wrong", error.detail)
-        except AuthenticationError as error:
-            return Check(at, "refused", _words(error, "The carrier does not accept the account's login."))
-        except RefusedError:
-            # It was let in, and does not know the number.
-            pass
-        except PausedError as error:
-            return Check(at, "not_asked", f"The carrier was not asked. {error.detail}")
-        except HeldBackError:
-            detail = (
-                "The carrier was not asked: it is down, or the account's rate is used up. Try again later."
-            )
-            return Check(at, "not_asked", detail)
-        except CarrierError as error:
-            return Check(at, "unreachable", _words(error, "The carrier did not answer, or not as it should."))
-        return Check(at, "works", "The carrier accepts the account's login.")
-
     def _config(self, name: AccountName, *, fresh: bool = False) -> AccountConfig | None:
         try:
             return self.carriers().account(*name, fresh=fresh)
@@ -192,6 +169,30 @@ class AccountDesk(msgspec.Struct, frozen=True):
         if record.down_until is None:
             return "closed"
         return "open" if record.down_until > self.clock() else "half_open"
+
+
+def try_login(carrier: str, tracker: "Callable[[], Carrier | Aggregates]", *, at: datetime) -> Check:
+    """Ask a carrier or an aggregator something that changes nothing and needs the login; how that went."""
+    try:
+        if carrier in registry.AGGREGATORS:
+            cast("Aggregates", tracker()).usage()
+        else:
+            tracker().track([_NOBODYS])
+    except AccountError as error:
+        return Check(at, "wrong", error.detail)
+    except AuthenticationError as error:
+        return Check(at, "refused", _words(error, "The carrier does not accept the account's login."))
+    except RefusedError:
+        # It was let in, and does not know the number.
+        pass
+    except PausedError as error:
+        return Check(at, "not_asked", f"The carrier was not asked. {error.detail}")
+    except HeldBackError:
+        detail = "The carrier was not asked: it is down, or the account's rate is used up. Try again later."
+        return Check(at, "not_asked", detail)
+    except CarrierError as error:
+        return Check(at, "unreachable", _words(error, "The carrier did not answer, or not as it should."))
+    return Check(at, "works", "The carrier accepts the account's login.")
 
 
 def _login(config: AccountConfig | None, faults: list[str], record: AccountRecord) -> LoginState:

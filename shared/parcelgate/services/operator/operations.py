@@ -2,7 +2,7 @@
 
 Nothing here sends an order again. `reread` asks the carrier for the state of the order. `close` ends an order
 that the carrier certainly does not have. `refunded` notes that the money came back. `replay` has a
-webhook processed again.
+webhook processed again, and `dismiss` says that a person has dealt with one.
 """
 
 from enum import StrEnum
@@ -16,6 +16,7 @@ from parcelgate.domain.problems import Problem
 from parcelgate.services.orders import transitions
 from parcelgate.services.orders.retry_queues import Action, RetryQueues
 from parcelgate.services.orders.transitions import Change
+from parcelgate.store.inbox import Dismissal
 
 if TYPE_CHECKING:
     from parcelgate.store.table import Table
@@ -99,6 +100,11 @@ def refunded(table: "Table", tenant: str, order_id: str, *, clock: Clock = now) 
         return transitions.noted(order, at, "refund.confirmed", Actor.OPERATOR, refund=refund)
 
     return _decided(table, tenant, order_id, end)
+
+
+def dismiss(table: "Table", tenant: str, entry_id: str, dismissal: Dismissal) -> None:
+    """Note that a person has dealt with a parked webhook: it needs nobody any more. May be repeated."""
+    table.tenant(tenant).inbox.dismiss(entry_id, dismissal)
 
 
 def _decided(table: "Table", tenant: str, order_id: str, decide: transitions.Decide) -> Order:

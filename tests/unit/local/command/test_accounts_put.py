@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sandbox.carriers
-from local.command import accounts
+from local.command import account_content as accounts
 from local.command.cli import app
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import looks_like

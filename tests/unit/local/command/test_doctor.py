@@ -186,7 +186,14 @@ def test_what_cannot_be_looked_at_is_said_and_the_rest_is_looked_at() -> None:
     def refused() -> Any:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListSchedules")
 
-    first, second = examine([Check("schedules", refused), Check("alarms", list)])
+    def odd() -> Any:
+        return tenant.dead_letters(lambda path: {"queues": []})
+
+    strange, first, second = examine(
+        [Check("dead letters", odd), Check("schedules", refused), Check("alarms", list)]
+    )
+    assert "another form than this release knows (KeyError: 'data')" in (strange.unseen or "")
+    assert strange.is_broken
     assert "AccessDenied" in (first.unseen or "")
     assert first.is_broken
     assert second.is_well
@@ -221,6 +228,9 @@ class TestTenant:
         (text,) = self.logins(circuit="open", held_calls=7, last_error={"message": "It answered 500."})
         assert "It answered 500." in text
         assert "7 calls were held back" in text
+        pause = {"since": "2026-11-27T02:00:00Z", "by": "Ada", "reason": "They move."}
+        (text,) = self.logins(paused=pause, circuit="open", held_calls=7)
+        assert "paused since 2026-11-27 02:00 UTC by Ada: They move. 7 calls" in text
 
     def test_dead_letters_are_named_with_what_brings_them_back(self) -> None:
         queues = [{"queue": "inbox", "messages": 0}, {"queue": "retries-lso", "messages": 3}]

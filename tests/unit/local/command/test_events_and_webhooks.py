@@ -106,6 +106,10 @@ def test_an_earlier_time_begins_there_and_a_deaf_receiver_is_told_of(
     assert "not taken (ConnectError)" in run(*words, "--forward-to", "1").stdout
     assert json.loads(run(*words, "--json").stdout)["data"]["object"] in ("order", "tracking")
     assert run(*words, "--forward-to", "ftp://x").exit_code == 2
+    for elsewhere in ("https://shop.example/hooks", "http://10.0.0.7", "localhost.evil.test", "[::2]:80"):
+        refused = run(*words, "--forward-to", elsewhere)
+        assert (refused.exit_code, "--allow-remote" in refused.stderr) == (2, True), elsewhere
+    assert "not taken" in run(*words, "--forward-to", "http://[::2]:1", "--allow-remote").stdout
     assert run(*words, "--forward-to", "1", "--secret", "whsec_!").exit_code == 2
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from local import ROOT
 from local.command import access, deployment, profiles, rendering
+from local.command import api as api_module
 from local.command.api import Api, ApiError, NoAnswerError, RefusedError, part
 from local.command.cli import app
 from tests.support.served import ServedWorld
@@ -26,12 +27,12 @@ from tests.unit.local.command.conftest import Run
 ONE_WORD = (
     "accounts add",
     "accounts put",
+    "accounts rotate",
     "accounts webhook-url",
     "events get",
     "keys create",
     "keys revoke",
     "login",
-    "orders import",
     "profiles remove",
     "profiles use",
     "rates delete",
@@ -367,6 +368,20 @@ class TestCalls:
         assert len(path.split("/")) == 5
         assert not set(path) & set("?#")
 
+    def test_a_document_without_an_end_is_not_read_to_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(api_module, "MOST_BYTES", 2**20)
+        read: list[int] = []
+
+        def endless() -> Iterator[bytes]:
+            while True:
+                read.append(1)
+                yield b"x" * 2**18
+
+        api = self.api(httpx.Response(200, content=endless()))
+        with pytest.raises(NoAnswerError, match="larger than 1 MiB"):
+            api.download("https://bucket.test/label")
+        assert len(read) < 10
+
     def test_the_key_goes_to_no_other_host(self) -> None:
         api = self.api(httpx.Response(200, content=b"label"))
         assert api.download("https://bucket.test/label") == b"label"
@@ -387,7 +402,14 @@ def test_only_keys_accounts_and_the_doctor_know_of_anything_behind_the_api() -> 
         for name in _imported(node)
         if name.startswith(behind)
     }
-    allowed = {"access.py", "cli.py", "deployment.py", "groups/accounts.py", "groups/keys.py"}
+    allowed = {
+        "access.py",
+        "account_secret.py",
+        "cli.py",
+        "deployment.py",
+        "groups/accounts.py",
+        "groups/keys.py",
+    }
     assert {name for name in knowing if not name.startswith("doctor/")} <= allowed
 
 

@@ -142,9 +142,14 @@ def breaks_off(*, at: str, after: bool, api: FakeApi) -> Callable[[httpx.Request
     return trouble
 
 
+def whole(results: list[dict[str, Any]]) -> bool:
+    """Whether every order of an import was confirmed."""
+    return bool(results) and all(result["status"] == "confirmed" for result in results)
+
+
 def test_a_file_becomes_orders_and_results_beside_it(tmp_path: Path, api: FakeApi) -> None:
     file = a_file(tmp_path, "a", "bad", "c")
-    assert run(file, api.client(), quiet()) is False
+    assert not whole(run(file, api.client(), quiet()))
     assert api.created == ["a", "bad", "c"]
     rows = results(file)
     assert [(row["line"], row["reference"], row["status"]) for row in rows] == [
@@ -159,7 +164,7 @@ def test_a_file_becomes_orders_and_results_beside_it(tmp_path: Path, api: FakeAp
 
 def test_a_long_file_goes_in_batches_of_three_hundred(tmp_path: Path, api: FakeApi) -> None:
     file = a_file(tmp_path, *(f"r{n}" for n in range(650)))
-    assert run(file, api.client(), quiet()) is True
+    assert whole(run(file, api.client(), quiet()))
     assert [len(entries) for entries in api.batches.values()] == [300, 300, 50]
     assert [row["reference"] for row in results(file)] == [f"r{n}" for n in range(650)]
 
@@ -219,11 +224,11 @@ def test_once_more_sends_what_is_new_and_what_had_failed(tmp_path: Path, api: Fa
     a_file(tmp_path, "new", "c", "bad", "a")
     api.good_now.add("bad")
 
-    assert run(file, api.client(), quiet()) is True
+    assert whole(run(file, api.client(), quiet()))
 
     assert api.created == ["a", "bad", "c", "new", "bad"]
     assert [row["reference"] for row in results(file)] == ["new", "c", "bad", "a"]
-    assert run(file, api.client(), quiet()) is True
+    assert whole(run(file, api.client(), quiet()))
     assert len(api.created) == 5, "there was nothing left to send"
 
 
@@ -274,7 +279,7 @@ def test_trouble_that_passes_is_waited_out(
     tmp_path: Path, api: FakeApi, trouble: Answer, method: str
 ) -> None:
     api.troubles.append(lambda request: trouble if request.method == method else None)
-    assert run(a_file(tmp_path, "a"), api.client(), quiet()) is True
+    assert whole(run(a_file(tmp_path, "a"), api.client(), quiet()))
     assert api.created == ["a"]
     assert 2.0 in api.waits
 
@@ -332,6 +337,12 @@ class TestTheCommand:
         done = command(file)
         assert done.exit_code == code
         assert done.stdout.strip() == str(results_path(file))
+        again = command(file, "--json")
+        assert (again.exit_code, [each["reference"] for each in json.loads(again.stdout)]) == (
+            code,
+            references,
+        )
+        assert str(results_path(file)) in again.stderr
 
     def test_and_whether_the_file_or_the_api_is_at_fault(
         self, tmp_path: Path, command: Callable[..., Any], api: FakeApi
@@ -353,6 +364,15 @@ class TestTheCommand:
         bad = command(a_file(tmp_path, "a", "bad"), "--check")
         assert bad.exit_code == 1
         assert "Line 3 (bad), column parcel.weight (parcel 1): Is required." in bad.stdout
+        told = command(a_file(tmp_path, "a", "bad"), "--check", "--json")
+        assert (told.exit_code, json.loads(told.stdout)) == (
+            1,
+            {
+                "orders": 2,
+                "wrong": ["Line 3 (bad), column parcel.weight (parcel 1): Is required."],
+                "warnings": [],
+            },
+        )
         assert api.created == []
 
     def test_passes_over_columns_of_somebody_elses(

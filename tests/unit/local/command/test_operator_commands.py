@@ -175,3 +175,33 @@ def add(carrier: str, answers: str) -> Any:
     from local.command.cli import app
 
     return CliRunner().invoke(app, ["accounts", "add", carrier, "--tenant", "acme"], input=answers)
+
+
+# Parked webhooks
+
+
+def test_a_parked_webhook_is_dismissed_and_can_still_be_replayed(world: World, run: Run) -> None:
+    inbox = world.table.tenant("acme").inbox
+    entry = inbox.put(carrier="lme", account="default", body=b"?", now=world.clock.now, parked="not JSON")
+    name = entry.id.replace("#", "-")
+    assert len(run("inbox", "list").stdout.splitlines()) == 1
+
+    done = run("inbox", "dismiss", name[:12], "--reason", "LME sent it twice", "--by", "Ada")
+
+    assert done.exit_code == 0, done.output
+    assert "is dismissed" in done.stdout
+    assert "No webhook is parked" in run("inbox", "list").stderr
+    assert json.loads(run("attention", "list", "--json").stdout) == []
+    shown = run("inbox", "show", name).stdout
+    assert "by Ada: LME sent it twice" in shown
+    assert "not JSON" in shown, "why it was parked is not forgotten"
+    again = json.loads(run("inbox", "dismiss", name, "--reason", "again", "--json").stdout)
+    assert (again["state"], again["dismissed"]["reason"]) == ("dismissed", "LME sent it twice")
+
+    assert run("inbox", "replay", name).exit_code == 0
+    replayed = inbox.get(entry.id)
+    assert replayed is not None
+    assert (replayed.state == "dismissed", replayed.dismissal) == (False, None)
+    inbox.processed(entry.id, world.clock.now)
+    refused = run("inbox", "dismiss", name, "--reason", "x")
+    assert (refused.exit_code, "Only one that is parked" in refused.stderr) == (1, True)
