@@ -128,13 +128,13 @@ def test_a_parked_webhook_is_replayed(page: Page, served_world: ServedWorld) -> 
 
     assert answer.value.status == 202
     expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    expect(page.get_by_text("parked", exact=True)).to_be_visible()
     page.get_by_role("button", name="Dismiss").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("How was it dealt with?").fill("<i>Garbage</i>")
     dialog.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_text(re.compile(r"by .+: <i>Garbage</i>"))).to_be_visible()
     expect(page.get_by_role("button", name="Replay")).to_have_count(0)
-    expect(page.get_by_text("parked", exact=True)).to_be_visible()
 
 
 def test_dead_letters_are_sent_again_after_a_question(page: Page, served_world: ServedWorld) -> None:
