@@ -172,6 +172,15 @@ class Settings:
     account_concurrency: int = 1000
     """How many executions the AWS account may run at once. A new account has 10 at first."""
 
+    requests_a_minute: int = 6000
+    """What a tenant may ask for, each of its keys half of it: 100 a second, as a route of the gateway."""
+    orders_a_minute: int = 1200
+    """A carrier that hangs holds a create for 10 seconds: so a tenant has 200 of the 300 at the most."""
+    batches_a_minute: int = 60
+    """Up to 18,000 orders: hours of work for the carriers."""
+    refreshes_a_minute: int = 1200
+    """Refreshes, and parcels newly followed: less than an aggregator answers for one account."""
+
     default_throttle: Throttle = Throttle(rate=100, burst=200)
     open_throttle: Throttle = Throttle(rate=20, burst=40)
     pages_throttle: Throttle = Throttle(rate=50, burst=200)
@@ -316,6 +325,11 @@ def _local() -> Settings:
         delivery_places=6,
         delivery_plan="0,1,2,3,5,8,13,21,34,55",
         stream_retries=10,
+        # A stack on one machine is for trying out, and for measuring.
+        requests_a_minute=60_000,
+        orders_a_minute=12_000,
+        batches_a_minute=600,
+        refreshes_a_minute=12_000,
         default_throttle=Throttle(rate=1000, burst=2000),
         open_throttle=Throttle(rate=1000, burst=2000),
         pages_throttle=Throttle(rate=1000, burst=2000),

@@ -144,6 +144,7 @@ class ParcelgateStack(Stack):
             WebhookBaseUrl=api.url,
             TableName=store.table.table_name,
             EventsTableName=store.events.table_name,
+            UsageTableName=store.usage.table_name,
             LabelBucket=labels.bucket.bucket_name,
             KeyArn=store.key.key_arn,
             OrderFlowArn=base.order_flow_arn(),

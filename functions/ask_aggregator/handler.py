@@ -21,7 +21,7 @@ from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator."""
 
-api = Api("ask_aggregator")
+api = Api("ask_aggregator", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -12,7 +12,11 @@ from parcelgate.services.trackings import delivery_status
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
-api = Api("cancel_order", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "cancel_order",
+    tokens=lambda: runtime.table.page_tokens.token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route

@@ -15,7 +15,11 @@ from parcelgate.store.table import TenantTable
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api("change_order", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "change_order",
+    tokens=lambda: runtime.table.page_tokens.token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route

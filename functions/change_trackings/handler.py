@@ -14,12 +14,15 @@ from parcelgate.http.resources.trackings import (
     tracking_results,
 )
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.rates import Kind
 from parcelgate.services.trackings.subscriptions import TrackingSubscriptions
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then written by itself."""
 
-api = Api("change_trackings", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "change_trackings", tokens=lambda: runtime.table.page_tokens.token, limits=lambda: runtime.rate_limiter
+)
 
 
 @api.route
@@ -62,6 +65,7 @@ def refresh_tracking(request: Request) -> Answer:
     """Have a parcel asked about now: by a poll at once, or by the aggregator while the client waits."""
 
     def refresh(subscriptions: TrackingSubscriptions) -> Answer:
+        request.spend(Kind.REFRESHES)
         tracking_id = request.parameters["id"]
         headers = {"location": f"/v1/trackings/{tracking_id}"}
         if read(RefreshInput, request.body).realtime:

@@ -9,7 +9,7 @@ from parcelgate.services.operator.accounts import AccountDesk
 CARRIER_SECONDS = 12.0
 """How long the client waits for the carrier."""
 
-api = Api("check_accounts")
+api = Api("check_accounts", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -11,7 +11,7 @@ from parcelgate.services.orders.manifests import ManifestMaker
 CARRIER_SECONDS = 12.0
 """How long the client waits for the carrier; each order is then stored by itself."""
 
-api = Api("close_manifest")
+api = Api("close_manifest", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -10,10 +10,11 @@ from parcelgate.http.api import Api, Request, create_once
 from parcelgate.http.requests.batches import is_check, read_batch
 from parcelgate.http.resources.batches import TakenBatch, checked_batch_resource
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.rates import Kind
 from parcelgate.services.batches.batches import Batches
 from parcelgate.store.idempotency import Claim
 
-api = Api("create_batch")
+api = Api("create_batch", limits=lambda: runtime.rate_limiter)
 
 
 @api.route
@@ -26,6 +27,7 @@ def create_batch(request: Request) -> Answer:
 
     def create(claim: Claim | None) -> Answer:
         lines = read_batch(body, carriers=registry.CARRIERS)
+        request.spend(Kind.BATCHES)
         return taken(batches.create(request.tenant, lines, request.raw_body, claim))
 
     def resume(batch_id: str) -> Answer:

@@ -10,13 +10,16 @@ from parcelgate.http.api import Api, Request, create_once
 from parcelgate.http.requests.orders import OrderInput, read_order
 from parcelgate.http.resources.orders import order_resource
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.rates import Kind
 from parcelgate.services.orders.create import Intake
 from parcelgate.store.idempotency import Claim
 
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier before the retry queue goes on."""
 
-api = Api("create_order", tokens=lambda: runtime.table.page_tokens.first_token)
+api = Api(
+    "create_order", tokens=lambda: runtime.table.page_tokens.first_token, limits=lambda: runtime.rate_limiter
+)
 # At the start, and not while the first client waits.
 OrderInput.model_rebuild()
 
@@ -31,6 +34,7 @@ def create_order(request: Request) -> Answer:
         draft = read_order(
             request.body, carriers=registry.CARRIERS, tenant=request.tenant, order_id=new_id("ord"), now=now()
         )
+        request.spend(Kind.ORDERS)
         return taken(request, intake.create(draft, deadline, claim))
 
     def resume(order_id: str) -> Answer:

@@ -15,7 +15,7 @@ from parcelgate.http.pages import problem_page
 from parcelgate.http.resources.catalogue import CarrierList, Health
 from parcelgate.runtime import runtime
 
-api = Api("describe_service")
+api = Api("describe_service", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -9,7 +9,11 @@ from parcelgate.runtime import runtime
 from parcelgate.services.operator.erasing import Eraser
 from parcelgate.services.trackings import delivery_status
 
-api = Api("erase_order", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "erase_order",
+    tokens=lambda: runtime.table.page_tokens.token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route

@@ -12,12 +12,17 @@ from parcelgate.http.resources.trackings import (
     tracking_results,
 )
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.rates import Kind
 from parcelgate.services.trackings.subscriptions import Subscribed, Subscription, TrackingSubscriptions
 
 CARRIER_SECONDS = 12.0
 """How long the client waits for the aggregator; each parcel is then stored by itself."""
 
-api = Api("follow_parcels", tokens=lambda: runtime.table.page_tokens.first_token)
+api = Api(
+    "follow_parcels",
+    tokens=lambda: runtime.table.page_tokens.first_token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route
@@ -26,6 +31,7 @@ def follow_parcels(request: Request) -> Answer:
     subscriptions = runtime.tracking_subscriptions
 
     def follow() -> Answer:
+        request.spend(Kind.REFRESHES, len(request.body) if isinstance(request.body, list) else 1)
         if isinstance(request.body, list):
             return _follow_several(request, subscriptions, read_subscriptions(request.body))
         return _follow_one(request, subscriptions, read(SubscriptionInput, request.body).to_domain())

@@ -11,7 +11,7 @@ from parcelgate.services.labels.links import LinkedLabel
 CARRIER_SECONDS = 8.0
 """How long the client waits for the carrier when the label was not fetched yet."""
 
-api = Api("get_label")
+api = Api("get_label", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -12,7 +12,7 @@ from parcelgate.services.catalogue.offers import Catalogue
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api("list_services")
+api = Api("list_services", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -23,7 +23,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.endpoints.keeper import EndpointKeeper
 from parcelgate.store.errors import TooManyEndpointsError
 
-api = Api("manage_endpoints")
+api = Api("manage_endpoints", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

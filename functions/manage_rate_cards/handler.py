@@ -7,7 +7,7 @@ from parcelgate.http.resources.catalogue import RateCardResource
 from parcelgate.runtime import runtime
 from parcelgate.services.catalogue.rate_cards import RateCardKeeper
 
-api = Api("manage_rate_cards")
+api = Api("manage_rate_cards", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -7,7 +7,7 @@ from parcelgate.http.resources.settings import SettingsResource
 from parcelgate.runtime import runtime
 from parcelgate.store.table import Table
 
-api = Api("manage_settings")
+api = Api("manage_settings", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -32,7 +32,11 @@ from parcelgate.store.table import Table
 REDRIVE_SECONDS = 20.0
 """How long the client waits while dead letters are sent again."""
 
-api = Api("operate", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "operate",
+    tokens=lambda: runtime.table.page_tokens.token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route

@@ -14,7 +14,7 @@ CARRIER_SECONDS = 10.0
 ALL_SECONDS = 25.0
 """How long it waits for several: most of the time that the gateway gives."""
 
-api = Api("quote_rates")
+api = Api("quote_rates", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

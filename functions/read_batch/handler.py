@@ -6,7 +6,7 @@ from parcelgate.http.resources.batches import batch_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.batches.batches import Batches
 
-api = Api("read_batch")
+api = Api("read_batch", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

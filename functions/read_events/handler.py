@@ -9,7 +9,7 @@ from parcelgate.http.requests.queries.events import read_event_query
 from parcelgate.runtime import runtime
 from parcelgate.services.events.reader import EventReader
 
-api = Api("read_events")
+api = Api("read_events", limits=lambda: runtime.rate_limiter)
 
 
 class _Page(msgspec.Struct, frozen=True):

@@ -15,7 +15,11 @@ from parcelgate.http.resources.trackings import TrackingList, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.orders.reader import OrderReader
 
-api = Api("read_orders", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "read_orders",
+    tokens=lambda: runtime.table.page_tokens.token,
+    limits=lambda: runtime.rate_limiter,
+)
 
 
 @api.route

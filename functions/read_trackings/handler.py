@@ -8,7 +8,9 @@ from parcelgate.http.resources.trackings import TrackingsPage, tracking_resource
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings.tracking_reader import TrackingReader
 
-api = Api("read_trackings", tokens=lambda: runtime.table.page_tokens.token)
+api = Api(
+    "read_trackings", tokens=lambda: runtime.table.page_tokens.token, limits=lambda: runtime.rate_limiter
+)
 
 
 @api.route

@@ -7,7 +7,7 @@ from parcelgate.http.resources.labels import LabelDocumentResource, TakenLabelDo
 from parcelgate.runtime import runtime
 from parcelgate.services.labels.printouts import PrintoutDesk, PrintoutViewer
 
-api = Api("serve_label_documents")
+api = Api("serve_label_documents", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

@@ -11,7 +11,7 @@ from parcelgate.services.catalogue.addresses import AddressChecker
 CARRIER_SECONDS = 10.0
 """How long the client waits for the carrier."""
 
-api = Api("validate_address")
+api = Api("validate_address", limits=lambda: runtime.rate_limiter)
 
 
 @api.route

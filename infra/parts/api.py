@@ -22,7 +22,7 @@ from infra.parts.store import EVENT_LISTS, LISTS
 from infra.parts.tracking_polls import TrackingPolls
 from infra.settings import Settings, Throttle
 from infra.watching.dead_letters import DeadLetters
-from parcelgate.http.routes import Route, function_of
+from parcelgate.http.routes import FUNCTIONS, Route, function_of
 from parcelgate.http.smoke import AUTHORIZER
 
 _ACCESS_LOG = {
@@ -124,7 +124,8 @@ def add_api_functions(
         "ingest_webhook": [changes, accounts_alone],
     }
     for name, accesses in given.items():
-        base.functions.add(name, *accesses)
+        has_keys = name in FUNCTIONS and any(not route.open for route in FUNCTIONS[name].routes)
+        base.functions.add(name, *accesses, *([base.store.usage_access()] if has_keys else []))
 
 
 class HttpApi(Construct):

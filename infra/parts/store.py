@@ -23,9 +23,10 @@ DUE = "due"
 
 
 class Store(Construct):
-    """The main table and the events table. Every role gets exact operations on them.
+    """The main table, the events table and the usage table. Every role gets exact operations on them.
 
-    What merchants are told has a table of its own, since who delivers it must not reach orders.
+    What merchants are told has a table of its own, since who delivers it must not reach orders. So have the
+    counts of requests, since who only reads orders must not write them.
     """
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
@@ -57,6 +58,14 @@ class Store(Construct):
             indexes={name: (partition, "list_sk") for name, partition in EVENT_PARTITIONS.items()},
         )
 
+        self.usage = ProtectedTable(self, "Usage", settings=settings, key=self.key, indexes={})
+        self._limits = {
+            "REQUESTS_A_MINUTE": str(settings.requests_a_minute),
+            "ORDERS_A_MINUTE": str(settings.orders_a_minute),
+            "BATCHES_A_MINUTE": str(settings.batches_a_minute),
+            "REFRESHES_A_MINUTE": str(settings.refreshes_a_minute),
+        }
+
     @property
     def stream_arn(self) -> str:
         """The main table's stream."""
@@ -75,6 +84,11 @@ class Store(Construct):
     def events_access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the events table, and queries of these indexes."""
         return self.events.access(*operations, query=query, variable="EVENTS_TABLE")
+
+    def usage_access(self) -> Access:
+        """Counting what tenants ask for, and nothing else."""
+        given = self.usage.access("UpdateItem", variable="USAGE_TABLE")
+        return replace(given, environment={**given.environment, **access(**self._limits).environment})
 
     def stream_access(self) -> Access:
         """Reading the main table's stream."""

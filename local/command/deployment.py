@@ -8,6 +8,7 @@ from local.command.rendering import NO_ANSWER, WRONG_USE, fail
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.keys import tenant_prefix
 from parcelgate.store.table import Table
+from parcelgate.store.tenants.usage import UsageTable
 
 if TYPE_CHECKING:
     import boto3
@@ -63,6 +64,11 @@ class Deployment:
     def client(self, service: str) -> Any:
         """Return a client for one of the stack's AWS services."""
         return self._session.client(service, endpoint_url=self._endpoint)
+
+    @property
+    def usage(self) -> UsageTable:
+        """The table in which the requests of tenants are counted, and their own limits stand."""
+        return UsageTable(self.client("dynamodb"), self.outputs["UsageTableName"])
 
     @property
     def table(self) -> Table:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from parcelgate.domain.deadline import Deadline
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.accounts.places import AccountPlaces
+    from parcelgate.services.accounts.rates import RateLimiter
     from parcelgate.services.batches.batches import Batches, BatchWorker, Bodies, FanOut, Reading
     from parcelgate.services.catalogue.addresses import AddressChecker
     from parcelgate.services.catalogue.offers import Catalogue
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from parcelgate.services.webhooks.receive import WebhookReceiver
     from parcelgate.store.merchant_events.table import EventsTable
     from parcelgate.store.table import Table
+    from parcelgate.store.tenants.usage import UsageTable
 
 
 class Runtime:
@@ -102,6 +104,29 @@ class Runtime:
         from parcelgate.store.merchant_events.table import EventsTable
 
         return EventsTable(client("dynamodb"), self.settings.events_table)
+
+    @cached_property
+    def usage_table(self) -> "UsageTable":
+        """The table in which the requests of tenants are counted."""
+        from parcelgate.store.tenants.usage import UsageTable
+
+        return UsageTable(client("dynamodb"), self.settings.usage_table)
+
+    @cached_property
+    def rate_limiter(self) -> "RateLimiter | None":
+        """The limits of tenants and keys; None in an environment that counts nothing."""
+        from parcelgate.services.accounts.rates import Kind, RateLimiter
+
+        settings = self.settings
+        if not settings.usage_table:
+            return None
+        limits = {
+            Kind.REQUESTS: settings.requests_a_minute,
+            Kind.ORDERS: settings.orders_a_minute,
+            Kind.BATCHES: settings.batches_a_minute,
+            Kind.REFRESHES: settings.refreshes_a_minute,
+        }
+        return RateLimiter(self.usage_table, limits)
 
     # Carriers
 

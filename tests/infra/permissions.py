@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from parcelgate.http.routes import FUNCTIONS
+
 READ = {"dynamodb:GetItem"}
 WRITE = {"dynamodb:GetItem", "dynamodb:PutItem"}
 """Changing an order: it is written whole."""
@@ -217,6 +219,10 @@ MAY: dict[str, dict[str, set[str]]] = {
         **CALL_CARRIER,
     },
 }
+for _name, _function in FUNCTIONS.items():
+    if any(not route.open for route in _function.routes):
+        # Whoever answers clients counts what each asks for.
+        MAY[_name]["usage table"] = {"dynamodb:UpdateItem"}
 USE_THE_TABLES_KEY = {
     "kms:Decrypt",
     "kms:DescribeKey",

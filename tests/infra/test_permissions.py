@@ -25,7 +25,11 @@ from tests.support.table import EVENTS_INDEXES
 def names(aws: Template) -> dict[str, str]:
     """What the resources of the stack are called in the table above."""
     things = {
-        "DynamoDB::Table": {"table": "StoreTable", "events table": "StoreEvents"},
+        "DynamoDB::Table": {
+            "table": "StoreTable",
+            "events table": "StoreEvents",
+            "usage table": "StoreUsage",
+        },
         "KMS::Key": {"key": "Store"},
         "SQS::Queue": {
             "inbox queue": "WebhooksInboxQueue",

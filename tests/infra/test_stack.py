@@ -105,7 +105,7 @@ def test_the_tables_are_those_that_the_store_is_tested_with(aws: Template) -> No
 
 def test_the_tables_cannot_be_lost(aws: Template) -> None:
     tables = aws.all("DynamoDB::Table").values()
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         properties = table["Properties"]
         assert table["DeletionPolicy"] == "RetainExceptOnCreate"

@@ -119,7 +119,7 @@ def _subject(service: str, name: str, arguments: Mapping[str, Any]) -> str:
     match service:
         case "dynamodb":
             name = arguments.get("TableName") or next(iter(arguments["RequestItems"]))
-            table = "events table" if name.startswith("events") else "table"
+            table = next((f"{kind} table" for kind in ("events", "usage") if name.startswith(kind)), "table")
             index = arguments.get("IndexName")
             return f"{table} {index}" if index else table
         case "sqs":

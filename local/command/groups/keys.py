@@ -9,7 +9,10 @@ from local.command.access import JsonOption, StackOption, TenantOption, example
 from local.command.deployment import Deployment, known, tenant_or_default
 from local.command.rendering import fail, note, say, show, text
 from parcelgate.services.accounts import api_keys
+from parcelgate.services.accounts.rates import Kind
 from parcelgate.store.errors import KeyNotFoundError
+
+_MostOption = Annotated[int | None, typer.Option(min=0, help="The largest number in a minute.")]
 
 group = typer.Typer(help="Make, list and revoke API keys. A key is shown once; only its hash is stored.")
 
@@ -65,3 +68,30 @@ def revoke_key(
         known(deployment, tenant)
         fail(f"{tenant} has no key {key_id}; see `parcelgate keys list --tenant {tenant}`.")
     say(f"{key_id} is revoked; it stops working within 60 seconds.")
+
+
+@group.command("limits", epilog=example("parcelgate keys limits --tenant acme --orders 5000"))
+def limits(
+    tenant: TenantOption = "",
+    requests: _MostOption = None,
+    orders: _MostOption = None,
+    batches: _MostOption = None,
+    refreshes: _MostOption = None,
+    as_json: JsonOption = False,
+    stack: StackOption = None,
+) -> None:
+    """Show or set what a tenant may ask for in a minute. Each of its keys may have half of it.
+
+    A refresh is a parcel that is refreshed, or followed anew. What you set counts within a minute; 0 takes a
+    limit of the tenant's own back.
+    """
+    tenant = tenant_or_default(tenant, stack)
+    deployment = Deployment.named(stack)
+    known(deployment, tenant)
+    given = (requests, orders, batches, refreshes)
+    changes = {str(kind): most or None for kind, most in zip(Kind, given, strict=True) if most is not None}
+    if changes:
+        deployment.usage.set_limits(tenant, changes)
+    own = deployment.usage.limits(tenant)
+    rows = [(str(kind), str(own.get(kind, "as the stack has it"))) for kind in Kind]
+    show(("kind", "a minute"), rows, as_json=as_json)

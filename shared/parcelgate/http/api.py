@@ -41,11 +41,13 @@ from parcelgate.observability.logs import bind_log_keys, log
 from parcelgate.store.errors import ClaimTakenError, StoreError
 
 if TYPE_CHECKING:
+    from parcelgate.services.accounts.rates import Kind, RateLimiter
     from parcelgate.store.credentials.page_tokens import Place
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import TenantTable
 
 type Tokens = Callable[[], Callable[[Place], str | None]]
+type Limits = Callable[[], RateLimiter | None]
 
 _RESERVE = 3.0
 """Seconds that a function needs after its last call to a carrier."""
@@ -56,8 +58,15 @@ _ATTEMPTS = 4
 class Request:
     """One request of a client. Reading it raises ProblemError for what the client may not do or did wrong."""
 
-    def __init__(self, event: Mapping[str, Any], context: Any = None, tokens: "Tokens | None" = None) -> None:
+    def __init__(
+        self,
+        event: Mapping[str, Any],
+        context: Any = None,
+        tokens: "Tokens | None" = None,
+        limits: "Limits | None" = None,
+    ) -> None:
         self.event = event
+        self._limits = limits
         self._tokens = tokens
         self._context = context
         self._request = event.get("requestContext") or {}
@@ -115,6 +124,26 @@ class Request:
     @property
     def key_id(self) -> str:
         """The id of the key of this call."""
+        return str(self._key.get("key_id", ""))
+
+    def count(self) -> None:
+        """Count this request for its tenant and key. Raises ProblemError `too_many_requests`."""
+        limiter = self._limiter
+        if limiter is not None:
+            limiter.request(self.tenant, self._key_id)
+
+    def spend(self, kind: "Kind", amount: int = 1) -> None:
+        """Count what this request is about to make, such as an order. Raises what `count` raises."""
+        limiter = self._limiter
+        if limiter is not None:
+            limiter.spend(self.tenant, self._key_id, kind, amount)
+
+    @property
+    def _limiter(self) -> "RateLimiter | None":
+        return None if self._limits is None else self._limits()
+
+    @property
+    def _key_id(self) -> str:
         return str(self._key.get("key_id", ""))
 
     @property
@@ -191,11 +220,15 @@ class _Endpoint(NamedTuple):
 class Api:
     """The routes of one function, as the table lists them under the function's name.
 
-    `tokens` is what makes the tokens of recipients' pages, for a function that shows links to them.
+    `tokens` is what makes the tokens of recipients' pages, for a function that shows links to them. `limits`
+    gives what counts requests that have a key.
     """
 
-    def __init__(self, function: str, tokens: "Tokens | None" = None) -> None:
+    def __init__(
+        self, function: str, tokens: "Tokens | None" = None, *, limits: "Limits | None" = None
+    ) -> None:
         self._tokens = tokens
+        self._limits = limits
         self._routes = {route.name: route for route in FUNCTIONS[function].routes}
         self._endpoints: dict[str, _Endpoint] = {}
 
@@ -208,7 +241,7 @@ class Api:
     def handler(self, event: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
         """Answer one request: the function's entry."""
         log.structure_logs(function_request_id=getattr(context, "aws_request_id", None))
-        request = Request(event, context, self._tokens)
+        request = Request(event, context, self._tokens, self._limits)
         bind_log_keys(request_id=request.request_id, correlation_id=request.request_id)
         try:
             return _proxy(self._answer(request))
@@ -220,6 +253,7 @@ class Api:
         if endpoint is None:
             raise ProblemError("not_found", "There is no such address. See /docs for all calls.")
         if not endpoint.route.open:
+            request.count()
             request.require_one_of(endpoint.scopes)
         if endpoint.takes_body:
             # Read before the key is looked up: a body that is not JSON cannot repeat an earlier request.

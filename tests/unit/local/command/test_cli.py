@@ -19,6 +19,7 @@ from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.inbox import RECEIVED, InboxEntry, name_of
 from parcelgate.store.table import Table
+from parcelgate.store.tenants.usage import UsageTable
 from tests.support.orders import an_event, an_order
 from tests.support.served import ServedWorld
 from tests.support.world import World
@@ -36,6 +37,10 @@ class StandIn(Deployment):
     @property
     def table(self) -> Table:
         return self.world.table
+
+    @property
+    def usage(self) -> UsageTable:
+        return UsageTable(self.world._dynamodb, self.world._table_name)
 
 
 @pytest.fixture
@@ -223,11 +228,28 @@ def test_no_terminal_is_too_narrow_for_an_id(
 # Tenants
 
 
+def test_a_tenant_is_given_limits_of_its_own_and_they_are_taken_back(world: World) -> None:
+    def limits(*words: str) -> dict[str, str]:
+        rows = json.loads(run("limits", *words, "--json", of="keys").stdout)
+        return {row["kind"]: row["a minute"] for row in rows}
+
+    assert limits("--orders", "5000", "--batches", "7")["orders"] == "5000"
+    assert limits() == {
+        "requests": "as the stack has it",
+        "orders": "5000",
+        "batches": "7",
+        "refreshes": "as the stack has it",
+    }
+    assert limits("--orders", "0")["orders"] == "as the stack has it"
+    assert run("limits", "--orders", "-1", of="keys").exit_code == 2
+
+
 def test_a_tenant_that_there_is_not_is_said_to_be_unknown(world: World) -> None:
     order = stored(world)
     for words in (
         ("keys", "list"),
         ("keys", "revoke", "abc"),
+        ("keys", "limits"),
         ("inbox", "list"),
         ("inbox", "show", "lme#1"),
         ("inbox", "replay", "--all"),
