@@ -9,6 +9,8 @@ read here, as far as it sets and removes whole attributes. Whatever else is call
 import base64
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -18,8 +20,9 @@ from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException
 from moto.dynamodb.models import dynamodb_backends
 
+from parcelgate.store.table import Table
 from tests.support import observed_calls
-from tests.support.table import REGION
+from tests.support.table import REGION, TABLE_NAME, aws, create_table, dynamodb_client
 
 type Item = dict[str, Any]
 
@@ -185,6 +188,15 @@ def _is_simple(kind: str, write: Item) -> bool:
     if kind == "Update":
         return "ConditionExpression" not in write and _ADDS.fullmatch(write["UpdateExpression"]) is not None
     return kind in ("Put", "Delete", "ConditionCheck")
+
+
+@contextmanager
+def a_table() -> Iterator[Table]:
+    """A fresh table in a moto of its own, for tests that need one for each of many examples."""
+    with aws():
+        client = FastDynamoDB(dynamodb_client())
+        create_table(client)
+        yield Table(client, TABLE_NAME)
 
 
 class OneAtATime:

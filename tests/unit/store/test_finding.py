@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parcelgate import aws_clients
 from parcelgate.domain.orders import Order, OrderStatus, Parcel
 from parcelgate.domain.trackings import Tracking, courier_key, number_key
 from parcelgate.store import calls
 from parcelgate.store.errors import BadCursorError, CarrierNumberTakenError, VersionConflictError
 from parcelgate.store.lists import Page
 from parcelgate.store.table import Table
+from tests.support.fast_dynamodb import a_table
 from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
-from tests.support.table import TABLE_NAME, aws, create_table
+from tests.support.table import TABLE_NAME
 from tests.support.trackings import a_followed, a_tracking
 from tests.unit.store.test_trackings import moved
 
@@ -224,9 +224,7 @@ _NUMBER = st.none() | _SPELT
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_changes_orders_are_found_by_exactly_their_present_numbers(data: st.DataObject) -> None:
-    with aws():
-        create_table(aws_clients.client("dynamodb"))
-        table = Table(aws_clients.client("dynamodb"), TABLE_NAME)
+    with a_table() as table:
         stored: dict[str, Order] = {}
         for n in range(data.draw(st.integers(1, 4))):
             order = an_order(
@@ -372,9 +370,8 @@ def test_the_trackings_of_an_order_are_a_list_like_any_other(table: Table) -> No
 @given(data=st.data())
 def test_whatever_changes_trackings_are_found_by_exactly_what_they_are(data: st.DataObject) -> None:
     couriers = st.sampled_from(["dhl", "DHL", "ups"])
-    with aws():
-        create_table(aws_clients.client("dynamodb"))
-        trackings = Table(aws_clients.client("dynamodb"), TABLE_NAME).tenant("acme").trackings
+    with a_table() as table:
+        trackings = table.tenant("acme").trackings
         stored: dict[str, Tracking] = {}
         for n in range(data.draw(st.integers(1, 4))):
             tracking = a_followed(

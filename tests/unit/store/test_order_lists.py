@@ -15,9 +15,10 @@ from parcelgate.store.errors import BadCursorError, ThrottledError
 from parcelgate.store.lists import Page
 from parcelgate.store.orders import Orders
 from parcelgate.store.table import Table
+from tests.support.fast_dynamodb import a_table
 from tests.support.faults import Faults
 from tests.support.orders import NOON, an_event, an_order
-from tests.support.table import TABLE_NAME, aws, create_table
+from tests.support.table import TABLE_NAME
 
 
 def stored(table: Table, count: int, **facts: Any) -> list[Order]:
@@ -295,11 +296,7 @@ def test_a_forged_place_is_either_a_place_or_refused(position: str) -> None:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_filter_over_any_orders_gives_what_filtering_by_hand_gives(data: st.DataObject) -> None:
-    with aws():
-        from parcelgate import aws_clients
-
-        create_table(aws_clients.client("dynamodb"))
-        table = Table(aws_clients.client("dynamodb"), TABLE_NAME)
+    with a_table() as table:
         tenant = table.tenant("acme").orders
         kinds = st.tuples(
             st.integers(0, 4), st.sampled_from(["lso", "ubi"]), st.sampled_from(["a", "b"]), st.booleans()

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parcelgate import aws_clients
 from parcelgate.domain.trackings import Source, Tracking, TrackingStatus, merge
 from parcelgate.store import calls, keys
 from parcelgate.store.due import PollRef
@@ -21,9 +20,10 @@ from parcelgate.store.errors import (
 )
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Claim, Trackings
+from tests.support.fast_dynamodb import a_table
 from tests.support.faults import Faults, conflict, time_out
 from tests.support.orders import NOON, an_event, an_order
-from tests.support.table import TABLE_NAME, all_items, aws, create_table
+from tests.support.table import TABLE_NAME, all_items
 from tests.support.trackings import a_followed, a_tracking, seen
 
 LEASE = timedelta(minutes=2)
@@ -501,9 +501,8 @@ class TestTheWorkers:
 def test_whatever_two_workers_do_a_parcel_is_asked_about_by_one_and_a_nudge_is_not_lost(
     steps: list[tuple[str, int]],
 ) -> None:
-    with aws():
-        create_table(aws_clients.client("dynamodb"))
-        trackings = Table(aws_clients.client("dynamodb"), TABLE_NAME).tenant("acme").trackings
+    with a_table() as table:
+        trackings = table.tenant("acme").trackings
         parcel = a_followed()
         trackings.add(parcel)
         trackings.plan(parcel.id, NOON)
