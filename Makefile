@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit model mutants pictures help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit faults model mutants pictures help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ down: setup ## Stop the stack and delete its data
 
 lint: setup ## Check format, style, types, imports and the production template
 	@$(VENV)/bin/python -m local lint
+
+faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7)
+	@ONLY="$(ONLY)" COUNT="$(COUNT)" SEED="$(SEED)" $(VENV)/bin/python -m local faults
 
 model: setup ## Explore every course of an order's life, and lead the engine along them
 	@$(VENV)/bin/python -m local model

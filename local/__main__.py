@@ -13,6 +13,7 @@ MODULES = {
     "test": "local.checks.checks",
     "lint": "local.checks.checks",
     "audit": "local.checks.audit",
+    "faults": "tests.faults.stack.__main__",
     "model": "tests.model.__main__",
     "mutants": "tests.mutants.__main__",
     "pictures": "tests.pictures.__main__",

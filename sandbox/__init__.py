@@ -34,6 +34,7 @@ parcel that TrackingMore follows, they are in its order_id, its title or its num
                                   those that are left, `DELETE` drops them
 `POST /_sandbox/webhooks`         sets the addresses for webhooks about parcels (`sandbox.controls.webhooks`);
                                   `GET` shows them, `DELETE` deletes them, a reset does not
+`POST /_sandbox/accounts`         lets more accounts in: ``{"ubi": {"second": login}}``; a reset keeps them
 `POST /_sandbox/parcels`          makes accounts follow parcels since before: ``{"trackingmore": {"default":
                                   [{"tracking_number", "carrier_code"}]}}``
 `GET  /_sandbox/truth`            what really happened to every parcel so far, per carrier

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from sandbox import carriers as folders
 from sandbox.controls.faults import read_faults
 from sandbox.controls.webhooks import read_webhooks
-from sandbox.wire.calls import Carrier, KnowsTheTruth, TakesParcels, route
+from sandbox.wire.calls import Carrier, KnowsTheTruth, TakesLogins, TakesParcels, route
 from sandbox.world import Settings, World
 
 CARRIERS: tuple[Callable[[World], Carrier], ...] = tuple(
@@ -32,6 +32,9 @@ CONTROLS = {
     "POST /_sandbox/webhooks": (
         '{"<carrier>": {"<account>": url}} sets the addresses for webhooks about parcels; '
         "GET shows them, DELETE deletes them"
+    ),
+    "POST /_sandbox/accounts": (
+        '{"<carrier>": {"<account>": login}} lets more accounts in, each login as in the accounts file'
     ),
     "POST /_sandbox/parcels": (
         '{"trackingmore": {"<account>": [{"tracking_number", "carrier_code"}]}} '
@@ -110,7 +113,7 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
     async def webhooks(request: Request) -> Response:
         try:
             if request.method == "POST":
-                for name, urls in read_webhooks(await request.json(), world.settings.accounts).items():
+                for name, urls in read_webhooks(await request.json(), world.accounts).items():
                     world.webhooks.setdefault(name, {}).update(urls)
             elif request.method == "DELETE":
                 world.webhooks.clear()
@@ -122,6 +125,17 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         return JSONResponse(
             {carrier.name: carrier.truth() for carrier in carriers if isinstance(carrier, KnowsTheTruth)}
         )
+
+    async def accounts(request: Request) -> Response:
+        takers = {carrier.name: carrier for carrier in carriers if isinstance(carrier, TakesLogins)}
+        try:
+            for name, logins in (await request.json()).items():
+                for account, login in logins.items():
+                    takers[name].let_in(account, login)
+                    world.accounts.setdefault(name, set()).add(account)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            return _wrong(f'{{"<carrier>": {{"<account>": login}}}} is wanted ({error!r})')
+        return JSONResponse({"status": "ok"})
 
     async def parcels(request: Request) -> Response:
         takers = {carrier.name: carrier for carrier in carriers if isinstance(carrier, TakesParcels)}
@@ -142,6 +156,7 @@ def _controls(world: World, carriers: list[Carrier]) -> list[Route]:
         Route("/_sandbox/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/webhooks", webhooks, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/truth", truth),
+        Route("/_sandbox/accounts", accounts, methods=["POST"]),
         Route("/_sandbox/parcels", parcels, methods=["POST"]),
     ]
 

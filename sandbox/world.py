@@ -52,6 +52,8 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        #: Carrier name → the accounts that it lets in by now.
+        self.accounts = {name: set(logins) for name, logins in settings.accounts.items()}
         self.clock = Clock()
         self.ledger = Ledger()
         self.faults = Faults()

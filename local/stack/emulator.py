@@ -27,14 +27,14 @@ ADMINISTRATOR = {
 """Environment of a caller who may do everything here: for MiniStack the key `test` is the root user."""
 
 
-def start(port: int, state: Path, log: Path) -> processes.Program:
+def start(port: int, state: Path, log: Path, *, functions_call: int | None = None) -> processes.Program:
     """Start the emulator on *port*; it keeps its files under *state*.
 
     The functions' processes inherit this environment, so it has only the path of the caller's environment.
+    They call the port `functions_call` in place of the emulator's own, when that is given.
     """
     temporary = state / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    url = address(port)
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(state),
@@ -45,7 +45,7 @@ def start(port: int, state: Path, log: Path) -> processes.Program:
         "GATEWAY_PORT": str(port),
         "STATE_DIR": str(state / "state"),
         "S3_DATA_DIR": str(state / "s3"),
-        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL": address(functions_call or port),
         **ADMINISTRATOR,
     }
     return processes.start("emulator", [sys.executable, "-m", "ministack"], env, state, log)

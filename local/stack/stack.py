@@ -82,6 +82,10 @@ class Stack:
     aws_endpoint_url: str
     webhook_base_url: str
     webhook_urls: dict[str, dict[str, str]] = field(default_factory=dict)
+    faults_url: str = ""
+    """The proxy that spoils the functions' calls, where one runs."""
+    carriers_url: str = ""
+    """Where that proxy stands before the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class _Files:
 
 
 @contextmanager
-def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stack]:
+def running(state: Path, *, acceleration: float = ACCELERATION, with_faults: bool = False) -> Iterator[Stack]:
     """Start a fresh stack whose state folder is *state*, and stop it at the end, whatever happens.
 
     Parameters
@@ -132,6 +136,8 @@ def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stac
         A folder of this stack's own; it is made if it does not exist.
     acceleration
         How many times faster than real parcels the sandbox's parcels travel.
+    with_faults
+        Put the proxy of `local.faults` between the functions and all that they call.
 
     Raises
     ------
@@ -141,7 +147,7 @@ def running(state: Path, *, acceleration: float = ACCELERATION) -> Iterator[Stac
     with _stopping_on_signals():
         down(state)
         try:
-            yield up(state, acceleration=acceleration)
+            yield up(state, acceleration=acceleration, with_faults=with_faults)
         finally:
             down(state)
 
@@ -164,7 +170,7 @@ def at_hand(state: Path = STATE) -> Iterator[Stack]:
                 down(state)
 
 
-def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
+def up(state: Path = STATE, *, acceleration: float = ACCELERATION, with_faults: bool = False) -> Stack:
     """Start the stack in *state*, or update the one that runs there, and return it.
 
     When anything fails, nothing is left running.
@@ -176,7 +182,7 @@ def up(state: Path = STATE, *, acceleration: float = ACCELERATION) -> Stack:
             stack = _running_stack(files)
             if stack is None:
                 _stop(files)
-                stack = _start(files, acceleration)
+                stack = _start(files, acceleration, with_faults)
             else:
                 _say(f"already running at {stack.api_url}")
                 _bring_up_to_date(files, stack)
@@ -216,25 +222,40 @@ class PollRounds:
         return str(self._client.describe_execution(executionArn=self._running)["status"]) != "RUNNING"
 
 
-def _start(files: _Files, acceleration: float) -> Stack:
+def _start(files: _Files, acceleration: float, with_faults: bool) -> Stack:
     gateway, side = processes.port("PARCELGATE_PORT"), processes.port("PARCELGATE_SANDBOX_PORT")
+    spoilt = (
+        [processes.port("PARCELGATE_FAULTS_PORT"), processes.port("PARCELGATE_CARRIERS_PORT")]
+        if with_faults
+        else []
+    )
     files.accounts.write_text(json.dumps(made_up_accounts(), indent=2))
     with _phase("emulator and sandbox"):
         programs = []
         with _undisturbed():
-            programs.append(emulator.start(gateway, files.emulator, files.log("emulator")))
+            programs.append(
+                emulator.start(
+                    gateway,
+                    files.emulator,
+                    files.log("emulator"),
+                    functions_call=spoilt[0] if spoilt else None,
+                )
+            )
             programs.append(_start_sandbox(files, side, acceleration))
+            if spoilt:
+                programs.append(_start_faults(files, (spoilt[0], gateway), (spoilt[1], side)))
             processes.remember(programs, files.programs)
         emulator.wait(programs[0], gateway, files.log("emulator"))
         sandbox_url = f"http://127.0.0.1:{side}"
         processes.wait_until(
             lambda: _answers(f"{sandbox_url}/_sandbox/health"), programs[1], 30, files.log("sandbox")
         )
+    carriers_url = emulator.address(spoilt[1]) if spoilt else ""
     endpoint = emulator.address(gateway)
     _client("s3", endpoint).create_bucket(Bucket=_ASSETS)
     outputs = _deploy(files, endpoint)
     with _phase("accounts and a key"):
-        _store_accounts(files, endpoint, outputs, sandbox_url)
+        _store_accounts(files, endpoint, outputs, carriers_url or sandbox_url)
         api_url = f"http://localhost:{gateway}/_aws/execute-api/{outputs['ApiId']}/$default"
         stack = Stack(
             api_url=api_url,
@@ -243,9 +264,13 @@ def _start(files: _Files, acceleration: float) -> Stack:
             aws_endpoint_url=endpoint,
             webhook_base_url=outputs["WebhookBaseUrl"],
             webhook_urls=_enter_webhooks(files, endpoint, outputs, sandbox_url),
+            faults_url=emulator.address(spoilt[0]) if spoilt else "",
+            carriers_url=carriers_url,
         )
     _wait_for_api(files, stack, programs[0])
-    files.stack.write_text(json.dumps(asdict(stack), indent=2))
+    files.stack.write_text(
+        json.dumps({name: value for name, value in asdict(stack).items() if value}, indent=2)
+    )
     return stack
 
 
@@ -253,7 +278,7 @@ def _bring_up_to_date(files: _Files, stack: Stack) -> None:
     outputs = json.loads(files.outputs.read_text())
     if files.deployed.read_text() != _code_hash():
         outputs = _deploy(files, stack.aws_endpoint_url)
-    _store_accounts(files, stack.aws_endpoint_url, outputs, stack.sandbox_url)
+    _store_accounts(files, stack.aws_endpoint_url, outputs, stack.carriers_url or stack.sandbox_url)
     _enter_webhooks(files, stack.aws_endpoint_url, outputs, stack.sandbox_url)
     _wait_for_api(files, stack, processes.remembered(files.programs)[0])
 
@@ -262,6 +287,12 @@ def _start_sandbox(files: _Files, port: int, acceleration: float) -> processes.P
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--accounts", str(files.accounts)]
     command += ["--callback-interval", str(_CALLBACK_INTERVAL), "--acceleration", str(acceleration)]
     return processes.start("sandbox", command, os.environ, ROOT, files.log("sandbox"))
+
+
+def _start_faults(files: _Files, aws: tuple[int, int], carriers: tuple[int, int]) -> processes.Program:
+    command = [sys.executable, "-m", "local.faults", "--aws", *map(str, aws)]
+    command += ["--carriers", *map(str, carriers)]
+    return processes.start("faults", command, os.environ, ROOT, files.log("faults"))
 
 
 def _deploy(files: _Files, endpoint: str) -> dict[str, str]:

@@ -52,6 +52,11 @@ class Lme:
             Call("labelFile", "GET", "/labels/{number}.pdf", self._label_file, self._references_of_file),
         )
 
+    def let_in(self, account: str, login: Any) -> None:
+        """Open an account."""
+        opened = Login.of(login)
+        self._logins[opened.app_key], self._accounts[opened.app_key] = opened, account
+
     def reset(self) -> None:
         """Forget every order."""
         self._forget()

@@ -79,6 +79,10 @@ class Lso:
             ),
         )
 
+    def let_in(self, _: str, login: Any) -> None:
+        """Open an account."""
+        self._logins[login["app_id"]] = login["app_secret"]
+
     def reset(self) -> None:
         """Forget every token, preview and order."""
         self._forget()

@@ -58,6 +58,10 @@ class Ubi:
             self._call("serviceCatalog", "GET", "/service-catalog", self._catalogue),
         )
 
+    def let_in(self, _: str, login: Any) -> None:
+        """Open an account."""
+        self._secrets[login["token"]] = login["secret"]
+
     def reset(self) -> None:
         """Forget every order."""
         self._forget()

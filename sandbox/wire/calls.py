@@ -79,6 +79,14 @@ class KnowsTheTruth(Protocol):
 
 
 @runtime_checkable
+class TakesLogins(Protocol):
+    """A carrier with which accounts can be opened while it runs."""
+
+    def let_in(self, account: str, login: Any) -> None:
+        """Open an account; raise KeyError, TypeError or ValueError for a login that is none."""
+
+
+@runtime_checkable
 class TakesParcels(Protocol):
     """A carrier that can have got parcels from an account before anybody called it."""
 

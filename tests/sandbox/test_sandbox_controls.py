@@ -11,6 +11,7 @@ import pytest
 
 import sandbox
 from sandbox import Settings, serve
+from sandbox import carriers as sandbox_folders
 from sandbox.app import build_app
 
 CHECKOUT = Path(sandbox.__file__).parents[1]
@@ -238,12 +239,37 @@ def test_a_webhook_that_cannot_be_is_refused(http, body):
     assert http.get("/_sandbox/webhooks").json() == {}
 
 
+def test_an_account_that_is_opened_later_is_let_in_and_has_webhooks(http):
+    login = {"app_id": "app-opened", "app_secret": "of-theirs"}
+    asked = {"appId": login["app_id"], "appSecret": login["app_secret"]}
+    assert "token" not in http.post("/lso/external-interface/getToken", json=asked).text
+
+    opened = {
+        "lso": {"opened": login},
+        "ubi": {"opened": sandbox_folders.package("ubi").new_login()},
+        "lme": {"opened": sandbox_folders.package("lme").new_login()},
+    }
+    http.post("/_sandbox/accounts", json=opened).raise_for_status()
+
+    assert http.post("/lso/external-interface/getToken", json=asked).json()["data"]["token"]
+    hook = {"lme": {"opened": "https://shop.example"}}
+    assert http.post("/_sandbox/webhooks", json=hook).json() == hook
+    http.delete("/_sandbox/webhooks")
+
+
+@pytest.mark.parametrize(
+    "body", [[], {"lso": {"x": {}}}, {"lme": {"x": {"app_key": "k"}}}, {"dhl": {"x": {}}}]
+)
+def test_an_account_that_cannot_be_is_refused(http, body):
+    assert http.post("/_sandbox/accounts", json=body).status_code == 422
+
+
 def test_the_help_names_every_control_that_there_is():
     """Held against the application's own routes, so that none is forgotten."""
     command = [sys.executable, "-m", "sandbox", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     served = {route.path for route in build_app(Settings()).routes if route.path.startswith("/_sandbox/")}
-    assert len(served) == 9
+    assert len(served) == 10
     for path in served:
         assert path in told, path
     readme = (Path(__file__).parents[2] / "README.md").read_text()

@@ -20,13 +20,14 @@ from parcelgate.services.accounts import api_keys
 from tests.stack.cases import Orders, posted
 from tests.stack.journeys import Journeys, begun
 from tests.stack.shop import Shop
+from tests.stack.spoilt import Spoilt, tried
 from tests.support.browser import browser, chrome, new_page
 
 __all__ = ["browser", "chrome", "new_page"]
 
 _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
-_TAKE_THEIR_TIME = {"orders", "journeys"}
+_TAKE_THEIR_TIME = {"orders", "journeys", "spoilt"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
 _LAST, _LAST_TURN = "every_call", 2
 """The fixture of the test that looks back on all the others."""
@@ -94,7 +95,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 def stack() -> Iterator[local_stack.Stack]:
     """Give a fresh stack of this test session's own; its logs stay in ``.local/tests`` when it is over."""
     end_abandoned_stacks()
-    with local_stack.running(_STATE) as running:
+    with local_stack.running(_STATE, with_faults=True) as running:
         yield running
 
 
@@ -114,6 +115,20 @@ def orders(shop: Shop) -> Orders:
 def journeys(shop: Shop, deployment: Deployment) -> Journeys:
     """Give the ends of parcels that set off now, and travel for minutes while other tests run."""
     return begun(shop, deployment)
+
+
+@pytest.fixture(scope="session")
+def spoilt(stack: local_stack.Stack, deployment: Deployment) -> Iterator[Spoilt]:
+    """Give what became of calls that go wrong from now on, while other tests run."""
+    with tried(stack, deployment) as spoilt:
+        yield spoilt
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_early(request: pytest.FixtureRequest) -> None:
+    """Let the calls go wrong from the beginning on, when a test waits for what becomes of them."""
+    if any("spoilt" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("spoilt")
 
 
 @pytest.fixture(scope="session")

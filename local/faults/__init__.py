@@ -1,0 +1,19 @@
+"""Spoils the calls of the local stack's functions: to the AWS emulator, and to the carriers.
+
+A proxy stands between the functions and what they call. `python -m local.faults` runs it; the stacks of the
+tests start it. It passes everything on unchanged until a test opens a case.
+
+A **case** is a set of marks, such as the name of a tenant and the id of its key. A call belongs to a case
+when it contains one of its marks, or when it was made by an invocation that made such a call before. The
+proxy notes the calls of each case, and spoils those that its rules name. A case without marks has all calls
+that belong to no other case.
+
+`POST /_faults/cases` takes a list of cases::
+
+    {"case": "t-17", "marks": ["t-17"], "rules": [
+      {"function": "create_order", "call": "dynamodb.TransactWriteItems", "nth": 1, "fault": "throttle"}]}
+
+and replaces those of the same name. `GET /_faults/cases/<case>` answers `{"calls": [{"function", "call",
+"nth"}], "met": 1}`: the calls in their sequence, and how many of them the rules have spoilt.
+`DELETE /_faults/cases/<case>` forgets it. `local.faults.rules` has the table of the faults.
+"""

@@ -1,0 +1,115 @@
+"""What a request is: which operation of which service, made by which function."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.faults.messages import Message
+
+_SERVICE = re.compile(rb"Credential=[^/]+/\d{8}/[^/]+/([a-z0-9-]+)/aws4_request")
+_S3_VERBS = {b"GET": "GetObject", b"PUT": "PutObject", b"HEAD": "HeadObject", b"DELETE": "DeleteObject"}
+_NUMBERS = re.compile(r"/[^/]*\d[^/]*(?=/|$)")
+_KEY = re.compile(rb"Credential=([^/]+)/")
+_NAME = b"AWS_LAMBDA_FUNCTION_NAME"
+_STAGE = "parcelgate-local-"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The process at the other end of a connection, and the function that it runs."""
+
+    pid: int
+    function: str
+
+
+def aws_call(request: Message) -> str:
+    """The service and operation of a call to AWS, such as `dynamodb.GetItem`."""
+    found = _SERVICE.search(request.headers.get(b"authorization", b""))
+    service = found[1].decode() if found else "unsigned"
+    if target := request.headers.get(b"x-amz-target"):
+        return f"{service}.{target.rpartition(b'.')[2].decode()}"
+    method, path = request.start[0], request.start[1].decode()
+    if service == "s3":
+        return f"s3.{_S3_VERBS.get(method, method.decode())}"
+    if path.startswith("/2015-03-31/functions/"):
+        return f"{service}.Invoke"
+    return f"{service}.{path.partition('?')[0].rpartition('/')[2]}"
+
+
+def carrier_call(request: Message) -> str:
+    """The carrier and path of a call to one, such as `ubi /orders`; numbers in the path are left out."""
+    method, path = request.start[0].decode(), request.start[1].decode().partition("?")[0]
+    carrier, _, rest = path.removeprefix("/").partition("/")
+    return f"{carrier} {method} {_NUMBERS.sub('/*', '/' + rest)}"
+
+
+def invocation(request: Message) -> bytes | None:
+    """What names the invocation of a function that made a call to AWS, as the SDK passes it on."""
+    return request.headers.get(b"x-amzn-trace-id")
+
+
+def attempt_of(request: Message) -> bytes | None:
+    """What is the same in each of the SDK's attempts at one call."""
+    return request.headers.get(b"amz-sdk-invocation-id")
+
+
+class Callers:
+    """Finds the function at the other end of a connection, among those whose AWS is `endpoint`."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint.encode()
+        self._known: dict[int, Caller] = {}
+        self._by_key: dict[bytes, str] = {}
+        """Each function's name by the access key of its role."""
+
+    def function(self, request: Message, port: int) -> str:
+        """The name of the function that made a call from this port; `?` when it is none of ours."""
+        signed = _KEY.search(request.headers.get(b"authorization", b""))
+        if signed is None:
+            caller = self.at(port)
+            return caller.function if caller else "?"
+        if signed[1] not in self._by_key:
+            self._look_again()
+        return self._by_key.setdefault(signed[1], "?")
+
+    def at(self, port: int) -> Caller | None:
+        """The function whose process has this port of the machine; None when it is none of ours."""
+        inode = _inode(port)
+        if inode is None:
+            return None
+        wanted = f"socket:[{inode}]"
+        for caller in reversed(self._known.values()):
+            if wanted in _open_files(caller.pid):
+                return caller
+        self._look_again()
+        return next((each for each in self._known.values() if wanted in _open_files(each.pid)), None)
+
+    def _look_again(self) -> None:
+        alive = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+        self._known = {pid: caller for pid, caller in self._known.items() if pid in alive}
+        for pid in sorted(alive - self._known.keys()):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                variables = dict(word.split(b"=", 1) for word in words if b"=" in word)
+                if variables.get(b"AWS_ENDPOINT_URL") == self._endpoint and _NAME in variables:
+                    function = variables[_NAME].decode().removeprefix(_STAGE)
+                    self._known[pid] = Caller(pid, function)
+                    self._by_key[variables[b"AWS_ACCESS_KEY_ID"]] = function
+
+
+def _inode(port: int) -> str | None:
+    wanted = f":{port:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        parts = line.split()
+        if parts[1].endswith(wanted):
+            return parts[9]
+    return None
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(entry.readlink())

@@ -1,0 +1,230 @@
+"""Which calls are spoilt, and how. Nothing here touches a connection.
+
+=============  ===================================================================  ==================
+fault          what the function sees                                               it has its effect
+=============  ===================================================================  ==================
+throttle       refused for coming too often, in the service's own words             no
+error          the service's own internal error                                     no
+conflict       DynamoDB: the write met a transaction on the same item               no
+partial        a batch of which the second half is handed back, to be sent again    yes
+stale          DynamoDB: a list that has not heard of the last writes yet           no
+reset_before   the connection is reset                                              no
+reset_after    the connection is reset                                              yes
+delay          the answer comes after `seconds`                                     yes
+duplicate      nothing: the call is made twice                                      twice
+kill_before    its process is killed                                                no
+kill_after     its process is killed                                                yes
+freeze         its process stands still for `seconds`, and its connections end      no
+silence        no answer for `seconds`, then the connection ends                    yes
+half_body      the first half of the answer                                         yes
+slow_drip      the answer in ten pieces within `seconds`                            yes
+html           an HTML page with status 502                                         no
+too_many       status 429                                                           no
+wrong_types    the answer with numbers for texts and texts for everything else      yes
+anothers       the answer that another case had from the same call                  yes
+=============  ===================================================================  ==================
+"""
+
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+AWS_FAULTS = (
+    "throttle", "error", "reset_before", "reset_after", "delay", "kill_before", "kill_after", "freeze",
+)  # fmt: skip
+"""What can become of any call to AWS."""
+CARRIER_FAULTS = (
+    "error", "html", "too_many", "reset_before", "reset_after", "silence", "half_body", "slow_drip",
+    "wrong_types", "anothers", "duplicate", "kill_before", "kill_after",
+)  # fmt: skip
+"""What can become of any call to a carrier."""
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+_SENDS = frozenset({"SendMessage", "SendMessageBatch", "PutEvents", "StartExecution", "SendTaskSuccess"})
+_BATCHES = frozenset({"SendMessageBatch", "PutEvents", "BatchGetItem", "BatchWriteItem"})
+FAULTS = frozenset({*AWS_FAULTS, *CARRIER_FAULTS, "conflict", "partial", "stale"})
+_KEPT_INVOCATIONS = 5000
+
+
+def faults_of(call: str) -> tuple[str, ...]:
+    """The faults that a call can meet."""
+    if " " in call:
+        return CARRIER_FAULTS
+    service, _, operation = call.partition(".")
+    more = (
+        *(("conflict",) if service == "dynamodb" and operation in _WRITES else ()),
+        *(("duplicate",) if operation in _SENDS else ()),
+        *(("partial",) if operation in _BATCHES else ()),
+        *(("stale",) if operation == "Query" else ()),
+    )
+    return AWS_FAULTS + more
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Spoils calls of a case: the `nth` of its kind and `times - 1` after it, in each attempt of the SDK."""
+
+    call: str
+    fault: str
+    function: str = "*"
+    nth: int = 1
+    times: int = 1
+    seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.fault not in FAULTS:
+            raise ValueError(f"no fault {self.fault!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call that a case has made: the `nth` of this function to this operation."""
+
+    function: str
+    call: str
+    nth: int
+
+
+@dataclass(slots=True)
+class Case:
+    """What is watched and spoilt together. Without marks it has all calls that no other case has."""
+
+    name: str
+    marks: tuple[bytes, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    calls: list[Step] = field(default_factory=list)
+    met: int = 0
+    _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _attempts: dict[bytes, Step] = field(default_factory=dict)
+
+    def note(self, function: str, call: str, attempt: bytes | None) -> Rule | None:
+        """Note a call, and return the rule that spoils it. An attempt is no further call."""
+        step = self._attempts.get(attempt) if attempt else None
+        if step is None:
+            self._numbers[function, call] += 1
+            step = Step(function, call, self._numbers[function, call])
+            self.calls.append(step)
+            if attempt:
+                self._attempts[attempt] = step
+        for rule in self.rules:
+            if (
+                rule.call == call
+                and rule.function in ("*", function)
+                and rule.nth <= step.nth < rule.nth + rule.times
+            ):
+                self.met += 1
+                return rule
+        return None
+
+
+class Cases:
+    """The open cases, and which invocation made calls of which."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Case] = {}
+        self._made_by: OrderedDict[bytes, set[str]] = OrderedDict()
+
+    def put(self, bodies: Iterable[dict[str, Any]]) -> None:
+        """Open cases, as the package describes them.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            It is none.
+        """
+        for body in bodies:
+            rules = tuple(Rule(**rule) for rule in body.get("rules", ()))
+            marks = tuple(mark.encode() for mark in body["marks"])
+            self.open[body["case"]] = Case(body["case"], marks, rules)
+
+    def of(self, request: bytes, invocation: bytes | None) -> list[Case]:
+        """The cases that a call belongs to: those whose mark it has, else that of its invocation."""
+        found = [case for case in self.open.values() if any(mark in request for mark in case.marks)]
+        if invocation:
+            known = self._made_by.setdefault(invocation, set())
+            known.update(case.name for case in found)
+            if not found and len(known) == 1:
+                found = [self.open[name] for name in known if name in self.open]
+            while len(self._made_by) > _KEPT_INVOCATIONS:
+                self._made_by.popitem(last=False)
+        return found or [case for case in self.open.values() if not case.marks]
+
+
+def refusal(call: str, fault: str, request: bytes) -> tuple[int, bytes, dict[str, str]]:
+    """What refuses a call to AWS: status, body and headers, in the words of its service."""
+    service, _, operation = call.partition(".")
+    if fault == "conflict":
+        return _conflict(operation, request)
+    if service == "s3":
+        status, code = (503, "SlowDown") if fault == "throttle" else (500, "InternalError")
+        told = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Made up by a test.</Message></Error>"
+        return status, told.encode(), {"content-type": "application/xml"}
+    status, code = _THROTTLES.get(service, (400, "ThrottlingException"))
+    if fault == "error":
+        status, code = 500, _ERRORS.get(service, "InternalServerError")
+    body = json.dumps({"__type": code, "message": "Made up by a test."}).encode()
+    return status, body, {"content-type": "application/x-amz-json-1.0", "x-amzn-errortype": code}
+
+
+_THROTTLES = {
+    "dynamodb": (400, "ProvisionedThroughputExceededException"),
+    "sqs": (400, "RequestThrottled"),
+    "lambda": (429, "TooManyRequestsException"),
+}
+_ERRORS = {
+    "events": "InternalException",
+    "kms": "KMSInternalException",
+    "lambda": "ServiceException",
+    "secretsmanager": "InternalServiceError",
+    "sqs": "InternalFailure",
+    "states": "InternalFailure",
+}
+
+
+def _conflict(operation: str, request: bytes) -> tuple[int, bytes, dict[str, str]]:
+    code, more = "TransactionConflictException", {}
+    if operation == "TransactWriteItems":
+        items = json.loads(request)["TransactItems"]
+        reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"} for _ in items[1:]]
+        code, more = "TransactionCanceledException", {"CancellationReasons": reasons}
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "Made up by a test.", **more}
+    return 400, json.dumps(body).encode(), {"content-type": "application/x-amz-json-1.0"}
+
+
+def handed_back(call: str, request: Any, answer: Any) -> Any:
+    """The answer to a batch, which says of the batch's second half that it has to come again."""
+    operation = call.partition(".")[2]
+    if operation == "SendMessageBatch":
+        late = {entry["Id"] for entry in request["Entries"][len(request["Entries"]) // 2 :]}
+        failed = [{"Id": id, "Code": "InternalFailure", "SenderFault": False} for id in sorted(late)]
+        taken = [entry for entry in answer.get("Successful", ()) if entry["Id"] not in late]
+        return {"Successful": taken, "Failed": failed}
+    if operation == "PutEvents":
+        half = len(request["Entries"]) // 2
+        refused = {"ErrorCode": "InternalFailure", "ErrorMessage": "Made up by a test."}
+        failed = [refused] * (len(request["Entries"]) - half)
+        return {"Entries": answer["Entries"][:half] + failed, "FailedEntryCount": len(failed)}
+    if operation == "BatchWriteItem":
+        rest = {table: writes[len(writes) // 2 :] for table, writes in request["RequestItems"].items()}
+        return {**answer, "UnprocessedItems": rest}
+    answers = {table: list(items) for table, items in answer["Responses"].items()}
+    rest = {}
+    for table, wanted in request["RequestItems"].items():
+        late_keys = wanted["Keys"][len(wanted["Keys"]) // 2 :]
+        rest[table] = {**wanted, "Keys": late_keys}
+        answers[table] = [
+            item
+            for item in answers.get(table, [])
+            if not any(key.items() <= {name: item.get(name) for name in key}.items() for key in late_keys)
+        ]
+    return {**answer, "Responses": answers, "UnprocessedKeys": rest}
+
+
+def wrong_types(value: Any, depth: int = 0) -> Any:
+    """A JSON value with everything below its first level of another type."""
+    if isinstance(value, dict):
+        return {key: wrong_types(inner, depth + 1) for key, inner in value.items()}
+    if depth == 1 and not isinstance(value, list):
+        return value
+    return 7 if isinstance(value, str) else "unexpected"

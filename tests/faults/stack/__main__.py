@@ -1,0 +1,69 @@
+"""`make faults`: each call of the main flows meets each fault, on a stack of its own.
+
+    make faults                          every pair of step and fault
+    make faults ONLY="lso kill"          the pairs whose words contain these
+    make faults COUNT=200 SEED=7         so many of them, spread over the steps, in the sequence of a seed
+
+A pair is written `<flow>: <function> <call> #<nth> <fault>`. Without ONLY the table goes to
+`docs/reliability.md`. Ends with 1 when a promise did not hold.
+"""
+
+import os
+import shutil
+import sys
+import time
+
+from local.checks.checks import STATES, end_abandoned_stacks
+from local.command.deployment import Deployment
+from local.stack import stack as local_stack
+from tests.faults.stack import again, pairs, table
+from tests.faults.stack.flows import FLOWS
+from tests.faults.stack.pairs import Result
+from tests.faults.stack.trials import Ground, merchants
+
+AT_ONCE = 16
+
+
+def main() -> int:
+    """Run the pairs that the environment names; return the exit code."""
+    only, seed = os.environ.get("ONLY", ""), int(os.environ.get("SEED") or 1)
+    count, at_once = int(os.environ.get("COUNT") or 0), int(os.environ.get("AT_ONCE") or AT_ONCE)
+    asked = {"ONLY": f'"{only}"' if only else "", "COUNT": count, "SEED": os.environ.get("SEED")}
+    end_abandoned_stacks()
+    state, began = STATES / str(os.getpid()), time.monotonic()
+    with local_stack.running(state, with_faults=True) as stack, merchants() as servers:
+        ground = Ground(stack, Deployment.local(state / "stack.json"), servers)
+        results = tried(ground, only, seed, count, at_once)
+    shutil.rmtree(state, ignore_errors=True)
+    minutes = (time.monotonic() - began) / 60
+    wrong = [result for result in results if result.violations]
+    for result in wrong:
+        print(f"\n{result.pair}", *result.violations, sep="\n    ")
+    command = " ".join(["make faults", *(f"{name}={value}" for name, value in asked.items() if value)])
+    report = table.table(results, command=command, seed=seed, minutes=minutes)
+    print(f"\n{report}")
+    if not only:
+        table.write(report)
+    return int(bool(wrong))
+
+
+def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> list[Result]:
+    """Record the steps, try the pairs, and check everything once it is over."""
+    flows = [flow for flow in FLOWS if not only or any(word in flow for word in only.split())] or [*FLOWS]
+    print(f"recording the steps of {len(flows)} flows", flush=True)
+    every, clean = pairs.recorded(ground, flows, "clean")
+    todo = pairs.chosen(every, seed=seed, only=only, count=count)
+    print(f"{len(todo)} of {len(every)} pairs, {at_once} at once, seed {seed}", flush=True)
+    results = pairs.tried(ground, todo, f"s{seed}", at_once=at_once, progress=_progress)
+    print("\nevery change comes again, older ones after newer ones", flush=True)
+    again.replay_changes(ground, seed)
+    return pairs.checked(ground, clean + results)
+
+
+def _progress(done: int, of: int, left: float) -> None:
+    end = "\n" if not sys.stdout.isatty() else ""
+    print(f"\r{done} of {of} pairs, about {left / 60:.0f} min left   ", end=end, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

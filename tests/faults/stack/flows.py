@@ -1,0 +1,105 @@
+"""What merchants do: the main flows, each from its first call to the end of all that follows from it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from parcelgate.domain.batches import progress
+from parcelgate.domain.orders import LabelStatus, OrderStatus
+from parcelgate.domain.trackings import TrackingStatus
+from tests.faults.stack.trials import NotSettledError, Trial
+from tests.stack.shop import order_body
+from tests.support.bodies import Body, lme_body, ubi_body
+
+CONFIRMED, CANCELLED, FAILED = OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.FAILED
+_NEWS = 2
+"""Events of a parcel after which a flow has seen enough of its journey."""
+
+
+class Flow(NamedTuple):
+    """A flow: the carriers that it uses, what is done, and how its orders may end without a person."""
+
+    carriers: tuple[str, ...]
+    act: Callable[[Trial], None]
+    ends: frozenset[OrderStatus] = frozenset({CONFIRMED})
+
+
+def body_of(carrier: str, reference: str) -> Body:
+    """What an order of this carrier is made of."""
+    make: Callable[[str], Body] = {
+        "ubi": ubi_body,
+        "lme": lme_body,
+        "lso": order_body,
+    }[carrier]
+    return make(reference)
+
+
+def _buy(trial: Trial, carrier: str, words: str) -> str:
+    order_id = trial.create(body_of(carrier, f"{trial.tenant}{words}"))
+    order = trial.settled(order_id)
+    if order.status is CONFIRMED and order.label.status is LabelStatus.READY:
+        told = trial.call("GET", f"/v1/orders/{order_id}/label")
+        if told["_status"] != 200:
+            raise NotSettledError(f"the label is ready and cannot be had: {told}")
+    return order_id
+
+
+def _creates(carrier: str, words: str = "-SBX-NOPUSH") -> Callable[[Trial], None]:
+    def act(trial: Trial) -> None:
+        _buy(trial, carrier, words)
+
+    return act
+
+
+def _cancels(carrier: str) -> Callable[[Trial], None]:
+    def act(trial: Trial) -> None:
+        order_id = _buy(trial, carrier, "-SBX-NOPUSH")
+        path = f"/v1/orders/{order_id}/cancel"
+        if trial.call("POST", path, once=f"{trial.tenant}-cancel")["_status"] < 300:
+            trial.until(
+                lambda: trial.order(order_id), lambda order: order.status is not OrderStatus.CANCELLING
+            )
+
+    return act
+
+
+def _follows(carrier: str, words: str = "") -> Callable[[Trial], None]:
+    """Buy, and follow the parcel for a while: by polls, and by the carrier's webhooks where it sends any."""
+
+    def act(trial: Trial) -> None:
+        order_id = _buy(trial, carrier, words)
+        trackings = trial.ground.table.tenant(trial.tenant).trackings
+        for tracking_id in trial.order(order_id).tracking_ids:
+            trial.until(
+                lambda id=tracking_id: trackings.get(id),
+                lambda parcel: parcel.status is not TrackingStatus.PENDING and len(parcel.events) >= _NEWS,
+            )
+
+    return act
+
+
+def _batch(trial: Trial) -> None:
+    orders = [body_of(carrier, f"{trial.tenant}-{place}-SBX-NOPUSH") for place, carrier in enumerate(_ROWS)]
+    told = trial.call("POST", "/v1/orders/batch", {"orders": orders}, once=f"{trial.tenant}-batch")
+    batches = trial.ground.table.tenant(trial.tenant).batches
+    ended = trial.until(lambda: progress(*batches.read(told["id"])), lambda seen: seen.finished)
+    trial.orders += [row.order_id for row in ended.rows if row.order_id]
+    trial.batches.append(told["id"])
+    for order_id in trial.orders:
+        trial.settled(order_id)
+    if len(trial.orders) != len(_ROWS):
+        raise NotSettledError(f"entries without an order: {ended.rows}")
+
+
+_ROWS = ("ubi", "ubi", "lme")
+FLOWS = {
+    "ubi create": Flow(("ubi",), _creates("ubi")),
+    "lme create": Flow(("lme",), _creates("lme")),
+    "lso create": Flow(("lso",), _creates("lso")),
+    "batch": Flow(("ubi", "lme"), _batch),
+    "ubi cancel": Flow(("ubi",), _cancels("ubi"), frozenset({CONFIRMED, CANCELLED})),
+    "lme cancel": Flow(("lme",), _cancels("lme"), frozenset({CONFIRMED, CANCELLED})),
+    "lso cancel": Flow(("lso",), _cancels("lso"), frozenset({CONFIRMED, CANCELLED})),
+    "lso refund": Flow(("lso",), _creates("lso", "-SBX-FAIL"), frozenset({FAILED})),
+    "ubi poll": Flow(("ubi",), _follows("ubi")),
+    "lme webhook": Flow(("lme",), _follows("lme")),
+}

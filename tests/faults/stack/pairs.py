@@ -1,0 +1,157 @@
+"""Pairs of a step and a fault: recorded in a clean run, shuffled by a seed, tried many at once."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.faults.rules import faults_of
+from tests.faults.stack import promises
+from tests.faults.stack.flows import FLOWS
+from tests.faults.stack.trials import Ground, Trial
+
+MOST_OF_A_KIND = 3
+"""Of calls that a function makes often, the first ones are steps."""
+SILENCE = 40.0
+"""Seconds. No function waits longer for a carrier."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """A step of a flow, and what becomes of it."""
+
+    flow: str
+    function: str
+    call: str
+    nth: int
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.flow}: {self.function} {self.call} #{self.nth} {self.fault}"
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """What the proxy is told."""
+        more = {"seconds": SILENCE} if self.fault == "silence" else {}
+        return {"function": self.function, "call": self.call, "nth": self.nth, "fault": self.fault, **more}
+
+
+@dataclass
+class Result:
+    """What became of a pair."""
+
+    pair: Pair
+    trial: Trial | None = None
+    met: bool = False
+    outcome: str = ""
+    violations: list[str] = field(default_factory=list)
+
+
+def run(ground: Ground, tenant: str, flow: str, rules: list[dict[str, Any]]) -> Trial:
+    """Let one merchant go through a flow. The case of the proxy stays open, for what comes late."""
+    made = FLOWS[flow]
+    trial = ground.trial(tenant, made.carriers)
+    ground.spoil(tenant, trial.marks, rules)
+    began = time.monotonic()
+    try:
+        made.act(trial)
+    except Exception as error:
+        trial.trouble = f"{type(error).__name__}: {error}"
+    trial.seconds = time.monotonic() - began
+    return trial
+
+
+def recorded(ground: Ground, flows: Iterable[str], tag: str) -> tuple[list[Pair], list[Result]]:
+    """The pairs of each flow's steps, from a run in which nothing is spoilt; and those runs."""
+    pairs: list[Pair] = []
+    clean: list[Result] = []
+    names = list(flows)
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        runs = pool.map(lambda flow: run(ground, _tenant(tag, flow, 0), flow, []), names)
+        for flow, trial in zip(names, runs, strict=True):
+            promises.told_and_heard(trial, [])
+            clean.append(Result(Pair(flow, "-", "-", 0, "none"), trial, met=True))
+            pairs += [
+                Pair(flow, step["function"], step["call"], step["nth"], fault)
+                for step in ground.noted(trial.tenant)["calls"]
+                if step["nth"] <= MOST_OF_A_KIND and step["function"] != "?"
+                for fault in faults_of(step["call"])
+            ]
+    return pairs, clean
+
+
+def chosen(pairs: list[Pair], *, seed: int, only: str = "", count: int = 0) -> list[Pair]:
+    """The pairs to try, in the sequence of the seed: those whose words contain each word of `only`.
+
+    Flows share most of their steps. Each step and fault is tried in one of the flows that have it; the seed
+    says in which. With `count` there are at most so many, spread over the calls: none comes again before each
+    had its turn.
+    """
+    words = only.split()
+    fits = [pair for pair in sorted(pairs) if all(word in str(pair) for word in words)]
+    random.Random(seed).shuffle(fits)
+    one_of_each: dict[tuple[str, str, int, str], Pair] = {}
+    for pair in fits:
+        one_of_each.setdefault((pair.function, pair.call, pair.nth, pair.fault), pair)
+    turns: Counter[tuple[str, str]] = Counter()
+    placed = []
+    for pair in one_of_each.values():
+        turns[pair.function, pair.call] += 1
+        placed.append((turns[pair.function, pair.call], len(placed), pair))
+    return [pair for _, _, pair in sorted(placed)[: count or None]]
+
+
+def tried(
+    ground: Ground,
+    pairs: list[Pair],
+    tag: str,
+    *,
+    at_once: int,
+    progress: Callable[[int, int, float], None] = lambda done, of, left: None,
+) -> list[Result]:
+    """Try pairs, many at once. The promises are checked by `checked`, once everything is over."""
+    results: list[Result] = []
+    began = time.monotonic()
+
+    def one(number: int, pair: Pair) -> Result:
+        tenant = _tenant(tag, pair.flow, number)
+        return Result(pair, run(ground, tenant, pair.flow, [pair.rule]))
+
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        begun = [pool.submit(one, number, pair) for number, pair in enumerate(pairs, 1)]
+        for future in as_completed(begun):
+            results.append(future.result())
+            pace = (time.monotonic() - began) / len(results)
+            progress(len(results), len(pairs), pace * (len(pairs) - len(results)))
+    return results
+
+
+def checked(ground: Ground, results: list[Result], *, at_once: int = 8) -> list[Result]:
+    """Hold every trial against the carriers' books."""
+    ledger, truth = ground.ledger(), ground.truth()
+
+    def check(result: Result) -> None:
+        trial = result.trial
+        if trial is None:
+            return
+        try:
+            result.violations = promises.violations(FLOWS[result.pair.flow], trial, ledger, truth)
+            result.outcome = promises.outcome(trial)
+            result.met = result.met or ground.noted(trial.tenant)["met"] > 0
+        except Exception as error:
+            result.violations.append(f"it cannot be checked: {type(error).__name__}: {error}")
+        if trial.trouble:
+            result.violations.append(trial.trouble)
+        ground.close(trial.tenant)
+        trial.rest()
+
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        list(pool.map(check, results))
+    return results
+
+
+def _tenant(tag: str, flow: str, number: int) -> str:
+    return f"{tag}-{flow.replace(' ', '')}-{number:04}-x"

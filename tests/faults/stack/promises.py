@@ -1,0 +1,178 @@
+"""What must hold of a trial at its end, whatever went wrong: the same check for every step and fault."""
+
+import time
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+from parcelgate.domain.orders import _FOLLOWS, LabelStatus, Order, OrderEvent, OrderStatus
+from tests.faults.stack.flows import Flow
+from tests.faults.stack.trials import Trial
+from tests.support.bodies import Body
+
+HEARD_WITHIN = 150.0
+"""Seconds that the last webhooks to a merchant may take after everything else is over."""
+_TOLD = {
+    OrderStatus.CONFIRMED: "order.confirmed",
+    OrderStatus.FAILED: "order.failed",
+    OrderStatus.CANCELLED: "order.cancelled",
+    OrderStatus.NEEDS_ATTENTION: "order.needs_attention",
+}
+
+
+def outcome(trial: Trial) -> str:
+    """How the trial's orders ended, in a word: the worst of them counts."""
+    orders = [trial.order(order_id) for order_id in trial.orders]
+    if any(order.status is OrderStatus.NEEDS_ATTENTION or order.attention for order in orders):
+        return "attention"
+    return "well"
+
+
+def violations(flow: Flow, trial: Trial, ledger: Any, truth: Any) -> list[str]:
+    """The promises that do not hold, in words; none is the only good number."""
+    found: list[str] = []
+    events = told_and_heard(trial, found)
+    if not trial.orders:
+        found.append("no order is known")
+    known = Counter[str]()
+    for order_id in trial.orders:
+        order = trial.order(order_id)
+        known[order.reference] += 1
+        found += [f"{order.reference}: {line}" for line in _order(flow, trial, order, ledger, events)]
+        found += [f"{order.reference}: {line}" for line in _parcels(trial, order, ledger, truth, events)]
+    for carrier in flow.carriers:
+        references = {each["reference"] for each in ledger[carrier]["orders"]}
+        found += [
+            f"{reference} was bought for no order of ours"
+            for reference in references
+            if reference.startswith(f"{trial.tenant}-") and not known[reference]
+        ]
+    return found
+
+
+def told_and_heard(trial: Trial, found: list[str]) -> list[Body]:
+    """All that the merchant was told, once all of it has been heard."""
+    deadline = time.monotonic() + HEARD_WITHIN
+    while True:
+        events = trial.told()
+        mistakes = trial.merchant.mistakes(events)
+        if not mistakes or time.monotonic() > deadline:
+            found += mistakes
+            break
+        time.sleep(2)
+    twice = [id for id, number in Counter(event["id"] for event in events).items() if number > 1]
+    found += [f"{id} is twice in the event log" for id in twice]
+    return events
+
+
+def _order(flow: Flow, trial: Trial, order: Order, ledger: Any, events: list[Body]) -> list[str]:
+    found: list[str] = []
+    table = trial.ground.table.tenant(trial.tenant)
+    trail = table.orders.events(order.id)
+    if order.status not in flow.ends | {OrderStatus.NEEDS_ATTENTION}:
+        found.append(f"it ended as {order.status}: {order.problem}")
+    if order.status is OrderStatus.NEEDS_ATTENTION and not (order.problem and order.problem.detail):
+        found.append("nobody is told why it needs a person")
+    if order.status is OrderStatus.CONFIRMED:
+        if order.label.status is not LabelStatus.READY and not order.attention:
+            found.append(f"its label is {order.label.status}, and nobody is told")
+        if len(order.tracking_ids) < len(order.parcels):
+            found.append("a parcel is not followed")
+    if order.watch_at is not None:
+        found.append(f"somebody is still to look after it, at {order.watch_at}")
+    holder = table.orders.by_reference(order.carrier, order.account, order.reference)
+    if (holder is None) != order.status.final:
+        found.append("a final order frees its reference, and no other does")
+    found += _trail(trail)
+    found += _books(order, ledger[order.carrier]["orders"])
+    return found + _told(order, trail, [each for each in events if each["data"]["id"] == order.id])
+
+
+def _trail(trail: list[OrderEvent]) -> list[str]:
+    moves = [event for event in trail if event.to is not None and event.from_ is not event.to]
+    found = [
+        f"its status went from {move.from_} to {move.to}"
+        for move in moves
+        if move.from_ is not None and move.to not in _FOLLOWS[move.from_]
+    ]
+    found += [
+        f"its status jumped from {first.to} to {second.from_}"
+        for first, second in pairwise(moves)
+        if second.from_ is not first.to
+    ]
+    return found
+
+
+def _books(order: Order, entries: list[Body]) -> list[str]:
+    """Whether the carrier's books have the order once, with its number, and hold no money."""
+    bought = [entry for entry in entries if entry["reference"] == order.reference]
+    living = [entry for entry in bought if not entry["refunded"] and entry["status"] != "failed"]
+    numbers = [entry["order_number"] for entry in living]
+    found = []
+    if len(bought) > 1:
+        found.append(f"it was bought {len(bought)} times")
+    if order.status is OrderStatus.CONFIRMED and numbers != [order.carrier_order_number]:
+        found.append(f"the carrier knows it as {numbers}, we as {order.carrier_order_number}")
+    if order.status.final and living:
+        found.append(f"it is {order.status} and the carrier still has it")
+    if order.status.final and any(float(entry["held"]) for entry in bought):
+        found.append("the carrier holds money for it")
+    return found
+
+
+def _told(order: Order, trail: list[OrderEvent], events: list[Body]) -> list[str]:
+    """Whether the events of an order are those that its audit trail means."""
+    types = Counter(event["type"] for event in events)
+    moved = Counter(
+        _TOLD[event.to]
+        for event in trail
+        if event.to in _TOLD and event.from_ is not event.to and event.from_ is not OrderStatus.CANCELLING
+    )
+    if order.status is OrderStatus.CANCELLED:
+        moved[_TOLD[OrderStatus.CANCELLED]] = 1
+    found = [
+        f"told {types[kind]} times as {kind}, and that happened {moved[kind]} times"
+        for kind in _TOLD.values()
+        if types[kind] != moved[kind]
+    ]
+    ready = types["label.ready"]
+    if order.label.status is LabelStatus.READY and ready != 1:
+        found.append(f"its label was told {ready} times")
+    if order.attention and not types["order.attention"]:
+        found.append("its trouble was not told")
+    return found
+
+
+def _parcels(trial: Trial, order: Order, ledger: Any, truth: Any, events: list[Body]) -> list[str]:
+    """Whether what a carrier told us is in the timeline, and what the timeline says was told on."""
+    found: list[str] = []
+    trackings = trial.ground.table.tenant(trial.tenant).trackings
+    for parcel in trackings.many(order.tracking_ids):
+        told = [event for event in events if event["data"]["id"] == parcel.id]
+        sequences = [event["sequence"] for event in told]
+        if len(set(sequences)) != len({(event["sequence"], event["type"]) for event in told}) and (
+            len(told) != len({(event["sequence"], event["type"]) for event in told})
+        ):
+            found.append(f"{parcel.id} has two events of one kind and sequence")
+        if parcel.events and parcel.status != "pending":
+            last = max(told, key=lambda event: event["sequence"], default=None)
+            if last is None or last["data"]["status"] != parcel.status:
+                found.append(f"{parcel.id} is {parcel.status}, which nobody was told")
+        real = {
+            event["code"]
+            for each in truth.get(order.carrier, ())
+            if each["reference"] == order.reference
+            for event in each["events"]
+        }
+        invented = {event.code for event in parcel.events if not event.code.startswith("parcelgate.")} - real
+        if real and invented:
+            found.append(f"{parcel.id} has events that did not happen: {sorted(invented)}")
+        taken = {
+            attempt["about"]
+            for attempt in ledger[order.carrier]["callbacks"]
+            if attempt["reference"] == order.reference and attempt["about"] and attempt["accepted"]
+        }
+        missing = taken - {event.code for event in parcel.events}
+        if missing:
+            found.append(f"{parcel.id} lacks what a webhook said that we took: {sorted(missing)}")
+    return found

@@ -1,0 +1,111 @@
+"""The harness of `make faults`: which pairs it tries, and that its check notices what must not be."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from tests.faults.stack import promises, table
+from tests.faults.stack.pairs import Pair, Result, chosen
+from tests.support.orders import NOON, an_order
+
+PAIRS = [
+    Pair(flow, function, call, nth, fault)
+    for flow in ("ubi create", "lme create")
+    for function, call in (("create_order", "dynamodb.GetItem"), ("label_order", "s3.PutObject"))
+    for nth in (1, 2)
+    for fault in ("throttle", "kill_after", "freeze")
+]
+STATUS = OrderStatus
+
+
+def test_each_step_and_fault_is_tried_in_one_flow() -> None:
+    pairs = chosen(PAIRS, seed=1)
+    assert len(pairs) == len({(pair.function, pair.call, pair.nth, pair.fault) for pair in pairs}) == 12
+    assert {pair.flow for pair in pairs} == {"ubi create", "lme create"}
+
+
+def test_a_seed_gives_the_same_pairs_and_another_one_others() -> None:
+    assert chosen(PAIRS, seed=1) == chosen(PAIRS[::-1], seed=1)
+    assert chosen(PAIRS, seed=1) != chosen(PAIRS, seed=2)
+
+
+def test_few_pairs_are_spread_over_the_calls() -> None:
+    few = chosen(PAIRS, seed=1, count=4)
+    assert Counter(pair.call for pair in few) == {"dynamodb.GetItem": 2, "s3.PutObject": 2}
+
+
+def test_only_the_pairs_with_all_the_words_are_tried() -> None:
+    assert {(pair.flow, pair.fault) for pair in chosen(PAIRS, seed=1, only="lme kill")} == {
+        ("lme create", "kill_after")
+    }
+
+
+def order(status: OrderStatus, **facts: Any) -> Order:
+    return an_order(reference="r-1", status=status, carrier_order_number="N1", **facts)
+
+
+def entry(number: str = "N1", **facts: Any) -> dict[str, Any]:
+    return {
+        "order_number": number, "reference": "r-1", "refunded": False, "status": "completed", "held": "0.00",
+    } | facts  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "entries", "noticed"),
+    [
+        (STATUS.CONFIRMED, [entry()], ""),
+        (STATUS.CONFIRMED, [], "the carrier knows it as []"),
+        (STATUS.CONFIRMED, [entry("N2")], "the carrier knows it as ['N2']"),
+        (STATUS.CONFIRMED, [entry(), entry("N2", refunded=True)], "it was bought 2 times"),
+        (STATUS.CANCELLED, [entry()], "the carrier still has it"),
+        (STATUS.CANCELLED, [entry(refunded=True)], ""),
+        (STATUS.FAILED, [entry(status="failed", held="9.50")], "the carrier holds money"),
+        (STATUS.NEEDS_ATTENTION, [entry()], ""),
+    ],
+)
+def test_the_books_are_compared(status: OrderStatus, entries: list[dict[str, Any]], noticed: str) -> None:
+    found = "; ".join(promises._books(order(status), entries))
+    assert noticed in found
+    assert bool(noticed) == bool(found)
+
+
+def moved(*path: OrderStatus) -> list[OrderEvent]:
+    steps = zip((None, *path), path, strict=False)
+    return [OrderEvent(at=NOON, type="x", actor=Actor.CLIENT, from_=a, to=b) for a, b in steps]
+
+
+def test_a_status_that_runs_backwards_or_jumps_is_noticed() -> None:
+    good = moved(STATUS.ACCEPTED, STATUS.PROCESSING, STATUS.CONFIRMED)
+    assert promises._trail(good) == []
+    assert "went from failed to processing" in promises._trail(moved(STATUS.FAILED, STATUS.PROCESSING))[0]
+    assert "jumped" in promises._trail([good[0], good[2]])[0]
+
+
+@pytest.mark.parametrize(
+    ("types", "noticed"),
+    [
+        (["order.confirmed"], ""),
+        ([], "told 0 times as order.confirmed"),
+        (["order.confirmed"] * 2, "told 2 times as order.confirmed"),
+        (["order.confirmed", "order.failed"], "told 1 times as order.failed"),
+    ],
+)
+def test_an_event_that_is_missing_or_invented_is_noticed(types: list[str], noticed: str) -> None:
+    trail = moved(STATUS.ACCEPTED, STATUS.PROCESSING, STATUS.CONFIRMED)
+    found = "; ".join(promises._told(order(STATUS.CONFIRMED), trail, [{"type": kind} for kind in types]))
+    assert noticed in found
+    assert bool(noticed) == bool(found)
+
+
+def test_the_table_counts_what_became_of_the_pairs() -> None:
+    results = [
+        Result(PAIRS[0], met=True, outcome="well"),
+        Result(PAIRS[1], met=True, outcome="attention"),
+        Result(PAIRS[2], met=False, outcome="well", violations=["it was bought twice"]),
+    ]
+    told = table.table(results, command="make faults", seed=3, minutes=2.2)
+    assert "`make faults`, seed 3: 3 pairs in 2 minutes" in told
+    assert "| all | | | 3 | 3 | 1 | 1 | 1 | 1 |" in told
+    assert "| throttle | 1 | 1 | 0 | 0 | 0 |" in told
