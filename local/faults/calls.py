@@ -11,6 +11,8 @@ from local.faults.messages import Message
 _SERVICE = re.compile(rb"Credential=[^/]+/\d{8}/[^/]+/([a-z0-9-]+)/aws4_request")
 _S3_VERBS = {b"GET": "GetObject", b"PUT": "PutObject", b"HEAD": "HeadObject", b"DELETE": "DeleteObject"}
 _NUMBERS = re.compile(r"/[^/]*\d[^/]*(?=/|$)")
+_ESTABLISHED = "01"
+"""Other connections from the same port may be over and not forgotten yet."""
 _KEY = re.compile(rb"Credential=([^/]+)/")
 _NAME = b"AWS_LAMBDA_FUNCTION_NAME"
 _STAGE = "parcelgate-local-"
@@ -75,7 +77,7 @@ class Callers:
         return self._by_key.setdefault(signed[1], "?")
 
     def at(self, port: int) -> Caller | None:
-        """The function whose process has this port of the machine; None when it is none of ours."""
+        """The function whose process calls from this port of the machine; None when it is none of ours."""
         inode = _inode(port)
         if inode is None:
             return None
@@ -102,9 +104,9 @@ class Callers:
 def _inode(port: int) -> str | None:
     wanted = f":{port:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        parts = line.split()
-        if parts[1].endswith(wanted):
-            return parts[9]
+        _, local, _, state, *_, inode = line.split()[:10]
+        if local.endswith(wanted) and state == _ESTABLISHED:
+            return inode
     return None
 
 

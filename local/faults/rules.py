@@ -21,7 +21,7 @@ slow_drip      the answer in ten pieces within `seconds`                        
 html           an HTML page with status 502                                         no
 too_many       status 429                                                           no
 wrong_types    the answer with numbers for texts and texts for everything else      yes
-anothers       the answer that another case had from the same call                  yes
+anothers       an earlier answer to the same call, that is about another order      yes
 =============  ===================================================================  ==================
 """
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from local.command.deployment import Deployment
 from local.stack.stack import Stack
-from tests.faults.stack import pairs
+from tests.faults.stack import again, pairs
 from tests.faults.stack.pairs import Pair, Result
 from tests.faults.stack.trials import Ground, merchants
 
@@ -21,6 +21,8 @@ UBI_CREATE, UBI_LABEL = "ubi POST /services/shipper/orders", "ubi POST /services
 LSO_COMMIT = "lso POST /external-interface/lso/orderCommit"
 LSO_RESULT = "lso POST /external-interface/common/orderResult"
 SHARED = {"deliver_event", "poll_trackings", "process_webhook", "route_changes"}
+
+ROUTER = "route_changes"
 
 GROUPS: dict[str, list[Pair]] = {
     "throttled": [
@@ -52,7 +54,6 @@ GROUPS: dict[str, list[Pair]] = {
     ],
     "killed": [
         Pair(UBI, "create_order", UBI_CREATE, 1, "kill_after"),
-        Pair(UBI, "label_order", UBI_LABEL, 1, "kill_before"),
         Pair(LSO, "submit_order", LSO_COMMIT, 1, "kill_after"),
     ],
     "carrier": [
@@ -78,13 +79,20 @@ def tried(stack: Stack, deployment: Deployment) -> Iterator[Spoilt]:
 
         def work() -> dict[str, list[Result]]:
             steps, clean = pairs.recorded(ground, (UBI, LSO), "clean")
-            alone = [pair for pair in steps if pair.function not in SHARED]
+            alone = [pair for pair in steps if pair.function not in SHARED and not _is_slow(pair)]
             seeded = pairs.chosen(alone, seed=SEED, count=SEEDED)
             named = [pair for group in GROUPS.values() for pair in group]
             results = pairs.tried(ground, named + seeded, "spoilt", at_once=AT_ONCE)
+            behind = {result.tenant for result in results if result.pair.function == ROUTER}
+            again.replay_changes(ground, SEED, behind)
             by_pair = {result.pair: result for result in pairs.checked(ground, clean + results)}
             groups = {name: [by_pair[pair] for pair in group] for name, group in GROUPS.items()}
             return groups | {"seeded": [by_pair[pair] for pair in seeded] + clean}
 
         done: Future[dict[str, list[Result]]] = pool.submit(work)
         yield lambda group: done.result()[group]
+
+
+def _is_slow(pair: Pair) -> bool:
+    """Whether a pair ends long after the other tests: the message of a dead function stays hidden so long."""
+    return pair.function == "label_order" and pair.fault.startswith("kill")

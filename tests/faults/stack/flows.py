@@ -50,6 +50,16 @@ def _creates(carrier: str, words: str = "-SBX-NOPUSH") -> Callable[[Trial], None
     return act
 
 
+def _creates_two(carrier: str) -> Callable[[Trial], None]:
+    """Two orders of one account, one after the other: a carrier may mix up its answers."""
+
+    def act(trial: Trial) -> None:
+        for words in ("-first-SBX-NOPUSH", "-second-SBX-NOPUSH"):
+            _buy(trial, carrier, words)
+
+    return act
+
+
 def _cancels(carrier: str) -> Callable[[Trial], None]:
     def act(trial: Trial) -> None:
         order_id = _buy(trial, carrier, "-SBX-NOPUSH")
@@ -95,6 +105,9 @@ FLOWS = {
     "ubi create": Flow(("ubi",), _creates("ubi")),
     "lme create": Flow(("lme",), _creates("lme")),
     "lso create": Flow(("lso",), _creates("lso")),
+    "ubi two": Flow(("ubi",), _creates_two("ubi")),
+    "lme two": Flow(("lme",), _creates_two("lme")),
+    "lso two": Flow(("lso",), _creates_two("lso")),
     "batch": Flow(("ubi", "lme"), _batch),
     "ubi cancel": Flow(("ubi",), _cancels("ubi"), frozenset({CONFIRMED, CANCELLED})),
     "lme cancel": Flow(("lme",), _cancels("lme"), frozenset({CONFIRMED, CANCELLED})),

@@ -49,6 +49,11 @@ class Result:
     outcome: str = ""
     violations: list[str] = field(default_factory=list)
 
+    @property
+    def tenant(self) -> str:
+        """The merchant's tenant; empty when there was none."""
+        return self.trial.tenant if self.trial else ""
+
 
 def run(ground: Ground, tenant: str, flow: str, rules: list[dict[str, Any]]) -> Trial:
     """Let one merchant go through a flow. The case of the proxy stays open, for what comes late."""

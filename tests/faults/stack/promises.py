@@ -126,10 +126,10 @@ def _told(order: Order, trail: list[OrderEvent], events: list[Body]) -> list[str
     moved = Counter(
         _TOLD[event.to]
         for event in trail
-        if event.to in _TOLD and event.from_ is not event.to and event.from_ is not OrderStatus.CANCELLING
+        if event.to in _TOLD
+        and event.from_ is not event.to
+        and (event.from_, event.to) != (OrderStatus.CANCELLING, OrderStatus.CONFIRMED)
     )
-    if order.status is OrderStatus.CANCELLED:
-        moved[_TOLD[OrderStatus.CANCELLED]] = 1
     found = [
         f"told {types[kind]} times as {kind}, and that happened {moved[kind]} times"
         for kind in _TOLD.values()
