@@ -22,7 +22,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "carriers",
         "glossary",
     ),
-    "Run it": ("deploy", "command", "runbook", "security", "scale", "performance", "reliability", "aws-differences"),
+    "Run it": (
+        "deploy",
+        "command",
+        "runbook",
+        "security",
+        "scale",
+        "performance",
+        "reliability",
+        "aws-differences",
+    ),
     "Change it": ("design", "adding-a-carrier", "adding-a-field"),
 }
 """The guides in the order in which they are listed, by what a reader wants. All others are listed last."""
