@@ -161,9 +161,6 @@ class Proxy:
                 _reset(writer)
             case "kill_before":
                 self._kill(exchange)
-            case "freeze":
-                await self._frozen(exchange)
-                _reset(writer)
         reply = await exchange.forward()
         match fault:
             case "duplicate":
@@ -173,6 +170,9 @@ class Proxy:
                 _reset(writer)
             case "kill_after":
                 self._kill(exchange)
+            case "freeze":
+                await self._frozen(exchange)
+                _reset(writer)
             case "delay":
                 await asyncio.sleep(seconds)
             case "silence":

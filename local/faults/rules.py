@@ -14,7 +14,7 @@ delay          the answer comes after `seconds`                                 
 duplicate      nothing: the call is made twice                                      twice
 kill_before    its process is killed                                                no
 kill_after     its process is killed                                                yes
-freeze         its process stands still for `seconds`, and its connections end      no
+freeze         its process stands still for `seconds`, and its connection ends      yes
 silence        no answer for `seconds`, then the connection ends                    yes
 half_body      the first half of the answer                                         yes
 slow_drip      the answer in ten pieces within `seconds`                            yes
@@ -37,7 +37,7 @@ AWS_FAULTS = (
 """What can become of any call to AWS."""
 CARRIER_FAULTS = (
     "error", "html", "too_many", "reset_before", "reset_after", "silence", "half_body", "slow_drip",
-    "wrong_types", "anothers", "duplicate", "kill_before", "kill_after",
+    "wrong_types", "anothers", "duplicate", "kill_before", "kill_after", "freeze",
 )  # fmt: skip
 """What can become of any call to a carrier."""
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})

@@ -46,12 +46,14 @@ GROUPS: dict[str, list[Pair]] = {
     "in part": [
         Pair(UBI, "route_changes", "sqs.SendMessageBatch", 1, "partial"),
         Pair(LME, "route_changes", "events.PutEvents", 1, "partial"),
+        Pair(LME, "route_changes", "dynamodb.BatchGetItem", 1, "partial"),
     ],
     "frozen": [
-        Pair(UBI, "create_order", "dynamodb.UpdateItem", 1, "freeze"),
+        Pair(UBI, "create_order", UBI_CREATE, 1, "freeze"),
         Pair(UBI, "label_order", "s3.PutObject", 1, "freeze"),
         Pair(LSO, "check_order", "dynamodb.GetItem", 1, "freeze"),
     ],
+    "gateway": [Pair("ubi hasty", "create_order", UBI_CREATE, 1, "delay")],
     "killed": [
         Pair(UBI, "create_order", UBI_CREATE, 1, "kill_after"),
         Pair(LSO, "submit_order", LSO_COMMIT, 1, "kill_after"),

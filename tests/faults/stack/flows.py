@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import httpx
+
 from parcelgate.domain.batches import progress
 from parcelgate.domain.orders import LabelStatus, OrderStatus
 from parcelgate.domain.trackings import TrackingStatus
@@ -11,6 +13,8 @@ from tests.stack.shop import order_body
 from tests.support.bodies import Body, lme_body, ubi_body
 
 CONFIRMED, CANCELLED, FAILED = OrderStatus.CONFIRMED, OrderStatus.CANCELLED, OrderStatus.FAILED
+_HASTE = 1.0
+"""Seconds; a spoilt call takes longer."""
 _NEWS = 2
 """Events of a parcel after which a flow has seen enough of its journey."""
 
@@ -48,6 +52,12 @@ def _creates(carrier: str, words: str = "-SBX-NOPUSH") -> Callable[[Trial], None
         _buy(trial, carrier, words)
 
     return act
+
+
+def _hasty(trial: Trial) -> None:
+    """The gateway gives up before the function does, and the client sends its request again."""
+    trial.http.timeout = httpx.Timeout(_HASTE)
+    _buy(trial, "ubi", "-SBX-NOPUSH")
 
 
 def _creates_two(carrier: str) -> Callable[[Trial], None]:
@@ -105,6 +115,7 @@ FLOWS = {
     "ubi create": Flow(("ubi",), _creates("ubi")),
     "lme create": Flow(("lme",), _creates("lme")),
     "lso create": Flow(("lso",), _creates("lso")),
+    "ubi hasty": Flow(("ubi",), _hasty),
     "ubi two": Flow(("ubi",), _creates_two("ubi")),
     "lme two": Flow(("lme",), _creates_two("lme")),
     "lso two": Flow(("lso",), _creates_two("lso")),

@@ -90,7 +90,8 @@ def conflict(number: str | None) -> Problem:
 def mismatch(result: "Mismatch") -> Problem:
     """The carrier has another order under this reference. Its number is shown, but not adopted."""
     number = f" Its number there is {result.carrier_order_number}." if result.carrier_order_number else ""
-    detail = f"What the carrier has under this reference is not this order: {result.detail}{number}"
+    why = result.detail.rstrip(".")
+    detail = f"What the carrier has under this reference is not this order: {why}.{number}"
     return Problem(code="answer_mismatch", detail=detail)
 
 

@@ -130,7 +130,14 @@ def test_a_refusal_reaches_nobody(
 
 @pytest.mark.parametrize(
     ("fault", "reached"),
-    [("reset_before", 0), ("reset_after", 1), ("silence", 1), ("half_body", 1), ("kill_before", 0)],
+    [
+        ("reset_before", 0),
+        ("reset_after", 1),
+        ("silence", 1),
+        ("half_body", 1),
+        ("kill_before", 0),
+        ("freeze", 1),
+    ],
 )
 def test_a_connection_ends_without_an_answer(
     fault: str, reached: int, client: httpx.Client, spoil: Callable[..., None], asked: list[bytes]

@@ -20,6 +20,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.domain.problems import CarrierWords
 from parcelgate.runtime import runtime
+from parcelgate.services.orders import problems
 from parcelgate.services.orders.order_flow.workflow import (
     DeadlinePassed,
     NotSubmitted,
@@ -220,6 +221,30 @@ def test_promise_2_nobody_asks_for_an_order_while_its_sender_may_be_alive(
     with suppress(NotSettledError):
         world.submitter.resume(world.order(order), Deadline.after(60))
     assert world.carrier.asked == 1
+
+
+def test_promise_2_a_function_whose_clock_is_ahead_takes_no_living_sender_for_dead(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world()
+    order = stored(world)
+    begun, life, ahead = world.clock.now, timedelta(seconds=60), timedelta(seconds=4)
+
+    def another_function() -> None:
+        world.clock.now = begun + life + ahead
+        with pytest.raises(NotSettledError):
+            world.submitter.resume(world.order(order), Deadline.after(60))
+        world.clock.now = begun
+
+    world.faults.before("create", another_function)
+    world.submitter.submit(order, Deadline.after(life.total_seconds()))
+
+    assert (world.carrier.asked, world.carrier.commits) == (0, [order.reference])
+
+
+def test_another_order_under_the_reference_is_told_in_whole_sentences() -> None:
+    told = problems.mismatch(Mismatch(detail="the reply is about another order", carrier_order_number="N2"))
+    assert told.detail.endswith("not this order: the reply is about another order. Its number there is N2.")
 
 
 def test_promise_3_what_cannot_be_named_cannot_be_refunded_and_goes_to_a_person(
