@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException
 from moto.dynamodb.models import dynamodb_backends
 
+from parcelgate import aws_clients
 from parcelgate.store.table import Table
 from tests.support import observed_calls
 from tests.support.table import REGION, TABLE_NAME, aws, create_table, dynamodb_client
@@ -228,6 +230,16 @@ class Observed(OneAtATime):
             return method(**request)
 
         return call
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """The same as `tests.support.table.dynamodb`, without the wire."""
+    with aws():
+        client = Observed(FastDynamoDB(dynamodb_client()))
+        aws_clients.put("dynamodb", client)
+        create_table(client)
+        yield client
 
 
 def _refused(error: DynamodbException, operation: str) -> ClientError:

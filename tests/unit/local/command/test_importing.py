@@ -20,7 +20,8 @@ from local.command.importing import Api, ImportFailedError, check, run, state_pa
 from local.command.order_files import FileError, results_path
 from parcelgate.services.accounts import api_keys
 from parcelgate.store.table import Table
-from tests.support.table import dynamodb, table
+from tests.support.fast_dynamodb import dynamodb
+from tests.support.table import table
 
 __all__ = ["dynamodb", "table"]
 

@@ -30,8 +30,9 @@ from parcelgate.store.calls import Items
 from parcelgate.store.limits import AccountLimits, Entry
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
+from tests.support.fast_dynamodb import dynamodb  # noqa: F401 - fixtures
 from tests.support.faults import Faults, Killed, unavailable
-from tests.support.table import TABLE_NAME, all_items, dynamodb, table  # noqa: F401 - fixtures
+from tests.support.table import TABLE_NAME, all_items, table  # noqa: F401 - fixtures
 
 CALL = Request(call="ubi.orders", method="POST", url="https://carrier.example/orders")
 LIMITS = Limits(rate=10, burst=4, failures=5, window=60, cool_down=30)

@@ -27,9 +27,10 @@ from parcelgate.store.table import Table
 from tests.support.aws import FakeS3
 from tests.support.clock import FakeClock
 from tests.support.fake_carriers import OnlyCarrier
+from tests.support.fast_dynamodb import dynamodb
 from tests.support.faults import Faults, aws_error
 from tests.support.orders import an_event, an_order
-from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.table import TABLE_NAME, table
 from tests.support.world import ENVIRONMENT
 
 __all__ = ["dynamodb", "table"]

@@ -27,9 +27,10 @@ from parcelgate.services.orders.create import Draft
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
+from tests.support.fast_dynamodb import dynamodb
 from tests.support.faults import Faults, Killed, die
 from tests.support.orders import an_event, an_order, trackings_of
-from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.table import TABLE_NAME, table
 from tests.support.world import ENVIRONMENT
 
 __all__ = ["dynamodb", "table"]

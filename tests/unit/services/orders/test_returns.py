@@ -24,9 +24,10 @@ from parcelgate.services.orders.returns import OrderReturner
 from parcelgate.services.settings import Settings
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
+from tests.support.fast_dynamodb import dynamodb
 from tests.support.faults import Faults, Killed, die
 from tests.support.orders import an_event, an_order
-from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.table import TABLE_NAME, table
 from tests.support.world import ENVIRONMENT
 
 __all__ = ["dynamodb", "table"]

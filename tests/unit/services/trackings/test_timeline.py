@@ -27,9 +27,10 @@ from parcelgate.store.errors import TrackingNotFoundError, VersionConflictError
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import Trackings
 from tests.support.clock import FakeClock
+from tests.support.fast_dynamodb import dynamodb
 from tests.support.faults import Faults
 from tests.support.orders import NOON
-from tests.support.table import TABLE_NAME, dynamodb, table
+from tests.support.table import TABLE_NAME, table
 from tests.support.trackings import a_followed, seen, told
 from tests.support.world import ENVIRONMENT
 
