@@ -2,7 +2,8 @@
 
 The real functions take orders with marked addresses through accounts with marked logins, while everything
 that can fail fails with a message that quotes them all. Then the marks are looked for in what was logged,
-counted, queued, announced, given to the state machine, raised and answered.
+counted, queued, announced, given to the state machine, raised and answered, on pages that are open, and in
+what an operator looks at.
 """
 
 import io
@@ -15,15 +16,22 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.authorize.handler import handler as authorize
+from parcelgate.carriers.results import ParcelHistory
+from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.places.addresses import Address
+from parcelgate.domain.trackings import Saying, Source, TrackingEvent, TrackingStatus
 from parcelgate.observability.logs import log
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts import api_keys
-from tests.support.api import Body, Context
+from parcelgate.services.orders import problems
+from tests.support.api import TENANT, Body, Context, call
 from tests.support.bodies import BODIES, CARRIERS
 from tests.support.fake_carriers import Behaviour
 from tests.support.faults import Fault, fails_with
-from tests.support.world import World
+from tests.support.orders import an_event, an_order
+from tests.support.served import DEAD_LETTERS
+from tests.support.table import all_items
+from tests.support.world import World, events_name
 
 PERSON = {
     "name": "Zqname Zqfamily",
@@ -108,18 +116,25 @@ def body(carrier: str, reference: str) -> Body:
 def places(world: Watched) -> dict[str, str]:
     """Everything that is not for the order's own client, by what it is."""
     executions = world.machine.executions.values()
-    keys = ("pk", "sk", "list_pk", "list_sk", "status_pk", "reference_pk", "due_pk", "due_at")
+    told = all_items(world._dynamodb, events_name(world._table_name))
     return {
         "queues and dead letters": json.dumps(world.sqs.messages, default=str),
         "events": json.dumps(world.events.entries, default=str),
         "state machine": " ".join(f"{one.name} {one.input} {vars(one)}" for one in executions),
         "answers and errors": "\n".join(world.said),
         "names of documents": " ".join(world.s3.objects),
-        "keys of the table": json.dumps([[item.get(key) for key in keys] for item in world.items()]),
+        "keys of the tables": json.dumps([_beside_the_document(item) for item in [*world.items(), *told]]),
+        "figures": json.dumps([item for item in world.items() if item["sk"]["S"] == "COUNTED"], default=str),
         "audit trail": " ".join(
             item["doc"]["S"] for item in world.items() if item["sk"]["S"].startswith("EVENT")
         ),
     }
+
+
+def _beside_the_document(item: dict[str, Any]) -> dict[str, str]:
+    """All attributes of an item, save those that hold what a client or a carrier has said."""
+    said = ("doc", "body", "headers", "answer", "brand", "secret")
+    return {name: str(value) for name, value in item.items() if name not in said}
 
 
 def assert_unmarked(where: dict[str, str]) -> None:
@@ -248,3 +263,95 @@ def test_promise_8_an_api_key_gets_out_nowhere(
 
     said = json.dumps(answers) + logged() + json.dumps(world.items(), default=str)
     assert secret not in said
+
+
+def marked_journey(world: Watched) -> Order:
+    """A confirmed order, and a parcel about which its carrier says everything that it knows."""
+    created = world.create_order(body("ubi", "shop-1"))
+    assert created.status == 201, created.text
+    order = world.settle(world.only_order(), hours=2)
+    (tracking_id,) = order.tracking_ids
+    at = world.clock.now
+    seen = TrackingEvent(
+        at=at,
+        code="POD",
+        description=f"Left at {PERSON['line1']}, signed by {PERSON['name']}",
+        status=TrackingStatus.DELIVERED,
+        place=f"{PERSON['line1']}, {PERSON['line2']}",
+        city="77 Zqcity",
+        country="US",
+    )
+    history = ParcelHistory(
+        tracking_number="N1",
+        events=(seen,),
+        signed_by=Saying(at, PERSON["name"]),
+        estimated_delivery=Saying(at, f"call {PERSON['phone']}"),
+    )
+    runtime.timelines.take(order.tenant, tracking_id, history, Source.POLL)
+    world.stream()
+    return order
+
+
+def test_promise_8_no_mark_is_on_a_page_that_is_open(watched: Callable[[], Watched]) -> None:
+    """The recipient's page in each language and as data, and the answer to a wrong token."""
+    world = watched()
+    order = marked_journey(world)
+    shown = call("GET /v1/orders/{id}", id=order.id).json()
+    parcel = call("GET /v1/orders/{id}/tracking", id=order.id).json()["data"][0]
+    assert "Zqstreet" in json.dumps(parcel), "its own client is shown it"
+    where = {"health": call("GET /v1/health").text}
+    for page in (shown["links"]["tracking_page"], parcel["tracking_page"]):
+        token = page.rpartition("/")[2]
+        for language in ("en", "de", "es", "fr", "zh"):
+            reply = call("GET /track/{token}", token=token, query={"lang": language})
+            assert reply.status == 200
+            where[f"page in {language}"] = reply.text
+        as_data = call("GET /track/{token}", token=token, headers={"accept": "application/json"})
+        assert as_data.json()["status"] == "delivered"
+        where["page as data"] = as_data.text
+        where["wrong page"] = call("GET /track/{token}", token=f"{token}x").text
+
+    assert_unmarked(where)
+
+
+def test_promise_8_no_mark_is_in_what_an_operator_looks_at(
+    watched: Callable[[], Watched], logged: Callable[[], str]
+) -> None:
+    """Lists of trouble, parked webhooks, dead letters, figures and accounts name orders by their ids."""
+    world = watched(environment=DEAD_LETTERS)
+    marked_journey(world)
+    world.table.tenant(TENANT).inbox.put(
+        carrier="lme",
+        account="default",
+        body=EVERYTHING.encode(),
+        headers={"x-proof": SECRET},
+        now=world.clock.now,
+        parked="not_json",
+    )
+    lost = an_order(
+        reference="lost-1",
+        ship_to=ADDRESS,
+        metadata={"note": EVERYTHING},
+        status=OrderStatus.NEEDS_ATTENTION,
+        problem=problems.unknown(None),
+        watch_at=None,
+    )
+    world.table.tenant(TENANT).orders.add(lost, an_event())
+    for queue in ("retry-ubi", "changes"):
+        job = {"tenant": TENANT, "order_id": lost.id, "action": "create"}
+        world.sqs.send_message(QueueUrl=f"https://sqs.test/letters-{queue}", MessageBody=json.dumps(job))
+
+    attention = call("GET /v1/attention", query={"limit": "100"})
+    assert lost.id in attention.text
+    inbox = call("GET /v1/inbox")
+    (parked,) = inbox.json()["data"]
+    replies = {
+        "attention": attention,
+        "inbox": inbox,
+        "parked webhook": call("GET /v1/inbox/{id}", id=parked["id"]),
+        "dead letters": call("GET /v1/dead-letters"),
+        "figures": call("GET /v1/stats", query={"by": "day,carrier,service"}),
+        "accounts": call("GET /v1/carrier-accounts"),
+    }
+    assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, 200)
+    assert_unmarked({name: reply.text for name, reply in replies.items()} | {"logs": logged()})

@@ -59,7 +59,7 @@ FILES = "/_files"
 QUEUES = "https://sqs.test"
 """What the addresses of a world's queues begin with."""
 
-_DEAD_LETTERS = {
+DEAD_LETTERS = {
     "PARCELGATE_DEAD_LETTER_QUEUES": json.dumps(
         {name: f"letters-{name}" for name in (*REDRIVEN, *NOT_REDRIVEN, *SHARED)}
     ),
@@ -146,7 +146,7 @@ class ServedWorld:
             "PARCELGATE_KMS_KEY": key,
             "PARCELGATE_LABEL_LINKS": f"{self.files_origin}{FILES}/labels/",
         }
-        self._world = make(environment=urls | _DEAD_LETTERS)
+        self._world = make(environment=urls | DEAD_LETTERS)
         self._world.sqs.dead_letters = {
             f"{QUEUES}/{source}": f"{QUEUES}/letters-{name}" for name, source in REDRIVEN.items()
         }

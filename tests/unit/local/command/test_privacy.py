@@ -161,6 +161,15 @@ def test_a_parcel_without_an_order_is_forgotten(world: World, run: Run) -> None:
     assert store.many([followed.id]) == []
 
 
+def test_lists_that_commands_print_name_nobody(world: World, run: Run) -> None:
+    """They end in logs of scripts. One order, looked at, shows whom it goes to."""
+    order = stored(world, "A-1", ADA, status=OrderStatus.NEEDS_ATTENTION, metadata={"note": ADA.line1})
+    for words in (("orders", "list"), ("attention", "list"), ("events", "list"), ("track", order.id)):
+        done = run(*words)
+        assert not [mark for mark in ("Byrd", "Congress", "555", "ada@") if mark in done.output], words
+    assert "Byrd" in run("orders", "get", order.id).output
+
+
 def test_it_must_be_said_who_it_is(run: Run) -> None:
     for words in (
         (),
