@@ -110,6 +110,8 @@ class Settings:
     log_level: str = "INFO"
     log_retention: str = "ONE_MONTH"
     """A name of CDK's RetentionDays."""
+    traces: bool = True
+    """Whether functions and state machines begin traces. X-Ray bills each one that it records."""
     dashboards: bool = True
     """Two dashboards and the saved queries. The first three dashboards of an AWS account are free."""
     monthly_budget: int = 0
@@ -260,9 +262,15 @@ ALL_OPTIONS: Mapping[str, str] = MappingProxyType(
         "certificate": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
         "fixed_addresses": "2",
         "monthly_budget": "100",
+        "canary_minutes": "30",
+        "rollback_on_alarms": "0",
+        "traces": "0",
     }
 )
-"""The production stack with all that a setting adds. Checks look at it, since it has everything."""
+"""The production stack with all that a setting adds, and what can be switched over switched over.
+
+Checks look at it, since it has everything.
+"""
 
 GIVEN: Mapping[str, type] = MappingProxyType(
     {

@@ -10,6 +10,9 @@ from constructs import Construct, IConstruct
 
 from infra.settings import Settings
 
+UNTRACED = "A setting switches traces off, to save their cost."
+"""Why rules about traces do not hold where there are none."""
+
 
 @dataclass(frozen=True)
 class Access:

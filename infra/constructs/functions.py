@@ -10,7 +10,14 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.bundle import Bundle, BundleError
-from infra.constructs.access import Access, access, acknowledge, acknowledge_patterns, allow
+from infra.constructs.access import (
+    UNTRACED,
+    Access,
+    access,
+    acknowledge,
+    acknowledge_patterns,
+    allow,
+)
 from infra.constructs.network import CarrierNetwork
 from infra.settings import Settings
 
@@ -57,6 +64,9 @@ class LambdaFunctions(Construct):
             "Serverless-LambdaStarPermissions",
         )
 
+        if not settings.traces:
+            acknowledge(self, UNTRACED, "Serverless-LambdaTracing")
+
     def add(
         self,
         name: str,
@@ -102,7 +112,7 @@ class LambdaFunctions(Construct):
             # Without policy updates: CDK would add statements of its own, wider than ours.
             role=self._make_role(home, log_group, given).without_policy_updates(),
             log_group=log_group,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=lambda_.Tracing.ACTIVE if settings.traces else lambda_.Tracing.PASS_THROUGH,
             environment={
                 "LOG_LEVEL": settings.log_level,
                 "POWERTOOLS_SERVICE_NAME": name,

@@ -64,7 +64,6 @@ class Releases(Construct):
         application = codedeploy.LambdaApplication(
             self, "Application", application_name=settings.name("releases")
         )
-        watched = [alarms[name] for name in ROLLS_BACK] if settings.rollback_on_alarms else []
         role = self._make_role()
         for name, alias in self._aliases.items():
             codedeploy.LambdaDeploymentGroup(
@@ -77,9 +76,13 @@ class Releases(Construct):
                     codedeploy.LambdaDeploymentConfig, CANARIES[settings.canary_minutes]
                 ),
                 pre_hook=self._checker,
-                alarms=watched or None,
+                alarms=[alarms[name] for name in ROLLS_BACK],
+                # Not by leaving them out: CloudFormation would keep those that are there.
+                ignore_alarm_configuration=not settings.rollback_on_alarms,
                 auto_rollback=codedeploy.AutoRollbackConfig(
-                    failed_deployment=True, stopped_deployment=True, deployment_in_alarm=bool(watched)
+                    failed_deployment=True,
+                    stopped_deployment=True,
+                    deployment_in_alarm=bool(settings.rollback_on_alarms),
                 ),
                 role=role.without_policy_updates(),
             )

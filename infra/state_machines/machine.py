@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.constructs.access import acknowledge, allow
+from infra.constructs.access import UNTRACED, acknowledge, allow
 from infra.settings import Settings
 
 
@@ -47,7 +47,7 @@ def state_machine(
         # Not through CDK's own JSON: it loses nulls, and with them every `"ResultPath": null`.
         definition_body=sfn.DefinitionBody.from_string(json.dumps(definition)),
         role=role,
-        tracing_enabled=True,
+        tracing_enabled=bool(settings.traces),
         logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
     )
     acknowledge(
@@ -55,4 +55,6 @@ def state_machine(
         "X-Ray and the delivery of logs have no resources to name.",
         "AwsSolutions-IAM5[Resource::*]",
     )
+    if not settings.traces:
+        acknowledge(machine, UNTRACED, "AwsSolutions-SF2", "Serverless-StepFunctionStateMachineXray")
     return machine

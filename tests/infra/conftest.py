@@ -114,7 +114,7 @@ def local(synthesis: Synthesis) -> Template:
 
 @pytest.fixture(scope="session")
 def options(synthesis: Synthesis) -> Template:
-    """The production stack with all that a setting adds."""
+    """the production stack with all that a setting adds, and other choices."""
     return Template(synthesis.path("options"))
 
 

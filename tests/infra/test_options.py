@@ -107,6 +107,13 @@ class TestFixedAddresses:
             settings_for("production", fixed_addresses=3)
 
 
+def test_traces_can_be_switched_off(options: Template) -> None:
+    """What is called by something that is traced still joins the trace."""
+    assert {each["TracingConfig"]["Mode"] for each in options.functions.values()} == {"PassThrough"}
+    machines = options.properties("StepFunctions::StateMachine")
+    assert not any(each.get("TracingConfiguration", {}).get("Enabled") for each in machines)
+
+
 def actions(template: Template, function: str) -> set[str]:
     def each(value: Any) -> list[Any]:
         return value if isinstance(value, list) else [value]

@@ -78,6 +78,15 @@ def test_a_release_goes_by_a_canary_and_comes_back_when_an_alarm_rings(aws: Temp
         assert groups[policy["DeploymentGroupName"]["Ref"]]["DeploymentGroupName"].endswith(f"-{name}")
 
 
+def test_a_release_can_go_slower_and_without_the_alarms(options: Template) -> None:
+    """The alarms stay named: CloudFormation keeps those that are left out."""
+    for group in named(options, "CodeDeploy::DeploymentGroup").values():
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent30Minutes"
+        assert group["AlarmConfiguration"]["Enabled"] is False
+        assert len(group["AlarmConfiguration"]["Alarms"]) == len(ROLLS_BACK)
+        assert "DEPLOYMENT_STOP_ON_ALARM" not in group["AutoRollbackConfiguration"]["Events"]
+
+
 def test_a_version_is_checked_before_its_alias_moves(aws: Template) -> None:
     """By the check of the same release. With the authorizer it asks all that have no alias."""
     background = set(aws.functions) - PUBLIC - {CHECKER}
