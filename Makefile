@@ -9,10 +9,10 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit faults model mutants pictures help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit faults model mutants mutation properties pictures help setup demo test up down lint bench deploy lock carrier
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into this folder
 	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 and no python was found. Install Python 3.13 (pyenv, uv, apt or brew) and run the command again." >&2; exit 1; }
@@ -42,6 +42,12 @@ model: setup ## Explore every course of an order's life, and lead the engine alo
 
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
+
+mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100)
+	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" $(VENV)/bin/python -m local mutation
+
+properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
+	@PARCELGATE_EXAMPLES="$(or $(EXAMPLES),1500)" $(VENV)/bin/python -m local properties
 
 pictures: setup ## Make the pictures of the README again, from the running stack or a new one
 	@$(VENV)/bin/python -m local pictures

@@ -16,7 +16,9 @@ MODULES = {
     "faults": "tests.faults.stack.__main__",
     "model": "tests.model.__main__",
     "mutants": "tests.mutants.__main__",
+    "mutation": "tests.mutants.mutation",
     "pictures": "tests.pictures.__main__",
+    "properties": "local.checks.checks",
     "bench": "bench.__main__",
     "carrier": "local.generators.new_carrier",
     "lock": "local.toolchain.lock",
@@ -38,7 +40,7 @@ def main() -> int:
         print(f"Name one of these: {', '.join(MODULES)}. `make` says what each does.", file=sys.stderr)
         return 2
     module = import_module(MODULES[name])
-    do = getattr(module, name) if name in ("test", "lint") else module.main
+    do = getattr(module, name) if name in ("test", "lint", "properties") else module.main
     work = partial(do, *([[name]] if name in ("up", "down") else sys.argv[2:]))
     signal(SIGINT, default_int_handler)
     return interrupts.quiet(name, work)

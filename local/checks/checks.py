@@ -17,6 +17,7 @@ BIN = Path(sys.executable).parent
 STATES = stack.STATE / "tests"
 """The state folders of the tests' stacks, each named by the process that started it."""
 TEST = (("pytest", "-n", "3"),)
+PARSERS = ("carrier_answers", "outside_bytes", "requests")
 LINT = (("ruff", "format", "--check"), ("ruff", "check"), ("mypy",), ("lint-imports",))
 
 
@@ -28,6 +29,12 @@ def test() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         end_abandoned_stacks()
         raise
+
+
+def properties() -> int:
+    """Try the parsers of outside bytes, as often for each property as `PARCELGATE_EXAMPLES` says."""
+    files = [f"tests/property/test_{name}.py" for name in PARSERS]
+    return run((("pytest", "-q", "-n0", "-p", "no:randomly", *files),))
 
 
 def lint() -> int:

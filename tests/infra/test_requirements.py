@@ -40,7 +40,7 @@ def test_development_has_what_is_imported_and_nothing_else() -> None:
     assert imported(DEVELOPMENT) - RUN_APART == pinned("dev") - NOT_IMPORTED
 
 
-@pytest.mark.parametrize("name", ["audit", "checkov", "dev", "lambda-runtime", "runtime", "uv"])
+@pytest.mark.parametrize("name", ["audit", "checkov", "dev", "lambda-runtime", "mutation", "runtime", "uv"])
 def test_a_lock_has_the_pinned_versions_with_hashes_and_no_address(name: str) -> None:
     lock = (REQUIREMENTS / f"{name}.txt").read_text()
     for line in lines(name):

@@ -4,10 +4,12 @@ It writes what it found to `docs/reliability.md`, between two marks. Ends with 1
 when a rule that is left out is not noticed, or when the engine leaves the model.
 """
 
+import io
 import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -62,7 +64,8 @@ def _followed(make: Callable[..., World], name: str, life: OrderLife, traces: li
     """Lead the engine along traces. Returns the number of steps."""
     for trace in traces:
         try:
-            follow(make, life, trace)
+            with redirect_stdout(io.StringIO()):  # metrics
+                follow(make, life, trace)
         except DifferenceError as error:
             sys.exit(f"{name}: the engine leaves the model {error}")
     steps = sum(map(len, traces))

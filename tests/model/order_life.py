@@ -647,7 +647,9 @@ class OrderLife:
             case "taken back":
                 return _moved(order, "failed") if is_open or order.status == "needs_attention" else None
             case "taken back late":
-                return _moved(order, "failed") if order.status == "needs_attention" else None
+                if order.status != "needs_attention":
+                    return None
+                return _moved(order._replace(number=order.number or worker.number), "failed")
             case "person" | "give up":
                 return (
                     _moved(order, "needs_attention") if is_open or self.flaw == "moves what is over" else None

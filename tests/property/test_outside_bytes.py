@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pypdf import PdfWriter
 
 from functions.authorize.handler import handler as authorize
@@ -21,8 +22,12 @@ from parcelgate.carriers.errors import LabelPendingError
 from parcelgate.carriers.results import LabelFile, Trust, WebhookCheck, WebhookReading
 from parcelgate.carriers.toolkit.calls import Response
 from parcelgate.carriers.toolkit.documents import document_format, from_base64, label_file
+from parcelgate.domain.deadline import Deadline
+from parcelgate.domain.printouts import Layout
 from parcelgate.services.accounts import api_keys
 from parcelgate.services.labels.documents import joined
+from parcelgate.services.labels.pages import UnreadableLabelError
+from parcelgate.services.labels.sheets import Sheets
 from tests.property.examples import many
 from tests.property.test_carrier_answers import ACCOUNTS, LME_ROUTES, TM_ITEM, adapter
 from tests.support.adapters import NOON
@@ -233,6 +238,45 @@ def test_labels_of_several_parcels_are_joined_or_are_not_ready_yet(content: byte
         return
     assert document is not None
     assert document_format(document) == "pdf"
+
+
+def an_image(kind: str, mode: str) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((24, 36), 90).convert(mode).save(out, kind)
+    return out.getvalue()
+
+
+PRINTED = (
+    WHOLE,
+    an_image("PNG", "P"),
+    an_image("PNG", "RGBA"),
+    an_image("PNG", "1"),
+    an_image("JPEG", "RGB"),
+    an_image("JPEG", "CMYK"),
+)
+
+
+@given(
+    contents=st.lists(st.sampled_from(PRINTED).flatmap(spoilt_bytes), min_size=1, max_size=3),
+    layout=st.sampled_from(Layout),
+)
+@many(60)
+def test_any_label_is_put_on_paper_or_is_unreadable_and_leaves_the_others(
+    contents: list[bytes], layout: Layout
+) -> None:
+    out = io.BytesIO()
+    sheets = Sheets(out, layout)
+    printed = 0
+    for content in (*contents, WHOLE):
+        try:
+            sheets.add([content], "4x6", Deadline.after(60))
+        except UnreadableLabelError:
+            continue
+        printed += 1
+
+    assert sheets.finish() >= 1
+    assert printed >= 1
+    assert document_format(out.getvalue()) == "pdf"
 
 
 @given(

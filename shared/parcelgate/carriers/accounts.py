@@ -386,7 +386,7 @@ def read_content(text: str, *, allows_http: bool) -> tuple[dict[str, Any], tuple
     """Read a secret's text field by field, and describe the faults of the fields that are wrong."""
     try:
         content = msgspec.json.decode(text.removeprefix("\ufeff"))
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {}, ("the secret is not JSON",)
     values, faults = readable(AccountContent, content)
     try:
