@@ -87,6 +87,33 @@ def test_labels_of_several_carriers_become_one_document(shop: Shop, orders: Orde
     assert [code.text for page in barcodes(content) for code in page] == read
 
 
+def test_a_recipient_is_erased_with_every_label_and_event(shop: Shop) -> None:
+    order = labelled(shop, buy(shop, "ubi"))
+    at = f"/v1/orders/{order['id']}"
+    link = shop.http.get(f"{at}/label").raise_for_status().json()["url"]
+    assert httpx.get(link, trust_env=False).status_code == 200
+    told = {"order_id": order["id"]}
+    until(
+        lambda: shop.http.get("/v1/events", params=told).raise_for_status().json()["data"],
+        lambda events: "label.ready" in {event["type"] for event in events},
+    )
+
+    refused = shop.http.post(f"{at}/erase")
+    assert (refused.status_code, refused.json()["code"]) == (409, "cannot_change"), refused.text
+    assert [each["code"] for each in refused.json()["errors"]] == ["parcels_under_way"]
+    erased = shop.http.post(f"{at}/erase", json={"force": True})
+
+    assert (erased.status_code, erased.json()["ship_to"]["name"]) == (200, "erased"), erased.text
+    assert shop.get(order["id"])["erased_at"]
+    assert shop.http.get(f"{at}/label").json()["code"] == "label_unavailable"
+    assert httpx.get(link, trust_env=False).status_code in (403, 404)
+    events = shop.http.get("/v1/events", params=told).raise_for_status().json()["data"]
+    shown = [event["data"] for event in events if event["type"].startswith(("order.", "label."))]
+    assert shown
+    assert {data["ship_to"]["name"] for data in shown} == {"erased"}
+    assert shop.http.post(f"{at}/erase", json={"force": True}).status_code == 200
+
+
 def test_an_order_that_needs_a_person_is_shown_and_resolved(shop: Shop, deployment: Deployment) -> None:
     at = datetime.now(UTC)
     order = an_order(
