@@ -12,13 +12,8 @@ from infra.settings import GIVEN, settings_for
 from infra.stack import ParcelgateStack
 from parcelgate.carriers import registry
 
-FLAGS = {
-    "@aws-cdk/aws-lambda:recognizeLayerVersion": True,
-    "@aws-cdk/aws-lambda:recognizeVersionProps": True,
-}
-"""What CDK does only when asked: another layer makes another version of a function, and what is not part of a
-version (tags, reserved concurrency) makes none, which Lambda would refuse.
-"""
+FLAGS = {"@aws-cdk/aws-lambda:recognizeLayerVersion": True}
+"""What CDK does only when asked: with another layer, a function has another version."""
 
 
 def make_app(*, outdir: str | None = None, **context: str) -> App:

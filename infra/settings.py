@@ -26,7 +26,7 @@ CANARIES: Mapping[int, str] = MappingProxyType(
     }
 )
 """CDK's names of CodeDeploy's own configurations, by minutes. One of ours would be one more resource."""
-ROLLS_BACK = ("api-failures", "authorizer", "deaths", "errors", "failures")
+ROLLS_BACK = ("api-failures", "authorizer", "deaths", "errors", "failures", "failures-2")
 """The alarms that take a release back while its canary runs. None of them rings because a carrier is down."""
 
 

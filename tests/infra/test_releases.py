@@ -1,6 +1,7 @@
 """A release meets one call in ten first, and goes back by itself."""
 
 import json
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -76,6 +77,16 @@ def test_a_release_goes_by_a_canary_and_comes_back_when_an_alarm_rings(aws: Temp
     for name, alias in aliases(aws).items():
         policy = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
         assert groups[policy["DeploymentGroupName"]["Ref"]]["DeploymentGroupName"].endswith(f"-{name}")
+
+
+def test_no_part_of_an_alarm_that_is_split_is_left_out(aws: Template) -> None:
+    """CloudWatch takes ten metrics in an alarm. With more, there is a second alarm."""
+    there = {
+        each["AlarmName"].removeprefix("parcelgate-production-")
+        for each in named(aws, "CloudWatch::Alarm").values()
+    }
+    parts = {name for name in there if re.sub(r"-\d+$", "", name) in ROLLS_BACK}
+    assert parts == set(ROLLS_BACK)
 
 
 def test_a_release_can_go_slower_and_without_the_alarms(options: Template) -> None:

@@ -412,8 +412,16 @@ class TestFormats:
 class Cdk:
     """Stands in for the CDK's command line: notes what it is asked, and leaves what it would leave."""
 
-    def __init__(self, state: Path, *, fails: str = "", resources: Mapping[str, Any] | None = None) -> None:
-        self.state, self.fails = state, fails
+    def __init__(
+        self,
+        state: Path,
+        *,
+        fails: str = "",
+        resources: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, str] | None = None,
+        says: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.state, self.fails, self.more, self.says = state, fails, outputs or {}, says or {}
         self.resources = {"Table": TABLE} if resources is None else resources
         self.asked: list[str] = []
 
@@ -423,16 +431,28 @@ class Cdk:
         if verb == "synth":
             folder = Path(rest[rest.index("--output") + 1])
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "Parcelgate.template.json").write_text(json.dumps({"Resources": self.resources}))
+            (folder / "Parcelgate.template.json").write_text(
+                json.dumps({"Resources": self.resources, **self.says})
+            )
             self.asked.append(f"synth {' '.join(sorted(context))}")
         else:
             self.asked.append(f"deploy {Path(rest[rest.index('--app') + 1]).name}")
-            outputs = {"Parcelgate": {"ApiUrl": "https://api.example", "AlarmTopicArn": "arn:topic"}}
+            outputs = {
+                "Parcelgate": {"ApiUrl": "https://api.example", "AlarmTopicArn": "arn:topic", **self.more}
+            }
             Path(rest[rest.index("--outputs-file") + 1]).write_text(json.dumps(outputs))
         return subprocess.CompletedProcess(arguments, int(self.asked[-1] == self.fails), "", "it broke")
 
 
 class TestCommand:
+    UNREACHABLE = "https://api.shop.example"
+    """A name whose DNS does not lead to the API yet."""
+
+    def answer(self, url: str) -> Any:
+        if url.startswith(self.UNREACHABLE):
+            raise command.httpx.ConnectError("no such name")
+        return command.httpx.Response(200)
+
     @pytest.fixture
     def deploy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str]]]:
         def run(
@@ -444,11 +464,51 @@ class TestCommand:
             monkeypatch.setattr(subprocess, "run", cdk)
             monkeypatch.setattr(account, "client", lambda service, region: None)
             monkeypatch.setattr(command.smoke, "ask", lambda client, settings, functions: given_findings)
-            monkeypatch.setattr(command.httpx, "get", lambda url, timeout: command.httpx.Response(200))
+            monkeypatch.setattr(command.httpx, "get", lambda url, timeout: self.answer(url))
             monkeypatch.setenv("AWS_REGION", "eu-central-1")
             return command.main(*arguments), cdk.asked
 
         return run
+
+    def test_a_name_of_ones_own_need_not_lead_to_the_api_yet(
+        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        outputs = {
+            "ApiUrl": self.UNREACHABLE,
+            "GatewayUrl": "https://abc.example",
+            "DomainTarget": "d-1.example",
+            "OutgoingAddresses": "192.0.2.1,192.0.2.2",
+        }
+        given = (
+            "-c",
+            "domain=api.shop.example",
+            "-c",
+            "certificate=arn:aws:acm:eu-central-1:1:certificate/1",
+        )
+        aws = Aws(describe_certificate=certificate("ISSUED", "api.shop.example"))
+        status, asked = deploy(aws, "staging", "--yes", *given, outputs=outputs)
+        printed = capsys.readouterr().out
+        assert status == 0
+        assert "domain=api.shop.example" in asked[0]
+        assert "api.shop.example must lead to d-1.example" in printed
+        assert "192.0.2.1,192.0.2.2" in printed
+
+    def test_a_release_that_the_running_one_cannot_read_starts_nothing(
+        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        running = {"Resources": {"Table": TABLE}, **release(1, (1, 1))}
+        aws = Aws(describe_stacks=stack("UPDATE_COMPLETE"), get_template={"TemplateBody": running})
+        status, asked = deploy(aws, "staging", "--yes", says=release(2, (1, 2)))
+        assert status == 1
+        assert [each for each in asked if each.startswith("deploy")] == []
+        assert "reads format 2 and does not write it yet" in capsys.readouterr().out
+
+    def test_a_setting_that_cannot_be_is_refused_before_anything_is_asked(
+        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            deploy(Aws(), "staging", "-c", "canary_minutes=7")
+        assert "canary_minutes is one of 0, 5, 10, 15, 30" in capsys.readouterr().err
 
     def test_a_first_deployment_is_protected_in_a_second_pass(
         self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
