@@ -7,6 +7,7 @@ read here, as far as it sets and removes whole attributes. Whatever else is call
 """
 
 import base64
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import ConditionalCheckFailed, DynamodbException
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.parsing.key_condition_expression import parse_expression
 
 from parcelgate import aws_clients
 from parcelgate.store.table import Table
@@ -154,19 +157,45 @@ class FastDynamoDB:
         self._backend.delete_item(TableName, Key)
         return {}
 
-    def query(self, **request: Any) -> Item:
-        """Ask moto, unless nothing is due in the whole partition: the sweep asks all of them each time."""
-        if request.get("IndexName") == "due":
-            (partition,) = (
-                value
-                for value in request["ExpressionAttributeValues"].values()
-                if value["S"].startswith("DUE#")
-            )
-            partitions = self._backend.get_table(request["TableName"]).items.values()
-            attributes = (item.attrs.get("due_pk") for items in partitions for item in items.values())
-            if not any(due is not None and due.value == partition["S"] for due in attributes):
-                return {"Items": []}
-        answer: Item = self._client.query(**request)
+    def query(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        KeyConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: Item,  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+        IndexName: str | None = None,  # noqa: N803
+        ExclusiveStartKey: Item | None = None,  # noqa: N803
+        Limit: int | None = None,  # noqa: N803
+        FilterExpression: str | None = None,  # noqa: N803
+    ) -> Item:
+        """Ask moto, which compares every item of a table, for a table that holds this partition alone."""
+        schema = self._backend.get_schema(table_name=TableName, index_name=IndexName)
+        partitions, sorts, _ = parse_expression(KeyConditionExpression, ExpressionAttributeValues, {}, schema)
+        ((name, value),) = partitions
+        _, comparison, bounds = sorts[-1] if sorts else (None, None, [])
+        only = copy.copy(self._backend.get_table(TableName))
+        only.items = _partition(only.items, name, value, IndexName)
+        found, _, last = only.query(
+            DynamoType(value),
+            comparison,
+            [DynamoType(bound) for bound in bounds],
+            Limit,
+            ExclusiveStartKey,
+            ScanIndexForward,
+            None,
+            index_name=IndexName,
+            consistent_read=ConsistentRead,
+            filter_expression=get_filter_expression(FilterExpression, {}, ExpressionAttributeValues),
+            hash_key_conditions=[(name, DynamoType(value))],
+            range_key_conditions=[
+                (sort, how, [DynamoType(each) for each in values]) for sort, how, values in sorts
+            ],
+        )
+        answer: Item = {"Items": [_out(item) for item in found]}
+        if last is not None:
+            answer["LastEvaluatedKey"] = {name: value.to_json() for name, value in last.items()}
         return answer
 
     def scan(self, *, TableName: str) -> Item:  # noqa: N803
@@ -183,6 +212,24 @@ class FastDynamoDB:
             return {"Code": "None"}
         shown = current is not None and write.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         return {"Code": "ConditionalCheckFailed", "Message": ""} | ({"Item": _out(current)} if shown else {})
+
+
+def _partition(items: dict[Any, Any], name: str, value: Item, index: str | None) -> dict[Any, Any]:
+    """What lies in one partition of a table or of an index, in the form of a table's items."""
+    if index is None:
+        key = DynamoType(value)
+        return {key: items[key]} if key in items else {}
+    within: dict[Any, Any] = {}
+    for partition, held in items.items():
+        there = {sort: item for sort, item in held.items() if _lies_in(item, name, value["S"])}
+        if there:
+            within[partition] = there
+    return within
+
+
+def _lies_in(item: Any, name: str, partition: str) -> bool:
+    attribute = item.attrs.get(name)
+    return attribute is not None and attribute.value == partition
 
 
 def _is_simple(kind: str, write: Item) -> bool:
