@@ -7,10 +7,15 @@ from typing import Any
 
 import httpx
 
+from local.command.deployment import Deployment
 from local.deploy.findings import Finding
+from parcelgate.services.accounts import api_keys
 
 _SKEW = timedelta(minutes=2)
 """Carriers refuse signatures whose time is five minutes off, as far as they say."""
+
+_UNUSED = timedelta(days=30)
+"""A key that was not used for so long is used by nobody."""
 
 type Get = Callable[..., Any]
 """Reads from the API: `get("/v1/attention", limit=100)` returns the answer's body."""
@@ -75,6 +80,26 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
             yield Finding(
                 f"{name}: {what}. No order can be created with it.",
                 "parcelgate accounts put " + name.replace("/", " --account ") + " --file -",
+            )
+
+
+def keys(deployment: Deployment, tenant: str, now: datetime) -> Iterator[Finding]:
+    """Name keys that nobody uses: whoever finds one can do what it may."""
+    living = [
+        key
+        for key in api_keys.list_keys(deployment.table, tenant)
+        if key.revoked_at is None and now - key.created_at > _UNUSED
+    ]
+    used = deployment.usage.last_used(tenant, [key.id for key in living])
+    for key in living:
+        day = used.get(key.id)
+        if day is None or now.date() - day > _UNUSED:
+            last = f"since {day}" if day else f"that is known, since it was made on {key.created_at:%Y-%m-%d}"
+            yield Finding(
+                f"Nobody has used the key {key.id}{f' ({key.name})' if key.name else ''} of {tenant} {last}. "
+                "If nobody needs it, revoke it.",
+                f"parcelgate keys revoke {key.id} --tenant {tenant}",
+                stops=False,
             )
 
 

@@ -61,6 +61,7 @@ def doctor(
             checks += [
                 Check("dead letters", lambda: tenant.dead_letters(api.get)),
                 Check("carriers take the logins", lambda: tenant.logins(api.get, api.post)),
+                Check("keys are used", lambda: tenant.keys(deployment, whose, patient.now)),
                 Check("nothing needs a person", lambda: tenant.attention(api.get)),
             ]
         if stack is not None:

@@ -41,16 +41,25 @@ def create_key(
 
 @group.command("list", epilog=example("parcelgate keys list --tenant acme"))
 def list_keys(tenant: TenantOption = "", as_json: JsonOption = False, stack: StackOption = None) -> None:
-    """List a tenant's keys, without their secrets."""
+    """List a tenant's keys, without their secrets, and the day (UTC) on which each was last used."""
     tenant = tenant_or_default(tenant, stack)
     deployment = Deployment.named(stack)
+    keys = api_keys.list_keys(deployment.table, tenant)
+    used = deployment.usage.last_used(tenant, [key.id for key in keys])
     rows = [
-        (key.id, key.name, " ".join(key.scopes), text(key.created_at), text(key.revoked_at))
-        for key in api_keys.list_keys(deployment.table, tenant)
+        (
+            key.id,
+            key.name,
+            " ".join(key.scopes),
+            text(key.created_at),
+            text(key.revoked_at),
+            str(used.get(key.id, "")),
+        )
+        for key in keys
     ]
     if not rows:
         known(deployment, tenant)
-    show(("key id", "name", "scopes", "created", "revoked"), rows, as_json=as_json)
+    show(("key id", "name", "scopes", "created", "revoked", "last used"), rows, as_json=as_json)
 
 
 @group.command("revoke", epilog=example("parcelgate keys revoke 01M7ZRKR --tenant acme"))

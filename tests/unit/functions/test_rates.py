@@ -140,6 +140,22 @@ class TestRequests:
         assert len(writes) == 100 / STEP
         assert sum(amount for *_, amount in writes) == 100
 
+    def test_note_the_day_of_a_key_once_a_day_for_each_process(
+        self, usage: UsageTable, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        notes = []
+        used = usage.used
+        monkeypatch.setattr(usage, "used", lambda *what: notes.append(what) or used(*what))  # type: ignore[func-returns-value]
+        first, second = (RateLimiter(usage, LIMITS | {Kind.REQUESTS: 1000}, clock=clock) for _ in range(2))
+        for limiter in (first, first, second):
+            limiter.request(TENANT, "k1")
+        begun = clock.now.date()
+        assert (len(notes), usage.last_used(TENANT, ["k1", "k2"])) == (2, {"k1": begun})
+        clock.sleep(86_400)
+        first.request(TENANT, "k1")
+        assert usage.last_used(TENANT, ["k1"]) == {"k1": begun + timedelta(days=1)}
+        assert usage.last_used("globex", ["k1"]) == {}
+
     def test_who_is_over_the_limit_costs_no_more_writes(
         self, new_limiter: Callable[..., RateLimiter], usage: UsageTable, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -162,6 +178,7 @@ def test_a_count_that_cannot_be_made_refuses_nobody(
 
     limiter = new_limiter()
     monkeypatch.setattr(usage, "add", fails)
+    monkeypatch.setattr(usage, "used", fails)
     assert passed(limiter, 20) == 20
     for _ in range(3 * STEP):
         limiter.request(TENANT, "k1")

@@ -5,13 +5,15 @@ is counted in the process, and added to the shared count in steps of `STEP`. So 
 write, and a key can have at most `STEP - 1` more requests a minute than its limit for each process that
 answers it. Whoever is over the limit is refused until the minute ends, without another write.
 
+The first request of a key in a day has each process note that day, so that keys which nobody uses are known.
+
 A count that cannot be made refuses nobody: the limits keep tenants from each other's way, and a fault of the
 count must not keep them all from buying.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -66,11 +68,13 @@ class RateLimiter:
         self._limits = limits
         self._clock = clock
         self._minute = _Minute(0)
+        self._used: dict[tuple[str, str], date] = {}
 
     def request(self, tenant: str, key_id: str) -> None:
         """Count a request. Raises ProblemError `too_many_requests`."""
         at, minute = self._now()
         self._refuse_if_over(tenant, key_id, Kind.REQUESTS, at)
+        self._note_use(tenant, key_id, at)
         uncounted = minute.uncounted.get((tenant, key_id), 0) + 1
         if uncounted < STEP:
             minute.uncounted[tenant, key_id] = uncounted
@@ -83,6 +87,17 @@ class RateLimiter:
         at, _ = self._now()
         self._refuse_if_over(tenant, key_id, kind, at)
         self._add(tenant, key_id, kind, amount, at)
+
+    def _note_use(self, tenant: str, key_id: str, at: datetime) -> None:
+        """Note that a key is used: one write a day for each process that answers it."""
+        day = at.date()
+        if self._used.get((tenant, key_id)) == day:
+            return
+        self._used[tenant, key_id] = day
+        try:
+            self._table.used(tenant, key_id, at)
+        except StoreError as error:
+            log.warning("the use of a key could not be noted", extra={"error": type(error).__name__})
 
     def _now(self) -> tuple[datetime, _Minute]:
         at = self._clock()

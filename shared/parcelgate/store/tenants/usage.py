@@ -1,20 +1,24 @@
-"""How much each tenant has asked for in the present minute: one small item for each, in a table of its own.
+"""How much each tenant has asked for in the present minute, and when each key was last used.
+
+One small item for each tenant and each key, in a table of its own.
 
 Every function that answers clients counts here, also those that may only read elsewhere: DynamoDB gives
 rights by table. An item holds the number of its minute, what was counted in it (`n_<kind>` for the tenant and
 `n_<kind>_<key id>` for a key), and the tenant's own limits where it has some (`most_<kind>`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.store import keys
-from parcelgate.store.calls import ConditionFailedError, Item, Items
+from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _LOOKS = 3
+_KEPT = timedelta(days=400)
 _COUNT, _MOST = "n_", "most_"
 
 
@@ -68,6 +72,18 @@ class UsageTable:
             return _usage(item, key_id)
         return None
 
+    def used(self, tenant: str, key_id: str, at: datetime) -> None:
+        """Note the day (UTC) on which a key was used."""
+        forgotten = epoch(at + _KEPT)
+        self._items.update(_use(tenant, key_id), {"used_on": f"{at:%Y-%m-%d}", "expires_at": forgotten})
+
+    def last_used(self, tenant: str, key_ids: Sequence[str]) -> dict[str, date]:
+        """Return the day on which each of these keys was last used, where one is known."""
+        items = self._items.get_many([_use(tenant, key_id) for key_id in key_ids])
+        days = {item["pk"]: date.fromisoformat(item["used_on"]) for item in items}
+        places = {key_id: _use(tenant, key_id)["pk"] for key_id in key_ids}
+        return {key_id: days[place] for key_id, place in places.items() if place in days}
+
     def limits(self, tenant: str) -> Mapping[str, int]:
         """The tenant's own limits, by kind; what is not there is as the stack has it."""
         return _usage(self._items.get(_key(tenant)) or {}, "").limits
@@ -81,6 +97,10 @@ class UsageTable:
 
 def _key(tenant: str) -> Item:
     return {"pk": keys.key(tenant, "USAGE"), "sk": "USAGE"}
+
+
+def _use(tenant: str, key_id: str) -> Item:
+    return {"pk": keys.key(tenant, "USED", key_id), "sk": "USED"}
 
 
 def _usage(item: Item, key_id: str) -> Usage:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from infra.settings import settings_for
 from local.command.doctor import aws, tenant
 from local.command.doctor.examination import Check, examine
+from parcelgate.store.credentials.api_keys import ApiKey
 
 NOW = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
 FUNCTIONS = ("create_order", "sweep")
@@ -197,6 +198,23 @@ def test_what_cannot_be_looked_at_is_said_and_the_rest_is_looked_at() -> None:
     assert "AccessDenied" in (first.unseen or "")
     assert first.is_broken
     assert second.is_well
+
+
+def test_keys_that_nobody_uses_are_named() -> None:
+    def key(name: str, days: int, *, revoked: bool = False) -> ApiKey:
+        at = NOW - timedelta(days=days)
+        return ApiKey(f"id-{name}", name, ("orders:read",), at, NOW if revoked else None)
+
+    keys = [key("new", 3), key("gone", 90, revoked=True), key("busy", 90), key("idle", 90), key("never", 31)]
+    days = {"id-busy": NOW.date(), "id-idle": NOW.date() - timedelta(days=31)}
+    stack = SimpleNamespace(
+        table=SimpleNamespace(tenant=lambda _: SimpleNamespace(api_keys=SimpleNamespace(all=lambda: keys))),
+        usage=SimpleNamespace(last_used=lambda _, ids: {name: days[name] for name in ids if name in days}),
+    )
+    idle, never = tenant.keys(stack, "acme", NOW)  # type: ignore[arg-type]
+    assert "key id-idle (idle) of acme since 2026-10-27" in idle.text
+    assert "that is known, since it was made on 2026-10-27" in never.text
+    assert (never.command, never.stops) == ("parcelgate keys revoke id-never --tenant acme", False)
 
 
 class TestTenant:
