@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -139,7 +139,7 @@ class Reader:
         self._groups = groups
         self._pattern = {"filterPattern": pattern} if pattern else {}
         self._begin = {function: int(begin.timestamp() * 1000) for function in groups}
-        self._seen: dict[str, dict[str, int]] = {function: {} for function in groups}
+        self._seen: dict[str, dict[Hashable, int]] = {function: {} for function in groups}
 
     def new(self) -> list[Line]:
         """Return the lines that it has not given yet, by their times."""
@@ -150,8 +150,9 @@ class Reader:
     def _events(self, function: str) -> Iterator[Mapping[str, Any]]:
         seen = self._seen[function]
         for event in self._all(self._groups[function], self._begin[function]):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"]
+            name = _name(event)
+            if name not in seen:
+                seen[name] = event["timestamp"]
                 yield event
         if seen:
             overlap = int(_OVERLAP.total_seconds() * 1000)
@@ -184,6 +185,11 @@ class Reader:
                     raise
                 access.sleep(_THROTTLED_SECONDS * attempt)
         raise AssertionError
+
+
+def _name(event: Mapping[str, Any]) -> Hashable:
+    """Return what tells an event from all others. The emulator gives most events no id."""
+    return event.get("eventId") or (event.get("logStreamName"), event["timestamp"], event["message"])
 
 
 def _groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
