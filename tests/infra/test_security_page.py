@@ -94,6 +94,11 @@ def test_the_page_says_who_reads_files(row: str, store: str) -> None:
     assert set(re.findall(r"`(\w+)`", cells[3])) == readers
 
 
+def test_nothing_of_ours_writes_into_traces() -> None:
+    lock = (ROOT / "requirements" / "runtime.txt").read_text()
+    assert not re.search(r"xray|opentelemetry", lock)
+
+
 def test_bodies_of_webhooks_are_shown_by_no_call() -> None:
     shown = (ROOT / "shared" / "parcelgate" / "http" / "resources" / "operator.py").read_text()
     assert "body" not in re.findall(r"^    (\w+): ", shown, re.MULTILINE)

@@ -7,7 +7,6 @@ from itertools import batched
 
 import msgspec
 
-from parcelgate.domain import erasure
 from parcelgate.domain.orders import Concern, Order, OrderEvent, OrderStatus
 from parcelgate.domain.trackings import Tracking, number_key
 from parcelgate.store import keys, lists
@@ -132,7 +131,9 @@ class Orders:
         if after.id != before.id or after.version <= before.version:
             raise ValueError("`after` must be a later version of `before`")
         if before.erased_at is not None:
-            # A late answer of the carrier may name the recipient again.
+            # A late answer of the carrier may name the recipient again. Loaded only for such an order.
+            from parcelgate.domain import erasure
+
             after = erasure.without_person(after)
             event = event and erasure.event_without_words(event)
             trackings = [erasure.erased_tracking(each, at=after.updated_at) for each in trackings]
@@ -254,6 +255,8 @@ class Orders:
 
     def erase_words(self, order_id: str) -> None:
         """Erase carriers' messages from an order's audit trail. Their codes stay. May be repeated."""
+        from parcelgate.domain import erasure
+
         for item in self._items.query(
             "pk = :pk AND begins_with(sk, :event)", pk=self._key(order_id)["pk"], event="EVENT#"
         ):

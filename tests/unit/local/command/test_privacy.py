@@ -84,7 +84,7 @@ def shown(address: Address, reference: str = "A-1") -> dict[str, Any]:
 
 
 def test_all_of_a_recipient_is_written_for_you_alone(world: World, run: Run, tmp_path: Path) -> None:
-    mine = [stored(world, f"A-{number}", ADA, metadata={"note": "a gift"}) for number in range(3)]
+    mine = [stored(world, f"A-{number}", ADA, metadata={"note": "a gift"}) for number in range(2)]
     stored(world, "B-1", BOB)
     followed = a_followed("LK1CN", customer=Customer(name="Ada", email="ada@example.com"))
     world.table.tenant("acme").trackings.add(followed)
@@ -100,7 +100,7 @@ def test_all_of_a_recipient_is_written_for_you_alone(world: World, run: Run, tmp
     assert content["orders"][0]["order"]["metadata"] == {"note": "a gift"}
     assert content["orders"][0]["audit_trail"]
     assert json.loads(done.stdout)["file"] == str(file)
-    assert "4 orders looked at, 3 found" in done.stderr
+    assert "3 orders looked at, 2 found" in done.stderr
     again = run("privacy", "export", "--email", "ada@example.com", "-o", str(file))
     assert (again.exit_code, "there already" in again.stderr) == (2, True)
 
