@@ -5,7 +5,7 @@ things that functions do. None of the calls leaves a trace: what would be allowe
 there, or is not tried.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import boto3
@@ -149,7 +149,7 @@ TRIES = [
 
 
 @pytest.fixture(scope="module")
-def roles(stack: Stack, deployment: Deployment) -> Iterator[dict[str, Hands]]:
+def roles(stack: Stack, deployment: Deployment) -> dict[str, Hands]:
     """Each function's role, taken."""
     pages = deployment.client("lambda").get_paginator("list_functions").paginate()
     functions = [each for page in pages for each in page["Functions"]]
