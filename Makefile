@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit faults model mutants mutation properties pictures help setup demo test up down lint bench deploy lock carrier
+.PHONY: audit faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ pictures: setup ## Make the pictures of the README again, from the running stack
 
 audit: setup ## Look for known vulnerabilities in the locked packages, and list these (out/sbom)
 	@$(VENV)/bin/python -m local audit
+
+drill: setup ## Practise a failure on the local stack (DRILL=poison MEND=1); alone it lists the drills
+	@DRILL="$(DRILL)" MEND="$(MEND)" $(VENV)/bin/python -m local drill
 
 bench: setup ## Measure cold starts and the time from order to label
 	@$(VENV)/bin/python -m local bench

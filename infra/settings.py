@@ -119,6 +119,8 @@ class Settings:
     retention_days: int = 400
     """How long orders, parcels and labels are kept after their creation. Figures are kept for good."""
     batch_retention_days: int = 30
+    table_stream: str = ""
+    """ARN of the stream of another table that the stack runs on, one that was restored. Empty: its own."""
 
     callback_wait: int = 20
     submit_margin: int | None = None

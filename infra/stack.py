@@ -130,7 +130,7 @@ class ParcelgateStack(Stack):
             dashboards.show_business()
             dashboards.show_machinery(
                 api=api.http,
-                table=store.table,
+                table=store.table.used,
                 machine=flow.machine,
                 queues={name: worker.queue for name, worker in workers.items()},
                 dead_letters=dead_letters.all,
@@ -142,7 +142,7 @@ class ParcelgateStack(Stack):
             ApiUrl=api.url,
             ApiId=api.http.api_id,
             WebhookBaseUrl=api.url,
-            TableName=store.table.table_name,
+            TableName=store.table.used.table_name,
             EventsTableName=store.events.table_name,
             UsageTableName=store.usage.table_name,
             LabelBucket=labels.bucket.bucket_name,

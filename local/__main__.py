@@ -19,6 +19,7 @@ MODULES = {
     "mutation": "tests.mutants.mutation",
     "pictures": "tests.pictures.__main__",
     "properties": "local.checks.checks",
+    "drill": "local.drills.command",
     "bench": "bench.__main__",
     "carrier": "local.generators.new_carrier",
     "lock": "local.toolchain.lock",

@@ -36,6 +36,9 @@ class ProtectedTable(dynamodb.Table):
         Attributes that are read from an index beside its keys, by the index's name.
     stream
         What the table's stream tells of a change; None for no stream.
+    instead
+        ARN of the stream of the table that is used in place of this one, with the same keys, indexes and
+        encryption: one that was restored from a backup. This one is kept, and nobody has rights on it.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class ProtectedTable(dynamodb.Table):
         indexes: Mapping[str, tuple[str, str]],
         projected: Mapping[str, Sequence[str]] | None = None,
         stream: dynamodb.StreamViewType | None = None,
+        instead: str = "",
     ) -> None:
         super().__init__(
             scope,
@@ -66,6 +70,12 @@ class ProtectedTable(dynamodb.Table):
             time_to_live_attribute="expires_at",
         )
         self._key = key
+        self.used: dynamodb.ITable = self
+        """The table that functions use."""
+        if instead:
+            self.used = dynamodb.Table.from_table_attributes(
+                self, "Instead", table_arn=instead.partition("/stream/")[0], table_stream_arn=instead
+            )
         for name, (partition, sort) in indexes.items():
             attributes = (projected or {}).get(name)
             self.add_global_secondary_index(
@@ -85,27 +95,29 @@ class ProtectedTable(dynamodb.Table):
         """
         statements = []
         if operations:
-            statements.append(allow(*(f"dynamodb:{name}" for name in operations), on=self.table_arn))
+            statements.append(allow(*(f"dynamodb:{name}" for name in operations), on=self.used.table_arn))
         if query:
             statements.append(
-                allow("dynamodb:Query", on=[f"{self.table_arn}/index/{name}" for name in query])
+                allow("dynamodb:Query", on=[f"{self.used.table_arn}/index/{name}" for name in query])
             )
-        return access(*statements, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.table_name})
+        return access(
+            *statements, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.used.table_name}
+        )
 
     def partition_access(self, operation: str, *, partition: str, variable: str) -> Access:
         """One operation on the items of one partition, and on no others."""
         read = iam.PolicyStatement(
             actions=[f"dynamodb:{operation}"],
-            resources=[self.table_arn],
+            resources=[self.used.table_arn],
             conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}},
         )
-        return access(read, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.table_name})
+        return access(read, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.used.table_name})
 
     def stream_access(self) -> Access:
         """Reading the table's stream."""
         reads = ("DescribeStream", "GetRecords", "GetShardIterator")
         return access(
-            allow(*(f"dynamodb:{name}" for name in reads), on=self.table_stream_arn or ""),
+            allow(*(f"dynamodb:{name}" for name in reads), on=self.used.table_stream_arn or ""),
             allow("dynamodb:ListStreams", on="*"),
             self._through_the_table("Decrypt", "DescribeKey"),
             because="ListStreams has no resources to name.",

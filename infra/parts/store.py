@@ -49,6 +49,7 @@ class Store(Construct):
             | {DUE: ("due_pk", "due_at")},
             projected={name: ["carrier"] for name in LISTS},
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            instead=settings.table_stream,
         )
         self.events = ProtectedTable(
             self,
@@ -68,8 +69,8 @@ class Store(Construct):
 
     @property
     def stream_arn(self) -> str:
-        """The main table's stream."""
-        return self.table.table_stream_arn or ""
+        """The stream of the main table, or of the one in its place."""
+        return self.table.used.table_stream_arn or ""
 
     def access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the main table itself, such as `GetItem`, and queries of these indexes."""

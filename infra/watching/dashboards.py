@@ -131,7 +131,7 @@ class Dashboards(Construct):
         self,
         *,
         api: apigateway.HttpApi,
-        table: dynamodb.Table,
+        table: dynamodb.ITable,
         machine: sfn.StateMachine,
         queues: Mapping[str, sqs.IQueue],
         dead_letters: Mapping[str, sqs.IQueue],

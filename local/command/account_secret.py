@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from local.command import account_content
-from local.command.deployment import Deployment
+from local.command.deployment import LOCAL_NAME, Deployment
 from local.command.rendering import WRONG_USE, fail, say
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountConfig, Connection, names_an_account, read_content
@@ -31,7 +31,7 @@ class AccountSecret:
                 code=WRONG_USE,
             )
         self._carrier, self._account, self._tenant = carrier, account, tenant
-        self.allows_http = stack is None
+        self.allows_http = stack in (None, LOCAL_NAME)
         self._deployment = Deployment.named(stack)
         self.name = f"{self._deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/{account}"
         self._client = self._deployment.client("secretsmanager")

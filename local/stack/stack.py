@@ -144,7 +144,7 @@ def running(state: Path, *, acceleration: float = ACCELERATION, with_faults: boo
     NotReadyError
         When a part of it does not start.
     """
-    with _stopping_on_signals():
+    with stopping_on_signals():
         down(state)
         try:
             yield up(state, acceleration=acceleration, with_faults=with_faults)
@@ -162,7 +162,7 @@ def at_hand(state: Path = STATE) -> Iterator[Stack]:
         When a part of it does not start.
     """
     ran = _running_stack(_Files(state.resolve())) is not None
-    with _stopping_on_signals():
+    with stopping_on_signals():
         try:
             yield up(state)
         finally:
@@ -232,7 +232,7 @@ def _start(files: _Files, acceleration: float, with_faults: bool) -> Stack:
     files.accounts.write_text(json.dumps(made_up_accounts(), indent=2))
     with _phase("emulator and sandbox"):
         programs = []
-        with _undisturbed():
+        with undisturbed():
             programs.append(
                 emulator.start(
                     gateway,
@@ -409,7 +409,7 @@ def _running_stack(files: _Files) -> Stack | None:
 
 
 def _stop(files: _Files) -> None:
-    with _undisturbed():
+    with undisturbed():
         for program in reversed(processes.remembered(files.programs)):
             program.stop(emulator.STOP_SECONDS)
         for path in (files.stack, files.accounts, files.outputs, files.deployed, files.programs):
@@ -437,14 +437,14 @@ def _one_at_a_time(files: _Files) -> Iterator[None]:
 
 
 @contextmanager
-def _stopping_on_signals() -> Iterator[None]:
+def stopping_on_signals() -> Iterator[None]:
     """Treat SIGTERM like a Ctrl-C, so that everything is stopped and nothing is left behind."""
     with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Hold signals back until the block has ended, because its work must not be left half done."""
     held: list[int] = []
     with _handling(lambda number, _: held.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -501,7 +501,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     started = time.monotonic()
     try:
-        with _stopping_on_signals():
+        with stopping_on_signals():
             if command == "down":
                 down()
                 _say("stopped")

@@ -1,134 +1,19 @@
-"""What CloudWatch makes of an alarm of the template and of figures, made up or written by our code."""
+"""An alarm of the production template, as CloudWatch evaluates it."""
 
-import json
-import operator
-from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from local.drills import cloudwatch
+from local.drills.cloudwatch import Figures, Metric, figures_in
 from tests.infra.conftest import written
 
-STATISTICS = {"Sum": sum, "Maximum": max, "p95": max}
-COMPARISONS = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "LessThanThreshold": operator.lt,
-}
+__all__ = ["Alarm", "Figures", "Metric", "figures_in"]
 
 
-class Metric(NamedTuple):
-    """A metric's whole name: another dimension makes another metric."""
+class Alarm(cloudwatch.Alarm):
+    """An alarm of the template, in whose metrics a resource stands by its logical id."""
 
-    namespace: str
-    name: str
-    dimensions: frozenset[tuple[str, str]]
-
-
-@dataclass
-class Figures:
-    """The values that metrics have taken within one period of an alarm."""
-
-    values: dict[Metric, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    def but(self, changes: dict[Metric, float]) -> "Figures":
-        """The same with other values for some metrics."""
-        return Figures({**self.values, **{metric: [value] for metric, value in changes.items()}})
-
-    def without(self, metric: Metric) -> "Figures":
-        """The same, with a metric that nobody wrote."""
-        return Figures({name: values for name, values in self.values.items() if name != metric})
-
-    def statistic(self, metric: Metric, name: str) -> float | None:
-        values = self.values.get(metric)
-        return STATISTICS[name](values) if values else None
-
-
-def figures_in(output: str) -> Figures:
-    """The metrics in lines that a function printed, as CloudWatch Logs finds them."""
-    figures = Figures()
-    for line in output.splitlines():
-        entry = json.loads(line) if line.startswith("{") else {}
-        for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
-            for names in directive["Dimensions"]:
-                dimensions = frozenset((name, entry[name]) for name in names)
-                for each in directive["Metrics"]:
-                    value = entry[each["Name"]]
-                    metric = Metric(directive["Namespace"], each["Name"], dimensions)
-                    figures.values[metric] += value if isinstance(value, list) else [value]
-    return figures
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An alarm of the template."""
-
-    properties: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.properties["AlarmName"]).partition("-production-")[2]
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Every metric that it reads, by its name in the expression."""
-        if "MetricName" in self.properties:
-            return {"m": _metric(self.properties)}
-        return {
-            each["Id"]: _metric(each["MetricStat"]["Metric"])
-            for each in self.properties["Metrics"]
-            if "MetricStat" in each
-        }
-
-    @property
-    def expression(self) -> str | None:
-        """What it computes; None for an alarm on one metric as it is."""
-        expressions = [each for each in self.properties.get("Metrics", []) if "Expression" in each]
-        if not expressions:
-            return None
-        (one,) = expressions
-        assert one.get("ReturnData", True)
-        return str(one["Expression"])
-
-    def rings(self, figures: Figures) -> bool:
-        """Whether it goes into alarm after one period with these figures."""
-        value = self._value(figures)
-        if value is None:
-            return bool(self.properties["TreatMissingData"] == "breaching")
-        compare = COMPARISONS[self.properties["ComparisonOperator"]]
-        assert self.properties["EvaluationPeriods"] == 1
-        return bool(compare(value, self.properties["Threshold"]))
-
-    def _value(self, figures: Figures) -> float | None:
-        if self.expression is None:
-            return figures.statistic(self.metrics["m"], self.properties["Statistic"])
-        read: dict[str, float | None] = {}
-        for each in self.properties["Metrics"]:
-            if "MetricStat" in each:
-                assert each["ReturnData"] is False
-                read[each["Id"]] = figures.statistic(self.metrics[each["Id"]], each["MetricStat"]["Stat"])
-        return _evaluate(self.expression, read)
-
-
-def _evaluate(expression: str, read: dict[str, float | None]) -> float | None:
-    """Metric math, of which our expressions use what has the same form in Python. Missing stays missing."""
-
-    def fill(value: Any, instead: float) -> Any:
-        if isinstance(value, list):
-            return [fill(each, instead) for each in value]
-        return instead if value is None else value
-
-    words = {
-        "FILL": fill,
-        "IF": lambda condition, yes, no: yes if condition else no,
-        "MAX": max,
-        "METRICS": lambda: list(read.values()),
-        "SUM": sum,
-    }
-    try:
-        return float(eval(expression.replace(" OR ", " or "), {"__builtins__": {}}, {**words, **read}))
-    except TypeError:
-        return None
-
-
-def _metric(given: dict[str, Any]) -> Metric:
-    dimensions = frozenset((each["Name"], written(each["Value"])) for each in given.get("Dimensions", []))
-    return Metric(given["Namespace"], given["MetricName"], dimensions)
+    def __init__(self, properties: dict[str, Any]) -> None:
+        super().__init__(properties, written)
+        assert properties["EvaluationPeriods"] == 1
+        read = [each for each in properties.get("Metrics", []) if "MetricStat" in each]
+        assert not [each for each in read if each["ReturnData"]], "an alarm looks at one value"

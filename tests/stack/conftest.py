@@ -17,7 +17,9 @@ from local.command.deployment import Deployment
 from local.stack import stack as local_stack
 from parcelgate.http.routes import ROUTES
 from parcelgate.services.accounts import api_keys
+from tests.stack import drills as failure_drills
 from tests.stack.cases import Orders, posted
+from tests.stack.drills import Drills
 from tests.stack.journeys import Journeys, begun
 from tests.stack.shop import Shop
 from tests.stack.spoilt import Spoilt, tried
@@ -27,7 +29,7 @@ __all__ = ["browser", "chrome", "new_page"]
 
 _STATE = STATES / str(os.getpid())
 _FOLDER = Path(__file__).parent
-_TAKE_THEIR_TIME = {"orders", "journeys", "spoilt"}
+_TAKE_THEIR_TIME = {"orders", "journeys", "spoilt", "drills"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
 _LAST, _LAST_TURN = "every_call", 2
 """The fixture of the test that looks back on all the others."""
@@ -118,6 +120,19 @@ def journeys(shop: Shop, deployment: Deployment) -> Journeys:
 
 
 @pytest.fixture(scope="session")
+def stack_state(stack: local_stack.Stack) -> Path:
+    """Give the stack's state folder."""
+    return _STATE
+
+
+@pytest.fixture(scope="session")
+def drills(stack_state: Path) -> Iterator[Drills]:
+    """Give the ends of the failure drills, which take minutes while other tests run."""
+    with failure_drills.begun(stack_state) as begun_drills:
+        yield begun_drills
+
+
+@pytest.fixture(scope="session")
 def spoilt(stack: local_stack.Stack, deployment: Deployment) -> Iterator[Spoilt]:
     """Give what became of calls that go wrong from now on, while other tests run."""
     with tried(stack, deployment) as spoilt:
@@ -126,9 +141,10 @@ def spoilt(stack: local_stack.Stack, deployment: Deployment) -> Iterator[Spoilt]
 
 @pytest.fixture(scope="session", autouse=True)
 def begin_early(request: pytest.FixtureRequest) -> None:
-    """Let the calls go wrong from the beginning on, when a test waits for what becomes of them."""
-    if any("spoilt" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("spoilt")
+    """Let calls go wrong and drills break things from the beginning on, when a test waits for their ends."""
+    for name in ("spoilt", "drills"):
+        if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
+            request.getfixturevalue(name)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ person. While a person has paused the account, a message is replaced by a new on
 however long, uses up the 12 hours or the times that SQS delivers a message.
 
 ========  ================================================================================================
-create    The order could not be sent, or it is unknown whether it was. See `submission`
+create    The order could not be sent, or it is unknown whether it was. See `submission`. If it was given up
+          after 12 hours and an operator brings the message back, the carrier is asked as for `reread`
 cancel    The client cancels the order. The carrier is asked until it agrees or refuses
 reread    The carrier called back after the workflow had gone on, or an operator asks. The carrier's present
           answer counts. A confirmed order that has no label gets it here
@@ -119,7 +120,8 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
                 log.error("the retry failed unexpectedly; it is tried again", extra=safe_error_fields(error))
                 pause = pause_after(attempt, self.settings, roll=self.roll())
             age = self.clock() - message.first_attempt_at
-            if age >= RETRY_LIFE:
+            # Without a place nothing was tried, so nothing is given up.
+            if age >= RETRY_LIFE and not isinstance(error, NoPlaceError):
                 self._give_up(message, received.body)
                 return
             url = self.settings.retry_queue_urls[message.carrier]
@@ -132,6 +134,8 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
     def _try(self, message: RetryMessage, attempt: int) -> None:
         orders, order = transitions.read(self.table, message.tenant, message.order_id)
         action = {Action.CREATE: self._create, Action.CANCEL: self._cancel, Action.REREAD: self._reread}
+        if self._was_given_up(message, order):
+            action[Action.CREATE] = self._reread
         account = AccountName(order.tenant, order.carrier, order.account)
         try:
             with self.places.held(account, self.deadline):
@@ -153,6 +157,11 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(error, PausedError):
                 raise _HeldError(order) from None
             raise _AgainError(pause) from None
+
+    def _was_given_up(self, message: RetryMessage, order: Order) -> bool:
+        """Whether this is the dead letter of an order that was given up, brought back by an operator."""
+        late = self.clock() - message.first_attempt_at >= RETRY_LIFE
+        return late and order.status is OrderStatus.NEEDS_ATTENTION
 
     # The actions
 

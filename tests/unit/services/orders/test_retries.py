@@ -128,6 +128,25 @@ def test_after_12_hours_it_is_a_dead_letter_and_a_person_is_told(
     assert ended.problem.code == "refund_failed"
 
 
+def test_a_create_given_up_after_12_hours_and_redriven_asks_the_carrier_and_sends_nothing(
+    world: World, retrier: Retrier
+) -> None:
+    world.carrier.behaviour.lost = "answer"
+    order = world.start_order()
+    given = message(world, order, Action.CREATE)
+    world.submitter.submit(order, Deadline.after(60))
+    world.clock.sleep(12 * 3600)
+    world.faults.on("find_by_reference", fails_with(TransientError("down")))
+    retrier.work(given)
+    (dead,) = world.sqs.messages["https://sqs.test/dead-lso"]
+    assert world.order(order).status is OrderStatus.NEEDS_ATTENTION
+
+    retrier.work(ReceivedMessage(queue="retry-lso", body=dead["body"], receipt_handle="h", receive_count=1))
+
+    assert world.order(order).status is OrderStatus.CONFIRMED
+    assert world.carrier.commits == [order.reference]
+
+
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"action": "dance"}'])
 def test_a_message_that_cannot_be_read_is_set_aside(body: str, world: World, retrier: Retrier) -> None:
     retrier.work(ReceivedMessage(queue="retry-lso", body=body, receipt_handle="h", receive_count=1))
