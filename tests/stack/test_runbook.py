@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from local.drills import runbook
-from local.drills.runbook import Block
 from local.drills.scene import Scene
 from parcelgate.services.accounts import webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
@@ -131,11 +130,3 @@ def test_every_command_of_the_page_runs(scene: Scene, values: dict[str, str], dr
         if row.words == "create-backup":
             values["BACKUP"] = done.stdout.strip()
     assert used == {*ROWS}, "a row whose command is no longer there"
-
-
-def test_a_word_in_capitals_is_filled_or_refused() -> None:
-    block = Block("Restore", "make deploy STAGE=STAGE && echo parcelgate-STAGE $TENANT NEW_AND_OLD_IMAGES")
-    with pytest.raises(KeyError, match="STAGE"):
-        block.filled({})
-    filled = block.filled({"STAGE": "local", "TENANT": "acme"})
-    assert filled == "make deploy STAGE=local && echo parcelgate-local $TENANT NEW_AND_OLD_IMAGES"
