@@ -110,17 +110,15 @@ def main() -> int:
         print(f"left out: {flaw.name}: promise {violation.promise}, {len(violation.trace)} steps", flush=True)
         flaws.append(_row(flaw.name, violation.promise, len(violation.trace)))
         mark = violation if flaw.name == "no mark" else mark
-    minutes = (time.monotonic() - began) / 60
-    _write(rows, walked, flaws, mark, minutes)
+    _write(rows, walked, flaws, mark)
+    print(f"{(time.monotonic() - began) / 60:.0f} minutes")
     return 0
 
 
-def _write(
-    rows: list[str], walked: list[str], flaws: list[str], mark: Violation | None, minutes: float
-) -> None:
+def _write(rows: list[str], walked: list[str], flaws: list[str], mark: Violation | None) -> None:
     lines = [
         BEGIN,
-        f"`make model`, {datetime.now(UTC):%d %B %Y}, {minutes:.0f} minutes.",
+        f"`make model`, {datetime.now(UTC):%d %B %Y}.",
         "",
         "| Carrier answers | States | Steps between them | Traces that the engine took | Their steps |",
         "| --- | --- | --- | --- | --- |",

@@ -78,6 +78,28 @@ def test_the_engine_goes_with_the_model_when_two_functions_work_on_one_order(
         follow(new_world, life, walk(life, seed=seed, length=40, most_hours=MOST_HOURS))
 
 
+def test_of_two_functions_that_take_one_order_back_neither_fails(new_world: Callable[..., World]) -> None:
+    """Two deliveries of one message: the second finds the order failed, or being cancelled by its client."""
+    both = (
+        "0 request: write mark -> done",
+        "0 request: create -> answer lost, failed",
+        "0 request: queue create -> done",
+        "0 request: write leave -> done",
+        "days",
+        "begin retry create",
+        "begin retry create",
+        "0 retry: look up -> failed 1",
+        "1 retry: look up -> failed 1",
+        "0 retry: write failing -> done",
+        "1 retry: write failing -> done",
+        "0 retry: cancel -> accepted",
+        "1 retry: cancel -> accepted",
+        "0 retry: write taken back -> done",
+        "0 retry: write taken back -> done",
+    )
+    follow(new_world, life_of("at once", workers=2), both)
+
+
 def _follow_all(make: Callable[..., World], life: OrderLife, traces: list[Trace]) -> None:
     for trace in traces:
         follow(make, life, trace)

@@ -217,6 +217,19 @@ def test_a_request_whose_function_died_is_resumed_when_its_lease_is_over(acme: T
     assert ask(acme, at=NOON + LEASE) == Replay(*CREATED)
 
 
+def test_who_resumes_an_order_and_meets_trouble_leaves_it_to_the_next(acme: TenantTable) -> None:
+    order = an_order()
+    acme.orders.add(order, an_event(), fresh(ask(acme)).claim)
+    first = ask(acme, at=NOON + LEASE)
+    assert isinstance(first, Resume)
+    assert not finish(first.claim, CREATED._replace(status=503), now=NOON + LEASE)
+
+    second = ask(acme, at=NOON + LEASE)
+
+    assert isinstance(second, Resume)
+    assert second.order_id == order.id
+
+
 def test_of_two_that_would_resume_only_one_does(dynamodb: Any, acme: TenantTable) -> None:
     order = an_order()
     acme.orders.add(order, an_event(), fresh(ask(acme)).claim)

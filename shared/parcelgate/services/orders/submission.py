@@ -587,10 +587,11 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(trouble, RefusedError) and not later:
                 return self._needs_attention(order, problems.not_taken_back(order, trouble.words))
             return self.leave(order, trouble, caller)
+        # Another function may have settled it meanwhile, or a client have it cancelled.
         return self._change(
             order,
             lambda order: transitions.taken_back(order, cancellation, at=self.clock()),
-            among=OrderStatus,
+            among=(*OPEN, OrderStatus.NEEDS_ATTENTION),
         )[0]
 
     def _late_success(self, order: Order) -> Order:
