@@ -115,11 +115,11 @@ class Runtime:
     @cached_property
     def rate_limiter(self) -> "RateLimiter | None":
         """The limits of tenants and keys; None in an environment that counts nothing."""
-        from parcelgate.services.accounts.rates import Kind, RateLimiter
-
         settings = self.settings
         if not settings.usage_table:
             return None
+        from parcelgate.services.accounts.rates import Kind, RateLimiter
+
         limits = {
             Kind.REQUESTS: settings.requests_a_minute,
             Kind.ORDERS: settings.orders_a_minute,
