@@ -14,6 +14,7 @@ from tests.support.fake_carriers import Behaviour
 from tests.support.faults import fails_with
 from tests.support.world import World
 
+LABEL = {"ubi": "labels", "lme": "queryLabel"}
 REASON = "Their platform moves on Friday night."
 
 
@@ -105,7 +106,14 @@ def test_labels_and_cancellations_wait_too(carrier: str, sandbox_world: World) -
     assert waits.waiting is not None
     assert waits.waiting.last_error is not None
     assert (waits.waiting.for_, waits.waiting.last_error.code) == ("label", "account_paused")
+    assert not waits.label.last_try, "the sweep does not take it for overdue"
 
+    account(world, carrier).resume()
+    world.sandbox.fault(carrier, LABEL[carrier], "status_500", times=2)
+    passes(world, minutes=10)
+    assert world.order(order).label.status is LabelStatus.READY, "its time has begun again"
+    pause(world, carrier)
+    calls = world.carrier_calls
     assert world.cancel_order(order).json()["status"] == "cancelling"
     passes(world, hours=2)
     assert world.order(order).status is OrderStatus.CANCELLING
@@ -155,7 +163,10 @@ def test_an_order_of_the_workflow_waits_for_the_pause_to_end(call: str, hours: i
 
 @pytest.mark.parametrize("call", ["order_result", "label", "cancel"])
 def test_what_an_order_of_the_workflow_still_needs_waits_beyond_its_deadline(call: str, world: World) -> None:
-    world.carrier.behaviour = Behaviour(fails=call == "cancel", callback_after=None)
+    behaviour = Behaviour(
+        fails=call == "cancel", pending=3, no_label=3, refund_troubles=3, callback_after=None
+    )
+    world.carrier.behaviour = behaviour
     held(world, call)
     order = world.start_order()
     passes(world, hours=26 if call == "cancel" else 2)

@@ -310,8 +310,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     said itself that it will do no more and does not know the outcome. `answered` is False until
     the carrier's answer to the create was read. `not_found_at` is when the carrier first said, after the
     sender's death, that it has no such order. `task_token` and `callback_hash` belong to the workflow
-    that waits for the carrier's callback; `compensating_since` starts the refund's own clock. `paused_at` is
-    when a person's pause of the account last held the order: what may take a certain time begins again then.
+    that waits for the carrier's callback; `compensating_since` starts the refund's own clock.
+    `paused_until` is set while a person's pause of the account holds the order, a little ahead of the time:
+    what may take a certain time begins again then.
     """
 
     sending_at: datetime | None = None
@@ -326,11 +327,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     callback_hash: str | None = None
     callback_at: datetime | None = None
     compensating_since: datetime | None = None
-    paused_at: datetime | None = None
+    paused_until: datetime | None = None
 
     def began(self, at: datetime) -> datetime:
         """When something that began `at` counts as begun: no earlier than the last pause ended."""
-        return at if self.paused_at is None else max(at, self.paused_at)
+        return at if self.paused_until is None else max(at, self.paused_until)
 
 
 class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True):

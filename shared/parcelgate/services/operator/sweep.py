@@ -158,7 +158,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
         at = self.clock()
         match order.status:
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING if not _has_workflow(order):
-                since = order.submission.began(order.created_at)
+                since = min(order.submission.began(order.created_at), at)
                 self.queues.enqueue(order, Action.CREATE, at=since)
                 self._set_deadline(order, transitions.retries_end(self.settings, since, at))
             case OrderStatus.ACCEPTED | OrderStatus.PROCESSING:

@@ -417,7 +417,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
                 sender=sender,
                 sender_until=until,
                 lost=order.submission.lost,
-                paused_at=order.submission.paused_at,
+                paused_until=order.submission.paused_until,
                 task_token=caller.callback.task_token if caller.callback else None,
                 callback_hash=caller.callback.token_hash if caller.callback else None,
             )

@@ -219,10 +219,10 @@ def _paused(order: Order, wait: Waiting, *, at: datetime, actor: Actor, **facts:
     """The order held by a pause. Its deadline is kept ahead, so that nobody gives it up meanwhile."""
     submission: Submission = facts.pop("submission", order.submission)
     due = facts.pop("watch_at", order.watch_at)
-    noted_at = order.submission.paused_at
-    if order.waiting == wait and submission == order.submission and noted_at and at - noted_at < HELD / 2:
+    until = order.submission.paused_until
+    if order.waiting == wait and submission == order.submission and until and at < until:
         return None
-    submission = msgspec.structs.replace(submission, paused_at=at)
+    submission = msgspec.structs.replace(submission, paused_until=at + HELD / 2)
     facts |= {"submission": submission, "waiting": wait, "watch_at": max(due or at, at + HELD)}
     if order.waiting == wait:
         return Change(after=order.changed(at=order.updated_at, **facts))
@@ -403,7 +403,7 @@ def _unmarked(submission: Submission, *, lost: bool) -> Submission:
     return Submission(
         lost=lost,
         first_sent_at=submission.first_sent_at if lost else None,
-        paused_at=submission.paused_at,
+        paused_until=submission.paused_until,
     )
 
 
