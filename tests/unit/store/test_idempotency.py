@@ -82,6 +82,22 @@ def test_the_answer_is_kept_for_24_hours_and_then_gone_although_still_stored(acm
     assert ask(acme, at=NOON + day, body=b'{"another": "body"}') == Replay(200, {}, "new")
 
 
+def test_an_answer_is_kept_for_24_hours_from_when_it_was_given(acme: TenantTable) -> None:
+    claim = fresh(ask(acme)).claim
+    claim.hold()
+    finish(claim, CREATED, now=NOON + 10 * SECOND)
+    assert isinstance(ask(acme, at=NOON + timedelta(hours=24) + 5 * SECOND), Replay)
+
+
+def test_an_order_may_take_a_key_whose_answer_is_gone_although_still_stored(acme: TenantTable) -> None:
+    claim = fresh(ask(acme)).claim
+    claim.hold()
+    finish(claim, CREATED, now=NOON)
+    later = NOON + timedelta(hours=25)
+    acme.orders.add(an_order(), an_event(), fresh(ask(acme, at=later)).claim)
+    assert problem(acme, at=later + SECOND).problem.code == "idempotency_in_progress"
+
+
 def test_while_the_first_runs_the_second_is_told_to_wait(acme: TenantTable) -> None:
     acme.orders.add(an_order(), an_event(), fresh(ask(acme)).claim)
     found = problem(acme, at=NOON + SECOND)
