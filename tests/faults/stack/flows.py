@@ -125,5 +125,7 @@ FLOWS = {
     "lso cancel": Flow(("lso",), _cancels("lso"), frozenset({CONFIRMED, CANCELLED})),
     "lso refund": Flow(("lso",), _creates("lso", "-SBX-FAIL"), frozenset({FAILED})),
     "ubi poll": Flow(("ubi",), _follows("ubi")),
+    "ubi disorder": Flow(("ubi",), _follows("ubi", "-SBX-DISORDER")),
     "lme webhook": Flow(("lme",), _follows("lme")),
+    "lme disorder": Flow(("lme",), _follows("lme", "-SBX-DISORDER")),
 }

@@ -123,7 +123,10 @@ def tried(
 
     def one(number: int, pair: Pair) -> Result:
         tenant = _tenant(tag, pair.flow, number)
-        return Result(pair, run(ground, tenant, pair.flow, [pair.rule]))
+        try:
+            return Result(pair, run(ground, tenant, pair.flow, [pair.rule]))
+        except Exception as error:
+            return Result(pair, violations=[f"it could not begin: {type(error).__name__}: {error}"])
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         begun = [pool.submit(one, number, pair) for number, pair in enumerate(pairs, 1)]

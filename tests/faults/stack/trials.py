@@ -135,11 +135,16 @@ class Ground:
                 )
                 entry = {carrier: {tenant: url}}
                 self.sandbox.post("/_sandbox/webhooks", json=entry).raise_for_status()
-        key = api_keys.create(self.table, tenant, sorted(api_keys.SCOPES), "faults")
-        trial = Trial(self, tenant, key, self.merchants.open(tenant))
-        made = trial.call("POST", "/v1/webhook-endpoints", {"url": trial.merchant.url})
-        trial.merchant.secret = made["secret"]
-        return trial
+        merchant = self.merchants.open(tenant)
+        opening = Trial(self, tenant, self._key(tenant), merchant)
+        made = opening.call("POST", "/v1/webhook-endpoints", {"url": merchant.url})
+        merchant.secret = made["secret"]
+        opening.http.close()
+        # With a key that nobody has used: the authorizer does not know it yet.
+        return Trial(self, tenant, self._key(tenant), merchant)
+
+    def _key(self, tenant: str) -> str:
+        return api_keys.create(self.table, tenant, sorted(api_keys.SCOPES), "faults")
 
 
 @cache
