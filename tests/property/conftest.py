@@ -8,7 +8,7 @@ from tests.property.examples import LONG
 from tests.support.api import backend, logged, shared_backend
 
 __all__ = ["backend", "logged", "shared_backend"]
-_TRIED = re.compile(r"(\d+) passing examples, (\d+) failing examples, (\d+) invalid examples")
+_TRIED = re.compile(r"(\d+) passing, (\d+) failing, and (\d+) invalid test cases")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
