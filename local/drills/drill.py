@@ -157,7 +157,7 @@ def _show(drill: Drill, watch: Watch, ringing: Iterable[Ringing], seconds: float
     tell(f'{_INDENT}Mend it with the section "{drill.section}" of docs/runbook.md, in another terminal:')
     tell(
         f"{_INDENT}  export AWS_ENDPOINT_URL={scene.stack.aws_endpoint_url} AWS_DEFAULT_REGION=us-east-1 "
-        f"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test PATH={runbook.path(scene.folder)}"
+        f"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test PATH={runbook.programs(scene.folder)}:$PATH"
     )
     words = {name: value for name, value in scene.names.items() if name != "ACCOUNT"}
     tell(f"{_INDENT}  " + ", ".join(f"{name} is {value}" for name, value in words.items()))

@@ -86,10 +86,10 @@ def block(section: str, words: str) -> Block:
     raise LookupError(f"docs/runbook.md has no command with {words!r} in the section {section}")
 
 
-def path(folder: Path) -> str:
-    """Return a PATH on which `parcelgate` is, and in this folder the stand-in for `aws`."""
+def programs(folder: Path) -> str:
+    """Return what a PATH must begin with: `parcelgate`, and in this folder the stand-in for `aws`."""
     aws.install(folder)
-    return os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
+    return os.pathsep.join((str(folder), str(Path(sys.executable).parent)))
 
 
 def run(script: str, *, endpoint: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -104,7 +104,10 @@ def run(script: str, *, endpoint: str, folder: Path) -> subprocess.CompletedProc
     folder
         An empty folder for programs of this shell.
     """
-    env = emulator.environment(endpoint, os.environ) | {"PATH": path(folder), "COLUMNS": "150"}
+    env = emulator.environment(endpoint, os.environ) | {
+        "PATH": os.pathsep.join((programs(folder), os.environ["PATH"])),
+        "COLUMNS": "150",
+    }
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{script}"],
         cwd=ROOT,
