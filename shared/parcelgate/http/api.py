@@ -130,21 +130,17 @@ class Request:
         """Count this request for its tenant and key. Raises ProblemError `too_many_requests`."""
         limiter = self._limiter
         if limiter is not None:
-            limiter.request(self.tenant, self._key_id)
+            limiter.request(self.tenant, self.key_id)
 
     def spend(self, kind: "Kind", amount: int = 1) -> None:
         """Count what this request is about to make, such as an order. Raises what `count` raises."""
         limiter = self._limiter
         if limiter is not None:
-            limiter.spend(self.tenant, self._key_id, kind, amount)
+            limiter.spend(self.tenant, self.key_id, kind, amount)
 
     @property
     def _limiter(self) -> "RateLimiter | None":
         return None if self._limits is None else self._limits()
-
-    @property
-    def _key_id(self) -> str:
-        return str(self._key.get("key_id", ""))
 
     @property
     def scopes(self) -> frozenset[str]:

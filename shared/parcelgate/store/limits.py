@@ -266,10 +266,6 @@ class OpenCircuits:
     def __init__(self, items: Items) -> None:
         self._items = items
 
-    def carriers(self, at: datetime) -> set[str]:
-        """The codes of the carriers that are down. Raises StoreError."""
-        return self.states(at)[0]
-
     def states(self, at: datetime) -> tuple[set[str], set[str]]:
         """The codes of the carriers that are down, and of those whose calls are paused. Raises StoreError."""
         down, paused = set(), set()

@@ -102,34 +102,41 @@ class Retrier(msgspec.Struct, frozen=True, kw_only=True):
             carrier=message.carrier,
             correlation_id=message.correlation_id,
         )
+        attempt = message.attempts + received.receive_count
         try:
-            self._try(message, message.attempts + received.receive_count)
+            self._try(message, attempt)
         except OrderNotFoundError:
             self._set_aside(message.carrier, received.body, "no such order")
         except _HeldError as held:
             self.submitter.retries().enqueue(
                 held.order, message.action, at=self.clock(), delay=LOOK_AGAIN.total_seconds()
             )
+        except NoPlaceError:
+            self._hold_back(message, received)
         except Exception as error:
-            attempt = message.attempts + received.receive_count
             if isinstance(error, _AgainError):
                 pause = error.pause
-            elif isinstance(error, NoPlaceError):
-                pause = self.places.wait(message.held + 1)
             else:
                 log.error("the retry failed unexpectedly; it is tried again", extra=safe_error_fields(error))
                 pause = pause_after(attempt, self.settings, roll=self.roll())
             age = self.clock() - message.first_attempt_at
-            # Without a place nothing was tried, so nothing is given up.
-            if age >= RETRY_LIFE and not isinstance(error, NoPlaceError):
+            if age >= RETRY_LIFE:
                 self._give_up(message, received.body)
                 return
             url = self.settings.retry_queue_urls[message.carrier]
-            if not isinstance(error, NoPlaceError):
-                come_again(self.sqs, url, received, pause, age=age)
-            again = msgspec.structs.replace(message, attempts=attempt - 1, held=message.held + 1)
-            group = received.group or message_group(message.tenant)
-            send_anew(self.sqs, url, msgspec.json.encode(again), group=group, after=pause)
+            come_again(self.sqs, url, received, pause, age=age)
+
+    def _hold_back(self, message: RetryMessage, received: ReceivedMessage) -> None:
+        """Have a message come again a little later. Nothing was tried, so nothing is given up."""
+        attempts = message.attempts + received.receive_count - 1
+        again = msgspec.structs.replace(message, attempts=attempts, held=message.held + 1)
+        send_anew(
+            self.sqs,
+            self.settings.retry_queue_urls[message.carrier],
+            msgspec.json.encode(again),
+            group=received.group or message_group(message.tenant),
+            after=self.places.wait(again.held),
+        )
 
     def _try(self, message: RetryMessage, attempt: int) -> None:
         orders, order = transitions.read(self.table, message.tenant, message.order_id)

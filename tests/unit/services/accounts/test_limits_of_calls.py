@@ -456,7 +456,7 @@ def test_nobody_waits_long_for_a_turn(setup: Setup) -> None:
 
 class TestWhoIsDown:
     def down(self, setup: Setup) -> set[str]:
-        return setup.store.open_circuits.carriers(setup.clock.now)
+        return setup.store.open_circuits.states(setup.clock.now)[0]
 
     def test_is_a_carrier_whose_calls_are_held_back(self, setup: Setup) -> None:
         setup.fail_once()
