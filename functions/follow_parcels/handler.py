@@ -31,10 +31,14 @@ def follow_parcels(request: Request) -> Answer:
     subscriptions = runtime.tracking_subscriptions
 
     def follow() -> Answer:
-        request.spend(Kind.REFRESHES, len(request.body) if isinstance(request.body, list) else 1)
+        # Read first: a body that is no list of parcels must not count for the length that it claims.
         if isinstance(request.body, list):
-            return _follow_several(request, subscriptions, read_subscriptions(request.body))
-        return _follow_one(request, subscriptions, read(SubscriptionInput, request.body).to_domain())
+            several = read_subscriptions(request.body)
+            request.spend(Kind.REFRESHES, len(several.entries))
+            return _follow_several(request, subscriptions, several)
+        one = read(SubscriptionInput, request.body).to_domain()
+        request.spend(Kind.REFRESHES)
+        return _follow_one(request, subscriptions, one)
 
     return do_once(request, subscriptions.table.tenant(request.tenant), follow)
 

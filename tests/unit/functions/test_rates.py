@@ -1,6 +1,7 @@
 """Limits of tenants and keys: nobody has more than its share of a minute, and a refusal loses nothing."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +70,13 @@ class TestWhatIsCountedExactly:
         assert passed(first, 10, "k3") == 0
         assert passed(first, 3, "k1", tenant="globex") == 3
 
+    def test_a_key_that_asks_for_too_much_at_once_locks_none_of_the_others_out(
+        self, new_limiter: Callable[..., RateLimiter]
+    ) -> None:
+        limiter = new_limiter()
+        assert passed(limiter, 1, "leaked", amount=1000) == 0
+        assert passed(limiter, 10, "k2") == 8 // KEY_SHARE
+
     def test_another_minute_begins_anew_and_the_refusal_says_when(
         self, new_limiter: Callable[..., RateLimiter], clock: FakeClock
     ) -> None:
@@ -126,6 +134,17 @@ class TestRequests:
                 continue
             answered += 1
         assert 20 <= answered <= 20 + len(limiters) * (STEP - 1)
+
+    def test_a_key_over_its_limit_takes_nothing_of_the_others_whatever_number_of_processes_it_meets(
+        self, new_limiter: Callable[..., RateLimiter]
+    ) -> None:
+        for limiter in [new_limiter(requests=40) for _ in range(6)]:
+            for _ in range(2 * STEP):
+                with suppress(ProblemError):
+                    limiter.request(TENANT, "leaked")
+        other = new_limiter(requests=40)
+        for _ in range(2 * STEP):
+            other.request(TENANT, "k2")
 
     def test_cost_a_tenth_of_a_write(
         self, new_limiter: Callable[..., RateLimiter], usage: UsageTable, monkeypatch: pytest.MonkeyPatch
@@ -240,6 +259,19 @@ def test_refreshes_and_parcels_followed_anew_are_counted_together(
         refreshes = [call("POST /v1/trackings/{id}/refresh", id=tracking).status for _ in range(2)]
         assert refreshes == [202, 429]
         assert call("POST /v1/trackings", body=parcels[0]).status == 429
+
+
+@pytest.mark.parametrize(
+    "body", [[0] * 5000, [], [{"tracking_number": "N"}] * 41], ids=["junk", "none", "many"]
+)
+def test_a_list_that_cannot_be_read_is_counted_for_nobody(
+    body: list[Any], backend: Backend, limited: Callable[..., None]
+) -> None:
+    limited(refreshes=10)
+    with FakeAggregator().in_place():
+        assert call("POST /v1/trackings", body=body).status in (413, 422)
+        parcel = {"carrier_code": "china-ems", "tracking_number": "N1"}
+        assert call("POST /v1/trackings", body=parcel).status == 201
 
 
 @pytest.mark.parametrize("function", COUNTING)

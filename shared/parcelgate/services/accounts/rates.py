@@ -116,7 +116,7 @@ class RateLimiter:
         if usage is None:
             return
         self._judge(usage, tenant, key_id, kind)
-        if kind is not Kind.REQUESTS and self._is_over(tenant, key_id, kind):
+        if self._is_over(tenant, key_id, kind):
             # What is refused takes nothing of the tenant's other keys.
             with suppress(StoreError):
                 self._table.add(tenant, key_id, self._minute.number, kind, -amount)
@@ -124,11 +124,12 @@ class RateLimiter:
 
     def _judge(self, usage: "Usage", tenant: str, key_id: str, kind: Kind) -> None:
         most = usage.limits.get(kind, self._limits[kind])
-        if usage.tenant.get(kind, 0) > most:
-            self._minute.over[tenant, None, kind] = f"{most} {kind} a minute for all keys together"
         of_key = max(1, most // KEY_SHARE)
         if usage.key.get(kind, 0) > of_key:
+            # Its tenant's count still has what is refused here: that must not lock the other keys out.
             self._minute.over[tenant, key_id, kind] = f"{of_key} {kind} a minute for one API key"
+        elif usage.tenant.get(kind, 0) > most:
+            self._minute.over[tenant, None, kind] = f"{most} {kind} a minute for all keys together"
 
     def _is_over(self, tenant: str, key_id: str, kind: Kind) -> str | None:
         over = self._minute.over
