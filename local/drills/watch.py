@@ -11,8 +11,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from local.command.groups.logs import Reader
 from local.drills.cloudwatch import Alarm, Figures, Metric, figures_in
 
 _ENDS = {"ExecutionsFailed": "FAILED", "ExecutionsTimedOut": "TIMED_OUT", "ExecutionsAborted": "ABORTED"}
@@ -54,9 +56,11 @@ class Watch:
             for each in resources
             if each["ResourceType"] == "AWS::SQS::Queue"
         }
-        self._groups = [
+        groups = [
             each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Logs::LogGroup"
         ]
+        began = datetime.fromtimestamp(self._began, UTC)
+        self._reader = Reader(client("logs"), {name: name for name in groups}, began, None)
         template: Mapping[str, Any] = formation.get_template(StackName=stack)["TemplateBody"]
         self.alarms = [
             Alarm(each["Properties"], self._written)
@@ -120,13 +124,9 @@ class Watch:
         return float(sum(each["stopDate"].timestamp() >= since for each in answer["executions"]))
 
     def _read_logs(self) -> None:
-        """Read the metrics that functions have logged since the beginning."""
-        self._logged.clear()
-        for group in self._groups:
-            pages = self._client("logs").get_paginator("filter_log_events")
-            for page in pages.paginate(logGroupName=group, startTime=int(1000 * self._began)):
-                for event in page["events"]:
-                    self._add(event["message"].strip())
+        """Read the metrics that functions have logged since the last look."""
+        for _, event in self._reader.events():
+            self._add(event["message"].strip())
 
     def _add(self, line: str) -> None:
         if not line.startswith("{") or '"_aws"' not in line:

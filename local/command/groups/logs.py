@@ -143,9 +143,12 @@ class Reader:
 
     def new(self) -> list[Line]:
         """Return the lines that it has not given yet, by their times."""
-        found = [(event, function) for function in self._groups for event in self._events(function)]
-        found.sort(key=lambda each: each[0]["timestamp"])
-        return [Line.of(function, event) for event, function in found]
+        return [Line.of(function, event) for function, event in self.events()]
+
+    def events(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the same as CloudWatch has it: each with its function."""
+        found = [(function, event) for function in self._groups for event in self._events(function)]
+        return sorted(found, key=lambda each: each[1]["timestamp"])
 
     def _events(self, function: str) -> Iterator[Mapping[str, Any]]:
         seen = self._seen[function]
