@@ -1,7 +1,7 @@
 """Whose order is it: comparing what is known of a recipient with orders and trackings of the API.
 
-Everything is compared in a plain form: a telephone number by its last nine digits, a name without accents, in
-any case, and whatever the sequence of its words.
+Everything is compared in a plain form: a telephone number with or without its country's prefix, a name
+without accents, in any case, and whatever the sequence of its words.
 """
 
 import re
@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_PHONE_DIGITS = 9
-"""So many last digits of a telephone number are the same with and without a country's prefix."""
 _SHORTEST_PHONE = 7
+_SHORTEST_NATIONAL = {"US": 10, "CA": 10, None: 8}
+"""The fewest digits of a number without its country's prefix, by country; None: where it is not known."""
+_COUNTRY_PREFIX = re.compile(
+    r"(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
+    r"|(2[1-689]|3[578]|42|5[09]|6[7-9]|8[05-8]|9[679])\d)0*"
+)
+"""A calling code of the ITU (E.164), perhaps with the zero that is dialled within the country."""
 _ZIP_DIGITS = 5
 
 
@@ -38,7 +43,7 @@ class Recipient:
             (
                 self.reference in (None, order["reference"]),
                 self.email is None or _mail(self.email) == _mail(address["email"]),
-                self.phone is None or _same_phone(self.phone, address["phone"]),
+                self.phone is None or _same_phone(self.phone, address["phone"], address["country"]),
                 self.name is None or _name(self.name) == _name(address["name"]),
                 self.postcode is None or _same_postcode(self.postcode, address),
             )
@@ -52,7 +57,8 @@ class Recipient:
             (
                 self.reference in (None, tracking["order_reference"]),
                 self.email is None or _mail(self.email) == _mail(customer.get("email")),
-                self.phone is None or _same_phone(self.phone, customer.get("phone")),
+                self.phone is None
+                or _same_phone(self.phone, customer.get("phone"), tracking.get("destination_country")),
                 self.name is None or _name(self.name) == _name(customer.get("name")),
             )
         )
@@ -71,16 +77,19 @@ def _name(text: str | None) -> tuple[str, ...]:
     return tuple(sorted(re.findall(r"\w+", _plain(text))))
 
 
-def _same_phone(one: str, other: str | None) -> bool:
-    mine, theirs = (_digits(each) for each in (one, other or ""))
-    shorter = min(len(mine), len(theirs), _PHONE_DIGITS)
-    return shorter >= _SHORTEST_PHONE and mine[-shorter:] == theirs[-shorter:]
+def _same_phone(one: str, other: str | None, country: str | None) -> bool:
+    shorter, longer = sorted((_digits(one), _digits(other or "")), key=len)
+    if shorter == longer:
+        return len(shorter) >= _SHORTEST_PHONE
+    if len(shorter) < _SHORTEST_NATIONAL.get(country, _SHORTEST_PHONE) or not longer.endswith(shorter):
+        return False
+    return _COUNTRY_PREFIX.fullmatch(longer.removesuffix(shorter)) is not None
 
 
 def _digits(phone: str) -> str:
-    """The digits before an extension."""
+    """The digits before an extension, without zeros at the beginning."""
     number = re.split(r"(?i)\s*(?:x|ext)", unicodedata.normalize("NFKC", phone), maxsplit=1)[0]
-    return re.sub(r"\D", "", number)
+    return re.sub(r"\D", "", number).lstrip("0")
 
 
 def _same_postcode(one: str, address: Mapping[str, Any]) -> bool:

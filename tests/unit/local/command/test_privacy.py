@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from local.command.recipients import Recipient
@@ -76,6 +77,47 @@ def test_a_recipient_is_known_in_any_spelling(known: dict[str, str]) -> None:
 )
 def test_nobody_else_is_taken_for_them(known: dict[str, str]) -> None:
     assert not Recipient(**known).has(shown(ADA))
+
+
+@pytest.mark.parametrize(
+    ("known", "country", "held"),
+    [
+        ("512 555 0142", "US", "212 555 0142"),
+        ("+1 512 555 0142", "US", "(412) 555-0142"),
+        ("555 0142", "US", "+1 512 555 0142"),
+        ("5550142", "US", "212 555 0142"),
+        ("138 1234 5678", "CN", "158 1234 5678"),
+        ("98765 43210", "IN", "+91 88765 43210"),
+        ("0113 496 0000", "GB", "0213 496 0000"),
+    ],
+)
+def test_numbers_that_merely_end_alike_are_those_of_two_people(known: str, country: str, held: str) -> None:
+    other = msgspec.structs.replace(ADA, country=country, phone=held)
+    assert not Recipient(phone=known).has(shown(other))
+    assert not Recipient(phone=held).has(shown(msgspec.structs.replace(other, phone=known)))
+
+
+@pytest.mark.parametrize(
+    ("country", "one", "other"),
+    [
+        ("GB", "07911 123456", "+44 7911 123456"),
+        ("GB", "07911 123456", "0044 7911 123456"),
+        ("GB", "+44 (0) 7911 123456", "7911123456"),
+        ("FR", "06 12 34 56 78", "+33 6 12 34 56 78"),
+        ("DK", "12 34 56 78", "+45 12345678"),
+        ("AU", "0412 345 678", "+61 412 345 678"),
+        ("NZ", "021 123 4567", "+64 21 123 4567"),
+        ("IS", "555 1234", "+354 555 1234"),
+        ("CN", "138 1234 5678", "+86 138 1234 5678"),
+        ("US", "512-555-0142 x7", "1 512 555 0142"),
+        ("GB", "\uff10\uff17\uff19\uff11\uff11 123456", "+447911123456"),
+    ],
+)
+def test_a_number_is_the_same_with_and_without_its_countrys_prefix(
+    country: str, one: str, other: str
+) -> None:
+    for known, held in ((one, other), (other, one), (one, one)):
+        assert Recipient(phone=known).has(shown(msgspec.structs.replace(ADA, country=country, phone=held)))
 
 
 def shown(address: Address, reference: str = "A-1") -> dict[str, Any]:
