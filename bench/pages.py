@@ -46,7 +46,6 @@ _PLACES = {
     "lme": (("Sydney", "NSW", "2000", "AU"), ("Brisbane", "QLD", "4000", "AU")),
 }
 _SERVICES = {"lso": "GroundBasic", "ubi": "UBI.AU2AU.AUPOST.1", "lme": "FHE-AU"}
-_CURRENCIES = {"lso": "USD", "ubi": "AUD", "lme": "AUD"}
 _FIRST_PAINT = """new Promise(done => new PerformanceObserver(list => {
   for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
 }).observe({ type: "paint", buffered: true }))"""

@@ -77,7 +77,7 @@ class HeldBackError(TransientError):
 
 
 class OverLimitError(HeldBackError):
-    """We did not make the call: the account reached its rate limit, or the carrier asked for a pause."""
+    """We did not make the call: the account reached its rate limit, or the carrier asked for a rest."""
 
 
 class PausedError(HeldBackError):

@@ -3,7 +3,7 @@
 A lane, the narrower limit of some of its calls, is a bucket in another item beside it.
 
 The item holds four things. The token bucket is the moment at which it would be full again, so that a call is
-one conditional update. The pause is a moment before which the carrier asked not to be called. The circuit
+one conditional update. The rest is a moment before which the carrier asked not to be called. The circuit
 breaker has the number of failed calls in a row, the end of the time without calls, and the lease of the probe
 that tries whether the carrier is back. For people it says how things went: when a call was last made and last
 failed and how, how many calls were held back since the carrier is down, and since when its login is refused.
@@ -239,7 +239,7 @@ class AccountLimits:
         self._items.update(self._shown, {"until": 0})
 
     def rest(self, at: datetime, duration: timedelta) -> None:
-        """The carrier asked for a pause of that length."""
+        """The carrier asked for a rest of that length."""
         until = {"rest_until": _ms(at) + _ms_of(duration)}
         self._try(until, "attribute_not_exists(rest_until) OR rest_until < :rest_until")
 
