@@ -69,7 +69,8 @@ class Line:
             if name not in _MACHINERY and value is not None
         )
         moment = f"{self.at:%Y-%m-%d %H:%M:%S}.{self.at.microsecond // 1000:03}"
-        message = " ".join(self.message.split())
+        # Words of others may have line breaks, which would make another line of the log.
+        message, shown = (" ".join(text.split()) for text in (self.message, shown))
         return f"{moment} {self.level.upper():8} {self.function:20} {message}{f'  {shown}' if shown else ''}"
 
     def as_json(self) -> dict[str, Any]:

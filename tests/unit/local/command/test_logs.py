@@ -136,6 +136,15 @@ def test_nothing_in_a_line_controls_the_terminal(show: Any) -> None:
     assert len(show(logs).stdout.splitlines()) == 2
 
 
+def test_nothing_in_a_line_looks_like_another_line(show: Any) -> None:
+    forged = "2026-11-27 03:00:09.000 INFO     sweep                all is well"
+    logs = Logs(
+        sweep=[line(1, f"a\n{forged}", error=f"b\n{forged}", **{f"c\r\n{forged}": f"d\u2028{forged}"})]
+    )
+    (written,) = show(logs).stdout.splitlines()
+    assert written.startswith("2026-11-27 03:00:01.000")
+
+
 def test_what_cloudwatch_leaves_out_is_asked_for_on_aws_alone(show: Any) -> None:
     logs = Logs(sweep=[])
     show(logs, "--level", "error", "--stack", "parcelgate-local")
