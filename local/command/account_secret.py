@@ -49,7 +49,12 @@ class AccountSecret:
             )
 
     def store(self, content: dict[str, Any]) -> None:
-        """Store the content and say what changes. Secrets Manager keeps the one before it."""
+        """Store the content and say what changes. Secrets Manager keeps the one before it.
+
+        A change that was stored since this one was begun ends the command: it would be lost.
+        """
+        if webhook_urls.content(self._client, self.name) != self.content:
+            fail(f"{self.name} was changed meanwhile by somebody else. Nothing is stored. Do it again.")
         for line in account_content.changes(self._carrier, self.content, content):
             say(line)
         text = json.dumps(content)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from local.command.account_secret import AccountSecret
 from local.command.cli import app
 from local.command.deployment import Deployment
+from parcelgate.services.operator.accounts import Check
 from sandbox import Settings, serve
 from tests.support.served import ServedWorld
 from tests.support.world import World
@@ -81,6 +83,23 @@ def test_a_carrier_that_cannot_be_reached_from_here_changes_nothing_unless_one_s
     assert stored(world)["credentials"] == OLD
     assert rotate("--untried", answers="new-one\n").exit_code == 0
     assert stored(world)["credentials"] == NEW
+
+
+def test_what_others_have_stored_meanwhile_is_not_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a new webhook token, in place of one that has leaked."""
+    changed = stored(world) | {"webhook_token": "newer"}
+    tried = AccountSecret.try_with
+
+    def slowly(secret: AccountSecret, content: dict[str, Any]) -> Check:
+        world.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(changed))
+        return tried(secret, content)
+
+    monkeypatch.setattr(AccountSecret, "try_with", slowly)
+    refused = rotate(answers="new-one\n")
+    assert (refused.exit_code, "changed meanwhile" in refused.stderr) == (1, True), refused.output
+    assert stored(world) == changed
 
 
 def test_what_is_not_there_cannot_be_rotated(world: World) -> None:
