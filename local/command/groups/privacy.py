@@ -38,12 +38,14 @@ _EVERY_TIME = 500
 """After so many orders the progress is written to a file or a pipe, too."""
 _READS = ("orders:read", "trackings:read")
 _NOT_IN_FILE = (
-    "Bodies of carriers' webhooks, which end after 30 days, and answers to requests with an idempotency key, "
-    "which end after 24 hours. The carriers' own records."
+    "Bodies of carriers' webhooks, answers of your endpoints, and events about parcels without an order, "
+    "which end after 30 days, and answers to requests with an idempotency key, which end after 24 hours. "
+    "The carriers' own records."
 )
 _LEFT = (
-    "Ends by itself: bodies of carriers' webhooks within 30 days, answers to requests with an idempotency "
-    "key within 24 hours, PDFs of many labels within a day. The carriers and your own systems are not asked."
+    "Ends by itself: bodies of carriers' webhooks, answers of your endpoints, and events about parcels "
+    "without an order within 30 days, answers to requests with an idempotency key within 24 hours, PDFs of "
+    "many labels within a day. The carriers and your own systems are not asked."
 )
 
 EmailOption = Annotated[str | None, typer.Option(help="The recipient's e-mail address.")]
