@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def main(*arguments: str) -> int:
     stage, given = options.stage, dict(options.settings)
     with _console.status("checking the account"):
         seen = account.look(stage, given)
+    seen.findings += _left_behind()
     if seen.account_concurrency is not None:
         given["account_concurrency"] = seen.account_concurrency
     first = seen.stack is None or not seen.stack.was_created
@@ -80,6 +81,17 @@ def main(*arguments: str) -> int:
         _say(f"\n{error}")
         return 1
     return _tell(assembly, settings_for(stage, **given), seen.region, first=first)
+
+
+def _left_behind() -> Iterator[Finding]:
+    """Find settings in the CDK's own file: they would hold for every stage, also a local drill's table."""
+    context = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
+    if names := ", ".join(sorted(GIVEN & context.keys())):
+        yield Finding(
+            f"cdk.json sets {names}, for every stage. A drill on the local stack does so: it still runs, or it "
+            "was killed. What a stage has for good stands in infra/settings.py.",
+            "git checkout cdk.json",
+        )
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
