@@ -88,8 +88,8 @@ def _left_behind() -> Iterator[Finding]:
     context = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
     if names := ", ".join(sorted(GIVEN & context.keys())):
         yield Finding(
-            f"cdk.json sets {names}, for every stage. A drill on the local stack does so: it still runs, or it "
-            "was killed. What a stage has for good stands in infra/settings.py.",
+            f"cdk.json sets {names}, for every stage. A drill on the local stack does so: it still runs, or "
+            "it was killed. What a stage has for good stands in infra/settings.py.",
             "git checkout cdk.json",
         )
 
