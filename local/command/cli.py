@@ -51,6 +51,10 @@ app.add_typer(privacy.group, name="privacy", no_args_is_help=True)
 app.add_typer(accounts.group, name="accounts", no_args_is_help=True)
 app.add_typer(keys.group, name="keys", no_args_is_help=True)
 app.command(
+    "tenants",
+    epilog=example("parcelgate tenants", "parcelgate tenants --stack parcelgate-production --json"),
+)(keys.tenants)
+app.command(
     "doctor",
     epilog=example("parcelgate doctor", "parcelgate doctor --stack parcelgate-production --tenant acme"),
 )(doctor.doctor)

@@ -1,6 +1,7 @@
 """The stack that a command works on, as its AWS account has it: where keys and carrier accounts are kept."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,14 +80,19 @@ class Deployment:
         """Return whether the stack knows a tenant: it has a key, or an account with a carrier."""
         if api_keys.list_keys(self.table, tenant):
             return True
-        start = f"{self.outputs['SecretPrefix']}/{tenant}/"
+        return any(name == tenant for name, _, _ in self.accounts(tenant))
+
+    def accounts(self, tenant: str = "") -> Iterator[tuple[str, str, str]]:
+        """Yield the carrier accounts that are stored, of all tenants or one: tenant, carrier and account."""
+        start = f"{self.outputs['SecretPrefix']}/"
+        within = f"{start}{tenant}/" if tenant else start
         pages = self.client("secretsmanager").get_paginator("list_secrets")
-        names = (
-            secret["Name"]
-            for page in pages.paginate(Filters=[{"Key": "name", "Values": [start]}])
-            for secret in page["SecretList"]
-        )
-        return any(name.startswith(start) for name in names)
+        for page in pages.paginate(Filters=[{"Key": "name", "Values": [within]}]):
+            for secret in page["SecretList"]:
+                # The filter is none for exact case, and other stages may have longer names.
+                names = secret["Name"].removeprefix(start).split("/")
+                if secret["Name"].startswith(within) and len(names) == 3:
+                    yield names[0], names[1], names[2]
 
 
 def tenant_or_default(tenant: str, stack: str | None) -> str:

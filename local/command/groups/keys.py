@@ -1,6 +1,7 @@
-"""`parcelgate keys`: API keys of a tenant."""
+"""`parcelgate keys` and `tenants`: the API keys of a tenant, and who works with a stack."""
 
 import sys
+from collections import defaultdict
 from typing import Annotated
 
 import typer
@@ -104,3 +105,23 @@ def limits(
     own = deployment.usage.limits(tenant)
     rows = [(str(kind), str(own.get(kind, "as the stack has it"))) for kind in Kind]
     show(("kind", "a minute"), rows, as_json=as_json)
+
+
+def tenants(as_json: JsonOption = False, stack: StackOption = None) -> None:
+    """List the tenants that have a carrier account: their accounts and keys, and when a key was last used.
+
+    A tenant that has keys and no carrier account is not listed: see `parcelgate keys list --tenant`.
+    """
+    deployment = Deployment.named(stack)
+    accounts: dict[str, list[str]] = defaultdict(list)
+    for tenant, carrier, account in deployment.accounts():
+        accounts[tenant].append(f"{carrier}/{account}")
+    rows = []
+    for tenant in sorted(accounts):
+        keys = [key for key in api_keys.list_keys(deployment.table, tenant) if key.revoked_at is None]
+        used = deployment.usage.last_used(tenant, [key.id for key in keys])
+        last = max(map(str, used.values()), default="")
+        rows.append((tenant, " ".join(sorted(accounts[tenant])), str(len(keys)), last))
+    if not rows:
+        note("No tenant has a carrier account yet. Store one with `parcelgate accounts add`.")
+    show(("tenant", "carrier accounts", "keys", "last used"), rows, as_json=as_json)

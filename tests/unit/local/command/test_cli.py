@@ -336,3 +336,16 @@ def test_other_credentials_keep_the_address(world: World, tmp_path: Path) -> Non
     assert result.exit_code == 0, result.output
     assert json.loads(world.secrets.texts["parcelgate/acme/lme/default"])["credentials"] == credentials
     assert run("webhook-url", "lme", of="accounts").stdout == url
+
+
+def test_tenants_are_listed_with_their_accounts_and_keys(world: World) -> None:
+    revoked = api_keys.create(world.table, "amce", ["orders:read"], "second").split("_")[1]
+    api_keys.revoke(world.table, "amce", revoked)
+    for name in ("acme/lso/eu", "amce/ubi/default", "acme/too/many/parts"):
+        world.secrets.create_secret(Name=f"parcelgate/{name}", SecretString="{}")
+    done = CliRunner().invoke(app, ["tenants", "--json"])
+    assert done.exit_code == 0, done.output
+    acme, amce = (each for each in json.loads(done.stdout) if each["tenant"] in ("acme", "amce"))
+    assert "lso/eu" in acme["carrier accounts"].split()
+    assert amce == {"tenant": "amce", "carrier accounts": "ubi/default", "keys": "0", "last used": ""}
+    assert int(acme["keys"]) >= 1
