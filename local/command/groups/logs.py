@@ -204,7 +204,8 @@ def _groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
         or f"/aws/lambda/{each['FunctionName']}"
         for page in pages
         for each in page["Functions"]
-        if each["FunctionName"].startswith(prefix)
+        # Another stack's name may begin with this one's. No function of ours has a hyphen in its own name.
+        if each["FunctionName"].startswith(prefix) and "-" not in each["FunctionName"].removeprefix(prefix)
     }
     if unknown := [name for name in wanted if name not in groups]:
         fail(

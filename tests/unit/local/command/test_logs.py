@@ -67,7 +67,7 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             {"FunctionName": f"parcelgate-local-{name}", "LoggingConfig": {"LogGroup": f"/logs/{name}"}}
             for name in ("create_order", "sweep", "silent")
         ]
-        others = [{"FunctionName": "parcelgate-other-sweep"}]
+        others = [{"FunctionName": f"parcelgate-{name}"} for name in ("other-sweep", "local-eu-sweep")]
         paginator = SimpleNamespace(paginate=lambda: [{"Functions": functions}, {"Functions": others}])
         lambdas = SimpleNamespace(get_paginator=lambda _: paginator)
         stack = SimpleNamespace(client={"lambda": lambdas, "logs": logs}.get)
@@ -143,6 +143,11 @@ def test_nothing_in_a_line_looks_like_another_line(show: Any) -> None:
     )
     (written,) = show(logs).stdout.splitlines()
     assert written.startswith("2026-11-27 03:00:01.000")
+
+
+def test_a_stack_whose_name_only_begins_alike_is_another(show: Any) -> None:
+    refused = show(Logs(), "--function", "eu-sweep")
+    assert (refused.exit_code, "create_order, silent, sweep." in refused.stderr) == (5, True), refused.output
 
 
 def test_what_cloudwatch_leaves_out_is_asked_for_on_aws_alone(show: Any) -> None:
