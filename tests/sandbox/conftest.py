@@ -175,7 +175,7 @@ def sandbox_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_client(sandbox_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox_url, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=sandbox_url, timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -173,6 +173,10 @@ def test_a_webhook_that_could_not_be_used_is_shown_and_worked_on_again(shop: Sho
     )
     assert again["sha256"] == first["sha256"]
 
+    dismissed = shop.http.post(f"{path}/dismiss", json={"reason": "sent by a test"})
+    assert dismissed.status_code == 200, dismissed.text
+    assert parked["id"] not in {each["id"] for each in listed()}
+
 
 def test_a_dead_letter_is_shown_and_sent_again(
     shop: Shop, deployment: Deployment, environment: dict[str, str]
@@ -256,6 +260,21 @@ def test_accounts_are_shown_and_checked_and_no_secret_is_told(shop: Shop, accoun
     assert (checked.status_code, checked.json()["check"]["result"]) == (200, "works"), checked.text
     secrets = [value for each in accounts.values() for value in each["default"].values()]
     assert not [value for value in secrets if value in listed.text + checked.text]
+
+
+def test_an_account_is_paused_and_resumed(
+    stack: Stack, deployment: Deployment, make_key: Callable[[str, list[str]], str]
+) -> None:
+    deployment.client("secretsmanager").create_secret(
+        Name=f"{deployment.outputs['SecretPrefix']}/resting/trackingmore/default",
+        SecretString='{"credentials": {"api_key": "made-up"}}',
+    )
+    resting = Shop(stack, make_key("resting", ["operator"]))
+    path = "/v1/carrier-accounts/trackingmore/default"
+    paused = resting.http.post(f"{path}/pause", json={"reason": "a test"})
+    assert (paused.status_code, paused.json()["paused"]["reason"]) == (200, "a test"), paused.text
+    resumed = resting.http.post(f"{path}/resume")
+    assert (resumed.status_code, resumed.json()["paused"]) == (200, None), resumed.text
 
 
 def test_settings_are_a_tenants_own(stack: Stack, make_key: Callable[[str, list[str]], str]) -> None:
