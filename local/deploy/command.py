@@ -84,12 +84,11 @@ def main(*arguments: str) -> int:
 
 
 def _left_behind() -> Iterator[Finding]:
-    """Find settings in the CDK's own file: they would hold for every stage, also a local drill's table."""
+    """Find settings in the CDK's own file, where they would hold for every stage."""
     context = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
     if names := ", ".join(sorted(GIVEN & context.keys())):
         yield Finding(
-            f"cdk.json sets {names}, for every stage. A drill on the local stack does so: it still runs, or "
-            "it was killed. What a stage has for good stands in infra/settings.py.",
+            f"cdk.json sets {names}, for every stage. What a stage has for good stands in infra/settings.py.",
             "git checkout cdk.json",
         )
 

@@ -5,14 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
-from local import ROOT
 from local.command.deployment import Deployment
 from local.drills.drill import Drill
 from local.drills.scene import Block
 from local.stack import stack
 from parcelgate.store import keys
-
-_CDK = ROOT / "cdk.json"
 
 
 class Restore(Drill):
@@ -39,7 +36,7 @@ class Restore(Drill):
         client = self.scene.client("dynamodb")
         backup = client.create_backup(TableName=self._table, BackupName=self._new[-20:])
         self._backup = backup["BackupDetails"]["BackupArn"]
-        self._settings = _CDK.read_bytes()
+        self._settings = self.scene.state / stack.SETTINGS
         self.scene.undo.callback(self._go_back)
         for item in self._items(self._table):
             self._lost.append(item)
@@ -50,7 +47,7 @@ class Restore(Drill):
         yield f"{len(self.scene.get('/v1/orders')['data'])} orders; there were {len(self.scene.orders)}"
         yield f"TABLE is {self._table}, NEW_TABLE can be {self._new}"
         yield f"BACKUP is {self._backup}"
-        yield "The local stack takes table_stream from the context in cdk.json, and `make up` deploys it."
+        yield f'The local stack takes {{"table_stream": ...}} from {self._settings}; `make up` deploys it.'
 
     def commands(self) -> Iterator[Block]:
         """Restore the table, set it up, have the stack run on it, and buy one more order there."""
@@ -87,9 +84,7 @@ class Restore(Drill):
     def _write_the_setting(self) -> None:
         client = self.scene.client("dynamodb")
         stream = client.describe_table(TableName=self._new)["Table"]["LatestStreamArn"]
-        settings = json.loads(self._settings)
-        settings["context"]["table_stream"] = stream
-        _CDK.write_text(json.dumps(settings, indent=2) + "\n")
+        self._settings.write_text(json.dumps({"table_stream": stream}) + "\n")
 
     def _go_back(self) -> None:
         """Have the stack run on its own table again, with all that the tenant has in the other one."""
@@ -98,7 +93,7 @@ class Restore(Drill):
         for item in [*self._lost, *(self._items(self._new) if restored else ())]:
             client.put_item(TableName=self._table, Item=item)
         self.scene.tell("    The stack goes back to its own table.")
-        _CDK.write_bytes(self._settings)
+        self._settings.unlink(missing_ok=True)
         stack.up(self.scene.state)
         if restored:
             client.update_table(TableName=self._new, DeletionProtectionEnabled=False)

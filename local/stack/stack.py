@@ -62,6 +62,9 @@ _WAREHOUSE = {
 _ASSETS = f"cdk-hnb659fds-assets-{emulator.ACCOUNT}-{emulator.REGION}"
 """The bucket to which ``cdk deploy`` uploads. Nothing else of ``cdk bootstrap`` is needed here."""
 
+SETTINGS = "settings.json"
+"""In the state folder: settings of this stack alone, by their names in `infra.settings`."""
+
 _DEPLOYED_FROM = ("cdk.json", "console", "docs", "functions", "infra", "requirements/runtime.txt", "shared")
 _NOT_CODE = {"__pycache__", "node_modules"}
 _CALLBACK_INTERVAL = 1.0
@@ -105,6 +108,10 @@ class _Files:
     @property
     def programs(self) -> Path:
         return self.state / "programs.json"
+
+    @property
+    def settings(self) -> Path:
+        return self.state / SETTINGS
 
     @property
     def deployed(self) -> Path:
@@ -276,7 +283,7 @@ def _start(files: _Files, acceleration: float, with_faults: bool) -> Stack:
 
 def _bring_up_to_date(files: _Files, stack: Stack) -> None:
     outputs = json.loads(files.outputs.read_text())
-    if files.deployed.read_text() != _code_hash():
+    if files.deployed.read_text() != _code_hash() + _settings(files):
         outputs = _deploy(files, stack.aws_endpoint_url)
     _store_accounts(files, stack.aws_endpoint_url, outputs, stack.carriers_url or stack.sandbox_url)
     _enter_webhooks(files, stack.aws_endpoint_url, outputs, stack.sandbox_url)
@@ -297,10 +304,13 @@ def _start_faults(files: _Files, aws: tuple[int, int], carriers: tuple[int, int]
 
 def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
     """Deploy the CDK stack to the emulator at *endpoint* and return its outputs."""
-    code = _code_hash()
+    settings = _settings(files)
+    code = _code_hash() + settings
     options = ["--all", "-c", "stage=local", "-c", f"gateway_port={httpx.URL(endpoint).port}"]
     options += ["--output", str(files.assembly), "--outputs-file", str(files.outputs)]
     options += ["--require-approval", "never", "--method", "direct", "--no-notices"]
+    for name, value in json.loads(settings).items():
+        options += ["-c", f"{name}={value}"]
     env = emulator.environment(endpoint, os.environ) | node.environment()
     with _phase("building and deploying the stack"):
         processes.run(
@@ -310,6 +320,11 @@ def _deploy(files: _Files, endpoint: str) -> dict[str, str]:
     files.outputs.write_text(json.dumps(outputs))
     files.deployed.write_text(code)
     return dict(outputs)
+
+
+def _settings(files: _Files) -> str:
+    """The settings of this stack alone, as JSON: there are some only while a drill practises with them."""
+    return files.settings.read_text() if files.settings.exists() else "{}"
 
 
 def made_up_accounts() -> dict[str, dict[str, dict[str, str]]]:

@@ -33,6 +33,8 @@ _TAKE_THEIR_TIME = {"orders", "journeys", "spoilt", "drills"}
 """Fixtures that begin something long with the session, and whose tests wait for its end."""
 _LAST, _LAST_TURN = "every_call", 2
 """The fixture of the test that looks back on all the others."""
+_ALONE = "alone"
+"""The fixture of the test after which the stack is no longer what it was."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     assert isinstance(item, pytest.Function)
     parameters = signature(item.function).parameters
+    if _ALONE in parameters:
+        return _LAST_TURN + 1
     if _LAST in parameters:
         return _LAST_TURN
     return int(not _TAKE_THEIR_TIME.isdisjoint(parameters))
@@ -123,6 +127,12 @@ def journeys(shop: Shop, deployment: Deployment) -> Journeys:
 def stack_state(stack: local_stack.Stack) -> Path:
     """Give the stack's state folder."""
     return _STATE
+
+
+@pytest.fixture
+def alone(stack_state: Path) -> Path:
+    """Give the stack's state folder to a test that comes after all others."""
+    return stack_state
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,4 @@
-"""Every failure drill, mended by the runbook's own commands: all orders end as in the carriers' books.
-
-`restore` has the whole stack run on another table, which no test beside it could stand. It is run by
-`make drill DRILL=restore MEND=1`; what it is made of is tested in `tests/infra` and `test_runbook.py`.
-"""
+"""Every failure drill, mended by the runbook's own commands: all orders end as in the carriers' books."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +9,7 @@ from local.command.deployment import Deployment
 from local.drills.command import DRILLS
 from local.drills.drill import Drill, practise
 from local.drills.poison import Poison
+from local.drills.restore import Restore
 from tests.stack.drills import BESIDE_OTHERS, Drills
 
 
@@ -46,5 +43,19 @@ def test_what_an_interrupted_drill_broke_is_undone(stack_state: Path, deployment
     assert "Item" not in deployment.client("dynamodb").get_item(TableName=table, Key=key)
 
 
-def test_only_restore_is_not_practised_here() -> None:
-    assert [kind.name for kind in DRILLS if kind not in BESIDE_OTHERS] == ["restore"]
+class Restored(Restore):
+    """Stays on the restored table: the stack is stopped after this test."""
+
+    def _go_back(self) -> None:
+        pass
+
+
+def test_the_stack_goes_over_to_a_restored_table(alone: Path) -> None:
+    lines: list[str] = []
+    result = practise(Restored, alone, lines.append, mends=True)
+    assert result.mistakes == (), "\n".join(lines)
+    assert result.orders == 3
+
+
+def test_every_drill_is_practised_here() -> None:
+    assert {*BESIDE_OTHERS, Restore} == {*DRILLS}

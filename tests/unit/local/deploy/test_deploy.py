@@ -510,14 +510,13 @@ class TestCommand:
             deploy(Aws(), "staging", "-c", "canary_minutes=7")
         assert "canary_minutes is one of 0, 5, 10, 15, 30" in capsys.readouterr().err
 
-    def test_settings_that_a_drill_has_left_in_the_apps_own_file_start_nothing(
+    def test_settings_in_the_apps_own_file_start_nothing(
         self,
         deploy: Callable[..., tuple[int, list[str]]],
         capsys: pytest.CaptureFixture[str],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The drill `restore` names the local stack's table there, and may be killed."""
         left = {"context": {"@aws-cdk/core:other": True, "table_stream": "arn:aws:dynamodb:of-this-machine"}}
         (tmp_path / "cdk.json").write_text(json.dumps(left))
         monkeypatch.setattr(command, "ROOT", tmp_path)
