@@ -16,13 +16,16 @@ from parcelgate import aws_clients
 from parcelgate.carriers import registry
 from parcelgate.carriers.accounts import AccountName
 from parcelgate.domain.batches import Batch
+from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.http.requests.batches import read_batch
 from parcelgate.http.requests.formats.reading import read_json
 from parcelgate.runtime import runtime
+from parcelgate.services.accounts.places import AccountPlaces
 from parcelgate.services.endpoints.calls import SECONDS
 from parcelgate.services.labels.fetch import LabelJob
 from parcelgate.services.orders.retry_queues import Action
+from parcelgate.store.errors import StoreError
 from tests.support.api import api_event
 from tests.support.bodies import BODIES
 from tests.support.crowded import CrowdedWorld, SlowTracker
@@ -174,6 +177,28 @@ def test_a_refresh_does_not_wait_for_a_silent_carrier_of_another_tenant(world: C
     assert beside <= MOST * alone
     world.clock.run(until=lambda: not world.sqs.messages[queue("polls")], hours=1)
     assert silent.asked == len(parcels), "each was asked about, in its turn"
+
+
+def test_a_nudge_is_not_lost_when_no_place_can_be_taken(
+    world: CrowdedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, failed = AccountPlaces.take, []
+
+    def broken_once(places: AccountPlaces, account: AccountName, deadline: Deadline) -> Any:
+        if not failed:
+            failed.append(account)
+            raise StoreError("the table does not answer")
+        return take(places, account, deadline)
+
+    monkeypatch.setattr(AccountPlaces, "take", broken_once)
+    carrier = SlowTracker(world, 1.0)
+    world.trackers[AccountName(NEIGHBOUR, "lme", "default")] = carrier
+    parcels = world.due_parcels(1, tenant=NEIGHBOUR, carrier="lme")
+
+    world.nudge(*parcels)
+    world.clock.run(until=lambda: not world.sqs.messages[queue("polls")], hours=1)
+
+    assert (len(failed), carrier.asked) == (1, 1)
 
 
 def endpoint(world: CrowdedWorld, tenant: str, number: int = 0) -> str:

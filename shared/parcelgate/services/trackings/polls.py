@@ -370,7 +370,11 @@ class _Run:
             return True
         with self._place_lock:
             if account not in self._taken:
-                self._taken[account] = self._places.take(account, self._deadline)
+                try:
+                    self._taken[account] = self._places.take(account, self._deadline)
+                except _AWS_TROUBLE as error:
+                    log.error("no place was to be had; the nudge comes again", extra=safe_error_fields(error))
+                    return False
             return self._taken[account] is not None
 
     def _claimed(self, trackings: list[Tracking]) -> list[_Parcel]:
