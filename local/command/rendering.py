@@ -112,6 +112,11 @@ def listed(
         note(empty)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its word: "1 order", "2 orders"; `many` is for words that take more than an s."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
 def facts(values: Mapping[str, object]) -> None:
     """Print one line for each fact that there is."""
     width = max(map(len, values), default=0) + 2

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from local.command.rendering import counted
 from local.drills.carrier_down import CarrierDown
 from local.drills.dlq import DeadLetters
 from local.drills.drill import Drill, Result, practise
@@ -55,7 +56,7 @@ def _list(name: str) -> int:
 def _sum_up(results: Sequence[Result]) -> None:
     for each in results:
         took = f"alarms after {each.seen:.0f} s, mended after {each.mended:.0f} s"
-        orders = f"{each.orders} orders, all as in the carriers' books"
+        orders = f"{counted(each.orders, 'order')}, all as in the carriers' books"
         how = f", by {len(each.commands)} blocks of commands of the runbook" if each.commands else ""
         words = f"{orders}; {took}{how}" if each.is_good else "; ".join(each.mistakes)
         _say(f"{'✓' if each.is_good else '✗'} {each.name}: {words}")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
+from local.command.rendering import counted
 from local.drills import door
 from local.drills.door import Way
 from local.drills.drill import Drill
@@ -81,7 +82,7 @@ class DeadLetters(Drill):
     def broken(self) -> Iterable[str]:
         """The messages, and the orders."""
         if letters := self._letters():
-            yield f"{len(letters)} messages are in {_QUEUE}"
+            yield f"{counted(len(letters), 'message')} in {_QUEUE}"
         yield from super().broken()
 
     def _letters(self) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from local.command.rendering import counted
 from local.drills.drill import Drill
 from local.drills.scene import Block
 from parcelgate.store import keys
@@ -36,7 +37,7 @@ class Poison(Drill):
         """The queues with messages."""
         for each in self.scene.get("/v1/dead-letters")["data"]:
             if each["messages"]:
-                yield f"{each['queue']}: {each['messages']} messages, oldest {each['oldest']}"
+                yield f"{each['queue']}: {counted(each['messages'], 'message')}, oldest {each['oldest']}"
 
     def commands(self) -> Iterator[Block]:
         """Read the message and the item, then delete the message."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from local.command.deployment import Deployment
+from local.command.rendering import counted
 from local.drills.drill import Drill
 from local.drills.scene import Block
 from local.stack import stack
@@ -44,7 +45,8 @@ class Restore(Drill):
 
     def shown(self) -> Iterable[str]:
         """The orders that are gone."""
-        yield f"{len(self.scene.get('/v1/orders')['data'])} orders; there were {len(self.scene.orders)}"
+        orders = self.scene.get("/v1/orders")["data"]
+        yield f"{counted(len(orders), 'order')}; there were {len(self.scene.orders)}"
         yield f"TABLE is {self._table}, NEW_TABLE can be {self._new}"
         yield f"BACKUP is {self._backup}"
         yield f'The local stack takes {{"table_stream": ...}} from {self._settings}; `make up` deploys it.'

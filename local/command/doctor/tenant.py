@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from local.command.deployment import Deployment
+from local.command.rendering import counted
 from local.deploy.findings import Finding
 from parcelgate.services.accounts import api_keys
 
@@ -26,11 +27,19 @@ def dead_letters(get: Get) -> Iterator[Finding]:
     """Name each queue with messages that could not be worked on."""
     for queue in get("/v1/dead-letters")["data"]:
         if queue["messages"]:
-            yield Finding(
-                f"{queue['messages']} messages could not be worked on and wait in the dead letters of "
-                f"{queue['queue']}. Look at them first (docs/runbook.md#dead-letters).",
-                f"parcelgate dlq list && parcelgate dlq redrive {queue['queue']}",
-            )
+            name = queue["queue"]
+            messages = counted(queue["messages"], "message")
+            what = f"{messages} could not be worked on, now among the dead letters of {name}."
+            if queue["redrivable"]:
+                yield Finding(
+                    f"{what} Look at them first (docs/runbook.md#dead-letters).",
+                    f"parcelgate dlq list && parcelgate dlq redrive {name}",
+                )
+            else:
+                yield Finding(
+                    f"{what} Nothing there can be sent again: docs/runbook.md#dead-letters says what to do.",
+                    f"parcelgate dlq show {name}",
+                )
 
 
 def attention(get: Get) -> Iterator[Finding]:
@@ -43,9 +52,10 @@ def attention(get: Get) -> Iterator[Finding]:
         if kind in ("dead_letter", "account"):
             continue  # Told by their own checks.
         more = "at least " if page["next_cursor"] else ""
+        found, verb = f"{more}{len(times)}", "needs" if len(times) == 1 and not more else "need"
         oldest = min(times)[:16].replace("T", " ")
         yield Finding(
-            f"{more}{len(times)} of kind `{kind}` need a person, the oldest since {oldest} UTC.",
+            f"{found} of kind `{kind}` {verb} a person, the oldest since {oldest} UTC.",
             "parcelgate attention list",
         )
 
@@ -59,7 +69,7 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
             why = paused["reason"].rstrip(" .")
             yield Finding(
                 f"{name}: its calls are paused since {paused['since'][:16].replace('T', ' ')} UTC by "
-                f"{paused['by']}: {why}. {checked['held_calls']} calls were held back.",
+                f"{paused['by']}: {why}. {_held(checked)}",
                 "parcelgate accounts resume " + name.replace("/", " --account "),
                 stops=False,
             )
@@ -68,7 +78,7 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
             yield Finding(
                 f"{name}: no calls are made because the carrier does not answer "
                 f"({error.get('message', 'no reason is known')}); "
-                f"{checked['held_calls']} calls were held back.",
+                f"{_held(checked)}",
                 "parcelgate accounts check " + name.replace("/", " --account "),
             )
         if checked["login"] in ("refused", "wrong", "missing"):
@@ -81,6 +91,10 @@ def logins(get: Get, post: Post) -> Iterator[Finding]:
                 f"{name}: {what}. No order can be created with it.",
                 "parcelgate accounts put " + name.replace("/", " --account ") + " --file -",
             )
+
+
+def _held(checked: Mapping[str, Any]) -> str:
+    return f"{counted(checked['held_calls'], 'call was', 'calls were')} held back."
 
 
 def keys(deployment: Deployment, tenant: str, now: datetime) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import typer
 
 from local.command.access import JsonOption, api_command, user
 from local.command.api import Api, RefusedError, part
-from local.command.rendering import NOT_FOUND, WRONG_USE, facts, fail, listed, moment, say, show_json
+from local.command.rendering import NOT_FOUND, WRONG_USE, counted, facts, fail, listed, moment, say, show_json
 
 group = typer.Typer(help="List, read, replay and dismiss parked webhooks: those that could not be used.")
 
@@ -81,7 +81,8 @@ def replay_webhooks(
     elif webhook is not None:
         say(f"{names[0]} will be processed within seconds. If it still cannot be used, it is parked again.")
     else:
-        say(f"{len(names)} webhooks will be processed again. See `parcelgate inbox list` in a minute.")
+        webhooks = counted(len(names), "webhook")
+        say(f"{webhooks} will be processed again. See `parcelgate inbox list` in a minute.")
 
 
 @api_command(

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local.command.access import JsonOption, api_command
 from local.command.api import Api, part
-from local.command.rendering import FAILED, WRONG_USE, err, fail, note, say, show_json
+from local.command.rendering import FAILED, WRONG_USE, counted, err, fail, note, say, show_json
 
 group = typer.Typer(help="Save and print the labels of orders.")
 
@@ -101,7 +101,7 @@ def print_labels(
     if not as_json:
         printed = len(ids) - len(document["missing"])
         tell = note if str(output) == "-" else say
-        tell(f"{output}: {printed} of {len(ids)} orders on {document['pages']} pages")
+        tell(f"{output}: {printed} of {counted(len(ids), 'order')} on {counted(document['pages'], 'page')}")
     if document["missing"]:
         raise typer.Exit(FAILED)
 

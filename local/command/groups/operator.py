@@ -10,6 +10,7 @@ from local.command.groups.orders import OutcomeOption, YesOption, confirmed, eac
 from local.command.rendering import (
     NOT_FOUND,
     WRONG_USE,
+    counted,
     facts,
     fail,
     listed,
@@ -101,14 +102,15 @@ def resolve_attention(
         ]
         names = [each["id"] for each in entries if _ACTIONS[outcome] in each["actions"]]
         if others := len(entries) - len(names):
-            note(f"{others} others do not allow {outcome} and are left alone.")
+            left = counted(others, "other does not allow", "others do not allow")
+            note(f"{left} {outcome}: left alone.")
     names = [*dict.fromkeys(names)]
     if not names:
         if as_json:
             show_json([])
         note("Nothing is to be done.")
         return
-    confirmed(outcome, "1 order" if len(names) == 1 else f"{len(names)} orders", yes=yes)
+    confirmed(outcome, counted(len(names), "order"), yes=yes)
     each_of(
         names,
         lambda name: api.post(f"/v1/orders/{part(name)}/resolve", {"outcome": outcome}),
@@ -145,13 +147,18 @@ def show_dead_letters(
     if as_json:
         show_json(found)
         return
-    note(f"{found['messages']} messages of all tenants.")
+    note(f"{counted(found['messages'], 'message')} of all tenants.")
     columns = {
         "id": lambda each: each["id"],
         "action": lambda each: each["action"],
         "sent": lambda each: moment(each["sent_at"]),
     }
-    listed(found["sample"], columns, as_json=False, empty="None of those looked at is of your tenant.")
+    listed(
+        found["sample"],
+        columns,
+        as_json=False,
+        empty="None of those looked at names your tenant.",
+    )
 
 
 @api_command(letters, "redrive", "parcelgate dlq redrive retries-lso", scopes=_OPERATOR)
@@ -164,7 +171,13 @@ def redrive_dead_letters(
 
     No more are sent than were there at the beginning, so none goes in circles.
     """
-    waiting = _queue(api, queue)["messages"]
+    found = _queue(api, queue)
+    if not found["redrivable"]:
+        fail(
+            f"The messages of {queue} came from no queue, so they cannot be sent again. "
+            "The section docs/runbook.md#dead-letters says what to do."
+        )
+    waiting = found["messages"]
     moved, left = 0, waiting
     while True:
         done = api.post(f"/v1/dead-letters/{part(queue)}/redrive")
@@ -174,7 +187,7 @@ def redrive_dead_letters(
     if as_json:
         show_json({"queue": queue, "moved": moved, "left": left})
     else:
-        say(f"{moved} messages were sent again; about {left} are left.")
+        say(f"{counted(moved, 'message was', 'messages were')} sent again; about {left} left.")
 
 
 def _queue(api: Api, name: str) -> dict[str, Any]:
@@ -222,7 +235,9 @@ def stats(
             "to label": None if waits is None else f"{waits} minutes",
             "parcels": _counts(figures["parcels"]),
             "to delivery": None if travels is None else f"{travels} days",
-            "polls": f"{figures['polls']['calls']} calls for {figures['polls']['parcels']} parcels",
+            "polls": " for ".join(
+                counted(figures["polls"][each], each[:-1]) for each in ("calls", "parcels")
+            ),
             "webhooks": figures["webhooks"],
         }
     )

@@ -26,6 +26,7 @@ from local.command.rendering import (
     INTERRUPTED,
     WRONG_USE,
     bar,
+    counted,
     err,
     facts,
     fail,
@@ -297,16 +298,12 @@ def _tell(total: int, wrong: list[str], warned: list[str], *, as_json: bool) -> 
         sys.stdout.write(f"Warning. {line}\n")
     if wrong:
         things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
-        fail(f"Nothing was bought. {things} wrong with {_orders(total)}.")
+        fail(f"Nothing was bought. {things} wrong with {counted(total, 'order')}.")
     if total:
-        said = f"{_orders(total)} {'is' if total == 1 else 'are'} correct. Nothing was bought."
+        said = f"{counted(total, 'order')} {'is' if total == 1 else 'are'} correct. Nothing was bought."
     else:
         said = "Every order of the file was imported before."
     sys.stdout.write(f"{said}\n")
-
-
-def _orders(count: int) -> str:
-    return "1 order" if count == 1 else f"{count} orders"
 
 
 def confirmed(outcome: str, what: str, *, yes: bool) -> None:

@@ -17,6 +17,7 @@ from parcelgate.domain.problems import Problem
 from parcelgate.runtime import runtime
 from parcelgate.services.operator.dead_letters import DeadLetters
 from parcelgate.services.settings import Settings
+from parcelgate.store import keys
 from parcelgate.store.inbox import name_of
 from parcelgate.store.tenants.stats import StatsRow
 from tests.support.api import NOT_REDRIVEN, REDRIVEN, SHARED, Backend, Reply, call, messages
@@ -340,6 +341,19 @@ class TestDeadLetters:
             assert "not JSON" not in reply.text
         assert (queues["sweep"]["messages"], queues["sweep"]["oldest"]) == (0, None)
         assert {name for name, queue in queues.items() if not queue["redrivable"]} == set(NOT_REDRIVEN)
+
+    def test_a_change_that_cannot_be_read_is_shown_to_the_tenant_of_its_item(self, backend: Backend) -> None:
+        for tenant in ("acme", "other"):
+            names = {"pk": keys.key(tenant, keys.ORDER, f"ord_{tenant}"), "sk": "A"}
+            die("changes", keys=names, sequence="1", reason="DecodeError")
+        die("changes", keys={"pk": None})
+        die("changes", keys={"pk": "R#1"}, tenant="other")
+
+        reply = call("GET /v1/dead-letters")
+
+        (changes,) = [entry for entry in reply.json()["data"] if entry["queue"] == "changes"]
+        assert [(letter["id"], letter["action"]) for letter in changes["sample"]] == [("ord_acme", None)]
+        assert "ord_other" not in reply.text
 
     @pytest.mark.parametrize("queue", REDRIVEN)
     def test_messages_go_back_to_where_they_came_from(self, queue: str, backend: Backend) -> None:

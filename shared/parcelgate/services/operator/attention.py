@@ -112,7 +112,8 @@ class AttentionList(msgspec.Struct, frozen=True):
     def _dead_letters(self, tenant: str) -> Iterable[_Placed]:
         for queue in self.dead_letters.all(tenant):
             if queue.messages:
-                detail = f"About {queue.messages} messages of the stack could not be processed."
+                messages = "1 message" if queue.messages == 1 else f"{queue.messages} messages"
+                detail = f"About {messages} of the stack could not be processed."
                 entry = AttentionEntry(
                     kind="dead_letter",
                     id=queue.queue,

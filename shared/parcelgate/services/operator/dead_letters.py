@@ -14,6 +14,7 @@ from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.problems import ProblemError
 from parcelgate.observability.logs import log
 from parcelgate.services.settings import Settings
+from parcelgate.store import keys
 from parcelgate.store.inbox import name_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class DeadLetters(msgspec.Struct, frozen=True):
             raise ProblemError("not_found", "There is no such dead-letter queue.")
         if queue not in self.settings.redrive_queues:
             detail = (
-                "Its messages came from no queue, so they cannot be sent again. The runbook says what to do."
+                "Its messages came from no queue, so they cannot be sent again. "
+                'The section "Dead letters" of the runbook says what to do.'
             )
             raise ProblemError("not_found", detail)
         source = self._url(self.settings.dead_letter_queues[queue])
@@ -156,10 +158,21 @@ def _of_tenant(message: Mapping[str, Any], tenant: str) -> DeadLetter | None:
         body = msgspec.json.decode(message["Body"])
     except msgspec.DecodeError:
         return None
-    if not isinstance(body, dict) or body.get("tenant") != tenant:
+    if not isinstance(body, dict):
+        return None
+    if (item := _item(body)) is not None:
+        return DeadLetter(name_of(item.id), None, _sent_at(message)) if item.tenant == tenant else None
+    if body.get("tenant") != tenant:
         return None
     named = (str(body[name]) for name in _IDS if isinstance(body.get(name), str))
     action = body.get("action")
     return DeadLetter(
         name_of(next(named, "")), action if isinstance(action, str) else None, _sent_at(message)
     )
+
+
+def _item(body: Mapping[str, Any]) -> keys.ItemName | None:
+    """The item that a message of `changes` names by its keys, which have its tenant in them."""
+    named = body.get("keys")
+    pk = named.get("pk") if isinstance(named, dict) else None
+    return keys.parse(pk) if isinstance(pk, str) else None

@@ -246,15 +246,24 @@ class TestTenant:
         (text,) = self.logins(circuit="open", held_calls=7, last_error={"message": "It answered 500."})
         assert "It answered 500." in text
         assert "7 calls were held back" in text
+        (text,) = self.logins(circuit="open", held_calls=1)
+        assert "1 call was held back" in text
         pause = {"since": "2026-11-27T02:00:00Z", "by": "Ada", "reason": "They move."}
         (text,) = self.logins(paused=pause, circuit="open", held_calls=7)
         assert "paused since 2026-11-27 02:00 UTC by Ada: They move. 7 calls" in text
 
     def test_dead_letters_are_named_with_what_brings_them_back(self) -> None:
-        queues = [{"queue": "inbox", "messages": 0}, {"queue": "retries-lso", "messages": 3}]
-        (finding,) = tenant.dead_letters(lambda path: {"data": queues})
+        queues = [
+            {"queue": "inbox", "messages": 0, "redrivable": True},
+            {"queue": "retries-lso", "messages": 3, "redrivable": True},
+            {"queue": "changes", "messages": 1, "redrivable": False},
+        ]
+        finding, stuck = tenant.dead_letters(lambda path: {"data": queues})
         assert finding.text.startswith("3 messages")
         assert finding.command == "parcelgate dlq list && parcelgate dlq redrive retries-lso"
+        assert stuck.text.startswith("1 message ")
+        assert "docs/runbook.md#dead-letters" in stuck.text
+        assert stuck.command == "parcelgate dlq show changes"
 
     def test_what_needs_a_person_is_counted_by_kind_and_told_once(self) -> None:
         page = {

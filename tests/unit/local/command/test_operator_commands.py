@@ -85,9 +85,16 @@ def test_dead_letters_are_counted_shown_and_sent_again(world: World, run: Run) -
     done = run("dlq", "redrive", "retries-lso")
 
     assert done.exit_code == 0, done.output
-    assert "3 messages were sent again; about 0 are left." in done.stdout
+    assert "3 messages were sent again; about 0 left." in done.stdout
     unknown = run("dlq", "redrive", "nothing")
     assert (unknown.exit_code, "retries-lso" in unknown.stderr) == (5, True)
+
+
+def test_what_cannot_be_sent_again_is_refused_with_the_section_of_the_runbook(world: World, run: Run) -> None:
+    dead(world, "changes", 1)
+    refused = run("dlq", "redrive", "changes")
+    assert (refused.exit_code, "docs/runbook.md#dead-letters" in refused.stderr) == (1, True)
+    assert "1 message of all tenants" in run("dlq", "show", "changes").stderr
 
 
 # Figures
