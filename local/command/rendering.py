@@ -29,6 +29,7 @@ err = Console(stderr=True)
 
 def fail(message: str, *, code: int = FAILED) -> NoReturn:
     """End the command with a text that says what is wrong and what to do."""
+    sys.stdout.flush()  # Into a pipe it would come after this.
     err.print(inert(message, keep="\n"), style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
@@ -56,7 +57,8 @@ def ask(name: str, *, instead: str, **more: Any) -> str:
 
 
 def note(text: str) -> None:
-    """Print what is no part of the result: it goes to standard error."""
+    """Print what is no part of the result: it goes to standard error, behind the results until now."""
+    sys.stdout.flush()
     err.print(inert(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -72,7 +72,8 @@ exec "{python}" -P -c 'from local.command.cli import main; main()' "$@"
 """
 _HELP = """\
 Parcelgate needs Python {version} with its venv and ensurepip modules, and none was found.
-Looked for: python{version}, python3 and python on the PATH; pyenv's versions; uv's versions.
+Looked at, in this sequence:
+{looked}
 Install one, for example with one of these, and run the command again:
   pyenv install {version}
   uv python install {version}
@@ -106,14 +107,19 @@ def python_candidates(env: Dict[str, str]) -> Iterator[str]:
     yield sys.executable
     yield "python3"
     yield "python"
-    home = env.get("HOME", "")
-    roots = [env.get("PYENV_ROOT", ""), os.path.join(home, ".pyenv") if home else ""]
-    for root in filter(None, roots):
+    for root in _pyenv_roots(env):
         pattern = os.path.join(root, "versions", PYTHON_VERSION + "*", "bin", "python" + PYTHON_VERSION)
         yield from sorted(glob.glob(pattern), key=_patch_number, reverse=True)
     path = _output(["uv", "python", "find", "--no-project", "--system", PYTHON_VERSION], env)
     if path:
         yield path
+
+
+def _pyenv_roots(env: Dict[str, str]) -> List[str]:
+    home = env.get("HOME", "")
+    return [
+        root for root in (env.get("PYENV_ROOT", ""), os.path.join(home, ".pyenv") if home else "") if root
+    ]
 
 
 def find_python(env: Dict[str, str]) -> str:
@@ -125,11 +131,26 @@ def find_python(env: Dict[str, str]) -> str:
         When this machine has none.
     """
     probe = "import ensurepip, sys, venv;print('%d.%d' % sys.version_info[:2], sys.base_prefix, sep='|')"
+    looked = []
     for candidate in python_candidates(env):
         version, _, prefix = (_output([candidate, "-I", "-c", probe], env) or "").partition("|")
         if version == PYTHON_VERSION:
             return os.path.join(prefix, "bin", "python" + PYTHON_VERSION)
-    raise SetupError(_HELP.format(version=PYTHON_VERSION))
+        where = candidate if os.sep in candidate else shutil.which(candidate, path=env.get("PATH"))
+        looked.append("  %s: %s" % (candidate, _found(where, candidate, version)))
+    for root in _pyenv_roots(env):
+        looked.append("  %s: no Python %s" % (os.path.join(root, "versions"), PYTHON_VERSION))
+    looked.append("  what `uv python find %s` names, if uv is there" % PYTHON_VERSION)
+    looked.append("  the PATH: %s" % env.get("PATH", ""))
+    raise SetupError(_HELP.format(version=PYTHON_VERSION, looked="\n".join(looked)))
+
+
+def _found(where: Optional[str], candidate: str, version: str) -> str:
+    """Say in words why a candidate is not used."""
+    if where is None:
+        return "not on the PATH"
+    place = "" if where == candidate else where + ", "
+    return place + ("Python " + version if version else "does not run, or has no venv and ensurepip")
 
 
 def fingerprint(root: Path) -> str:

@@ -23,6 +23,7 @@ from local.command.rendering import (
     NOT_FOUND,
     WRONG_USE,
     bar,
+    counted,
     err,
     fail,
     moment,
@@ -229,27 +230,40 @@ def _found(
         api,
         "/v1/trackings",
         "trackings",
-        lambda each: each["order_id"] is None and person.follows(each),
+        person.follows,
+        # An order's own parcels are given out and erased with the order.
+        counts=lambda each: each["order_id"] is None,
+        of=" without an order",
         **times,
     )
     return Found(orders, trackings)
 
 
 def _walked(
-    api: Api, path: str, what: str, fits: Callable[[dict[str, Any]], bool], **filters: str | None
+    api: Api,
+    path: str,
+    what: str,
+    fits: Callable[[dict[str, Any]], bool],
+    *,
+    counts: Callable[[dict[str, Any]], bool] = lambda _: True,
+    of: str = "",
+    **filters: str | None,
 ) -> list[dict[str, Any]]:
-    found, looked_at = [], 0
+    """Read a whole list and return what fits among what counts; `of` says in words what counts."""
+    found, looked_at, of_these = [], 0, 0
     with err.status(f"looking through the {what}") as status:
         for each in api.pages(path, **filters):
             looked_at += 1
-            if fits(each):
-                found.append(each)
+            if counts(each):
+                of_these += 1
+                if fits(each):
+                    found.append(each)
             if looked_at % _EVERY_TIME == 0:
                 words = f"{looked_at} {what} looked at, back to {moment(each['created_at'])}"
                 status.update(f"{words}; {len(found)} found")
                 if not err.is_terminal:
                     note(f"{words}; {len(found)} found")
-    note(f"{looked_at} {what} looked at, {len(found)} found.")
+    note(f"{counted(of_these, what.removesuffix('s') + of, what + of)} looked at, {len(found)} found.")
     return found
 
 

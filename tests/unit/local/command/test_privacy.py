@@ -130,6 +130,7 @@ def test_all_of_a_recipient_is_written_for_you_alone(world: World, run: Run, tmp
     stored(world, "B-1", BOB)
     followed = a_followed("LK1CN", customer=Customer(name="Ada", email="ada@example.com"))
     world.table.tenant("acme").trackings.add(followed)
+    world.table.tenant("acme").trackings.add(a_followed("LK2CN", order_id=mine[0].id))
     file = tmp_path / "ada.json"
 
     done = run("privacy", "export", "--email", "ada@example.com", "-o", str(file), "--json")
@@ -143,6 +144,7 @@ def test_all_of_a_recipient_is_written_for_you_alone(world: World, run: Run, tmp
     assert content["orders"][0]["audit_trail"]
     assert json.loads(done.stdout)["file"] == str(file)
     assert "3 orders looked at, 2 found" in done.stderr
+    assert "1 tracking without an order looked at, 1 found" in done.stderr
     again = run("privacy", "export", "--email", "ada@example.com", "-o", str(file))
     assert (again.exit_code, "there already" in again.stderr) == (2, True)
 
@@ -159,6 +161,7 @@ def test_a_recipient_is_shown_and_erased_after_a_yes(world: World, run: Run) -> 
 
     done = run(*words, input="y\n")
     assert done.exit_code == 0, done.output
+    assert done.output.index("\terased") < done.output.index("Ends by itself")
     assert [world.order(order).ship_to.name for order in mine] == ["erased", "erased"]
     assert world.order(other) == other
     again = run(*words)

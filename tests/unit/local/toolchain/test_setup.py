@@ -59,8 +59,17 @@ def test_the_newest_patch_of_pyenvs_versions_comes_first(
 
 
 def test_a_machine_without_the_right_python_is_told_what_to_do(bare_machine: dict[str, str]) -> None:
-    with pytest.raises(setup.SetupError, match=r"(?s)Python 3\.13.*pyenv install 3\.13.*apt-get install"):
+    with pytest.raises(
+        setup.SetupError, match=r"(?s)Python 3\.13.*pyenv install 3\.13.*apt-get install"
+    ) as told:
         setup.find_python(bare_machine)
+    shims, home = bare_machine["PATH"], bare_machine["HOME"]
+    lines = [line.strip() for line in str(told.value).splitlines()]
+    assert f"python3.13: {shims}/python3.13, does not run, or has no venv and ensurepip" in lines
+    assert f"{shims}/python3: Python 3.11" in lines
+    assert "python: not on the PATH" in lines
+    assert f"{home}/.pyenv/versions: no Python 3.13" in lines
+    assert f"the PATH: {shims}" in lines
 
 
 def test_a_virtual_environment_leads_back_to_the_python_it_was_made_from() -> None:
