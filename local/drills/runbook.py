@@ -95,6 +95,8 @@ def programs(folder: Path) -> str:
 def run(script: str, *, endpoint: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run commands in a shell that has `parcelgate` and `aws`, and stands in the project's folder.
 
+    A command that asks whether to go on is answered with yes.
+
     Parameters
     ----------
     script
@@ -112,7 +114,7 @@ def run(script: str, *, endpoint: str, folder: Path) -> subprocess.CompletedProc
         ["bash", "-c", f"set -euo pipefail\n{script}"],
         cwd=ROOT,
         env=env,
-        stdin=subprocess.DEVNULL,
+        input="y\n",
         capture_output=True,
         text=True,
         timeout=_SECONDS,
