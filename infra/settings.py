@@ -27,7 +27,10 @@ CANARIES: Mapping[int, str] = MappingProxyType(
 )
 """CDK's names of CodeDeploy's own configurations, by minutes. One of ours would be one more resource."""
 ROLLS_BACK = ("api-failures", "authorizer", "deaths", "errors", "failures", "failures-2")
-"""The alarms that take a release back while its canary runs. None of them rings because a carrier is down."""
+"""The alarms that take a release back while its canary runs.
+
+Only `api-failures` can ring because a carrier is down: what a client asks of the carrier at once is a 503.
+"""
 
 
 @dataclass(frozen=True)
