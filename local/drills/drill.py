@@ -154,6 +154,8 @@ def _show(drill: Drill, watch: Watch, ringing: Iterable[Ringing], seconds: float
     tell(f"{_INDENT}runbook {scene.runbook(drill.section)}")
     if scene.mends:
         return
+    tell(f"{_INDENT}The console's key, until the drill is over:")
+    tell(f"{_INDENT}  {scene.key}")
     tell(f'{_INDENT}Mend it with the section "{drill.section}" of docs/runbook.md, in another terminal:')
     tell(
         f"{_INDENT}  export AWS_ENDPOINT_URL={scene.stack.aws_endpoint_url} AWS_DEFAULT_REGION=us-east-1 "

@@ -75,7 +75,9 @@ class Scene:
         self.stack = local_stack.Stack(**json.loads((self.state / "stack.json").read_text()))
         self.deployment = Deployment.local(self.state / "stack.json")
         self._clients: dict[str, Any] = {}
-        key = api_keys.create(self.table, self.tenant, sorted(api_keys.SCOPES), "a drill", now=now())
+        self.key = key = api_keys.create(
+            self.table, self.tenant, sorted(api_keys.SCOPES), "a drill", now=now()
+        )
         self.undo.callback(lambda: api_keys.revoke(self.table, self.tenant, key.split("_")[1]))
         self.http = httpx.Client(
             base_url=self.stack.api_url, headers={"Authorization": f"Bearer {key}"}, timeout=90

@@ -26,6 +26,8 @@ _MOST_AT_ONCE = 10_000
 _FAILURES = ("[ERROR]", "Task timed out", "Runtime exited", "Runtime.")
 """What Lambda itself writes, which is no JSON, when a function fails."""
 _MACHINERY = frozenset({"timestamp", "service", "function_request_id", "location", "xray_trace_id"})
+_SMOKE_TEST = "smoke-test"
+"""The request of `parcelgate.http.smoke`, which is not imported: it would load the routes of the API."""
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -60,6 +62,11 @@ class Line:
         rank = LEVELS.index(self.level) if self.level in LEVELS else 1
         about = order is None or order == self.fields.get("order_id") or order in self.message
         return about and rank >= LEVELS.index(level)
+
+    @property
+    def is_smoke_test(self) -> bool:
+        """Whether the line says that a deployment's question was refused, as it must be."""
+        return self.level == "info" and self.fields.get("request_id") == _SMOKE_TEST
 
     def words(self) -> str:
         """Return the line for a person."""
@@ -99,6 +106,9 @@ def logs(
 ) -> None:
     """Show what the functions have written, the oldest line first, with your AWS credentials.
 
+    An order that goes well can write nothing. Refused smoke tests of deployments are shown with --function or
+    --level debug.
+
     With --follow, --json prints one object for each line, and otherwise one array.
     """
     begin = _begin(since, now=datetime.now(UTC))
@@ -108,16 +118,25 @@ def logs(
     # The emulator takes any such pattern for one that fits everything, or for one that fits nothing.
     pattern = _pattern(order, level) if stack is not None else None
     reader = Reader(deployment.client("logs"), groups, begin, pattern)
+    smoke = level == "debug" or bool(functions)
+
+    def wanted() -> Iterator[Line]:
+        return (
+            line
+            for line in reader.new()
+            if line.is_wanted(order, level) and (smoke or not line.is_smoke_test)
+        )
+
     with reported():
-        found = [line for line in reader.new() if line.is_wanted(order, level)]
+        found = [*wanted()]
         if len(found) > limit:
             note(f"The newest {limit} of {len(found)} lines; --limit shows more.")
         _show(found[-limit:], as_json=as_json, each=follow)
         if not found and not follow:
-            note("Nothing was written.")
+            note(_nothing(deployment.client("lambda"), prefix, order, level))
         while follow:
             access.sleep(_LOOK_SECONDS)
-            _show((line for line in reader.new() if line.is_wanted(order, level)), as_json=as_json, each=True)
+            _show(wanted(), as_json=as_json, each=True)
 
 
 class Reader:
@@ -196,16 +215,39 @@ def _name(event: Mapping[str, Any]) -> Hashable:
     return event.get("eventId") or (event.get("logStreamName"), event["timestamp"], event["message"])
 
 
-def _groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
-    """Return the log group of each function of the stack, or of the wanted ones."""
+def _functions(client: Any, prefix: str) -> dict[str, Any]:
+    """Return what AWS says of each function of the stack, by its name."""
     pages = client.get_paginator("list_functions").paginate()
-    groups = {
-        each["FunctionName"].removeprefix(prefix): (each.get("LoggingConfig") or {}).get("LogGroup")
-        or f"/aws/lambda/{each['FunctionName']}"
+    return {
+        each["FunctionName"].removeprefix(prefix): each
         for page in pages
         for each in page["Functions"]
         # Another stack's name may begin with this one's. No function of ours has a hyphen in its own name.
         if each["FunctionName"].startswith(prefix) and "-" not in each["FunctionName"].removeprefix(prefix)
+    }
+
+
+def _nothing(client: Any, prefix: str, order: str | None, level: str) -> str:
+    """Say that there is no line, and what that means."""
+    variables = [
+        each.get("Environment", {}).get("Variables", {}) for each in _functions(client, prefix).values()
+    ]
+    levels = {each["LOG_LEVEL"] for each in variables if "LOG_LEVEL" in each} or {"INFO"}
+    words = f"Nothing was written at level {level} or worse. "
+    words += f"The functions write from {' or '.join(sorted(levels)).lower()} on"
+    if order is None:
+        return f"{words}."
+    return (
+        f"{words}, and an order that goes well can write none: `parcelgate orders get {order} --events` "
+        "shows what happened to it. --since looks further back."
+    )
+
+
+def _groups(client: Any, prefix: str, wanted: Sequence[str]) -> dict[str, str]:
+    """Return the log group of each function of the stack, or of the wanted ones."""
+    groups = {
+        name: (each.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{each['FunctionName']}"
+        for name, each in _functions(client, prefix).items()
     }
     if unknown := [name for name in wanted if name not in groups]:
         fail(

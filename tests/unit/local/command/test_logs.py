@@ -13,6 +13,7 @@ from local.command import access
 from local.command.cli import app
 from local.command.deployment import Deployment
 from local.command.groups.logs import Reader
+from parcelgate.http.smoke import event_for
 
 ORDER = "ord_01M7ZRKREQ3FTG9PCR4VJ8JWXJ"
 BEGIN = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
@@ -124,8 +125,21 @@ def test_lines_are_chosen_by_order_function_and_level(show: Any) -> None:
     unknown = show(logs, "-f", "sweeper")
     assert (unknown.exit_code, "create_order" in unknown.stderr) == (5, True)
     assert "Nothing was written" in show(logs, "--since", "0s").stderr
+    silent = show(logs, "ord_other").stderr
+    assert "The functions write from info on" in silent
+    assert "an order that goes well can write none" in silent
     for wrong in ("yesterday", "99999999999d"):
         assert show(logs, "--since", wrong).exit_code == 2
+
+
+def test_smoke_tests_are_shown_to_those_who_ask(show: Any) -> None:
+    name = event_for("create_order")["requestContext"]["requestId"]
+    tests = [line(1, "refused", request_id=name), line(2, "broken", "ERROR", request_id=name)]
+    logs = Logs(create_order=[*tests, line(3, "refused", request_id="other")])
+    assert "broken" in show(logs).stdout
+    assert len(show(logs).stdout.splitlines()) == 2
+    for words in (("--level", "debug"), ("--function", "create_order")):
+        assert len(show(logs, *words).stdout.splitlines()) == 3
 
 
 def test_nothing_in_a_line_controls_the_terminal(show: Any) -> None:
