@@ -23,6 +23,7 @@ export default function Today() {
     ${session.may("orders:read") && html`<${UnderWay} version=${changes} />`}
     ${session.may("operator") && html`<${Figures} version=${changes} />`}
     <${Carriers} version=${changes} />
+    ${!session.may("operator") && html`<p class="quiet">This key may not see what needs a person, the figures and the carrier accounts (scope operator).</p>`}
   </div>`;
 }
 

@@ -201,6 +201,7 @@ def test_a_lesser_key_is_offered_only_what_it_may_do(page: Page, served_world: S
     for title in ("Trackings", "Webhooks", "Settings", "Reports", "Carrier accounts"):
         expect(navigation.get_by_role("link", name=title)).to_have_count(0)
     expect(page.get_by_role("heading", name="What needs a person")).to_have_count(0)
+    expect(page.get_by_text("This key may not see what needs a person")).to_contain_text("(scope operator)")
 
     open_page(page, f"orders/{order.id}", heading="Order shop-17")
     expect(page.get_by_role("button", name="Show the label")).to_be_visible()
