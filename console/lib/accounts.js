@@ -2,7 +2,7 @@
 
 import { html } from "./preact.js";
 import { send } from "./api.js";
-import { ActionButton, Link, Status } from "./ui.js";
+import { ActionButton, Link, Status, Time } from "./ui.js";
 
 const CIRCUITS = { closed: ["made", "good"], half_open: ["trying", "warn"], open: ["stopped", "bad"] };
 const LOGINS = { works: "good", refused: "bad", wrong: "bad", missing: "bad" };
@@ -16,6 +16,11 @@ export function AccountLink({ account }) {
 export function Calls({ account }) {
   const [shown, tone] = account.paused ? ["paused", "warn"] : CIRCUITS[account.circuit] ?? [account.circuit, "plain"];
   return html`<${Status} value=${shown} tone=${tone} />`;
+}
+
+/** Since when, by whom and why the calls of an account are paused; null if they are not. */
+export function PausedWords({ account: { paused } }) {
+  return paused && html`since <${Time} at=${paused.since} /> by ${paused.by}: ${paused.reason}`;
 }
 
 /** Let an account's calls be made again, with words for `onDone` when they are. */

@@ -1,7 +1,7 @@
 // Carrier accounts: how their calls go, whether their logins work, and price lists for those that tell no prices.
 
 import { html, useRef, useState } from "../lib/preact.js";
-import { AccountLink, Calls, Login, ResumeButton, accountPath } from "../lib/accounts.js";
+import { AccountLink, Calls, Login, PausedWords, ResumeButton, accountPath } from "../lib/accounts.js";
 import { send } from "../lib/api.js";
 import { csv } from "../lib/csv.js";
 import { count, money, words } from "../lib/format.js";
@@ -45,7 +45,7 @@ function List({ list }) {
 
 const LIST_COLUMNS = [
   { title: "Account", cell: (row) => html`<${AccountLink} account=${row} />` },
-  { title: "Calls", cell: (row) => html`<${Calls} account=${row} />` },
+  { title: "Calls", cell: (row) => html`<${Calls} account=${row} />${row.paused && html`<br /><${PausedWords} account=${row} />`}` },
   { title: "Login", cell: (row) => html`<${Login} value=${row.login} />` },
   { title: "Last called", cell: (row) => html`<${Maybe} at=${row.last_called_at} />` },
   { title: "Last error", cell: (row) => (row.last_error ? html`<${Time} at=${row.last_error.at} /><br />${row.last_error.message}` : html`<${Maybe} />`) },
@@ -67,7 +67,7 @@ function Account({ account, changed }) {
   return html`<div>
     <${Facts} facts=${[
       ["Calls", html`<${Calls} account=${account} />`],
-      ["Paused", paused && html`since <${Time} at=${paused.since} /> by ${paused.by}: ${paused.reason}`],
+      ["Paused", paused && html`<${PausedWords} account=${account} />`],
       ["Down since", account.down_since && html`<${Time} at=${account.down_since} />`],
       ["Rests until", account.rests_until && html`<${Time} at=${account.rests_until} />`],
       ["Calls not made meanwhile", account.held_calls > 0 && account.held_calls],

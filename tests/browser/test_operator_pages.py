@@ -195,6 +195,10 @@ def test_the_calls_of_an_account_are_paused_and_resumed(page: Page, served_world
     page.get_by_role("dialog").get_by_role("button", name="Pause the calls").click()
     expect(page.get_by_text(re.compile(r"by .+: <b>They</b> move\."))).to_be_visible()
 
+    page.get_by_role("link", name="All carrier accounts").click()
+    listed = page.get_by_role("table", name="Carrier accounts").get_by_role("row").nth(1)
+    expect(listed).to_contain_text(re.compile(r"paused\s*since .+ by .+: <b>They</b> move\."))
+
     page.get_by_role("link", name="Today").click()
     entry = page.get_by_role("table", name="What needs a person").get_by_role("row").nth(1)
     expect(entry).to_contain_text("account_paused")
