@@ -46,20 +46,21 @@ export function Status({ value, tone }) {
  */
 export function ProblemBox({ problem, retry, known = [], children }) {
   if (!problem) return null;
-  const errors = (problem.errors ?? []).filter((error) => !known.includes(error.pointer));
+  // What the detail says already, about no field, is not said again.
+  const errors = (problem.errors ?? []).filter((error) => !known.includes(error.pointer) && (error.pointer || error.message !== problem.detail));
   const carrier = problem.carrier;
   const title = problem.title || problem.message || "Something went wrong";
   const saysTitle = problem.detail?.startsWith(title.replace(/\.$/, ""));
   return html`<section class="problem" role="alert">
+    ${carrier &&
+    (carrier.code || carrier.message) &&
+    html`<p><strong>The carrier ${carrier.name} says: ${[carrier.code, carrier.message].filter(Boolean).join(" ")}</strong></p>`}
     <p><strong>${saysTitle ? problem.detail : title}</strong></p>
     ${problem.detail && !saysTitle && html`<p>${problem.detail}</p>`}
     ${errors.length > 0 &&
     html`<ul>
-      ${errors.map((error) => html`<li><code>${error.pointer}</code> ${error.message || words(error.code)}</li>`)}
+      ${errors.map((error) => html`<li>${error.pointer && html`<code>${error.pointer}</code> `}${error.message || words(error.code)}</li>`)}
     </ul>`}
-    ${carrier &&
-    (carrier.code || carrier.message) &&
-    html`<p>The carrier ${carrier.name} says: ${[carrier.code, carrier.message].filter(Boolean).join(" ")}</p>`}
     ${children}
     <p class="quiet small">
       ${problem.code && html`<${Code} problem=${problem} />`}
@@ -236,12 +237,20 @@ export function Dialog({ title, onClose, children, closable = true }) {
 
 /**
  * A button that asks first. `work` does it when the question is answered with yes; a problem is shown in the
- * dialog, which then stays. `question`: the sentence that says what will happen. `main`: the page's main button.
+ * dialog, which then stays, unless `onRefused(problem)` gives true: then the page shows it, and the question is
+ * closed. `question`: the sentence that says what will happen. `main`: the page's main button.
  */
-export function AskFirst({ label, title = label, question, confirm = label, work, onDone, danger = false, main = false, disabled = false, children }) {
+export function AskFirst({ label, title = label, question, confirm = label, work, onDone, onRefused, danger = false, main = false, disabled = false, children }) {
   const [open, setOpen] = useState(false);
   const action = useAction(async () => {
-    const result = await work();
+    let result;
+    try {
+      result = await work();
+    } catch (problem) {
+      if (!onRefused?.(problem)) throw problem;
+      setOpen(false);
+      return;
+    }
     setOpen(false);
     onDone?.(result);
   });

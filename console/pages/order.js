@@ -26,29 +26,55 @@ const GONE = {
   lost: "is lost",
   damaged: "is damaged",
 };
-const CANCELLED = {
-  cancelled: "The order is cancelled.",
-  cancelling: "The carrier is being asked to cancel the order.",
-  confirmed: "The order is not cancelled.",
+/** What is said once a person's work is done: by the call and the status of the order. */
+const DONE = {
+  cancel: {
+    cancelled: "The order is cancelled.",
+    cancelling: "The carrier is being asked to cancel the order.",
+    confirmed: "The order is not cancelled.",
+  },
+  hold: { confirmed: "The carrier holds the order." },
+  return: { confirmed: "The carrier is asked to bring the parcels back." },
 };
 
 export default function OrderPage({ parameters }) {
   const path = `v1/orders/${encodeURIComponent(parameters.id)}`;
-  const [asked, setAsked] = useState(false);
-  const [cancelled, setCancelled] = useState(false);
-  const order = useGet(path, {}, { every: (data) => (asked || isMoving(data) ? SOON : null) });
+  const [asked, setAsked] = useState("");
+  const [done, setDone] = useState("");
+  const [refused, setRefused] = useState(null);
+  // The question to the carrier is over once the order is another than the one that was asked about.
+  const isAsked = (data) => asked === data.updated_at;
+  const order = useGet(path, {}, { every: (data) => (isAsked(data) || isMoving(data) ? SOON : null) });
   const { data, problem, loading } = order;
   if (!data) {
     return html`<div><${Heading}>Order<//><${Loading} when=${loading}>Reading the order<//><${ProblemBox} problem=${problem} retry=${order.reload} /></div>`;
   }
   // Everything else of the order is read again when the order has changed.
   const version = data.updated_at;
+  const tell = (call, problem = null) => {
+    setDone(call);
+    setRefused(problem);
+  };
   return html`<div>
     <${Heading} aside=${html`<${Status} value=${data.status} />`}>Order ${data.reference}<//>
     <${ProblemBox} problem=${problem} retry=${order.reload} />
-    <${Actions} order=${data} path=${path} onDone=${({ body }) => order.put(body)} onCancelled=${() => setCancelled(true)} onAsked=${() => setAsked(true)} />
-    ${cancelled && CANCELLED[data.status] && html`<${Notice}>${CANCELLED[data.status]}<//>`}
-    ${asked && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
+    <${Actions} order=${data} path=${path}
+      onDone=${({ body }, call = "") => {
+        tell(call);
+        order.put(body);
+      }}
+      onRefused=${(problem) => {
+        tell("", problem);
+        order.reload();
+      }}
+      onAsked=${({ body }) => {
+        tell("");
+        setAsked(body.updated_at);
+        order.put(body);
+      }} />
+    <${ProblemBox} problem=${refused} />
+    ${DONE[done]?.[data.status] && html`<${Notice}>${DONE[done][data.status]}<//>`}
+    ${isAsked(data) && html`<${Notice}>The carrier is being asked. News appear here by themselves.<//>`}
     ${data.erased_at && html`<${Notice}>The recipient's data was erased <${Time} at=${data.erased_at} />, and the label with it. The order's money and numbers are kept.<//>`}
     <${Trouble} order=${data} />
     <${Summary} order=${data} />
@@ -71,7 +97,7 @@ function tooLate(order) {
 }
 
 /** What can be done with the order in its state, with its carrier, and with this key. */
-function Actions({ order, path, onDone, onCancelled, onAsked }) {
+function Actions({ order, path, onDone, onRefused, onAsked }) {
   const carriers = useGet(session.may("orders:write") ? "v1/carriers" : null);
   const grades = carriers.data?.data.find((each) => each.code === order.carrier)?.grades ?? {};
   const post = (call, body) => () => send("POST", `${path}/${call}`, body);
@@ -89,19 +115,22 @@ function Actions({ order, path, onDone, onCancelled, onAsked }) {
   };
   if (!Object.values(can).some(Boolean)) return null;
   const late = tooLate(order);
-  const cancelledNow = (answer) => {
-    onCancelled();
-    onDone(answer);
+  // The state of the order forbids it, or its carrier: the question is answered, and the order read again.
+  const refused = (problem) => {
+    if (problem.status !== 409) return false;
+    onRefused(problem);
+    return true;
   };
-  const cancel = html`<${AskFirst} danger=${!late} label="Cancel the order" question=${`Order ${order.reference} is cancelled with the carrier, and its money is asked for. This cannot be undone.`} confirm="Yes, cancel it" work=${post("cancel")} onDone=${cancelledNow}>
+  const change = (call) => ({ work: post(call), onDone: (answer) => onDone(answer, call), onRefused: refused });
+  const cancel = html`<${AskFirst} danger=${!late} label="Cancel the order" question=${`Order ${order.reference} is cancelled with the carrier, and its money is asked for. This cannot be undone.`} confirm="Yes, cancel it" ...${change("cancel")}>
     ${late && html`<p><strong>${late}</strong> The carrier decides whether it still cancels the order.</p>`}
   <//>`;
   return html`<section aria-label="Actions" class="buttons actions">
     ${can.cancel && !late && cancel}
     ${can.hold &&
-    html`<${AskFirst} label="Hold" title="Hold the order" question="The carrier is asked to keep the parcels back." confirm="Yes, hold it" work=${post("hold")} onDone=${onDone} />`}
+    html`<${AskFirst} label="Hold" title="Hold the order" question="The carrier is asked to keep the parcels back." confirm="Yes, hold it" ...${change("hold")} />`}
     ${can.return &&
-    html`<${AskFirst} label="Send back" title="Send the order back" question="The carrier is asked to bring the parcels back to the sender. It is asked once, and this cannot be undone." confirm="Yes, send it back" work=${post("return")} onDone=${onDone} />`}
+    html`<${AskFirst} label="Send back" title="Send the order back" question="The carrier is asked to bring the parcels back to the sender. It is asked once, and this cannot be undone." confirm="Yes, send it back" ...${change("return")} />`}
     ${can.reread && html`<${ActionButton} label="Ask the carrier again" work=${resolve("reread")} onDone=${onAsked} />`}
     ${can.close &&
     html`<${AskFirst} label="Not at the carrier" title="Close this case" question=${order.status === "failed" ? "You have looked at what the carrier says of this failed order. The note is taken away." : "You have made sure that the carrier does not have this order. It ends as failed, and its reference is free again."} confirm="Close it" work=${resolve("not_at_carrier")} onDone=${onDone} />`}
@@ -114,18 +143,21 @@ function Actions({ order, path, onDone, onCancelled, onAsked }) {
 /** Why the order stands as it does: its problem, what needs a person, what it waits for, its warnings. */
 function Trouble({ order }) {
   const { waiting } = order;
+  const paused = waiting?.last_error?.code === "account_paused";
   return html`
     ${order.problem && html`<${ProblemBox} problem=${order.problem} />`}
     ${order.attention && html`<${ProblemBox} problem=${order.attention}><p class="quiet">The order itself stands as it is.</p><//>`}
     ${waiting &&
     html`<section class="notice" role="status" aria-live="polite">
-      <p><strong>It is waiting.</strong> ${WAITS_FOR[waiting.for] ?? words(waiting.for)} It goes on by itself.</p>
+      ${paused
+        ? html`<p><strong>It is waiting.</strong> ${waiting.last_error.message} It goes on when they are resumed.${session.may("operator") && html` <${Link} to=${["accounts", order.carrier, order.account]}>Look at the account<//>`}</p>`
+        : html`<p><strong>It is waiting.</strong> ${WAITS_FOR[waiting.for] ?? words(waiting.for)} It goes on by itself.</p>`}
       <${Facts}
         facts=${[
           ["Since", html`<${Time} at=${waiting.since} />`],
           ["Failed attempts", waiting.attempts || null],
-          ["Last error", waiting.last_error && `${waiting.last_error.message || words(waiting.last_error.code)} (${waiting.last_error.code})`],
-          ["Next attempt", waiting.next_attempt_at ? html`<${Due} at=${waiting.next_attempt_at} />` : waiting.last_error?.code === "account_paused" ? "when the calls are resumed" : "when the carrier calls back"],
+          ["Last error", waiting.last_error && !paused && `${waiting.last_error.message || words(waiting.last_error.code)} (${waiting.last_error.code})`],
+          ["Next attempt", waiting.next_attempt_at ? html`<${Due} at=${waiting.next_attempt_at} />` : paused ? "when the calls are resumed" : "when the carrier calls back"],
         ]}
       />
     </section>`}

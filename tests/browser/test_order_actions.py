@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
-from parcelgate.domain.orders import Order, OrderStatus, Refund
+from parcelgate.domain.orders import Order, OrderStatus, Refund, Trouble, Waiting, WaitingFor
 from parcelgate.domain.problems import Problem
 from tests.stack.shop import BOX, ITEM, RECEIVER, SENDER
 from tests.support.api import TENANT, api_event
@@ -23,9 +23,12 @@ def test_an_order_is_held_or_sent_back_once_a_person_says_yes(
     with served.hold() as world:
         held, returned = (_bought(world, carrier) for carrier in ("ubi", "lme"))
     sign_in(page, served)
-    for order, button, yes, fact in (
-        (held, "Hold", "Yes, hold it", "Held"),
-        (returned, "Send back", "Yes, send it back", "Return asked for"),
+    for order, button, yes, fact, said in (
+        (held, "Hold", "Yes, hold it", "Held", "The carrier holds the order."),
+        (
+            *(returned, "Send back", "Yes, send it back", "Return asked for"),
+            "The carrier is asked to bring the parcels back.",
+        ),
     ):
         open_page(page, f"orders/{order['id']}", heading=f"Order {order['reference']}")
         page.get_by_role("button", name=button).click()
@@ -38,8 +41,52 @@ def test_an_order_is_held_or_sent_back_once_a_person_says_yes(
 
         expect(page.get_by_role("term").filter(has_text=fact)).to_be_visible()
         expect(page.get_by_role("button", name=button)).to_have_count(0)
+        expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
     asked = [call.path.rpartition("/")[2] for call in served.calls if call.method == "POST"]
     assert [each for each in asked if each in ("hold", "return")] == ["hold", "return"]
+
+
+def test_a_refused_hold_is_said_once_and_the_order_is_read_again(
+    page: Page, served_sandbox_world: ServedWorld
+) -> None:
+    served = served_sandbox_world
+    with served.hold() as world:
+        order = _bought(world, "ubi")
+    sign_in(page, served, at=f"orders/{order['id']}")
+    expect(page.get_by_role("button", name="Hold")).to_be_visible()
+    with served.hold() as world:
+        closed = world._request(
+            api_event("POST /v1/manifests", body={"carrier": "ubi", "order_ids": [order["id"]]})
+        )
+        assert closed.status in (200, 201), closed.body
+    page.get_by_role("button", name="Hold").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes, hold it").click()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    refusal = page.get_by_role("alert")
+    expect(refusal.get_by_role("paragraph").first).to_contain_text("The carrier ubi says: ")
+    expect(refusal.get_by_role("paragraph").first).to_contain_text("is closed or on its way")
+    expect(refusal.get_by_role("listitem")).to_have_count(0)
+    expect(page.get_by_role("term").filter(has_text="Manifest")).to_be_visible()
+
+
+def test_an_order_of_a_paused_account_says_who_paused_it_and_what_it_waits_for(
+    page: Page, served_world: ServedWorld
+) -> None:
+    words = "The calls of the ubi account default are paused since 2026-03-02 09:00 UTC by ops: They move."
+    with served_world.hold() as world:
+        at = world.clock.now
+        trouble = Trouble("account_paused", words)
+        waiting = Waiting(for_=WaitingFor.CARRIER, since=at, last_error=trouble)
+        order = _stored(world, status=OrderStatus.PROCESSING, waiting=waiting)
+    sign_in(page, served_world, at=f"orders/{order.id}")
+
+    box = page.get_by_role("status").filter(has_text="It is waiting.")
+    expect(box).to_contain_text(f"It is waiting. {words} It goes on when they are resumed.")
+    expect(box).not_to_contain_text("by itself")
+    expect(box).not_to_contain_text("Last error")
+    page.get_by_role("link", name="Look at the account").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"{order.carrier}, account {order.account}")
 
 
 def test_an_order_without_an_answer_is_asked_about_and_then_closed(
@@ -50,12 +97,14 @@ def test_an_order_without_an_answer_is_asked_about_and_then_closed(
     sign_in(page, served_world, at=f"orders/{order.id}")
     expect(page.get_by_role("alert")).to_contain_text(LOST.detail)
     page.get_by_role("button", name="Ask the carrier again").click()
-    expect(page.get_by_text("The carrier is being asked.")).to_be_visible()
+    asked = page.get_by_text("The carrier is being asked.")
+    expect(asked).to_be_visible()
 
     page.get_by_role("button", name="Not at the carrier").click()
     page.get_by_role("dialog").get_by_role("button", name="Close it").click()
 
     expect(page.get_by_role("button", name="Not at the carrier")).to_have_count(0)
+    expect(asked).to_have_count(0)
     with served_world.hold() as world:
         assert world.order(order).status is OrderStatus.FAILED
 
