@@ -1,6 +1,6 @@
 // The frame: sign-in, navigation and the pages. The address after `#` names the page.
 
-import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/preact.js";
 import { BASE, leavePage, session, signIn } from "./lib/api.js";
 import { address, go, useAction, useSession } from "./lib/hooks.js";
 import { Dialog, Field, Heading, Link, Loading, ProblemBox, Safe } from "./lib/ui.js";
@@ -81,7 +81,8 @@ function Frame() {
   const main = useRef(null);
   const path = place.parts.join("/");
   const before = useRef(path);
-  useEffect(() => {
+  // A plain effect comes some time after the page is drawn: an address that changes before it would be missed.
+  useLayoutEffect(() => {
     const read = () => {
       const now = address();
       if (now.parts.join("/") !== before.current) leavePage();
