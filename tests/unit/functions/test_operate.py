@@ -16,6 +16,7 @@ from parcelgate.domain.orders import Order, OrderStatus, Refund
 from parcelgate.domain.problems import Problem
 from parcelgate.runtime import runtime
 from parcelgate.services.operator.dead_letters import DeadLetters
+from parcelgate.services.orders import problems
 from parcelgate.services.settings import Settings
 from parcelgate.store import keys
 from parcelgate.store.inbox import name_of
@@ -129,6 +130,14 @@ class TestAttention:
         assert [entry["since"] for entry in found[1:3]] == [
             rfc3339(order.updated_at) for order in (old, young)
         ]
+
+    def test_an_operator_is_not_told_to_ask_the_operator(self, backend: Backend) -> None:
+        put(backend, problem=problems.unknown())
+        (entry,) = attention()
+        assert entry["problem"]["code"] == "outcome_unknown"
+        assert "Ask us" not in entry["problem"]["detail"]
+        assert "if not, close it" in entry["problem"]["detail"]
+        assert entry["actions"] == ["reread", "close"]
 
     def test_pages_are_full_and_have_everything_once(self, backend: Backend) -> None:
         for hours in range(5):

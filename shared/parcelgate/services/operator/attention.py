@@ -180,6 +180,12 @@ def _endpoints(own: "TenantEvents") -> Iterable[_Placed]:
     return sorted(placed, key=lambda each: each.place)
 
 
+_UNKNOWN = (
+    "Nobody can tell whether the carrier has the order. Look it up with the carrier by its reference: "
+    "if the carrier has it, reread it; if not, close it."
+)
+
+
 def _orders(
     own: "TenantTable", concern: Concern, until: datetime, after: str | None, limit: int
 ) -> list[_Placed]:
@@ -192,8 +198,9 @@ def _order(order: Order, concern: Concern, since: datetime) -> AttentionEntry:
     problem = order.attention if concern is Concern.ATTENTION else order.problem
     if concern is Concern.REFUND_OUTSTANDING:
         shown = AttentionProblem("refund_outstanding", "See whether the carrier has given back the money.")
-    elif problem is None:
-        shown = AttentionProblem("outcome_unknown", "Ask the carrier how the order stands.")
+    elif problem is None or (concern is Concern.NEEDS_ATTENTION and problem.code == "outcome_unknown"):
+        # The order's own words are for the client, and tell it to ask the operator.
+        shown = AttentionProblem("outcome_unknown", _UNKNOWN)
     else:
         shown = AttentionProblem(problem.code, problem.detail)
     return AttentionEntry(
