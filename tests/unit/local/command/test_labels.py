@@ -26,7 +26,7 @@ def test_many_labels_become_one_file(served_world: ServedWorld, run: Run, tmp_pa
     done = run("label", "print", first.id, "-", "-o", str(file), "--layout", "a4_4", input=f"{second.id}\n")
 
     assert done.exit_code == 0, done.output
-    assert f"{file}: 2 of 2 orders on 1 pages" in done.output
+    assert f"{file}: 2 of 2 orders on 1 page\n" in done.output
     assert len(PdfReader(file).pages) == 1
 
 
@@ -40,7 +40,7 @@ def test_a_label_that_is_missing_is_named_and_spoils_nothing(
 
     assert done.exit_code == 1
     assert "ord_unknown is not in it: there is no such order." in done.stderr
-    assert "1 of 2 orders on 1 pages" in done.stdout
+    assert "1 of 2 orders on 1 page" in done.stdout
     assert file.read_bytes().startswith(b"%PDF-")
     whole = run("label", "print", order.id, "-o", "-")
     assert len(PdfReader(BytesIO(whole.stdout_bytes)).pages) == 1
