@@ -19,7 +19,11 @@ class Clock:
 
     def time(self) -> float:
         """Give seconds since the epoch, as `time.time` does."""
-        return self.unstopped() - self._stood - self._standing()
+        # One reading of the machine's count: two would differ, and whoever waits
+        # for no time at all would wait until the clock runs again.
+        now = time.monotonic()
+        counted = now if self._stands_from is None else min(now, self._stands_from)
+        return self._epoch + counted + self._advanced - self._stood
 
     def unstopped(self) -> float:
         """Return the same as if it had never been stopped. Limits that count calls within a second use it."""

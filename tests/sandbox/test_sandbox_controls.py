@@ -13,6 +13,7 @@ import sandbox
 from sandbox import Settings, serve
 from sandbox import carriers as sandbox_folders
 from sandbox.app import build_app
+from sandbox.controls.clock import Clock
 
 CHECKOUT = Path(sandbox.__file__).parents[1]
 
@@ -65,6 +66,12 @@ def test_the_clock_stands_still_until_it_may_run_on(lso, http, eventually):
     http.post("/_sandbox/run", json={"seconds": None})
     lso.finished(number)
     eventually(lambda: now() > stood)
+
+
+def test_a_clock_that_stands_shows_one_time_however_often_it_is_read():
+    clock = Clock()
+    clock.run(0)
+    assert len({clock.time() for _ in range(10_000)}) == 1
 
 
 def test_what_waits_is_woken_when_a_clock_that_stands_is_advanced(lso, http):
