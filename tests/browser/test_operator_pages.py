@@ -103,7 +103,7 @@ def test_a_case_is_resolved(page: Page, served_world: ServedWorld) -> None:
     sign_in(page, served_world)
 
     row = page.get_by_role("row", name=order.reference)
-    expect(row).to_contain_text(LOST.detail)
+    expect(row).to_contain_text("Nobody can tell whether the carrier has the order.")
     row.get_by_role("button", name="Not at the carrier").click()
     page.get_by_role("dialog").get_by_role("button", name="Close it").click()
 
