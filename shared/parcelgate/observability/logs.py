@@ -78,7 +78,8 @@ def bound_correlation_id() -> str | None:
 @contextmanager
 def own_log_keys() -> Iterator[None]:
     """Remove at the end the log keys that were bound inside: for one record of a batch, say."""
-    before = log.get_current_keys()
+    # A copy: the logger gives the very dictionary to which keys are bound.
+    before = dict(log.get_current_keys())
     try:
         yield
     finally:

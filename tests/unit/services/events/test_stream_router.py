@@ -196,6 +196,31 @@ def test_what_a_person_must_look_at_is_counted_once(
     assert told == [("WARNING", order.id, kind) for kind in kinds]
 
 
+def test_what_is_known_of_one_change_is_not_on_the_lines_of_the_next(
+    router: StreamRouter, logged: Callable[[], str]
+) -> None:
+    """One call brings the changes of many tenants. A request's id leads to its own order alone."""
+    orders = [
+        an_order("acme", correlation_id="R1="),
+        an_order("other", correlation_id="R2="),
+        an_order("third", carrier="ubi"),
+    ]
+    troubled = [moved(order, status=OrderStatus.NEEDS_ATTENTION) for order in orders]
+    router.route(
+        [
+            record(number, image(after), image(before))
+            for number, (before, after) in enumerate(zip(orders, troubled, strict=True), start=1)
+        ]
+    )
+
+    lines = [line for line in map(json.loads, logged().splitlines()) if "trouble" in line]
+    assert [(line["order_id"], line["carrier"], line.get("correlation_id")) for line in lines] == [
+        (orders[0].id, "lso", "R1="),
+        (orders[1].id, "lso", "R2="),
+        (orders[2].id, "ubi", None),
+    ]
+
+
 def test_a_new_webhook_goes_to_the_inbox_queue_and_a_changed_one_does_not(
     router: StreamRouter, queues: Queues
 ) -> None:
