@@ -3,14 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
-from parcelgate.domain.batches import Progress
+from parcelgate.domain.batches import Batch, Progress
 from tests.support.api import TENANT
 from tests.support.api import order_body as lso_body
-from tests.support.faults import die
+from tests.support.faults import Faults, Killed, at_every_call, die
 from tests.support.world import World
 from tests.unit.carriers.ubi.orders import body as ubi_body
 from tests.unit.carriers.ubi.orders import parcel
@@ -138,6 +140,33 @@ def test_dying_at_any_call_buys_nothing_twice_and_forgets_nothing(
         world.faults.at(n, die(after=after))
         far = world.finish_batch(world.create_batch(given))
         judge(world, given, far)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_dying_before_the_client_is_answered_leaves_a_whole_batch_or_none(
+    new_sandbox_world: Callable[[], World], after: bool
+) -> None:
+    """A batch that was stored is worked on, although nothing of it lies in a queue and no client knows it."""
+    given = entries(13)
+    stored = []
+
+    def story(n: int) -> Faults:
+        world = new_sandbox_world()
+        world.sandbox.reset()
+        world.faults.at(n, die(after=after))
+        with suppress(Killed):
+            world.create_batch(given)
+            return world.faults
+        batches = [msgspec.json.decode(item["doc"]["S"], type=Batch) for item in world.items("batch")]
+        for batch in batches:
+            judge(world, given, world.finish_batch(batch))
+        stored.append(len(batches))
+        return world.faults
+
+    at_every_call(story, least=3)
+
+    assert stored == sorted(stored)
+    assert set(stored) == {0, 1}
 
 
 def calls_of(new_sandbox_world: Callable[[], World], count: int) -> tuple[int, int]:

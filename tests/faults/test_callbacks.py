@@ -15,7 +15,7 @@ from parcelgate.store.credentials.webhook_tokens import Hook
 from parcelgate.store.inbox import MOST_BYTES
 from tests.support.fake_carriers import Behaviour
 from tests.support.faults import unavailable
-from tests.support.world import World
+from tests.support.world import World, queue
 
 ACK = {"code": 200, "msg": "success"}
 
@@ -184,6 +184,26 @@ def test_a_callback_after_the_flow_has_gone_on_asks_the_carrier_again(world: Wor
     assert ended.status is OrderStatus.CONFIRMED
     assert ended.problem is None
     assert ended.label.status is LabelStatus.READY
+    world.assert_promises(order)
+
+
+def test_a_callback_for_which_nobody_waits_any_more_is_done_with_at_once(world: World) -> None:
+    """The flow asks the carrier by itself then. The message asks in its place, should the flow end first."""
+    world.carrier.behaviour = Behaviour(pending=10, callback_after=None)
+    order = world.start_order()
+    world.clock.run(until=lambda: world.carrier.asked == 2, hours=1)
+    assert world.order(order).status is OrderStatus.PROCESSING
+
+    world.push(world.carrier.urls[0])
+
+    assert world.settle(order).status is OrderStatus.CONFIRMED
+    assert [item["entry_state"]["S"] for item in world.items() if item["sk"]["S"] == "ENTRY"] == ["processed"]
+    retries = [
+        json.loads(call.arguments["MessageBody"])
+        for call in world.faults.calls
+        if call.method == "send_message" and call.arguments["QueueUrl"] == queue("retry-lso")
+    ]
+    assert [message["action"] for message in retries] == ["reread"]
     world.assert_promises(order)
 
 

@@ -262,3 +262,16 @@ def test_a_place_is_free_again_when_its_holder_has_died(world: CrowdedWorld) -> 
     places.give_back(second)
     assert places.take(now + minute * 2, now + minute * 3)
     assert places.take(now + minute * 2, now + minute * 3) is None, "a lease that is over gives nothing back"
+
+
+def test_a_place_is_its_holder_s_for_some_seconds_after_the_holder_must_be_dead(world: CrowdedWorld) -> None:
+    """The clock of whoever comes next may be ahead."""
+    account = AccountName(NEIGHBOUR, "lme", "default")
+    places = AccountPlaces(table=runtime.table, kind="trials", most=1, clock=world.clock)
+    assert places.take(account, Deadline(lambda: 60.0))
+
+    world.clock.sleep(64)
+    assert places.take(account, Deadline(lambda: 60.0)) is None
+
+    world.clock.sleep(2)
+    assert places.take(account, Deadline(lambda: 60.0))

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from parcelgate.carriers.toolkit.transport import HttpTransport
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.ids import new_id
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
@@ -264,6 +265,40 @@ def test_a_create_whose_queue_is_out_of_order_is_resumed_by_the_sweep(carrier: s
     assert settled(world).status is CONFIRMED
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_carriers_answer_that_cannot_be_stored_leaves_an_order_that_goes_on(
+    carrier: str, world: World
+) -> None:
+    """The client is told so: an error would make him send an order again that the carrier has."""
+    world.faults.when(
+        lambda call: call.method == "transact_write_items" and SENT[carrier] in world.carrier_calls,
+        unavailable(),
+        times=100,
+    )
+
+    reply = world.create_order(BODIES[carrier]())
+    world.faults.forget()
+
+    assert (reply.status, reply.json()["id"]) == (202, world.only_order().id)
+    assert settled(world).status is CONFIRMED
+    assert world.carrier_calls.count(SENT[carrier]) == 1
+
+
+def test_a_create_gives_its_carrier_ten_seconds(world: World) -> None:
+    """Its function may live longer, but the client waits for it, and so does the gateway."""
+    given: list[float] = []
+
+    def transport(deadline: Deadline) -> HttpTransport:
+        given.append(deadline.remaining())
+        return HttpTransport(deadline)
+
+    runtime.use(transport=transport)
+
+    assert world.create_order(ubi_body()).status == 201
+
+    assert 5 < max(given) <= 10
+
+
 def test_a_carrier_asks_for_time_and_gets_it_from_every_order(world: World) -> None:
     world.sandbox.fault("ubi", "orders", "429", retry_after=1800)
     begun = world.clock.now
@@ -360,6 +395,23 @@ def test_a_batch_that_is_sent_twice_is_bought_once(world: World) -> None:
     assert set(sent_many(world, orders).values()) == {CONFIRMED}
 
     assert world.carrier_calls == ["ubi.orders"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("transact_write_items", "dynamodb"), ("send", "carrier")],
+    ids=["while it is marked", "while the carrier is called"],
+)
+def test_a_batch_that_two_workers_have_at_once_is_bought_once(method: str, target: str, world: World) -> None:
+    orders = stored(world, "ubi", "first", "second")
+    other: list[dict[str, OrderStatus]] = []
+    world.faults.before(method, lambda: other.append(sent_many(world, orders)), target=target)
+
+    sent_many(world, orders)
+
+    assert len(other) == 1
+    assert world.carrier_calls == ["ubi.orders"]
+    assert {world.order(order).status for order in orders} == {CONFIRMED}
 
 
 def test_what_time_does_not_suffice_for_goes_to_the_queue_unsent(world: World) -> None:

@@ -424,6 +424,18 @@ class TestWhatTheyRead:
             }
             assert len(periods) <= 1
 
+    def test_the_emulator_is_given_no_expression_and_aws_every_alarm(
+        self, aws: Template, local: Template
+    ) -> None:
+        assert not any("Condition" in alarm for alarm in aws.all("CloudWatch::Alarm").values())
+        conditions = set()
+        for alarm in local.all("CloudWatch::Alarm").values():
+            assert ("Condition" in alarm) == ("Metrics" in alarm["Properties"])
+            conditions.add(alarm.get("Condition"))
+        (condition,) = conditions - {None}
+        compared, met_by = local.json["Conditions"][condition]["Fn::Equals"]
+        assert local.json["Parameters"][compared["Ref"]]["Default"] != met_by
+
     def test_costs_about_what_the_readme_says(self, aws: Template, alarms: dict[str, Alarm]) -> None:
         assert len(alarms) <= 40
         readme = (ROOT / "README.md").read_text()

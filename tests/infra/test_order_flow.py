@@ -7,6 +7,8 @@ import pytest
 
 from infra.settings import Settings, settings_for
 from infra.state_machines.order_flow import definition
+from parcelgate.services.orders.order_flow import workflow
+from parcelgate.services.orders.transitions import RETRY_LIFE
 from tests.infra.conftest import Template, written
 
 STATES = ("SubmitOrder", "CheckOrder", "FetchLabel", "Compensate", "NeedsAttention")
@@ -14,6 +16,10 @@ FUNCTIONS = ("submit_order", "check_order", "fetch_label", "compensate_order", "
 
 EVENTS_OF_A_RETRY = 4
 """Scheduled, started, failed, and the invocation's own: more than Step Functions has ever written."""
+EVENTS_OF_A_ROUND = 15
+"""Of SubmitOrder, CheckOrder and the pause: six, five and two, and some to spare."""
+SECONDS_OF_A_ROUND = 0.1
+"""What its functions take at the least."""
 HISTORY_LIMIT = 25_000
 
 
@@ -181,7 +187,28 @@ def test_the_input_travels_on_whatever_a_state_says(states: dict[str, Any]) -> N
     assert states["SubmitOrder"]["Parameters"]["Payload"]["task_token.$"] == "$$.Task.Token"
 
 
-def test_a_day_of_refused_refunds_fits_into_one_history(settings: Settings) -> None:
-    # Full jitter waits half of the longest delay on average; the few short ones at first do not count.
-    retries_in_a_day = (settings.order_deadline + settings.refund_deadline) / (settings.retry_cap / 2)
-    assert retries_in_a_day * EVENTS_OF_A_RETRY < HISTORY_LIMIT
+def tries(retry: dict[str, Any], seconds: float) -> int:
+    """How often a state is tried again in so many seconds. Full jitter waits half of the limit on average."""
+    waited, number = 0.0, 0
+    while waited < seconds:
+        limit = min(
+            retry["IntervalSeconds"] * retry["BackoffRate"] ** min(number, 60), retry["MaxDelaySeconds"]
+        )
+        waited += limit / 2
+        number += 1
+    return number
+
+
+def test_a_day_of_refused_refunds_fits_into_one_history(states: dict[str, Any], settings: Settings) -> None:
+    asked = tries(retries(states["CheckOrder"])["OrderPending"], settings.order_deadline)
+    refused = tries(retries(states["Compensate"])["RefundPending"], settings.refund_deadline)
+    assert (asked + refused) * EVENTS_OF_A_RETRY < HISTORY_LIMIT
+    assert refused < 100, "a refund that is stuck is asked about by the hour"
+
+
+def test_twelve_hours_of_rounds_fit_into_one_history(states: dict[str, Any], settings: Settings) -> None:
+    """So long an order goes round whose carrier is down: with short pauses at first, then with long ones."""
+    soon, later = (states[name]["Seconds"] + SECONDS_OF_A_ROUND for name in ("SubmitAgain", "SubmitLater"))
+    rounds = workflow._SHORT_WAIT.total_seconds() / soon + RETRY_LIFE.total_seconds() / later
+    asked = tries(retries(states["CheckOrder"])["OrderPending"], settings.order_deadline)
+    assert rounds * EVENTS_OF_A_ROUND + asked * EVENTS_OF_A_RETRY < HISTORY_LIMIT

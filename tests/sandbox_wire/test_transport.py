@@ -105,6 +105,20 @@ def test_each_call_has_a_connection_of_its_own() -> None:
     assert len(seen) == 2
 
 
+def test_a_connection_that_died_while_its_environment_was_frozen_spoils_no_call() -> None:
+    """No connection is kept that could have died: the other side drops whatever is sent into an old one."""
+
+    def answer_once(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        if received(connection):
+            reset(connection)
+
+    with server(answer_once) as (url, seen):
+        for _ in range(2):
+            assert HttpTransport().send(request(url)).status == 200
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize(
     "behave",
     [

@@ -1,8 +1,10 @@
 """AWS clients: made in one place, once, and never patient."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Lock
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Barrier, Lock, Thread
 from time import sleep
+from typing import ClassVar
 
 import pytest
 
@@ -90,3 +92,50 @@ def test_threads_that_ask_for_their_first_clients_together_do_not_disturb_the_se
         made = [*pool.map(ask, services)]
     assert len(set(map(id, made))) == len(services)
     assert disturbed == []
+
+
+class AnswersOnce(BaseHTTPRequestHandler):
+    """A service that keeps a connection open, and has forgotten it when the next request comes over it."""
+
+    protocol_version = "HTTP/1.1"
+    requests: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        _, port = self.client_address
+        is_old = port in self.requests
+        self.requests.append(port)
+        if is_old:
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_connection_that_died_while_its_environment_was_frozen_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(AnswersOnce, "requests", [])
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "made-up")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), AnswersOnce) as service:
+        service.daemon_threads = True
+        Thread(target=service.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{service.server_port}")
+        aws_clients.forget()
+        client = aws_clients.client("dynamodb")
+        for _ in range(2):
+            assert client.get_item(TableName="t", Key={"pk": {"S": "1"}}).get("Item") is None
+        service.shutdown()
+    aws_clients.forget()
+
+    first, old, new = AnswersOnce.requests
+    assert first == old != new

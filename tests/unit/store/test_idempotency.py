@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.settings import settings_for
 from parcelgate.domain.problems import ProblemError
+from parcelgate.http.routes import FUNCTIONS
 from parcelgate.services.idempotency import (
     LEASE,
     Answer,
@@ -21,6 +23,7 @@ from parcelgate.services.idempotency import (
     hash_of,
 )
 from parcelgate.store import calls
+from parcelgate.store import idempotency as stored_answers
 from parcelgate.store.errors import ClaimTakenError, ReferenceTakenError
 from parcelgate.store.table import Table, TenantTable
 from tests.support.faults import Faults, conflict, time_out
@@ -211,10 +214,19 @@ def test_an_answer_of_the_largest_order_is_kept(acme: TenantTable) -> None:
     assert ask(acme) == Replay(*answer)
 
 
-def test_an_answer_that_does_not_fit_lets_the_order_be_resumed(acme: TenantTable) -> None:
+@pytest.mark.parametrize("measured", [True, False], ids=["is not sent", "is refused"])
+def test_an_answer_that_does_not_fit_lets_the_order_be_resumed(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch, measured: bool
+) -> None:
+    """Whether we measure that it is too large, or DynamoDB has to say so."""
+    if not measured:
+        monkeypatch.setattr(stored_answers, "LARGEST_BODY", 10**9)
+    faults = Faults()
+    acme = Table(faults.wrap(dynamodb, "dynamodb"), TABLE_NAME).tenant("acme")
     claim = fresh(ask(acme)).claim
     acme.orders.add(an_order(), an_event(), claim)
     assert not finish(claim, Answer(201, {}, os.urandom(500_000).hex()), now=NOON)
+    assert ("dynamodb.put_item" in faults.names) == (not measured)
     assert isinstance(ask(acme), Resume)
 
 
@@ -231,6 +243,16 @@ def test_a_request_whose_function_died_is_resumed_when_its_lease_is_over(acme: T
     assert problem(acme, at=NOON + LEASE + SECOND).problem.code == "idempotency_in_progress"
     assert finish(found.claim, CREATED, now=NOON + LEASE)
     assert ask(acme, at=NOON + LEASE) == Replay(*CREATED)
+
+
+@pytest.mark.parametrize("stage", ["production", "local"])
+def test_a_lease_outlives_every_function_that_may_hold_it(stage: str) -> None:
+    """By some seconds, since another function's clock may be ahead."""
+    settings = settings_for(stage)
+    holders = [
+        name for name, function in FUNCTIONS.items() if any(route.idempotent for route in function.routes)
+    ]
+    assert timedelta(seconds=max(settings.size(name).timeout for name in holders) + 5) <= LEASE
 
 
 def test_who_resumes_an_order_and_meets_trouble_leaves_it_to_the_next(acme: TenantTable) -> None:

@@ -188,6 +188,23 @@ def test_an_index_that_is_behind_does_not_show_an_order_in_a_status_it_has_left(
     assert lagging.page(status="accepted", limit=2) == Page([made[0], made[2]], None)
 
 
+def test_an_index_that_is_behind_does_not_show_an_order_that_is_gone(dynamodb: Any) -> None:
+    made = stored(Table(dynamodb, TABLE_NAME), 3)
+
+    class Lagging:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(dynamodb, name)
+
+        def query(self, **request: Any) -> Any:
+            answer = dynamodb.query(**request)
+            key = {"pk": {"S": f"T#acme#ORDER#{made[1].id}"}, "sk": {"S": "ORDER"}}
+            dynamodb.delete_item(TableName=TABLE_NAME, Key=key)
+            return answer
+
+    lagging = Table(Lagging(), TABLE_NAME).tenant("acme").orders  # type: ignore[arg-type]
+    assert lagging.page(limit=2) == Page([made[0], made[2]], None)
+
+
 def test_documents_that_were_not_read_are_asked_for_again(dynamodb: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(calls.time, "sleep", lambda _: None)
     expected = stored(Table(dynamodb, TABLE_NAME), 5)

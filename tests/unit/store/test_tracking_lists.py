@@ -81,6 +81,24 @@ def test_an_index_that_is_behind_shows_no_parcel_in_a_status_it_has_left(dynamod
     assert lagging.page(status="pending", limit=2) == Page([made[0], made[2]], None)
 
 
+def test_an_index_that_is_behind_shows_no_parcel_that_is_gone(dynamodb: Any) -> None:
+    made = stored(Table(dynamodb, TABLE_NAME), 3)
+
+    class Lagging:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(dynamodb, name)
+
+        def query(self, **request: Any) -> Any:
+            answer = dynamodb.query(**request)
+            trackings = Table(dynamodb, TABLE_NAME).tenant("acme").trackings
+            if trackings.many([made[1].id]):
+                trackings.remove(made[1])
+            return answer
+
+    lagging = Table(Lagging(), TABLE_NAME).tenant("acme").trackings  # type: ignore[arg-type]
+    assert lagging.page(limit=2) == Page([made[0], made[2]], None)
+
+
 def test_a_page_costs_one_query_and_one_batch(dynamodb: Any) -> None:
     faults = Faults()
     stored(Table(dynamodb, TABLE_NAME), 5)

@@ -503,6 +503,21 @@ class TestCommand:
         assert [each for each in asked if each.startswith("deploy")] == []
         assert "reads format 2 and does not write it yet" in capsys.readouterr().out
 
+    def test_several_new_indexes_of_a_table_start_nothing(
+        self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        indexes = [{"IndexName": name, "KeySchema": ["a"]} for name in ("by_time", "one", "two")]
+        properties = {**TABLE["Properties"], "GlobalSecondaryIndexes": indexes}  # type: ignore[dict-item]
+        there = Aws(
+            describe_stacks=stack("UPDATE_COMPLETE"), get_template={"TemplateBody": template(Table=TABLE)}
+        )
+        status, asked = deploy(
+            there, "staging", "--yes", resources={"Table": {**TABLE, "Properties": properties}}
+        )
+        assert status == 1
+        assert [each for each in asked if each.startswith("deploy")] == []
+        assert "CloudFormation takes one in each update" in capsys.readouterr().out
+
     def test_a_setting_that_cannot_be_is_refused_before_anything_is_asked(
         self, deploy: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
     ) -> None:
