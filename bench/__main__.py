@@ -1,106 +1,168 @@
-"""Measures what a user waits for: a cold start, and an order on its way to its label.
+"""`make bench`: measures, and rewrites the figures in `docs/performance.md`, `docs/scale.md` and other pages.
 
-Prints Markdown. Times of one run on one machine: compare the ratios, not the numbers.
+    make bench                             everything, in under ten minutes on two quiet cores
+    make bench ONLY="imports peers"        some parts
+
+A **part** is a program of this folder that prints Markdown: tables, and a word on what they show. The page
+has two marks for it, between which `make bench` puts what it printed, under a line with its command, the
+date and the machine::
+
+    <!-- made by make bench: imports -->
+    <!-- end of what make bench made: imports -->
+
+All other words of the page are written by hand and stay. To add a part:
+
+1. Write `bench/NAME.py` with a `main` that prints Markdown on standard output. Progress goes to standard
+   error. It may end by raising any error: the part is named, and its page keeps the older figures.
+2. Give it a line in `PARTS`, in the order in which the parts are to run.
+3. Put its two marks into its page.
+
+Where a figure has a goal, `bench.figures.verdict` words by how much it is met. A picture is made by
+`bench.svg` and kept by `svg.save("NAME.svg", ...)`; the page shows it, within or outside the marks, as
+`![what it shows](pictures/NAME.svg)`. A part that cannot be measured on a machine (a tool is not there, a
+package cannot be fetched) ends with `figures.not_here("why")`: that is said, and is no failure.
 """
 
-import compileall
-import resource
-import statistics
+import argparse
+import os
+import shutil
 import subprocess
 import sys
-import sysconfig
+import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import httpx
+from bench import figures, svg
 
-from infra.bundle import build
-from local.stack import stack
-
-RUNS = 5
-ORDERS = 10
-FLOOR = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
-FUNCTIONS = tuple(sorted(each.parent.name for each in Path("functions").glob("*/handler.py")))
-STATE = Path(".local/bench")
-
-BODY = {
-    "carrier": "lso",
-    "service": "GroundBasic",
-    "ship_to": {
-        "name": "Corrie McKee",
-        "line1": "500 E Cesar Chavez St",
-        "city": "Austin",
-        "state": "TX",
-        "postcode": "78701",
-        "country": "US",
-        "phone": "5125550100",
-    },
-    "parcels": [
-        {
-            "weight": {"value": "1.25", "unit": "kg"},
-            "dimensions": {"length": 30, "width": 20, "height": 10, "unit": "cm"},
-        }
-    ],
-}
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+LONGEST = 600
+"""Seconds after which a part is given up."""
 
 
-def cpu_seconds(code: str, *folders: Path) -> float:
-    """CPU time of a fresh Python that runs `code` with these folders to import from; the median of some."""
-    paths = f"import sys; sys.path[:0] = {[*map(str, folders), '.']!r}; "
-    taken = []
-    for _ in range(RUNS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-I", "-S", "-c", paths + code]
-        subprocess.run(command, check=True, env={"PYTHONDONTWRITEBYTECODE": "1"})  # noqa: S603
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(taken)
+class Part(NamedTuple):
+    """A program that measures something, and the page that shows it."""
+
+    name: str
+    """What `--only` and the marks call it."""
+    page: str
+    """A file in `docs`."""
+    program: str
+    """A module of this folder, which `python -m` runs."""
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """What stands before and after its text in the page."""
+        return (
+            f"<!-- made by make bench: {self.name} -->",
+            f"<!-- end of what make bench made: {self.name} -->",
+        )
 
 
-def cold_starts() -> None:
-    """Print what importing each handler costs, against boto3 with one client."""
-    layer = build("local").layer
-    # boto3 is not in the layer: this checkout's is measured, with the layer's botocore below it.
-    libraries = Path(sysconfig.get_path("purelib"))
-    compileall.compile_dir(libraries / "boto3", quiet=1)
-    compileall.compile_dir(libraries / "s3transfer", quiet=1)
-    floor = cpu_seconds(FLOOR, layer, libraries)
-    print(f"| import | CPU ms | against boto3 with one client ({floor * 1000:.0f} ms) |\n|---|---|---|")
-    for name in FUNCTIONS:
-        taken = cpu_seconds(f"import functions.{name}.handler", layer)
-        print(f"| `{name}` | {taken * 1000:.0f} | {taken / floor:.2f} |")
+PARTS = (
+    Part("imports", "performance.md", "bench.imports"),
+    Part("peers", "performance.md", "bench.side_by_side"),
+    Part("throughput", "performance.md", "bench.throughput"),
+    Part("order-to-label", "performance.md", "bench.order_to_label"),
+    Part("label-documents", "performance.md", "bench.label_documents"),
+    Part("pages", "performance.md", "bench.pages"),
+    Part("scale", "scale.md", "bench.scale"),
+)
 
 
-def order_to_label(running: stack.Stack) -> list[float]:
-    """Seconds from posting an LSO order to its label being ready, for one order after the other."""
-    taken = []
-    headers = {"Authorization": f"Bearer {running.api_key}"}
-    with httpx.Client(base_url=running.api_url, headers=headers, timeout=60) as client:
-        for number in range(ORDERS):
-            began = time.monotonic()
-            created = client.post("/v1/orders", json={**BODY, "reference": f"bench-{number}"})
-            path = f"/v1/orders/{created.raise_for_status().json()['id']}"
-            while client.get(path).raise_for_status().json()["label"]["status"] != "ready":
-                if time.monotonic() - began > 120:
-                    raise TimeoutError(f"{path} has no label after two minutes")
-                time.sleep(0.05)
-            taken.append(time.monotonic() - began)
-    return taken
+class MarksError(Exception):
+    """A page has no place for what was measured."""
 
 
-def main() -> None:
-    """Print all figures."""
-    cold_starts()
+class NotHereError(Exception):
+    """A part cannot be measured on this machine. The message says why."""
+
+
+def put(page: str, part: Part, text: str) -> str:
+    """The page with `text` between the part's marks. Raises MarksError when it does not have them."""
+    begin, end = part.marks
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise MarksError(f"docs/{part.page} lacks the line {end if found else begin}")
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
+
+
+def run(part: Part, pictures: Path) -> str:
+    """Run a part, which keeps its pictures in that folder, and return what it printed.
+
+    Raises NotHereError, and CalledProcessError or TimeoutExpired.
+    """
+    with subprocess.Popen(  # noqa: S603 - a module of ours
+        [sys.executable, "-m", part.program],
+        cwd=ROOT,
+        env=os.environ | {svg.FOLDER: str(pictures)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=LONGEST)
+        except BaseException:
+            # It may have a stack to stop.
+            process.terminate()
+            raise
+    if process.returncode == figures.NOT_HERE:
+        raise NotHereError(printed.strip().rpartition("\n")[2])
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, part.program)
+    return printed
+
+
+def measure(part: Part, docs: Path = DOCS) -> None:
+    """Run a part and put what it printed, and its pictures, in their places. Raises what `run` raises."""
+    page = docs / part.page
+    put(page.read_text("utf-8"), part, "")
     began = time.monotonic()
-    with stack.running(STATE) as running:
-        ready = time.monotonic() - began
-        first, *warm = order_to_label(running)
-    print("\n| on the local stack | seconds |\n|---|---|")
-    print(f"| `make up` on a set-up checkout, until ready | {ready:.1f} |")
-    print(f"| LSO order to label, the very first (all functions cold) | {first:.1f} |")
-    print(f"| LSO order to label, median of {len(warm)} more | {statistics.median(warm):.1f} |")
-    print(f"| LSO order to label, slowest of them | {max(warm):.1f} |")
+    with tempfile.TemporaryDirectory(prefix="parcelgate-bench-") as folder:
+        text = run(part, Path(folder))
+        made = figures.made(f"make bench ONLY={part.name}", time.monotonic() - began)
+        page.write_text(put(page.read_text("utf-8"), part, f"{made}\n\n{text.strip()}"), "utf-8")
+        for picture in sorted(Path(folder).iterdir()):
+            shutil.copy(picture, docs / "pictures" / picture.name)
+
+
+def main(*arguments: str, parts: Sequence[Part] = PARTS, docs: Path = DOCS) -> int:
+    """Measure the parts that are asked for, or all. Returns 1 when one failed that can be measured here."""
+    names = [part.name for part in parts]
+    options = argparse.ArgumentParser(prog="make bench", description="Measures, and rewrites the pages.")
+    options.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART")
+    only = options.parse_args(arguments or _asked(os.environ)).only
+    chosen = [part for part in parts if part.name in only]
+    began, failed = time.monotonic(), []
+    for place, part in enumerate(chosen, 1):
+        _say(f"bench: {part.name} ({place} of {len(chosen)}) ...")
+        started = time.monotonic()
+        try:
+            measure(part, docs)
+        except NotHereError as error:
+            _say(f"bench: {part.name} cannot be measured here, the page keeps what it has: {error}")
+        except (subprocess.SubprocessError, OSError, MarksError) as error:
+            failed.append(part.name)
+            _say(f"bench: {part.name} failed, the page keeps what it has: {error}")
+        else:
+            _say(f"bench: {part.name} took {time.monotonic() - started:.0f} s")
+    _say(f"bench: {len(chosen)} parts, {time.monotonic() - began:.0f} s")
+    if failed:
+        _say(f"bench: failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _asked(environment: Mapping[str, str]) -> list[str]:
+    only = environment.get("ONLY", "").split()
+    return ["--only", *only] if only else []
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(*sys.argv[1:]))

@@ -42,7 +42,9 @@ _LIBRARIES = {
     "swagger-ui.js": f"{_SWAGGER}/swagger-ui-bundle.js",
     "swagger-ui.css": f"{_SWAGGER}/swagger-ui.css",
 }
-_ATTACHED = (".csv", ".json", ".mjs", ".py")
+_ATTACHED = (".csv", ".json", ".mjs", ".py", ".svg")
+_MARK = re.compile(r"^<!--.*?-->\n", re.MULTILINE)
+"""A line that a command finds its place by. HTML is shown as it is written, and this is not for readers."""
 _REFERENCE_HEAD = """\
 <link rel="stylesheet" href="docs/HASH/swagger-ui.css">
     <link rel="stylesheet" href="docs/HASH/reference.css">
@@ -98,7 +100,7 @@ def read_guides(docs: Path) -> Iterator[Guide]:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     for name in (name for names in groups(docs).values() for name in names):
         path = docs / f"{name}.md"
-        tokens = markdown.parse(path.read_text("utf-8"))
+        tokens = markdown.parse(_MARK.sub("", path.read_text("utf-8")))
         title = next(_words(inline) for before, inline in pairwise(tokens) if before.tag == "h1")
         _name_headings(tokens)
         for token in tokens:
@@ -155,6 +157,8 @@ def _with_links(children: Sequence[Token], docs: Path) -> Iterator[Token]:
             child.attrSet("href", address)
         elif child.type == "link_close" and ends.pop() is None:
             continue
+        elif child.type == "image":
+            child.attrSet("src", _address(str(child.attrGet("src")), docs) or "")
         yield child
 
 

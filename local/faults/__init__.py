@@ -14,6 +14,7 @@ that belong to no other case.
       {"function": "create_order", "call": "dynamodb.TransactWriteItems", "nth": 1, "fault": "throttle"}]}
 
 and replaces those of the same name. `GET /_faults/cases/<case>` answers `{"calls": [{"function", "call",
-"nth"}], "met": 1}`: the calls in their sequence, and how many of them the rules have spoilt.
+"nth"}], "met": 1, "times": [{"function", "call", "began", "seconds"}]}`: the calls in their sequence, how
+many of them the rules have spoilt, and when each of the others began and how long it took.
 `DELETE /_faults/cases/<case>` forgets it. `local.faults.rules` has the table of the faults.
 """

@@ -8,13 +8,14 @@ import re
 import signal
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
 from local.faults import calls, rules
 from local.faults.messages import MOST_HEAD, Message, answer, read_answer, read_request
-from local.faults.rules import Case, Cases, Rule
+from local.faults.rules import Case, Cases, Rule, Timed
 
 CONTROL = "/_faults/cases"
 _JSON = {"content-type": "application/json"}
@@ -91,11 +92,14 @@ class Proxy:
                     writer.write(self._control(request).wire)
                     continue
                 found = self.cases.of(request.wire, calls.invocation(request)) if self.cases.open else []
-                exchange = self._noted(request, found, port, partial(upstream.ask, request))
+                function = self.callers.function(request, port) if found else ""
+                exchange = self._noted(request, found, function, port, partial(upstream.ask, request))
                 if exchange is None:
+                    began = time.time()
                     reply = await upstream.ask(request)
                     if found:
                         self._remember(request, found, reply)
+                        self._timed(request, found, function, began)
                 else:
                     reply = await self._spoilt(exchange, writer)
                 writer.write(reply.wire)
@@ -114,13 +118,14 @@ class Proxy:
         self,
         request: Message,
         found: list[Case],
+        function: str,
         port: int,
         forward: Callable[[], Awaitable[Message]],
     ) -> Exchange | None:
         """Note a call in its cases; the first rule that fits spoils it."""
         spoilt = None
         for case in found:
-            name, function = self.name_of(request), self.callers.function(request, port)
+            name = self.name_of(request)
             rule = case.note(function, name, calls.attempt_of(request))
             if rule and rule.fault == "stale" and _CONSISTENT.search(request.body):
                 case.met -= 1
@@ -140,6 +145,12 @@ class Proxy:
                 del answers[next(iter(answers))]
             if token := _TOKEN.search(reply.body):
                 case.marks += (token[1],)
+
+    def _timed(self, request: Message, found: list[Case], function: str, began: float) -> None:
+        """Note how long an answer took."""
+        timed = Timed(function, self.name_of(request), began, time.time() - began)
+        for case in found:
+            case.times.append(timed)
 
     async def _spoilt(self, exchange: Exchange, writer: asyncio.StreamWriter) -> Message:
         fault, seconds, is_aws = exchange.rule.fault, exchange.rule.seconds, " " not in exchange.call
@@ -238,7 +249,11 @@ class Proxy:
                 self.cases.open.pop(name)
             else:
                 case = self.cases.open[name]
-                told = {"calls": [asdict(step) for step in case.calls], "met": case.met}
+                told = {
+                    "calls": [asdict(step) for step in case.calls],
+                    "met": case.met,
+                    "times": [asdict(timed) for timed in case.times],
+                }
                 return answer(200, json.dumps(told).encode(), _JSON)
         except (KeyError, TypeError, ValueError) as error:
             return answer(422, json.dumps({"error": repr(error)}).encode(), _JSON)

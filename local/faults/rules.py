@@ -86,6 +86,16 @@ class Step:
     nth: int
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A call that was passed on unspoilt: by the clock, in seconds, when it began and how long it took."""
+
+    function: str
+    call: str
+    began: float
+    seconds: float
+
+
 @dataclass(slots=True)
 class Case:
     """What is watched and spoilt together. Without marks it has all calls that no other case has."""
@@ -94,6 +104,7 @@ class Case:
     marks: tuple[bytes, ...] = ()
     rules: tuple[Rule, ...] = ()
     calls: list[Step] = field(default_factory=list)
+    times: list[Timed] = field(default_factory=list)
     met: int = 0
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     _attempts: dict[bytes, Step] = field(default_factory=dict)

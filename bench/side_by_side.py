@@ -1,0 +1,149 @@
+"""The same work through Parcelgate and through others, in one run: ``python -m bench.side_by_side``.
+
+`bench.peers` has the work. Every process is fresh and imports from one folder of packages; rounds go over all
+in turn, and medians count. What is installed of others lies below `.local/bench` and comes from the locks
+`requirements/karrio.txt` and `requirements/cookbook.txt`, all of it by hash.
+"""
+
+import compileall
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import figures, svg
+from infra.bundle import ROOT, build
+from local.toolchain.setup import trusting_this_machine
+
+HOME = ROOT / ".local" / "bench"
+ROUNDS = 5
+_WARM, _REQUESTS = 100, 400
+_CODE = """
+import importlib, io, json, sys, time
+peer = importlib.import_module({module!r})
+imported = time.process_time()
+out, sys.stdout = sys.stdout, open("/dev/null", "w")
+for _ in range({warm}):
+    peer.once()
+cpu, wall = time.process_time(), time.perf_counter()
+for _ in range({requests}):
+    peer.once()
+cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(json.dumps([imported, cpu / {requests}, wall / {requests}, int(peak) / 1024]), file=out)
+"""
+
+
+class Peer(NamedTuple):
+    """One way to do the work: its module in `bench.peers`, and its lock, or None for ours."""
+
+    name: str
+    module: str
+    lock: str | None
+    family: str
+    """What it is compared with: the first of the same family is ours."""
+
+
+PEERS = (
+    Peer("Parcelgate, from JSON to JSON", "ours_mapping", None, "library"),
+    Peer("karrio, from JSON to JSON", "karrio_mapping", "karrio", "library"),
+    Peer("Parcelgate, whole create function", "ours_function", None, "function"),
+    Peer("cookbook's way, whole create function", "powertools_function", "cookbook", "function"),
+)
+
+
+class Taken(NamedTuple):
+    """Seconds of CPU to import; of CPU and by the clock for a request; and MB of memory at the most."""
+
+    imported: float
+    cpu: float
+    wall: float
+    peak: float
+
+
+def packages(lock: str) -> Path:
+    """The folder with what a lock holds, installed unless it is there. Ends this part when it cannot be."""
+    home, requirements = HOME / lock, ROOT / "requirements" / f"{lock}.txt"
+    stamp = home.with_suffix(".lock.txt")
+    if home.is_dir() and stamp.exists() and stamp.read_bytes() == requirements.read_bytes():
+        return home
+    shutil.rmtree(home, ignore_errors=True)
+    print(f"peers: installing {lock}", file=sys.stderr)
+    uv = Path(sys.prefix) / "bin" / "uv"
+    command = [str(uv), "pip", "install", "--quiet", "--target", str(home), "--python", sys.executable]
+    command += ["--require-hashes", "-r", str(requirements)]
+    done = subprocess.run(command, env=trusting_this_machine({**os.environ}), check=False)  # noqa: S603
+    if done.returncode:
+        shutil.rmtree(home, ignore_errors=True)
+        figures.not_here(f"requirements/{lock}.txt cannot be installed")
+    compileall.compile_dir(home, quiet=2)
+    shutil.copy(requirements, stamp)
+    return home
+
+
+def zipped(peer: Peer, folder: Path) -> float:
+    """MB of a zip of the packages: ours as deployed, with its bytecode; others' as installed, without."""
+    target = HOME / "size.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not (peer.lock and path.parent.name == "__pycache__"):
+                archive.write(path, path.relative_to(folder))
+    size = target.stat().st_size / 1e6
+    target.unlink()
+    return size
+
+
+def main() -> None:
+    """Print the table, and draw it."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    layer = build("local").layer
+    folders = {peer: packages(peer.lock) if peer.lock else layer for peer in PEERS}
+    sizes = {peer: zipped(peer, folder) for peer, folder in folders.items()}
+    rounds: dict[Peer, list[Taken]] = defaultdict(list)
+    for number in range(ROUNDS):
+        print(f"peers: round {number + 1} of {ROUNDS}", file=sys.stderr)
+        for peer, folder in folders.items():
+            code = _CODE.format(module=f"bench.peers.{peer.module}", warm=_WARM, requests=_REQUESTS)
+            rounds[peer].append(Taken(*figures.result(code, folder, ROOT)))
+    medians = {peer: Taken(*map(statistics.median, zip(*each, strict=True))) for peer, each in rounds.items()}
+    rows = []
+    for peer, taken in medians.items():
+        first = medians[next(each for each in PEERS if each.family == peer.family)]
+
+        def cell(value: float, ours: float, places: int, is_first: bool = taken is first) -> str:
+            return f"{value:.{places}f}" if is_first else f"{value:.{places}f} ({value / ours:.1f} of ours)"
+
+        size = sizes[next(each for each in PEERS if each.family == peer.family)]
+        rows.append(
+            (
+                peer.name,
+                cell(1000 * taken.imported, 1000 * first.imported, 0),
+                cell(1000 * taken.cpu, 1000 * first.cpu, 2),
+                cell(taken.peak, first.peak, 0),
+                cell(sizes[peer], size, 1),
+                f"{1 / taken.wall:,.0f}",
+            )
+        )
+    heads = (
+        "",
+        "import, CPU ms",
+        "a request, CPU ms",
+        "peak memory, MB",
+        "packages, MB zipped",
+        "requests a second",
+    )
+    print(figures.table(heads, rows))
+    bars = [
+        svg.Bar(peer.name, 1000 * taken.cpu, f"{1000 * taken.cpu:.2f} ms", "peer" if peer.lock else "ours")
+        for peer, taken in medians.items()
+    ]
+    svg.save("side-by-side.svg", svg.bars("CPU of one create, ms", bars))
+
+
+if __name__ == "__main__":
+    main()
