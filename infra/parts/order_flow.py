@@ -37,7 +37,12 @@ class OrderFlow(Construct):
                 # Lambda must never submit an order a second time by itself.
                 retry_attempts=0,
             ),
-            functions.add("check_order", store.access("GetItem", "PutItem", "UpdateItem"), *carrier),
+            functions.add(
+                "check_order",
+                store.access("GetItem", "PutItem", "UpdateItem"),
+                *carrier,
+                labels.access("PutObject"),
+            ),
             functions.add(
                 "fetch_label",
                 store.access("GetItem", "PutItem", "UpdateItem"),

@@ -1,8 +1,8 @@
 """The order flow: from an accepted order to its label, or to the money's way back.
 
-On the good path it bills four transitions: the start, SubmitOrder, CheckOrder and FetchLabel. So that path
-has no Choice, Pass, Wait or Succeed; what else may happen is told by the names of the errors that the
-functions raise. Nothing of CDK is here: tests run the definition as it is.
+On the good path it bills three transitions: the start, SubmitOrder and CheckOrder, which fetches the label as
+well. So that path has no Choice, Pass, Wait or Succeed; what else may happen is told by the names of the
+errors that the functions raise. Nothing of CDK is here: tests run the definition as it is.
 """
 
 from collections.abc import Mapping
@@ -63,6 +63,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
             "started_at.$": "$$.Execution.StartTime",
             "execution.$": "$$.Execution.Input",
             "waits_for_pauses": True,
+            "label_with_check": True,
         }
         if token:
             payload["task_token.$"] = "$$.Task.Token"
@@ -115,10 +116,11 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
                     catch("OrderFailed", to="Compensate"),
                     catch("NotSubmitted", to="SubmitAgain"),
                     catch("SubmitLater", to="SubmitLater"),
+                    catch("LabelPending", to="FetchLabel"),
                     catch("DeadlinePassed", to="NeedsAttention"),
                     catch("States.ALL", to="NeedsAttention"),
                 ],
-                Next="FetchLabel",
+                End=True,
             ),
             # Without a pause, a carrier that is down would be asked as fast as the machine can turn. An order
             # that waits for one goes round for twelve hours, and must not fill its execution's history.

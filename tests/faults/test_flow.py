@@ -27,19 +27,35 @@ CONFIRMED, FAILED, NEEDS_ATTENTION = (
 )
 
 
-def test_a_good_order_gets_its_label_in_four_billed_transitions(world: World) -> None:
+def test_a_good_order_gets_its_label_in_three_billed_transitions(world: World) -> None:
     order = world.start_order()
 
     ended = world.settle(order)
 
     (execution,) = world.ended
-    assert execution.path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
-    assert execution.transitions == 4
+    assert execution.path == ["SubmitOrder", "CheckOrder"]
+    assert execution.transitions == 3
     assert ended.status is CONFIRMED
     assert (ended.updated_at - ended.created_at).total_seconds() == 1, "the callback has woken the flow"
     assert ended.label.status is LabelStatus.READY
     assert world.s3.objects.keys() == {ended.label.parcels[0].key}
     assert [entry["DetailType"] for entry in world.events.entries] == ["order.confirmed", "label.ready"]
+    world.assert_promises(order)
+
+
+def test_an_execution_of_the_definition_before_gets_its_label_in_its_next_state(world: World) -> None:
+    states = {**world.machine.definition["States"]}
+    check = {name: value for name, value in states["CheckOrder"].items() if name != "End"}
+    payload = {**check["Parameters"]["Payload"]}
+    del payload["label_with_check"]
+    check |= {"Parameters": {**check["Parameters"], "Payload": payload}, "Next": "FetchLabel"}
+    world.machine.definition = {**world.machine.definition, "States": states | {"CheckOrder": check}}
+    order = world.start_order()
+
+    ended = world.settle(order)
+
+    assert world.ended[0].path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
+    assert ended.label.status is LabelStatus.READY
     world.assert_promises(order)
 
 
@@ -60,7 +76,9 @@ def test_an_order_that_takes_its_time_is_asked_about_again_and_again(world: Worl
 
     assert world.settle(order).status is CONFIRMED
 
-    assert world.ended[0].retries == 8
+    # The first look at the label is made together with the last question about the order.
+    assert world.ended[0].path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
+    assert world.ended[0].retries == 7
     world.assert_promises(order)
 
 
@@ -143,7 +161,7 @@ def test_trouble_before_anything_is_sent_is_tried_again(error: CarrierError, wor
 
     assert world.settle(order).status is CONFIRMED
 
-    assert world.ended[0].path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
+    assert world.ended[0].path == ["SubmitOrder", "CheckOrder"]
     world.assert_promises(order)
 
 

@@ -162,7 +162,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "retry queue": SEND,
     },
     "submit_order": {"table": SETTLE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
-    "check_order": {"table": CHANGE, **CALL_CARRIER},
+    "check_order": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "compensate_order": {"table": SETTLE, **CALL_CARRIER},
     "check_release": {

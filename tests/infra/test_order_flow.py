@@ -57,13 +57,21 @@ def test_what_is_deployed_is_this_definition(aws: Template, settings: Settings) 
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
-def test_the_good_path_bills_four_transitions(states: dict[str, Any]) -> None:
+def test_the_good_path_bills_three_transitions(states: dict[str, Any]) -> None:
     path = ["SubmitOrder"]
     while "Next" in states[path[-1]]:
         path.append(states[path[-1]]["Next"])
-    assert path == ["SubmitOrder", "CheckOrder", "FetchLabel"]
+    assert path == ["SubmitOrder", "CheckOrder"]
     assert {states[name]["Type"] for name in path} == {"Task"}
-    assert 1 + len(path) == 4
+    assert 1 + len(path) == 3
+
+
+def test_a_label_that_is_not_there_at_once_has_a_state_of_its_own(states: dict[str, Any]) -> None:
+    assert states["CheckOrder"]["Parameters"]["Payload"]["label_with_check"] is True
+    assert "LabelPending" not in retries(states["CheckOrder"])
+    assert [name for name in STATES if ("LabelPending", "FetchLabel") in catches(states[name])] == [
+        "CheckOrder"
+    ]
 
 
 def test_only_a_second_submission_waits(states: dict[str, Any]) -> None:
@@ -166,6 +174,7 @@ def test_every_error_leads_somewhere(states: dict[str, Any]) -> None:
         ("OrderFailed", "Compensate"),
         ("NotSubmitted", "SubmitAgain"),
         ("SubmitLater", "SubmitLater"),
+        ("LabelPending", "FetchLabel"),
         ("DeadlinePassed", "NeedsAttention"),
         ("States.ALL", "NeedsAttention"),
     ]

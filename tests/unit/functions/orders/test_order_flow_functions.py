@@ -12,7 +12,7 @@ import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
 from parcelgate.observability.logs import log
-from parcelgate.services.orders.order_flow.workflow import DeadlinePassed, OrderPending
+from parcelgate.services.orders.order_flow.workflow import DeadlinePassed, LabelPending, OrderPending
 from parcelgate.services.webhooks import receive
 from parcelgate.store.errors import StoreUnavailableError, ThrottledError
 from tests.support.orders import an_event, an_order
@@ -50,9 +50,27 @@ def test_submit_order_sends_no_order_twice(world: World, order: Order) -> None:
     assert world.carrier.commits == []
 
 
-def test_check_order_settles_an_order(world: World, order: Order) -> None:
+def test_check_order_settles_an_order_and_fetches_its_label(world: World, order: Order) -> None:
+    assert call("check_order", sample("check_order") | {"label_with_check": True}) is None
+    assert world.order(order).status is OrderStatus.CONFIRMED
+    assert world.order(order).label.status == "ready"
+
+
+def test_a_label_that_is_not_there_yet_sends_the_machine_to_its_next_state(
+    world: World, order: Order
+) -> None:
+    world.carrier.behaviour.no_label = 1
+    for _ in range(2):
+        with pytest.raises(LabelPending):
+            call("check_order", sample("check_order") | {"label_with_check": True})
+        assert world.order(order).status is OrderStatus.CONFIRMED
+        world.carrier.behaviour.no_label += 1
+
+
+def test_check_order_leaves_the_label_to_a_machine_of_before(world: World, order: Order) -> None:
     assert call("check_order") is None
     assert world.order(order).status is OrderStatus.CONFIRMED
+    assert world.order(order).label.status == "pending"
 
 
 def test_check_order_raises_by_the_names_that_the_machine_knows(world: World, order: Order) -> None:

@@ -9,8 +9,9 @@ state               what it does
 ==================  =====================================================================================
 `submit`            asks the price and sends the order once. It wakes the machine itself, unless the carrier
                     will call back. It does nothing before the order's next attempt is due
-`check`             asks the carrier until it has decided. Every "not yet" is an exception that is retried
-`fetch_label`       asks for the labels until they are there
+`check`             asks the carrier until it has decided. Every "not yet" is an exception that is retried.
+                    Then it asks for the labels, once
+`fetch_label`       asks for labels that were not there at once, until they are
 `compensate`        takes the order back. The order is `failed` only when the carrier has accepted that
 `escalate`          tells a person about an order that the other states could not settle
 ==================  =====================================================================================
@@ -60,7 +61,7 @@ from parcelgate.services.orders.submission import (
     OrderSubmitter,
     name_of,
 )
-from parcelgate.services.orders.transitions import OPEN, RETRY_LIFE
+from parcelgate.services.orders.transitions import OPEN, RETRY_LIFE, wants_label
 from parcelgate.services.redelivery import pause_after
 from parcelgate.services.settings import Settings
 from parcelgate.store.credentials.webhook_tokens import hash_of
@@ -125,7 +126,8 @@ EXPECTED = (
 class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
     """What the state machine gives each of its functions: ids and times only.
 
-    `waits_for_pauses` is False in executions that began before their machine knew `AccountPaused`.
+    `waits_for_pauses` is False in executions that began before their machine knew `AccountPaused`, and
+    `label_with_check` in those whose machine goes from `check` to `fetch_label` in any case.
     """
 
     tenant: str
@@ -134,6 +136,7 @@ class TaskInput(msgspec.Struct, frozen=True, kw_only=True):
     execution: ExecutionInput | None = None
     task_token: str | None = None
     waits_for_pauses: bool = False
+    label_with_check: bool = False
 
     @classmethod
     def of(cls, event: Any) -> TaskInput:
@@ -162,7 +165,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
     submitter: OrderSubmitter
     """The engine."""
     fetcher: FetchesLabels
-    """Fetches labels; only FetchLabel needs it."""
+    """Fetches labels; only CheckOrder and FetchLabel need it."""
     settings: Settings
     stepfunctions: Callable[[], SFNClient]
     """Wakes the machine; only SubmitOrder needs it."""
@@ -198,11 +201,16 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 raise
 
     def check(self, task: TaskInput, deadline: Deadline) -> None:
-        """CheckOrder: ask the carrier how the order stands, and settle it.
+        """CheckOrder: ask the carrier how the order stands, settle it, and fetch the labels of a good one.
 
         Returns when there is nothing more to ask. Raises OrderPending (ask again), OrderFailed (take the
-        order back), NotSubmitted or SubmitLater (send it), AccountPaused and DeadlinePassed.
+        order back), NotSubmitted or SubmitLater (send it), LabelPending, AccountPaused and DeadlinePassed.
         """
+        if self._decided(task, deadline) and task.label_with_check:
+            self.fetch_label(task, deadline)
+
+    def _decided(self, task: TaskInput, deadline: Deadline) -> bool:
+        """Ask the carrier about the order. Returns whether it may have labels; raises what `check` does."""
         try:
             order = self._order(task)
             if order.submission.sending_at is None and order.status in OPEN and task.waits_for_pauses:
@@ -219,14 +227,14 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
                 raise DeadlinePassed(task.order_id) from None
             # Give up here, because the next state would not know what the carrier said.
             self.submitter.give_up(error.order, "deadline_passed", words=error.words)
-            return
+            return False
         except AWS_TROUBLE as error:
             log.warning(
                 "the check failed because of AWS or the store; it is tried again", extra=name_of(error)
             )
             raise (DeadlinePassed if self._over(task) else OrderPending)(task.order_id) from None
         if order.status not in OPEN:
-            return
+            return wants_label(order)
         if order.submission.compensating_since is not None:
             raise OrderFailed(order.id)
         if self._late(task, order):
