@@ -1,7 +1,9 @@
 """An HTTP answer, and how a resource is written as JSON."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from parcelgate.store.credentials.page_tokens import Place
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_AS_THEY_ARE = frozenset({str, int, bool, type(None), Decimal})
+"""Most of what an answer consists of."""
 
 
 LARGEST_PAGE = 4_000_000
@@ -82,12 +86,13 @@ def answer(resource: object, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def _written(value: Any) -> Any:
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
     if isinstance(value, Money):
         return {"amount": format(value.amount, "f"), "currency": value.currency}
     if isinstance(value, msgspec.Struct):
-        # Only a resource with this setting (TrackingResult) leaves out its null fields.
-        omits_nulls = value.__struct_config__.omit_defaults
-        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        names, omits_nulls = _fields(kind)
         fields = {shown: _written(getattr(value, name)) for shown, name in names}
         return {name: part for name, part in fields.items() if part is not None} if omits_nulls else fields
     if isinstance(value, tuple | list):
@@ -95,3 +100,13 @@ def _written(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _written(part) for name, part in value.items()}
     return rfc3339(value) if isinstance(value, datetime) else value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[Sequence[tuple[str, str]], bool]:
+    """The name that each field is shown by and its own, and whether null fields are left out.
+
+    Only a resource with this setting (TrackingResult) leaves them out.
+    """
+    names = zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True)
+    return tuple(names), kind.__struct_config__.omit_defaults

@@ -25,6 +25,13 @@ def test_a_client_gives_up_soon() -> None:
     assert config.retries["total_max_attempts"] == 3
 
 
+def test_a_call_is_neither_checked_twice_nor_its_client_described_anew() -> None:
+    with aws():
+        config = aws_clients.client("dynamodb").meta.config
+    assert not config.parameter_validation
+    assert config._supplied_user_agent == "parcelgate"
+
+
 def test_an_emulator_is_found_by_its_address_and_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with aws():
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4999")
