@@ -2,12 +2,16 @@
 
 import json
 import os
+import py_compile
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import MAGIC_NUMBER
+from collections.abc import Sequence
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 
@@ -17,6 +21,8 @@ MEGABYTE = 1_000_000
 AARCH64 = 183
 UNCHECKED_HASH = 0b01
 """The flags of bytecode that is trusted without a look at its source."""
+MUCH_LATER = 2_000_000_000
+"""A date that no source has, in seconds since the epoch."""
 
 HEAVY = (
     "aws_lambda_powertools.event_handler",
@@ -118,6 +124,27 @@ def test_bytecode_is_never_checked_against_dates(aws_bundle: Bundle, local_bundl
             head = path.read_bytes()[:8]
             assert head[:4] == MAGIC_NUMBER
             assert int.from_bytes(head[4:], "little") == UNCHECKED_HASH
+
+
+def test_no_module_is_compiled_whatever_the_dates_of_the_sources(
+    local_bundle: Bundle, unpacked: Path
+) -> None:
+    """Lambda gives all files a date of its own, and nothing can be written there."""
+    before = sorted(unpacked.rglob("*"))
+    handlers = [f"functions.{name}.handler" for name in FUNCTIONS]
+    assert compiled_for(handlers, "parcelgate", folders=[unpacked, local_bundle.layer]) == set()
+    assert sorted(unpacked.rglob("*")) == before
+
+
+def test_bytecode_that_looks_at_dates_would_be_compiled_again(local_bundle: Bundle, unpacked: Path) -> None:
+    """The test above would notice."""
+    source = unpacked / "parcelgate" / "domain" / "clock.py"
+    bytecode = Path(cache_from_source(str(source)))
+    bytecode.chmod(0o644)
+    py_compile.compile(str(source), str(bytecode), invalidation_mode=PycInvalidationMode.TIMESTAMP)
+    os.utime(source, (MUCH_LATER, MUCH_LATER + 1))
+    modules = ["parcelgate.domain.ids", "parcelgate.domain.clock"]
+    assert compiled_for(modules, folders=[unpacked, local_bundle.layer]) == {str(source)}
 
 
 def test_of_libraries_there_is_the_bytecode_alone(aws_bundle: Bundle) -> None:
@@ -262,6 +289,42 @@ def test_the_model_of_an_order_is_made_at_the_start_by_who_creates_orders_alone(
         "print(OrderInput.__pydantic_complete__)\n"
     )
     assert done.stdout.strip() == str(built), done.stderr
+
+
+@pytest.fixture
+def unpacked(local_bundle: Bundle, tmp_path: Path) -> Path:
+    """Our code out of the bundle, its sources with other dates, in a tree that cannot be written."""
+    shutil.copytree(local_bundle.layer / "parcelgate", tmp_path / "parcelgate")
+    for name in FUNCTIONS:
+        home = Path("functions") / name
+        shutil.copytree(local_bundle.function(name) / home, tmp_path / home)
+    for path in tmp_path.rglob("*"):
+        if path.suffix == ".py":
+            os.utime(path, (MUCH_LATER, MUCH_LATER))
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return tmp_path
+
+
+def compiled_for(modules: Sequence[str], package: str = "", *, folders: Sequence[Path]) -> set[str]:
+    """The sources that are compiled when these modules, and all of a package, are imported."""
+    code = f"""
+import importlib, importlib._bootstrap_external as loading, pkgutil, sys
+sys.path[:0] = {[*map(str, folders)]!r}
+compiled, really = [], loading.SourceLoader.source_to_code
+def note(self, data, path, **more):
+    compiled.append(path)
+    return really(self, data, path, **more)
+loading.SourceLoader.source_to_code = note
+for name in {[*modules]!r}:
+    importlib.import_module(name)
+if {package!r}:
+    for module in pkgutil.walk_packages(importlib.import_module({package!r}).__path__, {package!r} + "."):
+        importlib.import_module(module.name)
+print(*compiled, sep="\\n")
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    return {path for path in done.stdout.split("\n") if path.startswith(tuple(map(str, folders)))}
 
 
 def machine_of(library: Path) -> int:
