@@ -1,6 +1,7 @@
 """What every test runs in."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,11 @@ _make_client, aws_clients._make = aws_clients._make, _observed
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> Iterator[None]:
-    """Leave nothing of one test to the next: no part in the runtime, no key of log lines."""
+    """Leave nothing of one test to the next: no part in the runtime, no connection, no key of log lines."""
     yield
     runtime.reset()
+    if transport := sys.modules.get("parcelgate.carriers.toolkit.transport"):
+        transport.renew()
     log.structure_logs()
 
 

@@ -403,6 +403,7 @@ FAULTS = {
 """What a call answers on which such a fault falls; None: it may have been understood nevertheless."""
 
 
+@pytest.mark.usefixtures("no_kept_connections")
 @pytest.mark.parametrize("kind", FAULTS)
 class TestAFault:
     """Whatever goes wrong on the way, the order stands, once, and the same request again does it."""

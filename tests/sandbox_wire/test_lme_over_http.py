@@ -26,6 +26,8 @@ from sandbox.lme import new_login
 from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.lme.orders import account, order_of, parcel, receiver
 
+pytestmark = pytest.mark.usefixtures("no_kept_connections")
+
 
 def order(reference: str, **changes: Any) -> Order:
     own = (parcel(reference=f"{reference}-1"),)

@@ -27,6 +27,8 @@ from parcelgate.domain.trackings import TrackingStatus
 from sandbox import Settings, serve
 from tests.support.adapters import NOON, FakeVault, Impatient, dollars, lso_account, lso_order, lso_parcel
 
+pytestmark = pytest.mark.usefixtures("no_kept_connections")
+
 LOGIN = {"app_id": "app-7", "app_secret": "made-up"}
 
 

@@ -22,6 +22,8 @@ from sandbox import Settings, serve
 from tests.support.adapters import FakeVault
 from tests.unit.carriers.trackingmore.parcels import EMAIL, account
 
+pytestmark = pytest.mark.usefixtures("no_kept_connections")
+
 LOGIN = {"api_key": "k-7", "email": EMAIL}
 DAY = 86_400
 

@@ -98,15 +98,16 @@ def test_it_gives_back_what_came() -> None:
     assert seen[0].endswith(b"\r\n\r\n{}")
 
 
-def test_each_call_has_a_connection_of_its_own() -> None:
+def test_each_call_that_may_buy_has_a_connection_of_its_own() -> None:
     with server(answers(OK)) as (url, seen):
         for _ in range(2):
             HttpTransport().send(request(url))
     assert len(seen) == 2
 
 
-def test_a_connection_that_died_while_its_environment_was_frozen_spoils_no_call() -> None:
-    """No connection is kept that could have died: the other side drops whatever is sent into an old one."""
+@pytest.mark.parametrize("safe", [False, True])
+def test_a_connection_that_died_while_its_environment_was_frozen_spoils_no_call(safe: bool) -> None:
+    """The other side drops whatever is sent into an old one: a call that may buy is never sent there."""
 
     def answer_once(connection: socket.socket) -> None:
         connection.sendall(OK)
@@ -115,7 +116,7 @@ def test_a_connection_that_died_while_its_environment_was_frozen_spoils_no_call(
 
     with server(answer_once) as (url, seen):
         for _ in range(2):
-            assert HttpTransport().send(request(url)).status == 200
+            assert HttpTransport().send(request(url, safe=safe)).status == 200
     assert len(seen) == 2
 
 
@@ -260,10 +261,11 @@ def test_the_address_that_was_checked_is_the_one_that_is_called() -> None:
     assert message.extensions["sni_hostname"] == "cdn.example"
 
 
-def test_certificates_are_checked() -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_certificates_are_checked(kept: bool) -> None:
     from parcelgate.carriers.toolkit.transport import _shared_client
 
-    pool = _shared_client()._transport._pool  # type: ignore[attr-defined]
+    pool = _shared_client(kept=kept)._transport._pool  # type: ignore[attr-defined]
     assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
     assert pool._ssl_context.check_hostname
 

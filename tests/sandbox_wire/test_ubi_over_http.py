@@ -30,6 +30,8 @@ from sandbox import Settings, serve
 from tests.support.adapters import FakeVault, Impatient
 from tests.unit.carriers.ubi.orders import NOON, Body, account, body, example, order_of
 
+pytestmark = pytest.mark.usefixtures("no_kept_connections")
+
 LOGIN = {"token": "t-7", "secret": "made-up"}
 
 

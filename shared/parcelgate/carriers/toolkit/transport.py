@@ -2,13 +2,19 @@
 
 Every call that failed before its first byte was written is a TransientError. After that, a safe call is still
 a TransientError, and any other call is an UnknownOutcomeError, because the carrier may have acted on it.
-Nothing is retried here and redirects are not followed. A message names only the call and the kind of trouble.
+Redirects are not followed, and cookies are not kept. A message names only the call and the kind of trouble.
+
+The other side may close a connection that is kept, at any moment and without our knowledge. So a call that
+may buy or change something gets a connection that is opened for it and closed after it: what is written into
+a closed one would have an unknown outcome. A safe call uses a kept connection. If that turns out to be
+closed, the call goes out once more, on a connection of its own. Nothing else is retried here.
 """
 
 import logging
 import time
 from functools import cache
-from typing import Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -23,7 +29,20 @@ from parcelgate.carriers.toolkit.calls import UNSAFE_SECONDS, Request, Response,
 from parcelgate.carriers.toolkit.public_hosts import NotPublicError, Resolve, addresses, public_address
 from parcelgate.domain.deadline import Deadline
 
+if TYPE_CHECKING:
+    import ssl
+
+KEPT_SECONDS = 30.0
+"""How long an unused connection is kept: less than any balancer or gateway on the way forgets one."""
+KEPT_CONNECTIONS = 32
+"""As many threads as ever call side by side keep one each."""
 _CONNECT_SECONDS = 5.0
+_TROUBLE = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+_CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What a call meets on a connection that the other side has closed."""
+
+_clients: dict[bool, httpx.Client] = {}
+"""The one that keeps connections, and the one that keeps none."""
 
 # httpx logs every URL at INFO, and the URL of a label opens it.
 for _name in ("httpx", "httpcore"):
@@ -31,10 +50,7 @@ for _name in ("httpx", "httpcore"):
 
 
 class HttpTransport:
-    """The real `calls.Transport`: a connection of its own for each call.
-
-    No connection is kept. The other side could close a kept one without our knowledge, and a commit that is
-    written into it would have an unknown outcome.
+    """The real `calls.Transport`.
 
     Parameters
     ----------
@@ -60,33 +76,44 @@ class HttpTransport:
 
     def send(self, request: Request) -> Response:
         """Send once; see `calls.Transport.send`."""
-        budget = None if self._deadline is None else self._deadline.remaining()
-        # Checked here too: getting a token may have taken time since the caller checked.
-        least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
-        if budget is not None and (budget <= 0 or budget < least):
-            raise HeldBackError(f"{request.call}: not enough time is left for the call")
-        attempt = _Attempt(request, budget)
+        # A kept connection to a public host may belong to another name at the same address.
+        keeps = request.safe and not request.public_only
+        attempt = _Attempt(request, self._budget(request))
         try:
-            return self._exchange(request, attempt)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            # The library's own exception holds the request, so it is not chained.
+            return self._exchange(request, attempt, kept=keeps)
+        except _TROUBLE as error:
+            if not (keeps and attempt.was_cut(error)):
+                # The library's own exception holds the request, so it is not chained.
+                raise attempt.trouble(type(error).__name__) from None
+        attempt = _Attempt(request, self._budget(request))
+        try:
+            return self._exchange(request, attempt, kept=False)
+        except _TROUBLE as error:
             raise attempt.trouble(type(error).__name__) from None
 
-    def _exchange(self, request: Request, attempt: "_Attempt") -> Response:
+    def _budget(self, request: Request) -> float | None:
+        """The seconds that a call has. Raises HeldBackError when they are too few."""
+        if self._deadline is None:
+            return None
+        budget = self._deadline.remaining()
+        # Checked here too: getting a token may have taken time since the caller checked.
+        least = 0.0 if request.safe else max(UNSAFE_SECONDS, request.least_seconds)
+        if budget <= 0 or budget < least:
+            raise HeldBackError(f"{request.call}: not enough time is left for the call")
+        return budget
+
+    def _exchange(self, request: Request, attempt: "_Attempt", *, kept: bool) -> Response:
         url = httpx.URL(request.url)
-        headers = {
-            "accept-encoding": "identity",
-            "connection": "close",
-            "user-agent": "parcelgate",
-            **request.headers,
-        }
+        headers = {"accept-encoding": "identity", "user-agent": "parcelgate", **request.headers}
+        if not kept:
+            headers["connection"] = "close"
         extensions = attempt.extensions()
         if request.public_only:
             host = url.host
             url = url.copy_with(host=self._public_address(request, url))
             headers["host"] = host if url.port is None else f"{host}:{url.port}"
             extensions["sni_hostname"] = host
-        client = self._client or _shared_client()
+        client = self._client or _shared_client(kept=kept)
         message = client.build_request(
             request.method, url, headers=headers, content=request.body, extensions=extensions
         )
@@ -118,12 +145,12 @@ class HttpTransport:
 
 
 class _Attempt:
-    """The state of one call: whether its first byte was written, and how much time is left."""
+    """The state of one call: what it has come to, and how much time is left."""
 
     def __init__(self, request: Request, budget: float | None) -> None:
         self._request = request
         self._ends_at = None if budget is None else time.monotonic() + budget
-        self._sent = False
+        self._opened = self._sent = self._answered = False
         self._timeouts: dict[str, float] = {}
         self._wind()
 
@@ -134,6 +161,10 @@ class _Attempt:
     def overdue(self) -> bool:
         return self._ends_at is not None and time.monotonic() > self._ends_at
 
+    def was_cut(self, error: Exception) -> bool:
+        """Whether the call met the end of a connection that was there before it, and no answer."""
+        return isinstance(error, _CUT) and self._sent and not self._opened and not self._answered
+
     def trouble(self, kind: str) -> CarrierError:
         text = f"{self._request.call}: {kind}"
         if not self._sent:
@@ -141,8 +172,12 @@ class _Attempt:
         return TransientError(text) if self._request.safe else UnknownOutcomeError(text)
 
     def _step(self, name: str, info: Any) -> None:  # noqa: ARG002 - httpx gives it
-        if name.endswith("send_request_headers.started"):
+        if name.endswith("connect_tcp.started"):
+            self._opened = True
+        elif name.endswith("send_request_headers.started"):
             self._sent = True
+        elif name.endswith("receive_response_headers.complete"):
+            self._answered = True
         if name.endswith(".started"):
             self._wind()
 
@@ -159,14 +194,34 @@ class _Attempt:
 
 def warm() -> None:
     """Build now what the first call would wait for: it takes longer than the pause of some carriers."""
-    _shared_client()
+    for kept in (False, True):
+        _shared_client(kept=kept)
+
+
+def renew() -> None:
+    """Close the connections that are kept: after a restored snapshot they lead nowhere."""
+    client = _clients.pop(True, None)
+    if client is not None:
+        client.close()
+
+
+def _shared_client(*, kept: bool) -> httpx.Client:
+    """Return the client of all invocations of an environment that keeps connections, or that keeps none."""
+    if kept not in _clients:
+        _clients[kept] = httpx.Client(
+            verify=_tls_context(),
+            limits=httpx.Limits(
+                max_keepalive_connections=KEPT_CONNECTIONS if kept else 0, keepalive_expiry=KEPT_SECONDS
+            ),
+            follow_redirects=False,
+            trust_env=False,
+            # The accounts of all tenants share a client, and a carrier's cookie may mean one of them.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+    return _clients[kept]
 
 
 @cache
-def _shared_client() -> httpx.Client:
-    """Return the one client for all invocations of an environment: its TLS context is expensive to build."""
-    return httpx.Client(
-        limits=httpx.Limits(max_keepalive_connections=0),
-        follow_redirects=False,
-        trust_env=False,
-    )
+def _tls_context() -> "ssl.SSLContext":
+    """Return the TLS context of both clients, which is expensive to build."""
+    return httpx.create_ssl_context(trust_env=False)
