@@ -86,13 +86,12 @@ def answer(resource: object, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def _written(value: Any) -> Any:
-    kind = type(value)
-    if kind in _AS_THEY_ARE:
+    if type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, Money):
         return {"amount": format(value.amount, "f"), "currency": value.currency}
     if isinstance(value, msgspec.Struct):
-        names, omits_nulls = _fields(kind)
+        names, omits_nulls = _fields(value.__class__)
         fields = {shown: _written(getattr(value, name)) for shown, name in names}
         return {name: part for name, part in fields.items() if part is not None} if omits_nulls else fields
     if isinstance(value, tuple | list):

@@ -7,6 +7,7 @@ from time import sleep
 from typing import ClassVar
 
 import pytest
+from botocore.validate import ParamValidationDecorator
 
 from parcelgate import aws_clients
 from tests.support.table import aws
@@ -27,9 +28,9 @@ def test_a_client_gives_up_soon() -> None:
 
 def test_a_call_is_neither_checked_twice_nor_its_client_described_anew() -> None:
     with aws():
-        config = aws_clients.client("dynamodb").meta.config
-    assert not config.parameter_validation
-    assert config._supplied_user_agent == "parcelgate"
+        client = aws_clients.client("dynamodb")
+    assert not isinstance(client._serializer, ParamValidationDecorator)
+    assert client.meta.config.user_agent == "parcelgate"
 
 
 def test_an_emulator_is_found_by_its_address_and_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
