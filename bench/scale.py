@@ -15,63 +15,27 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-import msgspec
-
+from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_events
 from infra.settings import settings_for
 from parcelgate.carriers import registry
-from parcelgate.domain.places import countries
-from parcelgate.domain.polling import next_poll
-from parcelgate.domain.trackings import SILENCE, Source, Tracking, TrackingEvent, TrackingStatus
+from parcelgate.domain.habits import Habit, Lane
+from parcelgate.domain.polling import lane_of, next_poll
+from parcelgate.domain.trackings import SILENCE, TrackingStatus
 from parcelgate.services.accounts.carriers import LANE_USE
 
 PARCELS = 20_000
 LIVE = 10_000_000
 WORKERS = (4, 8, 16, 32)
 ROUND = timedelta(minutes=5)
-BORN = datetime(2026, 3, 2, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MONTH = 30
 
 S = TrackingStatus
 
-
-@dataclass(frozen=True)
-class Trade:
-    """One carrier's part of the parcels, and what their lives are like."""
-
-    carrier: str
-    share: float
-    days: float
-    """From pick-up to the last depot, on the average."""
-    pushed: float
-    """The share of parcels of which the carrier tells us by itself."""
-    to: tuple[tuple[str, str | None], ...]
-    abroad: float
-    """Which part of these the parcel spends in another country than the one it goes to."""
-    fill: float
-    """How full its questions are on the average: many accounts ask at the same time."""
-
-
-TRADES = (
-    Trade(
-        "lme", 0.3, 8, 0.9, (("US", "CA"), ("US", "TX"), ("US", "NY"), ("GB", None), ("DE", None)), 0.6, 1.0
-    ),
-    Trade("ubi", 0.3, 8, 0.0, (("AU", "NSW"), ("AU", "VIC"), ("AU", "WA"), ("NZ", None)), 0.5, 0.6),
-    Trade("lso", 0.2, 2, 0.0, (("US", "TX"), ("US", "OK"), ("US", "LA")), 0.0, 0.6),
-    Trade("trackingmore", 0.2, 5, 0.9, (("US", "NY"), ("US", "FL"), ("FR", None), ("JP", None)), 0.4, 0.6),
-)
-NEVER_HANDED_OVER = 0.02
-"""Half of them are cancelled, and of the others nothing is ever heard."""
-LOST_FROM_SIGHT = 0.005
-EXCEPTION = 0.03
-MISSED = 0.08
-"""Nobody is at home."""
-COLLECTED = 0.03
 
 PRICES = {
     "DynamoDB, million write units": 0.625,
@@ -86,17 +50,6 @@ PRICES = {
 """US dollars, us-east-1, list prices without any free tier."""
 ORDER_KB = 3
 WORKFLOW_GB = 64 / 1024
-
-
-@dataclass
-class Life:
-    """What is going to happen to a parcel."""
-
-    trade: Trade
-    parcel: Tracking
-    events: list[TrackingEvent]
-    cancelled_at: datetime | None
-    pushed: bool
 
 
 @dataclass
@@ -115,111 +68,50 @@ class Tally:
     """Polls of parcels that have not moved, whose orders are read too."""
     known_after: list[float] = field(default_factory=list)
     """Minutes from a delivery to our knowing, where the carrier does not push."""
+    pushed_known_after: list[float] = field(default_factory=list)
+    """The same where it does, and its webhook was lost."""
+    news_after: list[float] = field(default_factory=list)
+    """Hours from any event to our knowing, where the carrier does not push."""
+    by_stage: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Polls by carrier and stage."""
 
 
-def a_life(number: int, chance: random.Random) -> Life:
-    """Draw a parcel and everything that will happen to it."""
-    trade = chance.choices(TRADES, [trade.share for trade in TRADES])[0]
-    country, state = chance.choice(trade.to)
-    ahead = countries.clock_offset(country, state) or timedelta(0)
-    born = BORN + chance.uniform(0, 7) * DAY
-    parcel = Tracking(
-        id=f"trk_{number:026}",
-        tenant="acme",
-        carrier=trade.carrier,
-        account="default",
-        tracking_number=str(number),
-        carrier_code="usps" if trade.carrier == "trackingmore" else None,
-        destination_country=country,
-        destination_state=state,
-        created_at=born,
-        updated_at=born,
-    )
-    events: list[TrackingEvent] = []
-    cancelled_at = None
-    pushed = chance.random() < trade.pushed
-    if chance.random() < NEVER_HANDED_OVER:
-        cancelled_at = born + DAY if chance.random() < 0.5 else None
-    else:
-        steps = _journey(trade, born, ahead, chance)
-        events = [
-            TrackingEvent(
-                at=at,
-                code="X",
-                description="",
-                status=status,
-                country=country if arrived else "CN",
-                utc_offset=_written(ahead) if arrived else "+08:00",
-            )
-            for at, status, arrived in steps
-        ]
-    return Life(trade, parcel, events, cancelled_at, pushed)
-
-
-def _journey(
-    trade: Trade, born: datetime, ahead: timedelta, chance: random.Random
-) -> Iterator[tuple[datetime, TrackingStatus, bool]]:
-    """What happens, when, and whether in the country that the parcel goes to."""
-    at = picked_up = born + HOUR * min(chance.lognormvariate(2.8, 0.7), 120)
-    yield at, S.IN_TRANSIT, trade.abroad == 0
-    arrives = at + DAY * max(0.6, chance.gammavariate(4, trade.days / 4))
-    lands = picked_up + trade.abroad * (arrives - picked_up)
-    while (at := at + HOUR * chance.uniform(6, 28)) < arrives:
-        if chance.random() < LOST_FROM_SIGHT:
-            return
-        trouble = chance.random() < EXCEPTION
-        yield at, S.EXCEPTION if trouble else S.IN_TRANSIT, at >= lands
-    while True:
-        there = arrives + ahead
-        morning = there.replace(hour=8, minute=0, second=0, microsecond=0) + HOUR * chance.uniform(-1, 2)
-        at = (morning if morning > there else morning + DAY) - ahead
-        yield at, S.OUT_FOR_DELIVERY, True
-        at += HOUR * chance.uniform(1, 9)
-        luck = chance.random()
-        if luck < MISSED:
-            yield at, S.ATTEMPT_FAILED, True
-            arrives = at
-            continue
-        if luck < MISSED + COLLECTED:
-            yield at, S.AVAILABLE_FOR_PICKUP, True
-            at += HOUR * chance.uniform(5, 96)
-        yield at, S.DELIVERED, True
-        return
-
-
-def _written(ahead: timedelta) -> str:
-    minutes = round(ahead / timedelta(minutes=1))
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-
-
-def ask(life: Life, tally: Tally, chance: random.Random) -> None:
+def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, Habit]) -> None:
     """Ask about a parcel whenever the plan says so, until it says no more."""
     at = life.parcel.created_at + ROUND * chance.random()
     known, tracking, polls = 0, life.parcel, 0
+    lane = lane_of(tracking)
     while True:
-        due = next_poll(tracking, now=at)
+        due = next_poll(tracking, now=at, habit=habits.get(lane) if lane else None)
         if due is None:
             break
-        if life.pushed and known < len(life.events) and life.events[known].at <= due:
-            at = life.events[known].at
-            known += 1
-            tracking = _as_known(life, known)
-            continue
+        if life.pushed:
+            pushed = next((n for n in range(known, len(life.events)) if n not in life.unpushed), None)
+            if pushed is not None and life.events[pushed].at <= due:
+                at, known = life.events[pushed].at, pushed + 1
+                tracking = with_events(life, known)
+                lane = lane_of(tracking)
+                continue
         at = BORN + math.ceil((due - BORN) / ROUND) * ROUND
         polls += 1
         bucket = int((at - BORN) % DAY / ROUND)
         tally.by_bucket[bucket] += 1
         tally.by_bucket_of.setdefault(life.trade.carrier, Counter())[bucket] += 1
+        tally.by_stage[life.trade.carrier, lane.stage if lane else ""] += 1
         tally.first_words += tracking.status is S.PENDING
         if life.cancelled_at is not None and at >= life.cancelled_at:
             break
         seen = sum(event.at <= at for event in life.events)
         if seen > known:
+            if not life.pushed:
+                tally.news_after += [(at - event.at) / HOUR for event in life.events[known:seen]]
             known = seen
             tally.news += 1
-            tracking = _as_known(life, known)
-            if tracking.status is S.DELIVERED and not life.pushed:
-                tally.known_after.append((at - life.events[-1].at) / timedelta(minutes=1))
+            tracking = with_events(life, known)
+            lane = lane_of(tracking)
+            if tracking.status is S.DELIVERED:
+                waited = tally.pushed_known_after if life.pushed else tally.known_after
+                waited.append((at - life.events[-1].at) / timedelta(minutes=1))
         elif at - (tracking.last_event_at or tracking.created_at) >= SILENCE:
             break
     tally.parcels += 1
@@ -229,10 +121,12 @@ def ask(life: Life, tally: Tally, chance: random.Random) -> None:
     tally.lives[life.trade.carrier] += 1
 
 
-def _as_known(life: Life, known: int) -> Tracking:
-    event = life.events[known - 1]
-    report = msgspec.structs.replace(event, source=Source.WEBHOOK if life.pushed else Source.POLL)
-    return msgspec.structs.replace(life.parcel, status=event.status or S.PENDING, events=(report,))
+def asked(parcels: int, habits: Mapping[Lane, Habit], *, rhythms: int = 1) -> Tally:
+    """Draw lives, and ask about each by the plan with these habits; without any it is the table."""
+    chance, tally = random.Random(1), Tally()  # noqa: S311 - always the same lives
+    for number in range(parcels):
+        ask(a_life(number, chance, rhythms), tally, random.Random(number), habits)  # noqa: S311
+    return tally
 
 
 class Speed(NamedTuple):
@@ -394,10 +288,7 @@ def main() -> None:
     given = options.parse_args()
     began = time.monotonic()
     speed = Speed(given.speed, 2600) if given.speed else measure()
-    chance, tally = random.Random(1), Tally()  # noqa: S311 - always the same lives
-    for number in range(given.parcels):
-        ask(a_life(number, chance), tally, chance)
-    report(tally, speed)
+    report(asked(given.parcels, learned(given.parcels, seed=2)), speed)
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
 
 

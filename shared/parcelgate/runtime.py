@@ -438,8 +438,10 @@ class Runtime:
     @cached_property
     def polls(self) -> "Polls":
         """Polls parcels: asks carriers about them."""
+        from parcelgate.services.trackings.habits import HabitBook
         from parcelgate.services.trackings.polls import Polls
 
+        is_real_time = self.settings.poll_pace == 1
         return Polls(
             table=self.table,
             carriers=self.carriers,
@@ -447,6 +449,7 @@ class Runtime:
             sqs=client("sqs"),
             settings=self.settings,
             places=self.places("polls"),
+            habits=HabitBook(self.table) if is_real_time else None,
         )
 
     # Events

@@ -190,11 +190,12 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     """One followed parcel.
 
-    `carrier_code` is the courier that an aggregator follows the parcel with. `courier_fixed` says that the
-    aggregator must not look for another courier. `wrong_couriers`, in small letters, are those that the
-    client has corrected. `carrier_number` is the carrier's own number of the parcel or its order, which is
-    not on the label. Events before `since` belong to an earlier parcel of the same number. `replaced_by` is
-    the tracking of a later parcel of that number, which the aggregator follows in place of this one.
+    `service` is what its order bought of the carrier. `carrier_code` is the courier that an aggregator
+    follows the parcel with. `courier_fixed` says that the aggregator must not look for another courier.
+    `wrong_couriers`, in small letters, are those that the client has corrected. `carrier_number` is the
+    carrier's own number of the parcel or its order, which is not on the label. Events before `since` belong
+    to an earlier parcel of the same number. `replaced_by` is the tracking of a later parcel of that number,
+    which the aggregator follows in place of this one.
     `erased_at` is when its recipient's data was erased; nothing joins its timeline any more.
     """
 
@@ -206,6 +207,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None = None
     parcel_reference: str | None = None
     carrier_number: str | None = None
+    service: str | None = None
     since: datetime | None = None
     replaced_by: str | None = None
     carrier_code: str | None = None

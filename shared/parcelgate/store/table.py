@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from parcelgate.store.orders import Orders
     from parcelgate.store.places import Places
     from parcelgate.store.tenants.account_names import AccountNames
+    from parcelgate.store.tenants.habits import Habits
     from parcelgate.store.tenants.rate_cards import RateCards
     from parcelgate.store.tenants.recipient_pages import RecipientPages
     from parcelgate.store.tenants.stats import Stats
@@ -188,6 +189,13 @@ class TenantTable:
         from parcelgate.store.tenants.stats import Stats
 
         return Stats(self._items, self.tenant)
+
+    @cached_property
+    def habits(self) -> "Habits":
+        """What was learned of the lanes in which the tenant's parcels travel."""
+        from parcelgate.store.tenants.habits import Habits
+
+        return Habits(self._items, self.tenant)
 
     @cached_property
     def settings(self) -> "SettingsItem":

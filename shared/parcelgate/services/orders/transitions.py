@@ -546,6 +546,7 @@ def tracking_of(order: Order, parcel: Parcel, *, at: datetime) -> Tracking:
         order_id=order.id,
         parcel_reference=parcel.reference,
         carrier_number=parcel.carrier_parcel_number or order.carrier_order_number,
+        service=order.service,
         since=order.created_at - BEFORE_ITS_ORDER,
         destination_country=order.ship_to.country,
         destination_state=order.ship_to.state,

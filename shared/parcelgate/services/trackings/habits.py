@@ -1,0 +1,83 @@
+"""The habits of lanes: read when a poll is planned, and learned from what polls find out.
+
+One process remembers a lane for an hour, so that planning costs next to no reads. It adds what it learned
+once in each invocation: one write of one unit for each lane and stage in which a parcel moved on. That may be
+lost with the invocation, or be counted twice; habits are no books. Events of webhooks that need no poll are
+not counted: parcels of such a carrier are hardly polled.
+"""
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from parcelgate.domain.clock import Clock, now
+from parcelgate.domain.habits import Habit, Lane
+from parcelgate.domain.polling import lane_of, moves
+from parcelgate.domain.trackings import Tracking
+from parcelgate.observability.logs import log, safe_error_fields
+
+if TYPE_CHECKING:
+    from parcelgate.store.table import Table
+
+_REMEMBERED = timedelta(hours=1)
+_AFTER_TROUBLE = timedelta(minutes=1)
+_MOST_REMEMBERED = 5_000
+"""Lanes. One takes a few kilobytes."""
+_WELL_KNOWN = 2_000
+"""Moves. A lane of which so many were seen learns from one parcel in `_SAMPLE` alone."""
+_SAMPLE = 8
+
+
+class HabitBook:
+    """What one process knows of the lanes, and what it has learned since it last saved."""
+
+    def __init__(self, table: "Table", *, clock: Clock = now) -> None:
+        self._table = table
+        self._clock = clock
+        self._lock = Lock()
+        self._known: dict[tuple[str, Lane], tuple[datetime, Habit | None]] = {}
+        self._learned: defaultdict[tuple[str, Lane], Counter[str]] = defaultdict(Counter)
+
+    def habit_of(self, tracking: Tracking) -> Habit | None:
+        """Return the habit of the parcel's lane; None after the parcel's end, and when it cannot be read."""
+        lane = lane_of(tracking)
+        return None if lane is None else self._habit(tracking.tenant, lane)
+
+    def learn(self, before: Tracking, after: Tracking) -> None:
+        """Learn from the events that are new in `after`. They are kept in memory until `save`."""
+        if before is after:
+            return
+        sampled = crc32(after.id.encode()) % _SAMPLE == 0
+        for move in moves(before, after):
+            habit = None if sampled else self._habit(after.tenant, move.lane)
+            if sampled or habit is None or habit.moves < _WELL_KNOWN:
+                with self._lock:
+                    self._learned[after.tenant, move.lane].update(move.counters)
+
+    def save(self) -> None:
+        """Add what was learned to the store. What cannot be stored is lost, which is logged."""
+        with self._lock:
+            learned, self._learned = self._learned, defaultdict(Counter)
+        today = self._clock().date()
+        for (tenant, lane), counters in learned.items():
+            try:
+                self._table.tenant(tenant).habits.add(lane, counters, today)
+            except Exception as error:
+                log.warning("moves of parcels are not learned from", extra=safe_error_fields(error))
+
+    def _habit(self, tenant: str, lane: Lane) -> Habit | None:
+        at = self._clock()
+        until, habit = self._known.get((tenant, lane), (at, None))
+        if at < until:
+            return habit
+        try:
+            habit, until = self._table.tenant(tenant).habits.read(lane, at.date()), at + _REMEMBERED
+        except Exception as error:
+            log.warning("the habits of a lane cannot be read", extra=safe_error_fields(error))
+            habit, until = None, at + _AFTER_TROUBLE
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[tenant, lane] = until, habit
+        return habit

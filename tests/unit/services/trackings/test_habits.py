@@ -1,0 +1,123 @@
+"""What polls find out is learned, once in a run, and the plan follows it."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from parcelgate.domain.habits import ENOUGH, Habit, Lane
+from parcelgate.domain.polling import lane_of, next_poll
+from parcelgate.services.trackings import habits as module
+from parcelgate.services.trackings.habits import HabitBook
+from parcelgate.store.errors import StoreUnavailableError
+from parcelgate.store.tenants.habits import Habits
+from tests.support.trackings import seen
+from tests.support.world import World
+
+HOUR = timedelta(hours=1)
+KNOWN = {"h9": ENOUGH, "d0": ENOUGH, "s5": ENOUGH}
+
+
+def lane(stage: str) -> Lane:
+    return Lane("ubi", "", "", "AU", stage)
+
+
+def stored(world: World, stage: str) -> Habit:
+    return world.table.tenant("acme").habits.read(lane(stage), world.clock.now.date())
+
+
+def stored_time(at: datetime | None) -> datetime:
+    """The moment as it is stored: in whole milliseconds."""
+    assert at is not None
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def moved(world: World, number: int) -> None:
+    """So many parcels are found to have been handed over, by one run."""
+    for parcel in world.due_parcels(number, destination_country="AU"):
+        world.tracker().reports(parcel.tracking_number, seen("in_transit", hours=1))
+    world.poll()
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> Counter[Lane]:
+    """How often each lane was written to."""
+    counted: Counter[Lane] = Counter()
+    add = Habits.add
+
+    def counting(self: Habits, lane: Lane, *given: Any) -> None:
+        counted[lane] += 1
+        add(self, lane, *given)
+
+    monkeypatch.setattr(Habits, "add", counting)
+    return counted
+
+
+def test_a_run_adds_what_it_learned_in_one_write_for_each_lane(world: World, writes: Counter[Lane]) -> None:
+    moved(world, 40)
+    assert stored(world, "b").moves == 40
+    assert writes == {lane("b"): 1}
+
+
+def test_a_run_without_news_writes_nothing(world: World, writes: Counter[Lane]) -> None:
+    world.due_parcels(40, destination_country="AU")
+    world.poll()
+    assert not writes
+
+
+def test_the_next_poll_follows_the_habit(world: World) -> None:
+    world.table.tenant("acme").habits.add(lane("b"), KNOWN, world.clock.now.date())
+    (parcel,) = world.due_parcels(destination_country="AU")
+    world.poll()
+    at = world.clock.now
+    assert world.next_poll(parcel) == stored_time(next_poll(parcel, now=at, habit=Habit(KNOWN)))
+    assert world.next_poll(parcel) != stored_time(next_poll(parcel, now=at))
+
+
+def test_habits_that_cannot_be_read_or_kept_leave_the_table(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any) -> Any:
+        raise StoreUnavailableError("down")
+
+    monkeypatch.setattr(Habits, "read", down)
+    monkeypatch.setattr(Habits, "add", down)
+    (parcel,) = world.due_parcels(destination_country="AU")
+    world.tracker().reports(parcel.tracking_number, seen("in_transit"))
+    world.poll()
+    after = world.tracking(parcel)
+    assert world.next_poll(parcel) == stored_time(next_poll(after, now=world.clock.now))
+
+
+class TestABook:
+    def test_reads_a_lane_once_an_hour(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        reads: list[Lane] = []
+
+        def read(_: Habits, lane: Lane, today: date) -> Habit:
+            reads.append(lane)
+            return Habit(KNOWN)
+
+        monkeypatch.setattr(Habits, "read", read)
+        parcel = world.add_parcel(destination_country="AU")
+        book = HabitBook(world.table, clock=world.clock)
+        for _ in range(10):
+            known = book.habit_of(parcel)
+            assert known is not None
+            assert known.is_known
+        assert reads == [lane_of(parcel)]
+        world.clock.sleep(3601)
+        book.habit_of(parcel)
+        assert len(reads) == 2
+
+    def test_learns_of_a_well_known_lane_from_a_sample(self, world: World) -> None:
+        well = dict.fromkeys(KNOWN, module._WELL_KNOWN)
+        world.table.tenant("acme").habits.add(lane("b"), well, world.clock.now.date())
+        moved(world, 160)
+        more = stored(world, "b").moves - module._WELL_KNOWN
+        assert 0 < more < 160 / module._SAMPLE * 2.5
+
+    def test_forgets_what_it_has_saved(self, world: World, writes: Counter[Lane]) -> None:
+        moved(world, 1)
+        world.poll()
+        assert writes == {lane("b"): 1}
