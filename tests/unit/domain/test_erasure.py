@@ -35,7 +35,7 @@ STAYS_OF_AN_ORDER = """
 """
 """Numbers, codes and our own words. A new text that is not on this list must be erased (`domain.erasure`)."""
 STAYS_OF_A_TRACKING = """
-    id tenant carrier account tracking_number order_id parcel_reference carrier_number replaced_by
+    id tenant carrier account tracking_number order_id parcel_reference carrier_number service replaced_by
     carrier_code wrong_couriers[] sub_status order_reference destination_country
     events[].code events[].sub_status events[].utc_offset events[].country events[].carrier events[].id
     other_numbers[].number other_numbers[].carrier next_carrier.carrier_code next_carrier.tracking_number
