@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
+.PHONY: audit contract faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,14 +40,17 @@ faults: setup ## Spoil each call of the main flows in each way on a stack of its
 model: setup ## Explore every course of an order's life, and lead the engine along them
 	@$(VENV)/bin/python -m local model
 
-mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
-	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
+mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=yes)
+	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
 
 mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100)
 	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" $(VENV)/bin/python -m local mutation
 
 properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
 	@PARCELGATE_EXAMPLES="$(or $(EXAMPLES),1500)" $(VENV)/bin/python -m local properties
+
+contract: setup ## Make calls from the API's own document, in sequences (CASES=20000 SEED=1 STACK=yes)
+	@CASES="$(CASES)" SEED="$(SEED)" STACK="$(STACK)" $(VENV)/bin/python -m local contract
 
 pictures: setup ## Make the pictures of the README again, from the running stack or a new one
 	@$(VENV)/bin/python -m local pictures

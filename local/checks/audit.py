@@ -18,7 +18,7 @@ from local.toolchain.setup import NODE_FOLDERS, trusting_this_machine
 
 TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
-PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit", "mutation")
+PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit", "mutation", "contract")
 SECONDS = 300
 
 

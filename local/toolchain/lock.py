@@ -7,7 +7,18 @@ import tempfile
 from local import ROOT
 from local.toolchain.setup import NODE_FOLDERS
 
-LOCKS = ("dev", "runtime", "uv", "lambda-runtime", "checkov", "audit", "mutation", "karrio", "cookbook")
+LOCKS = (
+    "dev",
+    "runtime",
+    "uv",
+    "lambda-runtime",
+    "checkov",
+    "audit",
+    "mutation",
+    "contract",
+    "karrio",
+    "cookbook",
+)
 """The locks, in this order. Later ones take the versions of `dev`, unless they have an own environment."""
 
 

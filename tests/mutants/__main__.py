@@ -1,19 +1,26 @@
 """Takes each guard out of a copy of the tree and runs the tests that are to notice.
 
     make mutants              all of them; takes some minutes
-    make mutants ONLY=7       those of one promise
+    make mutants ONLY=7       those of one promise, or of several: ONLY=7,8
+    make mutants STACK=yes    those that pairs of `make faults` meet, on a running stack each; takes longer
 
-A mutant is caught when a test fails that passes with the guard. The table goes to `docs/mutants.md` after a
-run of all. Ends with 1 when a mutant survives, or when a guard no longer stands where the table says.
+A mutant is caught when a test fails that passes with the guard. On the running stack it is caught when
+`make faults` finds that a promise did not hold. The table is in `docs/reliability.md`, between two marks; a
+run of some of them changes the rows of those. Ends with 1 when a mutant survives, or when a guard no longer
+stands where the table says.
 """
 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +28,20 @@ from local.toolchain.setup import NODE_FOLDERS
 from tests.mutants.guards import GUARDS, Guard
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "docs" / "mutants.md"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- made by make mutants -->", "<!-- end of what make mutants made -->"
+HEAD = (
+    "| Promise | Guard that was taken out | The test that failed | On the running stack |",
+    "| --- | --- | --- | --- |",
+)
 SECONDS = 400.0
+STACK_SECONDS = 1500.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.+?)(?: - .*)?$", re.MULTILINE)
+_VIOLATION = re.compile(r"^(\S[^\n]*: \S+ [^\n]*#\d+ \w+)\n {4}\S", re.MULTILINE)
 
 
 class Verdict(NamedTuple):
-    """What became of a mutant; `by` is the test that caught it."""
+    """What became of a mutant; `by` is what caught it."""
 
     guard: Guard
     by: str | None
@@ -50,86 +64,130 @@ def copied(to: Path) -> None:
             (to / name).symlink_to(ROOT / name)
 
 
+def _run(tree: Path, arguments: Sequence[str], seconds: float, **environment: str) -> tuple[int, str]:
+    named = {"PYTHONPATH": f"{tree}:{tree / 'shared'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    program = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=tree,
+        env=os.environ | named | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        printed, _ = program.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        # It stops what it has started itself.
+        program.send_signal(signal.SIGINT)
+        printed, _ = program.communicate()
+        return -1, f"it never ended: {printed[-400:]}"
+    return program.returncode, printed
+
+
 def tried(tree: Path, tests: tuple[str, ...]) -> tuple[int, str]:
     """Run tests in the tree: pytest's exit code, and what it printed."""
-    environment = os.environ | {
-        "PYTHONPATH": f"{tree}:{tree / 'shared'}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
     options = ["-q", "-x", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=no", "-o", "addopts="]
     options += ["--import-mode=importlib", "-rfE"]
-    try:
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *(one for one in tests)],
-            cwd=tree,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, "it never ended"
-    return ran.returncode, ran.stdout
+    return _run(tree, ["-m", "pytest", *options, *tests], SECONDS)
 
 
-def judged(guard: Guard, tree: Path) -> Verdict:
-    """Take one guard out, see who notices, and put it back."""
-    began = time.monotonic()
+class _GoneError(Exception):
+    """The guard no longer stands where the table says."""
+
+
+@contextmanager
+def taken_out(guard: Guard, tree: Path) -> Iterator[None]:
+    """Change the tree while the block lasts."""
     path = tree / guard.path
     whole = path.read_text("utf-8")
     if whole.count(guard.old) != 1:
-        return Verdict(guard, None, f"the guard stands {whole.count(guard.old)} times in {guard.path}", 0.0)
-    tests = tuple(name for name in guard.tests if (tree / name).exists())
+        raise _GoneError(f"the guard stands {whole.count(guard.old)} times in {guard.path}")
     path.write_text(whole.replace(guard.old, guard.new), "utf-8")
     try:
-        code, printed = tried(tree, tests)
+        yield
     finally:
         path.write_text(whole, "utf-8")
-    seconds = time.monotonic() - began
+
+
+def by_a_test(guard: Guard, tree: Path) -> tuple[str | None, str]:
+    """The test that fails without the guard; if there is none, None and why."""
+    tests = tuple(name for name in guard.tests if (tree / name).exists())
+    with taken_out(guard, tree):
+        code, printed = tried(tree, tests)
     if code == 0:
-        return Verdict(guard, None, "no test noticed", seconds)
+        return None, "no test noticed"
     failed = _FAILED.search(printed)
     if code != 1 or failed is None:
-        return Verdict(guard, None, f"pytest ended with {code}: {printed.strip()[-200:]}", seconds)
-    by = failed[1]
-    code, _ = tried(tree, (by,))
-    if code != 0:
-        return Verdict(guard, None, f"{by} fails with the guard too", seconds)
-    return Verdict(guard, by, "", seconds)
+        return None, f"pytest ended with {code}: {printed.strip()[-200:]}"
+    code, _ = tried(tree, (failed[1],))
+    return (failed[1], "") if code == 0 else (None, f"{failed[1]} fails with the guard too")
 
 
-def table_of(verdicts: list[Verdict]) -> str:
-    """The table, for `docs/mutants.md`."""
-    lines = [
-        "# Mutants",
-        "",
-        "Each guard of a promise was taken out of a copy of the tree, and the tests had to notice. Made by",
-        "`make mutants`; the guards stand in `tests/mutants/guards.py`.",
-        "",
-        "| Promise | Guard that was taken out | Caught by |",
-        "| --- | --- | --- |",
+def by_the_stack(guard: Guard, tree: Path) -> tuple[str | None, str]:
+    """What `make faults` finds on a stack of the tree without the guard; if nothing, None and why."""
+    with taken_out(guard, tree):
+        code, printed = _run(tree, ("-m", "local", "faults"), STACK_SECONDS, ONLY=guard.on_stack, COUNT="4")
+    violation = _VIOLATION.search(printed)
+    if code != 1 or violation is None:
+        return None, f"make faults ended with {code}: {printed.strip()[-400:]}"
+    return violation[1].replace(" - - #0 none", " nothing spoilt"), ""
+
+
+def judged(guard: Guard, tree: Path, *, on_stack: bool) -> Verdict:
+    """Take one guard out, see who notices, and put it back."""
+    began = time.monotonic()
+    try:
+        by, why = (by_the_stack if on_stack else by_a_test)(guard, tree)
+    except _GoneError as error:
+        by, why = None, str(error)
+    return Verdict(guard, by, why, time.monotonic() - began)
+
+
+def with_rows(page: str, verdicts: Sequence[Verdict], *, command: str, on_stack: bool) -> str:
+    """The page with these verdicts in its table. Other rows stay, except those of guards that are gone."""
+    before, _, rest = page.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    known: dict[str, list[str]] = {}
+    for line in table.splitlines():
+        if line.startswith("| ") and line not in HEAD:
+            _, what, *by = (cell.strip() for cell in line.strip("|").split("|"))
+            known[what] = by
+    for verdict in verdicts:
+        cells = known.setdefault(verdict.guard.what, ["", ""])
+        by = f"`{verdict.by}`".replace("|", "/") if verdict.by else "not caught"
+        cells[1 if on_stack else 0] = by
+    rows = [
+        f"| {guard.promise} | {guard.what} | {' | '.join(known[guard.what])} |"
+        for guard in sorted(GUARDS, key=lambda guard: guard.promise)
+        if guard.what in known
     ]
-    lines += [f"| {one.guard.promise} | {one.guard.what} | `{one.by}` |" for one in verdicts]
-    return "\n".join(lines) + "\n"
+    made = f"`{command}`, {datetime.now(UTC):%d %B %Y}: {sum(one.by is not None for one in verdicts)}"
+    made += f" of {len(verdicts)} caught."
+    lines = [line for line in table.splitlines() if line.startswith("`make mutants")]
+    told = [line for line in lines if not line.startswith(f"`{command}`")] + [made]
+    return before + "\n".join((BEGIN, *told, "", *HEAD, *rows, END)) + after
 
 
 def main() -> int:
-    only = os.environ.get("ONLY", "")
+    """Try the mutants that the environment names; return the exit code."""
+    only, on_stack = os.environ.get("ONLY", ""), bool(os.environ.get("STACK"))
+    asked = {"ONLY": only, "STACK": "yes" if on_stack else ""}
+    command = " ".join(["make mutants", *(f"{name}={value}" for name, value in asked.items() if value)])
     guards = [guard for guard in GUARDS if not only or str(guard.promise) in only.split(",")]
+    guards = [guard for guard in guards if guard.on_stack or not on_stack]
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="parcelgate-mutants-") as folder:
         tree = Path(folder)
         copied(tree)
         for guard in guards:
-            verdict = judged(guard, tree)
+            verdict = judged(guard, tree, on_stack=on_stack)
             verdicts.append(verdict)
             result = f"caught by {verdict.by}" if verdict.by else f"SURVIVED: {verdict.why}"
             print(f"{guard.promise:>2}  {guard.what}: {result} ({verdict.seconds:.0f} s)", flush=True)
+            page = PAGE.read_text("utf-8")
+            PAGE.write_text(with_rows(page, verdicts, command=command, on_stack=on_stack), "utf-8")
     survived = [one for one in verdicts if one.by is None]
     print(f"{len(verdicts) - len(survived)} of {len(verdicts)} mutants caught")
-    if not only and not survived:
-        TABLE.write_text(table_of(verdicts), "utf-8")
     return 1 if survived else 0
 
 

@@ -239,6 +239,9 @@ def _is_simple(kind: str, write: Item) -> bool:
     return kind in ("Put", "Delete", "ConditionCheck")
 
 
+_READS = ("get_", "batch_get_", "query", "scan", "describe_")
+
+
 @contextmanager
 def a_table() -> Iterator[Table]:
     """A fresh table in a moto of its own, for tests that need one for each of many examples."""
@@ -255,12 +258,16 @@ class OneAtATime:
         self.meta = client.meta
         self._client = client
         self._lock = Lock()
+        self.writes = 0
+        """How many calls so far may have changed a table."""
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
+        reads = name.startswith(_READS)
 
         def call(*positional: Any, **request: Any) -> Any:
             with self._lock:
+                self.writes += not reads
                 return method(*positional, **request)
 
         return call

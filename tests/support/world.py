@@ -178,6 +178,7 @@ class World:
         self._images: dict[tuple[str, str], dict[str, Any]] = {}
         self._coming_again: list[dict[str, Any]] = []
         self._sequence, self._numbers = count(1), count(1)
+        self._streamed = -1
         self._sweeping = False
         tables = {"PARCELGATE_TABLE": table_name, "PARCELGATE_EVENTS_TABLE": events_name(table_name)}
         for name, value in (ENVIRONMENT | tables | (environment or {})).items():
@@ -410,6 +411,10 @@ class World:
 
     def stream(self) -> None:
         """Give the stream router what has changed in the table; it comes again on failure."""
+        writes = self._dynamodb.writes
+        if writes == self._streamed:
+            return
+        self._streamed = writes
         records = []
         for item in self.items():
             name = (item["pk"]["S"], item["sk"]["S"])

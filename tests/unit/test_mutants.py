@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import BEGIN, END, Verdict, with_rows
 from tests.mutants.guards import GUARDS, Guard
 
 ROOT = Path(__file__).parents[2]
@@ -18,3 +19,36 @@ def test_a_guard_stands_where_the_table_says(guard: Guard) -> None:
 def test_each_promise_has_two_guards_at_least() -> None:
     promises = [guard.promise for guard in GUARDS]
     assert {promise for promise in range(1, 13) if promises.count(promise) < 2} == set()
+
+
+def test_a_run_of_some_guards_leaves_the_rows_of_the_others() -> None:
+    first, second, third = GUARDS[:3]
+    page = f"before\n{BEGIN}\n{END}\nafter\n"
+
+    page = with_rows(
+        page,
+        [Verdict(third, "t.py::c", "", 1.0), Verdict(first, "t.py::a", "", 1.0)],
+        command="make mutants",
+        on_stack=False,
+    )
+    page = with_rows(
+        page, [Verdict(second, None, "no test noticed", 1.0)], command="make mutants ONLY=1", on_stack=False
+    )
+    page = with_rows(
+        page, [Verdict(first, "lso: x", "", 1.0)], command="make mutants STACK=yes", on_stack=True
+    )
+
+    before, *told, end, after = page.splitlines()
+    assert (before, told[0], end, after) == ("before", BEGIN, END, "after")
+    assert [line.partition(",")[0] for line in told[1:4]] == [
+        "`make mutants`",
+        "`make mutants ONLY=1`",
+        "`make mutants STACK=yes`",
+    ]
+    assert told[1].endswith(": 2 of 2 caught.")
+    assert told[2].endswith(": 0 of 1 caught.")
+    assert told[-3:] == [
+        f"| 1 | {first.what} | `t.py::a` | `lso: x` |",
+        f"| 1 | {second.what} | not caught |  |",
+        f"| 1 | {third.what} | `t.py::c` |  |",
+    ]

@@ -1008,6 +1008,14 @@ def test_the_retry_queue_itself_queues_nothing(world: World) -> None:
     assert waits.order.watch_at == transitions.retries_end(world.settings, order.created_at)
 
 
+def test_a_retry_of_an_old_order_has_its_deadline_ahead(world: World) -> None:
+    order = stored(world)
+    world.clock.sleep(13 * 3600)
+    world.carrier.behaviour.create_error = TransientError("429")
+    waits = unsettled(world.submitter.resume, order, LIFE)
+    assert waits.order.watch_at == world.clock.now + world.settings.deadline_margin
+
+
 def test_a_number_that_was_taken_is_stored_and_asked_about_later(world: World) -> None:
     order = stored(world)
     world.carrier.behaviour.callback_after = None

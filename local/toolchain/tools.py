@@ -1,0 +1,31 @@
+"""Environments of their own for tools that want other versions than the rest of this folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from local import ROOT
+from local.toolchain.setup import trusting_this_machine
+
+UV = ROOT / ".venv" / "bin" / "uv"
+
+
+def environment(name: str) -> Path:
+    """Return the folder `.local/<name>` with what `requirements/<name>.txt` says; made if it is not there.
+
+    Raises CalledProcessError when that cannot be installed.
+    """
+    home, lock = ROOT / ".local" / name, ROOT / "requirements" / f"{name}.txt"
+    stamp = home / "lock.txt"
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+        return home
+    shutil.rmtree(home, ignore_errors=True)
+    for command in (
+        (UV, "venv", "--quiet", "--python", sys.executable, home),
+        (UV, "pip", "install", "--quiet", "--require-hashes", "--python", home, "-r", lock),
+    ):
+        subprocess.run(command, cwd=ROOT, env=trusting_this_machine({**os.environ}), check=True)
+    shutil.copy(lock, stamp)
+    return home
