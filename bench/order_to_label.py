@@ -34,6 +34,16 @@ _PATIENCE = 120.0
 _PAUSE = 0.02
 _REPORT = re.compile(r"REPORT RequestId: \S+\tDuration: (\d+) ms")
 _KINDS = ("carrier", "aws", "ours")
+_FUNCTIONS = (
+    "authorize",
+    "create_order",
+    "submit_order",
+    "ingest_webhook",
+    "route_changes",
+    "process_webhook",
+    "check_order",
+)
+"""The functions on the way of an order to its label."""
 
 
 class Run(NamedTuple):
@@ -80,8 +90,8 @@ class Piece(NamedTuple):
         """How much of the piece is whose."""
         shares = dict.fromkeys(_KINDS, 0.0)
         at = self.began
-        for begin, end, kind in self.inner:
-            begin, end = max(at, begin), min(self.ended, end)
+        for from_, to, kind in self.inner:
+            begin, end = max(at, from_), min(self.ended, to)
             if end > begin:
                 shares[kind] += end - begin
                 at = end
@@ -137,20 +147,18 @@ def _calls(running: stack.Stack) -> list[Timed]:
 
 def _runs(running: stack.Stack) -> list[Run]:
     """When each function ran, from the lines that Lambda writes at the end of each run."""
-    keys = {
-        "aws_access_key_id": emulator.ADMINISTRATOR["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": emulator.ADMINISTRATOR["AWS_SECRET_ACCESS_KEY"],
-    }
-    logs = boto3.client("logs", endpoint_url=running.aws_endpoint_url, region_name=emulator.REGION, **keys)
+    session = boto3.Session(
+        aws_access_key_id=emulator.ADMINISTRATOR["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=emulator.ADMINISTRATOR["AWS_SECRET_ACCESS_KEY"],
+        region_name=emulator.REGION,
+    )
+    functions, logs = (
+        session.client(service, endpoint_url=running.aws_endpoint_url) for service in ("lambda", "logs")
+    )
     runs = []
-    for function in ("authorize", "create_order", "submit_order", "ingest_webhook", "route_changes",
-                     "process_webhook", "check_order", "fetch_label"):  # fmt: skip
-        (group,) = [
-            each["logGroupName"]
-            for page in logs.get_paginator("describe_log_groups").paginate()
-            for each in page["logGroups"]
-            if re.search(rf"[-/]{function}$", each["logGroupName"])
-        ]
+    for function in _FUNCTIONS:
+        facts = functions.get_function_configuration(FunctionName=f"parcelgate-local-{function}")
+        group = facts["LoggingConfig"]["LogGroup"]
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, filterPattern="REPORT")
         for event in (event for page in pages for event in page["events"]):
             if found := _REPORT.match(event["message"]):
@@ -197,7 +205,7 @@ def _cut(order: Order, calls: Sequence[Timed], runs: Sequence[Run], called_back:
     process = run("process_webhook", ingest.began)
     woken = call("process_webhook", "states.SendTaskSuccess", process)
     check = run("check_order", woken.began)
-    fetch = run("fetch_label", check.ended)
+    label = call("check_order", "lso POST /external-interface/common/label", check)
 
     def calls_in(within: Run) -> list[tuple[float, float, str]]:
         return [
@@ -231,10 +239,9 @@ def _cut(order: Order, calls: Sequence[Timed], runs: Sequence[Run], called_back:
         ),
         ("process_webhook, until the flow wakes", process.began, "ours", calls_in(process)),
         ("the flow goes on", woken.ended, "aws", ()),
-        ("check_order", check.began, "ours", calls_in(check)),
-        ("the flow goes on", check.ended, "aws", ()),
-        ("fetch_label", fetch.began, "ours", calls_in(fetch)),
-        ("until the client has seen it", min(fetch.ended, order.ready), "aws", ()),
+        ("check_order, the carrier's result", check.began, "ours", calls_in(check)),
+        ("check_order, the label", label.began, "ours", calls_in(check)),
+        ("until the client has seen it", min(check.ended, order.ready), "aws", ()),
     ]
     ends = [*(began for _, began, *_ in moments[1:]), order.ready]
     return [

@@ -109,7 +109,8 @@ def main() -> None:
         print(f"peers: round {number + 1} of {ROUNDS}", file=sys.stderr)
         for peer, folder in folders.items():
             code = _CODE.format(module=f"bench.peers.{peer.module}", warm=_WARM, requests=_REQUESTS)
-            rounds[peer].append(Taken(*figures.result(code, folder, ROOT)))
+            environment = None if peer.lock else figures.DEPLOYED
+            rounds[peer].append(Taken(*figures.result(code, folder, ROOT, environment=environment)))
     medians = {peer: Taken(*map(statistics.median, zip(*each, strict=True))) for peer, each in rounds.items()}
     rows = []
     for peer, taken in medians.items():

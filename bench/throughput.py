@@ -55,7 +55,7 @@ def main() -> None:
     """Print both tables."""
     heads = ("requests waiting", "creates a second", "median, ms", "99 of 100, ms")
     code = _ALONE.format(waiting=WAITING, seconds=_SECONDS / 2)
-    alone = figures.result(code, build("local").layer, ROOT)
+    alone = figures.result(code, build("local").layer, ROOT, environment=figures.DEPLOYED)
     print("One process, carrier and AWS answered within it:\n")
     print(
         figures.table(heads, [_row(*each) for each in zip(WAITING, *zip(*alone, strict=True), strict=True)])

@@ -179,6 +179,9 @@ class _Writer:
         return msgspec.structs.replace(struct, **changes)
 
     def _text(self, value: str, pointer: str, source: str) -> str:
+        if value.isascii() and value.isprintable():
+            # It has one form, and all of its letters are English.
+            return value.strip(" ")
         text = unicodedata.normalize("NFC", value).strip(" ")
         if unprintables(text):
             message = "Sent with spaces in place of control characters and emoji."
