@@ -297,7 +297,12 @@ NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {
         ("*", "codedeploy:ListDeploymentTargets"),
     ),
     **_excused(_HELD_BELOW, "work_batch", ("retry queue", "sqs:SendMessage")),
-    **_excused(_HELD_BELOW, "read_events", ("events table by_tracking_type", "dynamodb:Query")),
+    **_excused(
+        "Versions of the release before read it while a canary runs.",
+        "read_events",
+        ("events table by_order_type", "dynamodb:Query"),
+        ("events table by_tracking_type", "dynamodb:Query"),
+    ),
     **_excused(_HELD_BELOW, "deliver_event", _DECRYPT),
     **_excused(_HELD_BELOW, "close_order_flow", ("order flow dead letters", "sqs:SendMessage")),
     **_excused(_HELD_BELOW, "route_changes", ("changes dead letters", "sqs:SendMessage")),

@@ -12,32 +12,35 @@ how many were added    T#t#ENDPOINTS                                   REGISTER 
 delivery               T#t#DELIVERY#<id>                               DELIVERY   doc, version
 =====================  ==============================================  =========  ====================
 
-Each list has an index of its own, of keys alone: an event is written once, so that an index costs one write
-for each event, as an entry of its own would, and cannot be ahead of its event. All are sorted by `list_sk`,
+A list has an index of its own, of keys alone: an event is written once, so that an index costs one write
+for each event in it, as an entry of its own would, and cannot be ahead of its event. Most events are of the
+type `tracking.updated`, so an event is only in lists that pick few of many. Events of earlier releases stand
+in all seven. All are sorted by `list_sk`,
 the time of the event, its sequence and its id (deliveries: by their time and id). They may lag a second.
 
 ==================  ==================  ======================================================
 index               partition           what is in a list
 ==================  ==================  ======================================================
 by_time             list_pk             all events; the deliveries of an endpoint
-by_topic            topic_pk            all of orders, or all of trackings
-by_type             type_pk             all of one type
+by_topic            topic_pk            all of orders; none of trackings
+by_type             type_pk             all of one type, save `tracking.updated`
 by_order            order_pk            those of an order and of its parcels
-by_order_type       order_type_pk       the same, of one type
-by_subject          subject_pk          those of an order without its parcels; those of a tracking
-by_tracking_type    tracking_type_pk    those of a tracking, of one type
+by_subject          subject_pk          those of a tracking
+by_order_type       order_type_pk       nothing new, and nobody reads it
+by_tracking_type    tracking_type_pk    nothing new, and nobody reads it
 ==================  ==================  ======================================================
 
 ==========================================  ===================================================
 access pattern                              how
 ==========================================  ===================================================
 event by id                                 GetItem, consistent
-events, by what their reader may see        Query by_time or by_topic, BatchGetItem
+events, by what their reader may see        Query by_time or by_topic, BatchGetItem; read and compared
 webhook endpoints of a tenant               Query pk, consistent; the router, for each batch of changes
 who may call an endpoint                    UpdateItem, conditional
 deliveries of an endpoint                   Query by_time, BatchGetItem
 whose attempt it is                         PutItem over the version that was read
-events of a type, an order, a tracking      Query of the index of just these, BatchGetItem
+events of a type, an order, a tracking      Query of the index of these, BatchGetItem
+events of an order or a tracking by type    the same, read and compared
 events of an order and one tracking         as of the tracking: its order never changes
 ==========================================  ===================================================
 

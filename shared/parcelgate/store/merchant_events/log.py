@@ -13,6 +13,8 @@ from parcelgate.store.lists import Listing, Lists, Page
 
 EVENT = "EVENT"
 _LIST = "EVENTS"
+_COMMON = EventType.TRACKING_UPDATED
+"""Most events are of this type. It has no list of its own: each place in a list is a write."""
 _DIGITS = 10
 """Of a sequence in a place, so that texts are sorted as numbers are."""
 
@@ -67,6 +69,8 @@ class EventLog:
 
         places: dict[str, str] = {}
 
+        wanted = frozenset(topics)
+
         def read(named: Sequence[str]) -> list[Event]:
             # Before the id stands the sequence, or nothing in places that an earlier release wrote.
             event_ids = [name.rpartition(".")[2] for name in named]
@@ -75,9 +79,13 @@ class EventLog:
             places.update(
                 zip((event.id for event in events), (item["list_sk"] for item in items), strict=True)
             )
-            # A tracking's events are its order's all together, or none of them is.
+            # The list may be wider than the filters.
             return [
-                event for event in events if order_id in (None, event.order_id) and event.type.topic in topics
+                event
+                for event in events
+                if order_id in (None, event.order_id)
+                and type in (None, event.type)
+                and event.type.topic in wanted
             ]
 
         first = at - KEPT
@@ -124,40 +132,29 @@ class EventLog:
             return None
         if tracking_id is not None and (Topic.TRACKINGS not in topics or not keys.is_id(tracking_id)):
             return None
-        of_type = () if kind is None else (kind,)
+        # Of one tracking or order there are few events: those of a type or topic are picked out of all.
         if tracking_id is not None:
-            return Listing(
-                "by_tracking_type" if of_type else "by_subject",
-                self._list("TRACKING", tracking_id, *of_type),
-            )
+            return Listing("by_subject", self._list("TRACKING", tracking_id))
         if order_id is not None:
-            whole = "by_order" if Topic.TRACKINGS in topics else "by_subject"
-            return Listing("by_order_type" if of_type else whole, self._list("ORDER", order_id, *of_type))
-        if of_type:
-            return Listing("by_type", self._list("TYPE", *of_type))
-        if len(topics) == 1:
+            return Listing("by_order", self._list("ORDER", order_id))
+        if kind is not None and kind is not _COMMON:
+            return Listing("by_type", self._list("TYPE", kind))
+        if len(topics) == 1 and kind is None and Topic.TRACKINGS not in topics:
             return Listing("by_topic", self._list("TOPIC", *topics))
-        # Of several topics few events are not of these.
+        # Most of all events are about parcels, and of several topics few are not of these.
         return Listing("by_time", self._list())
 
     def _item(self, event: Event) -> Item:
         kind, order, tracking = event.type, event.order_id, event.tracking_id
-        in_lists = {
-            "list_pk": self._list(),
-            "topic_pk": self._list("TOPIC", kind.topic),
-            "type_pk": self._list("TYPE", kind),
-        }
+        in_lists = {"list_pk": self._list()}
+        if kind.topic is not Topic.TRACKINGS:
+            in_lists["topic_pk"] = self._list("TOPIC", kind.topic)
+        if kind is not _COMMON:
+            in_lists["type_pk"] = self._list("TYPE", kind)
         if order is not None:
-            in_lists |= {
-                "order_pk": self._list("ORDER", order),
-                "order_type_pk": self._list("ORDER", order, kind),
-                "subject_pk": self._list("ORDER", order),
-            }
+            in_lists["order_pk"] = self._list("ORDER", order)
         if tracking is not None:
-            in_lists |= {
-                "subject_pk": self._list("TRACKING", tracking),
-                "tracking_type_pk": self._list("TRACKING", tracking, kind),
-            }
+            in_lists["subject_pk"] = self._list("TRACKING", tracking)
         return {
             **self._key(event.id),
             "type": "event",
