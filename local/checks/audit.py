@@ -19,6 +19,8 @@ from local.toolchain.setup import NODE_FOLDERS, trusting_this_machine
 TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
 PYTHON_LOCKS = ("runtime", "dev", "lambda-runtime", "uv", "checkov", "audit", "mutation", "contract")
+NOT_OURS = ("karrio", "cookbook")
+"""Locks of what `make bench` compares with. Others choose what these pin."""
 SECONDS = 300
 
 

@@ -116,7 +116,7 @@ def test_locks_name_no_address() -> None:
     node = [ROOT / folder / "package-lock.json" for folder in setup.NODE_FOLDERS]
     locks = [*ROOT.glob("requirements/*.txt"), *node]
 
-    assert len(locks) == 7 + len(node)
+    assert len(locks) == 10 + len(node)
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text
