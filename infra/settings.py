@@ -126,6 +126,12 @@ class Settings:
     """ARN of the stream of another table that the stack runs on, one that was restored. Empty: its own."""
 
     callback_wait: int = 20
+    heartbeat: int = 40
+    """After how long without a sign of its function SubmitOrder is over; 0: only after its time-out.
+
+    The function gives one sign, when the order is sent. So it is also how long a callback that never comes is
+    waited for. A create and the storing of its answer take 30 s at most.
+    """
     submit_margin: int | None = None
     """What SubmitOrder's time-out adds to the callback wait; None: the function's own time-out."""
     order_deadline: int = 1800
@@ -310,6 +316,8 @@ def _local() -> Settings:
         sizes=MappingProxyType(sizes),
         log_retention="ONE_DAY",
         callback_wait=6,
+        # The emulator counts none.
+        heartbeat=0,
         # The emulator counts a token task's time-out from the return of its function.
         submit_margin=0,
         order_deadline=180,

@@ -32,7 +32,7 @@ class OrderFlow(Construct):
                 "submit_order",
                 store.access("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
                 *carrier,
-                base.order_flow_access("SendTaskFailure"),
+                base.order_flow_access("SendTaskFailure", "SendTaskHeartbeat"),
                 access(WEBHOOK_BASE_URL=webhook_base_url),
                 # Lambda must never submit an order a second time by itself.
                 retry_attempts=0,

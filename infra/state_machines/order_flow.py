@@ -106,6 +106,7 @@ def definition(settings: Settings, functions: Mapping[str, str]) -> dict[str, An
                 "submit_order",
                 token=True,
                 TimeoutSeconds=settings.submit_timeout,
+                **({"HeartbeatSeconds": settings.heartbeat} if settings.heartbeat else {}),
                 Catch=[catch("OrderRefused", to="Compensate"), catch("States.ALL", to="CheckOrder")],
                 Next="CheckOrder",
             ),

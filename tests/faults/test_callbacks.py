@@ -59,7 +59,7 @@ def test_a_callback_of_one_order_cannot_speak_for_another(world: World) -> None:
     world.push(world.carrier.urls[0], b'{"code": 200, "data": {"orderNumber": "N2"}}')
     ended = world.settle(second)
 
-    assert (ended.updated_at - ended.created_at).total_seconds() >= 80, "nobody woke its flow"
+    assert (ended.updated_at - ended.created_at).total_seconds() >= 40, "nobody woke its flow"
 
 
 def test_a_repeated_callback_has_no_effect(world: World) -> None:

@@ -17,7 +17,7 @@ from parcelgate.domain.measures import Money
 from parcelgate.domain.orders import LabelStatus, Options, OrderStatus
 from parcelgate.domain.problems import CarrierWords
 from tests.support.fake_carriers import PDF, Behaviour
-from tests.support.faults import Faults, at_every_call, aws_error, fails_with
+from tests.support.faults import Faults, at_every_call, aws_error, fails_with, throttle
 from tests.support.world import World
 
 CONFIRMED, FAILED, NEEDS_ATTENTION = (
@@ -66,7 +66,34 @@ def test_an_order_whose_callback_never_comes_is_asked_about_when_the_wait_is_ove
     ended = world.settle(order)
 
     assert ended.status is CONFIRMED
-    assert (ended.updated_at - ended.created_at).total_seconds() == 80
+    assert (ended.updated_at - ended.created_at).total_seconds() == 40
+    world.assert_promises(order)
+
+
+def test_a_callback_is_waited_for_from_when_the_order_was_sent(world: World) -> None:
+    """However long that took: the function's sign begins the wait anew."""
+    world.carrier.behaviour = Behaviour(callback_after=None)
+    world.faults.before("create", lambda: world.clock.sleep(25))
+    order = world.start_order()
+
+    ended = world.settle(order)
+
+    assert ended.status is CONFIRMED
+    assert (ended.updated_at - ended.created_at).total_seconds() == 25 + 40
+    world.assert_promises(order)
+
+
+def test_a_sign_that_is_not_given_costs_nothing_but_the_wait(world: World) -> None:
+    world.carrier.behaviour = Behaviour(callback_after=None)
+    world.faults.before("create", lambda: world.clock.sleep(25))
+    world.faults.on("send_task_heartbeat", throttle())
+    order = world.start_order()
+
+    ended = world.settle(order)
+
+    assert ended.status is CONFIRMED
+    assert (ended.updated_at - ended.created_at).total_seconds() == 40
+    assert len(world.carrier.commits) == 1
     world.assert_promises(order)
 
 

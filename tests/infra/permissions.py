@@ -161,7 +161,11 @@ MAY: dict[str, dict[str, set[str]]] = {
         "order flow": {"states:SendTaskSuccess"},
         "retry queue": SEND,
     },
-    "submit_order": {"table": SETTLE, "order flow": {"states:SendTaskFailure"}, **CALL_CARRIER},
+    "submit_order": {
+        "table": SETTLE,
+        "order flow": {"states:SendTaskFailure", "states:SendTaskHeartbeat"},
+        **CALL_CARRIER,
+    },
     "check_order": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "fetch_label": {"table": CHANGE, "labels": {"s3:PutObject"}, **CALL_CARRIER},
     "compensate_order": {"table": SETTLE, **CALL_CARRIER},

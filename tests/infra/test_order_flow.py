@@ -103,9 +103,16 @@ def test_submission_is_timed_out_after_the_function_and_the_callback(
     assert settings.size("submit_order").timeout >= 60
 
 
+def test_a_create_is_over_before_the_state_misses_a_sign_of_it(states: dict[str, Any]) -> None:
+    submit = states["SubmitOrder"]
+    assert workflow.COMMIT_SECONDS < submit["HeartbeatSeconds"] < submit["TimeoutSeconds"]
+
+
 def test_on_the_emulator_the_time_out_is_the_callbacks_alone() -> None:
     local = settings_for("local")
     assert local.submit_timeout == local.callback_wait
+    submit = definition(local, {name: f"arn:{name}" for name in FUNCTIONS})["States"]["SubmitOrder"]
+    assert "HeartbeatSeconds" not in submit
 
 
 @pytest.mark.parametrize(

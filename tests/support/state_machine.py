@@ -1,7 +1,8 @@
 """A small Step Functions: runs the very definition that is deployed, with handlers in this process.
 
-It knows what the order flow uses: Task (plain, and waiting for a task token with a time-out), Retry with
-back-off (jitter left out: the longest wait is the one that is tried), Catch, Wait, Pass, Succeed, Fail.
+It knows what the order flow uses: Task (plain, and waiting for a task token with a time-out and a heartbeat),
+Retry with back-off (jitter left out: the longest wait is the one that is tried), Catch, Wait, Pass, Succeed,
+Fail.
 Time is a `FakeClock`. Billed transitions are counted as AWS counts them for standard workflows: one for
 the start, one for each state entered, one for each retry.
 """
@@ -85,6 +86,8 @@ class StepFunctions:
         self._swallows = swallows
         self._waiting: dict[str, Execution] = {}
         self._results: dict[str, TaskError | None] = {}
+        self._beats: dict[str, datetime] = {}
+        self._heartbeat: dict[str, timedelta] = {}
         self._numbers = count(1)
 
     # What functions call
@@ -114,6 +117,11 @@ class StepFunctions:
     def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:  # noqa: N803
         self._settle(taskToken, TaskError(error, cause))
 
+    def send_task_heartbeat(self, *, taskToken: str) -> None:  # noqa: N803
+        if taskToken not in self._waiting or self._beat_is_late(taskToken):
+            raise _error("TaskTimedOut", "SendTask")
+        self._beats[taskToken] = self._clock.now
+
     def abort(self, name: str) -> None:
         """As an operator aborts an execution."""
         self._end(self.executions[name], "ABORTED")
@@ -122,7 +130,7 @@ class StepFunctions:
 
     def _settle(self, token: str, result: TaskError | None) -> None:
         execution = self._waiting.get(token)
-        if execution is None:
+        if execution is None or self._beat_is_late(token):
             raise _error("TaskTimedOut", "SendTask")
         if token in self._results:
             raise _error("TaskDoesNotExist", "SendTask")
@@ -189,9 +197,11 @@ class StepFunctions:
     def _attempt(self, execution: Execution, state: Mapping[str, Any]) -> Iterator[float]:
         waits = state["Resource"].endswith(".waitForTaskToken")
         token = f"task-token-{next(self._numbers)}"
+        began = self._clock.now
         if waits:
             self._waiting[token] = execution
-        began = self._clock.now
+            self._beats[token] = began
+            self._heartbeat[token] = timedelta(seconds=state.get("HeartbeatSeconds", state["TimeoutSeconds"]))
         function = self._functions[state["Parameters"]["FunctionName"]]
         payload = _payload(state["Parameters"]["Payload"], execution, token)
         try:
@@ -205,7 +215,10 @@ class StepFunctions:
         if not waits:
             return
         if token not in self._results:
-            end = began + timedelta(seconds=state["TimeoutSeconds"])
+            end = min(
+                began + timedelta(seconds=state["TimeoutSeconds"]),
+                self._beats[token] + self._heartbeat[token],
+            )
             execution.parked_on = token
             yield max(0.0, (end - self._clock.now).total_seconds())
             execution.parked_on = None
@@ -215,6 +228,9 @@ class StepFunctions:
         result = self._results[token]
         if result is not None:
             raise result
+
+    def _beat_is_late(self, token: str) -> bool:
+        return self._clock.now > self._beats[token] + self._heartbeat[token]
 
     def _end(self, execution: Execution, status: str) -> None:
         execution.status = status

@@ -32,7 +32,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from parcelgate.carriers.errors import (
     CarrierError,
@@ -190,6 +190,7 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
             count("SubmissionBroken")
             ending = _Ending("SubmissionBroken", type(error).__name__)
         if ending is None:
+            self._give_a_sign(task)
             return
         log.info("the submission ended; no callback is expected", extra={"ending": ending.error})
         try:
@@ -199,6 +200,16 @@ class OrderFlow(msgspec.Struct, frozen=True, kw_only=True):
         except ClientError as error:
             if not is_gone(error):
                 raise
+
+    def _give_a_sign(self, task: TaskInput) -> None:
+        """Tell the machine that the order is sent: a callback that does not come is waited for from now on.
+
+        Without the sign the machine asks the carrier a little earlier.
+        """
+        try:
+            self.stepfunctions().send_task_heartbeat(taskToken=task.task_token or "")
+        except (BotoCoreError, ClientError) as error:
+            log.info("the machine was not told that the order is sent", extra=name_of(error))
 
     def check(self, task: TaskInput, deadline: Deadline) -> None:
         """CheckOrder: ask the carrier how the order stands, settle it, and fetch the labels of a good one.
