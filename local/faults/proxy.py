@@ -12,12 +12,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 
 from local.faults import calls, rules
 from local.faults.messages import MOST_HEAD, Message, answer, read_answer, read_request
+from local.faults.recorder import Recorder
 from local.faults.rules import Case, Cases, Rule, Timed
 
 CONTROL = "/_faults/cases"
+RECORD = "/_faults/record"
 _JSON = {"content-type": "application/json"}
 _HTML = b"<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -72,6 +75,24 @@ class Exchange:
 
 
 @dataclass(slots=True)
+class Tape:
+    """Where calls are written down, while they are."""
+
+    recorder: Recorder | None = None
+
+    def begin(self, path: str) -> None:
+        """Write calls into this file from now on."""
+        self.end()
+        self.recorder = Recorder(Path(path))
+
+    def end(self) -> None:
+        """Write no more calls."""
+        if self.recorder is not None:
+            self.recorder.close()
+        self.recorder = None
+
+
+@dataclass(slots=True)
 class Proxy:
     """What stands before one address: `name_of` names its calls."""
 
@@ -79,6 +100,7 @@ class Proxy:
     name_of: Callable[[Message], str]
     cases: Cases
     callers: calls.Callers
+    tape: Tape
     seen: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """The last good answers of each call, by the case that had them."""
 
@@ -88,15 +110,19 @@ class Proxy:
         port: int = writer.get_extra_info("peername")[1]
         try:
             while (request := await read_request(reader, writer)) is not None:
+                if request.start[1].startswith(RECORD.encode()):
+                    writer.write(self._record(request).wire)
+                    continue
                 if request.start[1].startswith(CONTROL.encode()):
                     writer.write(self._control(request).wire)
                     continue
+                forward = partial(self._passed_on, upstream, port)
                 found = self.cases.of(request.wire, calls.invocation(request)) if self.cases.open else []
                 function = self.callers.function(request, port) if found else ""
-                exchange = self._noted(request, found, function, port, partial(upstream.ask, request))
+                exchange = self._noted(request, found, function, port, partial(forward, request))
                 if exchange is None:
                     began = time.time()
-                    reply = await upstream.ask(request)
+                    reply = await forward(request)
                     if found:
                         self._remember(request, found, reply)
                         self._timed(request, found, function, began)
@@ -113,6 +139,15 @@ class Proxy:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _passed_on(self, upstream: _Upstream, port: int, request: Message) -> Message:
+        """Pass a call on, and write it down if calls are written down."""
+        recorder = self.tape.recorder
+        if recorder is None:
+            return await upstream.ask(request)
+        invocation = (calls.invocation(request) or b"").decode()
+        function = self.callers.function(request, port)
+        return await recorder.exchange(request, self.name_of(request), function, invocation, upstream.ask)
 
     def _noted(
         self,
@@ -239,6 +274,13 @@ class Proxy:
         head, end, body = wire.partition(b"\r\n\r\n")
         return Message(head + end, body)
 
+    def _record(self, request: Message) -> Message:
+        if request.start[0] == b"POST":
+            self.tape.begin(json.loads(request.body)["file"])
+        else:
+            self.tape.end()
+        return answer(200, b"{}", _JSON)
+
     def _control(self, request: Message) -> Message:
         method, path = request.start[0], request.start[1].decode()
         name = path.removeprefix(CONTROL).removeprefix("/")
@@ -273,10 +315,10 @@ async def serve(listening: dict[int, tuple[int, Callable[[Message], str]]], endp
 
     Only functions whose AWS is `endpoint` are known by name, and can be killed.
     """
-    cases, callers = Cases(), calls.Callers(endpoint)
+    cases, callers, tape = Cases(), calls.Callers(endpoint), Tape()
     async with contextlib.AsyncExitStack() as servers:
         for port, (to, name_of) in listening.items():
-            proxy = Proxy(to, name_of, cases, callers)
+            proxy = Proxy(to, name_of, cases, callers, tape)
             server = await asyncio.start_server(proxy.serve, "127.0.0.1", port, limit=MOST_HEAD, backlog=512)
             await servers.enter_async_context(server)
         await asyncio.Event().wait()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -168,3 +169,15 @@ def test_an_answer_has_other_types_or_is_anothers(client: httpx.Client, spoil: C
 def test_what_is_no_case_is_refused(client: httpx.Client) -> None:
     for body in ([{}], [{"case": "x", "marks": [], "rules": [{"call": "a", "fault": "no"}]}]):
         assert client.post("/_faults/cases", json=body).status_code == 422
+
+
+def test_calls_are_written_down_while_they_are_wanted(client: httpx.Client, tmp_path: Path) -> None:
+    tape = tmp_path / "calls.jsonl"
+    order(client)
+    client.post("/_faults/record", json={"file": str(tape)}).raise_for_status()
+    assert order(client).json() == BODY
+    client.delete("/_faults/record").raise_for_status()
+    order(client)
+
+    (line,) = [json.loads(each) for each in tape.read_text().splitlines()]
+    assert (line["call"], line["status"], line["sent"]) == ("ubi POST /orders", 200, len("mark-one"))
