@@ -34,8 +34,11 @@ cpu, wall = time.process_time(), time.perf_counter()
 for _ in range({requests}):
     peer.once()
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+aws = getattr(sys.modules.get("bench.peers.requests"), "calls", [])
+aws.clear()
+peer.once()
 (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(json.dumps([imported, cpu / {requests}, wall / {requests}, int(peak) / 1024]), file=out)
+print(json.dumps([imported, cpu / {requests}, wall / {requests}, int(peak) / 1024, len(aws)]), file=out)
 """
 
 
@@ -58,12 +61,13 @@ PEERS = (
 
 
 class Taken(NamedTuple):
-    """Seconds of CPU to import; of CPU and by the clock for a request; and MB of memory at the most."""
+    """Seconds of CPU to import; of CPU and by the clock for a request; MB at the most; AWS calls."""
 
     imported: float
     cpu: float
     wall: float
     peak: float
+    aws: float
 
 
 def packages(lock: str) -> Path:
@@ -127,6 +131,7 @@ def main() -> None:
                 cell(1000 * taken.cpu, 1000 * first.cpu, 2),
                 cell(taken.peak, first.peak, 0),
                 cell(sizes[peer], size, 1),
+                f"{taken.aws:.0f}",
                 f"{1 / taken.wall:,.0f}",
             )
         )
@@ -136,6 +141,7 @@ def main() -> None:
         "a request, CPU ms",
         "peak memory, MB",
         "packages, MB zipped",
+        "AWS calls",
         "requests a second",
     )
     print(figures.table(heads, rows))

@@ -3,7 +3,7 @@
 import json
 import os
 
-os.environ["LOGURU_LEVEL"] = "ERROR"
+os.environ["KARRIO_LOG_LEVEL"] = "ERROR"
 
 import karrio.core.models
 import karrio.lib

@@ -57,6 +57,10 @@ ANSWER = json.dumps(
 """UBI's answer to it."""
 
 
+calls: list[str] = []
+"""The operations of AWS that were called."""
+
+
 class Context:
     """What Lambda tells a function of its invocation."""
 
@@ -89,6 +93,7 @@ def answered(client: Any, answer: Callable[[str, Any], dict[str, Any]]) -> None:
     def reply(request: Any, **_: Any) -> Any:
         target = request.headers.get("X-Amz-Target", b"")
         operation = (target if isinstance(target, str) else target.decode()).rpartition(".")[2]
+        calls.append(operation)
         body = json.dumps(answer(operation, json.loads(request.body))).encode()
         headers = {"Content-Type": "application/x-amz-json-1.0"}
         return AWSResponse(request.url, 200, headers, _Raw(body))

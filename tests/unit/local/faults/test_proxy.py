@@ -114,6 +114,8 @@ def test_a_case_notes_its_calls_and_is_known_by_the_token_that_it_was_given(
     noted = client.get("/_faults/cases/one").json()
     assert [step["nth"] for step in noted["calls"]] == [1, 2]
     assert noted["met"] == 0
+    took = [(each["call"], each["seconds"] > 0) for each in noted["times"]]
+    assert took == [("ubi POST /orders", True)] * 2
     client.delete("/_faults/cases/one").raise_for_status()
     assert client.get("/_faults/cases/one").status_code == 422
 
