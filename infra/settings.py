@@ -80,7 +80,7 @@ _SHARES: Mapping[str, int] = MappingProxyType(
         "authorize": 50,
         "ingest_webhook": 50,
         "route_changes": 20,
-        "create_order": 300,
+        "create_order": 200,
         "submit_order": 50,
         "check_order": 50,
         "fetch_label": 25,
@@ -94,6 +94,22 @@ A carrier that hangs blocks its callers for seconds. So creates and the order fl
 others, and who must answer at once (authorizer, webhooks, the stream's router) never has to wait for them.
 The state machine calls again a function that was throttled.
 """
+ASK_CARRIERS = (
+    "ask_aggregator",
+    "cancel_order",
+    "change_order",
+    "change_trackings",
+    "check_accounts",
+    "close_manifest",
+    "follow_parcels",
+    "get_label",
+    "list_services",
+    "quote_rates",
+    "validate_address",
+)
+"""Other functions that call carriers while a client waits. A client gets 503 where one is at its limit."""
+_ASKERS_SHARE = 20
+"""What each of them has, of each thousand: whoever holds a key cannot fill the account with slow calls."""
 _UNRESERVED = 100
 """Lambda keeps this much of an account's concurrency for functions that reserve nothing."""
 
@@ -239,7 +255,8 @@ class Settings:
     @property
     def reserved_concurrency(self) -> Mapping[str, int]:
         """How much concurrency is reserved for each function. Empty where the account has too little."""
-        reserved = {name: share * self.account_concurrency // 1000 for name, share in _SHARES.items()}
+        shares = _SHARES | dict.fromkeys(ASK_CARRIERS, _ASKERS_SHARE)
+        reserved = {name: share * self.account_concurrency // 1000 for name, share in shares.items()}
         fits = sum(reserved.values()) <= self.account_concurrency - _UNRESERVED
         return reserved if fits and not self.local else {}
 

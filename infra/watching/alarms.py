@@ -26,7 +26,7 @@ from constructs import Construct
 
 from infra.constructs.functions import LambdaFunctions
 from infra.constructs.queue_worker import QueueWorker
-from infra.settings import Settings
+from infra.settings import ASK_CARRIERS, Settings
 from parcelgate.http.smoke import AUTHORIZER
 
 RAISES = ("check_order", "fetch_label", "compensate_order")
@@ -257,6 +257,7 @@ class Alarms(Construct):
         throttles = {
             name: (functions.by_name[name].metric_throttles(period=_FIVE_MINUTES), _TURNS * reserved)
             for name, reserved in self._settings.reserved_concurrency.items()
+            if name not in ASK_CARRIERS  # The alarm on the API tells of these.
         }
         if throttles:
             text = "Lambda throttles calls of the order flow. The function is one of"
