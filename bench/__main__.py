@@ -68,6 +68,7 @@ PARTS = (
     Part("order-to-label", "performance.md", "bench.order_to_label"),
     Part("label-documents", "performance.md", "bench.label_documents"),
     Part("pages", "performance.md", "bench.pages"),
+    Part("fewer-polls", "scale.md", "bench.fewer_polls"),
     Part("scale", "scale.md", "bench.scale"),
 )
 

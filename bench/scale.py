@@ -121,9 +121,9 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, H
     tally.lives[life.trade.carrier] += 1
 
 
-def asked(parcels: int, habits: Mapping[Lane, Habit], *, rhythms: int = 1) -> Tally:
+def asked(parcels: int, habits: Mapping[Lane, Habit], *, seed: int = 1, rhythms: int = 1) -> Tally:
     """Draw lives, and ask about each by the plan with these habits; without any it is the table."""
-    chance, tally = random.Random(1), Tally()  # noqa: S311 - always the same lives
+    chance, tally = random.Random(seed), Tally()  # noqa: S311 - always the same lives
     for number in range(parcels):
         ask(a_life(number, chance, rhythms), tally, random.Random(number), habits)  # noqa: S311
     return tally

@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from parcelgate.observability.logs import bind_log_keys, instrumented, log, own_log_keys, safe_error_fields
 from parcelgate.runtime import runtime
+from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.services.webhooks.process import WebhookProcessor
 
 _BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -28,4 +29,7 @@ def work(record: SQSRecord) -> None:
 @instrumented()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Process a batch of messages. Only those that fail come again."""
-    return process_partial_response(event, work, _BATCH, context)
+    answer = process_partial_response(event, work, _BATCH, context)
+    timelines: Timelines = runtime.timelines
+    timelines.save_habits()
+    return answer

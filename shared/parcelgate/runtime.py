@@ -405,9 +405,12 @@ class Runtime:
     @cached_property
     def timelines(self) -> "Timelines":
         """Joins the reports about parcels to their timelines."""
+        from parcelgate.services.trackings.habits import HabitBook
         from parcelgate.services.trackings.timeline import Timelines
 
-        return Timelines(table=self.table, sqs=client("sqs"), settings=self.settings)
+        settings = self.settings
+        habits = HabitBook(self.table) if settings.poll_pace == 1 else None
+        return Timelines(table=self.table, sqs=client("sqs"), settings=settings, habits=habits)
 
     @cached_property
     def tracking_reader(self) -> "TrackingReader":
@@ -438,10 +441,8 @@ class Runtime:
     @cached_property
     def polls(self) -> "Polls":
         """Polls parcels: asks carriers about them."""
-        from parcelgate.services.trackings.habits import HabitBook
         from parcelgate.services.trackings.polls import Polls
 
-        is_real_time = self.settings.poll_pace == 1
         return Polls(
             table=self.table,
             carriers=self.carriers,
@@ -449,7 +450,6 @@ class Runtime:
             sqs=client("sqs"),
             settings=self.settings,
             places=self.places("polls"),
-            habits=HabitBook(self.table) if is_real_time else None,
         )
 
     # Events

@@ -48,7 +48,7 @@ from parcelgate.runtime import runtime
 from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.orders.submission import OrderSubmitter
 from parcelgate.services.settings import Settings
-from parcelgate.services.trackings import habits, polls
+from parcelgate.services.trackings import polls
 from parcelgate.services.trackings.polls import Nudge, Polls
 from parcelgate.store.calls import typed
 from parcelgate.store.merchant_events.table import EventsTable
@@ -354,7 +354,6 @@ class World:
             "sqs": aws_clients.client("sqs"),
             "settings": self.settings,
             "places": runtime.places("polls"),
-            "habits": habits.HabitBook(runtime.table),
         }
         worker: Polls = polls.Polls(**built | parts)
         return worker

@@ -1,12 +1,13 @@
-"""The habits of lanes: read when a poll is planned, and learned from what polls find out.
+"""The habits of lanes: read when a poll is planned, and learned from what joins timelines.
 
 One process remembers a lane for an hour, so that planning costs next to no reads. It adds what it learned
 once in each invocation: one write of one unit for each lane and stage in which a parcel moved on. That may be
-lost with the invocation, or be counted twice; habits are no books. Events of webhooks that need no poll are
-not counted: parcels of such a carrier are hardly polled.
+lost with the invocation, or be counted twice; habits are no books. A lane that is well known learns from a
+sample of its parcels, so that webhooks that come one by one cost no write each.
 """
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -30,6 +31,14 @@ _WELL_KNOWN = 2_000
 _SAMPLE = 8
 
 
+@dataclass
+class _Learned:
+    """What was counted since it was last saved: of all parcels, and of those in the sample."""
+
+    all: Counter[str] = field(default_factory=Counter)
+    sample: Counter[str] = field(default_factory=Counter)
+
+
 class HabitBook:
     """What one process knows of the lanes, and what it has learned since it last saved."""
 
@@ -38,7 +47,7 @@ class HabitBook:
         self._clock = clock
         self._lock = Lock()
         self._known: dict[tuple[str, Lane], tuple[datetime, Habit | None]] = {}
-        self._learned: defaultdict[tuple[str, Lane], Counter[str]] = defaultdict(Counter)
+        self._learned: defaultdict[tuple[str, Lane], _Learned] = defaultdict(_Learned)
 
     def habit_of(self, tracking: Tracking) -> Habit | None:
         """Return the habit of the parcel's lane; None after the parcel's end, and when it cannot be read."""
@@ -46,22 +55,25 @@ class HabitBook:
         return None if lane is None else self._habit(tracking.tenant, lane)
 
     def learn(self, before: Tracking, after: Tracking) -> None:
-        """Learn from the events that are new in `after`. They are kept in memory until `save`."""
-        if before is after:
-            return
-        sampled = crc32(after.id.encode()) % _SAMPLE == 0
+        """Learn from the events that are new in `after`. That is kept in memory until `save`."""
+        is_sampled = crc32(after.id.encode()) % _SAMPLE == 0
         for move in moves(before, after):
-            habit = None if sampled else self._habit(after.tenant, move.lane)
-            if sampled or habit is None or habit.moves < _WELL_KNOWN:
-                with self._lock:
-                    self._learned[after.tenant, move.lane].update(move.counters)
+            with self._lock:
+                if len(self._learned) < _MOST_REMEMBERED:
+                    learned = self._learned[after.tenant, move.lane]
+                    learned.all.update(move.counters)
+                    learned.sample.update(move.counters if is_sampled else ())
 
     def save(self) -> None:
         """Add what was learned to the store. What cannot be stored is lost, which is logged."""
         with self._lock:
-            learned, self._learned = self._learned, defaultdict(Counter)
+            learned, self._learned = self._learned, defaultdict(_Learned)
         today = self._clock().date()
-        for (tenant, lane), counters in learned.items():
+        for (tenant, lane), seen in learned.items():
+            habit = self._habit(tenant, lane)
+            counters = seen.all if habit is None or habit.moves < _WELL_KNOWN else seen.sample
+            if not counters:
+                continue
             try:
                 self._table.tenant(tenant).habits.add(lane, counters, today)
             except Exception as error:

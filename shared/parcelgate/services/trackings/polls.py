@@ -45,7 +45,6 @@ from parcelgate.carriers.results import Following, ParcelHistory, Waybill
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
-from parcelgate.domain.polling import next_poll
 from parcelgate.domain.problems import ProblemError
 from parcelgate.domain.trackings import (
     NextCarrier,
@@ -64,7 +63,6 @@ from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
-from parcelgate.services.trackings.habits import HabitBook
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
 from parcelgate.store import keys
@@ -154,8 +152,6 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         For messages of the poll queue that must come again.
     places
         Keep one account from having all workers of nudged parcels.
-    habits
-        When news of a lane is likely; None where parcels travel faster than real ones.
     threads
         How many threads ask at the same time.
     """
@@ -166,7 +162,6 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
     sqs: "SQSClient"
     settings: Settings
     places: AccountPlaces
-    habits: HabitBook | None = None
     clock: Clock = now
     sleep: Callable[[float], None] = really_sleep
     threads: int = _THREADS
@@ -261,8 +256,6 @@ class _Run:
         self._table = polls.table
         self._carriers = polls.carriers
         self._timelines = polls.timelines
-        self._pace = polls.settings.poll_pace
-        self._habits = polls.habits
         self._clock = polls.clock
         self._sleep = polls.sleep
         self._deadline = deadline
@@ -287,8 +280,7 @@ class _Run:
         for give_back in filter(None, self._taken.values()):
             give_back()
         self._count_polls()
-        if self._habits is not None:
-            self._habits.save()
+        self._timelines.save_habits()
         if raised is None:
             self._publish_counts()
 
@@ -342,7 +334,7 @@ class _Run:
 
     def _plan(self, tracking: Tracking) -> None:
         try:
-            at = self._next_poll(tracking, self._clock())
+            at = self._timelines.next_poll(tracking, self._clock())
             self._table.tenant(tracking.tenant).trackings.plan(tracking.id, at)
         except Exception as error:
             log.error(
@@ -547,7 +539,7 @@ class _Run:
             if silent is not None:
                 number = tracking.tracking_number
                 tracking = self._join(tracking, ParcelHistory(tracking_number=number, events=(silent,)))
-            store.settle(claim, self._next_poll(tracking, at), at=at)
+            store.settle(claim, self._timelines.next_poll(tracking, at), at=at)
         except TrackingNotFoundError:
             store.forget_poll(tracking.id)
         except Exception as error:
@@ -599,7 +591,7 @@ class _Run:
         at = self._clock()
         for tracking, claim in parcels:
             misses = claim.misses + 1
-            due = self._next_poll(tracking, at, misses)
+            due = self._timelines.next_poll(tracking, at, misses)
             store = self._table.tenant(tracking.tenant).trackings
             with _claims_end_by_themselves(tracking):
                 store.settle(claim, due, at=at, misses=misses)
@@ -612,15 +604,8 @@ class _Run:
             with _claims_end_by_themselves(tracking):
                 store.release(claim, due=due)
 
-    def _next_poll(self, tracking: Tracking, at: datetime, misses: int = 0) -> datetime | None:
-        habit = self._habits.habit_of(tracking) if self._habits else None
-        return next_poll(tracking, now=at, misses=misses, pace=self._pace, habit=habit)
-
     def _join(self, tracking: Tracking, history: ParcelHistory) -> Tracking:
-        after = self._timelines.take(tracking.tenant, tracking.id, history, Source.POLL, known=tracking)
-        if self._habits is not None:
-            self._habits.learn(tracking, after)
-        return after
+        return self._timelines.take(tracking.tenant, tracking.id, history, Source.POLL, known=tracking)
 
     def _pass_over(self, trackings: Sequence[Tracking]) -> None:
         with self._lock:

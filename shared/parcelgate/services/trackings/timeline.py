@@ -3,6 +3,7 @@
 Histories from webhooks and from polls are both stored by `take`. A nudge only sets the next poll to now.
 """
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from parcelgate.observability.logs import bound_correlation_id, log
 from parcelgate.observability.metrics import count
 from parcelgate.services.redelivery import message_group
 from parcelgate.services.settings import Settings
+from parcelgate.services.trackings.habits import HabitBook
 from parcelgate.store.errors import AlreadyFollowedError, VersionConflictError
 
 if TYPE_CHECKING:
@@ -36,11 +38,15 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         The store.
     sqs
         For the queue in which nudged parcels wait to be asked about together.
+    habits
+        Learns from what joins timelines when news of a lane is likely; None where parcels travel faster than
+        real ones.
     """
 
     table: "Table"
     sqs: "SQSClient"
     settings: Settings
+    habits: HabitBook | None = None
     clock: Clock = now
 
     def take(
@@ -102,6 +108,8 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
                     raise
                 continue
             _count(before, after)
+            if self.habits is not None:
+                self.habits.learn(start, after)
             return after
         raise AssertionError("unreachable")
 
@@ -115,9 +123,18 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
             self.nudge(tenant, tracking_id)  # So that the next carrier is asked, now.
             return after
         at = self.clock()
-        planned = next_poll(after, now=at, pace=self.settings.poll_pace)
-        self.table.tenant(tenant).trackings.reschedule(tracking_id, planned, now=at)
+        self.table.tenant(tenant).trackings.reschedule(tracking_id, self.next_poll(after, at), now=at)
         return after
+
+    def next_poll(self, tracking: Tracking, at: datetime, misses: int = 0) -> datetime | None:
+        """When to ask about the parcel next, by the plan and the habit of its lane."""
+        habit = self.habits.habit_of(tracking) if self.habits else None
+        return next_poll(tracking, now=at, misses=misses, pace=self.settings.poll_pace, habit=habit)
+
+    def save_habits(self) -> None:
+        """Store what was learned. To be called once, at the end of an invocation."""
+        if self.habits is not None:
+            self.habits.save()
 
     def nudge(self, tenant: str, tracking_id: str) -> None:
         """Set the next poll to now, and queue the parcel to be asked about with other nudged ones."""

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from functions.process_webhook.handler import handler as process_webhook
 from parcelgate.domain.habits import ENOUGH, Habit, Lane
 from parcelgate.domain.polling import lane_of, next_poll
+from parcelgate.runtime import runtime
 from parcelgate.services.trackings import habits as module
 from parcelgate.services.trackings.habits import HabitBook
 from parcelgate.store.errors import StoreUnavailableError
 from parcelgate.store.tenants.habits import Habits
-from tests.support.trackings import seen
+from tests.support.api import Context
+from tests.support.trackings import seen, told
 from tests.support.world import World
 
 HOUR = timedelta(hours=1)
@@ -121,3 +124,21 @@ class TestABook:
         moved(world, 1)
         world.poll()
         assert writes == {lane("b"): 1}
+
+
+def test_a_webhook_that_is_believed_is_learned_from_too(world: World) -> None:
+    parcel = world.add_parcel(destination_country="AU")
+    event = seen("in_transit", hours=1)
+    runtime.timelines.believe("acme", parcel.id, told(event, number=parcel.tracking_number))
+    assert stored(world, "b").moves == 0
+    process_webhook({"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": "{}"}]}, Context())
+    assert stored(world, "b").moves == 1
+
+
+def test_where_parcels_travel_faster_nothing_is_learned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runtime.timelines.habits is not None
+    monkeypatch.setenv("PARCELGATE_POLL_PACE", "1440")
+    runtime.reset()
+    assert runtime.timelines.habits is None
