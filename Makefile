@@ -43,8 +43,8 @@ model: setup ## Explore every course of an order's life, and lead the engine alo
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=yes)
 	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
 
-mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100)
-	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" $(VENV)/bin/python -m local mutation
+mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100 SKIP=100)
+	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" SKIP="$(SKIP)" $(VENV)/bin/python -m local mutation
 
 properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
 	@PARCELGATE_EXAMPLES="$(or $(EXAMPLES),1500)" $(VENV)/bin/python -m local properties

@@ -3,6 +3,7 @@
     make mutation                          all of them; takes hours
     make mutation MODULE=idempotency       those of one module
     make mutation SAMPLE=100               so many of each module, drawn by chance, the same each time
+    make mutation SAMPLE=100 SKIP=100      the next so many
 
 The tool is mutmut, in an environment of its own (`.local/mutation`, from `requirements/mutation.txt`) that
 sees the tests' packages. It works on a copy of the tree. What is only logged or counted is not changed,
@@ -18,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -87,13 +87,14 @@ MODULES = (
     ),
     Module(
         "domain",
-        ("domain/orders.py", "domain/trackings.py", "domain/polling.py", "domain/deadline.py"),
+        ("domain/orders.py", "domain/trackings.py", "domain/deadline.py"),
         (
             f"{_TESTS}/domain",
             f"{_TESTS}/services/orders/test_transitions.py",
             "tests/property/test_timelines.py",
         ),
     ),
+    Module("polling", ("domain/polling.py",), (f"{_TESTS}/domain/test_polling.py",)),
 )
 
 
@@ -165,14 +166,15 @@ def codes(tree: Path) -> dict[str, int | None]:
     return found
 
 
-def tried(module: Module, sample: int) -> tuple[Counter[str], list[str]]:
+def tried(module: Module, sample: int, skip: int) -> tuple[Counter[str], list[str]]:
     """Try a module's mutants. Returns how many ended how, and the change of each that survived."""
     with tempfile.TemporaryDirectory(prefix="parcelgate-mutation-") as folder:
         tree = Path(folder)
         prepared(tree, module)
         _mutmut(tree, "-c", _GENERATE)
         names = sorted(codes(tree))
-        chosen = random.Random(14).sample(names, sample) if 0 < sample < len(names) else names
+        drawn = random.Random(14).sample(names, len(names))
+        chosen = drawn[skip : skip + (sample or len(names))]
         printed = _mutmut(tree, "-m", "mutmut", "run", "--max-children", "1", *chosen)
         verdicts = {name: code for name, code in codes(tree).items() if name in set(chosen)}
         if not names or all(code is None for code in verdicts.values()):
@@ -183,33 +185,42 @@ def tried(module: Module, sample: int) -> tuple[Counter[str], list[str]]:
         return counts, [_mutmut(tree, "-m", "mutmut", "show", name) for name in alive]
 
 
-def _row(module: Module, counts: Counter[str], sample: int) -> str:
+def _row(module: Module, counts: Counter[str], command: str) -> str:
     changed = sum(number for name, number in counts.items() if name != "all")
     caught = counts["caught"] + counts["other"]
-    command = f"`make mutation MODULE={module.name}{f' SAMPLE={sample}' if sample else ''}`"
     cells = (module.name, changed, caught, counts["survived"], counts["untested"], counts["all"])
     return f"| {' | '.join(map(str, cells))} | {command}, {datetime.now(UTC):%d %B %Y} |"
 
 
-def write(rows: Sequence[str]) -> None:
-    """Put rows into the page's table, each in the place of its module's earlier one."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+def with_row(page: str, row: str) -> str:
+    """The page with a row in its table, in the place of an earlier one of the same module and command."""
+    before, _, rest = page.partition(BEGIN)
     table, _, after = rest.partition(END)
-    known = {line.split("|")[1]: line for line in (*table.splitlines(), *rows) if line.startswith("| ")}
-    kept = [known[f" {module.name} "] for module in MODULES if f" {module.name} " in known]
-    PAGE.write_text(before + "\n".join((BEGIN, *HEAD, *kept, END)) + after, "utf-8")
+
+    def key(line: str) -> tuple[str, str]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        return cells[0], cells[-1].partition(",")[0]
+
+    earlier = [line for line in table.splitlines() if line.startswith("| ") and line not in HEAD]
+    known = {key(line): line for line in (*earlier, row)}
+    order = [module.name for module in MODULES]
+    rows = [line for _, line in sorted(known.items(), key=lambda each: order.index(each[0][0]))]
+    return before + "\n".join((BEGIN, *HEAD, *rows, END)) + after
 
 
 def main() -> int:
     """Try the mutants of the chosen modules."""
-    only, sample = os.environ.get("MODULE", ""), int(os.environ.get("SAMPLE") or 0)
+    only = os.environ.get("MODULE", "")
+    sample, skip = (int(os.environ.get(name) or 0) for name in ("SAMPLE", "SKIP"))
     make_tools()
     for module in (module for module in MODULES if only in ("", module.name)):
         began = time.monotonic()
-        counts, alive = tried(module, sample)
+        counts, alive = tried(module, sample, skip)
         print("\n\n".join(alive))
         print(f"{module.name}: {dict(counts)} ({time.monotonic() - began:.0f} s)", flush=True)
-        write([_row(module, counts, sample)])
+        asked = {"MODULE": module.name, "SAMPLE": sample, "SKIP": skip}
+        command = " ".join(["make mutation", *(f"{name}={value}" for name, value in asked.items() if value)])
+        PAGE.write_text(with_row(PAGE.read_text("utf-8"), _row(module, counts, f"`{command}`")), "utf-8")
     return 0
 
 

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 
 LONG = int(os.environ.get("PARCELGATE_EXAMPLES", "0"))
 """Examples for each property of a long run, which are other ones each time."""
-_UNWELCOME = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+UNWELCOME = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+"""What says nothing of the code: how long examples take to make, and that a fixture serves many of them."""
 
 
 def many(usual: int, **more: Any) -> settings:
@@ -21,6 +22,6 @@ def many(usual: int, **more: Any) -> settings:
         database=None,
         deadline=None,
         phases=(Phase.explicit, Phase.generate) if LONG else tuple(Phase),
-        suppress_health_check=_UNWELCOME,
+        suppress_health_check=UNWELCOME,
         **more,
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import mutation
 from tests.mutants.__main__ import BEGIN, END, Verdict, with_rows
 from tests.mutants.guards import GUARDS, Guard
 
@@ -51,4 +52,23 @@ def test_a_run_of_some_guards_leaves_the_rows_of_the_others() -> None:
         f"| 1 | {first.what} | `t.py::a` | `lso: x` |",
         f"| 1 | {second.what} | not caught |  |",
         f"| 1 | {third.what} | `t.py::c` |  |",
+    ]
+
+
+def test_a_sample_of_changes_leaves_the_rows_of_other_samples() -> None:
+    page = f"before\n{mutation.BEGIN}\n{mutation.END}\nafter\n"
+
+    for row in (
+        "| domain | 1 | 1 | 0 | 0 | 9 | `a`, 1 May |",
+        "| submission | 1 | 1 | 0 | 0 | 9 | `b`, 1 May |",
+        "| domain | 2 | 1 | 0 | 0 | 9 | `c`, 1 May |",
+        "| domain | 3 | 1 | 0 | 0 | 9 | `a`, 2 May |",
+    ):
+        page = mutation.with_row(page, row)
+
+    assert page.splitlines()[2:-2] == [
+        *mutation.HEAD,
+        "| submission | 1 | 1 | 0 | 0 | 9 | `b`, 1 May |",
+        "| domain | 3 | 1 | 0 | 0 | 9 | `a`, 2 May |",
+        "| domain | 2 | 1 | 0 | 0 | 9 | `c`, 1 May |",
     ]
