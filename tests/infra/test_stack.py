@@ -32,6 +32,10 @@ def test_the_stack_has_room_to_grow(aws: Template, options: Template) -> None:
     assert others < 300
     assert kinds.total() < 465
     assert len(options.json["Resources"]) < 495
+    design = (ROOT / "docs" / "design.md").read_text()
+    ((told, routes),) = re.findall(r"production has (\d+): (\d+) routes", design)
+    assert int(routes) == kinds["ApiGatewayV2::Route"]
+    assert abs(int(told) - kinds.total()) <= 5
 
 
 def test_the_gateway_calls_the_functions_of_its_routes_in_a_role_that_may_do_nothing_else(

@@ -32,12 +32,13 @@ class Settings:
     """The name of the table of what merchants are told."""
     usage_table: str = ""
     """The name of the table in which requests are counted. Without it nobody is limited."""
-    requests_a_minute: int = 6000
+    requests_a_minute: int
     """How many requests a tenant may make in a minute; each of its keys half of them."""
-    orders_a_minute: int = 1200
+    orders_a_minute: int
     """How many single orders, besides those of batches."""
-    batches_a_minute: int = 60
-    refreshes_a_minute: int = 1200
+    batches_a_minute: int
+    """How many batches."""
+    refreshes_a_minute: int
     """How many parcels may be refreshed, or followed anew."""
     label_bucket: str
     """The bucket that holds labels."""
