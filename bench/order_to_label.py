@@ -9,6 +9,7 @@ The emulator is slower than AWS and shares two processors with everything else. 
 150 ms, by a pause of its own.
 """
 
+import json
 import re
 import statistics
 import sys
@@ -27,6 +28,8 @@ from tests.stack.shop import order_body
 
 ORDERS = 10
 STATE = Path(".local/bench/stack")
+TRACES = Path(".local/bench/traces.json")
+"""What was noted in the last run, for a closer look."""
 GOAL = 0.3
 """Seconds of our own functions, warm."""
 _CASE = "bench"
@@ -112,6 +115,7 @@ def main() -> None:
         httpx.post(f"{running.faults_url}/_faults/cases", json=case).raise_for_status()
         orders = [*_orders(running)]
         calls, runs, callbacks = _calls(running), _runs(running), _callbacks(running)
+    TRACES.write_text(json.dumps([ready, orders, calls, runs, callbacks]))
     first, *warm = orders
     cuts = [_cut(order, calls, runs, callbacks[order.id]) for order in warm]
     _print(ready, first, warm, cuts)

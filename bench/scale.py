@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
+from bench import svg
 from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_events
 from infra.settings import settings_for
 from parcelgate.carriers import registry
@@ -196,6 +197,15 @@ def report(tally: Tally, speed: Speed) -> None:
     ]
     for name, value in rows:
         print(f"| {name} | {value} |")
+    svg.save(
+        "polls-of-a-day.svg",
+        svg.course(
+            "Polls a second over a day (UTC)",
+            [each / seconds for each in buckets],
+            marks=("0:00", "6:00", "12:00", "18:00", "24:00"),
+            level=(a_day / 86_400, "the average"),
+        ),
+    )
     print(f"\nOne worker gets through {speed.a_second:,.0f} parcels a second.\n")
     print("| workers | parcels a second | of it at the peak | longest wait for a worker |\n|---|---|---|---|")
     for workers in WORKERS:

@@ -98,6 +98,31 @@ def waterfall(title: str, spans: Sequence[Span], *, unit: str, step: float, lege
     return _whole(title, height, parts)
 
 
+def course(title: str, values: Sequence[float], *, marks: Sequence[str], level: tuple[float, str]) -> str:
+    """Values side by side as one line; `marks` stand below it at even distances, `level` is a line across."""
+    left, wide, high = 60, WIDTH - 80, 200
+    most = 1.1 * max(*values, level[0])
+    step = wide / (len(values) - 1)
+    points = " ".join(
+        f"{left + place * step:.1f},{_TOP + high * (1 - value / most):.1f}"
+        for place, value in enumerate(values)
+    )
+    y = _TOP + high * (1 - level[0] / most)
+    parts = [
+        _line(left, _TOP + high, left + wide, _TOP + high, "grid"),
+        _text(left - 8, _TOP + high + 4, "0", "soft", anchor="end"),
+        f"<polyline class='ours-line' points='{points}' fill='none' stroke='{_PALETTE['ours'][0]}' "
+        "stroke-width='2'/>",
+        _line(left, y, left + wide, y, "goal"),
+        _text(left + wide, y - 6, level[1], "goal", anchor="end"),
+        _text(left - 8, y + 4, f"{level[0]:,.0f}", "goal", anchor="end"),
+    ]
+    for place, mark in enumerate(marks):
+        x = left + place * wide / (len(marks) - 1)
+        parts.append(_text(x, _TOP + high + 18, mark, "soft", anchor="middle"))
+    return _whole(title, _TOP + high + 30, parts)
+
+
 def save(name: str, picture: str) -> None:
     """Keep a picture for the page, which has it when the part has ended well."""
     folder = Path(os.environ.get(FOLDER, ".local/bench/pictures"))
@@ -106,10 +131,9 @@ def save(name: str, picture: str) -> None:
 
 
 def _whole(title: str, height: float, parts: Sequence[str]) -> str:
-    dark = "".join(
-        f".{name}{{{'stroke' if name in ('grid', 'goal-line') else 'fill'}:{value}}}"
-        for name, (_, value) in {**_PALETTE, "goal-line": _PALETTE["goal"]}.items()
-    )
+    fills = [f".{name}{{fill:{value}}}" for name, (_, value) in _PALETTE.items()]
+    strokes = [f".{name}-line{{stroke:{_PALETTE[name][1]}}}" for name in ("goal", "grid", "ours")]
+    dark = "".join((*fills, *strokes))
     lines = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:g}' width='{WIDTH}' "
         f"height='{height:g}' role='img' {_FONT}>",
@@ -138,8 +162,7 @@ def _rectangle(x: float, y: float, wide: float, high: float, colour: str) -> str
 
 
 def _line(x: float, y: float, to_x: float, to_y: float, colour: str) -> str:
-    name = "goal-line" if colour == "goal" else colour
     return (
-        f"<line class='{name}' x1='{x:.1f}' y1='{y:.1f}' x2='{to_x:.1f}' y2='{to_y:.1f}' "
+        f"<line class='{colour}-line' x1='{x:.1f}' y1='{y:.1f}' x2='{to_x:.1f}' y2='{to_y:.1f}' "
         f"stroke='{_PALETTE[colour][0]}'/>"
     )

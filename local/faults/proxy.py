@@ -178,7 +178,7 @@ class Proxy:
             answers[case.name] = reply.wire
             if len(answers) > _KEPT:
                 del answers[next(iter(answers))]
-            if token := _TOKEN.search(reply.body):
+            if case.marks and (token := _TOKEN.search(reply.body)):
                 case.marks += (token[1],)
 
     def _timed(self, request: Message, found: list[Case], function: str, began: float) -> None:

@@ -116,3 +116,11 @@ def test_a_waterfall_has_a_bar_for_each_span_and_for_what_is_in_it() -> None:
 )
 def test_a_goal_is_met_or_missed_by_so_much(figure: float, goal: float, words: str) -> None:
     assert figures.verdict(figure, goal) == words
+
+
+def test_a_course_goes_from_one_side_to_the_other() -> None:
+    picture = svg.course("title", [1, 2, 4], marks=["0", "24"], level=(3.0, "three"))
+    (line,) = [each for each in ElementTree.fromstring(picture).iter() if each.tag.endswith("polyline")]
+    points = [[float(number) for number in point.split(",")] for point in line.get("points", "").split()]
+    assert [x for x, _ in points] == [60, 400, 740]
+    assert points[0][1] - points[1][1] == pytest.approx((points[1][1] - points[2][1]) / 2, abs=0.2)

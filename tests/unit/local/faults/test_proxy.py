@@ -120,6 +120,13 @@ def test_a_case_notes_its_calls_and_is_known_by_the_token_that_it_was_given(
     assert client.get("/_faults/cases/one").status_code == 422
 
 
+def test_a_case_without_marks_has_all_calls_whatever_tokens_are_given(client: httpx.Client) -> None:
+    client.post("/_faults/cases", json=[{"case": "all", "marks": []}]).raise_for_status()
+    for mark in ("mark-one", f"token {'t' * 20}", "mark-two"):
+        order(client, mark)
+    assert len(client.get("/_faults/cases/all").json()["times"]) == 3
+
+
 @pytest.mark.parametrize(("fault", "status"), [("error", 500), ("html", 502), ("too_many", 429)])
 def test_a_refusal_reaches_nobody(
     fault: str, status: int, client: httpx.Client, spoil: Callable[..., None], asked: list[bytes]
