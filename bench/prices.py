@@ -70,7 +70,7 @@ def _value_size(value: Mapping[str, Any]) -> int:
         case "N":
             return (len(inner.strip("-.").replace(".", "").strip("0")) + 1) // 2 + 1 + inner.startswith("-")
         case "B":
-            return len(base64.b64decode(inner))
+            return len(inner if isinstance(inner, bytes) else base64.b64decode(inner))
         case "SS":
             return 3 + sum(len(each.encode()) + 1 for each in inner)
         case "L":

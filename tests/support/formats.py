@@ -51,6 +51,17 @@ def forms() -> dict[str, Form]:
     return {name: _bare(form) for name, form in sorted(found.items())}
 
 
+def defaults() -> dict[str, Form]:
+    """Return the defaults of each type that is stored or sent: documents are stored without them."""
+    _, found = msgspec.json.schema_components([*DOCUMENTS, *MESSAGES])
+    each = {
+        name: {field: inner["default"] for field, inner in form["properties"].items() if "default" in inner}
+        for name, form in sorted(found.items())
+        if "properties" in form
+    }
+    return json.loads(json.dumps(each, default=str))
+
+
 def _bare(form: Any) -> Any:
     if not isinstance(form, dict):
         return form
@@ -94,4 +105,5 @@ def _choices(form: Form) -> list[Form]:
 
 if __name__ == "__main__":
     FIXTURE.parent.mkdir(exist_ok=True)
-    FIXTURE.write_text(json.dumps({"format": formats.WRITES, "forms": forms()}, indent=1) + "\n")
+    written = {"format": formats.WRITES, "forms": forms(), "defaults": defaults()}
+    FIXTURE.write_text(json.dumps(written, indent=1) + "\n")

@@ -53,7 +53,7 @@ index         partition                  sort                     who is in it
 ============  =========================  =======================  ===========================================
 by_time       list_pk                    list_sk <created>#<id>   orders, trackings, keys, parked webhooks
 by_status     status_pk                  list_sk                  orders, trackings; the entries of accounts
-                                                                  with a status, and of couriers
+                                                                  with a lasting status, and of couriers
 by_reference  reference_pk               list_sk                  orders by reference, trackings by number or
                                                                   by courier and status, all entries,
                                                                   carriers' numbers
@@ -116,9 +116,10 @@ have to be added one release at a time. An entry may be left over of an order of
 change does not fit into one transaction; so what an entry leads to is read, and passed over if it does not
 match. Such keys hold digests: a number may be of any length.
 
-An order is written whole, as JSON in `doc`, only over the version it was made from, and in one transaction
-with all that must hold along with it. A tracking is written over the version it was made from, too; a poll
-without news writes its POLL alone, from which nothing follows. `expires_at` (seconds since the epoch) lets
+An order is written whole, as JSON in `doc` (`documents`), only over the version it was made from, and in one
+transaction with all that must hold along with it. A tracking is written over the version it was made from,
+too; a poll without news writes its POLL alone, from which nothing follows. `expires_at` (seconds since the
+epoch) lets
 DynamoDB delete what has had its time, hours late at times: an idempotency key or a webhook that has expired
 counts as gone before. An order, its parcels and all that belongs to them are deleted a fixed time after the
 order was created (`retention`), but no order while it has a deadline or needs a person.

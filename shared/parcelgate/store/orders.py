@@ -13,6 +13,7 @@ from parcelgate.store import keys, lists
 from parcelgate.store import trackings as trackings_store
 from parcelgate.store.calls import MOST_WRITES, NEW, ConditionFailedError, Item, Items, Write, epoch
 from parcelgate.store.credentials import webhook_tokens
+from parcelgate.store.documents import document
 from parcelgate.store.errors import (
     CarrierNumberTakenError,
     OrderNotFoundError,
@@ -29,12 +30,14 @@ HOOK_LIFE = timedelta(days=60)
 """How long the callback token of an order is kept: much longer than callbacks can arrive."""
 _AFTER_LATE_END = timedelta(days=30)
 """How long an order is kept at least after its last change, however old it is."""
+_PASSING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PROCESSING, OrderStatus.CANCELLING})
+"""Few orders have these statuses at a time. An account has no list of its own of them, which would be written
+twice for each order: they are picked out of the list of all accounts."""
 LONGEST_REFERENCE = 80
 """The longest reference, in characters. No order has a longer one, so longer ones are not looked up."""
 
 _orders = msgspec.json.Decoder(Order)
 _events = msgspec.json.Decoder(OrderEvent)
-_encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 class Orders:
@@ -205,8 +208,10 @@ class Orders:
             partition = self._list("ACCOUNT", account)
         elif status is not None:
             index = "by_status"
-            in_account = None if account is None else self._list("ACCOUNT", account, status)
-            partition = in_account or self._status_list(status)
+            if account is None or status in _PASSING:
+                partition = self._status_list(status)
+            else:
+                partition = self._list("ACCOUNT", account, status)
         else:
             index, partition = "by_time", keys.key(self._tenant, "ORDERS")
         filters = (status, carrier, account, reference, number, order_number, created_after, created_before)
@@ -264,7 +269,7 @@ class Orders:
             bare = erasure.event_without_words(event)
             if bare is not event:
                 name = {"pk": item["pk"], "sk": item["sk"]}
-                doc = _encoder.encode(bare).decode()
+                doc = document(bare)
                 with suppress(ConditionFailedError):
                     self._items.update(name, {"doc": doc}, condition="attribute_exists(pk)")
 
@@ -317,7 +322,7 @@ class Orders:
             ]
         if event is not None:
             writes.append(self._event_write(after, event))
-        if after.status is not before.status:
+        if after.status is not before.status and not {before.status, after.status} <= _PASSING:
             writes.append(self._account_entry(after))
         if after.concern is not before.concern:
             writes.append(self._concern_entry(after))
@@ -349,7 +354,7 @@ class Orders:
             "type": "order",
             "status": order.status,
             "version": order.version,
-            "doc": _encoder.encode(order).decode(),
+            "doc": document(order),
             **self._place_in(
                 order,
                 {
@@ -368,17 +373,16 @@ class Orders:
             "pk": self._key(order.id)["pk"],
             "sk": f"EVENT#{order.version:010d}",
             "type": "event",
-            "doc": _encoder.encode(event).decode(),
+            "doc": document(event),
             **self._items.until_forgotten(order.created_at),
         }
         conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
         return self._items.put_write(item, conflict)
 
     def _account_entry(self, order: Order) -> Write:
-        in_lists = {
-            "reference_pk": self._list("ACCOUNT", order.account),
-            "status_pk": self._list("ACCOUNT", order.account, order.status),
-        }
+        in_lists = {"reference_pk": self._list("ACCOUNT", order.account)}
+        if order.status not in _PASSING:
+            in_lists["status_pk"] = self._list("ACCOUNT", order.account, order.status)
         return self._entry(order, "ACCOUNT", in_lists)
 
     def _concern_entry(self, order: Order) -> Write:

@@ -16,11 +16,11 @@ import msgspec
 from parcelgate.domain.trackings import Tracking, TrackingStatus, courier_key, number_key
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import NEW, CollisionError, ConditionFailedError, Item, Items, Write
+from parcelgate.store.documents import document
 from parcelgate.store.errors import AlreadyFollowedError, TrackingNotFoundError, VersionConflictError
 from parcelgate.store.lists import Listing, Lists, Page
 
 _trackings = msgspec.json.Decoder(Tracking)
-_encoder = msgspec.json.Encoder(decimal_format="string")
 _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
 _COURIER = "COURIER"
@@ -434,7 +434,7 @@ def _facts(tracking: Tracking) -> Item:
         "status_pk": _status_list(tracking.tenant, tracking.status),
         "reference_pk": of_courier or _number_list(tracking),
         "version": tracking.version,
-        "doc": _encoder.encode(tracking).decode(),
+        "doc": document(tracking),
     }
 
 

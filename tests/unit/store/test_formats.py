@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parcelgate.store import formats
-from tests.support.formats import FIXTURE, forms, unreadable
+from tests.support.formats import FIXTURE, defaults, forms, unreadable
 
 WRITTEN_DOWN = json.loads(FIXTURE.read_text())
 ADVICE = (
@@ -22,6 +22,19 @@ def test_the_forms_are_those_of_the_format() -> None:
     assert WRITTEN_DOWN["format"] == formats.WRITES, ADVICE
     assert [*unreadable(forms(), WRITTEN_DOWN["forms"])] == [], f"a release before: {ADVICE}"
     assert [*unreadable(WRITTEN_DOWN["forms"], forms())] == [], f"this release: {ADVICE}"
+
+
+def test_a_field_that_is_left_out_means_the_same_for_good() -> None:
+    """A document is stored without the fields that have their default."""
+    today = defaults()
+    changed = {
+        f"{name}.{field}": (default, today[name].get(field, "no default"))
+        for name, fields in WRITTEN_DOWN["defaults"].items()
+        if name in today
+        for field, default in fields.items()
+        if field in WRITTEN_DOWN["forms"][name]["properties"] and today[name].get(field) != default
+    }
+    assert changed == {}, "stored documents without these fields would be read otherwise than they were meant"
 
 
 def test_no_form_is_lost() -> None:

@@ -1,15 +1,20 @@
 """Items are plain values on our side, and DynamoDB's own form of them on the way."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parcelgate.domain.orders import OrderStatus
+from parcelgate.domain.measures import Money
+from parcelgate.domain.orders import Options, Order, OrderStatus, Waiting, WaitingFor
 from parcelgate.store.calls import Items, plain, typed
+from parcelgate.store.documents import document
 from parcelgate.store.errors import StoreError, VersionConflictError
+from tests.support.orders import NOON, an_order
 from tests.support.table import TABLE_NAME
 
 VALUES = st.recursive(
@@ -58,3 +63,21 @@ def test_a_failed_condition_gives_what_stands_there(dynamodb: Any) -> None:
         items.commit([items.put_write(key | {"owner": "second"}, refused)])
     assert [item["owner"] for item in seen] == ["first"]
     assert "mark" not in (items.get(key) or {})
+
+
+def test_a_document_is_stored_without_what_has_its_default_and_read_as_it_was() -> None:
+    order = an_order(
+        at=NOON,
+        options=Options(locker=True, max_price=Money(Decimal("9.90"), "USD")),
+        carrier_details={"null": None, "list": [{"empty": ""}]},
+        waiting=Waiting(for_=WaitingFor.CARRIER, since=NOON),
+    )
+    text = document(order)
+    assert msgspec.json.decode(text, type=Order) == order
+    stored = msgspec.json.decode(text)
+    assert stored["options"] == {"locker": True, "max_price": {"amount": "9.90", "currency": "USD"}}
+    assert stored["carrier_details"] == order.carrier_details
+    assert stored["status"] == "accepted", "releases before read it alone"
+    assert not {"label", "refund", "submission", "customs", "metadata"} & stored.keys()
+    whole = msgspec.json.Encoder(decimal_format="string").encode(order)
+    assert len(text) < len(whole) / 2
