@@ -83,6 +83,18 @@ def test_a_callback_is_waited_for_from_when_the_order_was_sent(world: World) -> 
     world.assert_promises(order)
 
 
+def test_a_submission_that_outlasts_its_state_is_made_once_and_loses_only_its_callback(world: World) -> None:
+    world.faults.before("rates", lambda: world.clock.sleep(28))
+    world.faults.before("create", lambda: world.clock.sleep(25))
+    order = world.start_order()
+
+    assert world.settle(order).status is CONFIRMED
+
+    assert len(world.carrier.commits) == 1
+    assert world.ended[0].path[:2] == ["SubmitOrder", "CheckOrder"]
+    world.assert_promises(order)
+
+
 def test_a_sign_that_cannot_be_given_is_no_error(new_world: Callable[..., World]) -> None:
     """The order is sent all the same. The machine only begins to wait a little earlier."""
     world = new_world(swallows=False)
