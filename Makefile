@@ -61,7 +61,7 @@ audit: setup ## Look for known vulnerabilities in the locked packages, and list 
 drill: setup ## Practise a failure on the local stack (DRILL=poison MEND=1); alone it lists the drills
 	@DRILL="$(DRILL)" MEND="$(MEND)" $(VENV)/bin/python -m local drill
 
-bench: setup ## Measure, and rewrite the pages with the figures (ONLY="imports peers")
+bench: setup ## Measure, and rewrite the pages with the figures (ONLY="imports pages")
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local bench
 
 deploy: setup ## Check your AWS account, then deploy to it (STAGE=production OPTIONS=--check)

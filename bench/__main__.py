@@ -1,7 +1,8 @@
 """`make bench`: measures, and rewrites the figures in `docs/performance.md`, `docs/scale.md` and other pages.
 
-    make bench                             everything, in under ten minutes on two quiet cores
-    make bench ONLY="imports peers"        some parts
+    make bench                             everything but the parts that have to be named, in under ten
+                                           minutes on two quiet cores
+    make bench ONLY="imports pages"        some parts
 
 A **part** is a program of this folder that prints Markdown: tables, and a word on what they show. The page
 has two marks for it, between which `make bench` puts what it printed, under a line with its command, the
@@ -51,6 +52,8 @@ class Part(NamedTuple):
     """A file in `docs`."""
     program: str
     """A module of this folder, which `python -m` runs."""
+    by_name_alone: bool = False
+    """Whether it runs only when it is named: it is long, and what it shows changes seldom."""
 
     @property
     def marks(self) -> tuple[str, str]:
@@ -66,8 +69,8 @@ PARTS = (
     Part("peers", "performance.md", "bench.side_by_side"),
     Part("throughput", "performance.md", "bench.throughput"),
     Part("order-to-label", "performance.md", "bench.order_to_label"),
-    Part("label-documents", "performance.md", "bench.label_documents"),
-    Part("pages", "performance.md", "bench.pages"),
+    Part("label-documents", "performance.md", "bench.label_documents", by_name_alone=True),
+    Part("pages", "performance.md", "bench.pages", by_name_alone=True),
     Part("fewer-polls", "scale.md", "bench.fewer_polls"),
     Part("scale", "scale.md", "bench.scale"),
 )
@@ -131,10 +134,10 @@ def measure(part: Part, docs: Path = DOCS) -> None:
 
 
 def main(*arguments: str, parts: Sequence[Part] = PARTS, docs: Path = DOCS) -> int:
-    """Measure the parts that are asked for, or all. Returns 1 when one failed that can be measured here."""
-    names = [part.name for part in parts]
+    """Measure the parts that are named, or the usual ones. Returns 1 when one of them failed."""
+    names, usual = [part.name for part in parts], [part.name for part in parts if not part.by_name_alone]
     options = argparse.ArgumentParser(prog="make bench", description="Measures, and rewrites the pages.")
-    options.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART")
+    options.add_argument("--only", nargs="+", choices=names, default=usual, metavar="PART")
     only = options.parse_args(arguments or _asked(os.environ)).only
     chosen = [part for part in parts if part.name in only]
     began, failed = time.monotonic(), []

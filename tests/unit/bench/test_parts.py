@@ -52,6 +52,17 @@ def test_what_a_part_printed_stands_between_its_marks_and_all_else_stays(
     )
 
 
+def test_a_long_part_runs_only_when_it_is_named(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("print('1')", monkeypatch, docs, "one")
+    program("print('2')", monkeypatch, docs, "two")
+    long = OTHER._replace(by_name_alone=True)
+    assert bench.main(parts=(PART, long), docs=docs) == 0
+    assert "ONLY=two" not in (docs / "page.md").read_text()
+    monkeypatch.setenv("ONLY", "two")
+    assert bench.main(parts=(PART, long), docs=docs) == 0
+    assert "ONLY=two" in (docs / "page.md").read_text()
+
+
 def test_a_part_that_fails_is_named_and_keeps_its_older_figures_and_pictures(
     docs: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
