@@ -15,6 +15,10 @@ os.environ |= {
     "PARCELGATE_TABLE": "table",
     "PARCELGATE_USAGE_TABLE": "usage",
     "PARCELGATE_SECRET_PREFIX": "parcelgate/bench",
+    "PARCELGATE_REQUESTS_A_MINUTE": "1000000",
+    "PARCELGATE_ORDERS_A_MINUTE": "1000000",
+    "PARCELGATE_BATCHES_A_MINUTE": "1000000",
+    "PARCELGATE_REFRESHES_A_MINUTE": "1000000",
 }
 
 from bench.peers.requests import ANSWER, BODY, Context, answered

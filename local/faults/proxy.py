@@ -116,12 +116,13 @@ class Proxy:
                 if request.start[1].startswith(CONTROL.encode()):
                     writer.write(self._control(request).wire)
                     continue
+                # The caller waits from here on, also while it is looked up who it is.
+                began = time.time()
                 forward = partial(self._passed_on, upstream, port)
                 found = self.cases.of(request.wire, calls.invocation(request)) if self.cases.open else []
                 function = self.callers.function(request, port) if found else ""
                 exchange = self._noted(request, found, function, port, partial(forward, request))
                 if exchange is None:
-                    began = time.time()
                     reply = await forward(request)
                     if found:
                         self._remember(request, found, reply)
