@@ -63,7 +63,7 @@ class AccountSecret:
         except self._client.exceptions.ResourceExistsException:
             self._client.put_secret_value(SecretId=self.name, SecretString=text)
         self._deployment.table.tenant(self._tenant).account_names.add(self._carrier, self._account)
-        say(f"{self.name} is stored; functions see it within a minute.")
+        say(f"{self.name} is stored; functions see it within five minutes.")
 
     def try_with(self, content: dict[str, Any]) -> Check:
         """Try a login with the carrier, from this machine. Nothing is stored."""

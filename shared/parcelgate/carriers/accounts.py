@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from parcelgate.carriers.toolkit.tokens import TokenVault
     from parcelgate.domain.clock import Clock
 
-_CACHE_SECONDS = 60.0
+_CACHE_SECONDS = 300.0
+"""How long an account is used as it was read: a read is billed. One that is wrong is read again at once."""
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 _URL = "https://, a host, and at most a path"
 _ADDRESS = Meta(title="an address, as in an order")
