@@ -53,6 +53,11 @@ NOT_COUNTED = frozenset({"authorize", "sweep", "poll_trackings", "check_release"
 """Functions whose time is not that of one order: the gateway keeps the authorizer's answers, sweeps and
 rounds of polls run whether there are orders or not. The polls themselves are counted by the parcel."""
 BODIES: Mapping[str, Callable[[str], Body]] = {"lso": order_body, "ubi": ubi_body, "lme": lme_body}
+ASKED_BEFORE: Mapping[str, tuple[str, Callable[[Body], Body]]] = {
+    "lso": ("/v1/rates", lambda body: body),
+    "lme": ("/v1/addresses/validate", lambda body: {"address": body["ship_to"]}),
+}
+"""What a merchant may ask about an order before it is created, where its carrier answers that."""
 GOALS = {"lso": 150.0, "ubi": 80.0, "lme": 80.0}
 MILLION = 1e6
 
@@ -352,8 +357,8 @@ def news_in(lines: Iterable[Mapping[str, Any]]) -> int:
     )
 
 
-def record(count: int) -> list[Lane]:
-    """Record all lanes on a stack of its own."""
+def record(count: int, keep: Callable[[Sequence[Lane]], None]) -> list[Lane]:
+    """Record all lanes on a stack of its own. `keep` is given what there is after each carrier."""
     lanes: list[Lane] = []
     STATE.mkdir(parents=True, exist_ok=True)
     (STATE / "calls.jsonl").write_text("")
@@ -367,7 +372,9 @@ def record(count: int) -> list[Lane]:
         _warm_up(recorder)
         for carrier in BODIES:
             _record_carrier(recorder, carrier, count, lanes)
+            keep(lanes)
         _record_followed(recorder, count, lanes)
+        keep(lanes)
     return lanes
 
 
@@ -395,6 +402,13 @@ def _record_carrier(recorder: Recorder, carrier: str, count: int, lanes: list[La
     with recorder.lane(f"{carrier} reads", count) as lane:
         recorder.read_like_a_client(orders)
     lanes.append(lane)
+    if carrier in ASKED_BEFORE:
+        path, part = ASKED_BEFORE[carrier]
+        with recorder.lane(f"{carrier} before", count) as lane:
+            for number in range(count):
+                body = BODIES[carrier](f"before-{number}")
+                recorder.call("POST", path, {"carrier": carrier, **part(body)})
+        lanes.append(lane)
     parcels = [each for order in orders for each in order.tracking_ids]
     for each in (each for order in rows for each in order.tracking_ids):
         recorder.own.trackings.schedule(each, None)
@@ -548,7 +562,12 @@ def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) ->
         return Part(prices.times(whole.usage, by), prices.times(whole.events, by))
 
     made: dict[str, Part] = {}
-    ways = {"create": "created, one by one", "row": "created, in a batch", "reads": "read, label downloaded"}
+    ways = {
+        "before": "besides: price or address asked before",
+        "create": "created, one by one",
+        "row": "created, in a batch (a file too)",
+        "reads": "read, label downloaded",
+    }
     for way, title in ways.items():
         if (name := f"{carrier} {way}") in lanes:
             made[title] = each(name, 1 / lanes[name].count)
@@ -579,7 +598,7 @@ def whole(made: Mapping[str, Part], way: str = "created, one by one") -> Part:
     """The stages of a life that begins in this way, together."""
     total = Part()
     for title, part in made.items():
-        if not title.startswith("created") or title == way:
+        if title == way or not title.startswith(("created", "besides")):
             total.usage.update(part.usage)
             total.events.update(part.events)
     return total
@@ -708,9 +727,12 @@ def main() -> None:
     if given.kept:
         lanes = [Lane(**each) for each in json.loads(given.kept.read_text())]
     else:
-        lanes = record(given.orders)
-        if given.keep:
-            given.keep.write_text(json.dumps([asdict(lane) for lane in lanes]))
+
+        def keep(so_far: Sequence[Lane]) -> None:
+            if given.keep:
+                given.keep.write_text(json.dumps([asdict(lane) for lane in so_far]))
+
+        lanes = record(given.orders, keep)
     print(report(lanes, given.speed))
 
 
