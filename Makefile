@@ -9,10 +9,10 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit contract faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
+.PHONY: audit contract differences faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into this folder
 	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 and no python was found. Install Python 3.13 (pyenv, uv, apt or brew) and run the command again." >&2; exit 1; }
@@ -42,6 +42,9 @@ model: setup ## Explore every course of an order's life, and lead the engine alo
 
 mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=yes)
 	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
+
+differences: setup ## Remove the guard of each row of docs/aws-differences.md and check that its tests fail (ONLY=index)
+	@ONLY="$(ONLY)" $(VENV)/bin/python -m local differences
 
 mutation: setup ## Change single expressions of the riskiest code and see whether a test fails (MODULE=domain SAMPLE=100 SKIP=100)
 	@MODULE="$(MODULE)" SAMPLE="$(SAMPLE)" SKIP="$(SKIP)" $(VENV)/bin/python -m local mutation

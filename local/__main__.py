@@ -17,6 +17,7 @@ MODULES = {
     "model": "tests.model.__main__",
     "mutants": "tests.mutants.__main__",
     "mutation": "tests.mutants.mutation",
+    "differences": "tests.mutants.differences",
     "contract": "tests.contract.__main__",
     "pictures": "tests.pictures.__main__",
     "properties": "local.checks.checks",
