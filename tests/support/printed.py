@@ -55,7 +55,7 @@ def barcodes(pdf: bytes) -> list[list[Read]]:
 
 def _scanned(image: Image.Image) -> list[Read]:
     codes = []
-    for code in zxingcpp.read_barcodes(image):
+    for code in zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.Code128, try_invert=False):
         corners = [getattr(code.position, name) for name in ("top_left", "bottom_right")]
         x, y = (sum(getattr(corner, axis) for corner in corners) / 2 / SCALE for axis in "xy")
         codes.append(Read(code.text, code.orientation, x, y))
