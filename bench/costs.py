@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -195,7 +196,7 @@ class Recorder:
     def _named(self, line: dict[str, Any]) -> dict[str, Any]:
         """The same with the tables' short names."""
         for each in line.get("items", ()):
-            each[0] = self.kinds[each[0]]
+            each[:] = [self.kinds[each[0]], *map(as_on_aws, each[1:])]
         if "request" in line:
             name = line["request"].get("TableName")
             line["table"] = self.kinds.get(name) or (line["items"][0][0] if line["items"] else "main")
@@ -345,6 +346,15 @@ def _links(label: Any) -> Iterator[str]:
     elif isinstance(label, list):
         for each in label:
             yield from _links(each)
+
+
+def as_on_aws(item: Any) -> Any:
+    """An item with a task token as long as those of AWS."""
+    text = ((item or {}).get("doc") or {}).get("S", "")
+    if '"task_token":"' not in text:
+        return item
+    longer = "-" * (prices.assumed("task_token_bytes") - len(str(uuid4())))
+    return item | {"doc": {"S": text.replace('"task_token":"', f'"task_token":"{longer}')}}
 
 
 def news_in(lines: Iterable[Mapping[str, Any]]) -> int:

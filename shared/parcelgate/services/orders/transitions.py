@@ -522,6 +522,8 @@ def confirmed(
         billable_weight=result.billable_weight,
         warnings=(*order.warnings, *result.warnings[:MOST_WARNINGS]),
         carrier_details=bounded(result.details),
+        # Nobody is waited for any more. A task token is long, and every write of the order would pay for it.
+        submission=msgspec.structs.replace(order.submission, task_token=None),
         problem=None,
         attention=None,
         waiting=waiting(order, WaitingFor.LABEL, at=at),

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from parcelgate.domain.orders import Order, OrderStatus, Submission
@@ -54,6 +55,9 @@ def test_check_order_settles_an_order_and_fetches_its_label(world: World, order:
     assert call("check_order", sample("check_order") | {"label_with_check": True}) is None
     assert world.order(order).status is OrderStatus.CONFIRMED
     assert world.order(order).label.status == "ready"
+    assert world.order(order).submission == msgspec.structs.replace(order.submission, task_token=None), (
+        "it is long"
+    )
 
 
 def test_a_label_that_is_not_there_yet_sends_the_machine_to_its_next_state(
