@@ -36,7 +36,7 @@ from tests.support.bodies import lme_body, ubi_body
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- made by make contract -->", "<!-- end of what make contract made -->"
 HEAD = (
-    "| Command, date | Seeds | Sequences | Calls | Operations called | Answers that are wrong |",
+    "| Command, date | Seeds | Sequences | Calls | Most operations called | Answers that are wrong |",
     "| --- | --- | --- | --- | --- | --- |",
 )
 SEQUENCES = 120
@@ -165,16 +165,26 @@ def run(served: Served, seed: int, folder: Path) -> Run:
 
 
 def with_row(page: str, runs: Sequence[Run], wrong: int, command: str) -> str:
-    """The page with a row for these runs, in the place of an earlier one with the same command and seeds."""
+    """The page with a row for these runs, in the place of one of the same command, and the sums."""
     before, _, rest = page.partition(BEGIN)
     table, _, after = rest.partition(END)
     seeds = f"{runs[0].seed} to {runs[-1].seed}" if len(runs) > 1 else str(runs[0].seed)
+    made = f"`{command}`, {datetime.now(UTC):%d %B %Y}"
     sums = (sum(run.sequences for run in runs), sum(run.calls for run in runs))
-    counts = (*(f"{each:,}" for each in sums), max(run.operations for run in runs), wrong)
-    cells = (f"`{command}`, {datetime.now(UTC):%d %B %Y}", seeds, *map(str, counts))
-    rows = [line for line in table.splitlines() if line.startswith("| ") and line not in HEAD]
-    kept = [line for line in rows if not line.startswith(f"| `{command}`,")]
-    return before + "\n".join((BEGIN, *HEAD, *kept, f"| {' | '.join(cells)} |", END)) + after
+    rows = [_cells(line) for line in table.splitlines() if line.startswith("| `")]
+    rows = [cells for cells in rows if cells[0].partition(",")[0] != f"`{command}`"]
+    rows.append(
+        [made, seeds, *(f"{each:,}" for each in sums), str(max(run.operations for run in runs)), str(wrong)]
+    )
+    numbers = [[int(cell.replace(",", "")) for cell in cells[2:]] for cells in rows]
+    sequences, calls, operations, faults = zip(*numbers, strict=True)
+    rows.append(["all", "", f"{sum(sequences):,}", f"{sum(calls):,}", str(max(operations)), str(sum(faults))])
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return before + "\n".join((BEGIN, *HEAD, *lines, END)) + after
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def main() -> int:

@@ -89,7 +89,8 @@ MODULES = (
         "domain",
         ("domain/orders.py", "domain/trackings.py", "domain/deadline.py"),
         (
-            f"{_TESTS}/domain",
+            *(f"{_TESTS}/domain/test_{name}.py" for name in ("order_facts", "order_status", "parcel_facts")),
+            f"{_TESTS}/domain/test_deadline.py",
             f"{_TESTS}/services/orders/test_transitions.py",
             "tests/property/test_timelines.py",
         ),
