@@ -1,7 +1,7 @@
 """What the plan spares by habits: the same lives, asked about by the table and by what was learned.
 
 ``python -m bench.fewer_polls``. The parcels from which habits are learned are other ones than those that are
-asked about. The hours of the lanes are others than those with which the plan's prices were chosen. Prints
+asked about. The hours of the corridors are others than those with which the plan's prices were chosen. Prints
 Markdown.
 """
 
@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from bench import figures
 from bench.lives import TRADES, learned
 from bench.scale import Tally, asked
-from parcelgate.domain.habits import Habit, Lane
+from parcelgate.domain.habits import Corridor, Habit
 
 PARCELS = 8_000
 FEW = 5
 """The second set of habits is learned from that many times fewer parcels."""
 HOURS, OTHER_HOURS = 3, 4
-"""The seeds of the lanes' hours. On holiday the lanes keep the other ones."""
+"""The seeds of the corridors' hours. On holiday the corridors keep the other ones."""
 _LEARNING, _ASKED = 12, 13
 """The seeds of the lives."""
 HEADS = (
@@ -58,7 +58,7 @@ def _parts(waits: list[float], shape: str) -> str:
 def compare(parcels: int) -> str:
     """Return the comparison as Markdown."""
 
-    def by(habits: Mapping[Lane, Habit], hours: int = HOURS) -> Tally:
+    def by(habits: Mapping[Corridor, Habit], hours: int | None = HOURS) -> Tally:
         return asked(parcels, habits, seed=_ASKED, rhythms=hours)
 
     many = learned(parcels, _LEARNING, HOURS)
@@ -73,6 +73,11 @@ def compare(parcels: int) -> str:
         _row(
             "on holiday: once its habits are learned",
             by(learned(parcels, _LEARNING, OTHER_HOURS), OTHER_HOURS),
+        ),
+        _row("corridors that keep no hours: the table alone", by({}, None)),
+        _row(
+            "corridors that keep no hours: what is learned of them",
+            by(learned(parcels, _LEARNING, None), None),
         ),
     ]
     late_before, late = (statistics.quantiles(each.known_after, n=10)[8] for each in (table, best))

@@ -1,6 +1,6 @@
 """Lives of parcels, drawn by chance: what happens to each, and when. Always the same ones for one seed.
 
-What is assumed of them: carriers work in hours. Each lane has its own: the hour at which parcels are
+What is assumed of them: carriers work in hours. Each corridor has its own: the hour at which parcels are
 collected, the night hours of its hubs, the hour at which parcels of other countries come in, the hour at
 which its vans leave the depot, the middle of their rounds, and the days on which anybody drives. They are
 drawn by chance too (`Rhythm`), from another seed than the lives, and no plan is told of them. Carriers report
@@ -16,7 +16,7 @@ from functools import cache
 
 import msgspec
 
-from parcelgate.domain.habits import Habit, Lane
+from parcelgate.domain.habits import Corridor, Habit
 from parcelgate.domain.places import countries
 from parcelgate.domain.polling import moves
 from parcelgate.domain.trackings import Source, Tracking, TrackingEvent, TrackingStatus
@@ -64,12 +64,12 @@ COLLECTED = 0.03
 PUSH_LOST = 0.01
 """Webhooks that never come."""
 REGULAR = 0.8
-"""Scans on the way that keep the hours of the lane. The others come at any time."""
+"""Scans on the way that keep the hours of the corridor. The others come at any time."""
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """The hours of a lane, by the clock at the place."""
+    """The hours of a corridor, by the clock at the place."""
 
     collects: float
     sorts: float
@@ -82,8 +82,11 @@ class Rhythm:
 
 @cache
 def rhythm_of(seed: int, carrier: str, country: str, state: str | None) -> Rhythm:
-    """Draw the hours of a lane. Two seeds are two habits of one lane."""
-    chance = random.Random(f"{seed} {carrier} {country} {state}")  # noqa: S311 - always the same hours
+    """Draw the hours of a corridor. Two seeds are two habits of one corridor."""
+    return _drawn(random.Random(f"{seed} {carrier} {country} {state}"))  # noqa: S311 - always the same hours
+
+
+def _drawn(chance: random.Random) -> Rhythm:
     days = chance.choice((range(5), range(6), range(6), range(7)))
     return Rhythm(
         collects=chance.uniform(13, 19),
@@ -108,8 +111,11 @@ class Life:
     """The places of the events of which no webhook comes, though the carrier sends them."""
 
 
-def a_life(number: int, chance: random.Random, rhythms: int = 1) -> Life:
-    """Draw a parcel and everything that will happen to it. `rhythms` is the seed of the lanes' hours."""
+def a_life(number: int, chance: random.Random, rhythms: int | None = 1) -> Life:
+    """Draw a parcel and everything that will happen to it.
+
+    `rhythms` is the seed of the corridors' hours. With None the corridors keep none: each parcel has its own.
+    """
     trade = chance.choices(TRADES, [trade.share for trade in TRADES])[0]
     country, state = chance.choice(trade.to)
     ahead = countries.clock_offset(country, state) or timedelta(0)
@@ -132,7 +138,8 @@ def a_life(number: int, chance: random.Random, rhythms: int = 1) -> Life:
     if chance.random() < NEVER_HANDED_OVER:
         cancelled_at = born + DAY if chance.random() < 0.5 else None
     else:
-        rhythm = rhythm_of(rhythms, trade.carrier, country, state)
+        corridor = (trade.carrier, country, state)
+        rhythm = _drawn(chance) if rhythms is None else rhythm_of(rhythms, *corridor)
         events = [
             TrackingEvent(
                 at=at,
@@ -211,13 +218,13 @@ def with_events(life: Life, number: int) -> Tracking:
     return msgspec.structs.replace(life.parcel, status=status, events=events)
 
 
-def learned(parcels: int, seed: int, rhythms: int = 1) -> dict[Lane, Habit]:
-    """What is known of the lanes when so many parcels have been followed to their ends."""
+def learned(parcels: int, seed: int, rhythms: int | None = 1) -> dict[Corridor, Habit]:
+    """What is known of the corridors when so many parcels have been followed to their ends."""
     chance = random.Random(seed)  # noqa: S311 - always the same lives
-    counters: defaultdict[Lane, Counter[str]] = defaultdict(Counter)
+    counters: defaultdict[Corridor, Counter[str]] = defaultdict(Counter)
     for number in range(parcels):
         life = a_life(number, chance, rhythms)
         whole = with_events(life, len(life.events))
         for move in moves(life.parcel, whole):
-            counters[move.lane].update(move.counters)
-    return {lane: Habit(counts) for lane, counts in counters.items()}
+            counters[move.corridor].update(move.counters)
+    return {corridor: Habit(counts) for corridor, counts in counters.items()}

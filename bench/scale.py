@@ -24,8 +24,8 @@ from bench import svg
 from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_events
 from infra.settings import settings_for
 from parcelgate.carriers import registry
-from parcelgate.domain.habits import Habit, Lane
-from parcelgate.domain.polling import lane_of, next_poll
+from parcelgate.domain.habits import Corridor, Habit
+from parcelgate.domain.polling import corridor_of, next_poll
 from parcelgate.domain.trackings import SILENCE, TrackingStatus
 from parcelgate.services.accounts.carriers import LANE_USE
 
@@ -77,13 +77,13 @@ class Tally:
     """Polls by carrier and stage."""
 
 
-def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, Habit]) -> None:
+def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corridor, Habit]) -> None:
     """Ask about a parcel whenever the plan says so, until it says no more."""
     at = life.parcel.created_at + ROUND * chance.random()
     known, tracking, polls = 0, life.parcel, 0
-    lane = lane_of(tracking)
+    corridor = corridor_of(tracking)
     while True:
-        due = next_poll(tracking, now=at, habit=habits.get(lane) if lane else None)
+        due = next_poll(tracking, now=at, habit=habits.get(corridor) if corridor else None)
         if due is None:
             break
         if life.pushed:
@@ -91,14 +91,14 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, H
             if pushed is not None and life.events[pushed].at <= due:
                 at, known = life.events[pushed].at, pushed + 1
                 tracking = with_events(life, known)
-                lane = lane_of(tracking)
+                corridor = corridor_of(tracking)
                 continue
         at = BORN + math.ceil((due - BORN) / ROUND) * ROUND
         polls += 1
         bucket = int((at - BORN) % DAY / ROUND)
         tally.by_bucket[bucket] += 1
         tally.by_bucket_of.setdefault(life.trade.carrier, Counter())[bucket] += 1
-        tally.by_stage[life.trade.carrier, lane.stage if lane else ""] += 1
+        tally.by_stage[life.trade.carrier, corridor.stage if corridor else ""] += 1
         tally.first_words += tracking.status is S.PENDING
         if life.cancelled_at is not None and at >= life.cancelled_at:
             break
@@ -109,7 +109,7 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, H
             known = seen
             tally.news += 1
             tracking = with_events(life, known)
-            lane = lane_of(tracking)
+            corridor = corridor_of(tracking)
             if tracking.status is S.DELIVERED:
                 waited = tally.pushed_known_after if life.pushed else tally.known_after
                 waited.append((at - life.events[-1].at) / timedelta(minutes=1))
@@ -122,7 +122,7 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Lane, H
     tally.lives[life.trade.carrier] += 1
 
 
-def asked(parcels: int, habits: Mapping[Lane, Habit], *, seed: int = 1, rhythms: int = 1) -> Tally:
+def asked(parcels: int, habits: Mapping[Corridor, Habit], *, seed: int = 1, rhythms: int | None = 1) -> Tally:
     """Draw lives, and ask about each by the plan with these habits; without any it is the table."""
     chance, tally = random.Random(seed), Tally()  # noqa: S311 - always the same lives
     for number in range(parcels):

@@ -1,7 +1,7 @@
-"""Habits: when the parcels of a lane move on, learned from what was seen, as small counters.
+"""Habits: when the parcels of a corridor move on, learned from what was seen, as small counters.
 
-A lane is what travels alike: one carrier, service, origin and destination. A move is an event that takes a
-parcel from one stage of its journey to the next. Every move is counted three times: by the hour and by the
+A corridor is what travels alike: one carrier, service, origin and destination. A move is an event that takes
+a parcel from one stage of its journey to the next. Every move is counted three times: by the hour and by the
 weekday at the place, and by how long the parcel had stood in the stage. From these counters follows how
 likely a move is at any time. No parcel, no recipient and no place below a country is in them.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 HOUR = timedelta(hours=1)
 ENOUGH = 100
-"""Moves. A lane of which fewer were seen has no habits, and the plan is the table."""
+"""Moves. A corridor of which fewer were seen has no habits, and the plan is the table."""
 EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 30, 48, 72, 120, 192)
 """Hours: where each class of stays begins. The last one has no end."""
 _LAST_CLASS = 240
@@ -24,7 +24,7 @@ _DOUBT = 0.1
 """The part of the moves of which nothing is learned: they may come at any hour of any day."""
 
 
-class Lane(NamedTuple):
+class Corridor(NamedTuple):
     """What travels alike, in one stage of its journey (`Stage.code`). Empty: not known."""
 
     carrier: str
@@ -35,9 +35,9 @@ class Lane(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A parcel moved on: from which lane, when by the clock at the place, after which stay in its stage."""
+    """A parcel moved on: from which corridor, when by the clock at the place, and after which stay."""
 
-    lane: Lane
+    corridor: Corridor
     there: datetime
     stay: timedelta
 
@@ -62,7 +62,7 @@ class Care(NamedTuple):
 
 
 class Habit:
-    """When the parcels of a lane move on.
+    """When the parcels of a corridor move on.
 
     Parameters
     ----------

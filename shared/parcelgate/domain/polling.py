@@ -4,8 +4,8 @@ A parcel is asked about often when news is likely and important: when it is out 
 is asked about seldom when it is not handed over yet, when there was no news for long, or when its carrier
 sends webhooks.
 
-Where the habits of a parcel's lane are known (`domain.habits`), they say when news is likely, and the table
-says how long a parcel waits at most. `moves` is what habits are learned from.
+Where the habits of a parcel's corridor are known (`domain.habits`), they say when news is likely, and the
+table says how long a parcel waits at most. `moves` is what habits are learned from.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from parcelgate.domain.habits import Care, Habit, Lane, Move
+from parcelgate.domain.habits import Care, Corridor, Habit, Move
 from parcelgate.domain.places import countries
 from parcelgate.domain.trackings import (
     CANCELLED_CODE,
@@ -52,7 +52,7 @@ class Stage(NamedTuple):
     by_day: bool = False
     """Whether news comes only by day at the recipient's place, so that nobody asks at night."""
     price: timedelta = timedelta(hours=1)
-    """For how long news may wait to spare one poll, where the habits of the parcel's lane are known."""
+    """For how long news may wait to spare one poll, where the habits of the parcel's corridor are known."""
     slack: timedelta = timedelta(0)
     """How late it does no harm to know that the parcel has moved on."""
     grain: timedelta = timedelta(hours=1)
@@ -174,8 +174,8 @@ def next_poll(
     """When to ask about the parcel next, after `now`. None: do not ask any more.
 
     `misses` is how many polls in a row had no answer. `pace` is how many times faster than real parcels the
-    parcels travel here. `habit` is that of the parcel's lane (`lane_of`). Without one, or with one that is
-    not known well enough, and where parcels travel faster than real ones, the plan is the table.
+    parcels travel here. `habit` is that of the parcel's corridor (`corridor_of`). Without one, or with one
+    that is not known well enough, and where parcels travel faster than real ones, the plan is the table.
     """
     if tracking.is_over(now) or tracking.paused or tracking.erased_at is not None:
         return None
@@ -193,18 +193,18 @@ def next_poll(
     return now + wait / pace
 
 
-def lane_of(tracking: Tracking) -> Lane | None:
-    """The lane that the parcel travels in at present; None after its end."""
+def corridor_of(tracking: Tracking) -> Corridor | None:
+    """The corridor that the parcel travels in at present; None after its end."""
     if tracking.status.final:
         return None
     origin = next((event.country for event in tracking.events if event.country), None)
-    return _lane(tracking, origin, _stage(tracking))
+    return _corridor(tracking, origin, _stage(tracking))
 
 
 def moves(before: Tracking, after: Tracking) -> Iterator[Move]:
     """What is to be learned from the events that are new in `after`.
 
-    Each move is seen as the plan had to foresee it: by the clock and in the lane that were known before it.
+    Each move is seen as the plan had to foresee it: by the clock and in the corridor known before it.
     """
     known = {event.id for event in before.events}
     return (move for move, event in _moves(after) if event.id not in known)
@@ -216,8 +216,8 @@ def _moves(tracking: Tracking) -> Iterator[tuple[Move, TrackingEvent]]:
         event = passage.ended_by
         ahead = passage.ahead
         if event is not None and ahead is not None and event.at >= passage.began:
-            lane = _lane(tracking, passage.origin, passage.stage)
-            yield Move(lane, event.at + ahead, event.at - passage.began), event
+            corridor = _corridor(tracking, passage.origin, passage.stage)
+            yield Move(corridor, event.at + ahead, event.at - passage.began), event
 
 
 class _Passage(NamedTuple):
@@ -256,15 +256,15 @@ def _passages(tracking: Tracking) -> Iterator[_Passage]:
     yield _Passage(stage, began, None, ahead, origin)
 
 
-def _lane(tracking: Tracking, origin: str | None, stage: Stage) -> Lane:
+def _corridor(tracking: Tracking, origin: str | None, stage: Stage) -> Corridor:
     service = tracking.carrier_code or tracking.service or ""
-    return Lane(tracking.carrier, service, origin or "", tracking.destination_country or "", stage.code)
+    return Corridor(tracking.carrier, service, origin or "", tracking.destination_country or "", stage.code)
 
 
 def _learned(
     tracking: Tracking, stage: Stage, now: datetime, age: timedelta, habit: Habit
 ) -> timedelta | None:
-    """How long to wait by the habit of the parcel's lane; None if nobody knows the clock at the place.
+    """How long to wait by the habit of the parcel's corridor; None if nobody knows the clock at the place.
 
     A parcel whose carrier sends webhooks is asked about when its news are overdue. Any other is asked about
     when news is likely. Neither waits longer than the longest wait that the table has for its stage.

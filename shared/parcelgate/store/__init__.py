@@ -30,7 +30,7 @@ platform token         T#t#TOKEN#<carrier>#<account>                   TOKEN    
 rate card              T#t#RATE_CARD#<carrier>#<account>               RATE_CARD  doc, compressed
 what a thing adds      that of an order, a tracking or a webhook       COUNTED    version, row, figures
 figures of a day       T#t#STATS                                       d#c#s      whole numbers by name
-habits of a lane       T#t#HABITS#<carrier>#<service>#<from>#<to>       s#n        whole numbers by name
+habits of a corridor   T#t#HABITS#<carrier>#<service>#<from>#<to>       s#n        whole numbers by name
 tenant's settings      T#t#SETTINGS                                    SETTINGS   doc
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
@@ -103,7 +103,7 @@ parked webhooks                             Query by_time (T#t#PARKED), BatchGet
 platform token of an account                GetItem, consistent
 figures of some days                        Query pk, within days
 what things add to the figures              BatchGetItem COUNTED
-habits of a lane                            BatchGetItem of two, these four weeks' and those before
+habits of a corridor                        BatchGetItem of two, these four weeks' and those before
 limits of an account                        UpdateItem, conditional
 carriers that are down                      Query pk DOWN, consistent
 recipient's page by token                   BatchGetItem of settings, parcel, its order if named; further

@@ -192,7 +192,7 @@ class TenantTable:
 
     @cached_property
     def habits(self) -> "Habits":
-        """What was learned of the lanes in which the tenant's parcels travel."""
+        """What was learned of the corridors in which the tenant's parcels travel."""
         from parcelgate.store.tenants.habits import Habits
 
         return Habits(self._items, self.tenant)

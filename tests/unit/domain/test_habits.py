@@ -1,4 +1,4 @@
-"""Habits: what is learned of a lane, and when its parcels are asked about by it."""
+"""Habits: what is learned of a corridor, and when its parcels are asked about by it."""
 
 import statistics
 from collections import Counter
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from bench.lives import learned
 from bench.scale import asked
 from parcelgate.domain import polling
-from parcelgate.domain.habits import EDGES, ENOUGH, Care, Habit, Lane, Move
-from parcelgate.domain.polling import STAGES, lane_of, moves, next_poll
+from parcelgate.domain.habits import EDGES, ENOUGH, Care, Corridor, Habit, Move
+from parcelgate.domain.polling import STAGES, corridor_of, moves, next_poll
 from parcelgate.domain.trackings import SILENCE_CODE, Source, Tracking, TrackingEvent, TrackingStatus, merge
 from tests.unit.domain.test_polling import DAY, HOUR, MINUTE, MOMENTS, MONDAY, SOME, a_parcel, wait
 
 S = TrackingStatus
-LANE = Lane("ubi", "", "CN", "AU", "t")
+CORRIDOR = Corridor("ubi", "", "CN", "AU", "t")
 CARE = Care(price=HOUR, slack=timedelta(0), soonest=HOUR, longest=12 * HOUR, step=HOUR)
 
 
@@ -32,7 +32,7 @@ def habit(*moved: Move, times: int = ENOUGH) -> Habit:
 
 def a_move(hour: int, *, day: int = 0, stay: timedelta = 20 * HOUR) -> Move:
     there = datetime(2026, 11, 23, hour, 30, tzinfo=UTC) + day * DAY
-    return Move(LANE, there, stay)
+    return Move(CORRIDOR, there, stay)
 
 
 EVERY_MORNING = habit(
@@ -137,7 +137,7 @@ class TestThePlan:
         faster = next_poll(parcel, now=MONDAY, pace=1440, habit=EVERY_MORNING)
         assert faster == next_poll(parcel, now=MONDAY, pace=1440)
 
-    def test_a_parcel_is_asked_about_when_its_lane_moves_on(self) -> None:
+    def test_a_parcel_is_asked_about_when_its_corridor_moves_on(self) -> None:
         """It is ten in the evening in Sydney."""
         at = MONDAY.replace(hour=12)
         parcel = a_parcel(S.IN_TRANSIT, age=HOUR, at=at, destination_country="AU", destination_state="NSW")
@@ -178,7 +178,7 @@ class TestWhatIsLearned:
         where = {"destination_country": "US", "destination_state": "TX", "service": "EXPRESS"}
         return a_parcel(age=timedelta(0), **where | facts)
 
-    def test_each_move_is_seen_in_the_lane_and_by_the_clock_known_before_it(self) -> None:
+    def test_each_move_is_seen_in_the_corridor_and_by_the_clock_known_before_it(self) -> None:
         before = self.parcel()
         after = told(
             before,
@@ -189,7 +189,7 @@ class TestWhatIsLearned:
             (MONDAY + 50 * HOUR, S.DELIVERED, "US"),
             (MONDAY + 51 * HOUR, S.IN_TRANSIT, "US"),
         )
-        seen = [(*move.lane[1:], move.there.hour, move.stay / HOUR) for move in moves(before, after)]
+        seen = [(*move.corridor[1:], move.there.hour, move.stay / HOUR) for move in moves(before, after)]
         assert seen == [
             ("EXPRESS", "", "US", "b", 11, 2),
             ("EXPRESS", "CN", "US", "a", 11, 24),
@@ -200,7 +200,7 @@ class TestWhatIsLearned:
     def test_only_what_is_new(self) -> None:
         before = told(self.parcel(), (MONDAY + 2 * HOUR, S.IN_TRANSIT, "US"))
         after = told(before, (MONDAY + 2 * HOUR, S.IN_TRANSIT, "US"), (MONDAY + 9 * HOUR, S.DELIVERED, "US"))
-        assert [move.lane.stage for move in moves(before, after)] == ["t"]
+        assert [move.corridor.stage for move in moves(before, after)] == ["t"]
         assert not [*moves(after, after)]
 
     def test_the_clock_is_that_of_the_event_before(self) -> None:
@@ -217,12 +217,12 @@ class TestWhatIsLearned:
         parcel = self.parcel(destination_country=None, destination_state=None)
         assert not [*moves(parcel, told(parcel, (MONDAY + HOUR, S.IN_TRANSIT, "CN")))]
 
-    def test_the_lane_of_a_followed_parcel_is_its_couriers(self) -> None:
-        lane = lane_of(self.parcel(carrier="trackingmore", carrier_code="usps", service=None))
-        assert lane == Lane("trackingmore", "usps", "", "US", "b")
+    def test_the_corridor_of_a_followed_parcel_is_its_couriers(self) -> None:
+        corridor = corridor_of(self.parcel(carrier="trackingmore", carrier_code="usps", service=None))
+        assert corridor == Corridor("trackingmore", "usps", "", "US", "b")
 
     def test_what_is_planned_by_is_what_was_counted(self) -> None:
-        """In every stage that a parcel passes, the plan reads the lane that its next move is counted in."""
+        """In every stage that a parcel passes, the plan reads the corridor in which its next move counts."""
         steps = [
             (MONDAY + 2 * HOUR, S.IN_TRANSIT, "CN"),
             (MONDAY + 26 * HOUR, S.IN_TRANSIT, "US"),
@@ -234,9 +234,9 @@ class TestWhatIsLearned:
         before = self.parcel()
         for step in steps:
             after = told(before, step)
-            assert [move.lane for move in moves(before, after)] == [lane_of(before)]
+            assert [move.corridor for move in moves(before, after)] == [corridor_of(before)]
             before = after
-        assert lane_of(before) is None
+        assert corridor_of(before) is None
 
 
 def test_habits_halve_the_polls_and_deliveries_are_known_no_later() -> None:

@@ -39,8 +39,8 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
     sqs
         For the queue in which nudged parcels wait to be asked about together.
     habits
-        Learns from what joins timelines when news of a lane is likely; None where parcels travel faster than
-        real ones.
+        Learns from what joins timelines when news of a corridor is likely; None where parcels travel faster
+        than real ones.
     """
 
     table: "Table"
@@ -127,7 +127,7 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
         return after
 
     def next_poll(self, tracking: Tracking, at: datetime, misses: int = 0) -> datetime | None:
-        """When to ask about the parcel next, by the plan and the habit of its lane."""
+        """When to ask about the parcel next, by the plan and the habit of its corridor."""
         habit = self.habits.habit_of(tracking) if self.habits else None
         return next_poll(tracking, now=at, misses=misses, pace=self.settings.poll_pace, habit=habit)
 

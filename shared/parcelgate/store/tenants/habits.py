@@ -1,4 +1,4 @@
-"""Stores what was learned of a tenant's lanes: small counters, two items for each lane and stage.
+"""Stores what was learned of a tenant's corridors: small counters, two items for each corridor and stage.
 
 Moves are added to the item of the present four weeks. What was counted in the four weeks before counts less
 each day, and then nothing: DynamoDB deletes it. So habits follow a carrier that changes them.
@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from parcelgate.domain.habits import Habit, Lane
+from parcelgate.domain.habits import Corridor, Habit
 from parcelgate.store import keys
 from parcelgate.store.calls import Item, Items, epoch
 
@@ -17,32 +17,34 @@ _DAYS = 28
 
 
 class Habits:
-    """The habits of one tenant's lanes."""
+    """The habits of one tenant's corridors."""
 
     def __init__(self, items: Items, tenant: str) -> None:
         self._items = items
         self._tenant = tenant
 
-    def read(self, lane: Lane, today: date) -> Habit:
-        """Return what is known of a lane today. Raises StoreError."""
+    def read(self, corridor: Corridor, today: date) -> Habit:
+        """Return what is known of a corridor today. Raises StoreError."""
         period, elapsed = divmod(today.toordinal(), _DAYS)
-        weights = {_place(lane, period): 1.0, _place(lane, period - 1): 1 - elapsed / _DAYS}
+        weights = {_place(corridor, period): 1.0, _place(corridor, period - 1): 1 - elapsed / _DAYS}
         counters: defaultdict[str, float] = defaultdict(float)
-        for item in self._items.get_many([self._key(lane, place) for place in weights]):
+        for item in self._items.get_many([self._key(corridor, place) for place in weights]):
             for name, number in item.items():
                 if name not in _NO_COUNTERS:
                     counters[name] += number * weights[item["sk"]]
         return Habit(counters)
 
-    def add(self, lane: Lane, moves: Mapping[str, int], today: date) -> None:
-        """Add to the counters of a lane. Raises StoreError; then they may be counted, or not, or twice."""
+    def add(self, corridor: Corridor, moves: Mapping[str, int], today: date) -> None:
+        """Add to the counters of a corridor. Raises StoreError; then they may be counted or not, or twice."""
         period = today.toordinal() // _DAYS
         forgotten = datetime.fromordinal((period + 2) * _DAYS).replace(tzinfo=UTC) + timedelta(days=1)
-        key = self._key(lane, _place(lane, period))
+        key = self._key(corridor, _place(corridor, period))
         self._items.update(key, {_EXPIRY: epoch(forgotten)}, adds=moves)
 
-    def _key(self, lane: Lane, place: str) -> Item:
-        pk = keys.key(self._tenant, _KIND, lane.carrier, lane.service, lane.origin, lane.destination)
+    def _key(self, corridor: Corridor, place: str) -> Item:
+        pk = keys.key(
+            self._tenant, _KIND, corridor.carrier, corridor.service, corridor.origin, corridor.destination
+        )
         return {"pk": pk, "sk": place}
 
 
@@ -50,5 +52,5 @@ _EXPIRY = "expires_at"
 _NO_COUNTERS = ("pk", "sk", _EXPIRY)
 
 
-def _place(lane: Lane, period: int) -> str:
-    return f"{lane.stage}#{period}"
+def _place(corridor: Corridor, period: int) -> str:
+    return f"{corridor.stage}#{period}"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from functions.process_webhook.handler import handler as process_webhook
-from parcelgate.domain.habits import ENOUGH, Habit, Lane
-from parcelgate.domain.polling import lane_of, next_poll
+from parcelgate.domain.habits import ENOUGH, Corridor, Habit
+from parcelgate.domain.polling import corridor_of, next_poll
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings import habits as module
 from parcelgate.services.trackings.habits import HabitBook
@@ -22,12 +22,12 @@ HOUR = timedelta(hours=1)
 KNOWN = {"h9": ENOUGH, "d0": ENOUGH, "s5": ENOUGH}
 
 
-def lane(stage: str) -> Lane:
-    return Lane("ubi", "", "", "AU", stage)
+def corridor(stage: str) -> Corridor:
+    return Corridor("ubi", "", "", "AU", stage)
 
 
 def stored(world: World, stage: str) -> Habit:
-    return world.table.tenant("acme").habits.read(lane(stage), world.clock.now.date())
+    return world.table.tenant("acme").habits.read(corridor(stage), world.clock.now.date())
 
 
 def stored_time(at: datetime | None) -> datetime:
@@ -44,33 +44,35 @@ def moved(world: World, number: int) -> None:
 
 
 @pytest.fixture
-def writes(monkeypatch: pytest.MonkeyPatch) -> Counter[Lane]:
-    """How often each lane was written to."""
-    counted: Counter[Lane] = Counter()
+def writes(monkeypatch: pytest.MonkeyPatch) -> Counter[Corridor]:
+    """How often each corridor was written to."""
+    counted: Counter[Corridor] = Counter()
     add = Habits.add
 
-    def counting(self: Habits, lane: Lane, *given: Any) -> None:
-        counted[lane] += 1
-        add(self, lane, *given)
+    def counting(self: Habits, corridor: Corridor, *given: Any) -> None:
+        counted[corridor] += 1
+        add(self, corridor, *given)
 
     monkeypatch.setattr(Habits, "add", counting)
     return counted
 
 
-def test_a_run_adds_what_it_learned_in_one_write_for_each_lane(world: World, writes: Counter[Lane]) -> None:
+def test_a_run_adds_what_it_learned_in_one_write_for_each_corridor(
+    world: World, writes: Counter[Corridor]
+) -> None:
     moved(world, 40)
     assert stored(world, "b").moves == 40
-    assert writes == {lane("b"): 1}
+    assert writes == {corridor("b"): 1}
 
 
-def test_a_run_without_news_writes_nothing(world: World, writes: Counter[Lane]) -> None:
+def test_a_run_without_news_writes_nothing(world: World, writes: Counter[Corridor]) -> None:
     world.due_parcels(40, destination_country="AU")
     world.poll()
     assert not writes
 
 
 def test_the_next_poll_follows_the_habit(world: World) -> None:
-    world.table.tenant("acme").habits.add(lane("b"), KNOWN, world.clock.now.date())
+    world.table.tenant("acme").habits.add(corridor("b"), KNOWN, world.clock.now.date())
     (parcel,) = world.due_parcels(destination_country="AU")
     world.poll()
     at = world.clock.now
@@ -94,11 +96,11 @@ def test_habits_that_cannot_be_read_or_kept_leave_the_table(
 
 
 class TestABook:
-    def test_reads_a_lane_once_an_hour(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        reads: list[Lane] = []
+    def test_reads_a_corridor_once_an_hour(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        reads: list[Corridor] = []
 
-        def read(_: Habits, lane: Lane, today: date) -> Habit:
-            reads.append(lane)
+        def read(_: Habits, corridor: Corridor, today: date) -> Habit:
+            reads.append(corridor)
             return Habit(KNOWN)
 
         monkeypatch.setattr(Habits, "read", read)
@@ -108,22 +110,22 @@ class TestABook:
             known = book.habit_of(parcel)
             assert known is not None
             assert known.is_known
-        assert reads == [lane_of(parcel)]
+        assert reads == [corridor_of(parcel)]
         world.clock.sleep(3601)
         book.habit_of(parcel)
         assert len(reads) == 2
 
-    def test_learns_of_a_well_known_lane_from_a_sample(self, world: World) -> None:
+    def test_learns_of_a_well_known_corridor_from_a_sample(self, world: World) -> None:
         well = dict.fromkeys(KNOWN, module._WELL_KNOWN)
-        world.table.tenant("acme").habits.add(lane("b"), well, world.clock.now.date())
+        world.table.tenant("acme").habits.add(corridor("b"), well, world.clock.now.date())
         moved(world, 160)
         more = stored(world, "b").moves - module._WELL_KNOWN
         assert 0 < more < 160 / module._SAMPLE * 2.5
 
-    def test_forgets_what_it_has_saved(self, world: World, writes: Counter[Lane]) -> None:
+    def test_forgets_what_it_has_saved(self, world: World, writes: Counter[Corridor]) -> None:
         moved(world, 1)
         world.poll()
-        assert writes == {lane("b"): 1}
+        assert writes == {corridor("b"): 1}
 
 
 def test_a_webhook_that_is_believed_is_learned_from_too(world: World) -> None:
