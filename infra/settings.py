@@ -202,6 +202,8 @@ class Settings:
     """How long one call in ten meets a new release before all do: 0 (all at once), 5, 10, 15 or 30."""
     rollback_on_alarms: bool = True
     """Whether an alarm that rings while the canary runs takes the release back."""
+    snap_start: str = ""
+    """Which public functions start from a snapshot: names, with commas, or `all`. See docs/performance.md."""
     account_concurrency: int = 1000
     """How many executions the AWS account may run at once. A new account has 10 at first."""
 
@@ -227,6 +229,11 @@ class Settings:
             raise ValueError("domain and certificate are given together")
         if self.fixed_addresses not in range(3):
             raise ValueError("fixed_addresses is 0, 1 or 2")
+        unknown = self.snap_started - PUBLIC
+        if unknown:
+            raise ValueError(
+                f"snap_start names functions that have no versions: {', '.join(sorted(unknown))}"
+            )
 
     def called_as(self, function: str) -> str:
         """The name by which the gateway, or whatever else calls it, calls a function."""
@@ -240,6 +247,13 @@ class Settings:
     def name(self, part: str) -> str:
         """The fixed name of a thing of this stage, for what others must know before it exists."""
         return f"parcelgate-{self.stage}-{part}"
+
+    @property
+    def snap_started(self) -> frozenset[str]:
+        """The functions that start from a snapshot."""
+        if self.snap_start == "all":
+            return PUBLIC
+        return frozenset(filter(None, (name.strip() for name in self.snap_start.split(","))))
 
     @property
     def secret_prefix(self) -> str:
@@ -297,6 +311,7 @@ ALL_OPTIONS: Mapping[str, str] = MappingProxyType(
         "canary_minutes": "30",
         "rollback_on_alarms": "0",
         "traces": "0",
+        "snap_start": "all",
     }
 )
 """The production stack with all that a setting adds, and what can be switched over switched over.

@@ -123,6 +123,7 @@ class LambdaFunctions(Construct):
             },
             on_failure=on_failure,
             retry_attempts=retry_attempts,
+            snap_start=self._snap_start(name),
             **placement,
         )
         self.by_name[name] = function
@@ -145,6 +146,10 @@ class LambdaFunctions(Construct):
         for what in (nameless, *given):
             acknowledge_patterns(role, what)
         return role
+
+    def _snap_start(self, name: str) -> lambda_.SnapStartConf | None:
+        starts = name in self._settings.snap_started and not self._settings.local
+        return lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if starts else None
 
     def _make_layer(self) -> lambda_.LayerVersion:
         return lambda_.LayerVersion(

@@ -84,6 +84,12 @@ def forget() -> None:
     _session = None
 
 
+def close_connections() -> None:
+    """Close the connections of all clients. Each opens a new one at its next call."""
+    for made in _made.values():
+        made.close()
+
+
 def _make(service: str) -> Any:
     from botocore.config import Config
     from botocore.session import get_session

@@ -8,10 +8,12 @@ module, so that it is loaded while the environment starts.
 Tests replace parts with `runtime.use(...)` and remove the replacements with `runtime.reset()`.
 """
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from parcelgate.aws_clients import client
+from parcelgate import snapshots
+from parcelgate.aws_clients import client, close_connections
 from parcelgate.services.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class Runtime:
         vars(self).update(parts)
 
     def reset(self) -> None:
-        """Forget every part; each is built anew at its next use. For tests."""
+        """Forget every part; each is built anew at its next use."""
         vars(self).clear()
 
     # What all parts use
@@ -641,6 +643,45 @@ class Runtime:
             also={name: others.split() for name, others in settings.checked_together.items()},
         )
 
+    # SnapStart
+
+    def before_snapshot(self) -> None:
+        """Make what the first request would wait for, before AWS takes a snapshot. Nobody is called."""
+        given = vars(self.settings)
+        if "table" in given:
+            _ = self.table
+        if "usage_table" in given:
+            _ = self.rate_limiter
+        if "secret_prefix" in given:
+            from parcelgate.carriers import registry
+
+            _ = self.accounts
+            self.transport(None)
+            for carrier in registry.trackers():
+                registry.adapter(carrier)
+
+    def after_restore(self) -> None:
+        """Make anew what must not come from a snapshot.
+
+        - The state of `random`: the retries of all environments would come at the same moments. Ids and
+          secrets come from the operating system, which AWS keeps different.
+        - Connections: their other ends are gone.
+        - What services remember, such as accounts with their secrets, tokens and counts. The clock that says
+          how old they are has not run meanwhile.
+
+        AWS clients stay, since making them takes longest. Their credentials renew themselves: with SnapStart
+        Lambda gives such as have an end.
+        """
+        import random
+
+        random.seed()
+        self.reset()
+        close_connections()
+        transport = sys.modules.get("parcelgate.carriers.toolkit.transport")
+        if transport is not None:
+            transport.renew()
+
 
 runtime = Runtime()
 """The parts of this process."""
+snapshots.register(runtime.before_snapshot, runtime.after_restore)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings import settings_for
+from infra.settings import PUBLIC, settings_for
 from tests.infra.conftest import Template, written
 
 DOMAIN = "api.example.com"
@@ -105,6 +105,27 @@ class TestFixedAddresses:
         assert not [each for each in aws.json["Resources"].values() if each["Type"].startswith("AWS::EC2")]
         with pytest.raises(ValueError, match="0, 1 or 2"):
             settings_for("production", fixed_addresses=3)
+
+
+class TestSnapStart:
+    def test_who_may_starts_from_a_snapshot_of_its_published_version(self, options: Template) -> None:
+        started = {
+            name
+            for name, each in options.functions.items()
+            if each.get("SnapStart") == {"ApplyOn": "PublishedVersions"}
+        }
+        assert started == PUBLIC
+
+    def test_off_unless_told_otherwise(self, aws: Template) -> None:
+        assert not [name for name, each in aws.functions.items() if "SnapStart" in each]
+
+    def test_for_some_functions(self) -> None:
+        started = settings_for("production", snap_start="authorize, create_order").snap_started
+        assert started == {"authorize", "create_order"}
+
+    def test_a_function_without_versions_cannot(self) -> None:
+        with pytest.raises(ValueError, match="no versions: sweep"):
+            settings_for("production", snap_start="authorize,sweep")
 
 
 def test_traces_can_be_switched_off(options: Template) -> None:
