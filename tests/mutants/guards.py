@@ -52,9 +52,8 @@ GUARDS = (
         2,
         "the mark is claimed by one sender alone",
         f"{S}/services/orders/submission.py",
-        "            if order.submission.sending_at is not None:\n                return None\n"
-        "            at = self.clock()\n            until",
-        "            at = self.clock()\n            until",
+        "return None if order.submission.sending_at else self._marking(order, sender, caller)",
+        "return self._marking(order, sender, caller)",
         (f"{U}/services/orders/test_submission.py", "tests/faults/test_sending.py"),
     ),
     Guard(
@@ -82,6 +81,14 @@ GUARDS = (
         "return TransientError(text)",
         ("tests/faults/test_sending.py",),
         on_stack="ubi create ubi POST reset_after",
+    ),
+    Guard(
+        2,
+        "what may buy is never sent over a connection that was kept",
+        f"{S}/carriers/toolkit/transport.py",
+        "keeps = request.safe and not request.public_only",
+        "keeps = not request.public_only",
+        ("tests/sandbox_wire/test_kept_connections.py",),
     ),
     Guard(
         3,

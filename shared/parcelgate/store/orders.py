@@ -48,8 +48,17 @@ class Orders:
         self._tenant = tenant
         self._lists = Lists(items)
 
-    def add(self, order: Order, event: OrderEvent, claim: Claim | None = None) -> None:
+    def add(
+        self,
+        order: Order,
+        event: OrderEvent,
+        claim: Claim | None = None,
+        *,
+        then: OrderEvent | None = None,
+    ) -> None:
         """Store a new order with its first event, and claim its reference and the idempotency key.
+
+        With `then`, the event of its second version, the order is stored at that version.
 
         Raises
         ------
@@ -76,7 +85,7 @@ class Orders:
         }
         writes += [
             put(reference, lambda item: ReferenceTakenError(item["order_id"] if item else None)),
-            self._event_write(order, event),
+            *self._first_events(order, event, then),
             self._account_entry(order),
             *(self._number_entry(order, number) for number in sorted(_numbers(order))),
         ]
@@ -321,7 +330,7 @@ class Orders:
                 if each
             ]
         if event is not None:
-            writes.append(self._event_write(after, event))
+            writes.append(self._event_write(after, event, version=after.version))
         if after.status is not before.status and not {before.status, after.status} <= _PASSING:
             writes.append(self._account_entry(after))
         if after.concern is not before.concern:
@@ -368,16 +377,24 @@ class Orders:
             **self._until_forgotten(order),
         }
 
-    def _event_write(self, order: Order, event: OrderEvent) -> Write:
+    def _event_write(self, order: Order, event: OrderEvent, *, version: int) -> Write:
         item = {
             "pk": self._key(order.id)["pk"],
-            "sk": f"EVENT#{order.version:010d}",
+            "sk": f"EVENT#{version:010d}",
             "type": "event",
             "doc": document(event),
             **self._items.until_forgotten(order.created_at),
         }
-        conflict = VersionConflictError(f"{order.id} has an event of version {order.version} already")
+        conflict = VersionConflictError(f"{order.id} has an event of version {version} already")
         return self._items.put_write(item, conflict)
+
+    def _first_events(self, order: Order, event: OrderEvent, then: OrderEvent | None) -> list[Write]:
+        if then is None:
+            return [self._event_write(order, event, version=order.version)]
+        return [
+            self._event_write(order, event, version=order.version - 1),
+            self._event_write(order, then, version=order.version),
+        ]
 
     def _account_entry(self, order: Order) -> Write:
         in_lists = {"reference_pk": self._list("ACCOUNT", order.account)}

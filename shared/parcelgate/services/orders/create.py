@@ -1,7 +1,8 @@
 """Creating an order: check it, store it in one transaction, then send it or start its workflow.
 
 The transaction also stores the deadline by which the order must have been sent or its workflow started. So
-if this function dies, the sweep goes on, and the order is never lost.
+if this function dies, the sweep goes on, and the order is never lost. An order that is sent at once is stored
+with its sending mark: one write comes before the carrier's answer, and one after it.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.services.orders.submission import OrderSubmitter
+    from parcelgate.services.orders.transitions import Change
     from parcelgate.store.idempotency import Claim
     from parcelgate.store.table import Table
 
@@ -94,10 +96,18 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
 
         The carrier must have answered by `deadline`. Raises what `accept` raises.
         """
-        return self._go_on(self.accept(draft, claim), deadline)
+        order = self.accept(draft, claim, mark=lambda order: self.submitter().mark_new(order, deadline))
+        if order.submission.sending_at is None:
+            self.start(order)
+            return order
+        return self.submitter().submit_marked(order, deadline)
 
-    def accept(self, draft: Draft, claim: "Claim | None" = None) -> Order:
+    def accept(
+        self, draft: Draft, claim: "Claim | None" = None, *, mark: "Callable[[Order], Change] | None" = None
+    ) -> Order:
         """Check the order and store it, with `claim` in the same transaction. Nothing is sent.
+
+        With `mark`, an order whose carrier answers at once is stored as `mark` makes it.
 
         Raises ProblemError (`validation_failed`, `not_supported_by_carrier`, `reference_in_use`) when
         nothing was stored, ClaimTakenError when the same request is being answered elsewhere, and
@@ -115,8 +125,12 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
             waiting=transitions.waiting(order, WaitingFor.CARRIER, at=at),
         )
         event = OrderEvent(at=at, type="order.accepted", actor=Actor.CLIENT, to=OrderStatus.ACCEPTED)
+        then = None
+        if mark is not None and not registry.profile(order.carrier).confirms_later:
+            marked = mark(order)
+            order, then = marked.after, marked.event
         try:
-            self.table.tenant(order.tenant).orders.add(order, event, claim)
+            self.table.tenant(order.tenant).orders.add(order, event, claim, then=then)
         except ReferenceTakenError as error:
             detail = "Another order of this carrier account uses this reference."
             raise ProblemError("reference_in_use", detail, order_id=error.order_id) from None

@@ -4,8 +4,8 @@ The request, the batch worker, the retry queue and the workflow's functions all 
 differ in who waits for the result (`Caller`), never in what an answer means.
 
 An order is submitted once. Before the create is sent, a conditional write marks the order
-(`submission.sending_at`). While the order bears the mark, nobody else sends it. The mark is removed only when
-the carrier certainly has nothing.
+(`submission.sending_at`); an order of a single request is stored with its mark. While the order bears the
+mark, nobody else sends it. The mark is removed only when the carrier certainly has nothing.
 
 =========================  ==================================================================================
 answer to the create       what becomes of the order
@@ -199,8 +199,25 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         in its carrier's retry queue. Trouble with the carrier or the store raises nothing. By `deadline` the
         carrier must have answered and its answer be stored.
         """
-        caller = Caller(deadline, self._soon, queues=True)
+        caller = self._at_once(deadline)
         return self._quietly(order, lambda: self._take_back(self.send(order, caller), caller))
+
+    def mark_new(self, order: Order, deadline: Deadline) -> Change:
+        """Mark an order that is not stored yet, for this function. `submit_marked` sends it once it is."""
+        return self._marking(order, new_id("snd"), self._at_once(deadline))
+
+    def submit_marked(self, order: Order, deadline: Deadline) -> Order:
+        """Send an order that was stored with the mark of `mark_new`. Everything else is as in `submit`."""
+        caller = self._at_once(deadline)
+
+        def send() -> Order:
+            try:
+                carrier = self.carrier(order, deadline)
+            except TransientError as error:
+                return self.leave(order, error, caller, transitions.not_taken)
+            return self._created(order, self._create(carrier, order, caller), caller)
+
+        return self._quietly(order, lambda: self._take_back(send(), caller))
 
     def submit_many(self, orders: Sequence[Order], deadline: Deadline) -> list[Order]:
         """Send stored orders of one carrier account, in its largest requests. Returns them in their order.
@@ -217,7 +234,7 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             return self._side_by_side(lambda order: self.submit(order, deadline), orders)
         after: list[Order] = []
         for some in batched(orders, carrier.create_batch, strict=False):
-            after += self._submit_batch(carrier, some, Caller(deadline, self._soon, queues=True))
+            after += self._submit_batch(carrier, some, self._at_once(deadline))
         return after
 
     # For the retry queue
@@ -407,24 +424,25 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
         """Mark the order for `sender`: from now on nobody else sends it."""
 
         def decide(order: Order) -> Change | None:
-            if order.submission.sending_at is not None:
-                return None
-            at = self.clock()
-            until = at + timedelta(seconds=max(caller.deadline.remaining(), 0.0)) + _AFTERLIFE
-            submission = Submission(
-                sending_at=at,
-                first_sent_at=order.submission.first_sent_at or at,
-                sender=sender,
-                sender_until=until,
-                lost=order.submission.lost,
-                paused_until=order.submission.paused_until,
-                task_token=caller.callback.task_token if caller.callback else None,
-                callback_hash=caller.callback.token_hash if caller.callback else None,
-            )
-            due = caller.due(msgspec.structs.replace(order, submission=submission), until)
-            return transitions.marked(order, submission, at=at, watch_at=due)
+            return None if order.submission.sending_at else self._marking(order, sender, caller)
 
         return self._change(order, decide)[0]
+
+    def _marking(self, order: Order, sender: str, caller: Caller) -> Change:
+        at = self.clock()
+        until = at + timedelta(seconds=max(caller.deadline.remaining(), 0.0)) + _AFTERLIFE
+        submission = Submission(
+            sending_at=at,
+            first_sent_at=order.submission.first_sent_at or at,
+            sender=sender,
+            sender_until=until,
+            lost=order.submission.lost,
+            paused_until=order.submission.paused_until,
+            task_token=caller.callback.task_token if caller.callback else None,
+            callback_hash=caller.callback.token_hash if caller.callback else None,
+        )
+        due = caller.due(msgspec.structs.replace(order, submission=submission), until)
+        return transitions.marked(order, submission, at=at, watch_at=due)
 
     def _create(self, carrier: Any, order: Order, caller: Caller) -> CreateAnswer:
         """Send a marked order. Returns the answer, or the error, as a value."""
@@ -666,6 +684,9 @@ class OrderSubmitter(msgspec.Struct, frozen=True, kw_only=True):
             log.error("the retry could not be queued; the sweep queues it later", extra=name_of(error))
             return False
         return True
+
+    def _at_once(self, deadline: Deadline) -> Caller:
+        return Caller(deadline, self._soon, queues=True)
 
     def _soon(self, order: Order, at: datetime) -> datetime:  # noqa: ARG002 - as `Caller.due`
         return transitions.soon(self.settings, at)
