@@ -90,6 +90,9 @@ _DROPPED_PARTS = frozenset(
     }
 )
 """What no function of ours ever loads. A test loads all that is left of the code that is ours."""
+_REPLACED = {("pydantic", "plugin", "_loader.py"): "def get_plugins():\n    return ()\n"}
+"""Plugins of pydantic are switched off in every function. What looks for them loads e-mail, zip and all else
+that reads libraries' metadata: a fifth of the start of a function that creates orders."""
 _LATIN_BLOCKS = frozenset({"000", "001", "002", "01d", "01e", "02c", "0a7", "0ab"})
 """Of anyascii's letters, by the first digits of their number: carriers are given no other scripts."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
@@ -277,6 +280,12 @@ def _install(target: Target, folder: Path, root: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         if _is_unused(path.relative_to(folder)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for parts, text in _REPLACED.items():
+        path = folder.joinpath(*parts)
+        if path.parent.is_dir():
+            # Raises when the library has it no more.
+            path.unlink()
+            path.write_text(text)
 
 
 def _is_unused(path: Path) -> bool:

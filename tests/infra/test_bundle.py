@@ -55,10 +55,8 @@ MAY_LOAD = {
 
 Carriers, and httpx with them, are loaded when one is called.
 """
-IDS = {"importlib.metadata", "ulid"}
-"""What making an id takes: the library of ULIDs asks for its own version, and that loads e-mail and zip."""
-MAKE_NO_IDS = ("authorize", "get_label", "ingest_webhook", "read_events", "read_orders", "read_trackings")
-"""These answer at once, and make no id, or not at each request."""
+METADATA = "importlib.metadata"
+"""What a library that asks for its own version loads, with e-mail and zip: a quarter of a start."""
 READ_ALONE = ("get_label", "read_events", "read_orders", "read_trackings")
 """These have nothing to do with keys of idempotency, and take no address apart before they show one."""
 ORDER_BODIES = ("follow_parcels", "operate", "quote_rates", "validate_address")
@@ -267,12 +265,12 @@ def test_another_line_in_a_page_makes_another_folder_and_another_function(tmp_pa
 def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundle, function: str) -> None:
     loaded = modules_loaded_by(function, local_bundle)
     assert loaded & set(HEAVY) <= MAY_LOAD.get(function, set())
-    assert not (function in MAKE_NO_IDS and loaded & IDS)
+    assert METADATA not in loaded
     assert not (function in READ_ALONE and loaded & {"parcelgate.services.idempotency", "urllib.parse"})
     if function in ORDER_BODIES:
         assert not [name for name in loaded if name.endswith((".order_flow.workflow", ".orders.submission"))]
     if function in LIGHT:
-        assert not loaded & {"aws_lambda_powertools", "botocore"}
+        assert not loaded & {"aws_lambda_powertools", "botocore", "msgspec"}
 
 
 @pytest.mark.parametrize(

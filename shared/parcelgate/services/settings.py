@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 
 class MissingSettingError(Exception):
     """A function asked for a variable that its environment does not have."""
@@ -134,6 +132,13 @@ class Settings:
             raise AttributeError(name)
 
 
+def _texts(value: str) -> dict[str, str]:
+    # Here, because the authorizer needs it for nothing else.
+    import msgspec
+
+    return msgspec.json.decode(value, type=dict[str, str])
+
+
 def _variable(name: str) -> str:
     return f"PARCELGATE_{name.upper()}"
 
@@ -146,5 +151,5 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     bool: lambda value: value == "yes",
     tuple[timedelta, ...]: lambda value: tuple(timedelta(seconds=float(each)) for each in value.split(",")),
     timedelta: lambda value: timedelta(seconds=float(value)),
-    dict[str, str]: lambda value: msgspec.json.decode(value, type=dict[str, str]),
+    dict[str, str]: _texts,
 }

@@ -4,7 +4,6 @@ The authorizer calls `verify` alone, so this module imports nothing that the sto
 """
 
 import hashlib
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from hmac import compare_digest
@@ -46,6 +45,8 @@ def create(
 
     Raises UnknownScopeError, and ValueError for a tenant's name that cannot be.
     """
+    import secrets
+
     from parcelgate.domain.ids import new_id
     from parcelgate.store.credentials.api_keys import ApiKey
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
+from parcelgate.domain import ids
 from parcelgate.store.calls import ConditionFailedError, Item, Items
 
 _KEY: Item = {"pk": "PAGES", "sk": "KEY"}
@@ -23,9 +24,7 @@ _BLOCK = 16
 """A place is filled up to whole blocks, so that a token does not show how long its tenant's name is."""
 _LONGEST = 400
 """No token is longer, in characters."""
-_CROCKFORD = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "0123456789abcdefghijklmnopqrstuv")
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ULID = 26
+_CROCKFORD = str.maketrans(ids.DIGITS, "0123456789abcdefghijklmnopqrstuv")
 
 
 class Place(NamedTuple):
@@ -138,12 +137,11 @@ def _unpacked(plain: bytes) -> Place:
 def _bytes_of(prefix: str, name: str) -> bytes | None:
     """Return the sixteen bytes of an id of ours, which is a prefix and a ULID; None for any other text."""
     ulid = name.removeprefix(prefix)
-    if len(ulid) != _ULID or not name.startswith(prefix) or set(ulid) - set(_DIGITS):
+    if len(ulid) != ids.LENGTH or not name.startswith(prefix) or set(ulid) - set(ids.DIGITS):
         return None
     number = int(ulid.translate(_CROCKFORD), 32)
     return number.to_bytes(16) if number < 1 << 128 else None
 
 
 def _id_of(prefix: str, data: bytes) -> str:
-    number = int.from_bytes(data)
-    return prefix + "".join(_DIGITS[number >> 5 * place & 31] for place in reversed(range(_ULID)))
+    return prefix + ids.text_of(int.from_bytes(data))
