@@ -14,7 +14,9 @@ an unchanged checkout has nothing to do, and a running local stack keeps its fil
 import argparse
 import contextlib
 import fcntl
+import gzip
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -26,7 +28,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from infra.pages import SOURCES, build_pages
 
@@ -56,6 +58,8 @@ _AWS_SERVICES = frozenset(
         "sts",
     }
 )
+_ENDPOINTS = (_AWS_SERVICES - {"stepfunctions"}) | {"states"}
+"""The same services as AWS's list of endpoints calls them."""
 _DROPPED_PACKAGES = frozenset({"anyio", "cffi", "pycparser"})
 """What httpx needs for asynchronous calls alone, and what builds a binding: cryptography uses the one that
 was built, `_cffi_backend`."""
@@ -90,9 +94,22 @@ _DROPPED_PARTS = frozenset(
     }
 )
 """What no function of ours ever loads. A test loads all that is left of the code that is ours."""
-_REPLACED = {("pydantic", "plugin", "_loader.py"): "def get_plugins():\n    return ()\n"}
-"""Plugins of pydantic are switched off in every function. What looks for them loads e-mail, zip and all else
-that reads libraries' metadata: a fifth of the start of a function that creates orders."""
+_REPLACED = {
+    # Plugins are switched off in every function. What looks for them loads all that reads the metadata of
+    # libraries, with e-mail and zip.
+    ("pydantic", "plugin", "_loader.py"): "def get_plugins():\n    return ()\n",
+    # HTTP/2 is switched on by nobody, and asks for the version of a library.
+    ("urllib3", "http2", "__init__.py"): "",
+    # Nobody asks a client for its documentation, which is otherwise made ready for each of its methods.
+    ("botocore", "docs", "__init__.py"): "",
+    ("botocore", "docs", "docstring.py"): (
+        "class ClientMethodDocstring(str):\n"
+        "    def __new__(cls, *_, **__):\n"
+        "        return super().__new__(cls)\n\n"
+        "PaginatorDocstring = WaiterDocstring = ClientMethodDocstring\n"
+    ),
+}
+"""Modules that cost much at the start of a function and do nothing there."""
 _LATIN_BLOCKS = frozenset({"000", "001", "002", "01d", "01e", "02c", "0a7", "0ab"})
 """Of anyascii's letters, by the first digits of their number: carriers are given no other scripts."""
 _DROPPED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "tests"})
@@ -286,6 +303,42 @@ def _install(target: Target, folder: Path, root: Path) -> None:
             # Raises when the library has it no more.
             path.unlink()
             path.write_text(text)
+    if (folder / "botocore").is_dir():
+        _slim(folder / "botocore" / "data")
+
+
+def _slim(data: Path) -> None:
+    """Leave out of what an AWS client reads at its start what is for people, and services nobody calls.
+
+    It reads text faster than compressed text.
+    """
+    endpoints = data / "endpoints.json"
+    known = json.loads(endpoints.read_bytes())
+    for partition in known["partitions"]:
+        services = partition["services"].items()
+        partition["services"] = {name: each for name, each in services if name in _ENDPOINTS}
+    endpoints.write_text(_compact(known))
+    for path in data.rglob("*.json.gz"):
+        content = json.loads(gzip.decompress(path.read_bytes()))
+        path.with_suffix("").write_text(_compact(_undocumented(content)))
+        path.unlink()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _undocumented(value: Any) -> Any:
+    """A model without its words. A thing that is called `documentation` is an object, and stays."""
+    if isinstance(value, list):
+        return [_undocumented(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _undocumented(each)
+        for name, each in value.items()
+        if name not in ("documentation", "documentationUrl") or not isinstance(each, str)
+    }
 
 
 def _is_unused(path: Path) -> bool:

@@ -12,7 +12,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from parcelgate import snapshots
+from parcelgate import startup
 from parcelgate.aws_clients import client, close_connections
 from parcelgate.services.settings import Settings
 
@@ -643,10 +643,16 @@ class Runtime:
             also={name: others.split() for name, others in settings.checked_together.items()},
         )
 
-    # SnapStart
+    # At the start
+
+    def at_start(self) -> None:
+        """Make what every first request would wait for: the client of DynamoDB. Nobody is called."""
+        if vars(self.settings).keys() & {"table", "events_table", "usage_table"}:
+            client("dynamodb")
 
     def before_snapshot(self) -> None:
-        """Make what the first request would wait for, before AWS takes a snapshot. Nobody is called."""
+        """Make all that a first request could wait for, before AWS takes a snapshot. Nobody is called."""
+        self.at_start()
         given = vars(self.settings)
         if "table" in given:
             _ = self.table
@@ -684,4 +690,4 @@ class Runtime:
 
 runtime = Runtime()
 """The parts of this process."""
-snapshots.register(runtime.before_snapshot, runtime.after_restore)
+startup.begin(runtime.at_start, runtime.before_snapshot, runtime.after_restore)

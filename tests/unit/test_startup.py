@@ -1,4 +1,4 @@
-"""SnapStart: what is ready before a snapshot, and what two environments restored from it do not share."""
+"""A function's start: what is ready after it, and what two restored from one snapshot do not share."""
 
 import random
 import subprocess
@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from parcelgate import aws_clients, snapshots
+from parcelgate import aws_clients, startup
 from parcelgate.carriers import registry
 from parcelgate.carriers.toolkit import transport
 from parcelgate.runtime import runtime
@@ -42,68 +42,77 @@ def test_where_it_is_on_lambda_is_given_the_hooks(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, LIBRARY, library)
     monkeypatch.setenv(INITIALIZED, "snap-start")
 
-    snapshots.register(runtime.before_snapshot, runtime.after_restore)
+    startup.begin(Mock(), runtime.before_snapshot, runtime.after_restore)
 
     assert given == {"before_snapshot": runtime.before_snapshot, "after_restore": runtime.after_restore}
 
 
-def test_elsewhere_nobody_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["on-demand", "provisioned-concurrency", ""])
+def test_without_snapshots_lambda_lets_a_function_make_its_client_at_once(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, LIBRARY, None)
-    monkeypatch.setenv(INITIALIZED, "on-demand")
-    snapshots.register(runtime.before_snapshot, runtime.after_restore)
+    monkeypatch.setenv(INITIALIZED, kind)
+    startup.begin(at_start := Mock(), Mock(), Mock())
+    assert at_start.call_count == bool(kind)
 
 
 def test_no_version_is_published_without_its_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, LIBRARY, None)
     monkeypatch.setenv(INITIALIZED, "snap-start")
     with pytest.raises(ImportError):
-        snapshots.register(runtime.before_snapshot, runtime.after_restore)
+        startup.begin(Mock(), runtime.before_snapshot, runtime.after_restore)
 
 
-HOOKS = "before = []; register_before_snapshot = before.append; register_after_restore = id"
-FUNCTION = """
+ENVIRONMENT = {
+    "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "PARCELGATE_TABLE": "table",
+    "PARCELGATE_USAGE_TABLE": "usage",
+    "PARCELGATE_SECRET_PREFIX": "parcelgate/test",
+    "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
+}
+STARTED = """
 import socket, sys, types
+before = []
 library = types.ModuleType("snapshot_restore_py")
-exec({hooks!r}, vars(library))
+library.register_before_snapshot, library.register_after_restore = before.append, id
 sys.modules["snapshot_restore_py"] = library
-import functions.create_order.handler
 def refuse(*_): raise AssertionError("somebody was called")
 socket.socket.connect = socket.getaddrinfo = refuse
-assert not {{"httpx", "botocore.client", "parcelgate.carriers.ubi.adapter"}} & {{*sys.modules}}
-(hook,) = library.before
-hook()
+import functions.create_order.handler
+for hook in before:
+    hook()
 from parcelgate import aws_clients
 print(*aws_clients._made, *sys.modules)
 """
 
 
-def test_a_function_makes_what_its_first_request_would_wait_for_and_calls_nobody() -> None:
-    environment = {
-        INITIALIZED: "snap-start",
-        "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
-        "PARCELGATE_TABLE": "table",
-        "PARCELGATE_USAGE_TABLE": "usage",
-        "PARCELGATE_SECRET_PREFIX": "parcelgate/test",
-        "POWERTOOLS_METRICS_NAMESPACE": "Parcelgate",
-    }
+def started(kind: str) -> set[str]:
+    """The clients that a function has after its start, and its modules."""
     done = subprocess.run(
-        [sys.executable, "-c", FUNCTION.format(hooks=HOOKS)],
-        env=environment,
+        [sys.executable, "-c", STARTED],
+        env={**ENVIRONMENT, INITIALIZED: kind},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    made = set(done.stdout.split())
-    assert {"dynamodb", "secretsmanager"} <= made
-    assert {
-        "httpx",
-        "botocore.client",
-        *(f"parcelgate.carriers.{name}.adapter" for name in registry.names()),
-    } <= made
+    return set(done.stdout.split())
+
+
+def test_a_start_makes_what_every_first_request_waits_for_and_calls_nobody() -> None:
+    made = started("on-demand")
+    assert {"dynamodb", "botocore.client"} <= made
+    assert not {"secretsmanager", "httpx", "parcelgate.carriers.ubi.adapter"} & made
+
+
+def test_a_snapshot_has_all_that_a_first_request_may_wait_for() -> None:
+    made = started("snap-start")
+    assert {"dynamodb", "secretsmanager", "httpx", "botocore.client"} <= made
+    assert {f"parcelgate.carriers.{name}.adapter" for name in registry.names()} <= made
 
 
 @pytest.mark.usefixtures("parts")
