@@ -22,6 +22,7 @@ os.environ |= {
     "POWERTOOLS_SERVICE_NAME": "bench",
     "PARCELGATE_TABLE": "table",
     "PARCELGATE_USAGE_TABLE": "usage",
+    **{f"PARCELGATE_{kind}_A_MINUTE": "1000000" for kind in ("REQUESTS", "ORDERS", "BATCHES", "REFRESHES")},
     "PARCELGATE_SECRET_PREFIX": "parcelgate/bench",
     "PYDANTIC_DISABLE_PLUGINS": "__all__",
 }

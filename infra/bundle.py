@@ -329,15 +329,14 @@ def _compact(value: object) -> str:
 
 
 def _undocumented(value: Any) -> Any:
-    """A model without its words. A thing that is called `documentation` is an object, and stays."""
+    """A model with empty words. A thing that is called `documentation` is an object, and stays."""
     if isinstance(value, list):
         return [_undocumented(each) for each in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: _undocumented(each)
+        name: "" if name == "documentation" and isinstance(each, str) else _undocumented(each)
         for name, each in value.items()
-        if name not in ("documentation", "documentationUrl") or not isinstance(each, str)
     }
 
 

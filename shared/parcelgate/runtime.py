@@ -657,7 +657,7 @@ class Runtime:
         if "table" in given:
             _ = self.table
         if "usage_table" in given:
-            _ = self.rate_limiter
+            _ = self.usage_table
         if "secret_prefix" in given:
             from parcelgate.carriers import registry
 

@@ -130,12 +130,12 @@ def test_two_environments_roll_different_dice() -> None:
 @pytest.mark.usefixtures("parts")
 def test_clients_stay_and_what_services_remember_does_not() -> None:
     runtime.before_snapshot()
-    accounts, limiter, client = runtime.accounts, runtime.rate_limiter, aws_clients.client("dynamodb")
+    accounts, usage, client = runtime.accounts, runtime.usage_table, aws_clients.client("dynamodb")
 
     runtime.after_restore()
 
     assert runtime.accounts is not accounts
-    assert runtime.rate_limiter is not limiter
+    assert runtime.usage_table is not usage
     assert aws_clients.client("dynamodb") is client
 
 
