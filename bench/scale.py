@@ -111,8 +111,11 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corrido
             tracking = with_events(life, known)
             corridor = corridor_of(tracking)
             if tracking.status is S.DELIVERED:
-                waited = tally.pushed_known_after if life.pushed else tally.known_after
-                waited.append((at - life.events[-1].at) / timedelta(minutes=1))
+                waited = (at - life.events[-1].at) / timedelta(minutes=1)
+                if not life.pushed:
+                    tally.known_after.append(waited)
+                elif known - 1 in life.unpushed:
+                    tally.pushed_known_after.append(waited)
         elif at - (tracking.last_event_at or tracking.created_at) >= SILENCE:
             break
     tally.parcels += 1

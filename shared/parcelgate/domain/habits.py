@@ -101,9 +101,9 @@ class Habit:
         return wait if wait >= care.soonest - 0.75 * care.step else wait + care.step
 
     def overdue(self, there: datetime, stay: timedelta, *, longest: timedelta) -> timedelta:
-        """Return how long to wait until nine in ten parcels would have moved on, at most `longest`."""
+        """Return how long to wait until three in four parcels would have moved on, at most `longest`."""
         hour, day = there.hour, there.weekday()
-        stood, waited, most, left = max(stay / HOUR, 0.0), 0.0, longest / HOUR, log(10)
+        stood, waited, most, left = max(stay / HOUR, 0.0), 0.0, longest / HOUR, log(4)
         while waited < most and left > 0:
             left -= self._chances[_class_of(stood)] * self._by_hour[hour] * self._by_day[day]
             waited, stood, hour = waited + 1, stood + 1, hour + 1

@@ -91,7 +91,7 @@ class TestWhenToAsk:
         dues = [evening + EVERY_MORNING.likely(evening, 20 * HOUR, CARE, share / 60) for share in range(60)]
         assert max(Counter(due.replace(second=0, microsecond=0) for due in dues).values()) <= 2
 
-    def test_a_pushed_parcel_is_overdue_when_nine_in_ten_would_have_moved_on(self) -> None:
+    def test_a_pushed_parcel_is_overdue_when_three_in_four_would_have_moved_on(self) -> None:
         evening = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
         assert DAY < EVERY_MORNING.overdue(evening, 20 * HOUR, longest=30 * DAY) < 12 * DAY
         assert EVERY_MORNING.overdue(evening, 20 * HOUR, longest=2 * HOUR) == 2 * HOUR
