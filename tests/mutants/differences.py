@@ -235,10 +235,8 @@ GUARDS: Sequence[Guard] = (
         (
             Change(
                 f"{S}/services/orders/submission.py",
-                "            if order.submission.sending_at is not None:\n"
-                "                return None\n            at = self.clock()\n"
-                "            until",
-                "            at = self.clock()\n            until",
+                "return None if order.submission.sending_at else self._marking(order, sender, caller)",
+                "return self._marking(order, sender, caller)",
             ),
         ),
     ),
@@ -271,10 +269,8 @@ GUARDS: Sequence[Guard] = (
             ),
             Change(
                 f"{S}/services/orders/submission.py",
-                "            if order.submission.sending_at is not None:\n"
-                "                return None\n            at = self.clock()\n"
-                "            until",
-                "            at = self.clock()\n            until",
+                "return None if order.submission.sending_at else self._marking(order, sender, caller)",
+                "return self._marking(order, sender, caller)",
             ),
         ),
     ),
