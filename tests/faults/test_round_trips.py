@@ -4,12 +4,14 @@ The functions are the real ones, with their carriers over HTTP. Counted are the 
 process has done the same before, so that what is read once for each process is not among them.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from functions.ingest_webhook.handler import handler as ingest_webhook
+from functions.work_batch.handler import handler as work_batch
 from parcelgate import aws_clients
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts.rates import Kind, RateLimiter
@@ -18,7 +20,7 @@ from parcelgate.store.tenants.usage import UsageTable
 from tests.support.api import TENANT, Context, Reply, api_event, order_body, send
 from tests.support.bodies import BODIES
 from tests.support.faults import Call
-from tests.support.world import World
+from tests.support.world import World, queue
 
 LIMIT = "update USAGE"
 """What the tenant may still order in this minute."""
@@ -99,6 +101,13 @@ class TestARead:
         calls = calls_of(world, lambda: get("GET /v1/orders/{id}", id=order["id"]))
         assert calls == ["get ORDER", "batch_get TRACKING"]
 
+    def test_of_a_parcel_is_one_and_one_for_its_next_poll(self, world: World) -> None:
+        create(BODIES["ubi"](), 201)
+        world.settle(world.only_order())
+        (tracking,) = world.only_order().tracking_ids
+        calls = calls_of(world, lambda: get("GET /v1/trackings/{id}", id=tracking))
+        assert calls == ["get TRACKING", "batch_get POLL"]
+
     def test_of_a_label_is_one(self, world: World) -> None:
         order = create(BODIES["ubi"](), 201).json()
         world.settle(world.only_order())
@@ -114,3 +123,26 @@ def test_a_webhook_is_one_read_and_one_write_before_its_answer(world: World) -> 
     }
     calls = calls_of(world, lambda: ingest_webhook(event, Context()))
     assert calls == ["get HOOK", "put ENTRY"]
+
+
+def test_ten_rows_of_a_batch_are_three_writes_each_and_one_turn_for_all(world: World) -> None:
+    """A row's order is stored before it is marked: when the time is over, another worker goes on with it."""
+    world.create_batch([BODIES["ubi"](f"row-{number}") for number in range(10)])
+    world.stream()
+    (message,) = world.sqs.messages[queue("batch-ubi")]
+    record = {
+        "messageId": "1",
+        "receiptHandle": "1",
+        "body": message["body"],
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:batch-ubi",
+    }
+    calls = Counter(calls_of(world, lambda: work_batch({"Records": [record]}, Context())))
+    assert calls == {
+        "transact ORDER": 30,
+        "get RATE_CARD": 10,
+        TURN: 1,
+        # The worker's place among those of its account, and the batch itself.
+        "update PLACES": 2,
+        "query table": 1,
+    }

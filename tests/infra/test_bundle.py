@@ -25,6 +25,7 @@ MUCH_LATER = 2_000_000_000
 """A date that no source has, in seconds since the epoch."""
 
 HEAVY = (
+    "asyncio",
     "aws_lambda_powertools.event_handler",
     "boto3",
     "cryptography",
