@@ -105,6 +105,7 @@ class TestARead:
         create(BODIES["ubi"](), 201)
         world.settle(world.only_order())
         (tracking,) = world.only_order().tracking_ids
+        world.table.tenant(TENANT).trackings.plan(tracking, world.clock.now)
         calls = calls_of(world, lambda: get("GET /v1/trackings/{id}", id=tracking))
         assert calls == ["get TRACKING", "batch_get POLL"]
 
