@@ -34,6 +34,7 @@ HEAD = (
     "| Promise | Guard that was taken out | The test that failed | On the running stack |",
     "| --- | --- | --- | --- |",
 )
+_NOT_CAUGHT = "not caught"
 SECONDS = 400.0
 STACK_SECONDS = 1500.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.+?)(?: - .*)?$", re.MULTILINE)
@@ -143,7 +144,7 @@ def judged(guard: Guard, tree: Path, *, on_stack: bool) -> Verdict:
     return Verdict(guard, by, why, time.monotonic() - began)
 
 
-def with_rows(page: str, verdicts: Sequence[Verdict], *, command: str, on_stack: bool) -> str:
+def with_rows(page: str, verdicts: Sequence[Verdict], *, on_stack: bool) -> str:
     """The page with these verdicts in its table. Other rows stay, except those of guards that are gone."""
     before, _, rest = page.partition(BEGIN)
     table, _, after = rest.partition(END)
@@ -154,25 +155,20 @@ def with_rows(page: str, verdicts: Sequence[Verdict], *, command: str, on_stack:
             known[what] = by
     for verdict in verdicts:
         cells = known.setdefault(verdict.guard.what, ["", ""])
-        by = f"`{verdict.by}`".replace("|", "/") if verdict.by else "not caught"
+        by = f"`{verdict.by}`".replace("|", "/") if verdict.by else _NOT_CAUGHT
         cells[1 if on_stack else 0] = by
-    rows = [
-        f"| {guard.promise} | {guard.what} | {' | '.join(known[guard.what])} |"
-        for guard in sorted(GUARDS, key=lambda guard: guard.promise)
-        if guard.what in known
-    ]
-    made = f"`{command}`, {datetime.now(UTC):%d %B %Y}: {sum(one.by is not None for one in verdicts)}"
-    made += f" of {len(verdicts)} caught."
-    lines = [line for line in table.splitlines() if line.startswith("`make mutants")]
-    told = [line for line in lines if not line.startswith(f"`{command}`")] + [made]
-    return before + "\n".join((BEGIN, *told, "", *HEAD, *rows, END)) + after
+    guards = [guard for guard in sorted(GUARDS, key=lambda guard: guard.promise) if guard.what in known]
+    rows = [f"| {guard.promise} | {guard.what} | {' | '.join(known[guard.what])} |" for guard in guards]
+    tried = [[known[guard.what][place] for guard in guards if known[guard.what][place]] for place in (0, 1)]
+    tests, stack = (f"{sum(cell != _NOT_CAUGHT for cell in cells)} of {len(cells)}" for cells in tried)
+    made = f"`make mutants`, the last part {datetime.now(UTC):%d %B %Y}: a test caught {tests} mutants"
+    made += f", and `make faults` caught {stack} on a running stack." if tried[1] else "."
+    return before + "\n".join((BEGIN, made, "", *HEAD, *rows, END)) + after
 
 
 def main() -> int:
     """Try the mutants that the environment names; return the exit code."""
     only, on_stack = os.environ.get("ONLY", ""), bool(os.environ.get("STACK"))
-    asked = {"ONLY": only, "STACK": "yes" if on_stack else ""}
-    command = " ".join(["make mutants", *(f"{name}={value}" for name, value in asked.items() if value)])
     guards = [guard for guard in GUARDS if not only or str(guard.promise) in only.split(",")]
     guards = [guard for guard in guards if guard.on_stack or not on_stack]
     verdicts = []
@@ -185,7 +181,7 @@ def main() -> int:
             result = f"caught by {verdict.by}" if verdict.by else f"SURVIVED: {verdict.why}"
             print(f"{guard.promise:>2}  {guard.what}: {result} ({verdict.seconds:.0f} s)", flush=True)
             page = PAGE.read_text("utf-8")
-            PAGE.write_text(with_rows(page, verdicts, command=command, on_stack=on_stack), "utf-8")
+            PAGE.write_text(with_rows(page, verdicts, on_stack=on_stack), "utf-8")
     survived = [one for one in verdicts if one.by is None]
     print(f"{len(verdicts) - len(survived)} of {len(verdicts)} mutants caught")
     return 1 if survived else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import mutation
-from tests.mutants.__main__ import BEGIN, END, Verdict, with_rows
+from tests.mutants.__main__ import BEGIN, END, HEAD, PAGE, Verdict, with_rows
 from tests.mutants.guards import GUARDS, Guard
 
 ROOT = Path(__file__).parents[2]
@@ -26,29 +26,19 @@ def test_a_run_of_some_guards_leaves_the_rows_of_the_others() -> None:
     first, second, third = GUARDS[:3]
     page = f"before\n{BEGIN}\n{END}\nafter\n"
 
-    page = with_rows(
-        page,
-        [Verdict(third, "t.py::c", "", 1.0), Verdict(first, "t.py::a", "", 1.0)],
-        command="make mutants",
-        on_stack=False,
-    )
-    page = with_rows(
-        page, [Verdict(second, None, "no test noticed", 1.0)], command="make mutants ONLY=1", on_stack=False
-    )
-    page = with_rows(
-        page, [Verdict(first, "lso: x", "", 1.0)], command="make mutants STACK=yes", on_stack=True
-    )
+    caught = [Verdict(third, "t.py::c", "", 1.0), Verdict(first, "t.py::a", "", 1.0)]
+    page = with_rows(page, caught, on_stack=False)
+    page = with_rows(page, [Verdict(second, None, "no test noticed", 1.0)], on_stack=False)
+    page = with_rows(page, [Verdict(first, "lso: x", "", 1.0)], on_stack=True)
 
-    before, *told, end, after = page.splitlines()
-    assert (before, told[0], end, after) == ("before", BEGIN, END, "after")
-    assert [line.partition(",")[0] for line in told[1:4]] == [
-        "`make mutants`",
-        "`make mutants ONLY=1`",
-        "`make mutants STACK=yes`",
-    ]
-    assert told[1].endswith(": 2 of 2 caught.")
-    assert told[2].endswith(": 0 of 1 caught.")
-    assert told[-3:] == [
+    before, begin, made, *table, end, after = page.splitlines()
+    assert (before, begin, end, after) == ("before", BEGIN, END, "after")
+    assert made.endswith(
+        ": a test caught 2 of 3 mutants, and `make faults` caught 1 of 1 on a running stack."
+    )
+    assert table == [
+        "",
+        *HEAD,
         f"| 1 | {first.what} | `t.py::a` | `lso: x` |",
         f"| 1 | {second.what} | not caught |  |",
         f"| 1 | {third.what} | `t.py::c` |  |",
@@ -72,3 +62,15 @@ def test_a_sample_of_changes_leaves_the_rows_of_other_samples() -> None:
         "| domain | 3 | 1 | 0 | 0 | 9 | `a`, 2 May |",
         "| domain | 2 | 1 | 0 | 0 | 9 | `c`, 1 May |",
     ]
+
+
+def test_the_page_has_a_row_for_each_guard_and_each_was_caught() -> None:
+    page = PAGE.read_text("utf-8")
+    table = page.partition(BEGIN)[2].partition(END)[0]
+    rows = {
+        line.split("|")[2].strip()
+        for line in table.splitlines()
+        if line.startswith("| ") and line[2].isdigit()
+    }
+    assert rows == {guard.what for guard in GUARDS}, "run make mutants"
+    assert "not caught" not in table

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from parcelgate.domain import trackings
 from parcelgate.domain.trackings import (
     CANCELLED_CODE,
     SILENCE,
@@ -236,6 +237,26 @@ def test_of_two_proofs_one_counts_whichever_came_first(one: Any, other: Any) -> 
         parcel = merge(a_tracking(), [], source=Source.POLL, at=NOON, proof=ProofOfDelivery(**first))
         parcel = merge(parcel, [], source=Source.POLL, at=NOON, proof=ProofOfDelivery(**second))
         assert parcel.proof == ProofOfDelivery(**one)
+
+
+def test_the_latest_saying_counts_whichever_came_first() -> None:
+    early, late = Saying(NOON, "Monday"), Saying(NOON + HOUR, "Friday")
+    for sayings in ((early, late), (late, early), (late, None)):
+        parcel = a_tracking()
+        for said in sayings:
+            handed = NextCarrier(said.at, "usps", said.text) if said else None
+            facts: dict[str, Any] = {"estimated_delivery": said, "signed_by": said, "next_carrier": handed}
+            parcel = merge(parcel, [], source=Source.POLL, at=NOON, **facts)
+        assert (parcel.estimated_delivery, parcel.signed_by) == (late, late)
+        assert parcel.next_carrier == NextCarrier(NOON + HOUR, "usps", "Friday")
+
+
+def test_a_silence_stays_that_is_as_old_as_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackings, "MOST_EVENTS", 2)
+    day = timedelta(days=1)
+    silent = seen("expired", code=SILENCE_CODE, at=NOON + SILENCE)
+    parcel = with_events(seen(at=NOON - day), seen(), silent, seen(at=NOON + SILENCE + day))
+    assert [event.at for event in parcel.events] == [NOON, NOON + SILENCE, NOON + SILENCE + day]
 
 
 def test_what_belongs_to_an_earlier_parcel_of_the_number_is_left_out() -> None:

@@ -101,6 +101,13 @@ def test_an_order_may_take_a_key_whose_answer_is_gone_although_still_stored(acme
     assert problem(acme, at=later + SECOND).problem.code == "idempotency_in_progress"
 
 
+def test_an_answer_may_take_a_key_whose_answer_is_gone_although_still_stored(acme: TenantTable) -> None:
+    later, newer = NOON + timedelta(hours=25), Answer(200, {}, "newer")
+    assert finish(fresh(ask(acme)).claim, CREATED, now=NOON)
+    assert finish(fresh(ask(acme, at=later)).claim, newer, now=later)
+    assert ask(acme, at=later) == Replay(*newer)
+
+
 def test_while_the_first_runs_the_second_is_told_to_wait(acme: TenantTable) -> None:
     acme.orders.add(an_order(), an_event(), fresh(ask(acme)).claim)
     found = problem(acme, at=NOON + SECOND)
@@ -289,6 +296,42 @@ def test_a_first_request_that_comes_back_from_the_dead_changes_nothing(acme: Ten
     finish(resumed.claim, CREATED, now=NOON + LEASE)
     assert not finish(claim, Answer(201, {}, "late"), now=NOON + LEASE)
     assert ask(acme, at=NOON + LEASE) == Replay(*CREATED)
+
+
+def test_who_was_taken_over_gives_no_answer_any_more(acme: TenantTable) -> None:
+    claim = fresh(ask(acme)).claim
+    acme.orders.add(an_order(), an_event(), claim)
+    resumed = ask(acme, at=NOON + LEASE)
+    assert isinstance(resumed, Resume)
+
+    assert not finish(claim, Answer(201, {}, "late"), now=NOON + LEASE)
+
+    assert finish(resumed.claim, CREATED, now=NOON + LEASE)
+    assert ask(acme, at=NOON + LEASE) == Replay(*CREATED)
+
+
+def test_of_two_requests_that_held_nothing_the_first_answer_counts(acme: TenantTable) -> None:
+    first, second = fresh(ask(acme)).claim, fresh(ask(acme)).claim
+    assert finish(first, CREATED, now=NOON)
+    assert not finish(second, Answer(200, {}, "another"), now=NOON)
+    assert ask(acme) == Replay(*CREATED)
+
+
+def test_a_request_that_let_go_of_its_key_may_still_answer(acme: TenantTable) -> None:
+    claim = fresh(ask(acme)).claim
+    claim.hold()
+    assert not finish(claim, CREATED._replace(status=503), now=NOON)
+    assert finish(claim, CREATED, now=NOON)
+    assert ask(acme) == Replay(*CREATED)
+
+
+def test_an_answer_is_stored_with_its_kind_and_its_order(dynamodb: Any, acme: TenantTable) -> None:
+    order, claim = an_order(), fresh(ask(acme)).claim
+    acme.orders.add(order, an_event(), claim)
+    for _ in range(2):
+        (item,) = (item for item in all_items(dynamodb) if "#IDEMPOTENCY#" in item["pk"]["S"])
+        assert (item["type"], item["order_id"]) == ({"S": "idempotency"}, {"S": order.id})
+        finish(claim, CREATED, now=NOON)
 
 
 def test_a_dead_request_without_an_order_leaves_the_key_to_the_next(acme: TenantTable) -> None:
