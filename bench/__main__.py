@@ -74,6 +74,7 @@ PARTS = (
     Part("pages", "performance.md", "bench.pages", by_name_alone=True),
     Part("fewer-polls", "scale.md", "bench.fewer_polls"),
     Part("scale", "scale.md", "bench.scale"),
+    Part("bills", "scale.md", "bench.bills"),
 )
 
 
