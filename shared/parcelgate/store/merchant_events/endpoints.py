@@ -166,7 +166,9 @@ class Endpoints:
         tripped = item.get("failures", 0) >= TRIPS_AFTER
         if tripped and item.get("open_until", "") > moment:
             return Busy(datetime.fromisoformat(item["open_until"]))
-        for slot in (f"slot_{number}" for number in range(IN_FLIGHT)):
+        # Events come in bursts, and each worker that finds its slot taken meanwhile has paid for a write.
+        first = uuid4().int % IN_FLIGHT
+        for slot in (f"slot_{(first + number) % IN_FLIGHT}" for number in range(IN_FLIGHT)):
             if item.get(slot, "") > moment:
                 continue
             condition = f"{_KNOWN} AND (attribute_not_exists({slot}) OR {slot} < :now)"

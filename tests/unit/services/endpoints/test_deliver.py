@@ -13,7 +13,7 @@ from parcelgate.domain.merchants.events import Event, EventType
 from parcelgate.runtime import runtime
 from parcelgate.services.endpoints.calls import SECONDS
 from parcelgate.services.endpoints.deliver import DELETED, DISABLED
-from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER
+from parcelgate.store.merchant_events.endpoints import IN_FLIGHT, TRIPS_AFTER, Admission
 from tests.support.api import TENANT, api_event
 from tests.support.endpoints import DOWN, SLOW, refused
 from tests.support.events import an_event_of
@@ -333,6 +333,19 @@ def test_no_more_calls_than_a_few_are_under_way_at_once(world: World) -> None:
     run(world)
     assert deepest == IN_FLIGHT
     assert sorted(world.endpoints.ids(URL)) == sorted(event.id for event in events)
+
+
+def test_workers_of_a_burst_seldom_want_the_same_place(world: World) -> None:
+    """Each time one does, it has paid for a write that failed."""
+    own, now = world._events_table.tenant(TENANT).endpoints, world.clock.now
+    stored = own.get(endpoint(world)["id"])
+    taken = set()
+    for _ in range(60):
+        admission = own.admit(stored, now, timedelta(seconds=30))
+        assert isinstance(admission, Admission)
+        taken.add(admission.slot)
+        own.release(stored.endpoint.id, admission)
+    assert len(taken) == IN_FLIGHT
 
 
 def test_while_the_circuit_is_open_one_at_a_time_tries(world: World) -> None:
