@@ -72,6 +72,7 @@ PARTS = (
     Part("order-to-label", "performance.md", "bench.order_to_label"),
     Part("label-documents", "performance.md", "bench.label_documents", by_name_alone=True),
     Part("pages", "performance.md", "bench.pages", by_name_alone=True),
+    Part("costs", "costs.md", "bench.costs", by_name_alone=True),
     Part("fewer-polls", "scale.md", "bench.fewer_polls"),
     Part("scale", "scale.md", "bench.scale"),
     Part("bills", "scale.md", "bench.bills"),

@@ -75,7 +75,7 @@ _SIZES: Mapping[str, Size] = MappingProxyType(
 """Of the functions that answer clients the table of routes says it; of all others this.
 
 Most of them wait for a carrier or an endpoint nearly all their time, and waiting is billed by memory too.
-`bench.costs` prints what each of them waits and computes.
+`python -m bench.costs --functions` prints what each of them waits and computes.
 """
 
 
