@@ -211,7 +211,7 @@ def test_every_function_has_a_log_of_its_own_traces_and_bounds(aws: Template) ->
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
-        assert function["MemorySize"] >= 512
+        assert function["MemorySize"] >= 256
         assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == name
         assert function["FunctionName"] == f"parcelgate-production-{name}"
 
