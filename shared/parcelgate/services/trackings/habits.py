@@ -7,7 +7,7 @@ learns from a sample of its parcels, so that webhooks that come one by one cost 
 """
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -26,17 +26,19 @@ _REMEMBERED = timedelta(hours=1)
 _AFTER_TROUBLE = timedelta(minutes=1)
 _MOST_REMEMBERED = 5_000
 """Corridors. One takes a few kilobytes."""
+_MOST_SAVED = 200
+"""Corridors that one invocation writes at most, for it has little time left: the busiest ones."""
 _WELL_KNOWN = 2_000
 """Moves. A corridor of which so many were seen learns from one parcel in `_SAMPLE` alone."""
 _SAMPLE = 8
 
 
-@dataclass
 class _Learned:
     """What was counted since it was last saved: of all parcels, and of those in the sample."""
 
-    all: Counter[str] = field(default_factory=Counter)
-    sample: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.all: Counter[str] = Counter()
+        self.sample: Counter[str] = Counter()
 
 
 class HabitBook:
@@ -57,19 +59,22 @@ class HabitBook:
     def learn(self, before: Tracking, after: Tracking) -> None:
         """Learn from the events that are new in `after`. That is kept in memory until `save`."""
         is_sampled = crc32(after.id.encode()) % _SAMPLE == 0
-        for move in moves(before, after):
-            with self._lock:
-                if len(self._learned) < _MOST_REMEMBERED:
-                    learned = self._learned[after.tenant, move.corridor]
-                    learned.all.update(move.counters)
-                    learned.sample.update(move.counters if is_sampled else ())
+        # A carrier may date an event to the end of time.
+        with suppress(OverflowError):
+            for move in moves(before, after):
+                with self._lock:
+                    if len(self._learned) < _MOST_REMEMBERED:
+                        learned = self._learned[after.tenant, move.corridor]
+                        learned.all.update(move.counters)
+                        learned.sample.update(move.counters if is_sampled else ())
 
     def save(self) -> None:
         """Add what was learned to the store. What cannot be stored is lost, which is logged."""
         with self._lock:
             learned, self._learned = self._learned, defaultdict(_Learned)
         today = self._clock().date()
-        for (tenant, corridor), seen in learned.items():
+        busiest = sorted(learned.items(), key=lambda each: each[1].all.total(), reverse=True)
+        for (tenant, corridor), seen in busiest[:_MOST_SAVED]:
             habit = self._habit(tenant, corridor)
             counters = seen.all if habit is None or habit.moves < _WELL_KNOWN else seen.sample
             if not counters:

@@ -280,9 +280,9 @@ class _Run:
         for give_back in filter(None, self._taken.values()):
             give_back()
         self._count_polls()
-        self._timelines.save_habits()
         if raised is None:
             self._publish_counts()
+        self._timelines.save_habits()
 
     def add(self, refs: Sequence[PollRef]) -> bool:
         """Queue these for a call, or plan their first polls. False when there is no time for more."""

@@ -1,14 +1,16 @@
 """What polls find out is learned, once in a run, and the plan follows it."""
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.process_webhook.handler import handler as process_webhook
 from parcelgate.domain.habits import ENOUGH, Corridor, Habit
 from parcelgate.domain.polling import corridor_of, next_poll
+from parcelgate.domain.trackings import TrackingStatus
 from parcelgate.runtime import runtime
 from parcelgate.services.trackings import habits as module
 from parcelgate.services.trackings.habits import HabitBook
@@ -95,7 +97,28 @@ def test_habits_that_cannot_be_read_or_kept_leave_the_table(
     assert world.next_poll(parcel) == stored_time(next_poll(after, now=world.clock.now))
 
 
+def test_an_event_at_the_end_of_time_spoils_nothing(world: World) -> None:
+    (parcel,) = world.due_parcels(destination_country="AU")
+    world.tracker().reports(
+        parcel.tracking_number, seen("in_transit", at=datetime(9999, 12, 31, 23, tzinfo=UTC))
+    )
+    world.poll()
+    assert world.tracking_status(parcel) is TrackingStatus.IN_TRANSIT
+    assert world.time_to_poll(parcel) > HOUR
+
+
 class TestABook:
+    def test_saves_the_corridors_in_which_most_parcels_moved(
+        self, world: World, writes: Counter[Corridor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "_MOST_SAVED", 1)
+        book = HabitBook(world.table, clock=world.clock)
+        for country, number in (("NZ", 1), ("AU", 3), ("GB", 2)):
+            for parcel in [world.add_parcel(destination_country=country) for _ in range(number)]:
+                book.learn(parcel, msgspec.structs.replace(parcel, events=(seen("in_transit", hours=1),)))
+        book.save()
+        assert writes == {corridor("b"): 1}
+
     def test_reads_a_corridor_once_an_hour(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         reads: list[Corridor] = []
 
