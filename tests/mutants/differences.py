@@ -456,12 +456,12 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(
         "A function is killed",
-        "an order is stored with the time by which it is looked after",
+        "an order is marked with the time by which it is looked after",
         (
             Change(
-                f"{S}/services/orders/create.py",
-                "watch_at=transitions.soon(self.settings, at),",
-                "watch_at=None,",
+                f"{S}/services/orders/submission.py",
+                "return transitions.marked(order, submission, at=at, watch_at=due)",
+                "return transitions.marked(order, submission, at=at, watch_at=None)",
             ),
         ),
     ),
