@@ -65,22 +65,20 @@ _DROPPED_PACKAGES = frozenset({"anyio", "cffi", "pycparser"})
 was built, `_cffi_backend`."""
 _DROPPED_PARTS = frozenset(
     {
-        # Of all that Powertools brings, logs and metrics are used.
+        # Of all that Powertools brings, logs, metrics and batches of messages are used (and, where pydantic
+        # is loaded, the parser, by the batches).
         ("aws_lambda_powertools", "event_handler"),
         *(
             ("aws_lambda_powertools", "utilities", name)
             for name in (
                 "auth_alpha",
-                "batch",
                 "circuit_breaker",
-                "data_classes",
                 "data_masking",
                 "feature_flags",
                 "idempotency",
                 "kafka",
                 "metadata",
                 "parameters",
-                "parser",
                 "streaming",
                 "validation",
             )

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
 from parcelgate.domain.deadline import Deadline
 from parcelgate.http.resources.endpoints import endpoint_json
 from parcelgate.observability.logs import instrumented, log, own_log_keys, safe_error_fields
-from parcelgate.observability.records import Record, each_alone
 from parcelgate.runtime import runtime
 from parcelgate.services.endpoints.deliver import EventDeliverer
 from parcelgate.services.redelivery import NotYetError, ReceivedMessage
+
+_BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @instrumented()
@@ -18,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     deadline = Deadline.of(context)
 
     @own_log_keys()
-    def work(record: Record) -> None:
+    def work(record: SQSRecord) -> None:
         try:
             deliverer.work(ReceivedMessage.of(record), deadline)
         except NotYetError:
@@ -27,4 +31,4 @@ def handler(event: dict[str, Any], context: Any) -> Any:
             log.error("a delivery was not worked on; it comes again", extra=safe_error_fields(error))
             raise
 
-    return each_alone(event, work)
+    return process_partial_response(event, work, _BATCH, context)

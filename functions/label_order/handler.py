@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
 from parcelgate.domain.deadline import Deadline
 from parcelgate.observability.logs import instrumented
-from parcelgate.observability.records import each_alone
 from parcelgate.runtime import runtime
 from parcelgate.services.redelivery import ReceivedMessage
 
+_BATCH = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 _SAVE_SECONDS = 5.0
 """What is kept back of an invocation's time to store what the carrier gave."""
 
@@ -16,4 +18,6 @@ _SAVE_SECONDS = 5.0
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Fetch a batch of labels. A label that is not there yet is tried again later, each at its own time."""
     worker, deadline = runtime.label_worker, Deadline.of(context).minus(_SAVE_SECONDS)
-    return each_alone(event, lambda record: worker.work(ReceivedMessage.of(record), deadline))
+    return process_partial_response(
+        event, lambda record: worker.work(ReceivedMessage.of(record), deadline), _BATCH, context
+    )

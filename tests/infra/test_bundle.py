@@ -76,7 +76,7 @@ SERVICES = (
     "sqs",
     "stepfunctions",
 )
-LEFT_OUT = ("anyio", "boto3", "s3transfer", "pydantic.v1", "aws_lambda_powertools.utilities.batch")
+LEFT_OUT = ("anyio", "boto3", "s3transfer", "pydantic.v1", "aws_lambda_powertools.utilities.parameters")
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 
@@ -100,6 +100,8 @@ client("s3").generate_presigned_url("get_object", Params={{"Bucket": "labels", "
 import httpx, pydantic
 httpx.Client(timeout=1).close()
 pydantic.TypeAdapter(list[dict[str, int]]).json_schema()
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+BatchProcessor(event_type=EventType.SQS)
 from zoneinfo import ZoneInfo
 ZoneInfo("Europe/Zurich")
 for name in {LEFT_OUT}:

@@ -5,9 +5,8 @@ lets the messages of a quiet group go before those of a busy one (fair queues).
 """
 
 import math
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import msgspec
 
@@ -16,6 +15,7 @@ from parcelgate.services.settings import Settings
 from parcelgate.store.keys import digest
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from mypy_boto3_sqs import SQSClient
 
 LONGEST_STEP = timedelta(hours=11)
@@ -62,15 +62,14 @@ class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls, record: "SQSRecord") -> Self:
         """The message of a record of an event."""
-        attributes = record["attributes"]
         return cls(
-            queue=record["eventSourceARN"].rpartition(":")[2],
-            body=record["body"],
-            receipt_handle=record["receiptHandle"],
-            receive_count=int(attributes["ApproximateReceiveCount"]),
-            group=attributes.get("MessageGroupId"),
+            queue=record.event_source_arn.rpartition(":")[2],
+            body=record.body,
+            receipt_handle=record.receipt_handle,
+            receive_count=int(record.attributes.approximate_receive_count),
+            group=record.attributes.message_group_id,
         )
 
 
