@@ -126,6 +126,15 @@ def test_a_question_without_an_answer_is_not_asked_again() -> None:
     assert list(map(len, there.requests)) == [2]
 
 
+def test_connections_from_before_a_long_pause_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen environment need not notice how long it was: only the wall clock surely goes on."""
+    moments = iter([1000.0, 1029.0, 1060.0])
+    monkeypatch.setattr(way_out, "_wall_clock", lambda: next(moments))
+    first, soon, later = (way_out._shared_client(kept=True) for _ in range(3))
+    assert first is soon
+    assert later is not soon
+
+
 def test_what_may_buy_is_sent_once_whatever_becomes_of_its_connection() -> None:
     with carrier(answers=0) as there, pytest.raises(UnknownOutcomeError):
         there.buy()

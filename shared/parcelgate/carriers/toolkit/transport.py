@@ -44,6 +44,10 @@ _CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _clients: dict[bool, httpx.Client] = {}
 """The one that keeps connections, and the one that keeps none."""
 
+_wall_clock = time.time
+_used_at = 0.0
+"""When the one that keeps connections was last asked for."""
+
 # httpx logs every URL at INFO, and the URL of a label opens it.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -207,6 +211,14 @@ def renew() -> None:
 
 def _shared_client(*, kept: bool) -> httpx.Client:
     """Return the client of all invocations of an environment that keeps connections, or that keeps none."""
+    global _used_at
+    if kept:
+        at = _wall_clock()
+        if at - _used_at > KEPT_SECONDS:
+            # The environment was frozen, and perhaps the clock by which connections grow old with it. A call
+            # that still uses the client that is dropped here goes on with it.
+            _clients.pop(True, None)
+        _used_at = at
     if kept not in _clients:
         _clients[kept] = httpx.Client(
             verify=_tls_context(),
