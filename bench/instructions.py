@@ -32,6 +32,9 @@ RUNS = 3
 FEW, MANY = 2, 22
 TIMED = 200
 LARGEST = 3
+DEEPEST = 6
+"""How far up the callers it is looked for whose work a function of Python's own does."""
+BENCH = "the measuring"
 _PERF = ("perf", "stat", "-x,", "-e", "instructions:u")
 _VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 _IMPORTED = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| (\s*)(\S+)")
@@ -92,7 +95,7 @@ def _part_of(module: str, parent: str, theirs: frozenset[str]) -> str:
     """Whose cost a module's import is: a library's own, or that of whoever imports one of Python's."""
     top = module.partition(".")[0]
     if top in ("parcelgate", "functions", "bench"):
-        return "our code"
+        return "our own code"
     return top if top in theirs else parent
 
 
@@ -121,7 +124,7 @@ def import_shares(code: str, layer: Path) -> Sequence[tuple[str, float]]:
 
 
 def request_shares(function: str, layer: Path) -> Sequence[tuple[str, float]]:
-    """The largest costs of a request, by library or folder of ours; built-ins count for who calls them."""
+    """The largest costs of a request, by library or folder of ours; Python's own count for their callers."""
     code = f"""
 import cProfile, json, pstats
 from bench import function_requests
@@ -132,30 +135,44 @@ with function_requests.silence():
     for _ in range({TIMED}):
         once()
     profile.disable()
-rows = []
-for (path, _, name), (_, _, own, _, callers) in pstats.Stats(profile).stats.items():
-    if path == "~":
-        rows += [(caller[0], caller[2], spent[2]) for caller, spent in callers.items()]
-    else:
-        rows.append((path, name, own))
+rows = {{
+    str(place): (own, {{str(caller): spent[3] for caller, spent in callers.items()}}, place[0])
+    for place, (_, _, own, _, callers) in pstats.Stats(profile).stats.items()
+}}
 print(json.dumps(rows))
 """
+    rows: dict[str, tuple[float, dict[str, float], str]] = figures.result(code, layer, ROOT)
     spent: Counter[str] = Counter()
-    for path, _, own in figures.result(code, layer, ROOT):
-        if "/bench/" not in path:
-            spent[_folder(path)] += own
+
+    def charge(place: str, seconds: float, depth: int = 0) -> None:
+        """Charge what was spent at a place to its part, or in shares to those who called it."""
+        _, callers, path = rows[place]
+        part, total = _part(path), sum(callers.values())
+        if part or not total or depth == DEEPEST:
+            spent[part or "Python itself"] += seconds
+            return
+        for caller, theirs in callers.items():
+            charge(caller, seconds * theirs / total, depth + 1)
+
+    for place, (own, _, _) in rows.items():
+        charge(place, own)
+    del spent[BENCH]
     total = spent.total()
     return [(part, each / total) for part, each in spent.most_common(LARGEST)]
 
 
-def _folder(path: str) -> str:
-    """The library of a file, or the folder of ours."""
-    for begin, depth in (("/parcelgate/", 1), ("/python/", 1)):
+def _part(path: str) -> str:
+    """The library of a file, or the folder of ours; empty for a module of Python's own."""
+    if "/bench/" in path:
+        return BENCH
+    if "/functions/" in path:
+        return "our functions"
+    for begin in ("/python/parcelgate/", "/python/"):
         _, found, rest = path.rpartition(begin)
         if found:
-            name = "/".join(rest.split("/")[:depth]).removesuffix(".py")
-            return f"our {name}" if begin == "/parcelgate/" else name
-    return "our functions" if "/functions/" in path else "Python itself"
+            name = rest.partition("/")[0].removesuffix(".py")
+            return f"our `{name}`" if "parcelgate" in begin else name
+    return ""
 
 
 def import_cost(name: str, layer: Path, counts: InstructionCounter | None) -> Cost:

@@ -25,7 +25,6 @@ MUCH_LATER = 2_000_000_000
 """A date that no source has, in seconds since the epoch."""
 
 HEAVY = (
-    "asyncio",
     "aws_lambda_powertools.event_handler",
     "boto3",
     "cryptography",
@@ -58,6 +57,8 @@ Carriers, and httpx with them, are loaded when one is called.
 """
 METADATA = "importlib.metadata"
 """What a library that asks for its own version loads, with e-mail and zip: a quarter of a start."""
+BATCHES = "aws_lambda_powertools.utilities.batch"
+"""What works off messages, and loads asyncio."""
 READ_ALONE = ("get_label", "read_events", "read_orders", "read_trackings")
 """These have nothing to do with keys of idempotency, and take no address apart before they show one."""
 ORDER_BODIES = ("follow_parcels", "operate", "quote_rates", "validate_address")
@@ -279,6 +280,7 @@ def test_a_handler_loads_nothing_heavy_that_it_does_not_need(local_bundle: Bundl
     loaded = modules_loaded_by(function, local_bundle)
     assert loaded & set(HEAVY) <= MAY_LOAD.get(function, set())
     assert METADATA not in loaded
+    assert "asyncio" not in loaded or BATCHES in loaded
     assert not (function in READ_ALONE and loaded & {"parcelgate.services.idempotency", "urllib.parse"})
     if function in ORDER_BODIES:
         assert not [name for name in loaded if name.endswith((".order_flow.workflow", ".orders.submission"))]
