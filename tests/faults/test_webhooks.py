@@ -429,11 +429,12 @@ class TestOnlyTheTimeSigned:
     ) -> None:
         followed(world)
         url = address(world, "trackingmore")
-        good = verify_info(int(world.clock.now.timestamp()), email=proof.pop("email", EMAIL))
+        changes = {**proof}
+        good = verify_info(int(world.clock.now.timestamp()), email=changes.pop("email", EMAIL))
         world.stream()
         before = world.items()
 
-        answer = world.push(url, webhook(good | proof))
+        answer = world.push(url, webhook(good | changes))
         work(world)
 
         assert status_of(answer) == 401

@@ -80,7 +80,6 @@ MODULES = (
         (
             f"{_TESTS}/carriers/lme/test_lme_signing.py",
             f"{_TESTS}/carriers/trackingmore/test_trackingmore_webhooks.py",
-            "tests/property/test_outside_bytes.py",
             "tests/faults/test_webhooks.py",
             "tests/faults/test_callbacks.py",
         ),

@@ -273,3 +273,5 @@ def test_what_belongs_to_an_earlier_parcel_of_the_number_is_left_out() -> None:
     assert own.proof == facts["proof"]
     said = Saying(NOON - SECOND, "soon")
     assert merge(parcel, [], source=Source.POLL, at=NOON, signed_by=said, estimated_delivery=said) is parcel
+    said = Saying(NOON, "soon")
+    assert merge(parcel, [], source=Source.POLL, at=NOON, signed_by=said).signed_by == said

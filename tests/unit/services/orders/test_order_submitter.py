@@ -1,5 +1,6 @@
 """What the engine writes for each answer of a carrier, to the last field and second."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -380,8 +381,8 @@ def test_not_found_counts_from_the_end_of_the_sender_s_life_and_only_twice(world
 
 
 def test_without_the_sender_s_life_not_found_counts_from_the_sending(world: World) -> None:
-    order = sent(world, sender_until=None, sending_at=world.clock.now)
-    assert unsettled(world.submitter.ask, order, caller(world)).pause == MINUTE
+    order = sent(world, sender_until=None, sending_at=world.clock.now - 20 * SECOND)
+    assert unsettled(world.submitter.ask, order, caller(world)).pause == 40 * SECOND
 
 
 def test_a_sender_that_has_given_up_can_be_asked_after_at_once(world: World) -> None:
@@ -532,6 +533,7 @@ def given(monkeypatch: pytest.MonkeyPatch, world: World) -> list[float]:
 
     def of(self: Any, subject: Any, deadline: Deadline | None = None) -> Any:
         assert deadline is not None
+        assert subject.id == world.only_order().id
         seconds.append(deadline.remaining())
         return really(self, subject, deadline)
 
@@ -974,7 +976,10 @@ def test_an_order_that_the_carrier_certainly_does_not_have_loses_its_mark(
     after = world.submitter.submit(order, LIFE)
     assert after == world.order(order)
     assert after.submission == Submission()
-    assert len(world.sqs.bodies(RETRIES)) == 1
+    (body,) = world.sqs.bodies(RETRIES)
+    message = json.loads(body)
+    assert (message["order_id"], message["action"]) == (order.id, "create")
+    assert datetime.fromisoformat(message["first_attempt_at"]) == order.created_at
     assert queued_after(world) == [2]
     assert after.watch_at == transitions.retries_end(world.settings, order.created_at)
 
@@ -1100,6 +1105,77 @@ def test_a_refusal_of_some_parcels_is_stored_before_the_others_are_taken_back(wo
     assert before.parcels[0].problem.carrier == WORDS
     assert after.status is PROCESSING
     assert len(world.sqs.bodies(RETRIES)) == 1
+
+
+# Stored with its mark
+
+
+def marked_and_stored(world: World, **facts: Any) -> Order:
+    """An order that was stored for this function to send."""
+    order = an_order(at=world.clock.now, **facts)
+    change = world.submitter.mark_new(order, LIFE)
+    world.table.tenant("acme").orders.add(change.after, an_event(at=world.clock.now))
+    return change.after
+
+
+def test_a_new_order_s_mark_is_that_of_one_that_is_sent_at_once(world: World) -> None:
+    order = marked_and_stored(world)
+    at = world.clock.now
+    assert order.status is PROCESSING
+    assert order.submission == Submission(
+        sending_at=at, first_sent_at=at, sender=order.submission.sender, sender_until=at + 65 * SECOND
+    )
+    assert order.submission.sender is not None
+    assert order.submission.sender.startswith("snd_")
+    assert order.watch_at == transitions.soon(world.settings, at + 65 * SECOND)
+
+
+def test_an_order_that_was_stored_with_its_mark_is_sent_and_its_number_kept(world: World) -> None:
+    world.carrier.behaviour.callback_after = None
+    order = marked_and_stored(world)
+    after = world.submitter.submit_marked(order, LIFE)
+    assert after == world.order(order)
+    assert (after.carrier_order_number, after.submission.answered) == ("N1", True)
+    assert world.carrier.commits == ["R-1"]
+    assert queued_after(world) == [2]
+
+
+def test_a_marked_order_is_sent_with_a_second_less_than_there_is(world: World, given: list[float]) -> None:
+    world.submitter.submit_marked(marked_and_stored(world), LIFE)
+    assert given == [59.0]
+
+
+def test_a_marked_order_whose_account_cannot_be_read_loses_its_mark_and_waits(world: World) -> None:
+    order = marked_and_stored(world)
+    world.account_errors = 1
+    after = world.submitter.submit_marked(order, LIFE)
+    assert after == world.order(order)
+    assert after.submission == Submission()
+    assert after.waiting is not None
+    assert after.waiting.last_error is not None
+    assert after.waiting.last_error.code == "held_back"
+    assert queued_after(world) == [2]
+
+
+def test_a_marked_order_is_not_sent_with_too_little_time(world: World) -> None:
+    order = marked_and_stored(world)
+    after = world.submitter.submit_marked(order, Deadline(lambda: 2.9))
+    assert (after.submission, world.carrier.commits) == (Submission(), [])
+
+
+def test_what_the_carrier_took_of_a_marked_order_is_taken_back_at_once(world: World) -> None:
+    order = marked_and_stored(world)
+    error = PartlyRefusedError("some", words=WORDS, carrier_order_number="N7")
+    world.carrier.behaviour.create_error = error
+    after = world.submitter.submit_marked(order, LIFE)
+    assert (after.status, world.carrier.held) == (FAILED, {"N7": False})
+
+
+def test_an_answer_for_a_marked_order_that_cannot_be_stored_leaves_it_as_it_was_given(world: World) -> None:
+    order = marked_and_stored(world)
+    world.faults.on("transact_write_items", unavailable(), times=100)
+    assert world.submitter.submit_marked(order, LIFE) == order == world.order(order)
+    world.faults.forget()
 
 
 def test_what_cannot_be_stored_leaves_the_order_as_it_was_given(world: World) -> None:
