@@ -10,6 +10,8 @@ import pytest
 from bench.prices import write_units
 from local.faults.recorder import written
 from parcelgate.domain.orders import LabelStatus
+from tests.support.api import TENANT
+from tests.support.bodies import ubi_body
 from tests.support.table import EVENTS_TABLE_NAME
 from tests.support.world import World
 
@@ -21,9 +23,8 @@ CALLS = {
 }
 
 
-@pytest.fixture
-def units(world: World, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Write units so far, by what is written."""
+def counted_in(world: World, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Write units from now on, by what is written."""
     client, counted = world._dynamodb, Counter[str]()
 
     def counts(name: str) -> Callable[..., Any]:
@@ -50,9 +51,24 @@ def _name(key: dict[str, Any]) -> str:
     return str(key["sk"]["S"].partition("#")[0])
 
 
-def test_an_order_up_to_its_label_takes_few_write_units(world: World, units: Counter[str]) -> None:
+def test_an_order_up_to_its_label_takes_few_write_units(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = counted_in(world, monkeypatch)
     order = world.start_order()
     assert world.settle(order).label.status is LabelStatus.READY
     assert units["EVENT"] <= 18, "two events, and what is told to people of each step"
     assert units["ACCOUNT"] <= 6, "made, and bought"
     assert units.total() <= 90, units
+
+
+def test_an_order_that_its_carrier_takes_at_once_takes_fewer(
+    sandbox_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = sandbox_world.table.tenant(TENANT).orders
+    first = orders.get(sandbox_world.create_order(ubi_body("first")).json()["id"])
+    assert sandbox_world.settle(first).label.status is LabelStatus.READY, "what is made once is made"
+    units = counted_in(sandbox_world, monkeypatch)
+    order = orders.get(sandbox_world.create_order(ubi_body("second")).json()["id"])
+    assert sandbox_world.settle(order).label.status is LabelStatus.READY
+    assert units.total() <= 72, units

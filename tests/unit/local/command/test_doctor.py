@@ -144,7 +144,12 @@ def test_a_healthy_stack_has_no_findings(check: Any) -> None:
             "Nobody hears an alarm",
             True,
         ),
-        (aws.concurrency, {"get_function_concurrency": {}}, "nothing is reserved for authorize", False),
+        (
+            aws.concurrency,
+            {"get_function_concurrency": {}},
+            "nothing is reserved for ask_aggregator, authorize",
+            False,
+        ),
         (
             aws.secrets,
             {
