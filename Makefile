@@ -40,8 +40,8 @@ faults: setup ## Spoil each call of the main flows in each way on a stack of its
 model: setup ## Explore every course of an order's life, and lead the engine along them
 	@$(VENV)/bin/python -m local model
 
-mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7 STACK=yes)
-	@ONLY="$(ONLY)" STACK="$(STACK)" $(VENV)/bin/python -m local mutants
+mutants: setup ## Remove the code of each promise from a copy and check that a test fails (ONLY=7)
+	@ONLY="$(ONLY)" $(VENV)/bin/python -m local mutants
 
 differences: setup ## Remove the guard of each row of docs/aws-differences.md and check that its tests fail (ONLY=index)
 	@ONLY="$(ONLY)" $(VENV)/bin/python -m local differences
@@ -52,8 +52,8 @@ mutation: setup ## Change single expressions of the riskiest code and see whethe
 properties: setup ## Try many examples on every parser of outside bytes (EXAMPLES=1500 for each property)
 	@PARCELGATE_EXAMPLES="$(or $(EXAMPLES),1500)" $(VENV)/bin/python -m local properties
 
-contract: setup ## Make calls from the API's own document, in sequences (CASES=20000 SEED=1 STACK=yes)
-	@CASES="$(CASES)" SEED="$(SEED)" STACK="$(STACK)" $(VENV)/bin/python -m local contract
+contract: setup ## Make calls from the API's own document, in sequences (CASES=20000 SEED=1)
+	@CASES="$(CASES)" SEED="$(SEED)" $(VENV)/bin/python -m local contract
 
 pictures: setup ## Make the pictures of the README again, from the running stack or a new one
 	@$(VENV)/bin/python -m local pictures

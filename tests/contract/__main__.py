@@ -2,19 +2,17 @@
 
     make contract                        2,000 calls of the functions, in one process
     make contract CASES=20000 SEED=7     so many, in runs with the seeds 7, 8, 9 and so on
-    make contract CASES=1000 STACK=yes   of a running stack of its own
 
 Each operation is called by itself first. The tool's stateful phase then takes what a call answers, such as
 the id of an order, to later calls. A run begins with some orders, a batch, a parcel and an endpoint. An
-answer must be no server error, and must be as the document says. In one process each run has a new world, and
-an error that no function handles is found as well. The counts go to `docs/reliability.md`, between two marks;
+answer must be no server error, and must be as the document says. Each run has a new world, and an error
+that no function handles is found as well. The counts go to `docs/reliability.md`, between two marks;
 those of the same command with other seeds stay. Ends with 1 when something was found.
 """
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,19 +113,6 @@ def in_process() -> Iterator[Served]:
             served.errors.clear()
 
 
-@contextmanager
-def on_stack() -> Iterator[Served]:
-    """A running stack of its own, under IAM."""
-    from local.checks.checks import STATES, end_abandoned_stacks
-    from local.stack import stack as local_stack
-
-    end_abandoned_stacks()
-    state = STATES / str(os.getpid())
-    with local_stack.running(state) as stack:
-        yield Served(stack.api_url, stack.api_key, [])
-    shutil.rmtree(state, ignore_errors=True)
-
-
 def fill(served: Served, seed: int) -> dict[str, list[str]]:
     """Make some of everything. Returns the ids, by the word of a path that they follow."""
     key = {"authorization": f"Bearer {served.key}"}
@@ -205,7 +190,7 @@ def _cells(line: str) -> list[str]:
 
 def main() -> int:
     """Make as many calls as the environment asks for; return the exit code."""
-    given = {name: os.environ.get(name, "") for name in ("CASES", "SEED", "STACK")}
+    given = {name: os.environ.get(name, "") for name in ("CASES", "SEED")}
     cases, seed = int(given["CASES"] or 2000), int(given["SEED"] or 1)
     command = " ".join(["make contract", *(f"{name}={value}" for name, value in given.items() if value)])
     runs: list[Run] = []
@@ -213,7 +198,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="parcelgate-contract-") as folder:
         while sum(each.calls for each in runs) < cases:
             began = time.monotonic()
-            with on_stack() if given["STACK"] else in_process() as served:
+            with in_process() as served:
                 known = fill(served, seed)
                 runs.append(run(served, seed, Path(folder), known))
             wrong += len(served.errors) + runs[-1].wrong

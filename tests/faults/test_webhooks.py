@@ -506,6 +506,15 @@ class TestOnlyTheTimeSigned:
         assert states(world) == [(PARKED, "its time differs too much from our clock")]
         assert nudged(world) == []
 
+    def test_a_webhook_that_names_no_parcel_is_parked_and_says_so(self, world: World) -> None:
+        followed(world)
+        url = address(world, "trackingmore")
+
+        world.push(url, webhook(verify_info(int(world.clock.now.timestamp())), ""))
+        work(world)
+
+        assert states(world) == [(PARKED, "it names no parcel")]
+
     def test_a_webhook_is_as_fresh_as_it_was_when_it_came(self, world: World) -> None:
         parcel, url = followed(world), address(world, "trackingmore")
         world.stream, route_on = lambda: None, world.stream  # type: ignore[method-assign]

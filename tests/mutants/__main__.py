@@ -2,18 +2,15 @@
 
     make mutants              all of them; takes some minutes
     make mutants ONLY=7       those of one promise, or of several: ONLY=7,8
-    make mutants STACK=yes    those that pairs of `make faults` meet, on a running stack each; takes longer
 
-A mutant is caught when a test fails that passes with the guard. On the running stack it is caught when
-`make faults` finds that a promise did not hold. The table is in `docs/reliability.md`, between two marks; a
-run of some of them changes the rows of those. Ends with 1 when a mutant survives, or when a guard no longer
-stands where the table says.
+A mutant is caught when a test fails that passes with the guard. The table is in `docs/reliability.md`,
+between two marks; a run of some of them changes the rows of those. Ends with 1 when a mutant survives, or
+when a guard no longer stands where the table says.
 """
 
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,15 +27,10 @@ from tests.mutants.guards import GUARDS, Guard
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- made by make mutants -->", "<!-- end of what make mutants made -->"
-HEAD = (
-    "| Promise | Guard that was taken out | The test that failed | On the running stack |",
-    "| --- | --- | --- | --- |",
-)
+HEAD = ("| Promise | Guard that was taken out | The test that failed |", "| --- | --- | --- |")
 _NOT_CAUGHT = "not caught"
 SECONDS = 400.0
-STACK_SECONDS = 1500.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.+?)(?: - .*)?$", re.MULTILINE)
-_VIOLATION = re.compile(r"^(\S[^\n]*: \S+ [^\n]*#\d+ \w+)\n {4}\S", re.MULTILINE)
 
 
 class Verdict(NamedTuple):
@@ -65,31 +57,27 @@ def copied(to: Path) -> None:
             (to / name).symlink_to(ROOT / name)
 
 
-def _run(tree: Path, arguments: Sequence[str], seconds: float, **environment: str) -> tuple[int, str]:
-    named = {"PYTHONPATH": f"{tree}:{tree / 'shared'}", "PYTHONDONTWRITEBYTECODE": "1"}
-    program = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=tree,
-        env=os.environ | named | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        printed, _ = program.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        # It stops what it has started itself.
-        program.send_signal(signal.SIGINT)
-        printed, _ = program.communicate()
-        return -1, f"it never ended: {printed[-400:]}"
-    return program.returncode, printed
-
-
 def tried(tree: Path, tests: tuple[str, ...]) -> tuple[int, str]:
     """Run tests in the tree: pytest's exit code, and what it printed."""
+    environment = os.environ | {
+        "PYTHONPATH": f"{tree}:{tree / 'shared'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     options = ["-q", "-x", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=no", "-o", "addopts="]
     options += ["--import-mode=importlib", "-rfE"]
-    return _run(tree, ["-m", "pytest", *options, *tests], SECONDS)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return -1, "it never ended"
+    return ran.returncode, ran.stdout
 
 
 class _GoneError(Exception):
@@ -124,64 +112,50 @@ def by_a_test(guard: Guard, tree: Path) -> tuple[str | None, str]:
     return (failed[1], "") if code == 0 else (None, f"{failed[1]} fails with the guard too")
 
 
-def by_the_stack(guard: Guard, tree: Path) -> tuple[str | None, str]:
-    """What `make faults` finds on a stack of the tree without the guard; if nothing, None and why."""
-    with taken_out(guard, tree):
-        code, printed = _run(tree, ("-m", "local", "faults"), STACK_SECONDS, ONLY=guard.on_stack, COUNT="4")
-    violation = _VIOLATION.search(printed)
-    if code != 1 or violation is None:
-        return None, f"make faults ended with {code}: {printed.strip()[-400:]}"
-    return violation[1].replace(" - - #0 none", " nothing spoilt"), ""
-
-
-def judged(guard: Guard, tree: Path, *, on_stack: bool) -> Verdict:
+def judged(guard: Guard, tree: Path) -> Verdict:
     """Take one guard out, see who notices, and put it back."""
     began = time.monotonic()
     try:
-        by, why = (by_the_stack if on_stack else by_a_test)(guard, tree)
+        by, why = by_a_test(guard, tree)
     except _GoneError as error:
         by, why = None, str(error)
     return Verdict(guard, by, why, time.monotonic() - began)
 
 
-def with_rows(page: str, verdicts: Sequence[Verdict], *, on_stack: bool) -> str:
+def with_rows(page: str, verdicts: Sequence[Verdict]) -> str:
     """The page with these verdicts in its table. Other rows stay, except those of guards that are gone."""
     before, _, rest = page.partition(BEGIN)
     table, _, after = rest.partition(END)
-    known: dict[str, list[str]] = {}
+    known: dict[str, str] = {}
     for line in table.splitlines():
         if line.startswith("| ") and line not in HEAD:
-            _, what, *by = (cell.strip() for cell in line.strip("|").split("|"))
+            _, what, by = (cell.strip() for cell in line.strip("|").split("|"))
             known[what] = by
-    for verdict in verdicts:
-        cells = known.setdefault(verdict.guard.what, ["", ""])
-        by = f"`{verdict.by}`".replace("|", "/") if verdict.by else _NOT_CAUGHT
-        cells[1 if on_stack else 0] = by
+    for one in verdicts:
+        known[one.guard.what] = f"`{one.by}`".replace("|", "/") if one.by else _NOT_CAUGHT
     guards = [guard for guard in sorted(GUARDS, key=lambda guard: guard.promise) if guard.what in known]
-    rows = [f"| {guard.promise} | {guard.what} | {' | '.join(known[guard.what])} |" for guard in guards]
-    tried = [[known[guard.what][place] for guard in guards if known[guard.what][place]] for place in (0, 1)]
-    tests, stack = (f"{sum(cell != _NOT_CAUGHT for cell in cells)} of {len(cells)}" for cells in tried)
-    made = f"`make mutants`, the last part {datetime.now(UTC):%d %B %Y}: a test caught {tests} mutants"
-    made += f", and `make faults` caught {stack} on a running stack." if tried[1] else "."
+    rows = [f"| {guard.promise} | {guard.what} | {known[guard.what]} |" for guard in guards]
+    caught = sum(known[guard.what] != _NOT_CAUGHT for guard in guards)
+    made = f"`make mutants`, the last part {datetime.now(UTC):%d %B %Y}: a test caught"
+    made += f" {caught} of {len(guards)} mutants."
     return before + "\n".join((BEGIN, made, "", *HEAD, *rows, END)) + after
 
 
 def main() -> int:
     """Try the mutants that the environment names; return the exit code."""
-    only, on_stack = os.environ.get("ONLY", ""), bool(os.environ.get("STACK"))
+    only = os.environ.get("ONLY", "")
     guards = [guard for guard in GUARDS if not only or str(guard.promise) in only.split(",")]
-    guards = [guard for guard in guards if guard.on_stack or not on_stack]
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="parcelgate-mutants-") as folder:
         tree = Path(folder)
         copied(tree)
         for guard in guards:
-            verdict = judged(guard, tree, on_stack=on_stack)
+            verdict = judged(guard, tree)
             verdicts.append(verdict)
             result = f"caught by {verdict.by}" if verdict.by else f"SURVIVED: {verdict.why}"
             print(f"{guard.promise:>2}  {guard.what}: {result} ({verdict.seconds:.0f} s)", flush=True)
             page = PAGE.read_text("utf-8")
-            PAGE.write_text(with_rows(page, verdicts, on_stack=on_stack), "utf-8")
+            PAGE.write_text(with_rows(page, verdicts), "utf-8")
     survived = [one for one in verdicts if one.by is None]
     print(f"{len(verdicts) - len(survived)} of {len(verdicts)} mutants caught")
     return 1 if survived else 0

@@ -10,8 +10,7 @@ class Guard(NamedTuple):
     """One guard, and the tree without it.
 
     `old` stands in `path` exactly once, and `new` in its place takes the guard out. One of `tests` is to fail
-    then. `on_stack` are the words of the pairs of `make faults` that meet the guard on a running stack, for
-    those guards that such a pair can show to be missing.
+    then.
     """
 
     promise: int
@@ -20,7 +19,6 @@ class Guard(NamedTuple):
     old: str
     new: str
     tests: tuple[str, ...]
-    on_stack: str = ""
 
 
 GUARDS = (
@@ -80,7 +78,6 @@ GUARDS = (
         "return TransientError(text) if self._request.safe else UnknownOutcomeError(text)",
         "return TransientError(text)",
         ("tests/faults/test_sending.py",),
-        on_stack="ubi create ubi POST reset_after",
     ),
     Guard(
         2,
@@ -105,7 +102,6 @@ GUARDS = (
         "            cancellation = carrier.cancel(order, at=self.clock())\n        except",
         "            cancellation = Cancellation()\n        except",
         ("tests/faults/test_flow.py",),
-        on_stack="lso refund kms throttle",
     ),
     Guard(
         4,
@@ -114,7 +110,6 @@ GUARDS = (
         "            return _LATER\n        except _NoAccountError",
         "            return Answer(200, answer)\n        except _NoAccountError",
         ("tests/faults/test_callbacks.py",),
-        on_stack="lme webhook ingest_webhook dynamodb error",
     ),
     Guard(
         4,
@@ -253,7 +248,6 @@ GUARDS = (
         "moved = before is None or before.status is not after.status",
         "moved = True",
         (f"{U}/services/events/test_news.py", f"{U}/services/events/test_stream_router.py"),
-        on_stack="ubi create kms throttle",
     ),
     Guard(
         11,
@@ -262,7 +256,6 @@ GUARDS = (
         'if "ErrorCode" in result]',
         'if "NoError" in result]',
         (f"{U}/services/events/test_announcer.py", f"{U}/services/events/test_stream_router.py"),
-        on_stack="ubi create events partial",
     ),
     Guard(
         12,
