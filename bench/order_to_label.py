@@ -30,6 +30,7 @@ ORDERS = 10
 STATE = Path(".local/bench/stack")
 TRACES = Path(".local/bench/traces.json")
 """What was noted in the last run, for a closer look."""
+PICTURE = "order-to-label.svg"
 GOAL = 0.3
 """Seconds of our own functions, warm."""
 _CASE = "bench"
@@ -120,7 +121,7 @@ def main() -> None:
     cuts = [_cut(order, calls, runs, callbacks[order.id]) for order in warm]
     _print(ready, first, warm, cuts)
     middle = sorted(cuts, key=lambda pieces: pieces[-1].ended - pieces[0].began)[len(cuts) // 2]
-    svg.save("order-to-label.svg", _drawn(middle))
+    svg.save(PICTURE, _drawn(middle))
 
 
 def _orders(running: stack.Stack) -> Iterator[Order]:
