@@ -483,7 +483,7 @@ def usage_of(lane: Lane, settings: Any) -> Part:
             {
                 "lambda_request": calls,
                 "log_gb": (lane.log_bytes[function] + calls * prices.assumed("platform_log_bytes")) / 1e9,
-                "trace": calls * prices.assumed("traced"),
+                "trace": calls * prices.assumed("traced") if settings.begins_traces(function) else 0,
             }
         )
         if function == "deliver_event":
@@ -502,6 +502,7 @@ def usage_of(lane: Lane, settings: Any) -> Part:
     part.usage.update(
         {
             "transition": lane.transitions,
+            "trace": lane.count * prices.assumed("traced") if lane.transitions else 0,
             "log_gb": lane.history_events * per_event / 1e9,
             "gb_out": lane.bytes_out / 1e9,
         }

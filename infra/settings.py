@@ -135,6 +135,8 @@ class Settings:
     """A name of CDK's RetentionDays."""
     traces: bool = True
     """Whether functions and state machines begin traces. X-Ray bills each one that it records."""
+    worker_traces: bool = False
+    """Whether functions that no client calls begin traces as well. They join the traces of who calls them."""
     dashboards: bool = True
     """Two dashboards and the saved queries. The first three dashboards of an AWS account are free."""
     monthly_budget: int = 0
@@ -239,6 +241,10 @@ class Settings:
         """The name by which the gateway, or whatever else calls it, calls a function."""
         name = self.name(function)
         return name if self.local or function not in PUBLIC else f"{name}:{ALIAS}"
+
+    def begins_traces(self, function: str) -> bool:
+        """Whether a call of the function that nobody traces yet may begin a trace."""
+        return self.traces and (function in PUBLIC or self.worker_traces)
 
     def size(self, function: str) -> Size:
         """What the function of that name gets."""

@@ -12,6 +12,8 @@ from infra.settings import Settings
 
 UNTRACED = "A setting switches traces off, to save their cost."
 """Why rules about traces do not hold where there are none."""
+JOINS_TRACES = "What no client calls joins the trace of who calls it, and begins none: X-Ray bills each."
+"""Why they do not hold for workers."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from infra.bundle import Bundle, BundleError
 from infra.constructs.access import (
+    JOINS_TRACES,
     UNTRACED,
     Access,
     access,
@@ -112,7 +113,7 @@ class LambdaFunctions(Construct):
             # Without policy updates: CDK would add statements of its own, wider than ours.
             role=self._make_role(home, log_group, given).without_policy_updates(),
             log_group=log_group,
-            tracing=lambda_.Tracing.ACTIVE if settings.traces else lambda_.Tracing.PASS_THROUGH,
+            tracing=lambda_.Tracing.ACTIVE if settings.begins_traces(name) else lambda_.Tracing.PASS_THROUGH,
             environment={
                 "LOG_LEVEL": settings.log_level,
                 "POWERTOOLS_SERVICE_NAME": name,
@@ -126,6 +127,8 @@ class LambdaFunctions(Construct):
             snap_start=self._snap_start(name),
             **placement,
         )
+        if settings.traces and not settings.begins_traces(name):
+            acknowledge(function, JOINS_TRACES, "Serverless-LambdaTracing")
         self.by_name[name] = function
         self.log_groups[name] = log_group
         return function

@@ -135,6 +135,15 @@ def test_traces_can_be_switched_off(options: Template) -> None:
     assert not any(each.get("TracingConfiguration", {}).get("Enabled") for each in machines)
 
 
+def test_what_no_client_calls_begins_traces_only_when_it_is_told_to() -> None:
+    usual, told, none = (
+        settings_for("production", **given) for given in ({}, {"worker_traces": 1}, {"traces": 0})
+    )
+    assert (usual.begins_traces("create_order"), usual.begins_traces("deliver_event")) == (True, False)
+    assert (told.begins_traces("create_order"), told.begins_traces("deliver_event")) == (True, True)
+    assert not none.begins_traces("create_order")
+
+
 def actions(template: Template, function: str) -> set[str]:
     def each(value: Any) -> list[Any]:
         return value if isinstance(value, list) else [value]

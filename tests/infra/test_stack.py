@@ -208,7 +208,7 @@ def test_every_function_has_a_log_of_its_own_traces_and_bounds(aws: Template) ->
     groups = [written(function["LoggingConfig"]["LogGroup"]) for function in aws.functions.values()]
     assert len(set(groups)) == len(aws.functions)
     for name, function in aws.functions.items():
-        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["TracingConfig"] == {"Mode": "Active" if name in PUBLIC else "PassThrough"}
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
         assert function["MemorySize"] >= 256
