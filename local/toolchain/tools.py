@@ -15,7 +15,7 @@ UV = ROOT / ".venv" / "bin" / "uv"
 def environment(name: str) -> Path:
     """Return the folder `.local/<name>` with what `requirements/<name>.txt` says; made if it is not there.
 
-    Raises CalledProcessError when that cannot be installed.
+    Raises SystemExit with the reason when that cannot be installed.
     """
     home, lock = ROOT / ".local" / name, ROOT / "requirements" / f"{name}.txt"
     stamp = home / "lock.txt"
@@ -26,6 +26,9 @@ def environment(name: str) -> Path:
         (UV, "venv", "--quiet", "--python", sys.executable, home),
         (UV, "pip", "install", "--quiet", "--require-hashes", "--python", home, "-r", lock),
     ):
-        subprocess.run(command, cwd=ROOT, env=trusting_this_machine({**os.environ}), check=True)
+        if subprocess.run(command, cwd=ROOT, env=trusting_this_machine({**os.environ})).returncode:
+            raise SystemExit(
+                f"{name}: its tools could not be installed. That needs the network the first time."
+            )
     shutil.copy(lock, stamp)
     return home
