@@ -5,6 +5,7 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from parcelgate.carriers.results import Failed, NotFound, OrderResult, Pending
@@ -205,6 +206,21 @@ def test_a_callback_for_which_nobody_waits_any_more_is_done_with_at_once(world: 
     ]
     assert [message["action"] for message in retries] == ["reread"]
     world.assert_promises(order)
+
+
+def test_a_callback_of_an_order_whose_workflow_is_not_known_has_it_read_again(world: World) -> None:
+    world.carrier.behaviour = Behaviour(pending=10, callback_after=None)
+    order = world.start_order()
+    world.clock.run(until=lambda: world.carrier.asked == 2, hours=1)
+    before = world.order(order)
+    submission = msgspec.structs.replace(before.submission, task_token=None)
+    world.table.tenant("acme").orders.save(before, before.changed(at=world.clock.now, submission=submission))
+    del world.sqs.workers[queue("retry-lso")]
+
+    world.push(world.carrier.urls[0])
+    world.sqs.deliver_now(queue("inbox"))
+
+    assert [json.loads(body)["action"] for body in world.sqs.bodies(queue("retry-lso"))] == ["reread"]
 
 
 def test_a_late_failure_of_an_order_that_needs_attention_is_refunded(world: World) -> None:

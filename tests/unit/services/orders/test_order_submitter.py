@@ -354,7 +354,8 @@ def test_not_found_counts_from_the_end_of_the_sender_s_life_and_only_twice(world
     world.carrier.behaviour.may_resend = True
     ask = world.submitter.ask
 
-    assert unsettled(ask, order, caller(world)).pause == MINUTE, "the sender may be alive"
+    alive = unsettled(ask, order, caller(world))
+    assert (alive.order, alive.pause) == (order, MINUTE), "the sender may be alive"
     assert world.carrier.asked == 0
     world.clock.sleep(60)
     assert unsettled(ask, order, caller(world)).pause == MINUTE
@@ -817,6 +818,12 @@ def test_an_order_is_asked_about_before_its_workflow_takes_it_back(world: World)
     assert after.problem.carrier == WORDS
 
 
+def test_what_a_carrier_that_decides_at_once_failed_is_taken_back_in_the_workflow_too(at_once: World) -> None:
+    order = sent(at_once)
+    answering(at_once, Failed(words=WORDS, carrier_order_number="N7"))
+    assert at_once.submitter.compensate(order, caller(at_once)).status is FAILED
+
+
 def test_a_live_order_is_not_taken_back(world: World) -> None:
     order = sent(world, carrier_order_number="N7")
     answering(world, world.carrier.confirmation(order, "N7"))
@@ -1128,6 +1135,11 @@ def test_a_new_order_s_mark_is_that_of_one_that_is_sent_at_once(world: World) ->
     assert order.submission.sender is not None
     assert order.submission.sender.startswith("snd_")
     assert order.watch_at == transitions.soon(world.settings, at + 65 * SECOND)
+
+
+def test_a_sender_without_any_time_may_live_for_five_seconds(world: World) -> None:
+    change = world.submitter.mark_new(an_order(at=world.clock.now), Deadline(lambda: -10.0))
+    assert change.after.submission.sender_until == world.clock.now + 5 * SECOND
 
 
 def test_an_order_that_was_stored_with_its_mark_is_sent_and_its_number_kept(world: World) -> None:
