@@ -259,6 +259,14 @@ def test_a_silence_stays_that_is_as_old_as_what_is_kept(monkeypatch: pytest.Monk
     assert [event.at for event in parcel.events] == [NOON, NOON + SILENCE, NOON + SILENCE + day]
 
 
+def test_a_silence_goes_with_the_events_that_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trackings, "MOST_BYTES", 1)
+    monkeypatch.setattr(trackings, "_SURELY_FIT", 4)
+    later = [seen(at=NOON + SILENCE + timedelta(days=days)) for days in range(1, 5)]
+    silent = seen("expired", code=SILENCE_CODE, at=NOON + SILENCE)
+    assert [event.at for event in with_events(seen(), silent, *later).events] == [each.at for each in later]
+
+
 def test_what_belongs_to_an_earlier_parcel_of_the_number_is_left_out() -> None:
     parcel = a_tracking(since=NOON)
     facts: dict[str, Any] = {
