@@ -9,7 +9,7 @@ VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: audit contract differences faults model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
+.PHONY: audit contract differences faults load model mutants mutation properties pictures help setup demo test up down lint drill bench deploy lock carrier
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: setup ## Check format, style, types, imports and the production template
 
 faults: setup ## Spoil each call of the main flows in each way on a stack of its own (ONLY="lso kill" COUNT=200 SEED=7)
 	@ONLY="$(ONLY)" COUNT="$(COUNT)" SEED="$(SEED)" $(VENV)/bin/python -m local faults
+
+load: setup ## Buy thousands of orders at once while calls go wrong, and account for each (COUNT=5000 FAULTS=0.02 SEED=1)
+	@COUNT="$(COUNT)" FAULTS="$(FAULTS)" SEED="$(SEED)" $(VENV)/bin/python -m local load
 
 model: setup ## Explore every course of an order's life, and lead the engine along them
 	@$(VENV)/bin/python -m local model

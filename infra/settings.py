@@ -192,6 +192,8 @@ class Settings:
     label_concurrency: int = 30
     label_places: int = 10
     receives_before_dead_letter: int = 5
+    hidden_times: int = 6
+    """For how many time-outs of its worker a message is hidden from others. AWS advises six."""
     stream_retries: int | None = None
     """None: as long as the stream keeps the records."""
     domain: str = ""
@@ -383,6 +385,8 @@ def _local() -> Settings:
         carrier_places=2,
         label_concurrency=3,
         label_places=2,
+        # What a function that died has left is worked on before its order's deadline here.
+        hidden_times=2,
         # More than one endpoint may have under way, or one that hangs would hold up all others.
         delivery_concurrency=8,
         delivery_places=6,

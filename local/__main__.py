@@ -14,6 +14,7 @@ MODULES = {
     "lint": "local.checks.checks",
     "audit": "local.checks.audit",
     "faults": "tests.faults.stack.__main__",
+    "load": "tests.load.__main__",
     "model": "tests.model.__main__",
     "mutants": "tests.mutants.__main__",
     "mutation": "tests.mutants.mutation",

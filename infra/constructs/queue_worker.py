@@ -32,8 +32,8 @@ class QueueWorker(Construct):
     receives
         How often a message is tried before it is a dead letter.
     hidden
-        How long a message stays hidden from others once it was received. What AWS advises, unless told
-        otherwise: six times the function's time-out.
+        How long a message stays hidden from others once it was received. Unless told otherwise, as many of
+        the function's time-outs as the settings say.
     dead_letters
         Another queue's dead letters, where these belong to the same people and the same runbook.
     """
@@ -56,7 +56,8 @@ class QueueWorker(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             retention_period=_KEPT,
-            visibility_timeout=hidden or Duration.seconds(6 * settings.size(worker).timeout),
+            visibility_timeout=hidden
+            or Duration.seconds(settings.hidden_times * settings.size(worker).timeout),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=receives or settings.receives_before_dead_letter
             ),

@@ -13,8 +13,14 @@ that belong to no other case.
     {"case": "t-17", "marks": ["t-17"], "rules": [
       {"function": "create_order", "call": "dynamodb.TransactWriteItems", "nth": 1, "fault": "throttle"}]}
 
-and replaces those of the same name. `GET /_faults/cases/<case>` answers `{"calls": [{"function", "call",
-"nth"}], "met": 1, "times": [{"function", "call", "began", "seconds"}]}`: the calls in their sequence, how
-many of them the rules have spoilt, and when each of the others began and how long it took.
+and replaces those of the same name. In place of rules a case may have a chance, for calls that nobody can
+foresee::
+
+    {"case": "all", "marks": [], "chance": {"share": 0.02, "faults": {"throttle": 3, "error": 1}, "seed": 7}}
+
+`GET /_faults/cases/<case>` answers `{"calls": [{"function", "call", "nth"}], "met": 1, "times": [{"function",
+"call", "began", "seconds"}], "made": {}, "spoilt": {}}`: the calls in their sequence, how many of them were
+spoilt, and when each of the others began and how long it took. Of a case with a chance there is no sequence,
+but the number of its calls, `{"dynamodb": 50}`, and of those that were spoilt, `{"dynamodb throttle": 1}`.
 `DELETE /_faults/cases/<case>` forgets it. `local.faults.rules` has the table of the faults.
 """

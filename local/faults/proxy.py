@@ -120,7 +120,8 @@ class Proxy:
                 began = time.time()
                 forward = partial(self._passed_on, upstream, port)
                 found = self.cases.of(request.wire, calls.invocation(request)) if self.cases.open else []
-                function = self.callers.function(request, port) if found else ""
+                is_noted = any(case.chance is None for case in found)
+                function = self.callers.function(request, port) if is_noted else ""
                 exchange = self._noted(request, found, function, port, partial(forward, request))
                 if exchange is None:
                     reply = await forward(request)
@@ -161,13 +162,15 @@ class Proxy:
         """Note a call in its cases; the first rule that fits spoils it."""
         spoilt = None
         for case in found:
-            name = self.name_of(request)
-            rule = case.note(function, name, calls.attempt_of(request))
+            name, attempt = self.name_of(request), calls.attempt_of(request)
+            rule = case.note(function, name, attempt) if case.chance is None else case.drawn(name, attempt)
             if rule and rule.fault == "stale" and _CONSISTENT.search(request.body):
                 case.met -= 1
                 rule = None
             if rule and spoilt is None:
                 spoilt = Exchange(request, name, rule, case, port, forward)
+            elif rule:
+                case.met -= 1
         return spoilt
 
     def _remember(self, request: Message, found: list[Case], reply: Message) -> None:
@@ -186,7 +189,8 @@ class Proxy:
         """Note how long an answer took."""
         timed = Timed(function, self.name_of(request), began, time.time() - began)
         for case in found:
-            case.times.append(timed)
+            if case.chance is None:
+                case.times.append(timed)
 
     async def _spoilt(self, exchange: Exchange, writer: asyncio.StreamWriter) -> Message:
         fault, seconds, is_aws = exchange.rule.fault, exchange.rule.seconds, " " not in exchange.call
@@ -296,6 +300,8 @@ class Proxy:
                     "calls": [asdict(step) for step in case.calls],
                     "met": case.met,
                     "times": [asdict(timed) for timed in case.times],
+                    "made": case.made,
+                    "spoilt": case.spoilt,
                 }
                 return answer(200, json.dumps(told).encode(), _JSON)
         except (KeyError, TypeError, ValueError) as error:

@@ -26,8 +26,10 @@ anothers       an earlier answer to the same call, that is about another order  
 """
 
 import json
+import random
+import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +98,42 @@ class Timed:
     seconds: float
 
 
+class Chance:
+    """Spoils one call in so many, in each attempt of the SDK.
+
+    Parameters
+    ----------
+    share
+        The probability that a call is spoilt, 0 to 1.
+    faults
+        How often each fault comes, as compared with the others that a call can meet.
+    seed
+        Of the sequence in which faults come. Which calls they meet depends on the sequence of these.
+    seconds
+        Of each fault that takes time.
+    """
+
+    def __init__(
+        self, share: float, faults: Mapping[str, float], seed: int = 1, seconds: float = 2.0
+    ) -> None:
+        if unknown := faults.keys() - FAULTS:
+            raise ValueError(f"no faults {sorted(unknown)}")
+        if not 0 <= share <= 1:
+            raise ValueError(f"no probability: {share}")
+        self._share, self._faults, self._seconds = share, faults, seconds
+        self._random = random.Random(seed)  # noqa: S311 - nothing secret
+
+    def drawn(self, call: str) -> Rule | None:
+        """What becomes of a call; None when nothing does."""
+        if self._random.random() >= self._share:
+            return None
+        possible = [fault for fault in faults_of(call) if self._faults.get(fault)]
+        if not possible:
+            return None
+        (fault,) = self._random.choices(possible, [self._faults[each] for each in possible])
+        return Rule(call, fault, seconds=self._seconds)
+
+
 @dataclass(slots=True)
 class Case:
     """What is watched and spoilt together. Without marks it has all calls that no other case has."""
@@ -103,11 +141,18 @@ class Case:
     name: str
     marks: tuple[bytes, ...] = ()
     rules: tuple[Rule, ...] = ()
+    chance: Chance | None = None
+    """Spoils calls in place of rules. Such a case counts its calls, and does not remember each."""
     calls: list[Step] = field(default_factory=list)
     times: list[Timed] = field(default_factory=list)
     met: int = 0
+    made: Counter[str] = field(default_factory=Counter)
+    """With a chance: how many calls there were, by what was called."""
+    spoilt: Counter[str] = field(default_factory=Counter)
+    """With a chance: how many were spoilt, by what was called and the fault."""
     _numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
     _attempts: dict[bytes, Step] = field(default_factory=dict)
+    _drawn: OrderedDict[bytes, Rule] = field(default_factory=OrderedDict)
 
     def note(self, function: str, call: str, attempt: bytes | None) -> Rule | None:
         """Note a call, and return the rule that spoils it. An attempt is no further call."""
@@ -128,6 +173,24 @@ class Case:
                 return rule
         return None
 
+    def drawn(self, call: str, attempt: bytes | None) -> Rule | None:
+        """What becomes of a call by chance. An attempt is no further call."""
+        if self.chance is None:
+            return None
+        if attempt and attempt in self._drawn:
+            return self._drawn[attempt]
+        called = re.split(r"[. ]", call)[0]
+        self.made[called] += 1
+        rule = self.chance.drawn(call)
+        if rule is not None:
+            self.met += 1
+            self.spoilt[f"{called} {rule.fault}"] += 1
+            if attempt:
+                self._drawn[attempt] = rule
+                if len(self._drawn) > _KEPT_INVOCATIONS:
+                    self._drawn.popitem(last=False)
+        return rule
+
 
 class Cases:
     """The open cases, and which invocation made calls of which."""
@@ -147,7 +210,8 @@ class Cases:
         for body in bodies:
             rules = tuple(Rule(**rule) for rule in body.get("rules", ()))
             marks = tuple(mark.encode() for mark in body["marks"])
-            self.open[body["case"]] = Case(body["case"], marks, rules)
+            chance = Chance(**body["chance"]) if "chance" in body else None
+            self.open[body["case"]] = Case(body["case"], marks, rules, chance)
 
     def of(self, request: bytes, invocation: bytes | None) -> list[Case]:
         """The cases that a call belongs to: those whose mark it has, else that of its invocation."""

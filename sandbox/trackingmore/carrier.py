@@ -47,13 +47,12 @@ class TrackingMore:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        logins = [
-            Login(name, login["api_key"], login["email"], int(login.get("quota", _USUAL_QUOTA)))
-            for name, login in world.settings.accounts.get(self.name, {}).items()
-        ]
-        self._logins = {login.api_key: login for login in logins}
-        self._accounts = {login.name: login for login in logins}
-        self._pushes = Pushes(world, self.name, {login.name: login.email for login in logins})
+        self._logins: dict[str, Login] = {}
+        self._accounts: dict[str, Login] = {}
+        self._emails: dict[str, str] = {}
+        for name, login in world.settings.accounts.get(self.name, {}).items():
+            self.let_in(name, login)
+        self._pushes = Pushes(world, self.name, self._emails)
         self._opened = world.clock.now()
         self._forget()
         self.calls = tuple(call for prefix in _PREFIXES for call in self._all(prefix))
@@ -83,13 +82,19 @@ class TrackingMore:
             self._call("detect", "POST", f"{prefix}/carriers/detect", self._detect),
         )
 
+    def let_in(self, account: str, login: Any) -> None:
+        """Open an account."""
+        opened = Login(account, login["api_key"], login["email"], int(login.get("quota", _USUAL_QUOTA)))
+        self._logins[opened.api_key] = self._accounts[account] = opened
+        self._emails[account] = opened.email
+
     def reset(self) -> None:
         """Forget every parcel."""
         self._forget()
 
     def _forget(self) -> None:
         self._limits = Limits()
-        self._parcels: dict[str, list[Parcel]] = {name: [] for name in self._accounts}
+        self._parcels: defaultdict[str, list[Parcel]] = defaultdict(list)
         self._by_number: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
         self._began: dict[str, datetime] = {}
         self._asked_at: dict[tuple[str, str, str], datetime] = {}

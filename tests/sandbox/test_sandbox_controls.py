@@ -255,10 +255,15 @@ def test_an_account_that_is_opened_later_is_let_in_and_has_webhooks(http):
         "lso": {"opened": login},
         "ubi": {"opened": sandbox_folders.package("ubi").new_login()},
         "lme": {"opened": sandbox_folders.package("lme").new_login()},
+        "trackingmore": {"opened": {"api_key": "opened-key", "email": "opened@shop.example"}},
     }
     http.post("/_sandbox/accounts", json=opened).raise_for_status()
 
     assert http.post("/lso/external-interface/getToken", json=asked).json()["data"]["token"]
+    parcel = {"tracking_number": "LK123456789CN", "carrier_code": "china-ems"}
+    key = {"Trackingmore-Api-Key": "opened-key"}
+    followed = http.post("/trackingmore/v2/trackings/post", json=parcel, headers=key).json()
+    assert followed["meta"]["code"] == 200
     hook = {"lme": {"opened": "https://shop.example"}}
     assert http.post("/_sandbox/webhooks", json=hook).json() == hook
     http.delete("/_sandbox/webhooks")

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from parcelgate.domain.orders import Actor, Order, OrderEvent, OrderStatus
+from parcelgate.domain.trackings import TrackingEvent, TrackingStatus
 from tests.faults.stack import promises, table
 from tests.faults.stack.pairs import Pair, Result, chosen
 from tests.support.orders import NOON, an_order
+from tests.support.trackings import a_tracking
 
 PAIRS = [
     Pair(flow, function, call, nth, fault)
@@ -39,6 +41,11 @@ def test_few_pairs_are_spread_over_the_calls() -> None:
 def test_only_the_pairs_with_all_the_words_are_tried() -> None:
     assert {(pair.flow, pair.fault) for pair in chosen(PAIRS, seed=1, only="lme kill")} == {
         ("lme create", "kill_after")
+    }
+    two = chosen(PAIRS, seed=1, only="lme kill|ubi freeze")
+    assert {(pair.flow, pair.fault) for pair in two} == {
+        ("lme create", "kill_after"),
+        ("ubi create", "freeze"),
     }
 
 
@@ -108,4 +115,32 @@ def test_the_table_counts_what_became_of_the_pairs() -> None:
     told = table.table(results, command="make faults", seed=3, minutes=2.2)
     assert "`make faults`, seed 3: 3 pairs in 2 minutes" in told
     assert "| all | | | 3 | 3 | 1 | 1 | 1 | 1 |" in told
+    assert "| `create_order` | 1 | 3 |" in told
     assert "| throttle | 1 | 1 | 0 | 0 | 0 |" in told
+
+
+TOLD = {"type": "tracking.updated", "sequence": 2, "data": {"id": "trk_1", "status": "in_transit"}}
+STORY = {"tracking_number": "N1", "events": [{"code": "PICKED_UP"}]}
+
+
+@pytest.mark.parametrize(
+    ("code", "taken", "told", "noticed"),
+    [
+        ("PICKED_UP", {"PICKED_UP"}, [TOLD], ""),
+        ("PICKED_UP", (), [], "which nobody was told"),
+        ("PICKED_UP", (), [TOLD, TOLD], "two events of one kind"),
+        ("PICKED_UP", {"SORTED"}, [TOLD], "lacks what a webhook said"),
+        ("LOST", (), [TOLD], "events that did not happen"),
+        ("pending", (), [TOLD], ""),
+    ],
+)
+def test_a_parcel_is_held_against_what_happened_and_what_was_told(
+    code: str, taken: Any, told: list[Any], noticed: str
+) -> None:
+    event = TrackingEvent(at=NOON, code=code, description="", status=TrackingStatus.IN_TRANSIT)
+    parcel = a_tracking(
+        "acme", id="trk_1", carrier="ubi", tracking_number="N1", status="in_transit", events=(event,)
+    )
+    found = "; ".join(promises.of_parcel(parcel, taken, {"ubi": [STORY]}, told))
+    assert noticed in found
+    assert bool(noticed) == bool(found)

@@ -2,6 +2,7 @@
 
     make faults                          every pair of step and fault
     make faults ONLY="lso kill"          the pairs whose words contain these
+    make faults ONLY="sweep|lso kill"    those whose words contain these or these
     make faults COUNT=200 SEED=7         so many of them, spread over the steps, in the sequence of a seed
 
 A pair is written `<flow>: <function> <call> #<nth> <fault>`. Without ONLY the table goes to
@@ -49,7 +50,8 @@ def main() -> int:
 
 def tried(ground: Ground, only: str, seed: int, count: int, at_once: int) -> list[Result]:
     """Record the steps, try the pairs, and check everything once it is over."""
-    flows = [flow for flow in FLOWS if not only or any(word in flow for word in only.split())] or [*FLOWS]
+    words = only.replace("|", " ").split()
+    flows = [flow for flow in FLOWS if not only or any(word in flow for word in words)] or [*FLOWS]
     print(f"recording the steps of {len(flows)} flows", flush=True)
     every, clean = pairs.recorded(ground, flows, "clean")
     todo = pairs.chosen(every, seed=seed, only=only, count=count)

@@ -7,7 +7,7 @@ takes the place of that.
 import base64
 import json
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,56 @@ from tests.faults.stack.trials import Ground
 
 ROUTER = "parcelgate-local-route_changes"
 _BATCH = 50
+_TRIES = 5
+"""The router may meet itself at the same change."""
+
+
+class Changes:
+    """The stream's records, as far as the router's filters let them through."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._functions = ground.deployment.client("lambda")
+        self._streams = ground.deployment.client("dynamodbstreams")
+        (source,) = self._functions.list_event_source_mappings(FunctionName=ROUTER)["EventSourceMappings"]
+        self._patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
+        stream = source["EventSourceArn"]
+        self._places = [
+            self._streams.get_shard_iterator(
+                StreamArn=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            for shard in self._streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+        ]
+
+    def new(self) -> list[Any]:
+        """Those that came since the last time, oldest first."""
+        return [
+            record
+            for number in range(len(self._places))
+            for record in map(_as_lambda_has_it, self._read(number))
+            if any(_fits(pattern, record) for pattern in self._patterns)
+        ]
+
+    def give(self, records: Sequence[Any]) -> None:
+        """Give records to the router."""
+        for start in range(0, len(records), _BATCH):
+            event = json.dumps({"Records": records[start : start + _BATCH]})
+            for _ in range(_TRIES):
+                answer = self._functions.invoke(FunctionName=ROUTER, Payload=event)
+                told = json.loads(answer["Payload"].read())
+                if told == {"batchItemFailures": []}:
+                    break
+            else:
+                raise AssertionError(told)
+
+    def _read(self, number: int) -> list[Any]:
+        found: list[Any] = []
+        while place := self._places[number]:
+            page = self._streams.get_records(ShardIterator=place, Limit=1000)
+            found += page["Records"]
+            self._places[number] = page.get("NextShardIterator")
+            if not page["Records"]:
+                break
+        return found
 
 
 def replay_changes(ground: Ground, seed: int, tenants: Collection[str] | None = None) -> int:
@@ -23,37 +73,11 @@ def replay_changes(ground: Ground, seed: int, tenants: Collection[str] | None = 
 
     Returns the number of records.
     """
-    functions = ground.deployment.client("lambda")
-    (source,) = functions.list_event_source_mappings(FunctionName=ROUTER)["EventSourceMappings"]
-    patterns = [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]]
-    records = [_as_lambda_has_it(record) for record in _records(ground, source["EventSourceArn"])]
-    chosen = [
-        record
-        for record in records
-        if any(_fits(pattern, record) for pattern in patterns)
-        and (tenants is None or _tenant(record) in tenants)
-    ]
+    changes = Changes(ground)
+    chosen = [record for record in changes.new() if tenants is None or _tenant(record) in tenants]
     random.Random(seed).shuffle(chosen)
-    for start in range(0, len(chosen), _BATCH):
-        event = {"Records": chosen[start : start + _BATCH]}
-        answer = functions.invoke(FunctionName=ROUTER, Payload=json.dumps(event))
-        told = json.loads(answer["Payload"].read())
-        assert told == {"batchItemFailures": []}, told
+    changes.give(chosen)
     return len(chosen)
-
-
-def _records(ground: Ground, stream: str) -> list[Any]:
-    streams = ground.deployment.client("dynamodbstreams")
-    found = []
-    for shard in streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]:
-        place = streams.get_shard_iterator(
-            StreamArn=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        while place:
-            page = streams.get_records(ShardIterator=place, Limit=1000)
-            found += page["Records"]
-            place = page.get("NextShardIterator") if page["Records"] else None
-    return found
 
 
 def _fits(pattern: Any, value: Any) -> bool:

@@ -95,8 +95,7 @@ def chosen(pairs: list[Pair], *, seed: int, only: str = "", count: int = 0) -> l
     says in which. With `count` there are at most so many, spread over the calls: none comes again before each
     had its turn.
     """
-    words = only.split()
-    fits = [pair for pair in sorted(pairs) if all(word in str(pair) for word in words)]
+    fits = [pair for pair in sorted(pairs) if any(_has(str(pair), words) for words in only.split("|"))]
     random.Random(seed).shuffle(fits)
     one_of_each: dict[tuple[str, str, int, str], Pair] = {}
     for pair in fits:
@@ -107,6 +106,10 @@ def chosen(pairs: list[Pair], *, seed: int, only: str = "", count: int = 0) -> l
         turns[pair.function, pair.call] += 1
         placed.append((turns[pair.function, pair.call], len(placed), pair))
     return [pair for _, _, pair in sorted(placed)[: count or None]]
+
+
+def _has(text: str, words: str) -> bool:
+    return all(word in text for word in words.split())
 
 
 def tried(

@@ -2,16 +2,20 @@
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
 from parcelgate.domain.orders import _FOLLOWS, LabelStatus, Order, OrderEvent, OrderStatus
+from parcelgate.domain.trackings import Tracking
 from tests.faults.stack.flows import Flow
 from tests.faults.stack.trials import Trial
 from tests.support.bodies import Body
 
 HEARD_WITHIN = 150.0
 """Seconds that the last webhooks to a merchant may take after everything else is over."""
+_STANDINGS = {"pending", "notfound", "expired"}
+"""What an aggregator says of a parcel of which it has no event: it is shown as one."""
 _TOLD = {
     OrderStatus.CONFIRMED: "order.confirmed",
     OrderStatus.FAILED: "order.failed",
@@ -32,14 +36,18 @@ def violations(flow: Flow, trial: Trial, ledger: Any, truth: Any) -> list[str]:
     """The promises that do not hold, in words; none is the only good number."""
     found: list[str] = []
     events = told_and_heard(trial, found)
-    if not trial.orders:
-        found.append("no order is known")
+    if not trial.orders and not trial.trackings:
+        found.append("neither an order nor a parcel is known")
     known = Counter[str]()
     for order_id in trial.orders:
         order = trial.order(order_id)
         known[order.reference] += 1
-        found += [f"{order.reference}: {line}" for line in _order(flow, trial, order, ledger, events)]
-        found += [f"{order.reference}: {line}" for line in _parcels(trial, order, ledger, truth, events)]
+        found += of_order(flow, trial, order, ledger, truth, events)
+    for parcel in trial.ground.table.tenant(trial.tenant).trackings.many(trial.trackings):
+        found += of_parcel(parcel, (), truth, events)
+        times = sum(each["tracking_number"] == parcel.tracking_number for each in truth[parcel.carrier])
+        if times != 1:
+            found.append(f"{parcel.tracking_number} is followed {times} times")
     for carrier in flow.carriers:
         references = {each["reference"] for each in ledger[carrier]["orders"]}
         found += [
@@ -48,6 +56,21 @@ def violations(flow: Flow, trial: Trial, ledger: Any, truth: Any) -> list[str]:
             if reference.startswith(f"{trial.tenant}-") and not known[reference]
         ]
     return found
+
+
+def of_order(
+    flow: Flow, trial: Trial, order: Order, ledger: Any, truth: Any, events: list[Body]
+) -> list[str]:
+    """The promises that do not hold of an order and its parcels."""
+    found = _order(flow, trial, order, ledger, events)
+    for parcel in trial.ground.table.tenant(trial.tenant).trackings.many(order.tracking_ids):
+        taken = {
+            attempt["about"]
+            for attempt in ledger[order.carrier]["callbacks"]
+            if attempt["reference"] == order.reference and attempt["about"] and attempt["accepted"]
+        }
+        found += of_parcel(parcel, taken, truth, events)
+    return [f"{order.reference}: {line}" for line in found]
 
 
 def told_and_heard(trial: Trial, found: list[str]) -> list[Body]:
@@ -143,33 +166,29 @@ def _told(order: Order, trail: list[OrderEvent], events: list[Body]) -> list[str
     return found
 
 
-def _parcels(trial: Trial, order: Order, ledger: Any, truth: Any, events: list[Body]) -> list[str]:
-    """Whether what a carrier told us is in the timeline, and what the timeline says was told on."""
+def of_parcel(parcel: Tracking, taken: Collection[str], truth: Any, events: list[Body]) -> list[str]:
+    """Whether what a carrier told us is in the timeline, and what the timeline says was told on.
+
+    `taken` are the codes of what its webhooks said, as far as we took them.
+    """
     found: list[str] = []
-    trackings = trial.ground.table.tenant(trial.tenant).trackings
-    for parcel in trackings.many(order.tracking_ids):
-        told = [event for event in events if event["data"]["id"] == parcel.id]
-        if len(told) != len({(event["sequence"], event["type"]) for event in told}):
-            found.append(f"{parcel.id} has two events of one kind and sequence")
-        if parcel.events and parcel.status != "pending":
-            last = max(told, key=lambda event: event["sequence"], default=None)
-            if last is None or last["data"]["status"] != parcel.status:
-                found.append(f"{parcel.id} is {parcel.status}, which nobody was told")
-        real = {
-            event["code"]
-            for each in truth.get(order.carrier, ())
-            if each["reference"] == order.reference
-            for event in each["events"]
-        }
-        invented = {event.code for event in parcel.events if not event.code.startswith("parcelgate.")} - real
-        if real and invented:
-            found.append(f"{parcel.id} has events that did not happen: {sorted(invented)}")
-        taken = {
-            attempt["about"]
-            for attempt in ledger[order.carrier]["callbacks"]
-            if attempt["reference"] == order.reference and attempt["about"] and attempt["accepted"]
-        }
-        missing = taken - {event.code for event in parcel.events}
-        if missing:
-            found.append(f"{parcel.id} lacks what a webhook said that we took: {sorted(missing)}")
+    told = [event for event in events if event["data"]["id"] == parcel.id]
+    if len(told) != len({(event["sequence"], event["type"]) for event in told}):
+        found.append(f"{parcel.id} has two events of one kind and sequence")
+    if parcel.events and parcel.status != "pending":
+        last = max(told, key=lambda event: event["sequence"], default=None)
+        if last is None or last["data"]["status"] != parcel.status:
+            found.append(f"{parcel.id} is {parcel.status}, which nobody was told")
+    codes = {event.code for event in parcel.events}
+    real = {
+        event["code"]
+        for each in truth.get(parcel.carrier, ())
+        if each["tracking_number"] == parcel.tracking_number
+        for event in each["events"]
+    }
+    invented = {code for code in codes if not code.startswith("parcelgate.")} - real - _STANDINGS
+    if real and invented:
+        found.append(f"{parcel.id} has events that did not happen: {sorted(invented)}")
+    if missing := set(taken) - codes:
+        found.append(f"{parcel.id} lacks what a webhook said that we took: {sorted(missing)}")
     return found

@@ -13,13 +13,13 @@ _BEGIN, _END = "<!-- made by make faults -->", "<!-- end of what make faults mad
 
 
 def table(results: Iterable[Result], *, command: str, seed: int, minutes: float) -> str:
-    """Both tables, and the command that made them."""
+    """All tables, and the command that made them."""
     tried = [result for result in results if result.pair.fault != "none"]
-    flows, faults = by_called(tried), by_fault(tried)
+    tables = by_called(tried), by_function(tried), by_fault(tried)
     made = (
         f"`{command}`, seed {seed}: {len(tried)} pairs in {minutes:.0f} minutes, with the start of the stack."
     )
-    return "\n\n".join((made, flows, faults))
+    return "\n\n".join((made, *tables))
 
 
 def by_called(tried: list[Result]) -> str:
@@ -36,6 +36,21 @@ def by_called(tried: list[Result]) -> str:
         faults = {each.pair.fault for each in of_row}
         lines.append(f"| {flow} | {called} | {len(steps)} | {len(faults)} | {_counts(of_row)} |")
     lines.append(f"| all | | | {len({each.pair.fault for each in tried})} | {_counts(tried)} |")
+    return "\n".join(lines)
+
+
+def by_function(tried: list[Result]) -> str:
+    """One line for each function whose calls were spoilt."""
+    rows: dict[str, list[Result]] = defaultdict(list)
+    for result in tried:
+        rows[result.pair.function].append(result)
+    lines = [
+        "| function | steps | runs | ended well | needed a person | not met | violations |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for function, of_row in sorted(rows.items()):
+        steps = {(each.pair.call, each.pair.nth) for each in of_row}
+        lines.append(f"| `{function}` | {len(steps)} | {_counts(of_row)} |")
     return "\n".join(lines)
 
 

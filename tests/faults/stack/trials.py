@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ import httpx
 from local.command.deployment import Deployment
 from local.demo.merchant import Merchant
 from local.stack.stack import Stack
+from parcelgate.carriers import registry
 from parcelgate.domain.orders import LabelStatus, Order, OrderStatus
 from parcelgate.services.accounts import api_keys, webhook_urls
 from parcelgate.store.credentials.webhook_tokens import Hook
@@ -104,6 +105,16 @@ class Ground:
         body = [{"case": case, "marks": marks, "rules": rules}]
         self.proxy.post("/_faults/cases", json=body).raise_for_status()
 
+    def spoil_by_chance(self, case: str, share: float, faults: Mapping[str, float], seed: int) -> None:
+        """Open a case of the proxy that has all calls, and spoils a share of them."""
+        chance = {"share": share, "faults": faults, "seed": seed}
+        body = [{"case": case, "marks": [], "chance": chance}]
+        self.proxy.post("/_faults/cases", json=body).raise_for_status()
+
+    def stop_the_clock(self) -> None:
+        """Let no parcel go on, so that what is known of it can be compared with the truth."""
+        self.sandbox.post("/_sandbox/run", json={"seconds": 0}).raise_for_status()
+
     def noted(self, case: str) -> Any:
         """The calls of a case, and how many of them were spoilt."""
         return self.proxy.get(f"/_faults/cases/{case}").raise_for_status().json()
@@ -125,7 +136,7 @@ class Ground:
             name = f"{self.deployment.outputs['SecretPrefix']}/{tenant}/{carrier}/default"
             self.secrets.create_secret(Name=name, SecretString=json.dumps(secret))
             self.table.tenant(tenant).account_names.add(carrier, "default")
-            if carrier == "lme":
+            if registry.pushes(carrier):
                 url = webhook_urls.webhook_url(
                     self.table,
                     self.secrets,
@@ -157,6 +168,7 @@ _LOGINS: dict[str, Callable[[str], dict[str, str]]] = {
     "ubi": lambda tenant: {"token": f"{tenant}-token", "secret": "of-eTower"},
     "lso": lambda tenant: {"app_id": f"app-{tenant}", "app_secret": "of-the-platform"},
     "lme": lambda tenant: _lme_keys() | {"app_key": f"APP-{tenant}"},
+    "trackingmore": lambda tenant: {"api_key": f"{tenant}-key", "email": f"{tenant}@shop.example"},
 }
 
 
@@ -170,6 +182,8 @@ class Trial:
     merchant: Merchant
     orders: list[str] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
+    trackings: list[str] = field(default_factory=list)
+    """Parcels that are followed without an order."""
     answers: list[int] = field(default_factory=list)
     trouble: str = ""
     """What kept the flow from its end."""
@@ -268,9 +282,9 @@ class Trial:
         """Ask about its parcels no more, and stop the watch over its calls."""
         self.http.close()
         trackings = self.ground.table.tenant(self.tenant).trackings
-        for order_id in self.orders:
-            for tracking_id in self.order(order_id).tracking_ids:
-                trackings.schedule(tracking_id, None)
+        of_orders = [id for order_id in self.orders for id in self.order(order_id).tracking_ids]
+        for tracking_id in [*of_orders, *self.trackings]:
+            trackings.schedule(tracking_id, None)
 
 
 def _short(seen: Any) -> str:

@@ -190,3 +190,27 @@ def test_calls_are_written_down_while_they_are_wanted(client: httpx.Client, tmp_
 
     (line,) = [json.loads(each) for each in tape.read_text().splitlines()]
     assert (line["call"], line["status"], line["sent"]) == ("ubi POST /orders", 200, len("mark-one"))
+
+
+def test_a_case_with_a_chance_has_all_calls_and_counts_them(client: httpx.Client, asked: list[bytes]) -> None:
+    chance = {"share": 1, "faults": {"too_many": 1}}
+    client.post("/_faults/cases", json=[{"case": "load", "marks": [], "chance": chance}]).raise_for_status()
+    assert [order(client).status_code for _ in range(3)] == [429] * 3
+    assert asked == []
+    noted = client.get("/_faults/cases/load").json()
+    assert (noted["made"], noted["spoilt"]) == ({"ubi": 3}, {"ubi too_many": 3})
+
+
+def test_a_case_without_marks_keeps_all_calls_after_a_carrier_gave_a_token(client: httpx.Client) -> None:
+    client.post("/_faults/cases", json=[{"case": "all", "marks": []}]).raise_for_status()
+    order(client)
+    order(client, "a call of anybody")
+    assert len(client.get("/_faults/cases/all").json()["calls"]) == 2
+
+
+def test_of_two_rules_for_one_call_only_the_first_is_met(client: httpx.Client) -> None:
+    rules = [{"call": "ubi POST /orders", "fault": fault} for fault in ("error", "too_many")]
+    cases = [{"case": rule["fault"], "marks": [], "rules": [rule]} for rule in rules]
+    client.post("/_faults/cases", json=cases).raise_for_status()
+    assert order(client).status_code == 500
+    assert [client.get(f"/_faults/cases/{rule['fault']}").json()["met"] for rule in rules] == [1, 0]

@@ -7,7 +7,7 @@ import pytest
 
 from local.faults.calls import aws_call, carrier_call
 from local.faults.messages import Message
-from local.faults.rules import Case, Cases, Rule, faults_of, handed_back, refusal, wrong_types
+from local.faults.rules import Case, Cases, Chance, Rule, faults_of, handed_back, refusal, wrong_types
 
 _SIGNED = b"AWS4-HMAC-SHA256 Credential=ASIA1/20261127/us-east-1/%s/aws4_request, SignedHeaders=host"
 
@@ -143,3 +143,27 @@ def test_other_types_keep_the_first_level() -> None:
         "code": 200,
         "data": {"n": 7, "list": "unexpected"},
     }
+
+
+def test_a_chance_spoils_its_share_of_the_calls_in_ways_that_they_can_meet() -> None:
+    weights = {"throttle": 3, "html": 1}
+    case = Case("load", chance=Chance(0.1, weights, seed=5))
+    for number in range(2000):
+        case.drawn("sqs.SendMessage" if number % 2 else "lso POST /orderCommit", None)
+    assert case.made == {"sqs": 1000, "lso": 1000}
+    assert set(case.spoilt) == {"sqs throttle", "lso html"}
+    assert 150 < case.met == case.spoilt.total() < 250
+    assert case.calls == []
+
+
+def test_each_attempt_at_a_call_meets_the_same() -> None:
+    case = Case("load", chance=Chance(1, {"throttle": 1, "error": 1, "delay": 1}))
+    first = case.drawn("sqs.SendMessage", b"one")
+    assert [case.drawn("sqs.SendMessage", b"one") for _ in range(9)] == [first] * 9
+    assert case.met == 1
+
+
+@pytest.mark.parametrize("chance", [{"share": 2, "faults": {}}, {"share": 0.1, "faults": {"no": 1}}])
+def test_what_is_no_chance_is_refused(chance: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no "):
+        Cases().put([{"case": "load", "marks": [], "chance": chance}])
