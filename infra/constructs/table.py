@@ -104,12 +104,12 @@ class ProtectedTable(dynamodb.Table):
             *statements, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.used.table_name}
         )
 
-    def partition_access(self, operation: str, *, partition: str, variable: str) -> Access:
-        """One operation on the items of one partition, and on no others."""
+    def partition_access(self, operation: str, *, partitions: Sequence[str], variable: str) -> Access:
+        """One operation on the items of these partitions, and on no others."""
         read = iam.PolicyStatement(
             actions=[f"dynamodb:{operation}"],
             resources=[self.used.table_arn],
-            conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [partition]}},
+            conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [*partitions]}},
         )
         return access(read, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.used.table_name})
 

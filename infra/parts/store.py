@@ -11,6 +11,7 @@ from constructs import Construct
 from infra.constructs.access import Access, access, allow
 from infra.constructs.table import ProtectedTable
 from infra.settings import Settings
+from parcelgate.store import keys
 from parcelgate.store.limits import DOWN
 from parcelgate.store.lists import EVENT_PARTITIONS, PARTITIONS
 
@@ -20,6 +21,8 @@ EVENT_LISTS = tuple(EVENT_PARTITIONS)
 """The indexes of the events table: each answers a list."""
 DUE = "due"
 """The index of what somebody must deal with by a certain time."""
+WHEEL = tuple(map(keys.wheel, range(keys.POLL_SHARDS)))
+"""The partitions in which parcels wait together for their next polls."""
 
 
 class Store(Construct):
@@ -80,7 +83,11 @@ class Store(Construct):
 
     def circuits_access(self) -> Access:
         """Reading which carriers are down, and nothing else of the main table."""
-        return self.table.partition_access("Query", partition=DOWN, variable="TABLE")
+        return self.table.partition_access("Query", partitions=[DOWN], variable="TABLE")
+
+    def wheel_access(self) -> Access:
+        """Finding the parcels that wait together for their next polls."""
+        return self.table.partition_access("Query", partitions=WHEEL, variable="TABLE")
 
     def events_access(self, *operations: str, query: Sequence[str] = ()) -> Access:
         """Operations on the events table, and queries of these indexes."""

@@ -68,6 +68,7 @@ class TrackingPolls(Construct):
         self.function = base.functions.add(
             "poll_trackings",
             base.store.access(*_OPERATIONS, query=[DUE]),
+            base.store.wheel_access(),
             access(POLL_ROUND=str(settings.poll_round)),
             *self._carriers(base),
         )

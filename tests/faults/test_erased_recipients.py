@@ -152,7 +152,9 @@ def test_nothing_that_comes_late_brings_it_back(world: World) -> None:
         world.poll()
         changed = call("PATCH /v1/trackings/{id}", id=tracking.id, body={"note": "Zqname"})
         assert (changed.status, changed.json()["code"]) == (409, "cannot_change")
-        assert store.polls([tracking.id])[tracking.id] is None, "nobody asks about the parcel any more"
+        assert store.polls([tracking.id], now=world.clock.now)[tracking.id] is None, (
+            "nobody asks about the parcel any more"
+        )
     changed = call("PATCH /v1/orders/{id}", id=order.id, body={"metadata": {"note": "Zqname"}})
     assert (changed.status, changed.json()["code"]) == (409, "cannot_change")
     call("POST /v1/orders/{id}/resolve", id=order.id, body={"outcome": "reread"})

@@ -400,7 +400,7 @@ class TestEndedAndPaused:
         after = tracking_of(world, order)
         assert codes(after) == ["sign_in"]
         assert nudged(world) == []
-        assert world.table.tenant(TENANT).trackings.polls([after.id])[after.id] is None
+        assert world.table.tenant(TENANT).trackings.polls([after.id], now=world.clock.now)[after.id] is None
 
     def test_an_ended_parcel_takes_what_is_believed_and_is_asked_about_when_nudged(
         self, world: World
@@ -408,7 +408,7 @@ class TestEndedAndPaused:
         order, url = lme_order(world), address(world, "lme")
         self.believed(world, url)
         parcel = tracking_of(world, order).id
-        assert world.table.tenant(TENANT).trackings.polls([parcel])[parcel] is None
+        assert world.table.tenant(TENANT).trackings.polls([parcel], now=world.clock.now)[parcel] is None
 
         world.push(url, sealed(route("FHE1", "collect_order", world.clock.now)))
         self.believed(world, url, "modify_sign_in")

@@ -209,7 +209,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "label queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},
         **CALL_CARRIER,
     },
-    "poll_trackings": {"table": JOIN, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
+    "poll_trackings": {"table": JOIN | {"dynamodb:Query"}, "table due": {"dynamodb:Query"}, **CALL_CARRIER},
     "poll_nudged": {
         "table": JOIN,
         "nudge queue": WORK | SEND | {"sqs:ChangeMessageVisibility"},

@@ -183,10 +183,20 @@ def test_who_is_asked_by_everybody_reads_nothing_but_which_carriers_are_down(aws
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [DOWN]}}
 
 
+def test_who_polls_reads_the_parcels_that_wait_together_by_their_partitions(aws: Template) -> None:
+    (statement,) = [
+        each
+        for each in aws.statements("poll_trackings")
+        if each["Action"] == "dynamodb:Query" and "Condition" in each
+    ]
+    partitions = [f"WHEEL#{shard}" for shard in range(32)]
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": partitions}}
+
+
 def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str, set[str]]:
     """Actions by resource; nothing may be denied, conditioned or said in another way.
 
-    The conditions are that a key is used through DynamoDB, and that a table is read in one partition alone.
+    The conditions are that a key is used through DynamoDB, and that a table is read in some partitions alone.
     """
     allowed: dict[str, set[str]] = defaultdict(set)
     for statement in statements:

@@ -54,6 +54,7 @@ from parcelgate.store.calls import typed
 from parcelgate.store.merchant_events.table import EventsTable
 from parcelgate.store.table import Table
 from parcelgate.store.trackings import tracking_item
+from parcelgate.store.wheel import Bucket, Entry
 from tests.support import observed_calls
 from tests.support.api import ROUTES, TENANT, Body, Context, Reply, api_event, send
 from tests.support.aws import FakeEvents, FakeS3, FakeSecrets, FakeSqs
@@ -316,7 +317,9 @@ class World:
 
     def add_parcel(self, *, tenant: str = TENANT, **facts: Any) -> Tracking:
         """A parcel as an order's confirmation stores it: its first poll is not planned yet."""
-        facts = {"carrier": "ubi", "tracking_number": f"N{next(self._numbers):04}"} | facts
+        number = next(self._numbers)
+        # Its plan depends on its id: with the same id in each world all worlds make the same calls.
+        facts = {"id": f"trk_{number:026}", "carrier": "ubi", "tracking_number": f"N{number:04}"} | facts
         tracking = a_tracking(tenant, at=self.clock.now, **facts)
         self._dynamodb.put_item(TableName=self._table_name, Item=typed(tracking_item(tracking)))
         self.tracker(tenant, tracking.carrier, tracking.account)
@@ -381,13 +384,29 @@ class World:
         return self.tracking(parcel).status
 
     def next_poll(self, parcel: Tracking) -> datetime | None:
-        return self.table.tenant(parcel.tenant).trackings.polls([parcel.id])[parcel.id]
+        return self.table.tenant(parcel.tenant).trackings.polls([parcel.id], now=self.clock.now)[parcel.id]
 
     def time_to_poll(self, parcel: Tracking) -> timedelta:
         """How long it is until the parcel is due."""
         due = self.next_poll(parcel)
         assert due is not None
         return due - self.clock.now
+
+    def buckets(self) -> list[Bucket]:
+        """The buckets in which parcels wait together, the first to be due first."""
+        pages = self.table.wheel.pages(0, 1, self.clock.now + timedelta(days=400), 100)
+        return sorted((bucket for page in pages for bucket in page), key=lambda bucket: bucket.sk)
+
+    def ways_to_poll(self, parcel: Tracking) -> list[str]:
+        """How the parcel comes to its next poll: `alone`, or for each of its buckets `free` or `claimed`."""
+        item = self.tracking_item(parcel)
+        if "due_at" in item or "due_at" in self.tracking_item(parcel, "TRACKING"):
+            return ["alone"]
+        if "ticket" not in item:
+            return []
+        entry = Entry(parcel.tenant, parcel.id, item["ticket"]["S"])
+        found = [bucket for bucket in self.buckets() if entry in bucket.entries]
+        return ["free" if bucket.claim_until is None else "claimed" for bucket in found]
 
     def tracking_item(self, parcel: Tracking, sk: str = "POLL") -> dict[str, Any]:
         """An item of the tracking as the table holds it; empty when there is none."""

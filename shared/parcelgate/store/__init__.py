@@ -2,8 +2,8 @@
 
 Keys are `pk` and `sk`. Every `pk` begins with the tenant, `T#<tenant>#`, save the routing items `KEY#`
 and `HOOK#`, which hold no more than the way to a tenant, `DOWN`, which names carriers alone, `PAGES`, which
-holds the key of the tokens of recipients' pages, and the partitions of the due index. Nothing is ever
-scanned.
+holds the key of the tokens of recipients' pages, `WHEEL#`, whose items hold no more than the way to parcels,
+and the partitions of the due index. Nothing is ever scanned.
 
 =====================  ==============================================  =========  ====================
 item                   pk                                              sk         what else is in it
@@ -14,7 +14,8 @@ entry of its account   T#t#ORDER#<id>                                  ACCOUNT  
 entry of its trouble   T#t#ORDER#<id>                                  CONCERN    place in a list
 entry of a number      T#t#ORDER#<id>                                  NUMBER#h   place in a list
 tracking               T#t#TRACKING#<id>                               TRACKING   doc, version, status
-next poll              T#t#TRACKING#<id>                               POLL       claim, misses, realtime call
+next polls             T#t#TRACKING#<id>                               POLL       claim, misses, realtime
+                                                                                  call; ticket, timetable
 entry of its courier   T#t#TRACKING#<id>                               COURIER    places in lists
 followed parcel        T#t#FOLLOWED#<account>#<courier>#<number>       FOLLOWED   tracking_id
 list of couriers       T#t#COURIERS#<account>#<language>               COURIERS   doc, compressed
@@ -41,6 +42,7 @@ proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF    
 API key, tenant's      T#t#KEY#<id>                                    KEY        name, scopes
 API key, routing       KEY#<id>                                        KEY        tenant, scopes, hash
 webhook token          HOOK#<hash of the token>                        HOOK       tenant, account, order
+bucket of parcels      WHEEL#<shard>                                   t#<unique> ids, tickets; claim
 open circuit           DOWN                                            c#hash     until when it is shown
 key of pages' tokens   PAGES                                           KEY        secret
 =====================  ==============================================  =========  ====================
@@ -58,8 +60,8 @@ by_reference  reference_pk               list_sk                  orders by refe
                                                                   by courier and status, all entries,
                                                                   carriers' numbers
 due           due_pk DUE#<kind>#<shard>  due_at                   orders and batches by their deadlines,
-                                                                  inbox entries, next polls, new trackings
-                                                                  until their first
+                                                                  inbox entries, parcels that wait alone for a
+                                                                  poll, new trackings until their first plan
 ============  =========================  =======================  ===========================================
 
 ==========================================  ===================================================
@@ -88,8 +90,10 @@ trackings by time, by status, of a carrier  as orders
 trackings by number                         Query by_reference, BatchGetItem
 trackings of a courier                      Query by_status; with a status by_reference
 trackings of an order, as a list            GetItem of the order, BatchGetItem of all that it ever had
-parcels to be asked about                   Query due, each worker its share of the 32 shards
-who may ask about a parcel                  UpdateItem POLL, conditional
+parcels to be asked about, alone            Query due, each worker its share of the 32 shards
+parcels to be asked about, together         Query pk WHEEL#<shard>, up to now, each worker its share
+who may ask about a parcel, a bucket        UpdateItem POLL, or the bucket, conditional
+which parcels of a bucket really wait       BatchGetItem POLL, eventually consistent; again if not so
 overdue orders, batches and webhooks        Query due, every shard
 manifest by id                              GetItem, consistent
 last manifests of orders                    BatchGetItem CLOSING, GetItem
@@ -118,9 +122,9 @@ match. Such keys hold digests: a number may be of any length.
 
 An order is written whole, as JSON in `doc` (`documents`), only over the version it was made from, and in one
 transaction with all that must hold along with it. A tracking is written over the version it was made from,
-too; a poll without news writes its POLL alone, from which nothing follows. `expires_at` (seconds since the
-epoch) lets
-DynamoDB delete what has had its time, hours late at times: an idempotency key or a webhook that has expired
-counts as gone before. An order, its parcels and all that belongs to them are deleted a fixed time after the
-order was created (`retention`), but no order while it has a deadline or needs a person.
+too; a poll without news writes neither it nor its POLL, but names the parcel in a bucket, together with
+others. `expires_at` (seconds since the epoch) lets DynamoDB delete what has had its time, hours late at
+times: an idempotency key or a webhook that has expired counts as gone before. An order, its parcels and all
+that belongs to them are deleted a fixed time after the order was created (`retention`), but no order while it
+has a deadline or needs a person.
 """

@@ -122,12 +122,15 @@ class Items:
             answer = self._client.get_item(TableName=self._table, Key=typed(key), ConsistentRead=True)
         return plain(answer["Item"]) if "Item" in answer else None
 
-    def get_many(self, keys: Sequence[Item], attributes: Sequence[str] = ()) -> list[Item]:
+    def get_many(
+        self, keys: Sequence[Item], attributes: Sequence[str] = (), *, consistent: bool = True
+    ) -> list[Item]:
         """The existing items of these keys, in the order of the keys.
 
-        With `attributes` only these and the keys are read.
+        With `attributes` only these and the keys are read. A read that is not `consistent` costs half, and
+        may be a moment behind.
         """
-        options: Any = {"ConsistentRead": True}
+        options: Any = {"ConsistentRead": consistent}
         if attributes:
             names = {f"#{name}": name for name in ("pk", "sk", *attributes)}
             options |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}

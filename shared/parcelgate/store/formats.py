@@ -21,5 +21,5 @@ last (`tests/fixtures/written_formats.json`). It does not see keys, meanings, or
 
 WRITES = 1
 """The format of all that this release writes."""
-READS = (1, 1)
-"""The oldest and the newest format that this release can read."""
+READS = (1, 2)
+"""The oldest and the newest format that this release can read. In format 2 parcels wait in buckets."""

@@ -15,7 +15,7 @@ from parcelgate.domain.clock import rfc3339
 SHARDS = 4
 """Partitions of the due index for each kind of item; the sweep asks all of them."""
 POLL_SHARDS = 32
-"""Partitions for parcels that are to be asked about: each poll worker takes its share of them.
+"""Partitions for parcels that are to be asked about, alone or together: each poll worker takes its share.
 
 The number must never become smaller: parcels in a partition that nobody reads are not polled.
 """
@@ -78,6 +78,11 @@ def shard_of(item_id: str, shards: int = SHARDS) -> int:
 def poll_partition(tracking_id: str) -> str:
     """The partition of the due index in which a parcel waits to be asked about."""
     return due(POLL, shard_of(tracking_id, POLL_SHARDS))
+
+
+def wheel(shard: int) -> str:
+    """The partition of buckets in which parcels wait together; one for each of `POLL_SHARDS`."""
+    return f"WHEEL#{shard}"
 
 
 def list_position(created_at: datetime, item_id: str) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from parcelgate.store.tenants.stats import Stats
     from parcelgate.store.tenants.tenant_settings import SettingsItem
     from parcelgate.store.trackings import Trackings
+    from parcelgate.store.wheel import Wheel
 
 # Each part is imported when it is first used: the authorizer reads one key, and should load no more.
 
@@ -83,6 +84,13 @@ class Table:
         from parcelgate.store.due import DueIndex
 
         return DueIndex(self._items)
+
+    @cached_property
+    def wheel(self) -> "Wheel":
+        """The parcels that wait together for their next polls, over all tenants."""
+        from parcelgate.store.wheel import Wheel
+
+        return Wheel(self._items)
 
 
 class TenantTable:

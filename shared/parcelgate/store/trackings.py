@@ -1,9 +1,13 @@
 """Stores trackings: the parcels that are followed, and when each is polled.
 
 A parcel is two items. TRACKING holds what is known of it, and replaces only the version that it was made
-from. POLL is small and holds the time of the next poll and the worker that makes it. A poll without news
-writes only this item. A new parcel waits for its first poll in its TRACKING item, which is written along with
-the order; the first worker that finds it there makes its POLL.
+from. POLL is small and holds how the next poll is planned. A new parcel waits for its first plan in its
+TRACKING item, which is written along with the order; the first worker that finds it there makes its POLL.
+
+A parcel waits alone or together with others. **Alone** it is in the due index, by the `due_at` of its POLL,
+which also holds the worker that makes the poll. **Together** it is named in a bucket of the wheel. Then its
+POLL has no `due_at` but a ticket, which the bucket names too, and the timetable of its polls. A poll without
+news of a parcel that waits together writes nothing here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from parcelgate.domain.timetables import Timetable
 from parcelgate.domain.trackings import Tracking, TrackingStatus, courier_key, number_key
 from parcelgate.store import keys, lists
 from parcelgate.store.calls import NEW, CollisionError, ConditionFailedError, Item, Items, Write
@@ -21,6 +26,8 @@ from parcelgate.store.errors import AlreadyFollowedError, TrackingNotFoundError,
 from parcelgate.store.lists import Listing, Lists, Page
 
 _trackings = msgspec.json.Decoder(Tracking)
+_WAITS = "ticket = :ticket AND attribute_not_exists(due_at)"
+_WAITING = ("due_at", "ticket", "timetable")
 _FOLLOWED = "FOLLOWED"
 _LIST = "TRACKINGS"
 _COURIER = "COURIER"
@@ -41,6 +48,13 @@ class Claim(NamedTuple):
     misses: int
 
 
+class Waiting(NamedTuple):
+    """How a parcel waits in a bucket of the wheel: with which ticket, and when it is polled by this plan."""
+
+    ticket: str
+    timetable: Timetable
+
+
 class Trackings:
     """The trackings of one tenant."""
 
@@ -58,9 +72,13 @@ class Trackings:
             raise TrackingNotFoundError("the tenant has no such tracking")
         return _trackings.decode(item["doc"])
 
-    def many(self, tracking_ids: Iterable[str]) -> list[Tracking]:
-        """Return those of these trackings that exist, in the sequence of the ids."""
-        return [_trackings.decode(item["doc"]) for item in self._items.get_many(self._keys(tracking_ids))]
+    def many(self, tracking_ids: Iterable[str], *, consistent: bool = True) -> list[Tracking]:
+        """Return those of these trackings that exist, in the sequence of the ids.
+
+        A read that is not `consistent` costs half, and may be a moment behind.
+        """
+        items = self._items.get_many(self._keys(tracking_ids), consistent=consistent)
+        return [_trackings.decode(item["doc"]) for item in items]
 
     def statuses(self, tracking_ids: Iterable[str]) -> dict[str, TrackingStatus]:
         """Return the parcels' states by tracking id, without their timelines; unknown ones are left out."""
@@ -230,30 +248,32 @@ class Trackings:
 
     # When it is polled.
 
-    def polls(self, tracking_ids: Iterable[str]) -> dict[str, datetime | None]:
+    def polls(self, tracking_ids: Iterable[str], *, now: datetime) -> dict[str, datetime | None]:
         """Return when each parcel is polled next. None: it is not polled any more."""
         ids = [*dict.fromkeys(tracking_ids)]
-        polls = self._read([self._poll(each) for each in ids], "due_at", "planned")
+        polls = self._read([self._poll(each) for each in ids], "due_at", "planned", "timetable")
         planned = {tracking_id: item for tracking_id, item in polls.items() if "planned" in item}
         unplanned = [key(self._tenant, each) for each in ids if each not in planned]
         items = planned | self._read(unplanned, "due_at")
-        due = {tracking_id: item.get("due_at") for tracking_id, item in items.items()}
-        return {each: datetime.fromisoformat(at) if (at := due.get(each)) else None for each in ids}
+        return {each: _shown(items.get(each, {}), now) for each in ids}
 
     def schedule(self, tracking_id: str, at: datetime | None) -> None:
         """Set the parcel's next poll to `at`, whatever was planned before. None: no more polls."""
         self._replan(tracking_id, at)
 
-    def reschedule(self, tracking_id: str, at: datetime | None, *, now: datetime) -> None:
-        """Set the parcel's next poll to `at`, unless it is due by `now`. None: no more polls.
+    def reschedule(self, tracking_id: str, timetable: Timetable | None, *, now: datetime) -> None:
+        """Plan the parcel's polls anew, unless one is due by `now`. None: no more polls.
 
-        A poll that is due stays due, because it may be due for another reason than the caller's.
+        A poll that is due stays due, because it may be due for another reason than the caller's. A parcel
+        that waits in a bucket stays there if it comes up in time; it waits on from then.
         """
+        if timetable is not None and self._comes_in_time(tracking_id, timetable, now):
+            return
         with suppress(ConditionFailedError):
             later = "attribute_not_exists(due_at) OR due_at > :now"
-            self._replan(tracking_id, at, later, now=now)
+            self._replan(tracking_id, timetable and timetable.first, later, now=now)
 
-    def plan(self, tracking_id: str, at: datetime | None) -> None:
+    def plan(self, tracking_id: str, at: datetime | Waiting | None) -> None:
         """Plan the first poll of a new parcel, unless it is planned already. The call may be repeated."""
         with suppress(ConditionFailedError):
             self._replan(tracking_id, at, "attribute_not_exists(planned)")
@@ -279,11 +299,10 @@ class Trackings:
             return None
         return Claim(tracking_id, claimant, until, item["due_at"], item.get("misses", 0))
 
-    def settle(self, claim: Claim, next_at: datetime | None, *, at: datetime, misses: int = 0) -> None:
+    def settle(self, claim: Claim, then: datetime | Waiting | None, *, at: datetime, misses: int = 0) -> None:
         """Give a claim back, with the next poll. A next poll that somebody has set meanwhile is kept."""
-        sets, removes = _next(claim.tracking_id, next_at)
-        polled = {"polled_at": at, "misses": misses, **self._items.until_forgotten(at)}
-        self._give_back(claim, polled, sets, removes)
+        sets, removes = _next(claim.tracking_id, then)
+        self._give_back(claim, self._polled(at, misses), sets, removes)
 
     def release(self, claim: Claim, *, due: datetime | None = None) -> None:
         """Give a claim back without a poll. The parcel stays due as it was, or from `due` on.
@@ -309,16 +328,90 @@ class Trackings:
                     poll, polled, ("claim", "claim_until"), condition=mine, claimant=claim.claimant
                 )
 
-    def _replan(self, tracking_id: str, at: datetime | None, condition: str = "", **values: Any) -> None:
+    def _replan(
+        self, tracking_id: str, at: datetime | Waiting | None, condition: str = "", **values: Any
+    ) -> None:
         sets, removes = _next(tracking_id, at)
-        ends = self._items.until_forgotten(at) if at else {}
+        first = at.timetable.first if isinstance(at, Waiting) else at
+        ends = self._items.until_forgotten(first) if first else {}
         self._items.update(
             self._poll(tracking_id), sets | ends | {"planned": True}, removes, condition=condition, **values
         )
 
+    def _polled(self, at: datetime, misses: int) -> Item:
+        return {"polled_at": at, "misses": misses, **self._items.until_forgotten(at)}
+
     def forget_poll(self, tracking_id: str) -> None:
         """Stop the polls of a parcel that no longer exists."""
         self._items.delete(self._poll(tracking_id))
+
+    # How it waits in a bucket.
+
+    def waiting(self, tracking_ids: Iterable[str], *, consistent: bool = True) -> dict[str, Waiting]:
+        """Return how those of these parcels wait that wait in buckets, by tracking id. As `many`."""
+        places = [self._poll(each) for each in dict.fromkeys(tracking_ids)]
+        items = self._read(places, *_WAITING, consistent=consistent)
+        found = ((tracking_id, _waiting(item)) for tracking_id, item in items.items())
+        return {tracking_id: waiting for tracking_id, waiting in found if waiting is not None}
+
+    def retime(
+        self, tracking_id: str, waiting: Waiting, timetable: Timetable, *, at: datetime
+    ) -> Waiting | None:
+        """Give a waiting parcel a new timetable after a poll. Returns how it waits then.
+
+        If somebody has planned its polls meanwhile, that is kept: None if it does not wait any more.
+        """
+        sets = {"timetable": timetable.encode(), **self._polled(at, 0)}
+        unchanged = f"{_WAITS} AND timetable = :was"
+        was = waiting.timetable.encode()
+        try:
+            self._items.update(
+                self._poll(tracking_id), sets, condition=unchanged, ticket=waiting.ticket, was=was
+            )
+        except ConditionFailedError as error:
+            found = _waiting(error.item or {})
+            return found if found is not None and found.ticket == waiting.ticket else None
+        return Waiting(waiting.ticket, timetable)
+
+    def take_off(
+        self, tracking_id: str, ticket: str, due: datetime | None, *, at: datetime, misses: int = 0
+    ) -> None:
+        """Let a waiting parcel wait alone, for a poll at `due`. None: no more polls.
+
+        Nothing is changed if it does not wait with this ticket any more.
+        """
+        sets, removes = _next(tracking_id, due)
+        with suppress(ConditionFailedError):
+            self._items.update(
+                self._poll(tracking_id),
+                sets | self._polled(at, misses),
+                removes,
+                condition=_WAITS,
+                ticket=ticket,
+            )
+
+    def change_ticket(self, tracking_id: str, ticket: str, new: str) -> bool:
+        """Give a waiting parcel another ticket. Returns whether it still had `ticket`."""
+        try:
+            self._items.update(
+                self._poll(tracking_id), {"ticket": new}, condition="ticket = :old", old=ticket
+            )
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _comes_in_time(self, tracking_id: str, timetable: Timetable, now: datetime) -> bool:
+        """Give the parcel this timetable if its bucket is due before the first poll of it."""
+        waiting = _waiting(self._items.get(self._poll(tracking_id)) or {})
+        comes = None if waiting is None else waiting.timetable.upcoming(now)
+        if waiting is None or comes is None or comes > timetable.first:
+            return False
+        sets = {"timetable": timetable.encode(), **self._items.until_forgotten(timetable.first)}
+        try:
+            self._items.update(self._poll(tracking_id), sets, condition=_WAITS, ticket=waiting.ticket)
+        except ConditionFailedError:
+            return False
+        return True
 
     def realtime(self, tracking_id: str, *, at: datetime, interval: timedelta) -> float:
         """Take the one realtime call that a parcel has in each `interval`.
@@ -345,9 +438,9 @@ class Trackings:
                 self._poll(tracking_id), {}, ["realtime_at"], condition="realtime_at = :at", at=at
             )
 
-    def _read(self, places: Sequence[Item], *attributes: str) -> dict[str, Item]:
+    def _read(self, places: Sequence[Item], *attributes: str, consistent: bool = True) -> dict[str, Item]:
         """Return some attributes of the existing items at these keys, by the ids of their trackings."""
-        items = self._items.get_many(places, attributes)
+        items = self._items.get_many(places, attributes, consistent=consistent)
         return {name.id: item for item in items if (name := keys.parse(item["pk"])) is not None}
 
     def _keys(self, tracking_ids: Iterable[str]) -> list[Item]:
@@ -455,11 +548,27 @@ def _status_list(tenant: str, status: str) -> str:
     return keys.key(tenant, _LIST, "STATUS", status)
 
 
-def _next(tracking_id: str, at: datetime | None) -> tuple[Item, Sequence[str]]:
+def _next(tracking_id: str, at: datetime | Waiting | None) -> tuple[Item, Sequence[str]]:
     """Return the attributes of a POLL to set and to remove for a next poll at `at`; None: no next poll."""
+    alone, together = ("due_pk", "due_at"), ("ticket", "timetable")
     if at is None:
-        return {}, ("due_pk", "due_at")
-    return {"due_pk": keys.poll_partition(tracking_id), "due_at": at}, ()
+        return {}, (*alone, *together)
+    if isinstance(at, Waiting):
+        return {"ticket": at.ticket, "timetable": at.timetable.encode()}, alone
+    return {"due_pk": keys.poll_partition(tracking_id), "due_at": at}, together
+
+
+def _waiting(poll: Item) -> Waiting | None:
+    """How a parcel with this POLL waits in a bucket. None: it waits alone, or is not polled any more."""
+    if "due_at" in poll or "ticket" not in poll:
+        return None
+    return Waiting(poll["ticket"], Timetable.decode(poll["timetable"]))
+
+
+def _shown(poll: Item, now: datetime) -> datetime | None:
+    if "due_at" in poll:
+        return datetime.fromisoformat(poll["due_at"])
+    return Timetable.decode(poll["timetable"]).shown(now) if "timetable" in poll else None
 
 
 def _conflict(before: Tracking) -> VersionConflictError:

@@ -124,11 +124,11 @@ class TestWhatIsKnown:
     def test_leaves_the_next_poll_alone(self, trackings: Trackings, parcel: Tracking, table: Table) -> None:
         after = moved(parcel, "in_transit")
         trackings.save(parcel, after)
-        assert trackings.polls([parcel.id]) == {parcel.id: NOON}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: NOON}
         assert due(table, NOON) == [PollRef("acme", parcel.id, planned=False)]
         trackings.plan(parcel.id, noon(hours=1))
         trackings.save(after, moved(after, "delivered", hours=2))
-        assert trackings.polls([parcel.id]) == {parcel.id: noon(hours=1)}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: noon(hours=1)}
 
     def test_gives_statuses_without_timelines(self, dynamodb: Any, trackings: Trackings) -> None:
         parcels = [a_followed(str(number)) for number in range(3)]
@@ -233,11 +233,11 @@ class TestWhoFollowsIt:
         self, trackings: Trackings, planned: Tracking, table: Table
     ) -> None:
         trackings.recode(planned, recoded(planned, "dhl"))
-        assert trackings.polls([planned.id]) == {planned.id: noon(hours=1)}
+        assert trackings.polls([planned.id], now=NOON) == {planned.id: noon(hours=1)}
         for ref in due(table, NOON):
             trackings.plan(ref.id, noon(hours=9))
         assert due(table, noon(hours=9)) == [PollRef("acme", planned.id, planned=True)]
-        assert trackings.polls([planned.id]) == {planned.id: noon(hours=1)}
+        assert trackings.polls([planned.id], now=NOON) == {planned.id: noon(hours=1)}
 
     def test_a_parcel_that_is_removed_leaves_nothing(
         self, trackings: Trackings, planned: Tracking, dynamodb: Any
@@ -270,7 +270,7 @@ class TestTheFirstPoll:
     def test_is_due_at_once_in_the_tracking_itself(
         self, trackings: Trackings, parcel: Tracking, table: Table, dynamodb: Any
     ) -> None:
-        assert trackings.polls([parcel.id]) == {parcel.id: NOON}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: NOON}
         assert due(table, noon(seconds=-1)) == []
         assert due(table, NOON) == [PollRef("acme", parcel.id, planned=False)]
         assert items(dynamodb, "POLL") == []
@@ -285,7 +285,7 @@ class TestTheFirstPoll:
     def test_is_planned_once(self, trackings: Trackings, parcel: Tracking, table: Table) -> None:
         trackings.plan(parcel.id, noon(hours=1))
         trackings.plan(parcel.id, noon(hours=2))
-        assert trackings.polls([parcel.id]) == {parcel.id: noon(hours=1)}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: noon(hours=1)}
         assert due(table, noon(minutes=59)) == []
         assert due(table, noon(hours=2)) == [PollRef("acme", parcel.id, planned=True)]
 
@@ -294,14 +294,14 @@ class TestTheFirstPoll:
     ) -> None:
         trackings.schedule(parcel.id, noon(minutes=5))
         trackings.plan(parcel.id, noon(hours=2))
-        assert trackings.polls([parcel.id]) == {parcel.id: noon(minutes=5)}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: noon(minutes=5)}
         assert due(table, noon(hours=2)) == [PollRef("acme", parcel.id, planned=True)]
 
     def test_never_comes_when_polling_was_stopped_before(
         self, trackings: Trackings, parcel: Tracking, table: Table
     ) -> None:
         trackings.schedule(parcel.id, None)
-        assert trackings.polls([parcel.id]) == {parcel.id: None}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: None}
         trackings.plan(parcel.id, noon(hours=2))
         assert due(table, noon(days=9)) == []
 
@@ -309,7 +309,7 @@ class TestTheFirstPoll:
         self, trackings: Trackings, parcel: Tracking, table: Table
     ) -> None:
         assert trackings.realtime(parcel.id, at=NOON, interval=TWO_HOURS) == 0
-        assert trackings.polls([parcel.id]) == {parcel.id: NOON}
+        assert trackings.polls([parcel.id], now=NOON) == {parcel.id: NOON}
         trackings.plan(parcel.id, noon(hours=1))
         assert due(table, noon(hours=1)) == [PollRef("acme", parcel.id, planned=True)]
 
@@ -349,15 +349,17 @@ class TestAClaim:
         assert second is not None
         assert (second.claimant, second.until) == ("two", at + LEASE)
         trackings.settle(claim, noon(hours=9), at=at, misses=3)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=1)}, "too late"
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=1)}, (
+            "too late"
+        )
         trackings.settle(second, noon(hours=5), at=at)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=5)}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=5)}
 
     def test_that_lapsed_and_is_nobodys_can_still_be_settled(
         self, trackings: Trackings, claim: Claim
     ) -> None:
         trackings.settle(claim, noon(hours=5), at=noon(hours=2))
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=5)}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=5)}
 
     def test_is_settled_with_the_next_poll_and_the_misses(
         self, trackings: Trackings, claim: Claim, dynamodb: Any
@@ -375,7 +377,7 @@ class TestAClaim:
 
     def test_is_settled_without_another_poll(self, trackings: Trackings, claim: Claim, table: Table) -> None:
         trackings.settle(claim, None, at=noon(hours=1))
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: None}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: None}
         assert due(table, noon(days=999)) == []
 
     @pytest.mark.parametrize("end", ["settle", "settle for good", "release", "release until later"])
@@ -383,7 +385,7 @@ class TestAClaim:
         nudged = noon(hours=1, seconds=30)
         trackings.schedule(claim.tracking_id, nudged)
         given_back(trackings, end)(claim)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: nudged}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: nudged}
         assert trackings.claim(claim.tracking_id, at=nudged, until=nudged + LEASE, claimant="two") is not None
 
     @pytest.mark.parametrize("end", ["settle", "settle for good", "release", "release until later"])
@@ -392,7 +394,7 @@ class TestAClaim:
     ) -> None:
         trackings.schedule(claim.tracking_id, None)
         given_back(trackings, end)(claim)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: None}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: None}
         assert due(table, noon(days=999)) == []
 
     @pytest.mark.parametrize("end", ["settle", "settle for good", "release", "release until later"])
@@ -405,13 +407,13 @@ class TestAClaim:
 
     def test_that_is_released_leaves_the_parcel_due(self, trackings: Trackings, claim: Claim) -> None:
         trackings.release(claim)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=1)}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=1)}
         at = noon(hours=1)
         assert trackings.claim(claim.tracking_id, at=at, until=at + LEASE, claimant="two") is not None
 
     def test_can_be_released_until_later(self, trackings: Trackings, claim: Claim) -> None:
         trackings.release(claim, due=noon(hours=2))
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=2)}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=2)}
 
     def test_writes_nothing_into_the_tracking(
         self, trackings: Trackings, claim: Claim, dynamodb: Any
@@ -452,7 +454,7 @@ class TestTheRealtimeCall:
 
     def test_changes_nothing_of_the_plan(self, trackings: Trackings, claim: Claim) -> None:
         trackings.realtime(claim.tracking_id, at=NOON, interval=TWO_HOURS)
-        assert trackings.polls([claim.tracking_id]) == {claim.tracking_id: noon(hours=1)}
+        assert trackings.polls([claim.tracking_id], now=NOON) == {claim.tracking_id: noon(hours=1)}
 
 
 class TestTheWorkers:
@@ -536,7 +538,7 @@ def test_whatever_two_workers_do_a_parcel_is_asked_about_by_one_and_a_nudge_is_n
                     trackings.settle(mine, then, at=now)
                     expected = expected if set_since_claim else then
                     set_since_claim = True
-            assert trackings.polls([parcel.id]) == {parcel.id: expected}
+            assert trackings.polls([parcel.id], now=NOON) == {parcel.id: expected}
 
 
 def test_the_store_speaks_of_trouble_in_its_own_words(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,7 +555,7 @@ def test_the_store_speaks_of_trouble_in_its_own_words(dynamodb: Any, monkeypatch
     for call in (
         lambda: trackings.get("trk_1"),
         lambda: trackings.schedule("trk_1", NOON),
-        lambda: trackings.polls(["trk_1"]),
+        lambda: trackings.polls(["trk_1"], now=NOON),
         lambda: trackings.find("a", "b", "c"),
         lambda: trackings.forget_poll("trk_1"),
     ):

@@ -140,9 +140,8 @@ class Announcer(msgspec.Struct, frozen=True, kw_only=True):
         subjects = [change.subject for change in changes]
         orders = [subject for subject in subjects if isinstance(subject, Order)]
         trackings = [subject.id for subject in subjects if isinstance(subject, Tracking)]
-        return _Facts(
-            delivery_status.statuses(own, orders), own.trackings.polls(trackings) if trackings else {}
-        )
+        polls = own.trackings.polls(trackings, now=self.clock()) if trackings else {}
+        return _Facts(delivery_status.statuses(own, orders), polls)
 
     def _prepared(self, change: Change, facts: _Facts, outcome: Outcome) -> list[_Told]:
         """What is to be told of one change, ready to be written; nothing where that cannot be done."""

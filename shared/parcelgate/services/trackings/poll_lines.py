@@ -110,20 +110,37 @@ class Lines[K, T]:
                 self._changed.wait(_LOOK_SECONDS)
         return may()
 
+    def finish(self, meanwhile: Callable[[], None]) -> None:
+        """Wait until no thread is at work any more, and do something `meanwhile`, again and again."""
+        is_busy = True
+        while is_busy:
+            with self._changed:
+                is_busy = any(line.threads for line in self._lines.values())
+                if is_busy:
+                    self._changed.wait(_LOOK_SECONDS)
+            meanwhile()
+
     def _has_use_for_more(self) -> bool:
         waiting = sum(len(line.waiting) for line in self._lines.values())
         fresh = (line for line in self._lines.values() if self._round - line.last_fed <= STALE)
         return waiting == 0 or (waiting < MOST and any(line.needs_more for line in fresh))
 
     def _run_thread(self, owner: K, line: _Line[T]) -> None:
-        try:
-            self._work_off(owner, line)
-        except Exception as error:
-            log.error("a thread of a line of polls ended unexpectedly", extra=safe_error_fields(error))
-        finally:
-            with self._changed:
-                line.threads -= 1
-                self._changed.notify_all()
+        goes_on = True
+        while goes_on:
+            goes_on = False
+            try:
+                self._work_off(owner, line)
+                goes_on = True
+            except Exception as error:
+                log.error("a thread of a line of polls ended unexpectedly", extra=safe_error_fields(error))
+            finally:
+                with self._changed:
+                    # Items may have come since it found none, and nobody starts a thread while it counts.
+                    goes_on = goes_on and bool(line.waiting)
+                    if not goes_on:
+                        line.threads -= 1
+                        self._changed.notify_all()
 
     def _work_off(self, owner: K, line: _Line[T]) -> None:
         while True:

@@ -1,15 +1,20 @@
 """Polls: carriers are asked about the parcels that are due, in their largest requests, within their limits.
 
-A parcel is claimed before its carrier is asked. Only one worker can win the claim, and it ends with the life
-of this invocation. So no two workers ask about one parcel. If a worker dies, nothing is lost: the parcel is
-still due, and can be claimed again a little later.
+A parcel waits for its poll alone, or in a bucket with others (`store/wheel.py`). The parcel, or its bucket,
+is claimed before the carrier is asked. Only one worker can win the claim, and it ends with the life of this
+invocation. So no two workers ask about one parcel at once, unless it was nudged after its bucket was claimed.
+If a worker dies, nothing is lost: the parcel is still due, and can be claimed again a little later.
+
+A parcel that was in a bucket goes on in another. A poll without news writes nothing but this, for many
+together. The next release puts those into buckets that wait alone (`store/formats.py`).
 
 ============================  ==============================================================================
 the carrier's answer          the parcels that it was asked about
 ============================  ==============================================================================
 histories, or none            joined to their timelines; asked about again as planned
 refused, several parcels      each half is asked about alone, until the parcel is found that is refused
-refused, one parcel           a miss: asked again in minutes, then twice as late each time, up to the plan
+refused, one parcel           a miss: asked again in minutes, then twice as late each time, up to the plan;
+                              it waits alone
 none, or not readable         a miss for each parcel
 not now (a limit)             the claims are given back; due when the account may be called again
 account not usable            the claims are given back for an hour; an alarm tells a person
@@ -22,6 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from threading import Lock
 from time import sleep as really_sleep
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,6 +52,7 @@ from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.deadline import Deadline
 from parcelgate.domain.orders import Order, OrderStatus
 from parcelgate.domain.problems import ProblemError
+from parcelgate.domain.timetables import Timetable
 from parcelgate.domain.trackings import (
     NextCarrier,
     Source,
@@ -63,19 +70,21 @@ from parcelgate.services.redelivery import message_group, send_anew
 from parcelgate.services.settings import Settings
 from parcelgate.services.stats.figures import day_of
 from parcelgate.services.trackings.grouping import grouped
+from parcelgate.services.trackings.poll_buckets import Held, RunBuckets
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
-from parcelgate.store import keys
+from parcelgate.store import formats, keys
 from parcelgate.store.due import PollRef
 from parcelgate.store.errors import StoreError, TrackingNotFoundError
 from parcelgate.store.tenants.stats import StatsRow
+from parcelgate.store.trackings import Claim, Waiting
+from parcelgate.store.wheel import Bucket, Entry, new_ticket
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from parcelgate.services.accounts.carriers import Carriers
     from parcelgate.store.table import Table
-    from parcelgate.store.trackings import Claim
 
 _PAGE = 800
 """How many parcels are read at once, from all partitions of a worker's share."""
@@ -100,6 +109,9 @@ _NUDGED_SECONDS = 20.0
 """How long a run of nudged parcels may take. A silent carrier holds its worker no longer."""
 _AGAIN_SECONDS = 15
 """When a nudge comes again whose parcel another worker is asking about."""
+
+_IN_BUCKETS = formats.WRITES >= 2
+"""Whether parcels that wait alone are put into buckets. The release before does not look there."""
 
 _AGGREGATORS_ACCOUNT = "default"
 """The tenant's account with the aggregator, which is asked about next carriers."""
@@ -130,11 +142,18 @@ class _Calls:
     left: int
 
 
+class _Due(NamedTuple):
+    """A parcel that is due. It waits in a bucket of this run, or alone."""
+
+    tracking: Tracking
+    held: Held | None = None
+
+
 class _Parcel(NamedTuple):
     """A parcel, and the right to ask about it."""
 
     tracking: Tracking
-    claim: "Claim"
+    claim: Claim | Held
 
 
 class Polls(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,14 +191,11 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         True when parcels are left and another run should begin at once: the round of polls, which began at
         `started_at`, has time for one.
         """
-        is_done = False
-        with _Run(self, deadline) as run:
-            size = max(1, _PAGE * workers // keys.POLL_SHARDS)
-            for page in self.table.due.polls(worker, workers, self.clock(), size):
-                if not run.add(page):
-                    break
-            else:
-                is_done = True
+        at, size = self.clock(), max(1, _PAGE * workers // keys.POLL_SHARDS)
+        alone = self.table.due.polls(worker, workers, at, size)
+        together = self.table.wheel.pages(worker, workers, at, _PAGE)
+        with _Run(self, deadline, shards=range(worker, keys.POLL_SHARDS, workers)) as run:
+            is_done = run.work_off(map(run.add, alone), map(run.add_buckets, together))
         return (not is_done or run.left > 0) and self.clock() < started_at + self.settings.poll_round
 
     def nudged(self, nudges: Sequence[Nudge], deadline: Deadline) -> list[str]:
@@ -209,7 +225,7 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
                 requests[message.correlation_id] = None
         # Parcels are asked about together, so a log line names every request that nudged one of them.
         bind_log_keys(correlation_id=" ".join(requests) or None)
-        with _Run(self, deadline.within(_NUDGED_SECONDS), self.places) as run:
+        with _Run(self, deadline.within(_NUDGED_SECONDS), places=self.places) as run:
             run.add([*refs])
         for ref in run.held_back:
             self._hold_back(messages[ref])
@@ -238,7 +254,8 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
         at = self.clock()
         due = []
         for tenant, refs_of_tenant in grouped(refs, lambda ref: ref.tenant).items():
-            polls = self.table.tenant(tenant).trackings.polls(ref.id for ref in refs_of_tenant)
+            ids = [ref.id for ref in refs_of_tenant]
+            polls = self.table.tenant(tenant).trackings.polls(ids, now=at)
             due += [ref for ref in refs_of_tenant if (next_at := polls[ref.id]) is not None and next_at <= at]
         return due
 
@@ -246,7 +263,14 @@ class Polls(msgspec.Struct, frozen=True, kw_only=True):
 class _Run:
     """One invocation's polls. A context manager: at its end every call is answered, stored and counted."""
 
-    def __init__(self, polls: Polls, deadline: Deadline, places: AccountPlaces | None = None) -> None:
+    def __init__(
+        self,
+        polls: Polls,
+        deadline: Deadline,
+        *,
+        shards: Sequence[int] = (),
+        places: AccountPlaces | None = None,
+    ) -> None:
         self.left = 0
         """Due parcels that were not asked about, because there was no time, or no room in their line."""
         self.unclaimed: list[PollRef] = []
@@ -260,7 +284,19 @@ class _Run:
         self._sleep = polls.sleep
         self._deadline = deadline
         self._claimant = uuid4().hex
-        self._lines: Lines[AccountName, Tracking] = Lines(self._poll, threads=polls.threads)
+        self._lines: Lines[AccountName, _Due] = Lines(self._poll, threads=polls.threads)
+        self._buckets = RunBuckets(
+            polls.table,
+            shards=shards or range(keys.POLL_SHARDS),
+            claimant=self._claimant,
+            until=self._claim_until,
+            clock=polls.clock,
+            threads=polls.threads,
+        )
+        self._accounts: dict[Entry, AccountName] = {}
+        """Whom to ask about the parcels of this run's buckets."""
+        self._rests: dict[AccountName, datetime] = {}
+        """When the accounts may be asked again that may not be asked now."""
         self._places = places
         self._taken: dict[AccountName, Callable[[], None] | None] = {}
         """How to give each account's place back; None where none was free."""
@@ -275,29 +311,92 @@ class _Run:
     def __enter__(self) -> "_Run":
         return self
 
-    def __exit__(self, raised: object, *_: object) -> None:
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        if raised is None:
+            self._lines.finish(self._buckets.write_many)
         self._lines.close()
         for give_back in filter(None, self._taken.values()):
             give_back()
+        if raised is None or issubclass(raised, Exception):
+            self._buckets.finish(self._rest)
         self._count_polls()
         if raised is None:
             self._publish_counts()
         self._timelines.save_habits()
 
+    def work_off(self, *sources: Iterator[bool]) -> bool:
+        """Take pages from the sources in turn, as long as each says that there is time for more.
+
+        Returns whether all of them are at their ends.
+        """
+        left = [*sources]
+        while left:
+            for source in [*left]:
+                goes_on = next(source, None)
+                if goes_on is None:
+                    left.remove(source)
+                elif not goes_on:
+                    return False
+        return True
+
     def add(self, refs: Sequence[PollRef]) -> bool:
         """Queue these for a call, or plan their first polls. False when there is no time for more."""
-        due: list[Tracking] = []
+        due: list[_Due] = []
         for ref, tracking in self._read(refs):
             if ref.planned:
-                due.append(tracking)
+                due.append(_Due(tracking))
             else:
                 self._plan(tracking)
-        for account, trackings in grouped(due, _account).items():
+        return self._line_up(due)
+
+    def add_buckets(self, buckets: Sequence[Bucket]) -> bool:
+        """Queue the parcels of these buckets for a call. False when there is no time for more."""
+        at = self._clock()
+        due: list[_Due] = []
+        taken = self._buckets.take(buckets, self._may_ask)
+        for tenant, of_tenant in grouped(taken, lambda held: held.entry.tenant).items():
+            store = self._table.tenant(tenant).trackings
+            known: dict[str, Tracking] = {}
+            for consistent in (False, True):
+                # The first, cheap reading may be a moment behind.
+                left = [held.entry.tracking_id for held in of_tenant if held.entry.tracking_id not in known]
+                known |= {each.id: each for each in store.many(left, consistent=consistent)}
+            for held in of_tenant:
+                tracking = known.get(held.entry.tracking_id)
+                if tracking is None:
+                    store.forget_poll(held.entry.tracking_id)
+                    self._buckets.drop(held)
+                elif tracking.paused or tracking.erased_at is not None:
+                    store.take_off(tracking.id, held.entry.ticket, None, at=at)
+                    self._buckets.drop(held)
+                elif not held.waiting.timetable.is_due(at):
+                    # A webhook brought news, so that the next poll has time.
+                    self._buckets.later(held, held.waiting.timetable.first)
+                else:
+                    self._accounts[held.entry] = _account(tracking)
+                    due.append(_Due(tracking, held))
+        due.sort(key=lambda each: each.held.planned if each.held else at)
+        for each in due[:1]:
+            self._was_due(each.held.planned if each.held else at)
+        return self._line_up(due)
+
+    def _line_up(self, due: Sequence[_Due]) -> bool:
+        for account, parcels in grouped(due, lambda each: _account(each.tracking)).items():
             size, threads = _batching(account.carrier)
-            left = self._lines.add(account, trackings, batch_size=size, threads=threads)
+            left = self._lines.add(account, parcels, batch_size=size, threads=threads)
             self._leave_behind(account, left)
+            for each in parcels[len(parcels) - left :]:
+                if each.held is not None:
+                    # So that their buckets are not read again and again while the line is full.
+                    self._buckets.later(each.held, self._clock() + _REST, planned=each.held.planned)
         self._lines.start()
+        self._buckets.write_many()
         return self._lines.wait(self._may_ask)
+
+    def _rest(self, entry: Entry) -> datetime | None:
+        """When a parcel may be asked about that was not, if not at once."""
+        account = self._accounts.get(entry)
+        return None if account is None else self._rests.get(account)
 
     def _publish_counts(self) -> None:
         for (name, carrier), number in self._counts.items():
@@ -333,9 +432,17 @@ class _Run:
         return parcels
 
     def _plan(self, tracking: Tracking) -> None:
+        """Plan the first polls of a parcel."""
+        timetable = self._timetable(tracking, self._clock())
+        if timetable is None or not _IN_BUCKETS:
+            self._store_plan(tracking, None if timetable is None else timetable.first)
+        else:
+            waiting = Waiting(new_ticket(), timetable)
+            self._enter(tracking, waiting, partial(self._store_plan, tracking, waiting))
+
+    def _store_plan(self, tracking: Tracking, plan: datetime | Waiting | None) -> None:
         try:
-            at = self._timelines.next_poll(tracking, self._clock())
-            self._table.tenant(tracking.tenant).trackings.plan(tracking.id, at)
+            self._table.tenant(tracking.tenant).trackings.plan(tracking.id, plan)
         except Exception as error:
             log.error(
                 "the first poll of a parcel could not be planned; the parcel is still due",
@@ -344,16 +451,24 @@ class _Run:
             return
         self._count("PollsPlanned", tracking.carrier)
 
-    def _poll(self, account: AccountName, trackings: list[Tracking]) -> bool:
+    def _timetable(self, tracking: Tracking, at: datetime) -> Timetable | None:
+        return self._timelines.timetable(tracking, at)
+
+    def _enter(self, tracking: Tracking, waiting: Waiting, then: Callable[[], None]) -> None:
+        """Put a parcel that waits alone into a bucket. `then` stores so, once the bucket is written."""
+        entry = Entry(tracking.tenant, tracking.id, waiting.ticket)
+        self._buckets.enter(entry, waiting.timetable.first, then)
+
+    def _poll(self, account: AccountName, due: list[_Due]) -> bool:
         """Claim some parcels of an account and ask about them. False: leave the account alone."""
         if not self._may_ask():
-            self._leave_behind(account, len(trackings))
+            self._leave_behind(account, len(due))
             return False
         if not self._has_place(account):
             with self._lock:
-                self.held_back += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
+                self.held_back += _refs(due)
             return True
-        parcels = self._claimed(trackings)
+        parcels = self._claimed(due)
         try:
             parcels = self._without_ended_orders(account, parcels)
             return not parcels or self._ask(account, parcels, _Calls(_CALLS))
@@ -376,26 +491,35 @@ class _Run:
                     return False
             return self._taken[account] is not None
 
-    def _claimed(self, trackings: list[Tracking]) -> list[_Parcel]:
+    def _claimed(self, due: list[_Due]) -> list[_Parcel]:
         parcels: list[_Parcel] = []
-        for place, tracking in enumerate(trackings):
-            at = self._clock()
-            until = at + timedelta(seconds=max(self._deadline.remaining(), 0.0)) + _AFTERLIFE
+        for place, (tracking, held) in enumerate(due):
+            if held is not None:
+                parcels.append(_Parcel(tracking, held))
+                continue
+            at, until = self._clock(), self._claim_until()
             store = self._table.tenant(tracking.tenant).trackings
             try:
                 claim = store.claim(tracking.id, at=at, until=until, claimant=self._claimant)
             except _AWS_TROUBLE as error:
                 log.error("parcels could not be claimed; they are still due", extra=safe_error_fields(error))
-                self._pass_over(trackings[place:])
-                self._leave_behind(_account(tracking), len(trackings) - place)
+                self._pass_over(due[place:])
+                self._leave_behind(_account(tracking), len(due) - place)
                 break
             if claim is None:
-                self._pass_over([tracking])
+                self._pass_over(due[place : place + 1])
                 continue
-            with self._lock:
-                self._lag = max(self._lag, at - datetime.fromisoformat(claim.due_at))
+            self._was_due(datetime.fromisoformat(claim.due_at))
             parcels.append(_Parcel(tracking, claim))
         return parcels
+
+    def _claim_until(self) -> datetime:
+        """The end of a claim that begins now."""
+        return self._clock() + timedelta(seconds=max(self._deadline.remaining(), 0.0)) + _AFTERLIFE
+
+    def _was_due(self, at: datetime) -> None:
+        with self._lock:
+            self._lag = max(self._lag, self._clock() - at)
 
     def _without_ended_orders(self, account: AccountName, parcels: list[_Parcel]) -> list[_Parcel]:
         """Leave out parcels that never moved and whose order is over. Such a parcel ends with its order."""
@@ -524,7 +648,7 @@ class _Run:
     # Storing their answers
 
     def _settle(self, parcel: _Parcel, history: ParcelHistory | None) -> None:
-        """Join a parcel's history to its timeline, and give its claim back with its next poll.
+        """Join a parcel's history to its timeline, and let it wait for its next poll.
 
         If that fails, the claim ends by itself, and the parcel is still due.
         """
@@ -539,15 +663,56 @@ class _Run:
             if silent is not None:
                 number = tracking.tracking_number
                 tracking = self._join(tracking, ParcelHistory(tracking_number=number, events=(silent,)))
-            store.settle(claim, self._timelines.next_poll(tracking, at), at=at)
+            if isinstance(claim, Held):
+                self._wait_on(claim, tracking, at, is_news=tracking.version != parcel.tracking.version)
+            else:
+                self._wait_together(claim, tracking, at)
         except TrackingNotFoundError:
             store.forget_poll(tracking.id)
+            if isinstance(claim, Held):
+                self._buckets.drop(claim)
         except Exception as error:
-            log.error(
-                "the answer to a poll could not be stored; the parcel is asked about again",
-                extra={**_ids(tracking), **safe_error_fields(error)},
-            )
-            self._count("PollsBroken", tracking.carrier)
+            self._broken(tracking, error)
+
+    def _broken(self, tracking: Tracking, error: Exception) -> None:
+        log.error(
+            "the answer to a poll could not be stored; the parcel is asked about again",
+            extra={**_ids(tracking), **safe_error_fields(error)},
+        )
+        self._count("PollsBroken", tracking.carrier)
+
+    def _wait_on(self, held: Held, tracking: Tracking, at: datetime, *, is_news: bool) -> None:
+        """Let a parcel go on into a later bucket. Without news nothing is written of it alone."""
+        then = None if is_news else held.waiting.timetable.after_poll(at)
+        if then is None:
+            store = self._table.tenant(tracking.tenant).trackings
+            timetable = self._timetable(tracking, at)
+            if timetable is None:
+                store.take_off(tracking.id, held.entry.ticket, None, at=at)
+                self._buckets.drop(held)
+                return
+            waiting = store.retime(tracking.id, held.waiting, timetable, at=at)
+            if waiting is None:
+                self._buckets.drop(held)
+                return
+            then = waiting.timetable.upcoming(at) or at
+        self._buckets.later(held, then)
+
+    def _wait_together(self, claim: Claim, tracking: Tracking, at: datetime) -> None:
+        """Let a parcel that has waited alone go into a bucket. It is claimed until it is there."""
+        timetable = self._timetable(tracking, at)
+        if timetable is None or not _IN_BUCKETS:
+            then = None if timetable is None else timetable.first
+            self._table.tenant(tracking.tenant).trackings.settle(claim, then, at=at)
+            return
+        waiting = Waiting(new_ticket(), timetable)
+        self._enter(tracking, waiting, partial(self._store_waiting, claim, tracking, waiting, at))
+
+    def _store_waiting(self, claim: Claim, tracking: Tracking, waiting: Waiting, at: datetime) -> None:
+        try:
+            self._table.tenant(tracking.tenant).trackings.settle(claim, waiting, at=at)
+        except Exception as error:
+            self._broken(tracking, error)
 
     def _ask_next_carrier(self, tracking: Tracking) -> Tracking:
         """Join the history that the next carrier has of the parcel. The tenant's aggregator is asked for it.
@@ -590,16 +755,24 @@ class _Run:
         self._count("PollsMissed", account.carrier, len(parcels))
         at = self._clock()
         for tracking, claim in parcels:
-            misses = claim.misses + 1
+            misses = 1 if isinstance(claim, Held) else claim.misses + 1
             due = self._timelines.next_poll(tracking, at, misses)
             store = self._table.tenant(tracking.tenant).trackings
             with _claims_end_by_themselves(tracking):
-                store.settle(claim, due, at=at, misses=misses)
+                if isinstance(claim, Held):
+                    store.take_off(tracking.id, claim.entry.ticket, due, at=at, misses=misses)
+                    self._buckets.drop(claim)
+                else:
+                    store.settle(claim, due, at=at, misses=misses)
 
     def _give_back(self, parcels: list[_Parcel], *, after: timedelta | None = None) -> None:
         """Give the claims of the parcels back, so that others may ask: at once, or `after` a while."""
         due = None if after is None else self._clock() + after
         for tracking, claim in parcels:
+            if due is not None:
+                self._rests[_account(tracking)] = due
+            if isinstance(claim, Held):
+                continue  # The end of the run gives it back, with what has not come up at all.
             store = self._table.tenant(tracking.tenant).trackings
             with _claims_end_by_themselves(tracking):
                 store.release(claim, due=due)
@@ -607,9 +780,9 @@ class _Run:
     def _join(self, tracking: Tracking, history: ParcelHistory) -> Tracking:
         return self._timelines.take(tracking.tenant, tracking.id, history, Source.POLL, known=tracking)
 
-    def _pass_over(self, trackings: Sequence[Tracking]) -> None:
+    def _pass_over(self, due: Sequence[_Due]) -> None:
         with self._lock:
-            self.unclaimed += [PollRef(each.tenant, each.id, planned=True) for each in trackings]
+            self.unclaimed += _refs(due)
 
     def _leave_behind(self, account: AccountName, number: int) -> None:
         with self._lock:
@@ -647,6 +820,11 @@ def _batching(carrier: str) -> tuple[int, int]:
         return 1, 1
     calls_a_second = min(profile.limits.rate, *profile.limits.lanes.values(), _ABREAST)
     return profile.track_batch, max(1, int(calls_a_second))
+
+
+def _refs(due: Iterable[_Due]) -> list[PollRef]:
+    """The parcels that wait alone among these."""
+    return [PollRef(tracking.tenant, tracking.id, planned=True) for tracking, held in due if held is None]
 
 
 def _account(tracking: Tracking) -> AccountName:

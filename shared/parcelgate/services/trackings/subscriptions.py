@@ -279,7 +279,7 @@ class TrackingSubscriptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
         """The trackings, and when each is asked about next."""
-        return TrackingReader(self.table).planned(tenant, trackings)
+        return TrackingReader(self.table, clock=self.clock).planned(tenant, trackings)
 
     @staticmethod
     def raise_if_all_unavailable(results: "Sequence[object]") -> None:

@@ -12,6 +12,7 @@ from parcelgate.carriers.results import ParcelHistory
 from parcelgate.domain import trackings as timeline
 from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.polling import next_poll
+from parcelgate.domain.timetables import Timetable
 from parcelgate.domain.trackings import Source, Tracking, courier_key
 from parcelgate.observability.logs import bound_correlation_id, log
 from parcelgate.observability.metrics import count
@@ -123,13 +124,17 @@ class Timelines(msgspec.Struct, frozen=True, kw_only=True):
             self.nudge(tenant, tracking_id)  # So that the next carrier is asked, now.
             return after
         at = self.clock()
-        self.table.tenant(tenant).trackings.reschedule(tracking_id, self.next_poll(after, at), now=at)
+        self.table.tenant(tenant).trackings.reschedule(tracking_id, self.timetable(after, at), now=at)
         return after
 
     def next_poll(self, tracking: Tracking, at: datetime, misses: int = 0) -> datetime | None:
         """When to ask about the parcel next, by the plan and the habit of its corridor."""
         habit = self.habits.habit_of(tracking) if self.habits else None
         return next_poll(tracking, now=at, misses=misses, pace=self.settings.poll_pace, habit=habit)
+
+    def timetable(self, tracking: Tracking, at: datetime) -> Timetable | None:
+        """When to ask about the parcel after `at`, as long as nothing is heard of it. None: not any more."""
+        return Timetable.of(lambda moment: self.next_poll(tracking, moment), at)
 
     def save_habits(self) -> None:
         """Store what was learned. To be called once, at the end of an invocation."""

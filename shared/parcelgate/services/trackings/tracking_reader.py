@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from parcelgate.domain.clock import Clock, now
 from parcelgate.domain.trackings import Tracking, TrackingStatus
 from parcelgate.store.errors import OrderNotFoundError
 
@@ -42,8 +43,9 @@ class PlannedPage(NamedTuple):
 class TrackingReader:
     """Reads a tenant's trackings. A tracking of another tenant is not found."""
 
-    def __init__(self, table: "Table") -> None:
+    def __init__(self, table: "Table", *, clock: Clock = now) -> None:
         self._table = table
+        self._clock = clock
 
     def tracking(self, tenant: str, tracking_id: str) -> Planned:
         """Read one tracking. Raises TrackingNotFoundError."""
@@ -76,5 +78,6 @@ class TrackingReader:
 
     def planned(self, tenant: str, trackings: list[Tracking]) -> list[Planned]:
         """The trackings, and when each is asked about next."""
-        polls = self._table.tenant(tenant).trackings.polls([tracking.id for tracking in trackings])
+        ids = [tracking.id for tracking in trackings]
+        polls = self._table.tenant(tenant).trackings.polls(ids, now=self._clock())
         return [Planned(tracking, polls[tracking.id]) for tracking in trackings]

@@ -181,7 +181,7 @@ def test_promise_6_a_thing_that_cannot_be_shown_is_set_aside_alone(
 def test_trouble_with_one_tenants_things_holds_up_nobody_else(
     announcer: Announcer, told: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(*_: Any) -> Any:
+    def busy(*_: Any, **__: Any) -> Any:
         raise ThrottledError("busy")
 
     monkeypatch.setattr("parcelgate.store.trackings.Trackings.polls", busy)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Barrier, Event, Lock
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,42 @@ def test_work_that_breaks_off_is_taken_up_by_the_next(work: Work) -> None:
     while work.of("a") != [[2], [3]]:
         made.start()
     made.close()
+
+
+def test_what_comes_while_a_thread_is_about_to_end_is_done_too() -> None:
+    done: list[int] = []
+    found_nothing, may_end = Event(), Event()
+
+    class Lingering(Lines[str, int]):
+        def _work_off(self, owner: str, line: Any) -> None:
+            super()._work_off(owner, line)
+            found_nothing.set()
+            assert may_end.wait(PATIENCE)
+
+    lines = Lingering(lambda _, items: (done.extend(items), True)[1], threads=2)
+    lines.add("a", [1], batch_size=1, threads=1)
+    lines.start()
+    assert found_nothing.wait(PATIENCE)
+    lines.add("a", [2], batch_size=1, threads=1)
+    lines.start()
+    may_end.set()
+    lines.close()
+    assert done == [1, 2]
+
+
+def test_something_can_be_done_until_all_threads_are_ready(work: Work) -> None:
+    work.held = {"a"}
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(len(work.done))
+        if len(looks) == 2:
+            work.gate.set()
+
+    with lines(work, threads=2) as made:
+        made.add("a", [1, 2], batch_size=1, threads=1)
+        made.start()
+        made.finish(look)
+        assert work.of("a") == [[1], [2]]
+    assert looks[0] == 0
+    assert looks[-1] == 2

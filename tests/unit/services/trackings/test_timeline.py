@@ -284,7 +284,7 @@ class TestWhatIsBelieved:
         after = timelines.believe("acme", "trk_1", told(seen("in_transit")))
         assert [event.source for event in after.events] == [Source.WEBHOOK]
         at = next_poll(after, now=clock())
-        assert store.polls(["trk_1"]) == {"trk_1": stored(at)}
+        assert store.polls(["trk_1"], now=NOON) == {"trk_1": stored(at)}
 
     @pytest.mark.parametrize("followed", [True, False])
     def test_has_the_next_carrier_asked_at_once_where_it_is_to_be_asked(
@@ -298,21 +298,21 @@ class TestWhatIsBelieved:
         self, timelines: Timelines, store: Trackings, parcel: Tracking
     ) -> None:
         timelines.believe("acme", "trk_1", told(seen("delivered")))
-        assert store.polls(["trk_1"]) == {"trk_1": None}
+        assert store.polls(["trk_1"], now=NOON) == {"trk_1": None}
 
     def test_takes_up_polling_again_of_a_parcel_that_had_expired(
         self, timelines: Timelines, store: Trackings, parcel: Tracking
     ) -> None:
         timelines.believe("acme", "trk_1", told(seen("expired")))
         timelines.believe("acme", "trk_1", told(seen("in_transit", hours=1)))
-        assert store.polls(["trk_1"])["trk_1"] is not None
+        assert store.polls(["trk_1"], now=NOON)["trk_1"] is not None
 
     def test_lets_nobody_ask_about_a_parcel_that_is_paused(
         self, timelines: Timelines, store: Trackings, parcel: Tracking
     ) -> None:
         store.save(parcel, msgspec.structs.replace(parcel, paused=True, version=2))
         timelines.believe("acme", "trk_1", told(seen("in_transit")))
-        assert store.polls(["trk_1"]) == {"trk_1": None}
+        assert store.polls(["trk_1"], now=NOON) == {"trk_1": None}
 
     def test_leaves_a_nudge_that_came_for_other_news(
         self, timelines: Timelines, store: Trackings, parcel: Tracking, clock: FakeClock
@@ -320,7 +320,7 @@ class TestWhatIsBelieved:
         timelines.nudge("acme", "trk_1")
         clock.sleep(1)
         timelines.believe("acme", "trk_1", told(seen("in_transit")))
-        assert store.polls(["trk_1"]) == {"trk_1": NOON}
+        assert store.polls(["trk_1"], now=NOON) == {"trk_1": NOON}
         assert store.claim("trk_1", at=clock(), until=clock() + timedelta(minutes=1), claimant="a")
 
     def test_is_planned_at_the_pace_of_the_environment(
@@ -328,7 +328,7 @@ class TestWhatIsBelieved:
     ) -> None:
         quick = timelines_of(table, queue, clock, PARCELGATE_POLL_PACE="1440")
         after = quick.believe("acme", "trk_1", told(seen("in_transit")))
-        assert store.polls(["trk_1"]) == {"trk_1": stored(next_poll(after, now=clock(), pace=1440))}
+        assert store.polls(["trk_1"], now=NOON) == {"trk_1": stored(next_poll(after, now=clock(), pace=1440))}
 
 
 def test_a_nudge_has_the_parcel_asked_about_now_and_changes_nothing_else(
@@ -338,7 +338,7 @@ def test_a_nudge_has_the_parcel_asked_about_now_and_changes_nothing_else(
     clock.sleep(60)
     log.structure_logs(correlation_id="R1=")
     timelines.nudge("acme", "trk_1")
-    assert store.polls(["trk_1"]) == {"trk_1": clock()}
+    assert store.polls(["trk_1"], now=NOON) == {"trk_1": clock()}
     assert queue.sent == [
         ("https://sqs.test/polls", {"tenant": "acme", "tracking_id": "trk_1", "correlation_id": "R1="})
     ]
