@@ -17,7 +17,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bench import svg
@@ -25,9 +25,14 @@ from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_eve
 from infra.settings import settings_for
 from parcelgate.carriers import registry
 from parcelgate.domain.habits import Corridor, Habit
+from parcelgate.domain.ids import new_id
 from parcelgate.domain.polling import corridor_of, next_poll
+from parcelgate.domain.timetables import MOST as TIMETABLE
 from parcelgate.domain.trackings import SILENCE, TrackingStatus
 from parcelgate.services.accounts.carriers import LANE_USE
+from parcelgate.services.trackings.poll_buckets import TOGETHER, Follower, earliest, groups
+from parcelgate.store import keys
+from parcelgate.store.wheel import Entry, new_ticket, packed
 
 PARCELS = 20_000
 LIVE = 10_000_000
@@ -50,6 +55,13 @@ PRICES = {
 }
 """US dollars, us-east-1, list prices without any free tier."""
 ORDER_KB = 3
+ITEM_BYTES = 1760
+"""A parcel's item, as `bench.poll_speed` measures it."""
+POLL_KB = 0.7
+HOURLY = 12
+"""Of the rounds of a day, every so many is looked at more closely."""
+BUCKET_BYTES = 250
+"""A claimed bucket, without the parcels that it names."""
 WORKFLOW_GB = 64 / 1024
 
 
@@ -75,6 +87,17 @@ class Tally:
     """Hours from any event to our knowing, where the carrier does not push."""
     by_stage: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Polls by carrier and stage."""
+    units: Counter[str] = field(default_factory=Counter)
+    """Write units besides those of buckets and of the parcels themselves, by what they are for."""
+    waits: dict[int, list[timedelta]] = field(default_factory=lambda: defaultdict(list))
+    """How long the parcels that go on in buckets wait there, by the time of day at which they go."""
+    webhooks: int = 0
+    """Webhooks with news that put the next poll off."""
+
+    def goes_on(self, at: datetime, due: datetime | None) -> None:
+        """Count a parcel that goes into a bucket."""
+        if due is not None:
+            self.waits[int((at - BORN) % DAY / ROUND)].append(due - at)
 
 
 def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corridor, Habit]) -> None:
@@ -82,19 +105,43 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corrido
     at = life.parcel.created_at + ROUND * chance.random()
     known, tracking, polls = 0, life.parcel, 0
     corridor = corridor_of(tracking)
+    comes: datetime | None = None
+    """When the parcel's bucket is due; None while it waits alone."""
+    is_pushed = False
+    silent = 0
+    tally.units["first plans"] += 3  # Its POLL, and its TRACKING leaves the index.
     while True:
         due = next_poll(tracking, now=at, habit=habits.get(corridor) if corridor else None)
+        if is_pushed:
+            tally.webhooks += 1
+            if due is None:
+                tally.units["webhooks"] += 1
+            elif comes is not None and comes <= due:
+                tally.units["webhooks"] += 1
+                if comes < due:
+                    tally.goes_on(comes, due)  # Its bucket comes before its time, and it goes on.
+            else:
+                tally.units["webhooks"] += 2  # The POLL, and its place in the index.
+                comes = None
+        else:
+            comes = due
+            tally.goes_on(at, due)
+        is_pushed = False
         if due is None:
             break
         if life.pushed:
             pushed = next((n for n in range(known, len(life.events)) if n not in life.unpushed), None)
             if pushed is not None and life.events[pushed].at <= due:
                 at, known = life.events[pushed].at, pushed + 1
+                is_pushed, silent = True, 0
                 tracking = with_events(life, known)
                 corridor = corridor_of(tracking)
                 continue
         at = BORN + math.ceil((due - BORN) / ROUND) * ROUND
         polls += 1
+        if comes is None:
+            tally.units["polls of parcels that wait alone"] += 3  # Claimed, settled, and out of the index.
+        silent += 1
         bucket = int((at - BORN) % DAY / ROUND)
         tally.by_bucket[bucket] += 1
         tally.by_bucket_of.setdefault(life.trade.carrier, Counter())[bucket] += 1
@@ -106,9 +153,13 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corrido
         if seen > known:
             if not life.pushed:
                 tally.news_after += [(at - event.at) / HOUR for event in life.events[known:seen]]
-            known = seen
+            known, silent = seen, 0
             tally.news += 1
-            tracking = with_events(life, known)
+            before, tracking = tracking, with_events(life, known)
+            tally.units["plans"] += 1
+            if tracking.status is not before.status:
+                # An item leaves the index and another comes; a parcel with a courier is in a second one so.
+                tally.units["lists by status"] += 4 if tracking.carrier_code else 2
             corridor = corridor_of(tracking)
             if tracking.status is S.DELIVERED:
                 waited = (at - life.events[-1].at) / timedelta(minutes=1)
@@ -118,6 +169,8 @@ def ask(life: Life, tally: Tally, chance: random.Random, habits: Mapping[Corrido
                     tally.pushed_known_after.append(waited)
         elif at - (tracking.last_event_at or tracking.created_at) >= SILENCE:
             break
+        elif silent % TIMETABLE == 0:
+            tally.units["plans"] += 1
     tally.parcels += 1
     tally.per_parcel.append(polls)
     tally.by_carrier[life.trade.carrier] += polls
@@ -248,6 +301,29 @@ def _limits(tally: Tally, scale: float) -> None:
         )
 
 
+def _follower(at: datetime) -> Follower:
+    entry = Entry("acme", new_id("trk"), new_ticket())
+    return Follower(at, earliest(at, BORN), at, entry, None, None)
+
+
+def bucket_units(tally: Tally, together: int) -> float:
+    """The write units for each parcel that goes on in a bucket, if `together` are written at once.
+
+    Each bucket is written, claimed and deleted. A unit is a KB begun of the claimed item.
+    """
+    units, parcels = 0, 0
+    chance = random.Random(1)  # noqa: S311 - always the same parcels
+    for _, waits in sorted(tally.waits.items())[::HOURLY]:
+        # A worker has more parcels at this time of day than the sample: the same waits, a little apart.
+        drawn = (wait + chance.uniform(-1, 1) * ROUND / 2 for wait in chance.choices(waits, k=together))
+        followers = [_follower(BORN + max(wait, ROUND)) for wait in drawn]
+        for group in groups(followers):
+            size = BUCKET_BYTES + len(packed(follower.entry for follower in group))
+            units += 3 * math.ceil(size / 1024)
+            parcels += len(group)
+    return units / parcels
+
+
 def _cost(tally: Tally, scale: float, speed: Speed) -> None:
     settings = settings_for("production")
     month = MONTH * scale
@@ -257,17 +333,36 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
         for trade in TRADES
     )
     rounds = MONTH * (DAY / ROUND)
+    a_run = polls / rounds / settings.poll_workers
     item_kb = speed.item_bytes / 1024
     memory = settings.size("poll_trackings").memory / 1024
-    # A claim is one; giving it back is one, and two in the index whose time changes.
-    writes = 4 * polls + (math.ceil(item_kb) + 2) * news + 1.5 * calls
-    reads = math.ceil(item_kb / 4) * polls + math.ceil(ORDER_KB / 4) * tally.first_words * month
-    reads += rounds * 32 / 2
+    bucket = bucket_units(tally, TOGETHER)
+    goes_on = sum(map(len, tally.waits.values())) * month
+    units = {name: number * month for name, number in tally.units.items()}
+    # A parcel and its plan are read as they stood a moment ago, which costs half.
+    reads = (math.ceil(item_kb / 4) + 1) / 2 * polls + math.ceil(ORDER_KB / 4) * tally.first_words * month
+    reads += rounds * keys.POLL_SHARDS * 1.5 + tally.webhooks * month
     worked = polls / speed.a_second * memory
+    writes = {
+        "polls without news: the buckets": bucket * goes_on,
+        "news: the parcel, and its lists by status": math.ceil(item_kb) * news + units.pop("lists by status"),
+        "news: the parcel's new plan": units.pop("plans"),
+        "limits: each call's place": 1.5 * calls,
+        **units,
+    }
     lines = [
-        ("writes: claims, next polls, news, limits", writes / 1e6 * PRICES["DynamoDB, million write units"]),
-        ("reads: parcels, orders, what is due", reads / 1e6 * PRICES["DynamoDB, million read units"]),
-        ("keeping them", LIVE * (item_kb + 0.5) / 1e6 * PRICES["DynamoDB, GB and month, with its backup"]),
+        *(
+            (f"writes, {name}", each / 1e6 * PRICES["DynamoDB, million write units"])
+            for name, each in writes.items()
+        ),
+        (
+            "reads: parcels, their plans, orders, what is due",
+            reads / 1e6 * PRICES["DynamoDB, million read units"],
+        ),
+        (
+            "keeping them",
+            LIVE * (item_kb + POLL_KB) / 1e6 * PRICES["DynamoDB, GB and month, with its backup"],
+        ),
         ("workers", worked * PRICES["Lambda on ARM, GB and second"]),
         (
             "rounds",
@@ -286,11 +381,18 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
     idle = rounds * (
         settings.poll_workers * 0.4 * memory * PRICES["Lambda on ARM, GB and second"]
         + settings.poll_workers * PRICES["Lambda, million calls"] / 1e6
-        + 16 * PRICES["DynamoDB, million read units"] / 1e6
+        + keys.POLL_SHARDS * 1.5 * PRICES["DynamoDB, million read units"] / 1e6
         + PRICES["Express workflow, million executions"] / 1e6
         + WORKFLOW_GB * PRICES["Express workflow, GB and second"]
     )
     print(f"| with nothing to ask about | {idle:.2f} |")
+    print(
+        "\n| live parcels | parcels that one run writes together | write units for each poll without news |"
+    )
+    print("|---|---|---|")
+    for live in (10_000, 100_000, 1_000_000, LIVE):
+        run = max(1, min(TOGETHER, round(a_run * live / LIVE)))
+        print(f"| {live:,} | {run:,} | {bucket_units(tally, run):.2f} |")
 
 
 def main() -> None:
@@ -300,7 +402,7 @@ def main() -> None:
     options.add_argument("--speed", type=float, help="parcels a second of a worker, instead of measuring")
     given = options.parse_args()
     began = time.monotonic()
-    speed = Speed(given.speed, 2600) if given.speed else measure()
+    speed = Speed(given.speed, ITEM_BYTES) if given.speed else measure()
     report(asked(given.parcels, learned(given.parcels, seed=2)), speed)
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
 

@@ -29,7 +29,6 @@ ROUND = timedelta(minutes=5)
 def few_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many empty partitions as there are otherwise take most of the time."""
     monkeypatch.setattr(keys, "POLL_SHARDS", 2)
-    monkeypatch.setattr("parcelgate.services.trackings.polls._IN_BUCKETS", True)
 
 
 def scene(world: World) -> list[Tracking]:

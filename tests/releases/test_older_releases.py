@@ -150,6 +150,25 @@ def test_everything_under_way_comes_to_its_end(world: World, content: Left) -> N
     assert entry.state != "received"
 
 
+def test_parcels_are_polled_as_that_release_has_planned(world: World, content: Left) -> None:
+    """Whether they wait alone or together with others."""
+    own = world.table.tenant(TENANT)
+    known = [tracking for tracking in own.trackings.page(limit=100).data if not tracking.status.final]
+    planned = content["notes"].get("planned", [])
+    assert {tracking.id for tracking in known} >= {*planned}
+    trackers = {
+        (each.carrier, each.account): world.tracker(TENANT, each.carrier, each.account) for each in known
+    }
+    for _ in range(30):
+        world.clock.sleep(3600)
+        world.poll()
+    asked = {number for tracker in trackers.values() for number in tracker.numbers}
+    live = [tracking for tracking in map(world.tracking, known) if not tracking.status.final]
+    assert asked == {tracking.tracking_number for tracking in live}
+    for tracking in live:
+        assert world.ways_to_poll(tracking) in (["alone"], ["free"])
+
+
 def test_an_order_is_changed_cancelled_and_erased(world: World, content: Left) -> None:
     notes = content["notes"]
     changed = call("PATCH /v1/orders/{id}", id=notes["on_its_way"], body={"metadata": {"colour": "blue"}})

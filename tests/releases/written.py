@@ -210,6 +210,15 @@ def a_webhook_that_nobody_has_processed(world: World, notes: Left) -> None:
     world.stream()
 
 
+def parcels_that_wait_for_their_polls(world: World, notes: Left) -> None:
+    world.poll()
+    notes["planned"] = sorted(
+        tracking.id
+        for tracking in world.table.tenant(TENANT).trackings.page(limit=100).data
+        if world.next_poll(tracking) is not None
+    )
+
+
 def a_parcel_to_be_asked_about(world: World, notes: Left) -> None:
     from parcelgate.runtime import runtime
 
@@ -241,6 +250,7 @@ STEPS: tuple[Step, ...] = (
     an_order_in_a_retry_queue,
     a_batch_that_nobody_has_begun,
     a_webhook_that_nobody_has_processed,
+    parcels_that_wait_for_their_polls,
     a_parcel_to_be_asked_about,
     labels_to_be_printed,
     an_event_on_its_way,
@@ -319,7 +329,8 @@ def shape(content: Left) -> set[str]:
     found: set[str] = set()
     for name in ("table", "events"):
         for item in content[name]:
-            kind = _ULID.sub("", f"{name}:{item['sk']['S'].partition('#')[0]}")
+            is_bucket = item["pk"]["S"].startswith("WHEEL#")
+            kind = _ULID.sub("", f"{name}:{'WHEEL' if is_bucket else item['sk']['S'].partition('#')[0]}")
             for attribute, value in item.items():
                 ((form, inner),) = value.items()
                 found.add(f"{kind}.{attribute}={form}")

@@ -5,13 +5,12 @@ is claimed before the carrier is asked. Only one worker can win the claim, and i
 invocation. So no two workers ask about one parcel at once, unless it was nudged after its bucket was claimed.
 If a worker dies, nothing is lost: the parcel is still due, and can be claimed again a little later.
 
-A parcel that was in a bucket goes on in another. A poll without news writes nothing but this, for many
-together. The next release puts those into buckets that wait alone (`store/formats.py`).
+A parcel that was polled goes on in a bucket. A poll without news writes nothing but this, for many together.
 
 ============================  ==============================================================================
 the carrier's answer          the parcels that it was asked about
 ============================  ==============================================================================
-histories, or none            joined to their timelines; asked about again as planned
+histories, or none            joined to their timelines; asked about again as planned, in buckets
 refused, several parcels      each half is asked about alone, until the parcel is found that is refused
 refused, one parcel           a miss: asked again in minutes, then twice as late each time, up to the plan;
                               it waits alone
@@ -73,7 +72,7 @@ from parcelgate.services.trackings.grouping import grouped
 from parcelgate.services.trackings.poll_buckets import Held, RunBuckets
 from parcelgate.services.trackings.poll_lines import Lines
 from parcelgate.services.trackings.timeline import Timelines
-from parcelgate.store import formats, keys
+from parcelgate.store import keys
 from parcelgate.store.due import PollRef
 from parcelgate.store.errors import StoreError, TrackingNotFoundError
 from parcelgate.store.tenants.stats import StatsRow
@@ -109,9 +108,6 @@ _NUDGED_SECONDS = 20.0
 """How long a run of nudged parcels may take. A silent carrier holds its worker no longer."""
 _AGAIN_SECONDS = 15
 """When a nudge comes again whose parcel another worker is asking about."""
-
-_IN_BUCKETS = formats.WRITES >= 2
-"""Whether parcels that wait alone are put into buckets. The release before does not look there."""
 
 _AGGREGATORS_ACCOUNT = "default"
 """The tenant's account with the aggregator, which is asked about next carriers."""
@@ -434,13 +430,13 @@ class _Run:
     def _plan(self, tracking: Tracking) -> None:
         """Plan the first polls of a parcel."""
         timetable = self._timetable(tracking, self._clock())
-        if timetable is None or not _IN_BUCKETS:
-            self._store_plan(tracking, None if timetable is None else timetable.first)
+        if timetable is None:
+            self._store_plan(tracking, None)
         else:
             waiting = Waiting(new_ticket(), timetable)
             self._enter(tracking, waiting, partial(self._store_plan, tracking, waiting))
 
-    def _store_plan(self, tracking: Tracking, plan: datetime | Waiting | None) -> None:
+    def _store_plan(self, tracking: Tracking, plan: Waiting | None) -> None:
         try:
             self._table.tenant(tracking.tenant).trackings.plan(tracking.id, plan)
         except Exception as error:
@@ -701,9 +697,8 @@ class _Run:
     def _wait_together(self, claim: Claim, tracking: Tracking, at: datetime) -> None:
         """Let a parcel that has waited alone go into a bucket. It is claimed until it is there."""
         timetable = self._timetable(tracking, at)
-        if timetable is None or not _IN_BUCKETS:
-            then = None if timetable is None else timetable.first
-            self._table.tenant(tracking.tenant).trackings.settle(claim, then, at=at)
+        if timetable is None:
+            self._table.tenant(tracking.tenant).trackings.settle(claim, None, at=at)
             return
         waiting = Waiting(new_ticket(), timetable)
         self._enter(tracking, waiting, partial(self._store_waiting, claim, tracking, waiting, at))

@@ -36,12 +36,6 @@ def few_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "POLL_SHARDS", 4)
 
 
-@pytest.fixture(autouse=True)
-def in_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Poll as the next release does, and as this one does if that one is taken back."""
-    monkeypatch.setattr("parcelgate.services.trackings.polls._IN_BUCKETS", True)
-
-
 def waiting_parcels(world: World, number: int = 1, **facts: Any) -> list[Tracking]:
     """Parcels that wait in buckets for their first polls."""
     parcels = [world.add_parcel(**facts) for _ in range(number)]
