@@ -681,7 +681,7 @@ GUARDS: Sequence[Guard] = (
             Change(
                 "infra/constructs/table.py",
                 '            conditions={"ForAllValues:StringEquals": '
-                '{"dynamodb:LeadingKeys": [partition]}},\n',
+                '{"dynamodb:LeadingKeys": [*partitions]}},\n',
                 "",
             ),
         ),
