@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bench import svg
+from bench import prices, svg
 from bench.lives import BORN, DAY, HOUR, TRADES, Life, a_life, learned, with_events
 from infra.settings import settings_for
 from parcelgate.carriers import registry
@@ -43,17 +43,6 @@ MONTH = 30
 S = TrackingStatus
 
 
-PRICES = {
-    "DynamoDB, million write units": 0.625,
-    "DynamoDB, million read units": 0.125,
-    "DynamoDB, GB and month, with its backup": 0.45,
-    "Lambda on ARM, GB and second": 0.0000133334,
-    "Lambda, million calls": 0.20,
-    "Express workflow, million executions": 1.00,
-    "Express workflow, GB and second": 0.00001667,
-    "CloudWatch Logs, GB": 0.50,
-}
-"""US dollars, us-east-1, list prices without any free tier."""
 ORDER_KB = 3
 ITEM_BYTES = 1760
 """A parcel's item, as `bench.poll_speed` measures it."""
@@ -336,6 +325,7 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
     a_run = polls / rounds / settings.poll_workers
     item_kb = speed.item_bytes / 1024
     memory = settings.size("poll_trackings").memory / 1024
+    kept_gb = prices.price("table_gb_month") + prices.price("backup_gb_month")
     bucket = bucket_units(tally, TOGETHER)
     goes_on = sum(map(len, tally.waits.values())) * month
     units = {name: number * month for name, number in tally.units.items()}
@@ -351,25 +341,16 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
         **units,
     }
     lines = [
-        *(
-            (f"writes, {name}", each / 1e6 * PRICES["DynamoDB, million write units"])
-            for name, each in writes.items()
-        ),
-        (
-            "reads: parcels, their plans, orders, what is due",
-            reads / 1e6 * PRICES["DynamoDB, million read units"],
-        ),
-        (
-            "keeping them",
-            LIVE * (item_kb + POLL_KB) / 1e6 * PRICES["DynamoDB, GB and month, with its backup"],
-        ),
-        ("workers", worked * PRICES["Lambda on ARM, GB and second"]),
+        *((f"writes, {name}", each * prices.price("write_unit")) for name, each in writes.items()),
+        ("reads: parcels, their plans, orders, what is due", reads * prices.price("read_unit")),
+        ("keeping them", LIVE * (item_kb + POLL_KB) / 1e6 * kept_gb),
+        ("workers", worked * prices.price("lambda_gb_second")),
         (
             "rounds",
-            rounds / 1e6 * PRICES["Express workflow, million executions"]
-            + rounds * ROUND.total_seconds() * WORKFLOW_GB * PRICES["Express workflow, GB and second"],
+            rounds * prices.price("express_execution")
+            + rounds * ROUND.total_seconds() * WORKFLOW_GB * prices.price("express_gb_second"),
         ),
-        ("logs and metrics", rounds * 32 * 20 * 600 / 1e9 * PRICES["CloudWatch Logs, GB"]),
+        ("logs and metrics", rounds * 32 * 20 * 600 / 1e9 * prices.price("log_gb")),
     ]
     print("\n| a month | dollars |\n|---|---|")
     for name, dollars in lines:
@@ -379,11 +360,11 @@ def _cost(tally: Tally, scale: float, speed: Speed) -> None:
     print(f"| together | {total:,.0f} |")
     print(f"| a million parcels, from their first day to their last | {total / ended * 1e6:,.0f} |")
     idle = rounds * (
-        settings.poll_workers * 0.4 * memory * PRICES["Lambda on ARM, GB and second"]
-        + settings.poll_workers * PRICES["Lambda, million calls"] / 1e6
-        + keys.POLL_SHARDS * 1.5 * PRICES["DynamoDB, million read units"] / 1e6
-        + PRICES["Express workflow, million executions"] / 1e6
-        + WORKFLOW_GB * PRICES["Express workflow, GB and second"]
+        settings.poll_workers * 0.4 * memory * prices.price("lambda_gb_second")
+        + settings.poll_workers * prices.price("lambda_request")
+        + keys.POLL_SHARDS * 1.5 * prices.price("read_unit")
+        + prices.price("express_execution")
+        + WORKFLOW_GB * prices.price("express_gb_second")
     )
     print(f"| with nothing to ask about | {idle:.2f} |")
     print(

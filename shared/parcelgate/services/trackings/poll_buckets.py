@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -213,7 +214,7 @@ class RunBuckets:
         self.write()
         for taken in self._taken:
             if not taken.is_left and not taken.is_moved:
-                self._give_back(lambda taken=taken: self._table.wheel.release(taken.bucket, self._claimant))  # type: ignore[misc]
+                self._give_back(partial(self._table.wheel.release, taken.bucket, self._claimant))
 
     def _add(
         self,
@@ -281,7 +282,7 @@ class RunBuckets:
             empty = [taken for taken in self._taken if not taken.inside and not taken.is_left]
             self._taken = [taken for taken in self._taken if taken not in empty]
         for taken in empty:
-            self._give_back(lambda taken=taken: self._table.wheel.delete(taken.bucket, self._claimant))  # type: ignore[misc]
+            self._give_back(partial(self._table.wheel.delete, taken.bucket, self._claimant))
 
     @staticmethod
     def _give_back(write: Callable[[], None]) -> None:

@@ -12,11 +12,11 @@ how many were added    T#t#ENDPOINTS                                   REGISTER 
 delivery               T#t#DELIVERY#<id>                               DELIVERY   doc, version
 =====================  ==============================================  =========  ====================
 
-A list has an index of its own, of keys alone: an event is written once, so that an index costs one write
-for each event in it, as an entry of its own would, and cannot be ahead of its event. Most events are of the
-type `tracking.updated`, so an event is only in lists that pick few of many. Events of earlier releases stand
-in all seven. All are sorted by `list_sk`,
-the time of the event, its sequence and its id (deliveries: by their time and id). They may lag a second.
+A list has an index of its own, of keys alone: an event is written once, so that an index costs one write for
+each event in it, as an entry of its own would, and cannot be ahead of its event. Most events are of the type
+`tracking.updated`, so an event is only in lists that pick few of many. Events of earlier releases stand in
+all seven. All are sorted by `list_sk`, the time of the event, its sequence and its id (deliveries: by their
+time and id). They may lag a second.
 
 ==================  ==================  ======================================================
 index               partition           what is in a list
