@@ -97,11 +97,21 @@ def _event(route: str, *, body: str | None = None, key: str | None = None, **par
     }
 
 
+class _Patient(Context):
+    """Valgrind is thirty times slower, and a create is not begun when its time is short."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 10**9
+
+
 def _asked(name: str, event: Callable[[], Item], status: int = 200) -> Once:
-    handler = import_module(f"functions.{name}.handler").handler
+    module = import_module(f"functions.{name}.handler")
+    handler = module.handler
+    if hasattr(module, "CARRIER_SECONDS"):
+        module.CARRIER_SECONDS = 10**6
 
     def once() -> Any:
-        reply = handler(event(), Context())
+        reply = handler(event(), _Patient())
         if reply.get("statusCode", status) != status:
             raise ValueError(reply)
         return reply
