@@ -259,6 +259,18 @@ def test_a_silence_stays_that_is_as_old_as_what_is_kept(monkeypatch: pytest.Monk
     assert [event.at for event in parcel.events] == [NOON, NOON + SILENCE, NOON + SILENCE + day]
 
 
+def test_of_two_reports_of_one_event_the_sub_status_of_either_counts() -> None:
+    for sub_statuses in (("hub", None), (None, "hub")):
+        reports = [seen("in_transit", sub_status=sub_status) for sub_status in sub_statuses]
+        (event,) = with_events(*reports).events
+        assert event.sub_status == "hub"
+
+
+def test_an_event_keeps_the_identity_under_which_it_is_stored() -> None:
+    (event,) = with_events(seen(code="Signed  IN", place="New   York")).events
+    assert event.id == "evt_9d8fef89b48d7d1cf5de9725cf"
+
+
 def test_a_silence_goes_with_the_events_that_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trackings, "MOST_BYTES", 1)
     monkeypatch.setattr(trackings, "_SURELY_FIT", 4)
