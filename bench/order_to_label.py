@@ -289,6 +289,7 @@ def _print(ready: float, first: Order, warm: Sequence[Order], cuts: Sequence[Seq
     print(
         figures.table(("piece, medians in ms", "the carrier", "the emulator of AWS", "our functions"), body)
     )
+    print(f"\nThe order of median time:\n\n![An LSO order on its way to its label](pictures/{PICTURE})")
 
 
 def _drawn(pieces: Sequence[Piece]) -> str:
@@ -309,7 +310,7 @@ def _drawn(pieces: Sequence[Piece]) -> str:
     ]
     legend = {"carrier": "the carrier", "aws": "the emulator of AWS", "ours": "our functions"}
     return svg.waterfall(
-        "An LSO order on its way to its label, warm", spans, unit="ms", step=100, legend=legend
+        "An LSO order on its way to its label, warm", spans, unit="ms", step=200, legend=legend
     )
 
 
