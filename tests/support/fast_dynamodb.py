@@ -3,7 +3,8 @@
 Of the time that a call of moto takes, most goes into the making and reading of HTTP messages inside one
 process, and into the parsing of update expressions. `FastDynamoDB` hands the few calls that are made of it
 straight to moto's own backend: table, conditions and stream are the very ones behind the wire. An update is
-read here, as far as it sets and removes whole attributes. Whatever else is called goes the usual way.
+read here, as far as it sets and removes whole attributes and adds to numbers. Whatever else is called goes
+the usual way.
 """
 
 import base64
@@ -31,12 +32,10 @@ from tests.support.table import REGION, TABLE_NAME, aws, create_table, dynamodb_
 
 type Item = dict[str, Any]
 
-_FLAT = re.compile(r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE #?\w+(, ?#?\w+)*)?")
-"""An update that sets and removes whole attributes."""
-
-
-_ADDS = re.compile(r"ADD (#\d+ :\d+(, )?)+")
-"""An update that adds to numbers."""
+_FLAT = re.compile(
+    r"(SET #?\w+ = :?\w+(, #?\w+ = :?\w+)*)?( ?REMOVE #?\w+(, ?#?\w+)*)?( ?ADD #\w+ :\w+(, #\w+ :\w+)*)?"
+)
+"""An update that sets and removes whole attributes, and adds to numbers."""
 
 
 class FastDynamoDB:
@@ -108,18 +107,8 @@ class FastDynamoDB:
                 ReturnValues=ReturnValues,
                 **{name: value for name, value in given.items() if value},
             )
-        current = self._backend.get_item(TableName, Key)
-        if not get_filter_expression(ConditionExpression, names, values).expr(current):
-            error = ConditionalCheckFailed(item=current and current.to_json()["Attributes"])
-            raise _refused(error, "UpdateItem")
-        item = {**(current.to_json()["Attributes"] if current else Key)}
-        sets, _, removes = UpdateExpression.removeprefix("SET ").partition("REMOVE ")
-        for change in filter(None, sets.split(",")):
-            name, _, value = map(str.strip, change.partition("="))
-            item[names.get(name, name)] = values[value] if value.startswith(":") else item[value]
-        for name in filter(None, map(str.strip, removes.split(","))):
-            item.pop(names.get(name, name), None)
-        self._backend.put_item(TableName, item, overwrite=True)
+        self._check("UpdateItem", TableName, Key, ConditionExpression, names, values)
+        item = self._change(TableName, Key, UpdateExpression, names, values)
         return {"Attributes": _read(item)} if ReturnValues == "ALL_NEW" else {}
 
     def transact_write_items(self, *, TransactItems: list[Item], ClientRequestToken: str) -> Item:  # noqa: N803
@@ -138,24 +127,50 @@ class FastDynamoDB:
             elif kind == "Delete":
                 self._backend.delete_item(each["TableName"], each["Key"])
             elif kind == "Update":
-                self._add(each)
+                names, values = each["ExpressionAttributeNames"], each["ExpressionAttributeValues"]
+                self._change(each["TableName"], each["Key"], each["UpdateExpression"], names, values)
         return {}
 
-    def _add(self, update: Item) -> None:
-        current = self._backend.get_item(update["TableName"], update["Key"])
-        item = {**(current.to_json()["Attributes"] if current else update["Key"])}
-        names, values = update["ExpressionAttributeNames"], update["ExpressionAttributeValues"]
-        for place, name in names.items():
-            number = int(item.get(name, {"N": "0"})["N"]) + int(values[f":{place[1:]}"]["N"])
-            item[name] = {"N": str(number)}
-        self._backend.put_item(update["TableName"], item, overwrite=True)
-
-    def delete_item(self, *, TableName: str, Key: Item, **conditional: Any) -> Item:  # noqa: N803
-        if conditional:
-            answer: Item = self._client.delete_item(TableName=TableName, Key=Key, **conditional)
-            return answer
+    def delete_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        ConditionExpression: str | None = None,  # noqa: N803
+        ExpressionAttributeValues: Item | None = None,  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str | None = None,  # noqa: N803 - it is always given
+    ) -> Item:
+        values = ExpressionAttributeValues or {}
+        self._check("DeleteItem", TableName, Key, ConditionExpression, {}, values)
         self._backend.delete_item(TableName, Key)
         return {}
+
+    def _check(
+        self, operation: str, table: str, key: Item, condition: str | None, names: Item, values: Item
+    ) -> None:
+        """Raise ClientError, with the item as it is, where a condition does not hold."""
+        if condition is None:
+            return
+        current = self._backend.get_item(table, key)
+        if not get_filter_expression(condition, names, values).expr(current):
+            error = ConditionalCheckFailed(item=current and current.to_json()["Attributes"])
+            raise _refused(error, operation)
+
+    def _change(self, table: str, key: Item, expression: str, names: Item, values: Item) -> Item:
+        """Make a flat update. Returns the item after it."""
+        current = self._backend.get_item(table, key)
+        item = {**(current.to_json()["Attributes"] if current else key)}
+        flat, _, adds = expression.partition("ADD ")
+        sets, _, removes = flat.removeprefix("SET ").partition("REMOVE ")
+        for change in filter(None, sets.split(",")):
+            name, _, value = map(str.strip, change.partition("="))
+            item[names.get(name, name)] = values[value] if value.startswith(":") else item[value]
+        for name in filter(None, map(str.strip, removes.split(","))):
+            item.pop(names.get(name, name), None)
+        for name, value in map(str.split, filter(None, adds.split(","))):
+            item[names[name]] = _sum(item.get(names[name]), values[value])
+        self._backend.put_item(table, item, overwrite=True)
+        return item
 
     def query(
         self,
@@ -233,10 +248,13 @@ def _lies_in(item: Any, name: str, partition: str) -> bool:
 
 
 def _is_simple(kind: str, write: Item) -> bool:
-    """Whether a write of a transaction is made here: of a whole item, or one that only adds."""
-    if kind == "Update":
-        return "ConditionExpression" not in write and _ADDS.fullmatch(write["UpdateExpression"]) is not None
-    return kind in ("Put", "Delete", "ConditionCheck")
+    """Whether a write of a transaction is made here."""
+    return kind != "Update" or _FLAT.fullmatch(write["UpdateExpression"]) is not None
+
+
+def _sum(number: Item | None, more: Item) -> Item:
+    """Two whole numbers together. One that is not there is nought."""
+    return {"N": str(int((number or {"N": "0"})["N"]) + int(more["N"]))}
 
 
 _READS = ("get_", "batch_get_", "query", "scan", "describe_")

@@ -18,6 +18,7 @@ AccountError is raised when the login is used: the order waits, and continues wh
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
@@ -274,7 +275,7 @@ def readable(
     """Read the valid fields of an object as `kind` declares it, and describe the faults of the others."""
     if not isinstance(content, Mapping):
         return {}, [f"{place.rstrip('.') or 'the secret'} must be a JSON object"]
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     values, faults = {}, []
     if kind.__struct_config__.forbid_unknown_fields and not content.keys() <= fields.keys():
         faults.append(f"{place.rstrip('.')} has an unknown field; the fields are {', '.join(fields)}")
@@ -287,6 +288,11 @@ def readable(
         elif field.required:
             faults.append(f"{place}{name} is missing: it is {looks_like(field.type)}")
     return values, faults
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
 def looks_like(kind: Any) -> str:
