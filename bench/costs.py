@@ -268,8 +268,8 @@ class Recorder:
         """Call the API."""
         answer = self.http.request(method, path, json=body).raise_for_status()
         self.bytes_out += len(answer.content)
-        told: Body = answer.json() if answer.content else {}
-        return told
+        content: Body = answer.json() if answer.content else {}
+        return content
 
     def order(self, order_id: str) -> Order:
         """The order as it is stored."""
@@ -292,16 +292,16 @@ class Recorder:
         """Create orders one after the other, each to its label."""
         made = []
         for number in range(count):
-            told = self.call("POST", "/v1/orders", BODIES[carrier](f"{words}-{number}"))
-            made.append(self.settled(told.get("order_id") or told["id"]))
+            answer = self.call("POST", "/v1/orders", BODIES[carrier](f"{words}-{number}"))
+            made.append(self.settled(answer.get("order_id") or answer["id"]))
         return made
 
     def batch(self, carrier: str, words: str, count: int) -> list[Order]:
         """Create orders in one batch."""
         rows = [BODIES[carrier](f"{words}-{number}") for number in range(count)]
-        told = self.call("POST", "/v1/orders/batch", {"orders": rows})
+        batch = self.call("POST", "/v1/orders/batch", {"orders": rows})
         ended = until(
-            lambda: progress(*self.own.batches.read(told["id"])), lambda seen: seen.finished, within=180
+            lambda: progress(*self.own.batches.read(batch["id"])), lambda seen: seen.finished, within=180
         )
         return [self.settled(row.order_id) for row in ended.rows if row.order_id]
 
@@ -618,13 +618,13 @@ def stages(lanes: Mapping[str, Lane], carrier: str, life: Life, speed: float) ->
         written.subtract(prices.times(a_poll, news.count))
         written["lambda_gb_second"] = 0
         found.usage.update(prices.times(written, 1 / max(1, news.news)))
-        told = life.news
+        number = life.news
     else:
         found = each(news.name, 1 / max(1, webhooks_in(news.lines)))
         # What a poll finds that no webhook brought is told like that.
-        told = life.news + life.pushes
+        number = life.news + life.pushes
     made["polls"] = Part(prices.times(a_poll, life.polls))
-    made["news of the parcel"] = Part(prices.times(found.usage, told), prices.times(found.events, told))
+    made["news of the parcel"] = Part(prices.times(found.usage, number), prices.times(found.events, number))
     return made
 
 
@@ -688,8 +688,8 @@ def _kept(lanes: Mapping[str, Lane], carrier: str, life: Life) -> Usage:
     create, news = lanes[f"{carrier} create"], lanes[f"{carrier} news"]
     used = prices.times(prices.stored_bytes(create.lines, create.began), 1 / create.count)
     later = [line for line in news.lines if line.get("table") == "events"]
-    told = prices.stored_bytes(later, news.began)
-    used.update(prices.times(told, (life.news + life.pushes) / max(1, news.news)))
+    stored = prices.stored_bytes(later, news.began)
+    used.update(prices.times(stored, (life.news + life.pushes) / max(1, news.news)))
     return used
 
 

@@ -7,7 +7,6 @@ says so and does not fail. It fails when it finds a vulnerability. The lists are
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from local import ROOT
 from local.toolchain.setup import NODE_FOLDERS, trusting_this_machine
+from local.toolchain.tools import environment
 
 TOOLS = ROOT / ".local" / "audit"
 LISTS = ROOT / "out" / "sbom"
@@ -49,21 +49,11 @@ def _json(text: str) -> Any:
 
 def make_tools() -> bool:
     """Make the tools' environment, unless it is there as its lock says. Return False when that fails."""
-    lock = ROOT / "requirements" / "audit.txt"
-    stamp = TOOLS / "lock.txt"
-    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
-        return True
-    shutil.rmtree(TOOLS, ignore_errors=True)
-    python = ROOT / ".venv" / "bin" / "python"
-    for command in (
-        ["uv", "venv", "--quiet", "--python", python, TOOLS],
-        ["uv", "pip", "install", "--quiet", "--require-hashes", "--python", TOOLS, "-r", lock],
-    ):
-        done = _run(command)
-        if done.returncode != 0:
-            print(f"audit: the tools could not be installed: {_last_line(done.stderr)}")
-            return False
-    shutil.copy(lock, stamp)
+    try:
+        environment("audit")
+    except SystemExit as error:
+        print(error)
+        return False
     return True
 
 
