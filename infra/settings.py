@@ -146,6 +146,12 @@ class Settings:
     batch_retention_days: int = 30
     table_stream: str = ""
     """ARN of the stream of another table that the stack runs on, one that was restored. Empty: its own."""
+    limits_table: str = ""
+    """ARN of the usage table of another stage of this AWS account and region, in which the calls of shared
+    logins are counted. Stages that have a login in common need one table for it. Empty: the stage's own.
+    """
+    limits_key: str = ""
+    """ARN of the key that `limits_table` is encrypted under."""
 
     callback_wait: int = 20
     heartbeat: int = 40
@@ -231,6 +237,14 @@ class Settings:
             raise ValueError(f"canary_minutes is one of {', '.join(map(str, CANARIES))}")
         if bool(self.domain) != bool(self.certificate):
             raise ValueError("domain and certificate are given together")
+        if bool(self.limits_table) != bool(self.limits_key):
+            raise ValueError("limits_table and limits_key are given together")
+        for name, arn, kind in (
+            ("limits_table", self.limits_table, ":table/"),
+            ("limits_key", self.limits_key, ":key/"),
+        ):
+            if arn and not (arn.startswith("arn:") and kind in arn):
+                raise ValueError(f"{name} is an ARN, such as arn:aws:SERVICE:REGION:ACCOUNT{kind}NAME")
         if self.fixed_addresses not in range(3):
             raise ValueError("fixed_addresses is 0, 1 or 2")
         unknown = self.snap_started - PUBLIC
@@ -320,6 +334,8 @@ ALL_OPTIONS: Mapping[str, str] = MappingProxyType(
         "rollback_on_alarms": "0",
         "traces": "0",
         "snap_start": "all",
+        "limits_table": "arn:aws:dynamodb:us-east-1:111122223333:table/parcelgate-staging-usage",
+        "limits_key": "arn:aws:kms:us-east-1:111122223333:key/12345678-1234-1234-1234-123456789012",
     }
 )
 """The production stack with all that a setting adds, and what can be switched over switched over.

@@ -72,6 +72,7 @@ function Account({ account, changed }) {
       ["Rests until", account.rests_until && html`<${Time} at=${account.rests_until} />`],
       ["Calls not made meanwhile", account.held_calls > 0 && account.held_calls],
       ["Login", html`<${Login} value=${account.login} />`],
+      ["Login shared", account.shared_login && "with other accounts: their calls are counted together"],
       ["Faults of the account's secret", account.faults.length > 0 && html`<ul class="bare">${account.faults.map((fault) => html`<li>${fault}</li>`)}</ul>`],
       ["Last called", html`<${Maybe} at=${account.last_called_at} />`],
       ["Last error", account.last_error && html`<${Time} at=${account.last_error.at} />: ${account.last_error.message}`],

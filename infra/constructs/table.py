@@ -113,6 +113,22 @@ class ProtectedTable(dynamodb.Table):
         )
         return access(read, self._through_the_table(*_KEY_OF_TABLE), **{variable: self.used.table_name})
 
+    def beginning_access(
+        self, operation: str, *, beginning: str, variable: str, instead: tuple[str, str] | None = None
+    ) -> Access:
+        """One operation on the items of the partitions with this beginning, and on no others.
+
+        `instead`: the ARNs of the table that it is for in place of this one, and of its key.
+        """
+        table_arn, key_arn = instead or (self.used.table_arn, self._key.key_arn)
+        name = table_arn.rpartition("/")[2] if instead else self.used.table_name
+        write = iam.PolicyStatement(
+            actions=[f"dynamodb:{operation}"],
+            resources=[table_arn],
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{beginning}*"]}},
+        )
+        return access(write, self._through_the_table(*_KEY_OF_TABLE, key_arn=key_arn), **{variable: name})
+
     def stream_access(self) -> Access:
         """Reading the table's stream."""
         reads = ("DescribeStream", "GetRecords", "GetShardIterator")
@@ -123,11 +139,11 @@ class ProtectedTable(dynamodb.Table):
             because="ListStreams has no resources to name.",
         )
 
-    def _through_the_table(self, *operations: str) -> iam.PolicyStatement:
+    def _through_the_table(self, *operations: str, key_arn: str | None = None) -> iam.PolicyStatement:
         """Whoever may use the table may use its key, through DynamoDB and in no other way."""
         return iam.PolicyStatement(
             actions=[f"kms:{name}" for name in operations],
-            resources=[self._key.key_arn],
+            resources=[key_arn or self._key.key_arn],
             conditions={
                 "StringEquals": {"kms:ViaService": f"dynamodb.{Stack.of(self).region}.amazonaws.com"}
             },

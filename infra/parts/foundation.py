@@ -21,11 +21,13 @@ class Foundation:
     def account_access(self, *, calls: bool = True) -> Access:
         """Reading carrier accounts: secrets that an operator puts there, one for each account of a tenant.
 
-        Their names are not known here, only what they begin with. Who reads one and never calls the carrier
-        says so by `calls`.
+        Their names are not known here, only what they begin with. Who calls carriers counts the calls of
+        shared logins, too. Who reads an account and never calls the carrier says so by `calls`.
         """
         prefix = self.settings.secret_prefix
+        logins = self.store.logins_access() if calls else Access()
         given = access(
+            *logins.statements,
             allow(
                 "secretsmanager:GetSecretValue",
                 on=account_arn(self.functions, "secretsmanager", f"secret:{prefix}/*"),
@@ -34,7 +36,7 @@ class Foundation:
             SECRET_PREFIX=prefix,
             **({"CARRIERS_OVER_HTTP": "yes"} if self.settings.local else {}),
         )
-        return replace(given, calls_carriers=calls)
+        return replace(given, environment={**given.environment, **logins.environment}, calls_carriers=calls)
 
     def timings(self) -> Access:
         """The times that an order may take."""

@@ -12,7 +12,7 @@ from infra.constructs.access import Access, access, allow
 from infra.constructs.table import ProtectedTable
 from infra.settings import Settings
 from parcelgate.store import keys
-from parcelgate.store.limits import DOWN
+from parcelgate.store.limits import DOWN, LOGINS
 from parcelgate.store.lists import EVENT_PARTITIONS, PARTITIONS
 
 LISTS = tuple(PARTITIONS)
@@ -35,6 +35,9 @@ class Store(Construct):
     def __init__(self, scope: Construct, id: str, *, settings: Settings) -> None:
         super().__init__(scope, id)
         self._retention_days = settings.retention_days
+        self._limits_elsewhere = (
+            (settings.limits_table, settings.limits_key) if settings.limits_table else None
+        )
         self.key = kms.Key(
             self,
             "Key",
@@ -97,6 +100,12 @@ class Store(Construct):
         """Counting what tenants ask for, and nothing else."""
         given = self.usage.access("UpdateItem", variable="USAGE_TABLE")
         return replace(given, environment={**given.environment, **access(**self._limits).environment})
+
+    def logins_access(self) -> Access:
+        """Counting the calls of logins that several accounts have, and nothing else of that table."""
+        return self.usage.beginning_access(
+            "UpdateItem", beginning=LOGINS, variable="LIMITS_TABLE", instead=self._limits_elsewhere
+        )
 
     def stream_access(self) -> Access:
         """Reading the main table's stream."""

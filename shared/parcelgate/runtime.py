@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from parcelgate.services.trackings.tracking_reader import TrackingReader
     from parcelgate.services.webhooks.process import WebhookProcessor
     from parcelgate.services.webhooks.receive import WebhookReceiver
+    from parcelgate.store.limits import LoginsTable
     from parcelgate.store.merchant_events.table import EventsTable
     from parcelgate.store.table import Table
     from parcelgate.store.tenants.usage import UsageTable
@@ -143,6 +144,13 @@ class Runtime:
         )
 
     @cached_property
+    def logins_table(self) -> "LoginsTable":
+        """The table in which the calls of logins are counted that several accounts have."""
+        from parcelgate.store.limits import LoginsTable
+
+        return LoginsTable(client("dynamodb"), self.settings.limits_table)
+
+    @cached_property
     def carriers(self) -> "Carriers":
         """The carriers, each behind the limits of its account."""
         from parcelgate.services.accounts.carriers import Carriers
@@ -150,6 +158,7 @@ class Runtime:
         return Carriers(
             self.table,
             accounts=lambda: self.accounts,
+            logins=lambda: self.logins_table,
             transport=self.transport,
             kms=lambda: client("kms"),
             kms_key=lambda: self.settings.kms_key,

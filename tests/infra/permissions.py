@@ -227,6 +227,13 @@ for _name, _function in FUNCTIONS.items():
     if any(not route.open for route in _function.routes):
         # Whoever answers clients counts what each asks for.
         MAY[_name]["usage table"] = {"dynamodb:UpdateItem"}
+CALL_NO_CARRIER = {"create_batch", "ingest_webhook", "manage_rate_cards", "process_webhook"}
+"""They read an account, to check an order, a webhook or the account's name by what its secret says."""
+COUNT_LOGINS = {name for name, things in MAY.items() if "accounts" in things} - CALL_NO_CARRIER
+"""Whoever calls carriers counts the calls of logins that several accounts have, in the same table."""
+COUNT_LOGINS_ALONE = {name for name in COUNT_LOGINS if "usage table" not in MAY[name]}
+for _name in COUNT_LOGINS_ALONE:
+    MAY[_name]["usage table"] = {"dynamodb:UpdateItem"}
 USE_THE_TABLES_KEY = {
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -261,6 +268,9 @@ _CLAIM = (
     "An idempotency key or a claim of the carrier's rate is taken and let go in the frame, for each function."
 )
 _NO_CODEDEPLOY = "There is no CodeDeploy here. A test gives its answers, in the form that botocore knows."
+_SHARED = (
+    "Most accounts have a login of their own. That the calls of a shared one are counted is tested below."
+)
 _HELD_BELOW = "The part below is tested by itself, with its own table or queue."
 
 
@@ -300,6 +310,7 @@ NOT_USED_BY_TESTS: dict[tuple[str, str, str], str] = {
         ("*", "codedeploy:BatchGetDeploymentTargets"),
         ("*", "codedeploy:ListDeploymentTargets"),
     ),
+    **_excused(_SHARED, " ".join(COUNT_LOGINS_ALONE), ("usage table", "dynamodb:UpdateItem")),
     **_excused(_HELD_BELOW, "work_batch", ("retry queue", "sqs:SendMessage")),
     **_excused(
         "Versions of the release before read it while a canary runs.",

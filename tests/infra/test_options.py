@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from infra.settings import PUBLIC, settings_for
+from infra.settings import ALL_OPTIONS, PUBLIC, settings_for
+from parcelgate.store.limits import LOGINS
 from tests.infra.conftest import Template, written
+from tests.infra.permissions import CALL_NO_CARRIER, COUNT_LOGINS
 
 DOMAIN = "api.example.com"
-READ_ACCOUNTS_AND_CALL_NOBODY = {"create_batch", "ingest_webhook", "manage_rate_cards", "process_webhook"}
-"""They check an order, a webhook or the name of an account by what its secret says."""
 
 
 class TestDomain:
@@ -57,7 +57,7 @@ class TestFixedAddresses:
             for name, each in options.functions.items()
             if "PARCELGATE_SECRET_PREFIX" in each["Environment"]["Variables"]
         }
-        assert inside == readers - READ_ACCOUNTS_AND_CALL_NOBODY
+        assert inside == readers - CALL_NO_CARRIER
         assert "deliver_event" not in inside
 
     def test_each_zone_has_a_gateway_with_an_address(self, options: Template) -> None:
@@ -128,6 +128,44 @@ class TestSnapStart:
             settings_for("production", snap_start="authorize,sweep")
 
 
+class TestLimitsTable:
+    """The calls of logins that stages have in common are counted in the table of one of them."""
+
+    TABLE, KEY = ALL_OPTIONS["limits_table"], ALL_OPTIONS["limits_key"]
+
+    def test_who_calls_carriers_counts_in_it_and_nobody_else(self, options: Template) -> None:
+        named = {
+            name: each["Environment"]["Variables"]["PARCELGATE_LIMITS_TABLE"]
+            for name, each in options.functions.items()
+            if "PARCELGATE_LIMITS_TABLE" in each["Environment"]["Variables"]
+        }
+        assert named == dict.fromkeys(COUNT_LOGINS, "parcelgate-staging-usage")
+
+    def test_roles_write_logins_in_it_and_use_its_key_through_it_alone(self, options: Template) -> None:
+        for name in options.functions:
+            theirs = [
+                each
+                for each in options.statements(name)
+                if any(one in (self.TABLE, self.KEY) for one in _each(each["Resource"]))
+            ]
+            if name not in COUNT_LOGINS:
+                assert not theirs
+                continue
+            table, key = theirs
+            assert (table["Action"], table["Resource"]) == ("dynamodb:UpdateItem", self.TABLE)
+            condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{LOGINS}*"]}}
+            assert table["Condition"] == condition
+            assert key["Resource"] == self.KEY
+            assert written(key["Condition"]["StringEquals"]["kms:ViaService"]).startswith("dynamodb.")
+
+    def test_a_stage_has_its_own_unless_told_otherwise(self, aws: Template) -> None:
+        assert self.TABLE not in written(aws.json)
+        with pytest.raises(ValueError, match="together"):
+            settings_for("production", limits_table=self.TABLE)
+        with pytest.raises(ValueError, match="limits_table is an ARN"):
+            settings_for("production", limits_table="parcelgate-staging-usage", limits_key=self.KEY)
+
+
 def test_traces_can_be_switched_off(options: Template) -> None:
     """What is called by something that is traced still joins the trace."""
     assert {each["TracingConfig"]["Mode"] for each in options.functions.values()} == {"PassThrough"}
@@ -145,7 +183,8 @@ def test_what_no_client_calls_begins_traces_only_when_it_is_told_to() -> None:
 
 
 def actions(template: Template, function: str) -> set[str]:
-    def each(value: Any) -> list[Any]:
-        return value if isinstance(value, list) else [value]
+    return {action for statement in template.statements(function) for action in _each(statement["Action"])}
 
-    return {action for statement in template.statements(function) for action in each(statement["Action"])}
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from parcelgate.carriers import registry
-from parcelgate.store.limits import DOWN
+from parcelgate.store.limits import DOWN, LOGINS
 from tests.infra.conftest import Template, written
 from tests.infra.permissions import (
     ASKED_BY_LAMBDA,
     BATCHES,
+    COUNT_LOGINS,
+    COUNT_LOGINS_ALONE,
     MAY,
     NOT_USED_BY_TESTS,
     OWN,
@@ -193,16 +195,36 @@ def test_who_polls_reads_the_parcels_that_wait_together_by_their_partitions(aws:
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": partitions}}
 
 
+@pytest.mark.parametrize("function", sorted(COUNT_LOGINS))
+def test_who_calls_carriers_counts_logins_and_nothing_else_beside_the_counts_of_clients(
+    aws: Template, function: str
+) -> None:
+    variables = aws.functions[function]["Environment"]["Variables"]
+    (usage,) = [name for name in aws.all("DynamoDB::Table") if name.startswith("StoreUsage")]
+    assert variables["PARCELGATE_LIMITS_TABLE"] == {"Ref": usage}
+    conditions = [
+        statement.get("Condition")
+        for statement in aws.statements(function)
+        if written(statement["Resource"]) == f"<{usage}.Arn>"
+    ]
+    of_logins = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{LOGINS}*"]}}
+    assert of_logins in conditions
+    assert (conditions == [of_logins]) == (function in COUNT_LOGINS_ALONE)
+
+
 def granted(statements: list[dict[str, Any]], names: dict[str, str]) -> dict[str, set[str]]:
     """Actions by resource; nothing may be denied, conditioned or said in another way.
 
-    The conditions are that a key is used through DynamoDB, and that a table is read in some partitions alone.
+    The conditions are that a key is used through DynamoDB, and that a table is read or written in some
+    partitions alone.
     """
     allowed: dict[str, set[str]] = defaultdict(set)
     for statement in statements:
         through = ""
-        if "ForAllValues:StringEquals" in statement.get("Condition", {}):
-            assert set(statement["Condition"]["ForAllValues:StringEquals"]) == {"dynamodb:LeadingKeys"}
+        partitions = {"ForAllValues:StringEquals", "ForAllValues:StringLike"}
+        if partitions & statement.get("Condition", {}).keys():
+            ((_, condition),) = statement["Condition"].items()
+            assert set(condition) == {"dynamodb:LeadingKeys"}
         elif "Condition" in statement:
             ((operator, (condition,)),) = (
                 (name, given.items()) for name, given in statement["Condition"].items()

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from local.command.deployment import Deployment
 from local.stack.emulator import REGION
 from local.stack.stack import Stack
-from parcelgate.store.limits import DOWN
+from parcelgate.store.limits import DOWN, LOGINS
 from tests.infra.permissions import MAY
 
 NOBODY = {"pk": {"S": "T#nobody#NOTHING"}, "sk": {"S": "NOTHING"}}
@@ -67,6 +67,8 @@ def on_table(table: str, operation: str, **more: Any) -> Callable[[Hands], objec
 
 
 _KEY, _NOT_THERE = {"Key": NOBODY}, {"ConditionExpression": "attribute_exists(pk)"}
+_LOGIN = {**NOBODY, "pk": {"S": f"{LOGINS}nobody"}}
+"""Those who count the calls of logins alone may write no other."""
 _OF_DOWN = {
     "KeyConditionExpression": "pk = :pk",
     "ExpressionAttributeValues": {":pk": {"S": DOWN}},
@@ -87,7 +89,7 @@ TRIES = [
         on_table(
             "UsageTableName",
             "update_item",
-            **_KEY,
+            Key=_LOGIN,
             **_NOT_THERE,
             UpdateExpression="SET a = :a",
             ExpressionAttributeValues={":a": {"N": "1"}},

@@ -12,11 +12,14 @@ from parcelgate.carriers.port import Carrier
 from parcelgate.runtime import runtime
 from parcelgate.services.accounts.carriers import Carriers
 from parcelgate.services.settings import Settings
+from parcelgate.store.limits import LoginsTable
 from parcelgate.store.table import Table
 
 
 def carriers_over(table: Table, settings: Settings, **parts: Any) -> Carriers:
     """Carriers over `table`, whose accounts and keys are this test's clients'."""
+
+    from tests.support.table import TABLE_NAME  # Which loads moto: not for tests of a stack.
 
     @cache
     def accounts() -> Accounts:
@@ -24,6 +27,7 @@ def carriers_over(table: Table, settings: Settings, **parts: Any) -> Carriers:
 
     made: dict[str, Any] = {
         "accounts": accounts,
+        "logins": lambda: LoginsTable(aws_clients.client("dynamodb"), TABLE_NAME),
         "transport": runtime.transport,
         "kms": lambda: aws_clients.client("kms"),
         "kms_key": lambda: settings.kms_key,

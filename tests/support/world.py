@@ -661,6 +661,7 @@ class _CarriersInMemory(Carriers):
         super().__init__(
             runtime.table,
             accounts=lambda: runtime.accounts,
+            logins=lambda: runtime.logins_table,
             transport=runtime.transport,
             kms=lambda: aws_clients.client("kms"),
             kms_key=lambda: world.settings.kms_key,

@@ -1,16 +1,25 @@
 """What AWS knows of a stack: functions, schedules, alarms, quotas and secrets. Nothing is changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
 
 from infra.settings import ALIAS, PUBLIC, Settings
 from local.deploy import smoke
 from local.deploy.findings import Finding
+from parcelgate.carriers import registry
+from parcelgate.store import keys
 
 _UNREAD = timedelta(days=7)
 """A carrier account that nothing has read for so long after it was stored is used by nobody."""
+
+_ROOT = "parcelgate/"
+"""What the names of the carrier accounts of all stages begin with."""
 
 
 @dataclass(frozen=True)
@@ -156,22 +165,120 @@ def concurrency(patient: Patient) -> Iterator[Finding]:
 def secrets(patient: Patient) -> Iterator[Finding]:
     """Name carrier accounts that nothing reads."""
     prefix = f"{patient.outputs['SecretPrefix']}/"
+    for secret in _secrets(patient, prefix):
+        if _is_unread(secret, patient.now):
+            read = secret.get("LastAccessedDate")
+            last = f"since {read:%Y-%m-%d}" if read else "ever"
+            yield Finding(
+                f"Nothing has read the carrier account {secret['Name'].removeprefix(prefix)} {last}. "
+                "If nobody uses it, delete its secret.",
+                f"aws secretsmanager delete-secret --secret-id {secret['Name']}",
+                stops=False,
+            )
+
+
+def _secrets(patient: Patient, prefix: str) -> Iterator[Mapping[str, Any]]:
     pages = (
         patient.client("secretsmanager")
         .get_paginator("list_secrets")
         .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
     for page in pages:
-        for secret in page["SecretList"]:
-            if not secret["Name"].startswith(prefix):
-                continue
-            changed = secret.get("LastChangedDate") or secret.get("CreatedDate") or patient.now
-            read = secret.get("LastAccessedDate")
-            if patient.now - max(changed, read or changed) > _UNREAD:
-                last = f"since {read:%Y-%m-%d}" if read else "ever"
-                yield Finding(
-                    f"Nothing has read the carrier account {secret['Name'].removeprefix(prefix)} {last}. "
-                    "If nobody uses it, delete its secret.",
-                    f"aws secretsmanager delete-secret --secret-id {secret['Name']}",
-                    stops=False,
-                )
+        yield from (secret for secret in page["SecretList"] if secret["Name"].startswith(prefix))
+
+
+def _is_unread(secret: Mapping[str, Any], now: datetime) -> bool:
+    changed = secret.get("LastChangedDate") or secret.get("CreatedDate") or now
+    read = secret.get("LastAccessedDate")
+    return bool(now - max(changed, read or changed) > _UNREAD)
+
+
+class _Account(NamedTuple):
+    """A carrier account of this AWS account and region, and whether it says that its login is shared."""
+
+    stage: str
+    tenant: str
+    carrier: str
+    name: str
+    shared: bool = False
+
+    @property
+    def secret(self) -> str:
+        return f"{_ROOT}{self.stage}/{self.tenant}/{self.carrier}/{self.name}"
+
+
+def shared_logins(patient: Patient) -> Iterator[Finding]:
+    """Name accounts that have one login with their carrier and are not counted together.
+
+    It looks at all stages of the AWS account. What nothing has read of late is left out: nothing calls with
+    it, and to look at it would be a reading.
+    """
+    for accounts in _by_login(patient):
+        theirs = [each for each in accounts if each.stage == patient.settings.stage]
+        if len(accounts) < 2 or not theirs:
+            continue
+        names = ", ".join(sorted(each.secret.removeprefix(_ROOT) for each in accounts))
+        for each in (one for one in accounts if not one.shared):
+            stack = "" if each.stage == "local" else f" --stack parcelgate-{each.stage}"
+            yield Finding(
+                f"These accounts have one login and together may call more often than the carrier allows: "
+                f"{names}. {each.stage}/{each.tenant}/{each.carrier}/{each.name} does not say that its login "
+                "is shared.",
+                f"parcelgate accounts put {each.carrier} --tenant {each.tenant} --account {each.name} "
+                f"--shared-login{stack}",
+                stops=False,
+            )
+        tables = {stage: _limits_table(patient, stage) for stage in {each.stage for each in accounts}}
+        if len({table for table in tables.values() if table}) > 1:
+            counted = "; ".join(f"{stage} in {table}" for stage, table in sorted(tables.items()) if table)
+            yield Finding(
+                f"The stages of these accounts count the calls of their one login apart ({counted}): "
+                f"{names}. Set `limits_table` and `limits_key` (docs/deploy.md#5-a-carrier-account).",
+                f"make deploy STAGE={patient.settings.stage}",
+                stops=False,
+            )
+
+
+def _by_login(patient: Patient) -> Iterator[list[_Account]]:
+    """The accounts that are used, each list those of one login."""
+    own = f"{patient.outputs['SecretPrefix']}/"
+    by_carrier = defaultdict(list)
+    for secret in _secrets(patient, _ROOT):
+        parts = secret["Name"].removeprefix(_ROOT).split("/")
+        if len(parts) == 4 and parts[2] in registry.trackers() and not _is_unread(secret, patient.now):
+            by_carrier[parts[2]].append(_Account(*parts))
+    for carrier, accounts in by_carrier.items():
+        by_login: dict[str, list[_Account]] = defaultdict(list)
+        for account in accounts if len(accounts) > 1 else ():
+            content = _content(patient, account.secret, may_fail=not account.secret.startswith(own))
+            login = content.get("credentials", {}).get(registry.account_fields(carrier).login)
+            if login:
+                shared = content.get("shared_login") is True
+                by_login[keys.digest(login)].append(account._replace(shared=shared))
+        yield from by_login.values()
+
+
+def _content(patient: Patient, name: str, *, may_fail: bool) -> dict[str, Any]:
+    """An account's content. One that is wrong has none: nobody calls with it; another check names it."""
+    try:
+        text = patient.client("secretsmanager").get_secret_value(SecretId=name).get("SecretString", "")
+    except ClientError:
+        if may_fail:
+            return {}
+        raise
+    try:
+        content = json.loads(text.removeprefix("\ufeff"))
+    except ValueError:
+        return {}
+    right = isinstance(content, dict) and isinstance(content.get("credentials"), dict)
+    return content if right else {}
+
+
+def _limits_table(patient: Patient, stage: str) -> str | None:
+    """Where a stage counts the calls of shared logins; None if that cannot be seen."""
+    client = patient.client("lambda")
+    try:
+        found = client.get_function_configuration(FunctionName=f"parcelgate-{stage}-submit_order")
+    except ClientError:
+        return None
+    return found.get("Environment", {}).get("Variables", {}).get("PARCELGATE_LIMITS_TABLE")

@@ -44,6 +44,14 @@ group = typer.Typer(
 )
 
 CarrierArgument = Annotated[str, typer.Argument(metavar="CARRIER", help=", ".join(registry.trackers()))]
+SharedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--shared-login/--own-login",
+        help="Whether other accounts, also of other stages, have the same login. "
+        "Their calls are counted together.",
+    ),
+]
 _OPERATOR = ("operator",)
 _CALLS = {"closed": "made", "half_open": "trying", "open": "stopped"}
 """What the state of the circuit breaker means for calls, in the words of the console."""
@@ -51,13 +59,18 @@ _CALLS = {"closed": "made", "half_open": "trying", "open": "stopped"}
 
 @group.command(
     "put",
-    epilog=example("parcelgate accounts put lso --tenant acme --file - --stack parcelgate-production"),
+    epilog=example(
+        "parcelgate accounts put lso --tenant acme --file - --stack parcelgate-production",
+        "parcelgate accounts put lso --tenant acme --shared-login --stack parcelgate-production",
+    ),
 )
 def put_account(
     carrier: CarrierArgument,
     file: Annotated[
-        Path, typer.Option(help="A JSON file with the credentials; - reads standard input.", allow_dash=True)
-    ],
+        Path | None,
+        typer.Option(help="A JSON file with the credentials; - reads standard input.", allow_dash=True),
+    ] = None,
+    shared_login: SharedOption = None,
     tenant: TenantOption = "",
     account: AccountOption = "default",
     replace: Annotated[
@@ -69,10 +82,21 @@ def put_account(
     """Store a carrier account in Secrets Manager, or change it. Fields not given keep their values."""
     tenant = tenant_or_default(tenant, stack)
     _known_carrier(carrier)
-    given = read_json(file)
-    if not isinstance(given, dict):
-        fail(f'{source_of(file)} must hold an object, such as {{"credentials": {{...}}}}.', code=WRONG_USE)
-    _store(carrier, account, tenant, stack, given, replace=replace)
+    given: Any = {}
+    if file is not None:
+        given = read_json(file)
+        if not isinstance(given, dict):
+            fail(
+                f'{source_of(file)} must hold an object, such as {{"credentials": {{...}}}}.', code=WRONG_USE
+            )
+    elif shared_login is None or replace:
+        fail("Name the file with the account: `--file`.", code=WRONG_USE)
+    _store(carrier, account, tenant, stack, given | _marked(shared_login), replace=replace)
+
+
+def _marked(shared_login: bool | None) -> dict[str, Any]:
+    """What an option says of the login: a field that is null is removed."""
+    return {} if shared_login is None else {"shared_login": shared_login or None}
 
 
 def _store(
@@ -153,7 +177,7 @@ def list_accounts(api: Api, as_json: JsonOption = False) -> None:
     columns = {
         "carrier": lambda each: each["carrier"],
         "account": lambda each: each["account"],
-        "login": lambda each: each["login"],
+        "login": lambda each: each["login"] + (", shared" if each.get("shared_login") else ""),
         "calls": lambda each: "paused" if each["paused"] else _CALLS.get(each["circuit"], each["circuit"]),
         "paused": lambda each: each["paused"] and _pause(each["paused"]),
         "last called": lambda each: moment(each["last_called_at"]),
@@ -227,6 +251,8 @@ def resume_account(
 def _tell_check(state: dict[str, Any], *, as_json: bool = False) -> None:
     check = state["check"]
     sentence = f"{state['carrier']}/{state['account']}: {check['message']}"
+    if state.get("shared_login"):
+        sentence += " Other accounts have the same login; their calls are counted together."
     if check["result"] != "works":
         fail(sentence)
     if not as_json:
@@ -242,6 +268,7 @@ def add_account(
     everything: Annotated[
         bool, typer.Option("--every-field", help="Ask for the optional credentials and the address, too.")
     ] = False,
+    shared_login: SharedOption = None,
     tenant: TenantOption = "",
     stack: StackOption = None,
 ) -> None:
@@ -262,7 +289,7 @@ def add_account(
         value = _asked(name, form, meaning, needed)
         if value:
             (content["credentials"] if place else content)[inner or name] = value
-    _store(carrier, account, tenant, stack, content)
+    _store(carrier, account, tenant, stack, content | _marked(shared_login))
     access = Access(tenant=tenant if stack or tenant != LOCAL_TENANT else None, stack=stack)
     with reported(), access.credentials(_OPERATOR, "parcelgate accounts add") as (url, key):
         api = Api(url, key, transport=hooks.transport, sleep=hooks.sleep)

@@ -48,6 +48,7 @@ def doctor(
         Check("alarms", lambda: aws.alarms(patient)),
         Check("room for functions", lambda: aws.concurrency(patient)),
         Check("carrier accounts are used", lambda: aws.secrets(patient)),
+        Check("shared logins are counted together", lambda: aws.shared_logins(patient)),
     ]
     with ExitStack() as ends:
         whose = of or (LOCAL_TENANT if stack is None else None)

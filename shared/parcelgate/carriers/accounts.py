@@ -76,6 +76,10 @@ class AccountContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The sender of orders that have no `ship_from`."""
     return_to: Annotated[Address | None, _ADDRESS] = None
     """The return address of orders that have no `return_to`."""
+    shared_login: bool = False
+    """Whether other accounts, also of other stages, have the same login with the carrier. The calls of all
+    accounts that say so are counted together.
+    """
     webhook_token: str | None = None
     """Part of the account's webhook address; made by `parcelgate accounts webhook-url`."""
 
@@ -150,10 +154,14 @@ class CredentialFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFields[C: CredentialFields, S: AccountSettings](NamedTuple):
-    """The fields of one carrier's accounts. Without a `base_url` here, every account must have its own."""
+    """The fields of one carrier's accounts. Without a `base_url` here, every account must have its own.
+
+    `login` is the credential that the carrier knows an account by, and counts its calls under.
+    """
 
     credentials: type[C]
     settings: type[S]
+    login: str
     base_url: str | None = None
 
 

@@ -30,6 +30,8 @@ class Settings:
     """The name of the table of what merchants are told."""
     usage_table: str = ""
     """The name of the table in which requests are counted. Without it nobody is limited."""
+    limits_table: str
+    """The name of the table in which the calls of logins are counted that several accounts have."""
     requests_a_minute: int
     """How many requests a tenant may make in a minute; each of its keys half of them."""
     orders_a_minute: int

@@ -1,6 +1,8 @@
 """The limits of a carrier account: its calls are counted over all environments in one small item.
 
-A lane, the narrower limit of some of its calls, is a bucket in another item beside it.
+A lane, the narrower limit of some of its calls, is a bucket in another item beside it. A login that several
+accounts have is a further bucket, in a table that their stages may share. A digest of carrier and login finds
+it, and it holds a moment alone.
 
 The item holds four things. The token bucket is the moment at which it would be full again, so that a call is
 one conditional update. The rest is a moment before which the carrier asked not to be called. The circuit
@@ -16,14 +18,20 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from parcelgate.store import keys
 from parcelgate.store.calls import ConditionFailedError, Item, Items, epoch
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 DOWN = "DOWN"
 """The partition of the circuits that are open, of all tenants. Its items name the carrier alone."""
+LOGINS = "LOGINS#"
+"""What the partitions of logins begin with that several accounts have. The rest is a digest."""
 _SK = "LIMITS"
+_LANE = "LANE#"
 _LOOKS = 6
 _NOT_PAUSED = "attribute_not_exists(paused_at)"
 _OPEN = (
@@ -31,6 +39,8 @@ _OPEN = (
     "AND (attribute_not_exists(rest_until) OR rest_until <= :now)"
 )
 """The calls are not paused, the carrier is not down, and it did not ask for a rest."""
+_LOGIN_KEPT = timedelta(days=1)
+"""A bucket that is full again may go: a login without an item has a full one."""
 LOOK_AGAIN = timedelta(minutes=2)
 """How soon work that a pause holds looks whether the calls were resumed."""
 
@@ -80,7 +90,80 @@ class AccountRecord(NamedTuple):
     pause: Pause | None = None
 
 
-class AccountLimits:
+class _Limited:
+    """An item that calls are counted in."""
+
+    _items: Items
+    _key: Item
+
+    def _try(
+        self,
+        sets: Mapping[str, int | str],
+        condition: str,
+        removes: Sequence[str] = (),
+        adds: dict[str, int] | None = None,
+        **values: int,
+    ) -> "_Tried":
+        try:
+            item = self._items.update(
+                self._key, {**sets}, removes, adds=adds, condition=condition, returning=True, **values
+            )
+        except ConditionFailedError as error:
+            return _Tried(False, error.item or {})
+        return _Tried(True, item)
+
+
+class LoginLimits(_Limited):
+    """The bucket of a login that several accounts have, or of a lane of it. It holds a moment alone."""
+
+    def __init__(self, items: Items, login: str, *, lane: str | None = None) -> None:
+        self._items = items
+        self._login = login
+        self._key = {"pk": LOGINS + login, "sk": _SK if lane is None else _LANE + lane}
+
+    def lane(self, name: str) -> "LoginLimits":
+        """The bucket of the login's calls of one kind."""
+        return LoginLimits(self._items, self._login, lane=name)
+
+    def enter(self, at: datetime, *, rate: float, burst: int) -> Entry:
+        """Take one call out of the bucket, or say how long to wait. Raises StoreError."""
+        now, interval = _ms(at), 1000.0 / rate
+        slack = math.floor((burst - 1) * interval)
+        kept = {"expires_at": epoch(at + _LOGIN_KEPT)}
+        for _ in range(_LOOKS):
+            item = self._try(
+                {"full_at": math.ceil(now + interval), **kept},
+                "attribute_not_exists(full_at) OR full_at <= :now",
+                now=now,
+            )
+            if item.admitted:
+                return Entry()
+            full = item.numbers.get("full_at", 0)
+            if full > now + slack:
+                return Entry(Reason.BUSY, (full - slack - now) / 1000)
+            if self._try(
+                kept,
+                "full_at > :now AND full_at <= :latest",
+                adds={"full_at": math.ceil(interval)},
+                now=now,
+                latest=now + slack,
+            ).admitted:
+                return Entry()
+        return Entry(Reason.BUSY, interval / 1000)
+
+
+class LoginsTable:
+    """The table in which the calls of shared logins are counted; several stages may have the same one."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._items = Items(client, name)
+
+    def limits(self, carrier: str, login: str) -> LoginLimits:
+        """The bucket of what the carrier knows a login by. Nobody can read the login from it."""
+        return LoginLimits(self._items, keys.digest(carrier, login))
+
+
+class AccountLimits(_Limited):
     """One carrier account's item. All times given are the caller's."""
 
     def __init__(
@@ -88,7 +171,7 @@ class AccountLimits:
     ) -> None:
         self._items = items
         self._account = tenant, carrier, account
-        sort_key = _SK if lane is None else f"LANE#{lane}"
+        sort_key = _SK if lane is None else _LANE + lane
         self._key = {"pk": keys.key(tenant, _SK, carrier, account), "sk": sort_key}
         self._shown = {"pk": DOWN, "sk": f"{carrier}#{keys.digest(tenant, account)}"}
         self._shown_pause = {"pk": DOWN, "sk": f"{self._shown['sk']}#PAUSE"}
@@ -242,22 +325,6 @@ class AccountLimits:
         """The carrier asked for a rest of that length."""
         until = {"rest_until": _ms(at) + _ms_of(duration)}
         self._try(until, "attribute_not_exists(rest_until) OR rest_until < :rest_until")
-
-    def _try(
-        self,
-        sets: Mapping[str, int | str],
-        condition: str,
-        removes: Sequence[str] = (),
-        adds: dict[str, int] | None = None,
-        **values: int,
-    ) -> "_Tried":
-        try:
-            item = self._items.update(
-                self._key, {**sets}, removes, adds=adds, condition=condition, returning=True, **values
-            )
-        except ConditionFailedError as error:
-            return _Tried(False, error.item or {})
-        return _Tried(True, item)
 
 
 class OpenCircuits:

@@ -49,4 +49,4 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
     """Lets every call in."""
 
 
-ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, "key", BASE_URL)

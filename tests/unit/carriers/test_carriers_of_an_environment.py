@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -118,3 +118,31 @@ def test_an_unknown_carrier_is_the_clients_mistake(secrets: Secrets) -> None:
     with pytest.raises(ProblemError) as caught:
         carriers(FakeTransport(), Tables()).of(AccountName("acme", "nobody", "default"))
     assert [error.pointer for error in caught.value.problem.errors] == ["/carrier"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_calls_of_a_shared_login_are_counted_by_it(secrets: Secrets, shared: bool) -> None:
+    class Logins:
+        counted: ClassVar[list[tuple[str, str]]] = []
+
+        def limits(self, carrier: str, login: str) -> NoLimits:
+            self.counted.append((carrier, login))
+            return NoLimits()
+
+    secrets.secret |= {"shared_login": shared}
+    answers = {
+        "lso.token": [{"code": 200, "data": {"token": "t"}}],
+        "lso.fee_preview": [{"code": 200, "data": {"prepaidPrice": "1"}}],
+    }
+    parts: dict[str, Any] = {
+        "transport": lambda _: FakeTransport(answers),
+        "kms": lambda: None,
+        "logins": Logins,
+        "clock": lambda: NOON,
+    }
+    settings = Settings({"PARCELGATE_KMS_KEY": "key-1"})
+    made = carriers_over(Tables(), settings, **parts)  # type: ignore[arg-type]
+    carrier = made.of(AccountName("acme", "lso", "main"), Deadline.after(5))
+    assert isinstance(carrier, QuotesRates)
+    carrier.rates(lso_order())
+    assert Logins.counted == ([("lso", "app-7")] if shared else [])

@@ -27,13 +27,15 @@ from parcelgate.store.errors import (
     OrderNotFoundError,
     TrackingNotFoundError,
 )
+from parcelgate.store.limits import LoginsTable
 from parcelgate.store.table import Table
 from tests.support.orders import NOON, an_event, an_order
-from tests.support.table import all_items
+from tests.support.table import TABLE_NAME, all_items
 from tests.support.trackings import a_followed, a_tracking, seen
 
 ROUTING = {
     "DOWN": {"pk", "sk", "until", "expires_at"},
+    "LOGINS#": {"pk", "sk", "full_at", "expires_at"},
     "PAGES": {"pk", "sk", "secret"},
     "KEY#": {"pk", "sk", "tenant", "scopes", "secret_hash", "mark", "revoked_at"},
     "HOOK#": {"pk", "sk", "tenant", "carrier", "account", "order_id", "expires_at"},
@@ -73,6 +75,8 @@ def fill(table: Table, tenant: str) -> str:
     assert own.printouts.put(printout)
     own.account_names.add("ubi", "default")
     own.limits("ubi", "default").show_down(NOON)
+    logins = LoginsTable(aws_clients.client("dynamodb"), TABLE_NAME)
+    logins.limits("ubi", f"{tenant}-login").enter(NOON, rate=1, burst=1)
     own.rate_cards.put(RateCard(carrier="ubi", account="default", rows=(), updated_at=NOON))
     own.manifests.add(
         Manifest(id="man_1", carrier="ubi", account="default", entries=(), created_at=NOON), [order.id]
@@ -120,6 +124,7 @@ def test_promise_7_every_key_begins_with_its_tenant_save_the_named_routing_items
         "KEY",
         "HOOK",
         "DOWN",
+        "LOGINS",
         "PAGES",
     }
 

@@ -175,4 +175,4 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
         return signing.public_key(self.lme_public)
 
 
-ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, "app_key", BASE_URL)

@@ -95,4 +95,4 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
     """Gets the account its tokens."""
 
 
-ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, "app_id", BASE_URL)

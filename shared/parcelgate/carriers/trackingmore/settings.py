@@ -108,7 +108,7 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
     """Signs webhooks; nothing else needs it."""
 
 
-ACCOUNT = AccountFields(Credentials, CarrierSettings, BASE_URL)
+ACCOUNT = AccountFields(Credentials, CarrierSettings, "api_key", BASE_URL)
 
 
 def prefix(login: Login[Credentials, CarrierSettings]) -> str:

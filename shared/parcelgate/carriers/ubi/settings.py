@@ -85,4 +85,4 @@ class Credentials(CredentialFields, frozen=True, kw_only=True):
 
 # Without a default: eTower has a host for each region (public: cn, us and au.etowertech.com, and
 # qa.etowertech.com to try things out). The host is spelt as it is called, since it is signed.
-ACCOUNT = AccountFields(Credentials, Overrides)
+ACCOUNT = AccountFields(Credentials, Overrides, "token")

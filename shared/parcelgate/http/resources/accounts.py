@@ -11,7 +11,8 @@ class CarrierAccountResource(AccountState, frozen=True, kw_only=True):
     `circuit` is `open` while no calls are made because the carrier is down, and `half_open` when the next
     call tries whether it is back. `paused` is set while a person holds all its calls. `held_calls` counts the
     calls that were not made since. `login` says what the carrier last thought of it: `wrong` is an account
-    whose secret has faults, `missing` one without.
+    whose secret has faults, `missing` one without. `shared_login`: other accounts have the same login,
+    and the calls of all are counted together.
     """
 
 

@@ -1,8 +1,9 @@
 """From a tenant's carrier account to the carrier, ready to be called within the account's limits.
 
 Every call must pass four limits: the account's rate, a rest that the carrier asked for, a circuit breaker,
-and the pause by which a person holds the account's calls. They are counted over all environments. A call that
-may not be made now raises HeldBackError at once, and its caller tries again later.
+and the pause by which a person holds the account's calls. They are counted over all environments. The rate of
+a login that several accounts have is counted over all of them, too. A call that may not be made now raises
+HeldBackError at once, and its caller tries again later.
 """
 
 import time
@@ -33,11 +34,12 @@ from parcelgate.domain.problems import FieldError, ProblemError
 from parcelgate.observability.logs import log, safe_error_fields
 from parcelgate.observability.metrics import count, count_overall
 from parcelgate.store.errors import StoreError
-from parcelgate.store.limits import LOOK_AGAIN, AccountLimits, Entry, Pause, Reason
+from parcelgate.store.limits import LOOK_AGAIN, AccountLimits, Entry, LoginLimits, Pause, Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
+    from parcelgate.store.limits import LoginsTable
     from parcelgate.store.table import Table
 
 _REFUSALS = (401, 403)
@@ -85,6 +87,8 @@ class Carriers:
         The store, for the platforms' tokens and each account's limits.
     accounts
         Gives the carrier accounts.
+    logins
+        Gives the table in which the calls of shared logins are counted.
     transport
         Makes the HTTP transport, whose calls end by the given deadline. It is made when something is sent,
         since importing the HTTP library is slow. Each account's limits are applied before it.
@@ -99,6 +103,7 @@ class Carriers:
         table: "Table",
         *,
         accounts: Callable[[], Accounts],
+        logins: "Callable[[], LoginsTable]",
         transport: Callable[[Deadline | None], Transport],
         kms: "Callable[[], KMSClient]",
         kms_key: Callable[[], str],
@@ -107,6 +112,7 @@ class Carriers:
     ) -> None:
         self._table = table
         self._accounts = accounts
+        self._logins = logins
         self._transport = transport
         self._kms = kms
         self._kms_key = kms_key
@@ -143,6 +149,7 @@ class Carriers:
             carrier=name.carrier,
             limits=config.limits_over(registry.profile(name.carrier).limits),
             account=self._table.tenant(name.tenant).limits(name.carrier, name.account),
+            login=self._shared_login(config),
             deadline=deadline,
             clock=self._clock,
             sleep=self._sleep,
@@ -168,6 +175,14 @@ class Carriers:
         limits = self._table.tenant(subject.tenant).limits(subject.carrier, subject.account)
         pause = limits.record().pause
         return None if pause is None else paused(pause, subject.carrier, subject.account)
+
+    def _shared_login(self, config: AccountConfig) -> LoginLimits | None:
+        """Where the calls of the account's login are counted; None if it is the account's alone."""
+        if not config.shared_login:
+            return None
+        login = config.credentials.get(registry.account_fields(config.carrier).login)
+        # Without it nothing is called: the login is wrong.
+        return self._logins().limits(config.carrier, login) if login else None
 
     def _reread(self, name: AccountName) -> AccountConfig:
         """Read an account again, because the carrier does not accept its login."""
@@ -217,6 +232,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         The account's limits.
     account
         Where they are counted.
+    login
+        Where the rate is counted besides, if other accounts have the same login.
     deadline
         By when the call must be over.
     """
@@ -225,6 +242,7 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
     carrier: str
     limits: Limits
     account: AccountLimits
+    login: LoginLimits | None = None
     deadline: Deadline | None = None
     clock: Clock = now
     sleep: Callable[[float], None] = time.sleep
@@ -265,23 +283,30 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
 
     def _enter(self, request: Request) -> Entry:
         limits = self.limits
+        turns: list[tuple[AccountLimits | LoginLimits, float, int]]
         turns = [(self.account, limits.rate, limits.burst)]
+        if self.login is not None:
+            # After the account: a call that its pause or its circuit holds takes no turn from the others.
+            turns.append((self.login, limits.rate, limits.burst))
         lane = limits.lanes.get(request.lane) if request.lane else None
         if lane is not None and request.lane:
             # The lane first: an unused turn of a lane does no harm, an unused probe would.
-            turns.insert(0, (self.account.lane(request.lane), lane * LANE_USE, 1))
-        narrowest = turns[0]
+            counted = self.login or self.account
+            turns.insert(0, (counted.lane(request.lane), lane * LANE_USE, 1))
+        narrowest, entered = turns[0], Entry()
         waited, turn = 0.0, self.clock()
         while True:
             if turns[0] is narrowest:
                 turn = self.clock()
             entry = self._asked(*turns[0])
             if entry.reason is None:
-                del turns[0]
+                asked, *_ = turns.pop(0)
+                if asked is self.account:
+                    entered = entry
                 if turns:
                     continue
-                if lane is None or entry.probe or not self._is_late(turn, lane):
-                    return entry
+                if lane is None or entered.probe or not self._is_late(turn, lane):
+                    return entered
                 # The next call could follow too soon. So take a new turn of the lane, once.
                 turns, lane = [narrowest], None
                 continue
@@ -293,6 +318,8 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
                 count("CallsHeldBack", carrier=self.carrier, reason=entry.reason.name.lower())
                 if entry.reason in (Reason.DOWN, Reason.PAUSED):
                     self._note(self.account.held)
+                if entered.probe:
+                    self._note(self.account.let_go)
                 if entry.pause is not None:
                     raise paused(entry.pause, self.carrier, self.account.name)
                 kind = HeldBackError if entry.reason is Reason.DOWN else OverLimitError
@@ -304,8 +331,10 @@ class RateLimitedTransport(msgspec.Struct, frozen=True):
         """Whether too much time has passed since the lane's turn was taken for it to count."""
         return (self.clock() - turn).total_seconds() > (1 / LANE_USE - 1) / lane
 
-    def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+    def _asked(self, limits: AccountLimits | LoginLimits, rate: float, burst: int) -> Entry:
         try:
+            if isinstance(limits, LoginLimits):
+                return limits.enter(self.clock(), rate=rate, burst=burst)
             return limits.enter(self.clock(), rate=rate, burst=burst, probe_life=PROBE_LIFE)
         except StoreError as error:
             # Without the count the limits could be broken. And the order could not be stored.

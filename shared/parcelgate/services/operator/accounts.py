@@ -62,7 +62,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     `circuit` is `open` while no calls are made because the carrier is down, and `half_open` when the next
     call tries whether it is back. `paused` is set while a person holds all its calls. `held_calls` counts the
     calls that were not made since. `login` says what the carrier last thought of it: `wrong` is an account
-    whose secret has faults, `missing` one without.
+    whose secret has faults, `missing` one without. `shared_login`: other accounts have the same login,
+    and the calls of all are counted together.
     """
 
     carrier: str
@@ -75,6 +76,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     last_error: LastError | None
     held_calls: int
     login: LoginState
+    shared_login: bool
     faults: tuple[str, ...]
     check: Check | None = None
 
@@ -162,6 +164,7 @@ class AccountDesk(msgspec.Struct, frozen=True):
             last_error=LastError(failed, record.failure or "") if failed else None,
             held_calls=record.held,
             login=_login(config, faults, record),
+            shared_login=config is not None and config.shared_login,
             faults=tuple(faults),
         )
 

@@ -199,3 +199,40 @@ def test_a_merge_drops_what_is_null() -> None:
     stored = {"credentials": {"a": "1", "b": "2"}, "base_url": URL, "limits": {"rate": 1}}
     given = {"credentials": {"b": "3"}, "base_url": None, "limits": {"rate": None, "burst": 2}}
     assert accounts.merged(stored, given) == {"credentials": {"a": "1", "b": "3"}, "limits": {"burst": 2}}
+
+
+class TestSharedLogin:
+    """An account says that others have its login, without its file."""
+
+    def test_it_is_marked_and_unmarked(self, world: World, tmp_path: Path) -> None:
+        content = {"credentials": login("lso")}
+        assert put("lso", content, tmp_path, "--shared-login").exit_code == 0
+        assert held(world, "lso") == content | {"shared_login": True}
+        result = run("put", "lso", "--own-login", of="accounts")
+        assert result.exit_code == 0, result.output
+        assert held(world, "lso") == content
+        result = run("put", "lso", "--shared-login", of="accounts")
+        assert "+ shared_login: true" in result.output
+        assert held(world, "lso") == content | {"shared_login": True}
+
+    def test_a_change_of_something_else_keeps_the_mark(self, world: World, tmp_path: Path) -> None:
+        put("lso", {"credentials": login("lso")}, tmp_path, "--shared-login")
+        put("lso", {"base_url": URL}, tmp_path)
+        assert held(world, "lso")["shared_login"] is True
+
+    @pytest.mark.parametrize("words", [(), ("--shared-login", "--replace")])
+    def test_nothing_but_the_mark_goes_without_a_file(self, words: tuple[str, ...], world: World) -> None:
+        result = run("put", "lso", *words, of="accounts")
+        assert result.exit_code == 2
+        assert "--file" in result.output
+        assert not world.secrets.texts
+
+    def test_an_account_that_is_not_there_is_not_made_by_it(self, world: World) -> None:
+        assert run("put", "lso", "--shared-login", of="accounts").exit_code == 2
+        assert not world.secrets.texts
+
+    @pytest.mark.parametrize("carrier", registry.trackers())
+    def test_every_carrier_says_by_which_credential_it_knows_a_login(self, carrier: str) -> None:
+        fields = registry.account_fields(carrier)
+        (known,) = [each for each in msgspec.structs.fields(fields.credentials) if each.name == fields.login]
+        assert known.required

@@ -77,7 +77,15 @@ def patient(**answers: Any) -> aws.Patient:
     return aws.Patient(settings_for("staging"), Aws(**answers), outputs, FUNCTIONS, NOW)
 
 
-CHECKS = (aws.functions, aws.release, aws.schedules, aws.alarms, aws.concurrency, aws.secrets)
+CHECKS = (
+    aws.functions,
+    aws.release,
+    aws.schedules,
+    aws.alarms,
+    aws.concurrency,
+    aws.secrets,
+    aws.shared_logins,
+)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -310,3 +318,113 @@ class TestClocks:
             raise httpx.ConnectError("no route")
 
         assert self.clocks(away) == ["lso cannot be reached from here: no route"]
+
+
+class TestSharedLogins:
+    """Accounts that have one login with their carrier are counted together only if each says so."""
+
+    class Vault(Aws):
+        """Secrets by name, and the table of each stage. Who may not read a secret is told so."""
+
+        def __init__(
+            self, accounts: dict[str, dict[str, Any] | None], tables: dict[str, str] | None = None
+        ) -> None:
+            names = [{"Name": f"parcelgate/{name}", "CreatedDate": NOW} for name in accounts]
+            super().__init__(list_secrets=[{"SecretList": names}])
+            self.accounts, self.tables, self.read = accounts, tables or {}, list[str]()
+
+        def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803 - AWS's own name
+            self.read.append(SecretId)
+            content = self.accounts[SecretId.removeprefix("parcelgate/")]
+            if content is None:
+                raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+            return {"SecretString": json.dumps(content)}
+
+        def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+            table = self.tables.get(FunctionName.split("-")[1])
+            if table is None:
+                raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetFunction")
+            return {"Environment": {"Variables": {"PARCELGATE_LIMITS_TABLE": table}}}
+
+    @staticmethod
+    def lso(app_id: str, **more: Any) -> dict[str, Any]:
+        return {"credentials": {"app_id": app_id, "app_secret": "made-up"}, **more}
+
+    def found(self, vault: Vault) -> list[Any]:
+        outputs = {"SecretPrefix": "parcelgate/staging"}
+        return list(aws.shared_logins(aws.Patient(settings_for("staging"), vault, outputs, FUNCTIONS, NOW)))
+
+    def test_each_that_does_not_say_so_is_named_with_the_command(self) -> None:
+        vault = self.Vault(
+            {
+                "staging/acme/lso/default": self.lso("app-7"),
+                "production/acme/lso/default": self.lso("app-7", shared_login=True),
+                "staging/bolt/lso/main": self.lso("app-7"),
+                "staging/bolt/lso/own": self.lso("app-8"),
+                "staging/bolt/ubi/default": {"credentials": {"token": "app-7"}},
+            }
+        )
+        findings = self.found(vault)
+        assert [each.command for each in findings] == [
+            "parcelgate accounts put lso --tenant acme --account default --shared-login "
+            "--stack parcelgate-staging",
+            "parcelgate accounts put lso --tenant bolt --account main --shared-login "
+            "--stack parcelgate-staging",
+        ]
+        told = str(findings)
+        assert "production/acme/lso/default, staging/acme/lso/default, staging/bolt/lso/main" in told
+        assert "made-up" not in told
+        assert "app-7" not in told
+        assert not any(each.stops for each in findings)
+        assert "parcelgate/staging/bolt/ubi/default" not in vault.read, "nobody can share with it"
+
+    def test_of_other_stages_it_says_nothing_that_is_not_this_stages_affair(self) -> None:
+        assert not self.found(
+            self.Vault({"production/a/lso/x": self.lso("app-7"), "production/b/lso/x": self.lso("app-7")})
+        )
+
+    def test_who_may_not_read_other_stages_sees_his_own(self) -> None:
+        accounts = {
+            "production/acme/lso/default": None,
+            "staging/acme/lso/default": self.lso("app-7"),
+            "staging/bolt/lso/default": self.lso("app-7", shared_login=True),
+        }
+        (finding,) = self.found(self.Vault(accounts))
+        assert "--tenant acme" in finding.command
+
+    def test_what_he_may_not_read_of_his_own_is_an_error(self) -> None:
+        with pytest.raises(ClientError):
+            self.found(
+                self.Vault({"staging/acme/lso/default": None, "production/a/lso/x": self.lso("app-7")})
+            )
+
+    @pytest.mark.parametrize("content", [{}, {"credentials": []}, {"credentials": {}}, ["x"], "x"])
+    def test_an_account_that_is_wrong_shares_nothing(self, content: Any) -> None:
+        assert not self.found(self.Vault({"staging/a/lso/x": content, "staging/b/lso/x": content}))
+
+    @pytest.mark.parametrize(
+        ("tables", "said"),
+        [
+            ({"staging": "one", "production": "one"}, False),
+            ({"staging": "one", "production": "two"}, True),
+            ({"staging": "one"}, False),
+        ],
+    )
+    def test_stages_that_count_apart_are_told_of_the_setting(
+        self, tables: dict[str, str], said: bool
+    ) -> None:
+        shared = self.lso("app-7", shared_login=True)
+        vault = self.Vault(
+            {"staging/acme/lso/default": shared, "production/acme/lso/default": shared}, tables
+        )
+        findings = self.found(vault)
+        assert bool(findings) == said
+        assert all("limits_table" in each.text and "production in two" in each.text for each in findings)
+
+    def test_an_account_that_nothing_reads_is_not_read(self) -> None:
+        vault = self.Vault(
+            {"staging/acme/lso/default": self.lso("app-7"), "staging/bolt/lso/default": self.lso("app-7")}
+        )
+        vault.answers["list_secrets"][0]["SecretList"][0]["CreatedDate"] = NOW - timedelta(days=8)
+        assert not self.found(vault)
+        assert not vault.read

@@ -27,7 +27,7 @@ from parcelgate.services.accounts.carriers import (
     RateLimitedTransport,
 )
 from parcelgate.store.calls import Items
-from parcelgate.store.limits import AccountLimits, Entry
+from parcelgate.store.limits import AccountLimits, Entry, LoginLimits, LoginsTable
 from parcelgate.store.table import Table
 from tests.support.clock import FakeClock
 from tests.support.fast_dynamodb import dynamodb  # noqa: F401 - fixtures
@@ -320,7 +320,7 @@ def test_a_turn_that_was_taken_long_ago_is_taken_anew(setup: Setup) -> None:
     class Slow(RateLimitedTransport):
         """An environment whose write takes half a second, as in a cold start, and is dated before it."""
 
-        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+        def _asked(self, limits: AccountLimits | LoginLimits, rate: float, burst: int) -> Entry:
             entry = super()._asked(limits, rate, burst)
             if limits is self.account:
                 setup.clock.sleep(0.5)
@@ -348,7 +348,7 @@ def test_who_is_always_late_calls_all_the_same(setup: Setup) -> None:
     limits = Limits(rate=1, burst=1, lanes={"realtime": 30.0})
 
     class Slow(RateLimitedTransport):
-        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+        def _asked(self, limits: AccountLimits | LoginLimits, rate: float, burst: int) -> Entry:
             entry = super()._asked(limits, rate, burst)
             setup.clock.sleep(0.2)
             return entry
@@ -362,7 +362,7 @@ def test_the_way_out_is_ready_before_a_turn_is_taken(setup: Setup) -> None:
     done: list[str] = []
 
     class Watched(RateLimitedTransport):
-        def _asked(self, limits: AccountLimits, rate: float, burst: int) -> Entry:
+        def _asked(self, limits: AccountLimits | LoginLimits, rate: float, burst: int) -> Entry:
             done.append("turn")
             return super()._asked(limits, rate, burst)
 
@@ -500,6 +500,117 @@ class TestWhoIsDown:
         (item,) = [item for item in all_items(dynamodb) if item["pk"]["S"] == "DOWN"]
         assert "acme" not in str(item)
         assert "default" not in str(item)
+
+
+# A login that several accounts have
+
+
+def logins(client: Any) -> LoginsTable:
+    return LoginsTable(client, TABLE_NAME)
+
+
+class TestSharedLogin:
+    """Two accounts, of two tenants, whose carrier knows them by one login."""
+
+    @pytest.fixture
+    def pair(self, setup: Setup, dynamodb: Any) -> list[RateLimitedTransport]:  # noqa: F811
+        login = logins(dynamodb).limits("ubi", "t-7")
+        return [setup.environment(tenant=tenant, login=login) for tenant in ("acme", "bolt")]
+
+    def test_they_keep_one_rate_together(self, pair: list[RateLimitedTransport], setup: Setup) -> None:
+        assert self.calls(pair, setup) == pytest.approx(LIMITS.rate * 4 + LIMITS.burst, abs=2)
+
+    def test_accounts_that_do_not_say_so_have_a_rate_each(self, setup: Setup) -> None:
+        pair = [setup.environment(tenant=tenant) for tenant in ("acme", "bolt")]
+        assert self.calls(pair, setup) == pytest.approx(2 * (LIMITS.rate * 4 + LIMITS.burst), abs=4)
+
+    def test_one_alone_has_the_whole_rate(self, pair: list[RateLimitedTransport], setup: Setup) -> None:
+        assert self.calls(pair[:1], setup) == pytest.approx(LIMITS.rate * 4 + LIMITS.burst, abs=2)
+
+    def test_another_login_is_another_bucket(self, setup: Setup, dynamodb: Any) -> None:  # noqa: F811
+        counted = logins(dynamodb)
+        whose = [("ubi", "t-7"), ("ubi", "t-8"), ("lso", "t-7"), ("ubit", "-7")]
+        for _ in range(LIMITS.burst):
+            for carrier, login in whose:
+                at = setup.clock()
+                assert counted.limits(carrier, login).enter(at, rate=10, burst=LIMITS.burst).reason is None
+
+    def test_a_lane_is_of_the_login(self, setup: Setup, dynamodb: Any) -> None:  # noqa: F811
+        login = logins(dynamodb).limits("ubi", "t-7")
+        pair = [setup.environment(tenant=each, login=login, limits=LANES) for each in ("acme", "bolt")]
+        sent = []
+        for turn in range(6):
+            pair[turn % 2].send(LIST)
+            sent.append(setup.clock.now)
+        assert min((later - one).total_seconds() for one, later in pairwise(sent)) >= 1
+
+    def test_a_pause_and_a_circuit_are_of_one_account(
+        self, pair: list[RateLimitedTransport], setup: Setup
+    ) -> None:
+        """And what they hold takes no turn from the others."""
+        pair[0].account.pause(setup.clock(), by="Ada", reason="They move.")
+        for _ in range(3 * LIMITS.burst):
+            with pytest.raises(PausedError):
+                pair[0].send(CALL)
+        for _ in range(LIMITS.burst):
+            assert pair[1].send(CALL) == OK
+        assert setup.clock.now == FakeClock().now
+
+    def test_a_probe_that_gets_no_turn_lets_another_try(
+        self, pair: list[RateLimitedTransport], setup: Setup
+    ) -> None:
+        setup.go_down()
+        setup.carrier.answer = OK
+        setup.clock.sleep(LIMITS.cool_down)
+        slow = msgspec.structs.replace(LIMITS, rate=0.01, burst=1)
+        other, mine = (msgspec.structs.replace(each, limits=slow) for each in reversed(pair))
+        other.send(CALL)
+        assert isinstance(held_back(mine), OverLimitError)
+        assert setup.environment().send(CALL) == OK
+
+    def test_a_call_of_an_account_alone_is_one_write_and_of_a_shared_login_two(
+        self,
+        setup: Setup,
+        dynamodb: Any,  # noqa: F811
+    ) -> None:
+        counted = Faults()
+        client = counted.wrap(dynamodb, "dynamodb")
+        account = AccountLimits(Items(client, TABLE_NAME), "acme", "ubi", "default")
+        setup.environment(counted=account).send(CALL)
+        assert len(counted.calls) == 1
+        setup.clock.sleep(1)
+        setup.environment(counted=account, login=logins(client).limits("ubi", "t-7")).send(CALL)
+        assert len(counted.calls) == 3
+
+    def test_nothing_is_sent_while_its_table_cannot_be_reached(
+        self,
+        setup: Setup,
+        dynamodb: Any,  # noqa: F811
+    ) -> None:
+        faults = Faults().on("update_item", unavailable(), times=9)
+        login = logins(faults.wrap(dynamodb, "dynamodb")).limits("ubi", "t-7")
+        held_back(setup.environment(login=login))
+        assert setup.carrier.calls == 0
+
+    def test_its_item_holds_a_moment_alone(
+        self,
+        pair: list[RateLimitedTransport],
+        dynamodb: Any,  # noqa: F811
+    ) -> None:
+        pair[0].send(CALL)
+        (item,) = [item for item in all_items(dynamodb) if item["pk"]["S"].startswith("LOGINS#")]
+        assert set(item) == {"pk", "sk", "full_at", "expires_at"}
+        assert "t-7" not in str(item)
+
+    @staticmethod
+    def calls(transports: list[RateLimitedTransport], setup: Setup) -> int:
+        """How many calls are made in 4 seconds in which each would like to make twice its rate."""
+        for _ in range(int(4 * LIMITS.rate * 2)):
+            for transport in transports:
+                with suppress(OverLimitError):
+                    msgspec.structs.replace(transport, deadline=Deadline.after(0)).send(CALL)
+            setup.clock.sleep(1 / LIMITS.rate / 2)
+        return setup.carrier.calls
 
 
 # When the count itself is in trouble
