@@ -8,9 +8,12 @@ import pytest
 
 from parcelgate import aws_clients
 from parcelgate.runtime import runtime
+from parcelgate.store import keys
+from parcelgate.store.limits import LOGINS as LOGINS_OF_ALL
 from sandbox import Settings, serve
 from sandbox.lme import new_login
 from tests.support.api import Backend, Reply, backend, call, shared_backend
+from tests.support.table import all_items
 
 __all__ = ["backend", "shared_backend"]
 
@@ -90,6 +93,19 @@ def test_an_account_whose_secret_is_wrong_names_the_field(url: str) -> None:
     reply = check("ubi")
     assert (reply.json()["check"]["result"], reply.json()["login"]) == ("wrong", "wrong")
     assert "credentials.secret" in reply.json()["faults"][0]
+
+
+def test_a_shared_login_is_shown_and_its_calls_are_counted_by_a_digest(url: str) -> None:
+    assert check("ubi").json()["shared_login"] is False
+    content = {"credentials": LOGINS["ubi"], "base_url": f"{url}/ubi", "shared_login": True}
+    store("ubi", content)
+
+    shown = check("ubi").json()
+
+    assert (shown["shared_login"], shown["check"]["result"]) == (True, "works")
+    items = all_items(aws_clients.client("dynamodb"))
+    (counted,) = [item for item in items if item["pk"]["S"].startswith(LOGINS_OF_ALL)]
+    assert counted["pk"]["S"] == f"{LOGINS_OF_ALL}{keys.digest('ubi', 't-7')}"
 
 
 def test_a_carrier_that_fails_has_its_circuit_open(url: str) -> None:

@@ -344,6 +344,7 @@ def shared_backend() -> Iterator[Backend]:
         settings = {
             "PARCELGATE_TABLE": TABLE_NAME,
             "PARCELGATE_EVENTS_TABLE": EVENTS_TABLE_NAME,
+            "PARCELGATE_LIMITS_TABLE": TABLE_NAME,
             "PARCELGATE_ORDER_FLOW_ARN": FLOW,
             "PARCELGATE_LABEL_BUCKET": BUCKET,
             "PARCELGATE_BATCH_BUCKET": BODIES,

@@ -233,7 +233,7 @@ def shared_logins(patient: Patient) -> Iterator[Finding]:
             counted = "; ".join(f"{stage} in {table}" for stage, table in sorted(tables.items()) if table)
             yield Finding(
                 f"The stages of these accounts count the calls of their one login apart ({counted}): "
-                f"{names}. Set `limits_table` and `limits_key` (docs/deploy.md#5-a-carrier-account).",
+                f"{names}. Set `limits_table` and `limits_key` (docs/deploy.md#one-login-several-accounts).",
                 f"make deploy STAGE={patient.settings.stage}",
                 stops=False,
             )

@@ -3,7 +3,8 @@
 Keys are `pk` and `sk`. Every `pk` begins with the tenant, `T#<tenant>#`, save the routing items `KEY#`
 and `HOOK#`, which hold no more than the way to a tenant, `DOWN`, which names carriers alone, `PAGES`, which
 holds the key of the tokens of recipients' pages, `WHEEL#`, whose items hold no more than the way to parcels,
-and the partitions of the due index. Nothing is ever scanned.
+`LOGINS#` and the partitions of the due index. Nothing is ever scanned. `LOGINS#` is in the table of what
+clients ask for, this stage's or another's: its keys are digests, and its items hold a moment.
 
 =====================  ==============================================  =========  ====================
 item                   pk                                              sk         what else is in it
@@ -36,6 +37,8 @@ tenant's settings      T#t#SETTINGS                                    SETTINGS 
 name of an account     T#t#ACCOUNTS                                    c#account  carrier, account
 limits of an account   T#t#LIMITS#<carrier>#<account>                  LIMITS     bucket, circuit breaker
 narrower limit of one  T#t#LIMITS#<carrier>#<account>                  LANE#name  bucket
+shared login           LOGINS#<digest of carrier, login>               LIMITS     bucket
+narrower limit of one  LOGINS#<digest of carrier, login>               LANE#name  bucket
 workers of an account  T#t#LIMITS#<carrier>#<account>                  PLACES#... a lease for each
 webhook (inbox)        T#t#INBOX#<carrier>#<hash of the webhook>       ENTRY      raw body, state
 proof of a webhook     T#t#PROOF#<carrier>#<hash of the proof>         PROOF      the webhook's id
@@ -108,7 +111,7 @@ platform token of an account                GetItem, consistent
 figures of some days                        Query pk, within days
 what things add to the figures              BatchGetItem COUNTED
 habits of a corridor                        BatchGetItem of two, these four weeks' and those before
-limits of an account                        UpdateItem, conditional
+limits of an account, of a shared login     UpdateItem, conditional
 carriers that are down                      Query pk DOWN, consistent
 recipient's page by token                   BatchGetItem of settings, parcel, its order if named; further
                                             parcels of an order in a second one
