@@ -127,8 +127,8 @@ class LoginLimits(_Limited):
 
     def enter(self, at: datetime, *, rate: float, burst: int) -> Entry:
         """Take one call out of the bucket, or say how long to wait. Raises StoreError."""
-        now, interval = _ms(at), 1000.0 / rate
-        slack = math.floor((burst - 1) * interval)
+        now = _ms(at)
+        interval, slack = _bucket(rate, burst)
         kept = {"expires_at": epoch(at + _LOGIN_KEPT)}
         for _ in range(_LOOKS):
             item = self._try(
@@ -187,8 +187,8 @@ class AccountLimits(_Limited):
 
     def enter(self, at: datetime, *, rate: float, burst: int, probe_life: timedelta) -> Entry:
         """Take one call out of the bucket, or say why not. Raises StoreError."""
-        now, interval = _ms(at), 1000.0 / rate
-        slack = math.floor((burst - 1) * interval)
+        now = _ms(at)
+        interval, slack = _bucket(rate, burst)
         for _ in range(_LOOKS):
             item = self._try(
                 {"full_at": math.ceil(now + interval), "called_at": now},
@@ -360,6 +360,13 @@ def _pause(item: Item) -> Pause | None:
         return None
     since = datetime.fromtimestamp(item["paused_at"] / 1000, UTC)
     return Pause(since, item.get("paused_by", ""), item.get("pause_reason", ""))
+
+
+def _bucket(rate: float, burst: int) -> tuple[float, int]:
+    """How long a bucket needs for one call, and how far ahead of that calls may be. Milliseconds."""
+    interval = 1000.0 / rate
+    slack = math.floor((burst - 1) * interval)
+    return interval, slack
 
 
 def _ms(moment: datetime) -> int:
