@@ -1,6 +1,8 @@
 """What merchants do: the main flows, each from its first call to the end of all that follows from it."""
 
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import httpx
@@ -25,6 +27,10 @@ class Flow(NamedTuple):
     carriers: tuple[str, ...]
     act: Callable[[Trial], None]
     ends: frozenset[OrderStatus] = frozenset({CONFIRMED})
+    always: tuple[Body, ...] = ()
+    """Rules of what goes wrong in each run of it, beside what is tried."""
+    of: frozenset[str] = frozenset()
+    """Functions whose calls are its steps, where these belong to no merchant; empty: the merchant's calls."""
 
 
 def body_of(carrier: str, reference: str) -> Body:
@@ -110,7 +116,62 @@ def _batch(trial: Trial) -> None:
         raise NotSettledError(f"entries without an order: {ended.rows}")
 
 
+def _looks_back(trial: Trial) -> None:
+    """Buy, and read all that there is to be read of it. Lists may lag behind."""
+    order_id = _buy(trial, "ubi", "-SBX-NOPUSH")
+    reference = trial.order(order_id).reference
+    for path in ("/v1/orders", f"/v1/orders?reference={reference}", "/v1/orders?status=confirmed"):
+        trial.until(
+            lambda path=path: trial.call("GET", path),
+            lambda told: [each["id"] for each in told["data"]] == [order_id],
+        )
+    trial.until(
+        lambda: trial.call("GET", f"/v1/events?order_id={order_id}"),
+        lambda told: {"order.confirmed", "label.ready"} <= {each["type"] for each in told["data"]},
+    )
+    for part, least in (("", None), ("/events", 2), ("/tracking", 1)):
+        told = trial.call("GET", f"/v1/orders/{order_id}{part}")
+        if told["_status"] != 200 or (least and len(told["data"]) < least):
+            raise NotSettledError(f"{part or 'the order'} cannot be read: {told}")
+
+
+def _has_followed(words: str) -> Callable[[Trial], None]:
+    """Have a parcel of another shop followed by the aggregator, until there is news of it."""
+
+    def act(trial: Trial) -> None:
+        number = f"LK{zlib.crc32(trial.tenant.encode()) % 10**9:09}CN"
+        body = {"carrier_code": "china-ems", "tracking_number": number, "title": words}
+        told = trial.call("POST", "/v1/trackings", body, once=f"{trial.tenant}-follow")
+        if told["_status"] not in (200, 201):
+            raise NotSettledError(f"it is not followed: {told}")
+        trial.trackings.append(told["id"])
+        trial.call("POST", f"/v1/trackings/{told['id']}/refresh")
+        trackings = trial.ground.table.tenant(trial.tenant).trackings
+        trial.until(
+            lambda: trackings.get(told["id"]),
+            lambda parcel: parcel.status is not TrackingStatus.PENDING and len(parcel.events) >= _NEWS,
+        )
+
+    return act
+
+
+def _abandons(trial: Trial) -> None:
+    """The function that buys dies, and the client never asks again: the sweep has to find the order."""
+    body = body_of("ubi", f"{trial.tenant}-SBX-NOPUSH")
+    with suppress(httpx.TransportError):
+        trial.http.post("/v1/orders", json=body)
+    orders = trial.ground.table.tenant(trial.tenant).orders
+    order_id = trial.until(
+        lambda: orders.by_reference("ubi", "default", body["reference"]), lambda found: found is not None
+    )
+    trial.orders.append(order_id or "")
+    trial.settled(order_id or "")
+
+
 _ROWS = ("ubi", "ubi", "lme")
+_BUYER_DIES = {
+    "function": "create_order", "call": "ubi POST /services/shipper/orders", "nth": 1, "fault": "kill_after",
+}  # fmt: skip
 FLOWS = {
     "ubi create": Flow(("ubi",), _creates("ubi")),
     "lme create": Flow(("lme",), _creates("lme")),
@@ -128,4 +189,9 @@ FLOWS = {
     "ubi disorder": Flow(("ubi",), _follows("ubi", "-SBX-DISORDER")),
     "lme webhook": Flow(("lme",), _follows("lme")),
     "lme disorder": Flow(("lme",), _follows("lme", "-SBX-DISORDER")),
+    "ubi reads": Flow(("ubi",), _looks_back),
+    "trackingmore poll": Flow(("trackingmore",), _has_followed("SBX-NOPUSH")),
+    "trackingmore webhook": Flow(("trackingmore",), _has_followed("")),
+    "sweep": Flow(("ubi",), _abandons, always=(_BUYER_DIES,), of=frozenset({"sweep"})),
+    "poll round": Flow(("ubi",), _follows("ubi"), of=frozenset({"poll_trackings"})),
 }

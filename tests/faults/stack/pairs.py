@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
+from local import ROOT
 from local.faults.rules import faults_of
 from tests.faults.stack import promises
 from tests.faults.stack.flows import FLOWS
@@ -15,6 +16,7 @@ from tests.faults.stack.trials import Ground, Trial
 
 MOST_OF_A_KIND = 3
 """Of calls that a function makes often, the first ones are steps."""
+_ANY = frozenset({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")})
 SILENCE = 40.0
 """Seconds. No function waits longer for a carrier."""
 
@@ -59,7 +61,9 @@ def run(ground: Ground, tenant: str, flow: str, rules: list[dict[str, Any]]) -> 
     """Let one merchant go through a flow. The case of the proxy stays open, for what comes late."""
     made = FLOWS[flow]
     trial = ground.trial(tenant, made.carriers)
-    ground.spoil(tenant, trial.marks, rules)
+    ground.spoil(tenant, trial.marks, [*made.always, *([] if made.of else rules)])
+    if made.of:
+        ground.spoil(_nobodys(tenant), [], rules)
     began = time.monotonic()
     try:
         made.act(trial)
@@ -81,8 +85,8 @@ def recorded(ground: Ground, flows: Iterable[str], tag: str) -> tuple[list[Pair]
             clean.append(Result(Pair(flow, "-", "-", 0, "none"), trial, met=True))
             pairs += [
                 Pair(flow, step["function"], step["call"], step["nth"], fault)
-                for step in ground.noted(trial.tenant)["calls"]
-                if step["nth"] <= MOST_OF_A_KIND and step["function"] != "?"
+                for step in ground.noted(_case(flow, trial.tenant))["calls"]
+                if step["nth"] <= MOST_OF_A_KIND and step["function"] in (FLOWS[flow].of or _ANY)
                 for fault in faults_of(step["call"])
             ]
     return pairs, clean
@@ -151,17 +155,28 @@ def checked(ground: Ground, results: list[Result], *, at_once: int = 8) -> list[
         try:
             result.violations = promises.violations(FLOWS[result.pair.flow], trial, ledger, truth)
             result.outcome = promises.outcome(trial)
-            result.met = result.met or ground.noted(trial.tenant)["met"] > 0
+            case = _case(result.pair.flow, trial.tenant)
+            result.met = result.met or ground.noted(case)["met"] > 0
         except Exception as error:
             result.violations.append(f"it cannot be checked: {type(error).__name__}: {error}")
         if trial.trouble:
             result.violations.append(trial.trouble)
-        ground.close(trial.tenant)
+        for case in {trial.tenant, _case(result.pair.flow, trial.tenant)}:
+            ground.close(case)
         trial.rest()
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(check, results))
     return results
+
+
+def _case(flow: str, tenant: str) -> str:
+    """The case that has the steps of a flow."""
+    return _nobodys(tenant) if FLOWS[flow].of else tenant
+
+
+def _nobodys(tenant: str) -> str:
+    return f"{tenant}nobody"
 
 
 def _tenant(tag: str, flow: str, number: int) -> str:
