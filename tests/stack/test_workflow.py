@@ -3,11 +3,11 @@
 from local.command.deployment import Deployment
 from tests.stack.shop import Shop
 
-BILLED = 4
-"""State transitions that a good order may cost: its start and three states."""
+BILLED = 3
+"""State transitions that a good order may cost: its start and two states."""
 
 
-def test_a_good_order_costs_four_transitions(shop: Shop, deployment: Deployment) -> None:
+def test_a_good_order_costs_three_transitions(shop: Shop, deployment: Deployment) -> None:
     """Of up to three orders: others who use the carrier may make one of them wait its turn."""
     paths = []
     for number in range(3):
