@@ -126,6 +126,14 @@ def test_a_question_without_an_answer_is_not_asked_again() -> None:
     assert list(map(len, there.requests)) == [2]
 
 
+def test_what_came_behind_an_answer_is_not_the_answer_to_the_next_question() -> None:
+    """It may be about the order of another tenant, for all accounts of a carrier share its connections."""
+    with carrier(answers=3, answer=OK + OK.replace(b"200 OK", b"202 Accepted")) as there:
+        for _ in range(3):
+            assert there.ask().status == 200
+    assert list(map(len, there.requests)) == [1, 1, 1]
+
+
 def test_connections_from_before_a_long_pause_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen environment need not notice how long it was: only the wall clock surely goes on."""
     moments = iter([1000.0, 1029.0, 1060.0])

@@ -341,7 +341,7 @@ def _base_url(text: str) -> str | None:
 
 
 class Accounts:
-    """Reads carrier accounts, and remembers each for a minute.
+    """Reads carrier accounts, and remembers each for five minutes.
 
     Parameters
     ----------

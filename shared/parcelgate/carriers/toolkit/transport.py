@@ -7,7 +7,8 @@ Redirects are not followed, and cookies are not kept. A message names only the c
 The other side may close a connection that is kept, at any moment and without our knowledge. So a call that
 may buy or change something gets a connection that is opened for it and closed after it: what is written into
 a closed one would have an unknown outcome. A safe call uses a kept connection. If that turns out to be
-closed, the call goes out once more, on a connection of its own. Nothing else is retried here.
+closed, the call goes out once more, on a connection of its own. Nothing else is retried here. A connection on
+which more came than the answer is not used again.
 """
 
 import logging
@@ -122,6 +123,7 @@ class HttpTransport:
             request.method, url, headers=headers, content=request.body, extensions=extensions
         )
         with_body = client.send(message, stream=True, follow_redirects=False)
+        attempt.answer = with_body
         try:
             if with_body.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 raise TooManyRequestsError(
@@ -155,6 +157,7 @@ class _Attempt:
         self._request = request
         self._ends_at = None if budget is None else time.monotonic() + budget
         self._opened = self._sent = self._answered = False
+        self.answer: httpx.Response | None = None
         self._timeouts: dict[str, float] = {}
         self._wind()
 
@@ -182,6 +185,9 @@ class _Attempt:
             self._sent = True
         elif name.endswith("receive_response_headers.complete"):
             self._answered = True
+        elif name.endswith("response_closed.started") and self.answer and _says_more(self.answer):
+            # The next call on this connection would take the rest for its own answer.
+            self.answer.extensions["network_stream"].close()
         if name.endswith(".started"):
             self._wind()
 
@@ -194,6 +200,17 @@ class _Attempt:
             "write": min(self._request.read_seconds, left),
             "read": min(self._request.read_seconds, left),
         }
+
+
+def _says_more(answer: httpx.Response) -> bool:
+    """Whether bytes have come that belong to no call, behind an answer that was read to its end.
+
+    The libraries look for such bytes in the socket alone, and keep quiet about those that they have read.
+    """
+    inner: Any = answer.stream
+    for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        inner = getattr(inner, name, None)
+    return inner is not None and bool(inner.trailing_data[0])
 
 
 def warm() -> None:
