@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -93,9 +94,17 @@ def test_memory_that_grows_is_noticed() -> None:
     assert not Memory({2_000: 100, 10_000: 110}, {}).is_flat
 
 
-def test_a_process_keeps_nothing_of_the_requests_that_it_has_answered() -> None:
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """No log lines during a test."""
+    level = log.log_level
     log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(level)
 
+
+@pytest.mark.usefixtures("unlogged")
+def test_a_process_keeps_nothing_of_the_requests_that_it_has_answered() -> None:
     def objects() -> Counter[str]:
         gc.collect()
         return Counter(type(each).__qualname__ for each in gc.get_objects())
