@@ -351,8 +351,8 @@ class Accounts:
         What every secret's name begins with.
     allows_http
         Whether a carrier may be called without TLS. Only the local environment allows it.
-    monotonic
-        Another clock, for tests.
+    wall_clock
+        Another clock, for tests. A monotonic one may stand while Lambda has frozen the environment.
     """
 
     # Not Powertools' parameters: importing them costs 45 ms of CPU (they load boto3), for these lines.
@@ -362,12 +362,12 @@ class Accounts:
         prefix: str,
         *,
         allows_http: bool = False,
-        monotonic: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._allows_http = allows_http
-        self._monotonic = monotonic
+        self._wall_clock = wall_clock or time.time
         self._kept: dict[str, tuple[float, AccountConfig]] = {}
 
     def read(self, tenant: str, carrier: str, account: str, *, fresh: bool = False) -> AccountConfig:
@@ -379,12 +379,12 @@ class Accounts:
             raise _unknown_account()
         name = f"{self._prefix}/{tenant}/{carrier}/{account}"
         kept_until, config = self._kept.get(name, (0.0, None))
-        if config is None or fresh or self._monotonic() >= kept_until:
+        if config is None or fresh or self._wall_clock() >= kept_until:
             content, faults = read_content(self._text(name), allows_http=self._allows_http)
             config = AccountConfig(
                 **{"credentials": {}, **content}, tenant=tenant, carrier=carrier, name=account, faults=faults
             )
-            self._kept[name] = (self._monotonic() + _CACHE_SECONDS, config)
+            self._kept[name] = (self._wall_clock() + _CACHE_SECONDS, config)
         return config
 
     def _text(self, name: str) -> str:
@@ -393,6 +393,7 @@ class Accounts:
         except ClientError as error:
             # InvalidRequest: the secret is being deleted.
             if error.response["Error"]["Code"] in {"ResourceNotFoundException", "InvalidRequestException"}:
+                self._kept.pop(name, None)
                 raise _unknown_account() from None
             raise
 

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from parcelgate.carriers import accounts as accounts_of_carriers
 from parcelgate.carriers.accounts import Accounts, Login
 from parcelgate.carriers.errors import AccountError
 from parcelgate.carriers.limits import Limits
@@ -39,7 +41,7 @@ class Secrets:
         self.client = boto3.client("secretsmanager", region_name="eu-central-1")
         self.reads = 0
         self.clock = Clock()
-        self.accounts = Accounts(self, "parcelgate", monotonic=self.clock)  # type: ignore[arg-type]
+        self.accounts = Accounts(self, "parcelgate", wall_clock=self.clock)  # type: ignore[arg-type]
 
     def get_secret_value(self, **request: Any) -> Any:
         self.reads += 1
@@ -79,6 +81,30 @@ def test_an_account_is_remembered_for_five_minutes(secrets: Secrets) -> None:
         secrets.clock.now = 1000 + seconds
         secrets.accounts.read("acme", "lso", "default")
         assert secrets.reads == reads
+
+
+def test_an_account_grows_old_while_its_environment_is_frozen(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The monotonic clock may stand meanwhile, and a login that was taken away would be used for hours."""
+    moments = iter([1000.0, 1301.0, 1301.0])
+    with monkeypatch.context() as patched:
+        clock = SimpleNamespace(time=lambda: next(moments), monotonic=lambda: 1000.0)
+        patched.setattr(accounts_of_carriers, "time", clock)
+        accounts = Accounts(secrets, "parcelgate")  # type: ignore[arg-type]
+        secrets.put(SECRET)
+        for _ in range(2):
+            accounts.read("acme", "lso", "default")
+    assert secrets.reads == 2
+
+
+def test_an_account_that_was_found_to_be_gone_is_not_used_from_memory(secrets: Secrets) -> None:
+    secrets.put(SECRET)
+    secrets.accounts.read("acme", "lso", "default")
+    secrets.client.delete_secret(SecretId=NAME)
+    for fresh in (True, False):
+        with pytest.raises(ProblemError):
+            secrets.accounts.read("acme", "lso", "default", fresh=fresh)
 
 
 def test_an_account_that_has_limits_of_its_own_keeps_the_carriers_others(secrets: Secrets) -> None:
