@@ -378,7 +378,8 @@ def test_a_batch_spoils_nobody(aws: Template) -> None:
 
 
 def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> None:
-    for template in (aws, local):
+    """AWS advises six time-outs. The local stack has two: what died comes again before its deadline."""
+    for template, times in ((aws, 6), (local, 2)):
         queues = template.all("SQS::Queue")
         for worker, queue in (
             ("ProcessWebhook", "WebhooksInboxQueue"),
@@ -396,7 +397,7 @@ def test_a_message_stays_hidden_long_enough(aws: Template, local: Template) -> N
                 for name, each in template.all("Lambda::Function").items()
                 if name.startswith(f"Functions{worker}")
             ]
-            assert hidden >= 6 * timeout
+            assert hidden >= times * timeout
 
 
 def test_a_dead_workers_entries_come_again_before_the_sweep_takes_them_for_forgotten(aws: Template) -> None:
